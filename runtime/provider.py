@@ -9,11 +9,13 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import logging
-from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Coroutine, Mapping
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
+
+from pydantic import BaseModel
 
 from runtime.apis.inspect import RouteInfo
 from runtime.apis.models import ModelType
@@ -66,8 +68,8 @@ class HoldsBytes(Protocol):
     `import` take both along. table: as its schema calls it.
     """
 
-    def bytes_of(self, table: str, row: Mapping[str, Any]) -> AsyncGenerator[bytes, None] | None:
-        """The bytes of a row, `size_bytes` of them; None for a row whose bytes are not all there yet."""
+    def bytes_of(self, table: str, row: Mapping[str, Any]) -> AsyncGenerator[bytes, None]:
+        """The bytes of a row, `size_bytes` of them."""
         ...
 
     async def keep_bytes(self, table: str, row: Mapping[str, Any], content: AsyncIterable[bytes]) -> None:
@@ -170,8 +172,9 @@ class ProviderContext:
     http: its own client, closed with it. storage: `kv(store)`. state_dir: a folder of its own; the provider makes it
     before it writes there. models_dir: where models are that the user downloaded or imported, None where there is no
     such folder. tasks: background work. stack: what it may see of the stack. find_api, find_optional_api, find_jobs,
-    find_loop: called by `api`, `optional_api`, `jobs` and `check_upstream`. configured_key: the `api_key` of its
-    config, for `keys`.
+    find_loop: called by `api`, `optional_api`, `jobs` and `check_upstream`. registered: what the run config lists of
+    the kind that its API keeps itself, but for what belongs to a provider that is off. configured_key: the `api_key`
+    of its config, for `keys`.
     """
 
     provider_id: str
@@ -186,6 +189,7 @@ class ProviderContext:
     find_jobs: Callable[[], Jobs]
     find_loop: Callable[[Mapping[str, str]], bool]
     models_dir: Path | None = None
+    registered: Sequence[BaseModel] = ()
     configured_key: str | None = field(default=None, repr=False)
 
     @cached_property

@@ -14,6 +14,13 @@ Kind = Literal["inline", "remote"]
 Evidence = Literal["live", "recorded", "wire", "unproven"]
 
 
+@dataclass(frozen=True)
+class ProviderOf:
+    """Marks a field of a config model that names a provider of an API: the plan checks that the run config has it."""
+
+    api: str
+
+
 @dataclass(frozen=True, kw_only=True)
 class Spec:
     """One provider of one API.

@@ -20,7 +20,7 @@ from pydantic import BaseModel
 from runtime.apis._carriers import Upload
 from runtime.apis._doors import Door
 from runtime.apis._request import Query, Request
-from runtime.apis._resources import RegistryAction, Resource
+from runtime.apis._resources import ConfiguredKind, RegistryAction, Resource
 from runtime.errors import StackError
 
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE", "WS", "INNER"]
@@ -140,7 +140,8 @@ class Store:
 
 @dataclass(frozen=True)
 class Api:
-    """An API: its name, its Protocol, the kind of resource that it registers, if any.
+    """An API: its name, its Protocol, the kind of resource that it registers, if any. kept: the kind that run configs
+    list and that its provider keeps itself, in place of a table of the stack.
 
     mounted_with: APIs at whose mounting this one is mounted too; offered_with: APIs all of which have providers where
     this one is mounted too, unless the run config lists what to mount; always: mounted whatever it lists.
@@ -151,6 +152,7 @@ class Api:
     name: str
     protocol: type
     resource: Resource | None = None
+    kept: ConfiguredKind | None = None
     mounted_with: tuple[str, ...] = ()
     offered_with: tuple[str, ...] = ()
     always: bool = False
@@ -161,6 +163,11 @@ class Api:
     def operations(self) -> tuple[Operation, ...]:
         """The protocol's methods in the order they are written. Raises TypeError for one that breaks one-request-in."""
         return self._operations
+
+    @property
+    def configured(self) -> ConfiguredKind | None:
+        """The kind that run configs list below `registered_resources`."""
+        return self.resource or self.kept
 
     @cached_property
     def _operations(self) -> tuple[Operation, ...]:

@@ -17,16 +17,13 @@ RegistryAction = Literal["list", "get", "register", "remove"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Resource:
-    """A kind of resource that the run config and users register, such as models.
+class ConfiguredKind:
+    """A kind of resource that run configs list below `registered_resources`.
 
-    kind: in messages, error codes and keys of the store. served_by: the API whose providers own such resources; its
-    operations with a `key` are routed by them. id_field: names one in requests and in the run config; the owner's own
-    name is in `provider_<id_field>`.
-    config_key: its list below `registered_resources` of the run config; older_keys: what older run configs call that
-    list, there or at the top. older_id_fields: what they call `id_field`.
-    configured: the model of one entry there. shown: a resource as the API returns it.
-    has_aliases: whether the command line may give other names for one.
+    kind: in messages, error codes and keys of the store. served_by: the API whose providers own such resources.
+    id_field: names one in requests and in the run config; the owner's own name is in `provider_<id_field>`.
+    config_key: its list below `registered_resources`; older_keys: what older run configs call that list, there or at
+    the top. older_id_fields: what they call `id_field`. configured: the model of one entry there.
     """
 
     kind: str
@@ -34,12 +31,27 @@ class Resource:
     id_field: str
     config_key: str
     configured: type[BaseModel]
-    shown: Callable[[Registered], Response]
     older_keys: tuple[str, ...] = ()
     older_id_fields: tuple[str, ...] = ()
-    has_aliases: bool = False
+
+    @property
+    def called(self) -> str:
+        """What one is called in messages."""
+        return self.kind.replace("_", " ")
 
     @property
     def provider_id_field(self) -> str:
         """The field with the owner's own name for one."""
         return f"provider_{self.id_field}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resource(ConfiguredKind):
+    """A kind that users register too, such as models: the stack has a table of them, by which the operations of
+    `served_by` with a `key` are routed.
+
+    shown: a resource as the API returns it. has_aliases: whether the command line may give other names for one.
+    """
+
+    shown: Callable[[Registered], Response]
+    has_aliases: bool = False

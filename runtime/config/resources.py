@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from runtime import discovery
 from runtime.apis._api import Api
-from runtime.apis._resources import Resource
+from runtime.apis._resources import ConfiguredKind, Resource
 from runtime.config.document import child_path
 from runtime.config.run_config import ResourceEntry, RunConfig
 from runtime.config.validation import check, with_origin
@@ -29,7 +29,7 @@ def registered(
     """The resources that a run config registers, by the API that registers their kind, and the problems in them.
     apis: all APIs that exist.
     """
-    kinds = {api.resource.config_key: (name, api.resource) for name, api in apis.items() if api.resource is not None}
+    kinds = {kind.config_key: (name, kind) for name, api in apis.items() if (kind := api.configured) is not None}
     found: dict[str, tuple[BaseModel, ...]] = {}
     problems: list[Problem] = []
     for key, entries in run.registered_resources.items():
@@ -58,7 +58,11 @@ def owner_of(value: BaseModel, provider_ids: Sequence[str]) -> str | None:
 
 
 def _read(
-    entries: Sequence[ResourceEntry], resource: Resource, run: RunConfig, file: str | None, problems: list[Problem]
+    entries: Sequence[ResourceEntry],
+    resource: ConfiguredKind,
+    run: RunConfig,
+    file: str | None,
+    problems: list[Problem],
 ) -> Iterator[Read]:
     for entry in entries:
         found: list[Problem] = []
@@ -68,7 +72,7 @@ def _read(
             yield entry, value
 
 
-def _repeated(read: Sequence[Read], resource: Resource, run: RunConfig, file: str | None) -> Iterator[Problem]:
+def _repeated(read: Sequence[Read], resource: ConfiguredKind, run: RunConfig, file: str | None) -> Iterator[Problem]:
     """Names with two meanings. The same resource twice does no harm."""
     ids = _owners(resource, run)
     named: dict[str, tuple[ResourceEntry, object]] = {}
@@ -78,21 +82,26 @@ def _repeated(read: Sequence[Read], resource: Resource, run: RunConfig, file: st
         name, meaning = getattr(value, resource.id_field), _meaning(value, resource, owner)
         first, meant = named.setdefault(name, (entry, meaning))
         if meant != meaning:
-            message = f"two {resource.kind}s have the name `{name}`"
+            message = f"two {resource.called}s have the name `{name}`"
             yield _problem(entry, resource.id_field, message, f"the other is at {first.path}", file)
 
 
-def _without_owner(read: Sequence[Read], resource: Resource, run: RunConfig, file: str | None) -> Iterator[Problem]:
-    """Resources that do not name a provider of the run config; that provider's own settings may still be wrong."""
+def _without_owner(
+    read: Sequence[Read], resource: ConfiguredKind, run: RunConfig, file: str | None
+) -> Iterator[Problem]:
+    """Resources that do not name a provider of the run config; that provider's own settings may still be wrong. Who
+    keeps a kind itself chooses a provider for one that names none.
+    """
     ids = _owners(resource, run)
     off = {spec.name for entry in run.off if (spec := discovery.by_type().get((entry.api, entry.provider_type)))}
     off |= {entry.provider_id for entry in run.off}
+    is_registered = isinstance(resource, Resource)
     for entry, value in read:
-        called, provider_id = f"{resource.kind} `{getattr(value, resource.id_field)}`", _provider_of(value)
-        if provider_id is None and len(ids) > 1:
+        called, provider_id = f"{resource.called} `{getattr(value, resource.id_field)}`", _provider_of(value)
+        if provider_id is None and len(ids) > 1 and is_registered:
             message, hint = f"{called} names no provider, and there are several", f"one of {', '.join(ids)}"
             yield _problem(entry, "provider_id", message, hint, file)
-        elif provider_id not in (None, ANY_PROVIDER, *ids, *off):
+        elif provider_id not in (None, *ids, *off) and not (provider_id == ANY_PROVIDER and is_registered):
             message = f"{called} names the provider `{provider_id}`, which is not configured"
             yield _problem(entry, "provider_id", message, names_for(str(provider_id), ids), file)
 
@@ -107,17 +116,19 @@ def _providers_of_tables(run: RunConfig, apis: Mapping[str, Api], file: str | No
             yield Problem(message=message, path=path, line=run.lines.get(path), file=file, hint=hint)
 
 
-def _meaning(value: BaseModel, resource: Resource, owner: str) -> object:
-    """What an entry means, to compare two of one name. An entry that depends on its provider's list (`auto`, or
-    `<kind>_validation`) equals another only if all fields are equal.
+def _meaning(value: BaseModel, resource: ConfiguredKind, owner: str) -> object:
+    """What an entry means, to compare two of one name. One that its provider keeps, or that depends on its provider's
+    list (`auto`, or `<kind>_validation`), equals another only if all fields are equal.
     """
+    if not isinstance(resource, Resource):
+        return value
     own = getattr(value, resource.provider_id_field, None)
     if own == "auto" or getattr(value, f"{resource.kind}_validation", None):
         return value
     return owner, own or getattr(value, resource.id_field)
 
 
-def _owners(resource: Resource, run: RunConfig) -> list[str]:
+def _owners(resource: ConfiguredKind, run: RunConfig) -> list[str]:
     return list(dict.fromkeys(entry.provider_id for entry in run.providers.get(resource.served_by, ())))
 
 

@@ -33,10 +33,15 @@ if TYPE_CHECKING:
     from runtime.stack.stack import Stack
 
 log = logging.getLogger("runtime.server")
+_OWNER_ALONE = 0o077
+"""The umask: libraries of databases leave the modes of their files to it. It is set once, since it is the same for all
+threads, of which others may just be making files.
+"""
 _EXIT_USAGE, _EXIT_CONFIG, _EXIT_CONFLICT, _EXIT_UNHEALTHY = 2, 3, 5, 7
 
 
 def main() -> None:
+    os.umask(_OWNER_ALONE)
     stdio.open_missing()
     options = _options()
     try:

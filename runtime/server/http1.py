@@ -10,6 +10,7 @@ headers after the checks. Bytes that are not a request are answered with an erro
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections import deque
 from collections.abc import Iterable
@@ -22,11 +23,11 @@ from runtime.errors import NotSupported, RequestError, StackError
 from runtime.ids import new_id
 from runtime.server.bad_requests import HEAD_BYTES, head_too_large, no_path, what_is_wrong
 from runtime.server.doors import error_json
-from runtime.server.inflow import LEAST_BYTES, PIECE_BYTES, Inflow
+from runtime.server.inflow import LEAST_BYTES, Flow, Inflow
 from runtime.server.leaving import EXTENSION, Connection
 
 log = logging.getLogger(__name__)
-BODY_BYTES = PIECE_BYTES
+BODY_BYTES = 256 * 1024
 """How much of a body may wait before no more of it is read."""
 LINGER_S = 1.0
 PIPELINE_LIMIT = 1000
@@ -46,6 +47,8 @@ class Http1(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
         super().connection_made(transport)
+        self.flow: Flow = Flow(transport)
+        self._inflow: Inflow | None = None
         self._is_in_head, self._is_over = True, False
         self._head_bytes = self._read_bytes = self._body_bytes = 0
         self._connection = Connection()
@@ -57,6 +60,8 @@ class Http1(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._unset_keepalive_if_required()
         self._forget_unread()
+        if self._inflow is not None:
+            self._inflow.close()
         if self.pipeline and self._running is not None:  # uvicorn tells only the newest request
             self._running.disconnected = True
             self._running.message_event.set()
@@ -82,14 +87,25 @@ class Http1(HttpToolsProtocol):
             self.on_read()
             left_bytes = _length(self.cycle.scope["headers"]) - self._body_bytes
             if left_bytes >= LEAST_BYTES and self.scheme == "http":
-                Inflow(self, self.transport, left_bytes)
+                self._begin_inflow(left_bytes)
+
+    def _begin_inflow(self, left_bytes: int) -> None:
+        with contextlib.suppress(OSError):  # then the parser reads the rest too
+            self._inflow = Inflow(self, self.transport, left_bytes)
+            self.flow.read_from(self._inflow)
 
     def on_read(self) -> None:
         """More of the body has arrived, so the client is not silent."""
         if not self.cycle.response_complete:
             self._wait(self.timeout_keep_alive)
 
-    def on_body_end(self) -> None:
+    def on_inflow_end(self, *, is_whole: bool) -> None:
+        self._inflow = None
+        self.flow.read_from(self.transport)
+        if is_whole:
+            self._on_body_end()
+
+    def _on_body_end(self) -> None:
         """A new parser reads what follows, since the old one has not seen the end of the body. It does not know either
         whether that was the last request, behind which bytes have no meaning.
         """
@@ -176,16 +192,22 @@ class Http1(HttpToolsProtocol):
         self._body_bytes += len(body)
         if not self.parser.should_upgrade():
             self.on_piece(body)
+            self.pause_if_behind()
 
     def on_piece(self, piece: bytes) -> None:
-        """Hand on some of the body; read no more before it is taken if it is much."""
+        """Hand on some of the body."""
         cycle = self.cycle
         if cycle.response_complete:
             return
         cycle.body = cycle.body + piece if cycle.body else piece  # type: ignore[assignment]  # it takes bytes as well
-        if len(cycle.body) > BODY_BYTES:
-            self.flow.pause_reading()
         cycle.message_event.set()
+
+    def pause_if_behind(self) -> bool:
+        """Read no more if much of the body waits to be taken, and say whether that is so."""
+        is_behind = len(self.cycle.body) >= BODY_BYTES and not self.cycle.response_complete
+        if is_behind:
+            self.flow.pause_reading()
+        return is_behind
 
     def on_message_complete(self) -> None:
         if self.parser.should_upgrade():

@@ -1,7 +1,8 @@
 """Takes the rest of a long body from its connection, past the HTTP parser, which has nothing to find in it.
 
-It is read into a buffer, and handed on when that is full: so the pieces are large however small the reads are, few of
-them wake the request, and each is copied once.
+It is read straight into the bytes that are handed on, which nobody has to copy or give back, and much at once: each
+read tells the sender to go on, which is half of its cost. What comes slowly is gathered, so that few pieces wake the
+request.
 
     head and first bytes: Http1  ->  rest of the body: Inflow  ->  next head: Http1
 """
@@ -9,18 +10,24 @@ them wake the request, and each is copied once.
 from __future__ import annotations
 
 import asyncio
-from mmap import mmap
+import os
+import socket
 from typing import Protocol
 
-PIECE_BYTES = 256 * 1024
-LEAST_BYTES = PIECE_BYTES // 4
+from uvicorn.protocols.http.flow_control import FlowControl
+
+PIECE_BYTES = 1024**2
+"""The most that is read at once."""
+GATHERED_BYTES = 256 * 1024
+"""The least that is handed on before the end."""
+LEAST_BYTES = 64 * 1024
 """A shorter rest is not worth the change."""
-_MAX_SPARE = 16
-_spare: list[mmap] = []  # new memory would cost as much as what is read into it
+_MAX_READS = 16
+"""So many reads are kept as they are: each takes some memory of its own, also for a single byte."""
 
 
 class Receiver(Protocol):
-    """The protocol whose connection it is: an `asyncio.Protocol` with three methods more."""
+    """The protocol whose connection it is."""
 
     def on_read(self) -> None:
         """Something has arrived that will be part of a piece."""
@@ -28,59 +35,80 @@ class Receiver(Protocol):
     def on_piece(self, piece: bytes) -> None:
         """More of the body."""
 
-    def on_body_end(self) -> None:
-        """All of the body was handed on; what comes now is yours again."""
+    def pause_if_behind(self) -> bool:
+        """Whether much still waits to be taken; if so, reading is paused until it was."""
 
-    def connection_lost(self, exc: Exception | None) -> None: ...
-
-    def pause_writing(self) -> None: ...
-
-    def resume_writing(self) -> None: ...
+    def on_inflow_end(self, *, is_whole: bool) -> None:
+        """What comes now is yours again. is_whole: all of the body was handed on; if not, the client has left."""
 
 
-class Inflow(asyncio.BufferedProtocol):
-    """Has the connection from now on. left_bytes: how much of the body has not arrived yet."""
+class Inflow:
+    """Reads a connection that its transport does not read meanwhile. left_bytes: how much of the body has not arrived.
+
+    Raises OSError if the process has too many files open.
+    """
 
     def __init__(self, receiver: Receiver, transport: asyncio.Transport, left_bytes: int) -> None:
         self._receiver = receiver
-        self._transport = transport
         self._left_bytes = left_bytes
-        # Memory that is not there before something is in it: a client may announce much, and send a byte.
-        self._buffer: mmap | None = _spare.pop() if _spare else mmap(-1, PIECE_BYTES)
-        self._filled = 0
-        transport.set_protocol(self)
+        self._reads: list[bytes] = []
+        self._gathered_bytes = 0
+        # A descriptor of its own, since an event loop refuses to watch that of a transport.
+        self._socket = socket.socket(fileno=os.dup(transport.get_extra_info("socket").fileno()))
+        self._loop = asyncio.get_running_loop()
 
-    def get_buffer(self, sizehint: int) -> memoryview:
-        """Never beyond the end of the body: what follows is the next request."""
-        assert self._buffer is not None, "it has the connection"
-        return memoryview(self._buffer)[self._filled : self._filled + self._left_bytes]
+    def resume_reading(self) -> None:
+        if self._socket.fileno() >= 0:
+            self._loop.add_reader(self._socket.fileno(), self._read)
 
-    def buffer_updated(self, nbytes: int) -> None:
-        self._filled += nbytes
-        self._left_bytes -= nbytes
+    def pause_reading(self) -> None:
+        if self._socket.fileno() >= 0:
+            self._loop.remove_reader(self._socket.fileno())
+
+    def close(self) -> None:
+        """Also more than once."""
+        self.pause_reading()
+        self._socket.close()
+
+    def _read(self) -> None:
+        if self._receiver.pause_if_behind():
+            return
+        try:
+            # Never beyond the end of the body: what follows is the next request.
+            data = self._socket.recv(min(self._left_bytes, PIECE_BYTES))
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError:
+            data = b""  # the transport meets the same error, and knows what to do
+        if not data:
+            self._end(is_whole=False)
+            return
+        self._left_bytes -= len(data)
+        self._gathered_bytes += len(data)
+        self._reads.append(data)
         self._receiver.on_read()
-        if self._filled == PIECE_BYTES or not self._left_bytes:
-            assert self._buffer is not None, "something was read into it"
-            piece = self._buffer[: self._filled]
-            self._filled = 0
+        if self._gathered_bytes >= GATHERED_BYTES or not self._left_bytes:
+            piece = self._joined()
+            self._reads, self._gathered_bytes = [], 0
             self._receiver.on_piece(piece)
+        elif len(self._reads) == _MAX_READS:
+            self._reads = [self._joined()]
         if not self._left_bytes:
-            self._give_back()
-            self._transport.set_protocol(self._receiver)  # type: ignore[arg-type]  # only its methods count
-            self._receiver.on_body_end()
+            self._end(is_whole=True)
 
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._give_back()
-        self._receiver.connection_lost(exc)
+    def _joined(self) -> bytes:
+        return self._reads[0] if len(self._reads) == 1 else b"".join(self._reads)
 
-    def pause_writing(self) -> None:
-        self._receiver.pause_writing()
+    def _end(self, *, is_whole: bool) -> None:
+        self._receiver.on_inflow_end(is_whole=is_whole)
+        self.close()
 
-    def resume_writing(self) -> None:
-        self._receiver.resume_writing()
 
-    def _give_back(self) -> None:
-        """Transports remember this protocol after they have another one, so it must not keep the buffer."""
-        if len(_spare) < _MAX_SPARE and self._buffer is not None:
-            _spare.append(self._buffer)
-        self._buffer = None
+class Flow(FlowControl):
+    """Pauses the one that reads the connection: its transport, or an `Inflow`."""
+
+    def read_from(self, source: asyncio.Transport | Inflow) -> None:
+        if not self.read_paused:
+            self._transport.pause_reading()
+            source.resume_reading()
+        self._transport = source  # type: ignore[assignment]  # only asked to pause and to resume

@@ -1,13 +1,14 @@
 """Cuts a form that arrives into its parts: the head of each, and its contents. Wire format: RFC 7578.
 
-A library reads the heads. It searches all contents for the boundary too, at four times the cost of a search from the
-end, so what certainly is contents and nothing else passes it by.
+A library reads the heads. It searches all contents for the boundary too, and copies them, so what certainly is contents
+passes it by.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
-from typing import TypeAlias
+import ctypes
+from collections.abc import AsyncGenerator, Callable
+from typing import TypeAlias, cast
 
 from multipart import MultipartError, MultipartSegment, PushMultipartParser
 
@@ -16,7 +17,7 @@ from runtime.server.incoming import Incoming
 
 MAX_FIELDS = 1000
 _LONGEST_BOUNDARY = 70
-"""RFC 2046, 5.1.1. Searching for a longer one from the end could take long."""
+"""RFC 2046, 5.1.1. Searching for a longer one could take long."""
 Part: TypeAlias = "MultipartSegment | bytes | bytearray | None"
 """The head of a part, some of its contents, or its end."""
 
@@ -27,11 +28,11 @@ async def parts_of(incoming: Incoming, boundary: str) -> AsyncGenerator[Part, No
     contents = _Contents(boundary)
     try:
         async for data in incoming.chunks():
-            if contents.has_all(data):
-                yield data
-            elif not parser.closed:  # data after the last boundary has no meaning
+            if length := contents.in_front(data):
+                yield data[:length]
+            if length < len(data) and not parser.closed:  # data after the last boundary has no meaning
                 part: Part = None
-                for part in parser.parse(data):
+                for part in parser.parse(data[length:]):
                     contents.see(part)
                     yield part
                 contents.end(data)
@@ -42,7 +43,7 @@ async def parts_of(incoming: Incoming, boundary: str) -> AsyncGenerator[Part, No
 
 
 class _Contents:
-    """Recognises data that is contents of the current part from its first byte to its last."""
+    """Recognises what in data is contents of the current part."""
 
     def __init__(self, boundary: str) -> None:
         self._delimiter = b"\r\n--" + boundary.encode()
@@ -62,14 +63,37 @@ class _Contents:
         have begun in earlier data.
         """
         self._end = (self._end + data[-len(self._delimiter) - 1 :])[-len(self._delimiter) - 1 :]
-        self._is_next = self._is_within and self._ends_within(self._end) and self._delimiter not in self._end
+        is_long = len(self._end) >= len(self._delimiter)
+        is_clear = self._tail(self._end) == len(self._end) and self._delimiter not in self._end
+        self._is_next = self._is_within and is_long and is_clear
 
-    def has_all(self, data: bytes) -> bool:
-        return self._is_next and self._ends_within(data) and data.rfind(self._delimiter) < 0
+    def in_front(self, data: bytes) -> int:
+        """How many bytes of contents `data` begins with, as far as that can be told without the parser."""
+        if not self._is_next:
+            return 0
+        return self._tail(data) if _is_absent(self._delimiter, data) else data.index(self._delimiter)
 
-    def _ends_within(self, data: bytes) -> bool:
-        """Whether no delimiter begins at the end of `data`, as far as that alone tells."""
-        if len(data) < len(self._delimiter):
-            return False
+    def _tail(self, data: bytes) -> int:
+        """Where in `data` a delimiter may begin of which the rest is missing; the end of `data` if nowhere."""
         at = data.rfind(b"\r", 1 - len(self._delimiter))
-        return at < 0 or not self._delimiter.startswith(data[at:])
+        return at if at >= 0 and self._delimiter.startswith(data[at:]) else len(data)
+
+
+def _memmem() -> Callable[..., int | None] | None:
+    """The C library's search: it takes half of the time of Python's, and a quarter of it for text."""
+    try:
+        found = ctypes.PyDLL(None).memmem
+    except (AttributeError, OSError):
+        return None
+    found.argtypes = (ctypes.c_char_p, ctypes.c_size_t) * 2
+    found.restype = ctypes.c_void_p
+    return cast("Callable[..., int | None]", found)
+
+
+_search = _memmem()
+
+
+def _is_absent(wanted: bytes, data: bytes) -> bool:
+    if _search is None:
+        return data.rfind(wanted) < 0  # from the end, since that is three times as fast for a long `wanted`
+    return _search(data, len(data), wanted, len(wanted)) is None

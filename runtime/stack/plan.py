@@ -25,7 +25,7 @@ from runtime.errors import ConfigInvalid, Problem, did_you_mean, names_for, near
 from runtime.stack.api_relations import is_registry, registry_of
 from runtime.stack.order import cycles, in_order
 from runtime.stack.placing import analytics_of_stack, check_placement, note_retention, stores_of_stack
-from runtime.stack.planned import PlannedProvider, Problems, chosen, defaults
+from runtime.stack.planned import PlannedProvider, Problems, check_named, chosen, defaults
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,6 +81,7 @@ def plan(run: RunConfig, *, file: str | None = None) -> Plan:
         routed |= inner
         providers += defaults(run, routed, providers, problems)
     _check_needs(providers, mounted, routed, problems)
+    check_named(run, providers, problems)
     resources, found = registered(run, apis, file=problems.file)
     problems.found.extend(found)
     stores = stores_of_stack(routed, providers)
@@ -89,7 +90,7 @@ def plan(run: RunConfig, *, file: str | None = None) -> Plan:
     problems.raise_if_any()
     noted = Problems(problems.file, run.lines)
     _note_sections(run, routed, noted)
-    _note_resources(resources, ordered, apis, noted)
+    _note_resources(resources, ordered, apis, routed, noted)
     _note_never_on(run, apis, noted)
     analytics = analytics_of_stack(routed, providers)
     note_retention(run, stores, analytics, noted)
@@ -250,15 +251,22 @@ def _note_resources(
     resources: Mapping[str, Sequence[BaseModel]],
     providers: Sequence[PlannedProvider],
     apis: Mapping[str, Api],
+    routed: Mapping[str, Api],
     noted: Problems,
 ) -> None:
-    """Resources of an API that has no provider that is on."""
+    """Resources of an API that has no provider that is on, or is not mounted."""
     served = {provider.api for provider in providers}
     for name, entries in resources.items():
-        resource = apis[name].resource
-        if entries and resource is not None and resource.served_by not in served:
-            key = f"registered_resources.{resource.config_key}"
-            noted.add(f"has no effect: no provider of {resource.served_by} is on", path=key)
+        kind = apis[name].configured
+        if not entries or kind is None:
+            continue
+        if kind.served_by not in served:
+            why = f"no provider of {kind.served_by} is on"
+        elif name not in routed:
+            why = f"the API {name} is not mounted"
+        else:
+            continue
+        noted.add(f"has no effect: {why}", path=f"registered_resources.{kind.config_key}")
 
 
 def _note_never_on(run: RunConfig, apis: Mapping[str, Api], noted: Problems) -> None:

@@ -16,7 +16,7 @@ from runtime.config.run_config import ProviderEntry, RunConfig
 from runtime.config.secret_values import secrets_in
 from runtime.config.validation import check
 from runtime.errors import ConfigInvalid, Problem, names_for
-from runtime.spec import Spec
+from runtime.spec import ProviderOf, Spec
 from runtime.stack.api_relations import has_several
 
 if TYPE_CHECKING:
@@ -147,6 +147,35 @@ def defaults(
             if config is not None:
                 found.append(PlannedProvider(api=spec.api, provider_id=spec.api, spec=spec, config=config))
     return found
+
+
+def check_named(run: RunConfig, providers: Sequence[PlannedProvider], problems: Problems) -> None:
+    """Providers that the settings of others name must be in the run config, and on."""
+    if "providers" in run.unread:
+        return
+    entries = {(entry.api, entry.provider_id): entry for of_api in run.providers.values() for entry in of_api}
+    for provider in providers:
+        entry = entries.get((provider.api, provider.provider_id))
+        path = f"{entry.path}.config" if entry else provider.spec.section
+        node = entry.config_node if entry else run.tree.get(provider.spec.section)
+        for name, field in type(provider.config).model_fields.items():
+            at = node.get(name) if node else None
+            for marked in field.metadata if at is not None and not at.awaits else ():
+                if isinstance(marked, ProviderOf):
+                    _check_is_on(marked.api, getattr(provider.config, name), run, f"{path}.{name}", problems)
+
+
+def _check_is_on(api: str, provider_id: str | None, run: RunConfig, path: str, problems: Problems) -> None:
+    ids = [entry.provider_id for entry in run.providers.get(api, ())]
+    if provider_id is None or provider_id in ids:
+        return
+    off = [entry for entry in run.off if entry.api == api and entry.provider_id == provider_id]
+    variables = " and ".join(f"`{name}`" for entry in off for name in entry.enabled_by)
+    problems.add(
+        f"the provider `{provider_id}` of {api} is {'off' if off else 'not configured'}",
+        path=path,
+        hint=f"set {variables}, or name another one: {', '.join(ids)}" if variables else names_for(provider_id, ids),
+    )
 
 
 def _other_of(api: str, entry: ProviderEntry, seen: Mapping[tuple[str, str], str]) -> str | None:

@@ -276,6 +276,14 @@ class Stack:
             if provider_id is not None:
                 yield given, provider_id
 
+    def _kept(self, api: str) -> Iterator[BaseModel]:
+        """The run config's resources that the provider of an API keeps itself, except those whose provider is off."""
+        if (kind := discovery.load_api(api).kept) is not None:
+            owners = self.provider_ids(kind.served_by)
+            for given in self.plan.resources.get(api, ()):
+                if owner_of(given, owners) is not None:
+                    yield given
+
     def _construct(self, planned: PlannedProvider) -> None:
         provider_id, kind = planned.provider_id, self._kinds.get(planned.api)
         transport = self._transport(provider_id) if self._transport else None
@@ -305,6 +313,7 @@ class Stack:
             find_optional_api=lambda protocol: self._optional_api(planned, protocol),
             find_jobs=lambda: Jobs(self._jobs, running.name, lambda: running.phase == "ready"),
             find_loop=partial(self.instance.leads_back, place),
+            registered=tuple(self._kept(planned.api)),
             models_dir=_models_dir(),
             configured_key=configured_key(planned),
         )

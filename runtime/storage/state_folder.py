@@ -23,13 +23,14 @@ _LONGEST_NOTE = 4096
 
 
 def hold(folder: Path, *, holder: str) -> None:
-    """Make the folder if needed, and hold it until this process ends. holder: what others are told has it.
+    """Make the folder if needed, for its owner alone, and hold it until this process ends. holder: what others are told
+    has it.
 
     Raises ConfigInvalid for what can be no folder, Conflict, naming the holder, if another server has it. On a file
     system without locks, a warning is logged and nothing is held.
     """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         fd = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         problem = Problem(message=f"`{folder}` cannot be a folder for state: {error.strerror}", path="--state")

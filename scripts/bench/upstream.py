@@ -87,7 +87,8 @@ _CHAT = _json(
         "usage": {"prompt_tokens": 20, "completion_tokens": 50, "total_tokens": 70},
     }
 )
-_NUMBERS = struct.pack("<65536f", *(random.Random(1).gauss(0, 1) for _ in range(65536)))
+_RANDOM = random.Random(1)
+_NUMBERS = struct.pack("<65536f", *(_RANDOM.gauss(0, 1) for _ in range(65536)))
 
 
 def vector_of(text: str) -> bytes:

@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,7 @@ _LIMIT_S = 120
 _BUDGETS = {f"search of {_FEW}, {mode}": "6 times" for mode in _MODES} | {"ingestion of a file": "15,000 us"}
 _ASKED = load.Work(path=PATH, body={"model": "burst", **CHAT})
 _EMBEDDED = load.Work(path="/v1/embeddings", body={"model": "openai/embed", "input": "word40 word70 word1000"})
-_RUN_CONFIG = """\
+RUN_CONFIG = """\
 version: 2
 distro_name: bench
 providers:
@@ -66,18 +67,18 @@ def main() -> None:
         upstream = stack.enter_context(servers.mock(folder))
         floor = stack.enter_context(servers.floor(upstream, folder))
         run_yaml = folder / "run.yaml"
-        run_yaml.write_text(_RUN_CONFIG.format(upstream=upstream, provider=options.provider, dimensions=DIMENSIONS))
+        run_yaml.write_text(RUN_CONFIG.format(upstream=upstream, provider=options.provider, dimensions=DIMENSIONS))
         ours = stack.enter_context(servers.ours(environments.ROOT, folder, run_yaml=run_yaml))
         ours.wait_for("/v1/health")
         caption = measure.machine()
         client = stack.enter_context(httpx.Client(base_url=f"http://127.0.0.1:{ours.port}", timeout=_LIMIT_S))
-        stores = _Stores(client, ours)
+        stores = Stores(client, ours)
         few, many = stores.filled(_FEW), stores.filled(options.chunks)
         subjects: dict[str, Callable[[], float]] = {
             "floor, a chat": lambda: _cpu_us(floor, 2000, _ASKED),
             "an embedding": lambda: _cpu_us(ours, 1000, _EMBEDDED),
             **{f"search of {_FEW}, {mode}": partial(_cpu_us, ours, 300, _search(few, mode)) for mode in _MODES},
-            "ingestion of a file": lambda: stores.ingested_us(options.files),
+            "ingestion of a file": lambda: stores.ingested(options.files).cpu_us,
         }
         for once in subjects.values():
             once()
@@ -100,7 +101,15 @@ def _cpu_us(server: Server, count: int, work: load.Work) -> float:
     return (measure.threads_cpu_s(server.pid) - before) * 1e6 / count
 
 
-class _Stores:
+@dataclass(frozen=True)
+class Ingested:
+    """What a file took: microseconds of the server's CPU, and milliseconds of the clock while there were others."""
+
+    cpu_us: float
+    wall_ms: float
+
+
+class Stores:
     """Vector stores of a server, over one connection."""
 
     def __init__(self, client: httpx.Client, server: Server) -> None:
@@ -120,10 +129,10 @@ class _Stores:
         print(f"{chunks} chunks inserted: {took * 1000 / chunks:.2f} ms each, {cpu * 1000 / chunks:.2f} ms of CPU")
         return store
 
-    def ingested_us(self, files: int) -> float:
-        """Microseconds of the server's CPU for each of new files, which one batch attaches."""
+    def ingested(self, files: int) -> Ingested:
+        """What each of new files took, which one batch attaches."""
         uploaded = [self._uploaded(" ".join(self._language.words(_FILE_WORDS))) for _ in range(files)]
-        before = measure.tree_cpu_s(self._server.pid)  # a process that reads documents may end meanwhile
+        began, before = time.perf_counter(), measure.tree_cpu_s(self._server.pid)  # a process that reads may end
         place = f"/v1/vector_stores/{self._ingesting}/file_batches"
         batch = self._asked("POST", place, json={"file_ids": uploaded})
         until = time.monotonic() + _LIMIT_S
@@ -132,7 +141,8 @@ class _Stores:
             batch = self._asked("GET", f"{place}/{batch['id']}")
         if batch["file_counts"]["completed"] != files:
             raise RuntimeError(f"not all files were ingested: {batch}")
-        return (measure.tree_cpu_s(self._server.pid) - before) * 1e6 / files
+        took, cpu = time.perf_counter() - began, measure.tree_cpu_s(self._server.pid) - before
+        return Ingested(cpu * 1e6 / files, took * 1000 / files)
 
     def search_ms(self, store: str, mode: str) -> list[float]:
         work = _search(store, mode)

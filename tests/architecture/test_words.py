@@ -11,6 +11,7 @@ import importlib
 import pkgutil
 import re
 from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -244,7 +245,10 @@ def returned_by(modules: Iterable[ast.Module]) -> dict[str, str]:
     }
 
 
-RETURNED = returned_by(module for package in PACKAGES for _, module in sources(package))
+@cache
+def returned_anywhere() -> dict[str, str]:
+    """Read once, and only by a worker that has such a test: it takes a second."""
+    return returned_by(module for package in PACKAGES for _, module in sources(package))
 
 
 def raised_in(function: Function, returned: dict[str, str]) -> list[str]:
@@ -269,7 +273,7 @@ def says_raises(docstring: str, error: str) -> bool:
 
 def silent_about_errors(module: ast.Module) -> Iterator[tuple[int, str]]:
     """Line, and name with the errors that no docstring names. A command is left out: its docstring is its help."""
-    returned = RETURNED | returned_by([module])
+    returned = returned_anywhere() | returned_by([module])
     for function in functions_of(module):
         silent = [
             error

@@ -111,11 +111,8 @@ async def _add_table(
     async for rows in pages_of(store, table, where=not_expired(table, time.time()), at_once=ROWS_AT_ONCE):
         for row in rows:
             if holder is not None:
-                content = holder.bytes_of(table.name, row)
-                if content is None:  # it is still being written
-                    continue
                 name, size_bytes = quote(row["id"], safe=""), int(row["size_bytes"])
-                stream = io.BufferedReader(Pulled(content, loop), AT_ONCE)
+                stream = io.BufferedReader(Pulled(holder.bytes_of(table.name, row), loop), AT_ONCE)
                 await asyncio.to_thread(archive.add_file, folder, name, size_bytes, stream)
             archive.add_row(folder, line_of(table, row))
             count += 1

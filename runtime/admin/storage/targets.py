@@ -103,10 +103,9 @@ class TableTarget(Target):
             await self._read_bytes(now)
 
     async def _read_bytes(self, row: Row | None) -> None:
-        content = self._holder.bytes_of(self._table.name, row) if self._holder and row else None
-        if content is not None:
+        if self._holder and row:
             self.found.files += 1
-            async for data in content:
+            async for data in self._holder.bytes_of(self._table.name, row):
                 self.found.add_bytes(data)
 
     async def _with_owner(self, rows: list[Row]) -> list[Row]:

@@ -11,6 +11,7 @@ from typing import Protocol
 from runtime.apis._api import Api, Store, route
 from runtime.apis._paging import PageRequest
 from runtime.apis._request import Empty
+from runtime.apis._resources import ConfiguredKind
 from runtime.apis.vector_stores.attached_file import (
     AttachedFile,
     AttachedFileContent,
@@ -40,6 +41,7 @@ from runtime.apis.vector_stores.older import (
 )
 from runtime.apis.vector_stores.search import SearchResults, SearchVectorStoreRequest
 from runtime.apis.vector_stores.store import (
+    ConfiguredVectorStore,
     CreateVectorStoreRequest,
     Reindexing,
     ReindexRequest,
@@ -235,9 +237,19 @@ class VectorStores(Protocol):
         ...
 
 
+STORE = ConfiguredKind(
+    kind="vector_store",
+    served_by="vector_io",
+    id_field="vector_store_id",
+    config_key="vector_stores",
+    older_keys=("vector_dbs",),
+    older_id_fields=("vector_db_id",),
+    configured=ConfiguredVectorStore,
+)
 API = Api(
     "vector_stores",
     VectorStores,
+    kept=STORE,
     mounted_with=("vector_io",),
     stores=(Store(name="vector_stores", families=("sql",), kinds=("vector_stores",)),),
 )

@@ -124,9 +124,15 @@ class AttachedFile(Response):
     usage_bytes: int = Field(0, description="What its chunks take up, in bytes.")
     status: AttachedFileStatus = Field(
         description="`completed` when all of it can be found; until then, and otherwise, none of it is. A file that is"
-        " attached again is found as it was until the new attempt is `completed`, also if that fails or is cancelled."
+        " attached again is found as it was until the new attempt has succeeded; if that fails or is cancelled, it is"
+        " `completed` as before, with the attributes and chunks that it had. The files of a batch have the status of"
+        " its own attempt."
     )
-    last_error: AttachedFileError | None = Field(None, description="Why it failed; null unless it did.")
+    last_error: AttachedFileError | None = Field(
+        None,
+        description="Why the last attempt failed; null unless it did. With `completed`, the file was attached again in"
+        " vain.",
+    )
     attributes: dict[str, AttributeValue] | None = Field(None, description="What `filters` of a search compare.")
     chunking_strategy: Annotated[
         AutoChunking | StaticChunking | ContextualChunking | OtherChunking, Field(discriminator="type")
@@ -164,14 +170,18 @@ class ContentText(Response):
     text: str = Field(description="The text.")
 
 
+def _asked_for(what: str) -> Any:
+    """A field that OpenAI's content does not have: not even as null."""
+    text = f"{what}; left out unless asked for. Not one of OpenAI's fields."
+    return Field(None, exclude_if=lambda given: given is None, description=text)
+
+
 class FileChunk(ContentText):
     """A chunk of a file."""
 
-    embedding: list[float] | None = Field(None, description="Its vector; null unless asked for.")
-    metadata: dict[str, Any] | None = Field(
-        None, description="What may be shown to a model, such as `headings` and `page_number`; null unless asked for."
-    )
-    chunk_metadata: ChunkMetadata | None = Field(None, description="Where it comes from; null unless asked for.")
+    embedding: list[float] | None = _asked_for("Its vector")
+    metadata: dict[str, Any] | None = _asked_for("What may be shown to a model, such as `headings` and `page_number`")
+    chunk_metadata: ChunkMetadata | None = _asked_for("Where it comes from")
 
 
 class AttachedFileContent(Response):

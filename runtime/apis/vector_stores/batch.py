@@ -86,6 +86,10 @@ class FileBatch(Response):
     created_at: int = Field(description="When it was created, in seconds since 1970.")
     vector_store_id: str = Field(description="The store.")
     status: AttachedFileStatus = Field(
-        description="`in_progress` until each file has ended; `failed` if none could be indexed."
+        description="`in_progress` until each file has ended; then `completed` if one could be indexed, even if others"
+        " could not, `failed` if none could, and `cancelled` if it, or each of its files, was given up."
     )
-    file_counts: FileCounts = Field(description="How far its files are.")
+    file_counts: FileCounts = Field(
+        description="How far its files are; what became of them in this batch, also where they were attached again"
+        " since. Files that the store no longer has are not counted."
+    )

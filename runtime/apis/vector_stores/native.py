@@ -32,6 +32,12 @@ def _has_text(given: ChunkContent) -> ChunkContent:
     return given
 
 
+def _names_a_document(given: Metadata) -> Metadata:
+    if isinstance(given.get("document_id"), dict | list):
+        raise PydanticCustomError("document_id", "document_id must be a text or a number")
+    return given
+
+
 MODE = Field(None, description="By what is found: `vector`, `keyword` or `hybrid`. By default, as the provider has it.")
 QueryContent = Annotated[ChunkContent, AfterValidator(_has_text)]
 
@@ -47,7 +53,7 @@ class ChunkToInsert(Request):
         description="Its id; a chunk of the store that has it is replaced. By default, one is made of the document's id"
         " and the content.",
     )
-    metadata: Metadata = Field(
+    metadata: Annotated[Metadata, AfterValidator(_names_a_document)] = Field(
         default_factory=dict,
         description="What may be shown to a model; `document_id` says which document it is of. By default, nothing.",
     )

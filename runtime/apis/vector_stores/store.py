@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import AliasChoices, Field
 
 from runtime.apis._chunks import ChunkingStrategy
 from runtime.apis._metadata import OpenAIMetadata
@@ -71,6 +71,27 @@ class CreateVectorStoreRequest(Request):
     embedding_model: ResourceId | None = EMBEDDING_MODEL
     embedding_dimension: int | None = EMBEDDING_DIMENSION
     provider_id: ResourceId | None = KEEPER
+
+
+class ConfiguredVectorStore(Request):
+    """A vector store that the run config names: made at the first start, and there at each later one."""
+
+    vector_store_id: ResourceId = Field(min_length=1, description="Its id.")
+    vector_store_name: str | None = Field(
+        None,
+        max_length=_LONGEST_STORE_NAME,
+        validation_alias=AliasChoices("vector_store_name", "name", "vector_db_name"),
+        description="Its name; `name` and `vector_db_name` are other names of this field. Default: its id.",
+    )
+    embedding_model: ResourceId | None = EMBEDDING_MODEL
+    embedding_dimension: int | None = EMBEDDING_DIMENSION
+    provider_id: ResourceId | None = KEEPER
+    provider_vector_store_id: ResourceId | None = Field(
+        None, description="Taken for older run configs; the store is found by its id. Default: the same."
+    )
+    metadata: OpenAIMetadata | None = Field(
+        None, description="Facts about it: at most 16, texts of at most 512 characters. Default: none."
+    )
 
 
 class VectorStoreRequest(Request):

@@ -6,14 +6,13 @@ Each API declares the older names of its kind; here are only the kinds whose API
 from __future__ import annotations
 
 from runtime import discovery
-from runtime.apis._resources import Resource
+from runtime.apis._resources import ConfiguredKind
 from runtime.config.document import Node
 from runtime.config.reading import Reading
 from runtime.config.run_config import RunFile
 
 _WITHOUT_AN_API = {  # older list -> list
     "shields": "shields",  # this and the following: until 0.2
-    "vector_dbs": "vector_stores",
     "datasets": "datasets",
     "scoring_fns": "scoring_fns",
     "benchmarks": "benchmarks",
@@ -36,17 +35,17 @@ def upgrade(reading: Reading) -> None:
         _rename_ids(reading, key, resource)
 
 
-def _declared() -> dict[str, Resource]:
+def _declared() -> dict[str, ConfiguredKind]:
     """The resources of the existing APIs, by the name of their list in the run config."""
     apis = [discovery.load_api(name) for name in discovery.api_names()]
-    return {api.resource.config_key: api.resource for api in apis if api.resource is not None}
+    return {kind.config_key: kind for api in apis if (kind := api.configured) is not None}
 
 
-def _lists_of(declared: dict[str, Resource]) -> dict[str, str]:
+def _lists_of(declared: dict[str, ConfiguredKind]) -> dict[str, str]:
     return {older: key for key, resource in declared.items() for older in (key, *resource.older_keys)}
 
 
-def _move_from_the_top(reading: Reading, older: str, key: str, resource: Resource | None) -> None:
+def _move_from_the_top(reading: Reading, older: str, key: str, resource: ConfiguredKind | None) -> None:
     node = reading.top.pop(older, None)
     if node is None or reading.is_empty(node):
         return
@@ -90,7 +89,7 @@ def _append(resources: dict[str, Node], key: str, more: Node) -> None:
         present.value = [*present.items, *(more.items or [])]
 
 
-def _rename_ids(reading: Reading, key: str, resource: Resource) -> None:
+def _rename_ids(reading: Reading, key: str, resource: ConfiguredKind) -> None:
     """`vector_db_id` and `provider_vector_db_id` of older files -> the field names of `resource`."""
     entries = reading.top["registered_resources"].get(key) if "registered_resources" in reading.top else None
     for entry in (entries.items if entries else None) or ():

@@ -17,7 +17,7 @@ Jobs lie in a store of tables. Whoever runs one holds a lease on it, which is re
                            v                                 |
     add ------------> queued ------- taken ------------> running ------> completed
                        |   ^                              |  |  |
-                       |   +--- failed, may try again ----+  |  +------> failed (no more attempts, or a bad request)
+                       |   +--- failed now, or postponed -+  |  +------> failed (no more attempts, or a bad request)
                        |                                     v
                        +-----------------> cancelled <-- cancelling
 
@@ -32,6 +32,6 @@ from __future__ import annotations
 from runtime.storage.jobs.queue import JobQueue, Jobs
 from runtime.storage.jobs.records import SCHEMA, Job, JobState
 from runtime.storage.jobs.runner import JobRunner
-from runtime.storage.jobs.running import RunningJob
+from runtime.storage.jobs.running import Postponed, RunningJob
 
-__all__ = ["SCHEMA", "Job", "JobQueue", "JobRunner", "JobState", "Jobs", "RunningJob"]
+__all__ = ["SCHEMA", "Job", "JobQueue", "JobRunner", "JobState", "Jobs", "Postponed", "RunningJob"]

@@ -40,7 +40,8 @@ JOBS = Table(
 )
 """due_at: when anybody may take the job: at once or after a pause if it is queued, when its lease runs out if somebody
 has it, never (null) once it has ended. lease: a name for the time that somebody has it, null while nobody has.
-attempts: those that have begun, without those that a stop of the server cut short. All times are in seconds since 1970.
+attempts: those that have begun, without those that a stop of the server cut short or that were postponed. All times are
+in seconds since 1970.
 """
 SCHEMA = Schema(name="jobs", tables=(JOBS,), migrations=(add_indexes(*paging_indexes("kind"), Index(("ended_at",))),))
 

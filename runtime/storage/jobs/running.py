@@ -25,9 +25,9 @@ Interruption = Literal["cancelled", "stopped", "lost"]
 class RunningJob:
     """One attempt at a job, for its handler.
 
-    A handler returns the result, a JSON value; it raises RequestError or NotSupported for what fails each time, and
-    anything else for what may be tried again. When it should end, it is cancelled as a task: it may clean up, and what
-    it returns then is kept as the result of a cancelled job.
+    A handler returns the result, a JSON value; it raises RequestError or NotSupported for what fails each time,
+    Postponed for what it wants to try again later, and anything else for what may be tried again. When it should end,
+    it is cancelled as a task: it may clean up, and what it returns then is kept as the result of a cancelled job.
     """
 
     def __init__(self, job: Job, lease: str, store: SqlStore, on_lost: Callable[[], None]) -> None:
@@ -50,6 +50,17 @@ class RunningJob:
             self._on_lost()
             raise
         self.checkpoint = value
+
+
+class Postponed(Exception):
+    """What a handler raises to be called again after a pause, as often as it wants: this counts as no attempt. Raised
+    `from` the reason. pause_s: in seconds. checkpoint: kept as `RunningJob.progress` keeps it.
+    """
+
+    def __init__(self, pause_s: float, checkpoint: Any) -> None:
+        super().__init__(f"tried again in {pause_s:g} s")
+        self.pause_s = pause_s
+        self.checkpoint = checkpoint
 
 
 Handler = Callable[[RunningJob], Awaitable[Any]]
@@ -119,17 +130,31 @@ def outcome_of(attempt: Attempt, most: int, now: float) -> dict[str, Any]:
 
 def after_failure(job: Job, error: BaseException, most: int, now: float) -> dict[str, Any]:
     """The columns of a job one of whose attempts has failed."""
+    if isinstance(error, Postponed):
+        return _later(job, error, now)
     is_final = isinstance(error, RequestError | NotSupported) or job.attempts >= most
     fields = {"job_id": job.id, "kind": job.kind, "attempt": job.attempts, "error": str(error), "is_final": is_final}
     log.warning("job failed", extra=fields, exc_info=None if isinstance(error, StackError) else error)
-    if isinstance(error, StackError):
-        record = {"message": error.message, "code": error.code}
-    else:  # its words are for the log: they may hold what a user must not see
-        record = {"message": f"it failed with `{type(error).__name__}`", "code": StackError.type}
     if is_final:
-        return ended("failed", now, error=record)
+        return ended("failed", now, error=_record(error))
     pause_s = min(FIRST_PAUSE_S * 2.0 ** (job.attempts - 1), LONGEST_PAUSE_S)
-    return {**_queued(job.attempts, now + pause_s), "error": record}
+    return {**_queued(job.attempts, now + pause_s), "error": _record(error)}
+
+
+def _later(job: Job, postponed: Postponed, now: float) -> dict[str, Any]:
+    reason = postponed.__cause__ or postponed
+    fields = {"job_id": job.id, "kind": job.kind, "pause_s": postponed.pause_s, "error": str(reason)}
+    log.warning("job postponed", extra=fields)
+    queued = _queued(job.attempts - 1, now + postponed.pause_s)
+    return {**queued, "progress": postponed.checkpoint, "error": _record(reason)}
+
+
+def _record(error: BaseException) -> dict[str, str | None]:
+    """What is kept of a failure."""
+    if isinstance(error, StackError):
+        return {"message": error.message, "code": error.code}
+    # Its words are for the log: they may hold what a user must not see.
+    return {"message": f"it failed with `{type(error).__name__}`", "code": StackError.type}
 
 
 def ended(state: Literal["completed", "failed", "cancelled"], now: float, **more: Any) -> dict[str, Any]:

@@ -32,8 +32,13 @@ class Database:
 
     async def read(self, sql: str, values: Sequence[Any]) -> Sequence[Sequence[Any]]:
         """The rows of a query, which sees every change that was committed before."""
+        [rows] = await self.read_each([(sql, values)])
+        return rows
+
+    async def read_each(self, queries: Sequence[tuple[str, Sequence[Any]]]) -> list[Sequence[Sequence[Any]]]:
+        """The rows of several queries, over one connection."""
         self.check_open()
-        return await self._read(sql, values, may_ask_again=True)
+        return await self._read(queries, may_ask_again=True)
 
     async def close(self) -> None:
         """Returns when all pending changes are permanent and the connections closed. A second call does nothing."""
@@ -48,15 +53,16 @@ class Database:
         if self._closed:
             raise RuntimeError(f"the {self._what} is closed")
 
-    async def _read(self, sql: str, values: Sequence[Any], *, may_ask_again: bool) -> Sequence[Sequence[Any]]:
+    async def _read(
+        self, queries: Sequence[tuple[str, Sequence[Any]]], *, may_ask_again: bool
+    ) -> list[Sequence[Sequence[Any]]]:
         connection = None
         try:
             async with self.connections.use() as connection:
-                rows: Sequence[Sequence[Any]] = await connection.fetch(sql, *values)
-                return rows
+                return [await connection.fetch(sql, *values) for sql, values in queries]
         except DRIVER_ERRORS as error:
             # All connections break when the server is started anew, and a query does no harm if it is asked twice.
             is_broken = connection is not None and connection.is_closed() and not isinstance(error, TimeoutError)
             if may_ask_again and is_broken:
-                return await self._read(sql, values, may_ask_again=False)
+                return await self._read(queries, may_ask_again=False)
             raise as_ours(self.connections.place, "read", error) from error

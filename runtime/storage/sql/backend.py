@@ -55,6 +55,10 @@ class SqlBackend(Protocol):
         """The rows of a query, which sees every write that has returned."""
         ...
 
+    async def read_each(self, queries: Sequence[tuple[str, Sequence[Any]]]) -> Sequence[Sequence[Sequence[Any]]]:
+        """The rows of several queries, as `read` has them."""
+        ...
+
     async def copies(self) -> list[Copy]:
         """The copies from before migrations, the newest first."""
         ...

@@ -18,8 +18,8 @@ from runtime.storage.sql.tables import Column, PartOf, Run, Schema, Table
 
 
 async def described_stores(backend: SqlBackend) -> list[SqlStore]:
-    """Every store that has tables in a database, by the name of its first one. Their rows have no owners: those are
-    columns like others. Raises Unavailable.
+    """Every store that has tables in a database, by the name of its first one, without those that are `is_inner`. Their
+    rows have no owners: those are columns like others. Raises Unavailable.
     """
     there = {row[0] for row in await backend.read(backend.dialect.table_names, ())}
     if VERSIONS.name not in there:
@@ -34,7 +34,8 @@ def _schema(name: str, store: str, version: int, tables: str) -> Schema:
     rows_version = min((one.get("rows_version", version) for one in found), default=version)  # older ones did not say
     changed_rows, changed_none = (Run(""),), ()  # all that is known of each migration
     migrations = (changed_rows,) * (rows_version - 1) + (changed_none,) * (version - rows_version)
-    return Schema(name=store, tables=tuple(_table(name, one) for one in found), migrations=migrations)
+    shown = tuple(_table(name, one) for one in found if not one.get("is_inner"))
+    return Schema(name=store, tables=shown, migrations=migrations)
 
 
 def _table(name: str, described: dict[str, Any]) -> Table:

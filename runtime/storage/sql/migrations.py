@@ -16,9 +16,20 @@ from dataclasses import dataclass
 from typing import Any
 
 from runtime.errors import Unavailable
-from runtime.storage.sql.dialects import Dialect, index_sql, quoted
+from runtime.storage.sql.dialects import Dialect, index_name, index_sql, quoted
 from runtime.storage.sql.entries import entries_name, make_entries
-from runtime.storage.sql.tables import AddColumn, AddEntries, AddIndex, AddTable, Column, Schema, Step, Table
+from runtime.storage.sql.tables import (
+    AddColumn,
+    AddEntries,
+    AddIndex,
+    AddTable,
+    Column,
+    DropColumn,
+    DropIndex,
+    Schema,
+    Step,
+    Table,
+)
 
 VERSIONS = Table(
     name="llama_stack_schemas",
@@ -126,6 +137,7 @@ def describe(schema: Schema, name: str) -> list[dict[str, object]]:
             "pruned": table.pruned,
             "part_of": table.part_of and {"table": table.part_of.table, "columns": table.part_of.columns},
             "entries_of": table.entries_of,
+            "is_inner": table.is_inner,
             "key": list(table.key),
             "kinds": table.kinds,
             "rows_version": schema.rows_version,
@@ -150,6 +162,10 @@ def _step(dialect: Dialect, schema: Schema, name: str, step: Step) -> Sequence[s
         return _creation(dialect, name, step.table)
     if isinstance(step, AddColumn):
         return [f"ALTER TABLE {quoted(full_name(name, step.table))} ADD COLUMN {dialect.column(step.column)}"]
+    if isinstance(step, DropColumn):
+        return [f"ALTER TABLE {quoted(full_name(name, step.table))} DROP COLUMN {step.column}"]
+    if isinstance(step, DropIndex):
+        return [f"DROP INDEX {index_name(full_name(name, step.table), step.index)}"]
     if isinstance(step, AddIndex):
         return [index_sql(full_name(name, step.table), step.index)]
     if isinstance(step, AddEntries):

@@ -48,6 +48,9 @@ class PostgresBackend:
     async def read(self, sql: str, values: Sequence[Any]) -> Sequence[Sequence[Any]]:
         return await self._database.read(sql, values)
 
+    async def read_each(self, queries: Sequence[tuple[str, Sequence[Any]]]) -> Sequence[Sequence[Sequence[Any]]]:
+        return await self._database.read_each(queries)
+
     async def copies(self) -> list[Copy]:
         found = [Copy.named(row[0], of=_COPIED, size_bytes=None) for row in await self.read(_COPIES, ())]
         return sorted(filter(None, found), key=lambda copy: -copy.made_at)

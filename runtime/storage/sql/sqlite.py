@@ -73,6 +73,11 @@ class SqliteBackend:
     async def read(self, sql: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
         return await self._file.read(lambda connection: connection.execute(sql, values).fetchall())
 
+    async def read_each(self, queries: Sequence[tuple[str, Sequence[Any]]]) -> list[list[tuple[Any, ...]]]:
+        return await self._file.read(
+            lambda connection: [connection.execute(sql, values).fetchall() for sql, values in queries]
+        )
+
     async def copies(self) -> list[Copy]:
         of = f"everything in `{self._path}`"
         places = [(file.name.removeprefix(f"{self._path.name}."), file) for file in self._copy_files()]

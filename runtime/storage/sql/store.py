@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -84,28 +85,17 @@ class SqlStore:
 
     async def select(self, query: Select) -> list[Row]:
         """The rows of a query. Raises Unavailable."""
+        [rows] = await self.select_each(query)
+        return rows
+
+    async def select_each(self, *queries: Select) -> list[list[Row]]:
+        """The rows of each query, asked for together: what waking a thread or a database costs is paid once. Another's
+        write may come between two of them. Raises Unavailable.
+        """
         backend = self._backend or await self.open()
-        columns = query.columns or tuple(query.table.kinds)
-        readers = [_READERS.get(query.table.kinds[column]) for column in columns]
-        read = columns
-        if query.sizes:
-            columns, read, readers = (*columns, SIZE), (*columns, size_sql(query.sizes)), [*readers, None]
-        if query.order and query.limit is not None:
-            sql, values = ordered_sql(backend.dialect, full_name(self.name, query.table.name), query, read, self._user)
-        else:
-            where = self._narrowed(query.table, query.where)
-            sql = select_sql(self._names[query.table.name], read, where.sql, query.order, query.limit)
-            values = where.values
-        rows = await backend.read(backend.dialect.text(sql), values)
-        if not any(readers):
-            return [dict(zip(columns, row, strict=True)) for row in rows]
-        return [
-            {
-                column: value if read is None or value is None else read(value)
-                for column, value, read in zip(columns, row, readers, strict=True)
-            }
-            for row in rows
-        ]
+        compiled = [self._read(backend, query) for query in queries]
+        found = await backend.read_each([(sql, values) for sql, values, _ in compiled])
+        return [decode(rows) for rows, (_, _, decode) in zip(found, compiled, strict=True)]
 
     async def first(self, query: Select) -> Row | None:
         """The first row of a query, or None. Raises Unavailable."""
@@ -129,6 +119,21 @@ class SqlStore:
         known = len(query.by)
         names = (*query.by, "count", *query.sums)
         return [dict(zip(names, (*row[:known], *map(int, row[known:])), strict=True)) for row in rows]
+
+    def _read(self, backend: SqlBackend, query: Select) -> tuple[str, Sequence[Any], Callable[[Any], list[Row]]]:
+        """The text of a query, its values, and what makes rows of what the database answers."""
+        columns = query.columns or tuple(query.table.kinds)
+        readers = [_READERS.get(query.table.kinds[column]) for column in columns]
+        read = columns
+        if query.sizes:
+            columns, read, readers = (*columns, SIZE), (*columns, size_sql(query.sizes)), [*readers, None]
+        if query.order and query.limit is not None:
+            sql, values = ordered_sql(backend.dialect, full_name(self.name, query.table.name), query, read, self._user)
+        else:
+            where = self._narrowed(query.table, query.where)
+            sql = select_sql(self._names[query.table.name], read, where.sql, query.order, query.limit)
+            values = where.values
+        return backend.dialect.text(sql), values, partial(_rows, columns, readers)
 
     def _compiled(self, backend: SqlBackend, statement: Statement) -> Compiled:
         table = statement.table
@@ -172,6 +177,18 @@ class _UsersPart(SqlStore):
 
     def for_user(self, user: User | None) -> SqlStore:
         return self._whole.for_user(user)
+
+
+def _rows(columns: Sequence[str], readers: Sequence[Callable[[Any], Any] | None], found: Any) -> list[Row]:
+    if not any(readers):
+        return [dict(zip(columns, row, strict=True)) for row in found]
+    return [
+        {
+            column: value if read is None or value is None else read(value)
+            for column, value, read in zip(columns, row, readers, strict=True)
+        }
+        for row in found
+    ]
 
 
 def _limited(query: Select) -> Select:

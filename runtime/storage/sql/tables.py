@@ -59,6 +59,7 @@ class Table:
     one removes this in the same transaction, and one whose owner is not there cannot be added: that is Stale. Where
     rows go by `expire`, `ageing` marks them instead, since the database would leave what is outside of it behind.
     entries_of: the JSON column, of objects, by whose entries rows are found (`entries.py`).
+    is_inner: whether its rows are of use to the processes of this store alone, so that nobody counts or exports them.
     """
 
     name: str
@@ -71,6 +72,7 @@ class Table:
     pruned: Literal["delete", "expire"] = "delete"
     part_of: PartOf | None = None
     entries_of: str | None = None
+    is_inner: bool = False
     kinds: dict[str, Kind] = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -100,6 +102,14 @@ class AddColumn:
 
 
 @dataclass(frozen=True)
+class DropColumn:
+    """A column that its table had, and that no index has any more."""
+
+    table: str
+    column: str
+
+
+@dataclass(frozen=True)
 class AddTable:
     table: Table
 
@@ -107,6 +117,14 @@ class AddTable:
 @dataclass(frozen=True)
 class AddIndex:
     """An index, unless it is there."""
+
+    table: str
+    index: Index
+
+
+@dataclass(frozen=True)
+class DropIndex:
+    """An index that its table had."""
 
     table: str
     index: Index
@@ -131,7 +149,8 @@ class Run:
     sql: str
 
 
-Step = AddColumn | AddTable | AddIndex | AddEntries | Run
+_OF_FINDING = (AddIndex, DropIndex, AddEntries)
+Step = AddColumn | DropColumn | AddTable | AddIndex | DropIndex | AddEntries | Run
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,7 +178,7 @@ class Schema:
     @property
     def rows_version(self) -> int:
         """The version since which its rows are what they are now: later ones have changed only how they are found."""
-        changing = [not all(isinstance(step, AddIndex | AddEntries) for step in steps) for steps in self.migrations]
+        changing = [not all(isinstance(step, _OF_FINDING) for step in steps) for steps in self.migrations]
         return max((number for number, changes in enumerate(changing, start=2) if changes), default=1)
 
     def parts_of(self, table: Table) -> tuple[Table, ...]:

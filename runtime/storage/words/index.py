@@ -6,7 +6,6 @@ import asyncio
 import logging
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Sequence
-from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +14,7 @@ from runtime.errors import Unavailable
 from runtime.ids import new_position
 from runtime.storage.sql import Row, Select, SqlStore, Stale, Totals, eq, one_of
 from runtime.storage.words.blocks import split, unpacked
+from runtime.storage.words.kept_blocks import KeptBlocks
 from runtime.storage.words.ranking import Segment, Texts
 from runtime.storage.words.segments import NewSegment, Weight, due, made_of, merged
 from runtime.storage.words.tables import BLOCKS, SEGMENTS, blocks_of
@@ -22,7 +22,8 @@ from runtime.storage.words.writing import Segments
 
 log = logging.getLogger(__name__)
 _MAX_TRIES = 100
-_READ_AT_ONCE = 500
+_FEW_TEXTS, _FEW_WORDS = 32_768, 16
+"""So many are ranked in a few hundred microseconds, in the event loop: a thread for it would cost as much again."""
 _MOST_KEPT = 2_000_000
 """Texts of which numbers and lengths are kept in memory, 21 bytes each; those of the last collection anyway."""
 _READ = ("id", "version", "age", "starts", "numbers", "lengths", "removed")
@@ -42,6 +43,8 @@ class WordIndex:
         self._shown = eq("words_version", words_version)
         self._segments = Segments(rows, words_version)
         self._kept: OrderedDict[int, Texts] = OrderedDict()
+        self._known_at: dict[int, int] = {}
+        self._blocks = KeptBlocks(rows)
         self._being_tidied: set[int] = set()
 
     async def put(self, collection: int, entries: Sequence[tuple[int, Sequence[str]]]) -> None:
@@ -69,28 +72,47 @@ class WordIndex:
     async def drop(self, collection: int) -> None:
         """Remove all texts of a collection."""
         self._kept.pop(collection, None)
+        self._known_at.pop(collection, None)
         await self._segments.drop(collection)
 
-    async def count(self, collection: int) -> int:
-        """How many texts of a collection there are: with words of this version, and whole."""
-        return (await self._texts(collection)).count
+    async def texts(self, collection: int, *, known_at: int | None = None) -> Texts:
+        """The texts of a collection as they are now: with words of this version, and whole. known_at: a number that is
+        another one each time that texts were put which have to be there; while it is the same, they may be as they were
+        before, which reads nothing.
+        """
+        if known_at is not None and self._known_at.get(collection) == known_at:
+            self._kept.move_to_end(collection)
+            return self._kept[collection]
+        texts = await self._texts(collection)
+        if known_at is not None and self._kept.get(collection) is texts:
+            self._known_at[collection] = known_at
+        return texts
 
     async def search(
-        self, collection: int, words: Sequence[str], *, limit: int, groups: Collection[int] | None = None
+        self,
+        collection: int,
+        words: Sequence[str],
+        *,
+        limit: int,
+        groups: Collection[int] | None = None,
+        texts: Texts | None = None,
     ) -> list[tuple[int, float]]:
         """The numbers of the texts that have any of some words, with their BM25 scores: the best first, equally good
         ones by number. words: each counts once. groups: only texts of these groups of numbers (`vector_io.group_of`);
-        how rare a word is in the collection stays the same. Raises Unavailable, also where the collection changes
-        faster than it can be read.
+        how rare a word is in the collection stays the same. texts: those of the collection, where they were asked for
+        before. Raises Unavailable, also where the collection changes faster than it can be read.
         """
         words = list(dict.fromkeys(words))
         for attempt in range(_MAX_TRIES):
-            texts = await self._texts(collection, afresh=attempt > 0)
-            wanted = await asyncio.to_thread(texts.blocks_for, words)
-            blocks = await self._read_blocks(sorted(wanted))
+            texts = texts or await self._texts(collection, afresh=attempt > 1)
+            is_quick = texts.count <= _FEW_TEXTS and len(words) <= _FEW_WORDS
+            wanted = texts.blocks_for(words) if is_quick else await asyncio.to_thread(texts.blocks_for, words)
+            blocks = await self._blocks.read(wanted)
             if len(blocks) == len(wanted):
+                if is_quick:
+                    return texts.best(words, blocks, limit=limit, groups=groups)
                 return await asyncio.to_thread(texts.best, words, blocks, limit=limit, groups=groups)
-            # A segment was merged meanwhile, or its blocks are gone.
+            texts = None  # a segment was merged meanwhile, or its blocks are gone
         raise _too_busy(collection)
 
     async def _list(self, collection: int, columns: tuple[str, ...]) -> list[Row]:
@@ -128,16 +150,13 @@ class WordIndex:
                 await self._segments.discard([segment.id])
         return found
 
-    async def _read_blocks(self, ids: Sequence[int]) -> dict[int, bytes]:
-        parts = [ids[at : at + _READ_AT_ONCE] for at in range(0, len(ids), _READ_AT_ONCE)]
-        rows = [await self._rows.select(Select(BLOCKS, one_of("id", part))) for part in parts]
-        return {row["id"]: row["data"] for row in chain.from_iterable(rows)}
-
     def _keep(self, collection: int, texts: Texts) -> None:
-        self._kept[collection] = texts
+        if self._kept.get(collection) is not texts:  # whoever was slower may have older ones
+            self._kept[collection] = texts
+            self._known_at.pop(collection, None)
         self._kept.move_to_end(collection)
         while len(self._kept) > 1 and sum(one.bounds[-1] for one in self._kept.values()) > _MOST_KEPT:
-            self._kept.popitem(last=False)
+            self._known_at.pop(self._kept.popitem(last=False)[0], None)
 
     async def _add(self, collection: int, made: NewSegment) -> None:
         older = await self._list(collection, ("age", "lowest", "highest"))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from runtime.config.run_config import RunConfig
-from runtime.providers.files._shared.tables import FILES, PARTS
+from runtime.providers.files._shared.tables import BEGUN, FILES, PARTS
 from runtime.storage.sql import Select
 from tests.support.asgi import Answered
 from tests.support.form import HEADERS, file, form
@@ -63,6 +63,12 @@ async def rows_of(served: Served) -> list[str]:
     """The ids of every file and part that the tables know, in whatever state."""
     store = adapter_of(served.stack, "files")._store
     return [row["id"] for table in (FILES, PARTS) for row in await store.select(Select(table, columns=("id",)))]
+
+
+async def begun_in(served: Served) -> list[str]:
+    """The ids under which bytes may have begun to be kept."""
+    store = adapter_of(served.stack, "files")._store
+    return [row["id"] for row in await store.select(Select(BEGUN, columns=("id",), order=("id",)))]
 
 
 async def assert_nothing_is_left(served: Served, subject: Subject) -> None:

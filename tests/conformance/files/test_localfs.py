@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import errno
 import os
+import sys
 import tempfile
 from collections.abc import Iterable
+from mmap import PAGESIZE, mmap
 from pathlib import Path
 
 import pytest
@@ -58,6 +60,17 @@ def test_a_file_system_that_refuses_direct_writes_gets_others(tmp_path: Path, mo
     monkeypatch.setattr(durable, "_created", lambda path: (os.open(path, os.O_WRONLY | os.O_CREAT), True))
     write_file(tmp_path / "file", [content])
     assert (tmp_path / "file").read_bytes() == content and refused
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="there are no such pages elsewhere")
+def test_a_system_without_large_pages_has_small_ones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = mmap(-1, PAGESIZE)
+    monkeypatch.setattr(durable, "_MADV_COLLAPSE", 9999)
+    with pytest.raises(OSError, match="Invalid argument"):
+        asked.madvise(durable._MADV_COLLAPSE)
+    content = os.urandom(9 * 1024**2)
+    write_file(tmp_path / "file", [content])
+    assert (tmp_path / "file").read_bytes() == content
 
 
 async def test_without_room_for_what_arrives_it_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

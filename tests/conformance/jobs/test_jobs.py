@@ -9,8 +9,8 @@ import pytest
 
 from runtime.access import User
 from runtime.apis._paging import PageRequest
-from runtime.errors import Conflict, NotFound, RequestError
-from runtime.storage.jobs import JobQueue, Jobs, RunningJob
+from runtime.errors import Conflict, NotFound, RequestError, Unavailable
+from runtime.storage.jobs import JobQueue, Jobs, Postponed, RunningJob
 from runtime.storage.sql.dialects import SQLITE
 from tests.conformance.jobs.conftest import LIMIT_S, World
 
@@ -134,6 +134,34 @@ async def test_progress_is_seen_by_users_and_by_the_next_attempt(world: World) -
     done = await world.ended(queue, job)
     assert (done.state, done.result, done.progress, done.error) == ("completed", 3, {"done": 3}, None)
     assert seen == [(1, None), (2, {"done": 1}), (3, {"done": 2})]
+
+
+async def test_what_postpones_itself_is_called_again_as_often_as_it_wants(world: World) -> None:
+    seen: list[Any] = []
+
+    async def wait(running: RunningJob) -> str:
+        seen.append((running.attempt, running.checkpoint))
+        if len(seen) < 5:
+            raise Postponed(100.0, {"times": len(seen)}) from Unavailable("the database is down", code="down")
+        return "done"
+
+    runner, queue = world.queue(wait, attempts=2)
+    job = await queue.add(None, user=None)
+    for times in range(1, 5):
+        end = runner.next_end()
+        await runner.turn()
+        await asyncio.wait_for(end.wait(), LIMIT_S)
+        waiting = await queue.get(job.id, user=None)
+        assert (waiting.state, waiting.attempts, waiting.progress) == ("queued", 0, {"times": times})
+        assert waiting.error == {"message": "the database is down", "code": "down"}
+        world.now += 99.9
+        await runner.turn()
+        assert len(seen) == times  # not yet
+        world.now += 0.1
+    await runner.turn()
+    done = await world.ended(queue, job)
+    assert (done.state, done.result, done.attempts, done.error) == ("completed", "done", 1, None)
+    assert seen == [(1, None), *((1, {"times": times}) for times in range(1, 5))]
 
 
 async def test_what_fails_each_time_fails_for_good(world: World) -> None:

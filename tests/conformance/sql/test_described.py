@@ -71,6 +71,13 @@ async def test_stores_are_found_with_all_that_is_in_them(backend: SqlBackend) ->
     assert row == {"id": "n1", "made_at": 10, **ROW, "owner": None, "owner_groups": None}
 
 
+async def test_tables_of_a_store_s_own_processes_are_nobody_else_s(backend: SqlBackend) -> None:
+    inner = Table(name="inner", columns=(Column("id", "text"),), key=("id",), has_owners=False, is_inner=True)
+    await SqlStore(lambda: backend, Schema(name="papers", tables=(NOTES, inner)), "my_papers").open()
+    [found] = await described_stores(backend)
+    assert [table.name for table in found.schema.tables] == [""]
+
+
 @pytest.mark.parametrize(
     ("first", "since"),
     [(AddColumn("", Column("more", "text", nullable=True)), 2), (AddIndex("", Index(("made_at", "id"))), 1)],

@@ -244,19 +244,29 @@ async def test_handles_that_open_at_once_migrate_once(open_backend: Open, caplog
 
 PLACE = ("position", "id")
 STORES = [(COMPLETIONS_SCHEMA, "completions"), (FILES_SCHEMA, "files"), (JOBS_SCHEMA, "jobs")]
+OF_BEGUN = (Column("state", "text"), Column("held_by", "text", nullable=True))
+"""What files and parts had before what has only begun got a table of its own."""
+
+
+def is_expiring(table: Table) -> bool:
+    return table.pruned == "expire"
 
 
 def first_version(schema: Schema) -> Schema:
-    """A store's schema before its lists had indexes for owners, ages and entries."""
+    """A store's schema before its lists had indexes for owners, ages and entries, and files a table for what begins."""
     tables = (
         replace(
             table,
-            columns=table.columns[2:] if table.has_owners else table.columns,
-            indexes=tuple(index for index in table.indexes if index.columns[0] not in (OWNER, table.aged_by)),
+            columns=(*table.columns[2 if table.has_owners else 0 :], *(OF_BEGUN if is_expiring(table) else ())),
+            indexes=(
+                *(index for index in table.indexes if index.columns[0] not in (OWNER, table.aged_by)),
+                *([Index(("held_by",))] if is_expiring(table) else ()),
+            ),
             aged_by=None,
             entries_of=None,
         )
         for table in schema.tables
+        if not table.is_inner
     )
     return Schema(name=schema.name, tables=tuple(tables))
 
@@ -272,6 +282,18 @@ async def test_the_stores_of_the_stack_come_from_their_first_version(
     await store_of(backend, schema, name)
     await store_of(backend, schema, "fresh")
     assert await shape(backend, name) == await shape(backend, "fresh")
+
+
+async def test_uploads_that_had_begun_before_a_migration_have_expired_after_it(open_backend: Open) -> None:
+    facts = {"position": 1, "size_bytes": 1, "created_at": 1, "filename": "", "purpose": "", "content_type": ""}
+    rows = [{**facts, "id": state, "checksum": "", "expires_at": 9, "state": state} for state in ("kept", "pending")]
+    before = open_backend()
+    store = await store_of(before, first_version(FILES_SCHEMA), "files")
+    await store.write(*(Insert(store.schema.tables[0], row) for row in rows))
+    await before.close()
+    store = await store_of(open_backend(), FILES_SCHEMA, "files")
+    found = await store.select(Select(FILES_SCHEMA.tables[0], columns=("id", "expires_at"), order=("id",)))
+    assert found == [{"id": "kept", "expires_at": 9}, {"id": "pending", "expires_at": 0}]
 
 
 async def test_entries_are_there_after_a_migration_and_after_the_way_back(

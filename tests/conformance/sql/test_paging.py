@@ -158,9 +158,9 @@ class _Asked:
     async def prepare(self, schema: Schema, name: str) -> None:
         await self._backend.prepare(schema, name)
 
-    async def read(self, sql: str, values: Sequence[Any]) -> Sequence[Sequence[Any]]:
-        self.queries.append((sql, values))
-        return await self._backend.read(sql, values)
+    async def read_each(self, queries: Sequence[tuple[str, Sequence[Any]]]) -> Sequence[Sequence[Sequence[Any]]]:
+        self.queries += queries
+        return await self._backend.read_each(queries)
 
     async def plans(self) -> list[str]:
         """How the database does what was read."""

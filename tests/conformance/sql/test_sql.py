@@ -73,6 +73,17 @@ async def test_every_kind_of_value_is_read_back(store: SqlStore) -> None:
     assert await store.first(Select(NOTES, eq("id", row["id"]))) == row | {"owner": None, "owner_groups": None}
 
 
+async def test_several_queries_are_asked_together_each_as_the_user_may(store: SqlStore) -> None:
+    mine, other = note(size=1, metadata={"a": [1]}), note(size=2)
+    ann = store.for_user(User(principal="ann"))
+    await ann.write(Insert(NOTES, mine))
+    await store.for_user(User(principal="bob")).write(Insert(NOTES, other))
+    size = Select(NOTES, columns=("size",))
+    found = await ann.select_each(size, Select(NOTES, eq("id", other["id"])), Select(NOTES, eq("id", mine["id"])))
+    assert [[row["size"] for row in rows] for rows in found] == [[1], [], [1]]
+    assert found[2][0]["metadata"] == {"a": [1]}
+
+
 async def test_a_write_is_done_whole_or_not_at_all(store: SqlStore) -> None:
     first, second = note(), note()
     with pytest.raises(Duplicate):

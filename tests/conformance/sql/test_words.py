@@ -13,7 +13,7 @@ import pytest
 
 from runtime.storage.sql import Delete, Schema, Select, SqlStore, Totals, Update, eq
 from runtime.storage.sql.backend import SqlBackend
-from runtime.storage.words import segments, writing
+from runtime.storage.words import kept_blocks, segments, writing
 from runtime.storage.words.index import WordIndex
 from runtime.storage.words.tables import BLOCKS, SEGMENTS, WORD_TABLES
 from tests.conformance.conftest import Open
@@ -84,7 +84,7 @@ async def test_the_ranking_is_that_of_plain_bm25_through_updates_and_removals(in
             texts = {number: text for number, text in texts.items() if not any(number in one for one in gone)}
         words = [f"w{min(499, int(random.expovariate(0.02)))}" for _ in range(random.randrange(1, 9))]
         assert_ranked(await index.search(1, words, limit=10), bm25(texts, words), 10)
-        assert await index.count(1) == len(texts)
+        assert (await index.texts(1)).count == len(texts)
 
 
 async def test_a_restricted_search_ranks_by_how_rare_words_are_in_all_texts(index: WordIndex) -> None:
@@ -108,23 +108,23 @@ async def test_texts_that_are_equally_good_come_by_number(index: WordIndex) -> N
 
 async def test_what_is_not_there_is_not_found(index: WordIndex) -> None:
     assert await index.search(1, ["a"], limit=3) == []
-    assert await index.count(1) == 0
+    assert (await index.texts(1)).count == 0
     await index.put(1, [])
     await index.put(1, [(1, ["a"]), (2, [])])
     assert await index.search(1, ["b", "", "aa"], limit=3) == []
     assert await index.search(1, [], limit=3) == []
-    assert await index.count(1) == 2
+    assert (await index.texts(1)).count == 2
     await index.remove(1, [range(5, 9), range(3, 3)])
     await index.remove(2, [range(2**63)])
-    assert await index.count(1) == 2
+    assert (await index.texts(1)).count == 2
 
 
 async def test_texts_without_words_count_and_can_go(index: WordIndex) -> None:
     await index.put(1, [(number, []) for number in range(20)])
     await index.put(1, [(99, ["a"])])
-    assert await index.count(1) == 21
+    assert (await index.texts(1)).count == 21
     await index.remove(1, [range(20)])
-    assert await index.count(1) == 1
+    assert (await index.texts(1)).count == 1
 
 
 HOSTILE = ["'", '"', "*", "NEAR", "AND", "a AND b", "a*", "\0", "a\0b", "%", "_", "\\", "{", "-a", "^a", "a:b", "(", ""]
@@ -143,7 +143,7 @@ async def test_collections_know_nothing_of_each_other(index: WordIndex) -> None:
     await index.put(2, [(1, ["a", "a", "c"])])
     assert_ranked(await index.search(1, ["a", "c"], limit=5), bm25({1: ["a"], 2: ["b"]}, ["a", "c"]), 5)
     await index.drop(1)
-    assert (await index.count(1), await index.count(2)) == (0, 1)
+    assert ((await index.texts(1)).count, (await index.texts(2)).count) == (0, 1)
     assert await index.search(1, ["a"], limit=5) == []
     await index.put(1, [(3, ["a"])])
     assert [number for number, _ in await index.search(1, ["a"], limit=5)] == [3]
@@ -158,27 +158,27 @@ async def test_it_is_there_when_the_database_is_opened_again(open_backend: Open)
     await first.close()
     again = index_in(open_backend())
     rest = {number: text for number, text in texts.items() if number >= 50}
-    assert await again.count(1) == 150
+    assert (await again.texts(1)).count == 150
     assert_ranked(await again.search(1, ["w0", "w20"], limit=10), bm25(rest, ["w0", "w20"]), 10)
 
 
 async def test_what_one_process_changes_another_one_finds(open_backend: Open) -> None:
     one, other = index_in(open_backend()), index_in(open_backend())
     await one.put(1, [(1, ["a"])])
-    assert await other.count(1) == 1
+    assert (await other.texts(1)).count == 1
     await other.put(1, [(1, ["b"]), (2, ["a"])])
     assert [number for number, _ in await one.search(1, ["a"], limit=5)] == [2]
     await one.remove(1, [range(2, 3)])
     assert await other.search(1, ["a"], limit=5) == []
     await other.drop(1)
-    assert await one.count(1) == 0
+    assert (await one.texts(1)).count == 0
 
 
 async def test_searches_see_whole_texts_while_others_put_merge_and_remove(open_backend: Open) -> None:
     """Four writers of two processes; a text of a group that is not changed is found by every search."""
     indexes = [index_in(open_backend()) for _ in range(2)]
     await indexes[0].put(1, [(in_group(1), ["always", "x"])])
-    await indexes[1].count(1)
+    await indexes[1].texts(1)
 
     async def write(writer: int) -> None:
         index, random = indexes[writer % 2], Random(writer)
@@ -226,17 +226,17 @@ async def test_the_same_texts_again_take_the_place_of_the_old_ones(index: WordIn
     texts = random_texts(Random(5), range(300))
     for _ in range(5):
         await index.put(1, list(texts.items()))
-        assert await index.count(1) == 300
+        assert (await index.texts(1)).count == 300
     assert (await rows.totals(Totals(SEGMENTS, sums=("texts",))))["texts"] == 300
 
 
 async def test_texts_with_words_of_an_older_version_count_no_more(backend: SqlBackend, rows: SqlStore) -> None:
     old, new = index_in(backend, 1), index_in(backend, 2)
     await old.put(1, [(1, ["a"]), (2, ["b"])])
-    assert await new.count(1) == 0
+    assert (await new.texts(1)).count == 0
     assert await new.search(1, ["a"], limit=5) == []
     await new.put(1, [(1, ["A"])])
-    assert (await new.count(1), await old.count(1)) == (1, 0)
+    assert ((await new.texts(1)).count, (await old.texts(1)).count) == (1, 0)
     assert (await rows.totals(Totals(SEGMENTS)))["count"] == 1
 
 
@@ -247,10 +247,10 @@ async def test_a_segment_that_has_lost_a_block_is_counted_no_more(backend: SqlBa
     blocks = (await rows.totals(Totals(BLOCKS)))["count"]
     assert blocks > 2
     index = index_in(backend)
-    assert await index.count(1) == 301
+    assert (await index.texts(1)).count == 301
     lost = (await rows.select(Select(BLOCKS, columns=("id",), order=("id",))))[1]
     assert await rows.write(Delete(BLOCKS, eq("id", lost["id"]))) == [1]
-    assert await index_in(backend).count(1) in (1, 300)
+    assert (await index_in(backend).texts(1)).count in (1, 300)
     words = sorted({word for text in texts.values() for word in text})
     assert len(await index.search(1, words, limit=500)) in (1, 300)
     await index.put(1, list(texts.items()))
@@ -261,7 +261,7 @@ async def test_what_a_process_left_half_written_is_not_found_and_goes(index: Wor
     await index.put(1, [(1, ["a"])])
     await rows.write(Update(SEGMENTS, {"words_version": -1, "age": 0}, eq("collection", 1)))
     await index.put(2, [(1, ["b"])])
-    assert (await index.count(1), (await rows.totals(Totals(SEGMENTS)))["count"]) == (0, 2)
+    assert ((await index.texts(1)).count, (await rows.totals(Totals(SEGMENTS)))["count"]) == (0, 2)
     await index.put(1, [(2, ["a"])])
     assert [number for number, _ in await index.search(1, ["a"], limit=5)] == [2]
     assert (await rows.totals(Totals(SEGMENTS)))["count"] == (await rows.totals(Totals(BLOCKS)))["count"] == 2
@@ -303,3 +303,36 @@ async def test_ten_thousand_texts_are_ranked_exactly(index: WordIndex, monkeypat
         await index.put(1, [(number, texts[number]) for number in numbers[at : at + 500]])
     for words in (["w0"], ["w2000"], ["w0", "w1", "w2", "w3"], [f"w{rank}" for rank in range(1, 400, 9)]):
         assert_ranked(await index.search(1, words, limit=50), bm25(texts, words), 50)
+
+
+async def test_texts_that_are_known_are_not_asked_for_again(open_backend: Open) -> None:
+    one, other = index_in(open_backend()), index_in(open_backend())
+    await one.put(1, [(in_group(1), ["a", "x"])])
+    known = await one.texts(1, known_at=5)
+    await other.put(1, [(in_group(2), ["a", "y"])])
+    assert await one.texts(1, known_at=5) is known
+    assert (await one.texts(1, known_at=6)).count == 2
+    assert (await one.texts(1, known_at=5)).count == 2
+    assert await other.texts(1) is not known
+
+
+async def test_texts_of_before_a_merge_elsewhere_find_what_there_was(open_backend: Open) -> None:
+    one, other = index_in(open_backend()), index_in(open_backend())
+    for group in range(7):
+        await other.put(1, [(in_group(group), ["a", f"w{group}"])])
+    known = await one.texts(1, known_at=1)
+    await other.put(1, [(in_group(7), ["a", "w7"])])  # eight of a size are merged
+    assert len((await other.texts(1)).segments) == 1
+    for word, groups in (("a", range(8)), ("w3", [3]), ("w7", [7])):
+        found = await one.search(1, [word], limit=9, texts=known)
+        assert [number for number, _ in found] == [in_group(group) for group in groups]
+
+
+async def test_blocks_that_do_not_fit_into_memory_are_read_again(
+    index: WordIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kept_blocks, "_MOST_BYTES", 10_000)
+    texts = random_texts(Random(5), [in_group(1, ordinal) for ordinal in range(2000)])
+    await index.put(1, list(texts.items()))
+    for words in (["w1", "w9", "w30"], ["w200", "w3"], ["w1", "w9", "w30"]):
+        assert_ranked(await index.search(1, words, limit=10), bm25(texts, words), 10)

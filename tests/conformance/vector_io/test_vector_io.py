@@ -51,6 +51,18 @@ async def test_the_same_and_the_opposite_direction_are_one_and_minus_one(vectors
     assert all(-1 <= similarity <= 1 for similarity in hits.similarities)
 
 
+async def test_a_dimension_that_a_database_does_not_take_is_refused_with_its_limits(vectors: Asked) -> None:
+    with pytest.raises(RequestError, match=r"takes vectors of \d to \d+ numbers, not of 1099511627776"):
+        await vectors.create(2**40)
+    try:
+        await vectors.create(1)
+    except RequestError as error:
+        assert re.search(r"takes vectors of [2-9] to \d+ numbers, not of 1$", error.message)
+    else:
+        await vectors.put([5], np.array([[1]], np.float32))
+        assert (await vectors.search(np.array([1], np.float32))).numbers == [5]
+
+
 async def test_an_empty_collection_has_nothing(vectors: Asked) -> None:
     await vectors.create(DIMENSION)
     [vector] = drawn(1, DIMENSION)

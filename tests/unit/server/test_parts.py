@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import pytest
 from multipart import MultipartSegment, PushMultipartParser
 
 from runtime.errors import RequestError
+from runtime.server import parts
 from runtime.server.incoming import Incoming
 from runtime.server.parts import parts_of
 from tests.support.form import field, file, form
@@ -29,26 +30,30 @@ def incoming(chunks: list[bytes]) -> Incoming:
 
 async def contents(found: AsyncIterator[MultipartSegment | bytes | bytearray | None]) -> list[tuple[str, bytes]]:
     """The name and the contents of each part."""
-    parts: list[tuple[str, bytes]] = []
+    given: list[tuple[str, bytes]] = []
     async for one in found:
         if isinstance(one, MultipartSegment):
-            parts.append((one.name, b""))
+            given.append((one.name, b""))
         elif one is not None:
-            parts[-1] = (parts[-1][0], parts[-1][1] + one)
-    return parts
+            given[-1] = (given[-1][0], given[-1][1] + one)
+    return given
 
 
 @pytest.mark.parametrize("seed", range(200))
-async def test_a_form_is_cut_the_same_however_it_arrives(seed: int) -> None:
+@pytest.mark.parametrize("search", [parts._search, None], ids=["C", "Python"])
+async def test_a_form_is_cut_the_same_however_it_arrives(
+    seed: int, search: Callable[..., int | None] | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parts, "_search", search)
     chance = random.Random(seed)
-    parts = [(f"part{n}", b"".join(chance.choices(NEARLY, k=chance.randrange(60)))) for n in range(4)]
-    whole = form(*(file(body, name=name) for name, body in parts))
+    sent = [(f"part{n}", b"".join(chance.choices(NEARLY, k=chance.randrange(60)))) for n in range(4)]
+    whole = form(*(file(body, name=name) for name, body in sent))
     most = chance.choice([20, 60, 300])
     chunks, at = [], 0
     while at < len(whole):
         chunks.append(whole[at : at + chance.randrange(1, most)])
         at += len(chunks[-1])
-    assert await contents(parts_of(incoming(chunks), BOUNDARY)) == parts
+    assert await contents(parts_of(incoming(chunks), BOUNDARY)) == sent
 
 
 @pytest.mark.parametrize("split", range(1, 9))
@@ -74,7 +79,7 @@ async def test_long_contents_pass_the_library_by(monkeypatch: pytest.MonkeyPatch
     whole = form(field("purpose", "vision"), file(b"a" * 1_000_000))
     chunks = [whole[at : at + 100_000] for at in range(0, len(whole), 100_000)]
     assert (await contents(parts_of(incoming(chunks), BOUNDARY)))[1] == ("file", b"a" * 1_000_000)
-    assert len(parsed) == 2, "the first and the last have a head and an end"
+    assert [bytes(one) for one in parsed] == [chunks[0], b"\r\n--cut--\r\n"], "what has a head, and the end"
 
 
 @pytest.mark.parametrize(("announced", "is_right"), [(300_000, True), (200_000, False), (400_000, False)])

@@ -259,6 +259,70 @@ def test_resources_that_nobody_serves_are_warned_of() -> None:
     )
 
 
+def with_stores(registered: list[dict[str, Any]] | None = None, **sections: Any) -> RunConfig:
+    """A run config with two vector databases, of which one is off."""
+    databases = [
+        {"provider_id": "chromadb", "provider_type": "inline::chromadb"},
+        {"provider_id": "faiss", "provider_type": "inline::faiss"},
+        {"provider_id": "${env.PG_HOST:+pgvector}", "provider_type": "remote::pgvector"},
+    ]
+    engine = {"provider_id": "sentence-transformers", "provider_type": "inline::sentence-transformers"}
+    providers = {"inference": [engine], "vector_io": databases}
+    return run_config(providers=providers, registered_resources={"vector_stores": registered or []}, **sections)
+
+
+@pytest.mark.parametrize(
+    ("named", "message", "hint"),
+    [
+        ("fais", "the provider `fais` of vector_io is not configured", "did you mean `faiss`?"),
+        ("qdrant", "the provider `qdrant` of vector_io is not configured", "there are chromadb, faiss"),
+        (
+            "pgvector",
+            "the provider `pgvector` of vector_io is off",
+            "set `PG_HOST`, or name another one: chromadb, faiss",
+        ),
+    ],
+)
+def test_the_provider_that_settings_name_must_be_there(named: str, message: str, hint: str) -> None:
+    [problem] = problems_of(with_stores(vector_stores={"default_provider_id": named}))
+    assert (problem.path, problem.message) == ("vector_stores.default_provider_id", message)
+    assert problem.hint == hint
+    plan(with_stores(vector_stores={"default_provider_id": "faiss"}))
+
+
+def test_the_provider_that_the_settings_of_a_listed_provider_name_must_be_there() -> None:
+    listed = {
+        "inference": [openai_at("http://localhost:1/v1")],
+        "vector_io": [{"provider_id": "faiss", "provider_type": "inline::faiss"}],
+        "vector_stores": [
+            {"provider_id": "s", "provider_type": "inline::builtin", "config": {"default_provider_id": "qdrant"}}
+        ],
+    }
+    [problem] = problems_of(run_config(providers=listed))
+    assert problem.path == "providers.vector_stores[0].config.default_provider_id"
+
+
+def test_vector_stores_need_no_provider_but_no_two_have_one_id() -> None:
+    stores = [{"vector_store_id": "a"}, {"vector_store_id": "b", "provider_id": "faiss", "name": "B"}]
+    found = plan(with_stores(stores)).resources["vector_stores"]
+    assert [one.model_dump(exclude_defaults=True) for one in found] == [
+        {"vector_store_id": "a"},
+        {"vector_store_id": "b", "provider_id": "faiss", "vector_store_name": "B"},
+    ]
+    wrong = [*stores, {"vector_store_id": "a", "embedding_model": "m"}, {"vector_store_id": "c", "provider_id": "all"}]
+    assert [f"{problem.path}: {problem.message} ({problem.hint})" for problem in problems_of(with_stores(wrong))] == [
+        "registered_resources.vector_stores[2].vector_store_id: two vector stores have the name `a`"
+        " (the other is at registered_resources.vector_stores[0])",
+        "registered_resources.vector_stores[3].provider_id: vector store `c` names the provider `all`, which is not"
+        " configured (there are chromadb, faiss)",
+    ]
+
+
+def test_vector_stores_without_their_api_are_warned_of() -> None:
+    [warning] = plan(with_stores([{"vector_store_id": "a"}], apis=["inference"])).warnings
+    assert warning.endswith("has no effect: the API vector_stores is not mounted")
+
+
 def test_an_api_that_is_listed_without_a_provider_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
     furnish(monkeypatch, [probe_spec()])
     assert [problem.hint for problem in problems_of(run_config(apis=["probe"]))] == ["add one under providers.probe"]

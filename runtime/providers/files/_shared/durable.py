@@ -7,16 +7,20 @@ ten times the cost of all else. So whole blocks are written with O_DIRECT, from 
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import mmap
 import os
+import sys
 from pathlib import Path
 
 _DIRECT = getattr(os, "O_DIRECT", 0)
+_PRIVATE = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
 _BLOCK_BYTES = 4096
 _BUFFER_BYTES = 4 * 1024**2
 """So many bytes are collected before a thread writes them: waking it costs more than writing less."""
+_MADV_COLLAPSE = 25  # of <linux/mman.h>, since Linux 6.1
 _MAX_SPARE = 4
 _spare: list[mmap.mmap] = []  # new memory would cost as much as what is copied into it
 
@@ -31,7 +35,8 @@ class DurableFile:
         self._path = path
         self._handle = -1
         self._is_direct = False
-        self._buffer = _spare.pop() if _spare else mmap.mmap(-1, _BUFFER_BYTES)
+        self._buffer = _spare.pop() if _spare else mmap.mmap(-1, _BUFFER_BYTES, flags=_PRIVATE)
+        self._has_large_pages = False
         self._filled = 0
 
     def take(self, data: memoryview) -> memoryview:
@@ -47,6 +52,8 @@ class DurableFile:
         """Write what was taken; a part of a block waits for the rest of it."""
         if self._handle < 0:
             self._handle, self._is_direct = _created(self._path)
+        if self._filled == _BUFFER_BYTES and self._is_direct and not self._has_large_pages:
+            self._use_large_pages()
         self._write_out(self._filled // _BLOCK_BYTES * _BLOCK_BYTES)
 
     def finish(self) -> None:
@@ -83,6 +90,15 @@ class DurableFile:
                 raise
         self._use_the_cache()  # the file system wants larger blocks, or something else that it does not say
         return os.write(self._handle, data)
+
+    def _use_large_pages(self) -> None:
+        """The kernel looks up each page of what is written past the cache, which costs as much as to write it. A large
+        page is there as a whole, so it is made when the buffer is full, and a file of one byte takes none.
+        """
+        self._has_large_pages = True
+        if sys.platform == "linux":
+            with contextlib.suppress(OSError):  # then they stay small
+                self._buffer.madvise(_MADV_COLLAPSE)
 
     def _use_the_cache(self) -> None:
         if self._is_direct:

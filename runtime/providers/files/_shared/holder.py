@@ -30,16 +30,15 @@ class Holder:
         fcntl.flock(self._lock, fcntl.LOCK_EX)
 
     def ended(self) -> list[str]:
-        """The names of processes that have ended without `release`."""
+        """The names of processes that have ended and are not forgotten."""
         return [path.name for path in self._folder.iterdir() if path.name != self.name and _is_free(path)]
 
     def forget(self, name: str) -> None:
-        """Nothing of an ended process is left."""
+        """Nothing is left of a process that has ended, or is about to."""
         (self._folder / name).unlink(missing_ok=True)
 
     def release(self) -> None:
-        """Nothing of this process is pending any more."""
-        self.forget(self.name)
+        """This process has ended, for others."""
         os.close(self._lock)
 
 

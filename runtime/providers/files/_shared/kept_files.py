@@ -8,12 +8,11 @@ from typing import Any
 
 from runtime.apis.files.file import ExpiresAfter, File
 from runtime.errors import NotFound
-from runtime.ids import new_position, ordered_id
-from runtime.providers.files._shared.backend import NewFile
+from runtime.ids import new_position
 from runtime.providers.files._shared.config import FilesConfig
 from runtime.providers.files._shared.content import Content
 from runtime.providers.files._shared.keeper import Keeper
-from runtime.providers.files._shared.tables import FILES, still_kept
+from runtime.providers.files._shared.tables import FILES, not_expired
 from runtime.storage.sql import Row, Select, SqlStore, Stale, Statement, eq
 
 _BATCH_TTL_S = 30 * 24 * 3600
@@ -40,23 +39,24 @@ class KeptFiles:
         also: Callable[[str], Sequence[Statement]] = lambda file_id: (),
     ) -> Row:
         """Keep a file; see `Keeper.keep`. expires_after_s: asked when its bytes have arrived; None for the default."""
-        position = new_position()
-        new = NewFile(
-            id=ordered_id(self._keeper.backend.new_file, position), filename=storable(filename), purpose=purpose
-        )
-        row = {"position": position, "filename": new.filename, "purpose": purpose, "content_type": "", "checksum": ""}
+        filename = storable(filename)
 
-        def settled() -> dict[str, Any]:
+        def facts() -> dict[str, Any]:
             seconds = expires_after_s() or self._default_ttl_s(purpose)
-            expires_at = None if seconds is None else int(time.time()) + seconds
-            facts = {"content_type": content.content_type, "checksum": content.checksum}
-            return {"position": new_position(), "expires_at": expires_at, **facts}
+            return {
+                "position": new_position(),
+                "expires_at": None if seconds is None else int(time.time()) + seconds,
+                "filename": filename,
+                "purpose": purpose,
+                "content_type": content.content_type,
+                "checksum": content.checksum,
+            }
 
-        return await self._keeper.keep(rows, row, new, content, settled=settled, also=also)
+        return await self._keeper.keep(rows, content, filename=filename, purpose=purpose, facts=facts, also=also)
 
     async def get(self, rows: SqlStore, file_id: str) -> Row:
         """Raises NotFound."""
-        visible = eq("id", file_id) & still_kept(int(time.time()))
+        visible = eq("id", file_id) & not_expired(int(time.time()))
         row = await rows.first(Select(FILES, visible))
         if row is None:
             raise no_such_file(file_id)
@@ -65,7 +65,7 @@ class KeptFiles:
     async def remove(self, rows: SqlStore, file_id: str) -> None:
         """Raises NotFound."""
         try:
-            await self._keeper.remove(rows, file_id, still_kept(int(time.time())))
+            await self._keeper.remove(rows, file_id, not_expired(int(time.time())))
         except Stale:
             raise no_such_file(file_id) from None
 

@@ -26,12 +26,13 @@ from runtime.context import current
 from runtime.errors import NotSupported, StackError, Unavailable
 from runtime.provider import ProviderContext, healthy
 from runtime.providers.files._shared.backend import FileBackend, NewFile
+from runtime.providers.files._shared.begun import Begun, expire_those_of
 from runtime.providers.files._shared.config import FilesConfig
 from runtime.providers.files._shared.content import Content, file_too_large
 from runtime.providers.files._shared.holder import Holder
 from runtime.providers.files._shared.keeper import Keeper
 from runtime.providers.files._shared.kept_files import KeptFiles, file_of, seconds_of
-from runtime.providers.files._shared.tables import FILES, PARTS, SCHEMA, of_purpose, still_kept
+from runtime.providers.files._shared.tables import FILES, PARTS, SCHEMA, not_expired, of_purpose
 from runtime.providers.files._shared.uploads import UploadsInParts
 from runtime.sse import Reply, encode
 from runtime.storage.sql import Row, Stale
@@ -56,8 +57,9 @@ class FileService:
         self._backends = (backend,) if parts is None else (backend, parts)
         self._store = context.storage.sql(config.metadata_store or "files", SCHEMA)
         self._holder = Holder(context.state_dir / "holders")
-        whole = Keeper(FILES, self._store, backend, self._holder)
-        self._parts = Keeper(PARTS, self._store, parts or backend, self._holder)
+        whole = Keeper(FILES, self._store, backend, Begun(FILES, backend.new_file, self._store, self._holder))
+        begun_parts = Begun(PARTS, "part_", self._store, self._holder)
+        self._parts = Keeper(PARTS, self._store, parts or backend, begun_parts)
         self._keepers = (whole, self._parts)
         self._files = KeptFiles(config, whole)
         self._uploads = UploadsInParts(config, self._store, self._files, self._parts)
@@ -69,13 +71,19 @@ class FileService:
         for one in self._backends:
             await one.check()
         for name in await asyncio.to_thread(self._holder.ended):
-            for keeper in self._keepers:
-                await keeper.expire_interrupted([name])
+            await self._store.write(expire_those_of(name))
             self._holder.forget(name)
         self._tasks.spawn(self._collect(), name="remove expired files")
 
     async def stop(self) -> None:
-        self._holder.release()
+        try:
+            for keeper in self._keepers:
+                await keeper.release()
+            self._holder.forget(self._holder.name)
+        except StackError as error:
+            log.warning("what uploads may have left is removed at the next start", extra={"error": error.message})
+        finally:
+            self._holder.release()
 
     async def check_health(self) -> ProviderHealth:
         """Raises as `start` does."""
@@ -83,9 +91,9 @@ class FileService:
             await one.check()
         return healthy()
 
-    def bytes_of(self, table: str, row: Mapping[str, Any]) -> AsyncGenerator[bytes, None] | None:
+    def bytes_of(self, table: str, row: Mapping[str, Any]) -> AsyncGenerator[bytes, None]:
         """See `HoldsBytes`. Raises Unavailable while they are read."""
-        return self._of_table(table).read(row["id"], 0, row["size_bytes"]) if row["state"] == "kept" else None
+        return self._of_table(table).read(row["id"], 0, row["size_bytes"])
 
     async def keep_bytes(self, table: str, row: Mapping[str, Any], content: AsyncIterable[bytes]) -> None:
         """See `HoldsBytes`. Raises Unavailable, and NotSupported for a backend that gives ids of its own."""
@@ -122,7 +130,7 @@ class FileService:
     async def list_files(self, request: ListFilesRequest) -> Reply:
         """Raises RequestError for a cursor that is no file's id, Unavailable."""
         rows = self._store.for_user(current().user)
-        where = still_kept(int(time.time())) & of_purpose(request.purpose)
+        where = not_expired(int(time.time())) & of_purpose(request.purpose)
         page, has_more = await read_page(rows, FILES, request, where=where, columns=_LISTED, what="file")
         first_id, last_id = (page[0]["id"], page[-1]["id"]) if page else (None, None)
         ends = {"first_id": first_id, "last_id": last_id, "has_more": has_more}

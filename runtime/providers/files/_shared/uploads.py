@@ -19,12 +19,12 @@ from runtime.apis.files.upload import (
 from runtime.context import current
 from runtime.errors import Conflict, NotFound, RequestError, TooLarge
 from runtime.ids import new_position, ordered_id
-from runtime.providers.files._shared.backend import FileBackend, NewFile
+from runtime.providers.files._shared.backend import FileBackend
 from runtime.providers.files._shared.config import FilesConfig
 from runtime.providers.files._shared.content import Content
 from runtime.providers.files._shared.keeper import Keeper
 from runtime.providers.files._shared.kept_files import KeptFiles, file_of, seconds_of, shown, storable
-from runtime.providers.files._shared.tables import PARTS, UPLOADS, not_expired, still_kept
+from runtime.providers.files._shared.tables import PARTS, UPLOADS, not_expired
 from runtime.storage.sql import Condition, Delete, Insert, Row, Select, SqlStore, Stale, Update, at_most, eq, one_of
 
 _UPLOAD_TTL_S = 3600
@@ -66,7 +66,6 @@ class UploadsInParts:
         """Raises NotFound, Conflict, and TooLarge for a part of more than 64 MiB."""
         rows = self._store.for_user(current().user)
         upload = await self._pending(rows, request.upload_id)
-        new = NewFile(id=ordered_id("part_", new_position()))
         limit = min(MAX_PART_BYTES, upload["size_bytes"])
         if request.data.least_bytes > limit:
             raise _part_too_large(limit)
@@ -75,10 +74,8 @@ class UploadsInParts:
         try:
             part = await self._parts.keep(
                 rows,
-                {"upload_id": upload["id"]},
-                new,
                 content,
-                settled=lambda: {"expires_at": upload["expires_at"]},
+                facts=lambda: {"upload_id": upload["id"], "expires_at": upload["expires_at"]},
                 also=lambda part_id: (still_pending,),
             )
         except Stale:
@@ -110,7 +107,7 @@ class UploadsInParts:
             return seconds
 
         done = Update(UPLOADS, {"status": "completed"}, _is_pending(upload["id"]), expect=1)
-        expired = _whole_parts_expire(upload["id"])
+        expired = _parts_expire(upload["id"])
         try:
             file = await self._files.keep(
                 rows,
@@ -131,7 +128,7 @@ class UploadsInParts:
         try:
             await rows.write(
                 Update(UPLOADS, {"status": "cancelled"}, _is_pending(upload["id"]), expect=1),
-                _whole_parts_expire(upload["id"]),
+                _parts_expire(upload["id"]),
             )
         except Stale:
             raise _over(upload["id"]) from None
@@ -159,9 +156,9 @@ def _is_pending(upload_id: str) -> Condition:
     return eq("id", upload_id) & eq("status", "pending") & not_expired(int(time.time()))
 
 
-def _whole_parts_expire(upload_id: str) -> Update:
-    """One that still arrives keeps its row, by which its bytes are found, until it sees that the upload is over."""
-    return Update(PARTS, {"expires_at": 0}, eq("upload_id", upload_id) & eq("state", "kept"))
+def _parts_expire(upload_id: str) -> Update:
+    """One that still arrives gets no row: it sees then that the upload is over."""
+    return Update(PARTS, {"expires_at": 0}, eq("upload_id", upload_id))
 
 
 async def _parts_of(rows: SqlStore, upload: Row, part_ids: Sequence[str]) -> list[Row]:
@@ -169,7 +166,7 @@ async def _parts_of(rows: SqlStore, upload: Row, part_ids: Sequence[str]) -> lis
     and if they do not have as many bytes as were announced.
     """
     found: dict[str, Row] = {}
-    mine = eq("upload_id", upload["id"]) & still_kept(int(time.time()))
+    mine = eq("upload_id", upload["id"]) & not_expired(int(time.time()))
     for at in range(0, len(part_ids), _IDS_AT_ONCE):
         some = one_of("id", part_ids[at : at + _IDS_AT_ONCE])
         query = Select(PARTS, mine & some, ("id", "size_bytes"))

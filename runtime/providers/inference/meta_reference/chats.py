@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from runtime.apis.inference import ChatCompletionRequest
 from runtime.context import warn
 from runtime.engine.sampling_params import SamplingParams
 from runtime.engine.text.answer_grammar import AnswerForm, CallForm
-from runtime.engine.text.chat_template import ChatTemplate
 from runtime.engine.text.text_model import TextModel
 from runtime.errors import NotSupported, RequestError
 from runtime.providers.inference._extra_fields import extra_fields, warn_ignored
@@ -24,6 +23,9 @@ from runtime.providers.inference.meta_reference.older_functions import (
 )
 from runtime.providers.inference.meta_reference.requests import chat_params
 from runtime.providers.inference.meta_reference.tool_use import ToolUse, tool_use
+
+if TYPE_CHECKING:  # jinja2 is loaded with the model, not before the socket answers
+    from runtime.engine.text.chat_template import ChatTemplate
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
 from runtime.apis.providers import ProviderHealth
 from runtime.apis.vector_io import (
@@ -31,7 +31,7 @@ from runtime.provider import ProviderContext, healthy, unhealthy
 from runtime.providers.vector_io._shared import folders
 from runtime.providers.vector_io._shared.errors import (
     check_dimension,
-    check_most_dimensions,
+    check_dimensions,
     no_collection,
     other_dimension,
     unavailable,
@@ -79,11 +79,18 @@ class Engine(Protocol):
     def close(self) -> None: ...
 
 
+@runtime_checkable
+class CanEnd(Protocol):
+    """An engine that can end by itself, as a program beside this process can; then it is opened again."""
+
+    def has_ended(self) -> bool: ...
+
+
 class EmbeddedVectors:
-    """`VectorIo` over an engine. open_engine: called in a thread, again at each request until it succeeds. folder: of
-    its files, which is there when it is called. is_alone: whether two processes on one folder would do harm that the
-    library does not prevent. room_bytes: of the disk, below which nothing is changed, for a library that does not
-    survive a full one.
+    """`VectorIo` over an engine. open_engine: called in a thread, again at each request until it succeeds, and when
+    the engine has ended. folder: of its files, which is there when it is called. is_alone: whether two processes on
+    one folder would do harm that the library does not prevent. room_bytes: of the disk, below which nothing is
+    changed, for a library that does not survive a full one.
     """
 
     def __init__(
@@ -102,6 +109,7 @@ class EmbeddedVectors:
         self._room_bytes = room_bytes
         self._lock: int | None = None
         self._engine: Engine | None = None
+        self._can_end: CanEnd | None = None
         self._opening = threading.Lock()
         self._trouble: Unavailable | None = None
         self._dimensions: dict[str, int] = {}
@@ -124,7 +132,7 @@ class EmbeddedVectors:
         def create(engine: Engine) -> None:
             has = self._dimension(engine, name)
             if has is None:
-                check_most_dimensions(request.dimension, engine.most_dimensions)
+                check_dimensions(request.dimension, most=engine.most_dimensions)
                 with self._naming:
                     engine.create(name, request.dimension)
                     self._dimensions[name] = request.dimension
@@ -229,17 +237,25 @@ class EmbeddedVectors:
 
     def _opened(self) -> Engine:
         """Raises Unavailable if it cannot be opened."""
-        if self._engine is not None:
-            return self._engine
+        engine = self._engine
+        if engine is not None and not self._has_ended():
+            return engine
         with self._opening:
-            if self._engine is None:
-                try:
-                    self._engine = self._open()
-                except Exception as error:  # whatever its library raises: a missing package, a broken file
-                    self._trouble = unavailable(self._provider_id, error, hint=_HINT)
-                    log.warning("vector database not opened", extra={"error": self._trouble.message}, exc_info=error)
-                    raise self._trouble from error
+            try:
+                if self._has_ended():
+                    log.warning("vector database has ended, and is opened again", extra={"provider": self._provider_id})
+                    self._close_engine()
+                if self._engine is None:
+                    self._engine = engine = self._open()
+                    self._can_end = engine if isinstance(engine, CanEnd) else None
+            except Exception as error:  # whatever its library raises: a missing package, a broken file
+                self._trouble = unavailable(self._provider_id, error, hint=_HINT)
+                log.warning("vector database not opened", extra={"error": self._trouble.message}, exc_info=error)
+                raise self._trouble from error
             return self._engine
+
+    def _has_ended(self) -> bool:
+        return self._can_end is not None and self._can_end.has_ended()
 
     def _open(self) -> Engine:
         """Raises whatever the library raises, OSError."""
@@ -276,7 +292,11 @@ class EmbeddedVectors:
     def _close(self) -> None:
         self._writer.shutdown()
         self._readers.shutdown()
-        if self._engine is not None:
-            self._engine.close()
-            self._engine = None
+        self._close_engine()
+
+    def _close_engine(self) -> None:
+        engine, self._engine, self._can_end = self._engine, None, None
+        if engine is not None:
+            engine.close()
+        self._dimensions.clear()
         self._release()

@@ -39,11 +39,12 @@ def check_dimension(name: str, vectors: bytes, *, count: int, dimension: int) ->
         )
 
 
-def check_most_dimensions(dimension: int, most: int) -> None:
-    """Raises RequestError for vectors that are longer than a database takes."""
-    if dimension > most:
+def check_dimensions(dimension: int, *, least: int = 1, most: int) -> None:
+    """Raises RequestError for vectors that are shorter or longer than a database takes."""
+    if not least <= dimension <= most:
         raise RequestError(
-            f"This vector database takes vectors of at most {most} numbers, not of {dimension}",
+            f"This vector database takes vectors of {least} to {most} numbers, not of {dimension}",
+            hint="use another one, or an embedding model whose vectors have so many",
             param="dimension",
-            code="too_many_dimensions",
+            code="too_many_dimensions" if dimension > most else "too_few_dimensions",
         )

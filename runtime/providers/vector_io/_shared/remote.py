@@ -22,7 +22,7 @@ from runtime.errors import Unavailable, UpstreamError, UpstreamRejected
 from runtime.provider import ProviderContext, healthy, unhealthy
 from runtime.providers.vector_io._shared.errors import (
     check_dimension,
-    check_most_dimensions,
+    check_dimensions,
     no_collection,
     other_dimension,
     unavailable,
@@ -89,7 +89,7 @@ class RemoteVectors:
 
     async def create_collection(self, request: CreateCollection) -> None:
         """Raises Conflict, RequestError, Unavailable."""
-        check_most_dimensions(request.dimension, self._server.most_dimensions)
+        check_dimensions(request.dimension, most=self._server.most_dimensions)
         name, asked = request.collection, request.dimension
         try:
             has = await self._of(self._server.dimension(name))

@@ -1,6 +1,9 @@
 """A collection in memory: FAISS's flat index, and beside it the number and the group of each of its rows.
 
-Searches may run at once, changes alone: the caller sees to it. Knows no file.
+    search  ->  many of the rounded vectors, about the nearest  ->  these compared exactly  ->  are they the nearest?
+                                                                                 not sure: more of them; at last, all
+
+So what is found is exact. Searches may run at once, changes alone: the caller sees to it. Knows no file.
 """
 
 from __future__ import annotations
@@ -13,11 +16,17 @@ import numpy as np
 
 from runtime.apis.vector_io import GROUP_BITS
 from runtime.providers.vector_io._shared.pieces import Found
+from runtime.providers.vector_io.faiss.rounded import RoundedVectors
 
 Array = np.ndarray[Any, Any]
 _PIECE_ROWS = 8192
 _FEW = 8
 """One in so many rows, or fewer, are copied out and compared; of more, the index skips the others."""
+_CANDIDATES = (128, 512)
+"""So many of the rounded vectors are looked at, at first and then; so many times more where more are asked for."""
+_USUAL_LIMIT = 10
+_WORST = 0.1
+"""With vectors that are further off from what they are rounded to, hardly any search would be sure of its hits."""
 
 
 class FlatIndex:
@@ -25,6 +34,7 @@ class FlatIndex:
 
     def __init__(self, dimension: int) -> None:
         self._index: Any = faiss.IndexFlatIP(dimension)
+        self._rounded = RoundedVectors(dimension)
         self._dimension = dimension
         self._numbers: Array = np.empty(0, np.int64)
         self._slots: Array = np.empty(0, np.int32)
@@ -38,7 +48,9 @@ class FlatIndex:
         self._delete(self._at(numbers))
         groups, which = np.unique(numbers >> GROUP_BITS, return_inverse=True)
         slots = np.array([self._slot_of.setdefault(int(group), len(self._slot_of)) for group in groups], np.int32)
-        self._index.add(np.ascontiguousarray(vectors, np.float32))
+        vectors = np.ascontiguousarray(vectors, np.float32)
+        self._index.add(vectors)
+        self._rounded.add(vectors)
         self._numbers = np.concatenate([self._numbers, numbers])
         self._slots = np.concatenate([self._slots, slots[which]])
 
@@ -48,17 +60,15 @@ class FlatIndex:
     def search(self, vector: Array, limit: int, groups: Sequence[int] | None) -> Found:
         """vector: [dimension], float32. Numbers and cosines."""
         if groups is None:
-            return self._nearest(vector, min(limit, len(self)))
+            return self._nearest(vector, limit, len(self))
         mask = self._mask(groups)
         count = int(np.count_nonzero(mask))
         if count * _FEW > len(self):
             bits = np.packbits(mask, bitorder="little")
             chosen = faiss.IDSelectorBitmap(len(self), faiss.swig_ptr(bits))
-            return self._nearest(vector, min(limit, count), faiss.SearchParameters(sel=chosen))  # type: ignore[call-arg]  # its stubs lack it
-        rows = np.flatnonzero(mask)
-        similarities = self._vectors()[rows] @ vector
-        best = np.argsort(-similarities, kind="stable")[:limit]
-        return self._numbers[rows[best]].tolist(), similarities[best].tolist()
+            return self._nearest(vector, limit, count, faiss.SearchParameters(sel=chosen))  # type: ignore[call-arg]  # its stubs lack it
+        rows, similarities = self._among(np.flatnonzero(mask), vector, limit)
+        return self._numbers[rows].tolist(), similarities.tolist()
 
     def read(self, numbers: Sequence[int]) -> Mapping[int, bytes]:
         rows = self._at(np.array(numbers, np.int64))
@@ -72,11 +82,28 @@ class FlatIndex:
             numbers = self._numbers[at : at + _PIECE_ROWS]
             yield len(numbers), numbers.tobytes(), vectors[at : at + _PIECE_ROWS].tobytes()
 
-    def _nearest(self, vector: Array, limit: int, params: Any = None) -> Found:
+    def _nearest(self, vector: Array, limit: int, count: int, params: Any = None) -> Found:
+        """count: how many rows there are to search; params: which, None for all."""
+        limit = min(limit, count)
         if limit == 0:
             return (), ()
+        faiss.omp_set_num_threads(1)  # of this thread: another core would do half of it, and wait as long
+        for few in _CANDIDATES:
+            candidates = few * max(1, limit // _USUAL_LIMIT)
+            if candidates * _FEW > count or self._rounded.error > _WORST:
+                break
+            rows, others = self._rounded.nearest(vector, candidates, params)
+            rows, similarities = self._among(rows, vector, limit)
+            if similarities[-1] >= others:
+                return self._numbers[rows].tolist(), similarities.tolist()
         similarities, rows = self._index.search(vector[None], limit, params=params)
         return self._numbers[rows[0]].tolist(), similarities[0].tolist()
+
+    def _among(self, rows: Array, vector: Array, limit: int) -> tuple[Array, Array]:
+        """The nearest of some rows, and their cosines."""
+        similarities = self._vectors()[rows] @ vector
+        best = np.argsort(-similarities, kind="stable")[:limit]
+        return rows[best], similarities[best]
 
     def _vectors(self) -> Array:
         """Those of the index, not copied: [rows, dimension]. Not to be kept past the next change."""
@@ -107,6 +134,7 @@ class FlatIndex:
         kept = np.ones(len(self), bool)
         kept[rows] = False
         self._index.remove_ids(rows)
+        self._rounded.remove(rows)
         self._numbers = self._numbers[kept]
         left, self._slots = np.unique(self._slots[kept], return_inverse=True)
         group_of = {slot: group for group, slot in self._slot_of.items()}

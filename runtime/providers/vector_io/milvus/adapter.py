@@ -9,7 +9,7 @@ from runtime.providers.vector_io._shared.embedded import EmbeddedVectors, Engine
 from runtime.providers.vector_io.milvus.config import MilvusConfig
 
 _ROOM_BYTES = 32 * 1024**2
-"""A full disk ends its program, which is not started again before the server is."""
+"""A full disk ends its program."""
 
 
 def embedded_milvus(config: MilvusConfig, context: ProviderContext) -> EmbeddedVectors:

@@ -10,10 +10,12 @@ import numpy as np
 from pymilvus import DataType, MilvusClient, MilvusException
 
 from runtime.apis.vector_io import group_of
+from runtime.providers.vector_io._shared.errors import check_dimensions
 from runtime.providers.vector_io._shared.pieces import Found, nearest, pieces, pieces_of_groups
 
 logging.getLogger("pymilvus").setLevel(logging.CRITICAL)  # it logs, with a traceback, what it raises anyway
 _AT_ONCE = 1000
+_LEAST_DIMENSIONS = 2
 _MOST_GROUPS = 10_000
 _MOST_HITS = 16_384
 
@@ -41,6 +43,8 @@ class MilvusCollections:
         return int(fields["vector"]["params"]["dim"])
 
     def create(self, name: str, dimension: int) -> None:
+        """Raises RequestError."""
+        check_dimensions(dimension, least=_LEAST_DIMENSIONS, most=self.most_dimensions)
         schema = MilvusClient.create_schema(auto_id=False, enable_dynamic_field=False)
         schema.add_field("id", DataType.INT64, is_primary=True)
         schema.add_field("in_group", DataType.INT64)

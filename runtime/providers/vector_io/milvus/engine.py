@@ -5,6 +5,7 @@ Its searches compare with every vector.
 
 from __future__ import annotations
 
+import subprocess
 import warnings
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from pymilvus import MilvusClient
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # `pkg_resources` is deprecated
-    from milvus_lite.server_manager import server_manager_instance
+    from milvus_lite.server import Server
 
 from runtime.providers.vector_io._shared.folders import make_file
 from runtime.providers.vector_io.milvus.client import MilvusCollections
@@ -26,14 +27,18 @@ class MilvusEngine(MilvusCollections):
 
     def __init__(self, path: Path, *, consistency_level: str) -> None:
         make_file(path)
-        self._path = path
-        address = server_manager_instance.start_and_get_uri(str(path))
-        if address is None:
+        self._program = Server(str(path))
+        if not (self._program.init() and self._program.start()):
+            self._program.stop()
             raise OSError(f"Milvus Lite did not start on {path}: another process may have it")
-        super().__init__(
-            MilvusClient(address), index_type="FLAT", consistency_level=consistency_level, timeout_s=_TIMEOUT_S
-        )
+        client = MilvusClient(self._program.uds_path)
+        super().__init__(client, index_type="FLAT", consistency_level=consistency_level, timeout_s=_TIMEOUT_S)
+
+    def has_ended(self) -> bool:
+        """Whether the program has, as one that is killed has, or one whose disk is full."""
+        process: subprocess.Popen[bytes] = self._program._p
+        return process.poll() is not None
 
     def close(self) -> None:
         super().close()
-        server_manager_instance.release_server(str(self._path))
+        self._program.stop()

@@ -9,6 +9,7 @@ from runtime.apis.file_processors import FileProcessors
 from runtime.apis.files import Files
 from runtime.apis.inference import Inference
 from runtime.apis.models import Models
+from runtime.apis.providers import ProviderHealth
 from runtime.apis.vector_io import VectorIo
 from runtime.apis.vector_stores.attached_file import (
     AttachedFile,
@@ -41,6 +42,7 @@ from runtime.apis.vector_stores.older import (
 )
 from runtime.apis.vector_stores.search import SearchVectorStoreRequest
 from runtime.apis.vector_stores.store import (
+    ConfiguredVectorStore,
     CreateVectorStoreRequest,
     Reindexing,
     ReindexRequest,
@@ -51,7 +53,6 @@ from runtime.apis.vector_stores.store import (
     VectorStoreRequest,
 )
 from runtime.context import current
-from runtime.documents.words import words_version
 from runtime.http.pages import Pages
 from runtime.provider import ProviderContext
 from runtime.providers.vector_stores.builtin.asking import Asking, options_of
@@ -60,8 +61,10 @@ from runtime.providers.vector_stores.builtin.batches import FileBatches
 from runtime.providers.vector_stores.builtin.caring import Caring
 from runtime.providers.vector_stores.builtin.chatting import Chat
 from runtime.providers.vector_stores.builtin.config import VectorStoresConfig
+from runtime.providers.vector_stores.builtin.contents import Contents
 from runtime.providers.vector_stores.builtin.contextual import Contexts
 from runtime.providers.vector_stores.builtin.copying import Copying
+from runtime.providers.vector_stores.builtin.declared import DeclaredStores
 from runtime.providers.vector_stores.builtin.documents import Documents
 from runtime.providers.vector_stores.builtin.embedding import Embedding
 from runtime.providers.vector_stores.builtin.finding import Finding
@@ -79,9 +82,9 @@ from runtime.providers.vector_stores.builtin.searching import Searching
 from runtime.providers.vector_stores.builtin.shown import queried_chunks, search_results
 from runtime.providers.vector_stores.builtin.stores import Stores
 from runtime.providers.vector_stores.builtin.tables import SCHEMA
+from runtime.providers.vector_stores.builtin.words import Words
 from runtime.providers.vector_stores.builtin.writing import Writing
 from runtime.sse import Reply
-from runtime.storage.words.index import WordIndex
 
 _ASKED_AGAIN_MS = "200"
 
@@ -91,7 +94,7 @@ class BuiltinVectorStores:
 
     def __init__(self, config: VectorStoresConfig, context: ProviderContext) -> None:
         rows = context.storage.sql("vector_stores", SCHEMA)
-        words = WordIndex(rows, words_version())
+        words = Words(rows)
         vectors = IndexVectors(context.api(VectorIo))  # type: ignore[type-abstract]
         inference = context.api(Inference)  # type: ignore[type-abstract]
         models = context.api(Models)  # type: ignore[type-abstract]
@@ -113,14 +116,9 @@ class BuiltinVectorStores:
         )
         self._stores = Stores(config, rows, vectors, indexes, embedding, context.stack.provider_ids("vector_io"))
         self._attached = AttachedFiles(
-            rows,
-            stores=self._stores,
-            vectors=vectors,
-            indexes=indexes,
-            ingestion=ingestion,
-            reading=reading,
-            contexts=contexts,
+            rows, stores=self._stores, indexes=indexes, ingestion=ingestion, reading=reading, contexts=contexts
         )
+        self._contents = Contents(rows, stores=self._stores, attached=self._attached, vectors=vectors, indexes=indexes)
         self._batches = FileBatches(rows, attached=self._attached, ingestion=ingestion)
         self._reindexings = Reindexings(
             rows,
@@ -140,6 +138,8 @@ class BuiltinVectorStores:
         self._inserting = Inserting(rows, words, writing, indexes)
         pages = Pages(context.http, allow_private=config.read_private_addresses)
         self._vector_dbs = VectorDbs(self._stores, embedding)
+        given = [one for one in context.registered if isinstance(one, ConfiguredVectorStore)]
+        self._declared = DeclaredStores(given, self._stores, self._vector_dbs)
         self._rag_tool = RagTool(
             config.chunk_retrieval_params,
             stores=self._stores,
@@ -161,7 +161,11 @@ class BuiltinVectorStores:
         )
 
     async def start(self) -> None:
+        self._tasks.spawn(self._declared.run(), name="make the vector stores of the run config")
         self._tasks.spawn(self._caring.run(), name="look after vector stores")
+
+    async def check_health(self) -> ProviderHealth:
+        return self._declared.health()
 
     async def create_store(self, request: CreateVectorStoreRequest) -> VectorStore:
         await self._contexts.check([request.chunking_strategy])
@@ -187,6 +191,7 @@ class BuiltinVectorStores:
         return shown
 
     async def delete_store(self, request: VectorStoreRequest) -> VectorStoreDeleted:
+        self._declared.check_may_go(request.vector_store_id)
         await self._stores.delete(request.vector_store_id)
         self._removing.soon()
         return VectorStoreDeleted(id=request.vector_store_id)
@@ -233,7 +238,7 @@ class BuiltinVectorStores:
         return AttachedFileDeleted(id=request.file_id)
 
     async def read_file(self, request: ReadAttachedFileRequest) -> AttachedFileContent:
-        return await self._attached.content(await self._stores.open(request.vector_store_id), request)
+        return await self._contents.of_file(request)
 
     async def create_file_batch(self, request: CreateFileBatchRequest) -> FileBatch:
         return await self._batches.create(await self._stores.open(request.vector_store_id), request)
@@ -273,11 +278,13 @@ class BuiltinVectorStores:
             options=options_of(params.ranker, params.score_threshold),
             ranking="params.ranker",
         )
-        store, found = await self._finding.find(request.vector_store_id, asked)
-        embeddings = {}
-        if params.include_embeddings:
-            embeddings = await self._attached.embeddings(store.index, [one.row["number"] for one in found])
-        return queried_chunks(found, store.index, embeddings)
+        while True:
+            store, found = await self._finding.find(request.vector_store_id, asked)
+            numbers = [one.row["number"] for one in found] if params.include_embeddings else []
+            try:
+                return queried_chunks(found, store.index, await self._contents.embeddings(store.index, numbers))
+            except Retired:
+                continue
 
     async def list_vector_dbs(self, request: Empty) -> VectorDbList:
         return await self._vector_dbs.list_all()
@@ -289,6 +296,7 @@ class BuiltinVectorStores:
         return await self._vector_dbs.get(request.vector_db_id)
 
     async def unregister_vector_db(self, request: VectorDbRequest) -> None:
+        self._declared.check_may_go(request.vector_db_id)
         await self._stores.delete(request.vector_db_id, param="vector_db_id")
         self._removing.soon()
 

@@ -1,42 +1,41 @@
-"""Files of vector stores: attached, listed, changed, read and detached."""
+"""Files of vector stores: attached, listed, changed and detached."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from functools import partial
 from typing import Any
 
 from runtime.apis._paging import invalid_cursor
-from runtime.apis.vector_io import numbers_of
 from runtime.apis.vector_stores.attached_file import (
     AttachedFile,
-    AttachedFileContent,
     AttachedFileError,
     AttachedFileList,
     AttachedFileStatus,
-    FileChunk,
     FileToAttach,
     IngestionReport,
     ListAttachedFilesRequest,
-    ReadAttachedFileRequest,
     UpdateAttributesRequest,
 )
-from runtime.errors import NotFound, RequestError
+from runtime.errors import NotFound
 from runtime.ids import new_position, ordered_id
 from runtime.providers.vector_stores.builtin.contextual import Contexts
-from runtime.providers.vector_stores.builtin.index_vectors import IndexVectors
 from runtime.providers.vector_stores.builtin.indexes import Index, Indexes
 from runtime.providers.vector_stores.builtin.ingestion import Ingestion
 from runtime.providers.vector_stores.builtin.reading import Reading
 from runtime.providers.vector_stores.builtin.stores import Opened, Stores
-from runtime.providers.vector_stores.builtin.tables import CHUNKS, FILES, GROUPS, file_key
-from runtime.providers.vector_stores.builtin.vectors import numbers_in
+from runtime.providers.vector_stores.builtin.tables import (
+    ATTACHMENT,
+    BATCH_FILES,
+    FILES,
+    GROUPS,
+    file_key,
+)
 from runtime.providers.vector_stores.builtin.writing import taken_out
 from runtime.storage.sql import (
-    ALL,
     Condition,
     Delete,
     Insert,
@@ -45,16 +44,16 @@ from runtime.storage.sql import (
     SqlStore,
     Stale,
     Statement,
+    Table,
     Update,
-    above,
-    at_most,
     eq,
     one_of,
 )
 from runtime.storage.sql.paging import read_page
 
-_ENQUEUED_AT_ONCE = 100
-_READ_AT_ONCE = 500
+_AT_ONCE = 100
+_STAYING = ("id", "usage_bytes")
+"""What a file keeps that is attached again."""
 _WHAT = "file of this vector store"
 
 
@@ -66,14 +65,12 @@ class AttachedFiles:
         rows: SqlStore,
         *,
         stores: Stores,
-        vectors: IndexVectors,
         indexes: Indexes,
         ingestion: Ingestion,
         reading: Reading,
         contexts: Contexts,
     ) -> None:
         self._rows = rows
-        self._vectors = vectors
         self._stores = stores
         self._indexes = indexes
         self._ingestion = ingestion
@@ -92,43 +89,54 @@ class AttachedFiles:
         again, and found as it was until that is done. also: done with it.
 
         Raises NotFound for a file that the caller does not see; in a batch, it is one that has failed. RequestError for
-        a chunking strategy without a chat model. Then none is attached.
+        a chunking strategy without a chat model; either for a store that is deleted or expires meanwhile. Then none is
+        attached.
         """
         await self._contexts.check(one.chunking_strategy for one in files)
-        rows = []
-        for one in files:
-            row = _new_row(store.id, one, batch_id)
+        rows, unseen = [_new_row(store.id, one) for one in files], list[tuple[Row, NotFound]]()
+        for row in rows:
             try:
-                await self._reading.filename(one.file_id)
+                await self._reading.filename(row["file_id"])
             except NotFound as error:
                 if batch_id is None:
                     raise
-                row |= {"status": "failed", "last_error": {"code": "invalid_file", "message": error.message}}
-            rows.append(row)
-        changes = tuple(name for name in rows[0] if name != "id") if rows else ()
-        await self._rows.write(*(Insert(FILES, row, replace=changes) for row in rows), *also)
-        waiting = [row for row in rows if row["status"] == "in_progress"]
-        for at in range(0, len(waiting), _ENQUEUED_AT_ONCE):
-            await asyncio.gather(*map(self._ingestion.enqueue, waiting[at : at + _ENQUEUED_AT_ONCE]))
+                unseen.append((row, error))
+        changes = tuple(name for name in rows[0] if name not in _STAYING) if rows else ()
+        try:
+            await self._rows.write(
+                self._stores.is_there(store.id),
+                *_overtaken(store.id, [row["file_id"] for row in rows]),
+                *(Insert(FILES, row, replace=changes) for row in rows),
+                *(Insert(BATCH_FILES, _of_batch(row, batch_id)) for row in rows if batch_id is not None),
+                *also,
+            )
+        except Stale:
+            await self._stores.open(store.id)  # says that it is gone
+            raise
+        for row, reason in unseen:
+            await self._ingestion.fail(row, {"code": "invalid_file", "message": reason.message})
+        gone = {row["id"] for row, _ in unseen}
+        waiting = [row for row in rows if row["id"] not in gone]
+        for at in range(0, len(waiting), _AT_ONCE):
+            await asyncio.gather(*map(self._ingestion.enqueue, waiting[at : at + _AT_ONCE]))
         return rows
 
-    async def page(
-        self, store_id: str, request: ListAttachedFilesRequest, *, where: Condition = ALL
-    ) -> AttachedFileList:
+    async def page(self, store_id: str, request: ListAttachedFilesRequest) -> AttachedFileList:
         """Raises RequestError for a cursor that is no file of the store."""
-        mine = eq("store_id", store_id) & where
-        if request.filter is not None:
-            mine = mine & eq("status", request.filter)
-        cursors = {"after": request.after, "before": request.before}
-        keys = {name: file_key(store_id, cursor) for name, cursor in cursors.items() if cursor is not None}
-        for name, key in keys.items():
-            if await self._rows.first(Select(FILES, eq("id", key), ("id",))) is None:
-                raise invalid_cursor(name, str(cursors[name]), _WHAT)
-        asked = request.model_copy(update=keys)
-        rows, has_more = await read_page(self._rows, FILES, asked, where=mine, what=_WHAT)
-        shown = [attached_file(row) for row in rows]
-        first, last = (shown[0].id, shown[-1].id) if shown else (None, None)
-        return AttachedFileList(data=shown, first_id=first, last_id=last, has_more=has_more)
+        rows, has_more = await _page_of_files(self._rows, FILES, request, eq("store_id", store_id))
+        return _shown_page(map(attached_file, rows), has_more=has_more)
+
+    async def page_of_batch(self, batch_id: str, request: ListAttachedFilesRequest) -> AttachedFileList:
+        """The files of a batch that the store still has, each with what became of it in this batch.
+
+        Raises RequestError for a cursor that is none of them.
+        """
+        members, has_more = await _page_of_files(self._rows, BATCH_FILES, request, eq("batch_id", batch_id))
+        keys = [file_key(one["store_id"], one["file_id"]) for one in members]
+        rows = {row["file_id"]: row for row in await self._rows.select(Select(FILES, one_of("id", keys)))}
+        own = [(rows[one["file_id"]], one) for one in members if one["file_id"] in rows]
+        ends = [row | {"status": one["status"], "last_error": one["last_error"]} for row, one in own]
+        return _shown_page(map(attached_file, ends), has_more=has_more)
 
     async def get(self, store_id: str, file_id: str) -> Row:
         """Raises NotFound for a file that the store does not have."""
@@ -143,11 +151,13 @@ class AttachedFiles:
         """Replace the attributes; the next search knows them. Raises NotFound."""
         row = await self.get(store.id, request.file_id)
         attributes = dict(request.attributes or {})
-        await self._rows.write(Update(FILES, {"attributes": attributes}, eq("id", row["id"])))
 
         async def statements(index: Index, version: int) -> list[Statement]:
             live = eq("index_number", index.number) & eq("source", request.file_id) & eq("state", "live")
-            return [Update(GROUPS, {"attributes": attributes, "changed": version}, live)]
+            return [
+                Update(FILES, {"attributes": attributes}, eq("id", row["id"])),
+                Update(GROUPS, {"attributes": attributes, "changed": version}, live),
+            ]
 
         await self._in_each_index(store.id, statements)
         return row | {"attributes": attributes}
@@ -155,7 +165,8 @@ class AttachedFiles:
     async def detach(self, store: Opened, file_id: str) -> None:
         """The next search does not find it. Raises NotFound."""
         row = await self.get(store.id, file_id)
-        await self._rows.write(Delete(FILES, eq("id", row["id"])))
+        members = eq("store_id", store.id) & eq("file_id", file_id)
+        await self._rows.write(Delete(FILES, eq("id", row["id"])), Delete(BATCH_FILES, members))
 
         async def statements(index: Index, version: int) -> list[Statement]:
             return await self._taking_out(index, eq("source", file_id), version)
@@ -185,44 +196,6 @@ class AttachedFiles:
                     with contextlib.suppress(Stale):  # it is retired
                         await self._indexes.change(number, partial(statements, index))
 
-    async def content(self, store: Opened, request: ReadAttachedFileRequest) -> AttachedFileContent:
-        """The chunks of a file. Raises NotFound, and RequestError for a page that is none."""
-        await self.get(store.id, request.file_id)
-        live = eq("index_number", store.index.number) & eq("source", request.file_id) & eq("state", "live")
-        groups = await self._rows.select(Select(GROUPS, live, ("number", "about")))
-        group = next((one["number"] for one in groups if one["about"] is not None), None)  # others were inserted
-        rows = [] if group is None else await self._chunks(store.index, group, request)
-        page, has_more = rows[: request.limit], len(rows) > request.limit
-        embeddings: Mapping[int, list[float]] = {}
-        if request.include_embeddings and page:
-            embeddings = await self.embeddings(store.index, [row["number"] for row in page])
-        return AttachedFileContent(
-            data=[_file_chunk(row, embeddings, with_metadata=request.include_metadata) for row in page],
-            has_more=has_more,
-            next_page=str(page[-1]["number"]) if has_more else None,
-        )
-
-    async def _chunks(self, index: Index, group: int, request: ReadAttachedFileRequest) -> list[Row]:
-        numbers = numbers_of(group)
-        after = numbers.start - 1
-        if request.page is not None:
-            after = int(request.page) if request.page.isdecimal() else -1
-            if after not in numbers:
-                raise RequestError(
-                    f"`page` is `{request.page}`, which is not a `next_page` of this file",
-                    param="page",
-                    code="invalid_cursor",
-                )
-        mine = eq("index_number", index.number) & above("number", after) & at_most("number", numbers.stop - 1)
-        return await self._rows.select(Select(CHUNKS, mine, (), ("number",), request.limit + 1))
-
-    async def embeddings(self, index: Index, numbers: Sequence[int]) -> dict[int, list[float]]:
-        found: dict[int, list[float]] = {}
-        for at in range(0, len(numbers), _READ_AT_ONCE):
-            read = await self._vectors.read(index, numbers[at : at + _READ_AT_ONCE])
-            found |= dict(zip(read.numbers, numbers_in(read.vectors, index.dimension), strict=True))
-        return found
-
 
 def attached_file(row: Row, *, is_stored: bool | None = None) -> AttachedFile:
     """An attached file as the API has it."""
@@ -242,7 +215,42 @@ def attached_file(row: Row, *, is_stored: bool | None = None) -> AttachedFile:
     )
 
 
-def _new_row(store_id: str, file: FileToAttach, batch_id: str | None) -> dict[str, Any]:
+async def _page_of_files(
+    rows: SqlStore, table: Table, request: ListAttachedFilesRequest, where: Condition
+) -> tuple[list[Row], bool]:
+    """As `read_page`, of a table with one row for each file, whose ids are the cursors of its users."""
+    cursors = {"after": request.after, "before": request.before}
+    keys: dict[str, str] = {}
+    for name, cursor in cursors.items():
+        if cursor is not None:
+            row = await rows.first(Select(table, where & eq("file_id", cursor), ("id",)))
+            if row is None:
+                raise invalid_cursor(name, cursor, _WHAT)
+            keys[name] = row["id"]
+    mine = where if request.filter is None else where & eq("status", request.filter)
+    return await read_page(rows, table, request.model_copy(update=keys), where=mine, what=_WHAT)
+
+
+def _shown_page(files: Iterable[AttachedFile], *, has_more: bool) -> AttachedFileList:
+    shown = list(files)
+    first, last = (shown[0].id, shown[-1].id) if shown else (None, None)
+    return AttachedFileList(data=shown, first_id=first, last_id=last, has_more=has_more)
+
+
+def _overtaken(store_id: str, file_ids: Sequence[str]) -> list[Statement]:
+    """The statements that end what earlier batches still wanted with files that are attached again."""
+    mine = eq("store_id", store_id) & eq("status", "in_progress")
+    parts = [file_ids[at : at + _AT_ONCE] for at in range(0, len(file_ids), _AT_ONCE)]
+    return [Update(BATCH_FILES, {"status": "cancelled"}, mine & one_of("file_id", part)) for part in parts]
+
+
+def _of_batch(row: Row, batch_id: str) -> Row:
+    """The row of a batch for a file's."""
+    names = ("position", "store_id", "file_id", "status", "last_error")
+    return {"id": row["attachment"], "batch_id": batch_id, **{name: row[name] for name in names}}
+
+
+def _new_row(store_id: str, file: FileToAttach) -> dict[str, Any]:
     position = new_position()
     strategy = file.chunking_strategy
     return {
@@ -258,16 +266,5 @@ def _new_row(store_id: str, file: FileToAttach, batch_id: str | None) -> dict[st
         "usage_bytes": 0,
         "last_error": None,
         "report": None,
-        "batch_id": batch_id,
-        "attachment": ordered_id("ingest_", position),
+        "attachment": ordered_id(ATTACHMENT, position),
     }
-
-
-def _file_chunk(row: Row, embeddings: Mapping[int, list[float]], *, with_metadata: bool) -> FileChunk:
-    facts = row["facts"] if with_metadata else {}
-    return FileChunk(
-        text=row["text"],
-        embedding=embeddings.get(row["number"]),
-        metadata=facts.get("metadata"),
-        chunk_metadata=facts.get("chunk_metadata"),
-    )

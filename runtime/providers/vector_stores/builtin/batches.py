@@ -1,4 +1,4 @@
-"""Batches of files that are attached together. What they have is told by their files' rows."""
+"""Batches of files that are attached together. Each knows its own attempts, also at files that were attached since."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from runtime.ids import new_position, ordered_id
 from runtime.providers.vector_stores.builtin.attached import AttachedFiles
 from runtime.providers.vector_stores.builtin.ingestion import Ingestion
 from runtime.providers.vector_stores.builtin.stores import Opened
-from runtime.providers.vector_stores.builtin.tables import BATCHES, FILES
+from runtime.providers.vector_stores.builtin.tables import BATCH_FILES, BATCHES, file_key
 from runtime.storage.sql import Groups, Insert, Row, Select, SqlStore, Update, eq
 
 _AT_ONCE = 500
@@ -45,17 +45,18 @@ class FileBatches:
     async def files(self, request: ListBatchFilesRequest) -> AttachedFileList:
         """One page of its files. Raises NotFound, and RequestError for a cursor that is none of them."""
         await self._row(request.vector_store_id, request.batch_id)
-        return await self._attached.page(request.vector_store_id, request, where=eq("batch_id", request.batch_id))
+        return await self._attached.page_of_batch(request.batch_id, request)
 
     async def cancel(self, store_id: str, batch_id: str) -> FileBatch:
         """Give up what is not ingested yet; the rest stays. Raises NotFound."""
         row = await self._row(store_id, batch_id)
         waiting = eq("batch_id", batch_id) & eq("status", "in_progress")
-        while rows := await self._rows.select(Select(FILES, waiting, ("id", "attachment"), (), _AT_ONCE)):
-            cancelled = {"status": "cancelled"}
-            await self._rows.write(*(Update(FILES, cancelled, waiting & eq("id", one["id"])) for one in rows))
-            for one in rows:
-                await self._ingestion.jobs.cancel(one["attachment"], user=None)
+        while members := await self._rows.select(Select(BATCH_FILES, waiting, ("id", "file_id"), (), _AT_ONCE)):
+            rows = [
+                {"id": file_key(store_id, one["file_id"]), "file_id": one["file_id"], "attachment": one["id"]}
+                for one in members
+            ]
+            await self._ingestion.cancel(store_id, rows)
         await self._rows.write(Update(BATCHES, {"is_cancelled": 1}, eq("id", batch_id)))
         return await self._shown(row | {"is_cancelled": 1})
 
@@ -71,7 +72,7 @@ class FileBatches:
 
     async def _shown(self, row: Row) -> FileBatch:
         counts = FileCounts()
-        for one in await self._rows.groups(Groups(FILES, ("status",), eq("batch_id", row["id"]))):
+        for one in await self._rows.groups(Groups(BATCH_FILES, ("status",), eq("batch_id", row["id"]))):
             setattr(counts, one["status"], one["count"])
             counts.total += one["count"]
         return FileBatch(
@@ -88,4 +89,6 @@ def _status(row: Row, counts: FileCounts) -> AttachedFileStatus:
         return "in_progress"
     if row["is_cancelled"]:
         return "cancelled"
-    return "failed" if counts.failed and counts.failed == counts.total else "completed"
+    if counts.completed or not counts.total:
+        return "completed"
+    return "failed" if counts.failed else "cancelled"

@@ -18,13 +18,15 @@ from runtime.providers.vector_stores.builtin.removing import Removing
 from runtime.providers.vector_stores.builtin.stores import Stores, expired
 from runtime.providers.vector_stores.builtin.tables import FILES, GROUPS, INDEXES, STORES, WHOLE_INDEX
 from runtime.providers.vector_stores.builtin.writing import given_up, removal
-from runtime.storage.sql import Row, Select, SqlStore, Stale, Update, at_most, below, eq, owner_of
+from runtime.storage.sql import Row, Select, SqlStore, Stale, Update, above, at_most, below, eq, owner_of
 
 log = logging.getLogger(__name__)
 _EVERY_S = 60
 _ABANDONED_AFTER_S, _ABANDONED_EVERY = 3600, 60
 """After how long, and every how many turns."""
 _AT_ONCE = 200
+_LOOKED_AFTER = 2000
+"""Of the files that wait, so many are looked after every minute: there may be any number of them."""
 
 
 class Caring:
@@ -48,6 +50,7 @@ class Caring:
         self._ingestion = ingestion
         self._reindexings = reindexings
         self._removing = removing
+        self._looked_after = -1
 
     async def run(self) -> None:
         """Every minute; while the tables cannot be read, the next minute again."""
@@ -90,7 +93,10 @@ class Caring:
     async def _go_on(self, now: int) -> None:
         """Files whose job was never added, or has ended without them; not those that are just being attached."""
         waiting = eq("status", "in_progress") & below("created_at", now - _EVERY_S)
-        for row in await self._rows.select(Select(FILES, waiting, order=("position",))):
+        further = waiting & above("position", self._looked_after)
+        rows = await self._rows.select(Select(FILES, further, order=("position",), limit=_LOOKED_AFTER))
+        self._looked_after = rows[-1]["position"] if len(rows) == _LOOKED_AFTER else -1
+        for row in rows:
             try:
                 job = await self._ingestion.jobs.get(row["attachment"], user=None)
             except NotFound:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from runtime.spec import ProviderOf
 
 QUERY = "{query}"
 """Where the query goes in the prompt."""
@@ -73,7 +75,9 @@ class Retrieval(_Section):
 class FileBatches(_Section):
     """How files are ingested."""
 
-    max_concurrent_files_per_batch: int = Field(3, ge=1, le=64, description="So many files at once, of all batches.")
+    max_concurrent_files_per_batch: int = Field(
+        16, ge=1, le=64, description="So many files at once, of all batches. What several have is stored together."
+    )
     file_batch_chunk_size: int = Field(10, ge=1, description="Accepted for older run configs; it has no effect.")
     cleanup_interval_seconds: int = Field(
         86_400, ge=1, description="Accepted for older run configs; it has no effect: batches are kept with their store."
@@ -90,7 +94,7 @@ class ContextualRetrieval(_Section):
 
 
 class VectorStoresConfig(_Section):
-    default_provider_id: str | None = Field(
+    default_provider_id: Annotated[str | None, ProviderOf("vector_io")] = Field(
         None, description="The provider of `vector_io` for new stores. Default: the first."
     )
     default_embedding_model: ModelChoice | str | None = Field(

@@ -18,6 +18,7 @@ from runtime.apis.vector_io import (
 )
 from runtime.errors import NotFound, Unavailable
 from runtime.providers.vector_stores.builtin.indexes import Index
+from runtime.providers.vector_stores.builtin.patience import PROVIDER_MISSING, VECTORS_MISSING
 from runtime.providers.vector_stores.builtin.vectors import with_direction
 
 
@@ -83,15 +84,15 @@ class IndexVectors:
 
 
 def _gone(index: Index, error: NotFound) -> Unavailable:
-    if error.code == "provider_not_found":
+    if error.code == PROVIDER_MISSING:
         return Unavailable(
             f"The vectors of the vector store `{index.store_id}` are kept by the provider `{index.provider_id}`, which"
             " is not configured",
             hint=f"configure it, or name another one: POST /v1/vector_stores/{index.store_id}/reindex",
-            code="provider_not_found",
+            code=PROVIDER_MISSING,
         )
     return Unavailable(
         f"The vectors of the vector store `{index.store_id}` are not in `{index.provider_id}`",
         hint=f"have them made anew: POST /v1/vector_stores/{index.store_id}/reindex",
-        code="vectors_missing",
+        code=VECTORS_MISSING,
     )

@@ -103,6 +103,11 @@ class Indexes:
         if row is None:
             self._kept.pop(number, None)
             return None
+        return await self.known(row)
+
+    async def known(self, row: Row) -> Index:
+        """The index of a row that was just read, with the groups that are live now. Raises Unavailable."""
+        number = row["number"]
         index = self._kept.get(number)
         if index is None or index.version < row["floor"]:
             index = index_of(row)

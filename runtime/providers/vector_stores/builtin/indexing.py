@@ -59,8 +59,9 @@ class FileIndexing:
         model = await self._embedding.check(index)
         return settled(chunking or index.chunking, self._sizes, model.context_tokens).model_dump(mode="json")
 
-    async def write(self, index: Index, row: Row, report: Report) -> Draft:
-        """The group of an attached file in an index. row: of FILES.
+    async def write(self, index: Index, row: Row, report: Report, *, is_again: bool = False) -> Draft:
+        """The group of an attached file in an index. row: of FILES. is_again: whether something was down before; then
+        that is asked first, since reading and above all contexts cost more.
 
         Raises RequestError if the model has changed or the file has no text, and what reading, embedding and writing
         raise; then nothing of it is left.
@@ -68,6 +69,8 @@ class FileIndexing:
         model = await self._embedding.check(index)
         cut = settled(row["chunking"] or index.chunking, self._sizes, model.context_tokens)
         report.cut = cut.model_dump(mode="json")
+        if is_again:
+            await self._writing.check(index)
         with report.stages.stage("read"):
             read = await self._reading.read(row["file_id"], sizes_of(cut))
         pages = read.facts.get("page_count")

@@ -1,13 +1,17 @@
 """Files on their way into a vector store, by jobs, which go on after a restart.
 
 An attempt writes a group that nobody sees, and shows all of it at its end, in one transaction with the file's status.
-So a file is in a store as a whole or not at all, and never twice, wherever an attempt is interrupted.
+So a file is in a store as a whole or not at all, and never twice, wherever an attempt is interrupted. What may pass,
+such as a database that is down, is waited for with growing pauses; see `patience.py`. A file that a store has already
+is found as it was until a new attempt has succeeded, and stays so if none does.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
 
 from runtime.context import RequestContext, current, serving
 from runtime.errors import StackError
@@ -16,11 +20,11 @@ from runtime.providers.vector_stores.builtin.contextual import PARAM as CHUNKING
 from runtime.providers.vector_stores.builtin.embedding import EMBEDDING_PARAM
 from runtime.providers.vector_stores.builtin.indexes import Index, Indexes
 from runtime.providers.vector_stores.builtin.indexing import FileIndexing, Report, about
-from runtime.providers.vector_stores.builtin.patience import may_pass
-from runtime.providers.vector_stores.builtin.tables import FILES, STORES
+from runtime.providers.vector_stores.builtin.patience import postponed, was_postponed
+from runtime.providers.vector_stores.builtin.tables import ATTACHMENT, BATCH_FILES, FILES, GROUPS, STORES
 from runtime.providers.vector_stores.builtin.writing import Draft, Shown, Writing
 from runtime.storage.jobs import RunningJob
-from runtime.storage.sql import Condition, Row, Select, SqlStore, Stale, Update, eq
+from runtime.storage.sql import Condition, Row, Select, SqlStore, Stale, Statement, Update, eq, one_of
 
 log = logging.getLogger(__name__)
 _ATTEMPTS = 3
@@ -47,7 +51,7 @@ class Ingestion:
         self._indexing = indexing
         self._writing = writing
         self.jobs = context.jobs.handle(
-            f"ingest:{context.provider_id}", self._run, concurrency=concurrency, attempts=_ATTEMPTS, prefix="ingest_"
+            f"ingest:{context.provider_id}", self._run, concurrency=concurrency, attempts=_ATTEMPTS, prefix=ATTACHMENT
         )
 
     async def enqueue(self, row: Row) -> None:
@@ -56,45 +60,78 @@ class Ingestion:
 
     async def fail(self, row: Row, error: Mapping[str, str], report: Report | None = None) -> None:
         """Say that an attached file could not be ingested, unless it has ended or was attached again."""
-        values = {"status": "failed", "last_error": dict(error), "report": (report or Report()).shown()}
-        await self._rows.write(Update(FILES, values, _still(row)))
+        ended = {"status": "failed", "last_error": dict(error), "report": (report or Report()).shown()}
+        await self._without(row["store_id"], [row], ended)
+
+    async def cancel(self, store_id: str, rows: Sequence[Row]) -> None:
+        """Give up attached files that have not ended. rows: with `id`, `file_id` and `attachment`, of one store."""
+        await self._without(store_id, rows, {"status": "cancelled", "last_error": None, "report": None})
+        for row in rows:
+            await self.jobs.cancel(row["attachment"], user=None)
+
+    async def _without(self, store_id: str, rows: Sequence[Row], ended: Mapping[str, Any]) -> None:
+        """Files without what was to be ingested. ended: how their rows say so, if searches find nothing of them."""
+        while True:
+            try:
+                index = await self._serving(store_id)
+            except Stale:
+                return  # the store is gone, or has expired
+
+            async def statements(index: Index, version: int) -> list[Statement]:
+                found = await self._found(index, [row["file_id"] for row in rows])
+                return [step for row in rows for step in _given_up(row, found.get(row["file_id"]), ended)]
+
+            try:
+                await self._indexes.change(index.number, partial(statements, index))
+            except Stale:
+                continue  # another index has taken its place
+            return
+
+    async def _found(self, index: Index, file_ids: Sequence[str]) -> dict[str, Row]:
+        """The groups of those files that searches find."""
+        live = eq("index_number", index.number) & eq("state", "live") & one_of("source", file_ids)
+        columns = ("source", "content", "attributes", "about")
+        rows = await self._rows.select(Select(GROUPS, live, columns))
+        return {row["source"]: row for row in rows if row["about"] is not None}
 
     async def _run(self, running: RunningJob) -> object:
-        row = await self._rows.first(Select(FILES, eq("id", running.payload["id"])))
-        if row is None or row["attachment"] != running.id or row["status"] != "in_progress":
-            return None  # detached, cancelled, or attached again
-        report = Report()
+        row, report = None, Report()
         try:
+            row = await self._rows.first(Select(FILES, eq("id", running.payload["id"])))
+            if row is None or row["attachment"] != running.id or row["status"] != "in_progress":
+                return None  # detached, cancelled, or attached again
             with serving(RequestContext(user=running.user)):
-                await self._ingest(row, report)
+                await self._ingest(row, report, is_again=was_postponed(running) > 0)
         except Stale:
             return None  # as above, meanwhile
         except StackError as error:
-            if may_pass(error) and running.attempt < _ATTEMPTS:
+            if (later := postponed(running, error)) is not None:
+                raise later from error
+            if row is None:
                 raise
             await self.fail(row, _last_error(error), report)
         except Exception as error:
-            if running.attempt < _ATTEMPTS:
+            if row is None or running.attempt < _ATTEMPTS:
                 raise
             log.exception("a file could not be ingested", extra={"file_id": row["file_id"]})
             message = f"it failed with `{type(error).__name__}`"
             await self.fail(row, {"code": "server_error", "message": message}, report)
         return None
 
-    async def _ingest(self, row: Row, report: Report) -> None:
+    async def _ingest(self, row: Row, report: Report, *, is_again: bool) -> None:
         """Raises Stale if the file is no longer to be ingested."""
         while True:
             index = await self._serving(row["store_id"])
             try:
-                await self._write(index, row, report)
+                await self._write(index, row, report, is_again=is_again)
             except StackError:
                 if not await self._indexes.is_retired(index.number):
                     raise
             else:
                 return
 
-    async def _write(self, index: Index, row: Row, report: Report) -> None:
-        draft = await self._indexing.write(index, row, report)
+    async def _write(self, index: Index, row: Row, report: Report, *, is_again: bool) -> None:
+        draft = await self._indexing.write(index, row, report, is_again=is_again)
         try:
             await self._publish(draft, row, report)
         except BaseException:  # a job that is cancelled may clean up
@@ -112,7 +149,8 @@ class Ingestion:
             found = await self._rows.first(Select(FILES, _still(row), ("attributes",)))
             if found is None:
                 raise Stale(f"`{row['id']}` is no longer to be ingested")
-            return Shown(found["attributes"], facts, [Update(FILES, done, _still(row), expect=1)])
+            steps = [Update(FILES, done, _still(row), expect=1), _in_batch(row, {"status": "completed"})]
+            return Shown(found["attributes"], facts, steps)
 
         await self._writing.publish(draft, now)
 
@@ -131,6 +169,23 @@ _OF_ROW = ("cut", "usage_bytes", "report")
 def _still(row: Row) -> Condition:
     """The row of a file that is still to be ingested as it was attached."""
     return eq("id", row["id"]) & eq("attachment", row["attachment"]) & eq("status", "in_progress")
+
+
+def _in_batch(row: Row, values: Mapping[str, Any]) -> Update:
+    """The statement that says it of a file's batch, if it has one."""
+    return Update(BATCH_FILES, values, eq("id", row["attachment"]) & eq("status", "in_progress"))
+
+
+def _given_up(row: Row, found: Row | None, ended: Mapping[str, Any]) -> list[Statement]:
+    """The statements that end an attempt without success. found: the group that the file still has."""
+    values = {"usage_bytes": 0, **ended}
+    if found is not None:
+        values = {**found["about"], "attributes": found["attributes"], "status": "completed"}
+        values["last_error"] = ended["last_error"]
+        if found["content"].startswith(ATTACHMENT):  # else some of its chunks were replaced
+            values["attachment"] = found["content"]
+    in_batch = {name: ended[name] for name in ("status", "last_error")}
+    return [Update(FILES, values, _still(row)), _in_batch(row, in_batch)]
 
 
 def _last_error(error: StackError) -> dict[str, str]:

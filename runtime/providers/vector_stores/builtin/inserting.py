@@ -20,9 +20,9 @@ from runtime.ids import new_id
 from runtime.providers.vector_stores.builtin.indexes import Index, Indexes, Retired
 from runtime.providers.vector_stores.builtin.tables import CHUNKS, GROUPS
 from runtime.providers.vector_stores.builtin.vectors import BYTES_PER_NUMBER, decoded
+from runtime.providers.vector_stores.builtin.words import Words
 from runtime.providers.vector_stores.builtin.writing import NewChunk, NewGroup, Writing, seen, taken_out
 from runtime.storage.sql import Delete, Row, Select, SqlStore, Statement, Update, eq, one_of
-from runtime.storage.words.index import WordIndex
 
 _LOOKED_UP_AT_ONCE = 500
 
@@ -39,7 +39,7 @@ class Document:
 class Inserting:
     """rows: all users' rows."""
 
-    def __init__(self, rows: SqlStore, words: WordIndex, writing: Writing, indexes: Indexes) -> None:
+    def __init__(self, rows: SqlStore, words: Words, writing: Writing, indexes: Indexes) -> None:
         self._rows = rows
         self._words = words
         self._writing = writing
@@ -111,7 +111,7 @@ class Inserting:
             if isinstance(error, StackError) and await self._indexes.is_retired(index.number):
                 raise Retired from error
             raise
-        await self._words.remove(index.number, [range(number, number + 1) for number in gone])
+        await self._words.index.remove(index.number, [range(number, number + 1) for number in gone])
 
     async def _known(self, index: Index, chunk_ids: Sequence[str]) -> dict[int, list[int]]:
         """The numbers of the chunks that are there under these ids, by group."""

@@ -21,7 +21,7 @@ from runtime.apis.vector_stores.older import (
 )
 from runtime.apis.vector_stores.store import CreateVectorStoreRequest
 from runtime.documents.tokens import cl100k
-from runtime.errors import Conflict, NotFound
+from runtime.errors import Conflict
 from runtime.providers.vector_stores.builtin.asking import Asking, options_of
 from runtime.providers.vector_stores.builtin.chatting import Chat
 from runtime.providers.vector_stores.builtin.concurrently import concurrently
@@ -67,46 +67,54 @@ class VectorDbs:
             after = page.last_id
 
     async def register(self, request: RegisterVectorDbRequest) -> VectorDb:
-        """Raises Conflict if there is another one with this id, RequestError for an unknown model or provider."""
-        store_id = request.vector_db_id
+        """Raises as `kept` does."""
+        return _shown(await self.kept(request))
+
+    async def kept(self, request: RegisterVectorDbRequest) -> Opened:
+        """The store of this id, made if there is none. Raises Conflict if there is another one, RequestError for an
+        unknown model or provider and for one that has expired.
+        """
+        if (store := await self._same(request)) is not None:
+            return store
+        wanted = CreateVectorStoreRequest(
+            name=request.vector_db_name or request.vector_db_id,
+            embedding_model=request.embedding_model,
+            embedding_dimension=request.embedding_dimension,
+            provider_id=request.provider_id,
+        )
         try:
-            return await self._same(request)
-        except NotFound:
-            wanted = CreateVectorStoreRequest(
-                name=request.vector_db_name or store_id,
-                embedding_model=request.embedding_model,
-                embedding_dimension=request.embedding_dimension,
-                provider_id=request.provider_id,
-            )
-        try:
-            return _shown(await self._stores.create(wanted, store_id=store_id))
-        except Conflict as error:
-            try:
-                return await self._same(request)  # another request has just made it
-            except NotFound:
-                raise error from None
+            return await self._stores.create(wanted, store_id=request.vector_db_id)
+        except Conflict:
+            store = await self._same(request)  # another request has just made it
+            if store is None:
+                raise
+            return store
 
     async def get(self, store_id: str) -> VectorDb:
         """Raises NotFound, and RequestError if it has expired."""
         return _shown(await self._stores.open(store_id, param="vector_db_id"))
 
-    async def _same(self, request: RegisterVectorDbRequest) -> VectorDb:
-        store = await self._stores.open(request.vector_db_id, param="vector_db_id")
+    async def _same(self, request: RegisterVectorDbRequest) -> Opened | None:
+        row = await self._stores.find(request.vector_db_id)
+        if row is None:
+            return None
+        store = await self._stores.opened(row, param="vector_db_id")
         index = store.index
         asked = None if request.embedding_model is None else await self._embedding.model(request.embedding_model)
-        differences = {
-            "embedding_model": asked is not None and asked.source != index.embedding_source,
-            "embedding_dimension": request.embedding_dimension not in (None, index.dimension),
-            "provider_id": request.provider_id not in (None, index.provider_id),
+        compared = {  # what it has, and what is asked for
+            "embedding_model": (index.embedding_source, asked and asked.source),
+            "embedding_dimension": (index.dimension, request.embedding_dimension),
+            "provider_id": (index.provider_id, request.provider_id),
         }
-        if other := next((name for name, differs in differences.items() if differs), None):
-            raise Conflict(
-                f"There is a vector store `{store.id}` with another `{other}`",
-                hint="take another id, or remove that one first",
-                param=other,
-                code="already_exists",
-            )
-        return _shown(store)
+        for field, (has, wanted) in compared.items():
+            if wanted not in (None, has):
+                raise Conflict(
+                    f"There is a vector store `{store.id}` with the {field} `{has}`, not `{wanted}`",
+                    hint="take another id, or remove that one first",
+                    param=field,
+                    code="already_exists",
+                )
+        return store
 
 
 class RagTool:

@@ -27,7 +27,7 @@ from runtime.providers.vector_stores.builtin.contextual import Contexts
 from runtime.providers.vector_stores.builtin.copying import Copying, Difference
 from runtime.providers.vector_stores.builtin.embedding import Embedding
 from runtime.providers.vector_stores.builtin.indexes import Index, Indexes
-from runtime.providers.vector_stores.builtin.patience import may_pass
+from runtime.providers.vector_stores.builtin.patience import postponed
 from runtime.providers.vector_stores.builtin.stores import Stores
 from runtime.providers.vector_stores.builtin.tables import FILES, GROUPS, INDEXES, STORES, WHOLE_INDEX, file_key
 from runtime.providers.vector_stores.builtin.writing import removal
@@ -135,8 +135,8 @@ class Reindexings:
         except StackError as error:
             if await self._indexes.is_retired(number):
                 return None  # the store is gone, and so are the vectors
-            if may_pass(error) and running.attempt < _ATTEMPTS:
-                raise
+            if (later := postponed(running, error)) is not None:
+                raise later from error
             await self._end(store_id, new, f"{error.message}; {error.hint}" if error.hint else error.message)
         except Exception as error:
             if running.attempt < _ATTEMPTS:

@@ -12,9 +12,9 @@ from runtime.provider import Tasks
 from runtime.providers.vector_stores.builtin.index_vectors import IndexVectors
 from runtime.providers.vector_stores.builtin.indexes import Indexes
 from runtime.providers.vector_stores.builtin.tables import CHUNKS, GROUPS, INDEXES, REMOVALS, WHOLE_INDEX
+from runtime.providers.vector_stores.builtin.words import Words
 from runtime.storage.sql import Delete, Row, Select, SqlStore, Stale, Statement, Totals, Update, above, at_most, eq
 from runtime.storage.sql.conditions import Condition
-from runtime.storage.words.index import WordIndex
 
 log = logging.getLogger(__name__)
 _AT_ONCE = 200
@@ -26,7 +26,7 @@ _MANY_DEAD = 1000
 class Removing:
     """rows: all users' rows. tasks: of the provider."""
 
-    def __init__(self, rows: SqlStore, words: WordIndex, vectors: IndexVectors, indexes: Indexes, tasks: Tasks) -> None:
+    def __init__(self, rows: SqlStore, words: Words, vectors: IndexVectors, indexes: Indexes, tasks: Tasks) -> None:
         self._rows = rows
         self._words = words
         self._vectors = vectors
@@ -62,13 +62,13 @@ class Removing:
         mine = eq("index_number", index)
         if group == WHOLE_INDEX:
             await self._vectors.drop(*place)
-            await self._words.drop(index)
+            await self._words.index.drop(index)
             await self._delete_chunks(mine)
             await self._rows.write(Delete(GROUPS, mine), Delete(INDEXES, eq("number", index)), Delete(REMOVALS, mine))
             return
         numbers = numbers_of(group)
         await self._vectors.remove_groups(*place, [group])
-        await self._words.remove(index, [numbers])
+        await self._words.index.remove(index, [numbers])
         await self._delete_chunks(mine & above("number", numbers.start - 1) & at_most("number", numbers.stop - 1))
         await self._rows.write(Delete(REMOVALS, mine & eq("number", group)))
         await self._forget_dead(index)

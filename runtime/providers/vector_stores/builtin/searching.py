@@ -8,9 +8,9 @@ seen, and at last exactly, over the vectors themselves. So there are as many hit
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from runtime.apis.inference import Inference, RerankRequest
 from runtime.apis.vector_io import Hits, Vectors, group_of
@@ -25,9 +25,13 @@ from runtime.providers.vector_stores.builtin.indexes import Group, Index, Indexe
 from runtime.providers.vector_stores.builtin.tables import CHUNKS
 from runtime.providers.vector_stores.builtin.vectors import has_direction, nearest
 from runtime.providers.vector_stores.builtin.within import Within, passing
+from runtime.providers.vector_stores.builtin.words import Words
 from runtime.storage.sql import Row, Select, SqlStore, above, eq, one_of
-from runtime.storage.words.index import WordIndex
 
+if TYPE_CHECKING:
+    from runtime.storage.words.ranking import Texts
+
+T = TypeVar("T")
 Mode = Literal["vector", "keyword", "hybrid"]
 Fusion = Literal["rrf", "weighted", "normalized"]
 _EXACT_CHUNKS = 1000
@@ -35,6 +39,7 @@ _EXACT_CHUNKS = 1000
 _MORE_FOR_GONE = 1000
 """So many hits are asked for besides, where chunks are gone whose vectors are still there."""
 _READ_AT_ONCE = 4096
+_OF_CHUNK = ("number", "chunk_id", "facts", "text")
 _HALF_SCORE = 8.0
 """The BM25 of a chunk whose score is shown as 0.5; a good hit for two or three words."""
 
@@ -90,7 +95,7 @@ class Searching:
     def __init__(
         self,
         rows: SqlStore,
-        words: WordIndex,
+        words: Words,
         *,
         vectors: IndexVectors,
         indexes: Indexes,
@@ -129,13 +134,13 @@ class Searching:
     async def _rankings(self, within: Within, asked: Asked, size: int) -> dict[str, _OfTexts]:
         names = {"vector": ("vector",), "keyword": ("keyword",), "hybrid": ("vector", "keyword")}[asked.mode]
         asks = {"vector": self._by_vector, "keyword": self._by_words}
-        found = await asyncio.gather(*(asks[name](within, asked.texts, size) for name in names))
+        found = await _each(asks[name](within, asked.texts, size) for name in names)
         return {name: _OfTexts(one, size) for name, one in zip(names, found, strict=True)}
 
     async def _by_vector(self, within: Within, texts: Sequence[str], size: int) -> list[Ranking]:
         index = within.index
         vectors = await self._embedding.query(texts, index.embedding_model, index.dimension)
-        hits = await asyncio.gather(*(self._near(within, vector, size) for vector in vectors))
+        hits = await _each(self._near(within, vector, size) for vector in vectors)
         return [list(zip(one.numbers, one.similarities, strict=True)) for one in hits]
 
     async def _near(self, within: Within, vector: bytes, size: int) -> Hits:
@@ -156,36 +161,37 @@ class Searching:
         return await asyncio.to_thread(nearest, vector, among, size)
 
     async def _by_words(self, within: Within, texts: Sequence[str], size: int) -> list[Ranking]:
-        await self._have_words(within.index)
-        return await asyncio.gather(*(self._with_words(within, query_words_of(text), size) for text in texts))
+        known = await self._whole_words(within.index)
+        return await _each(self._with_words(within, query_words_of(text), size, known) for text in texts)
 
-    async def _with_words(self, within: Within, words: Sequence[str], size: int) -> Ranking:
+    async def _with_words(self, within: Within, words: Sequence[str], size: int, known: Texts) -> Ranking:
         if not words:
             return []
-        tries = (within.wanted, within.seen) if within.wanted is None else (within.wanted,)
-        ranking: Ranking = []
-        for groups in tries:
-            found = await self._words.search(within.index.number, words, limit=size, groups=groups)
-            ranking = [(number, bm25) for number, bm25 in found if within.has(number)]
-            if len(ranking) == len(found):
-                break
-        return ranking
+        number = within.index.number
+        found = await self._words.index.search(number, words, limit=size, groups=within.wanted, texts=known)
+        if not all(within.has(number) for number, _ in found):
+            found = await self._words.index.search(number, words, limit=size, groups=within.seen)
+        return [(number, bm25) for number, bm25 in found if within.has(number)]
 
-    async def _have_words(self, index: Index) -> None:
-        """Make the word index anew if it does not have every chunk: its words may be of another version, or lost."""
-        if await self._words.count(index.number) >= index.chunks:
-            return
+    async def _whole_words(self, index: Index) -> Texts:
+        """The texts in the word index, which is made anew if it does not have every chunk: its words may be of another
+        version, or lost.
+        """
+        texts = await self._words.index.texts(index.number, known_at=index.version)
+        if texts.count >= index.chunks:
+            return texts
         async with self._rebuilding:
-            if await self._words.count(index.number) >= index.chunks:
-                return  # another search has just made it
+            if (texts := await self._words.index.texts(index.number)).count >= index.chunks:
+                return texts  # another search has just made it
             after, mine = -1, eq("index_number", index.number)
             while rows := await self._rows.select(
                 Select(CHUNKS, mine & above("number", after), ("number", "text"), ("number",), _READ_AT_ONCE)
             ):
                 words = await asyncio.to_thread(_words_of_all, [row["text"] for row in rows])
                 numbers = [row["number"] for row in rows]
-                await self._words.put(index.number, list(zip(numbers, words, strict=True)))
+                await self._words.index.put(index.number, list(zip(numbers, words, strict=True)))
                 after = numbers[-1]
+        return await self._words.index.texts(index.number)
 
     async def _chunks(self, index: Index, ranking: Ranking, limit: int) -> list[tuple[Row, Group, float]]:
         """The first chunks of a ranking that are there. Raises Retired if some are not since the index is retired."""
@@ -193,7 +199,7 @@ class Searching:
         for at in range(0, len(ranking), limit):
             part = ranking[at : at + limit]
             mine = eq("index_number", index.number) & one_of("number", [number for number, _ in part])
-            rows = {row["number"]: row for row in await self._rows.select(Select(CHUNKS, mine))}
+            rows = {row["number"]: row for row in await self._rows.select(Select(CHUNKS, mine, _OF_CHUNK))}
             if len(rows) < len(part) and await self._indexes.is_retired(index.number):
                 raise Retired
             for number, score in part:
@@ -224,6 +230,12 @@ class Searching:
             one.score = reranking.share * score + (1 - reranking.share) * one.score
         ranked = [candidates[result["index"]] for result in results]
         return sorted(ranked, key=lambda one: -one.score)
+
+
+async def _each(several: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
+    """What several searches find at the same time. One alone needs no task."""
+    found = [*several]
+    return [await found[0]] if len(found) == 1 else await asyncio.gather(*found)
 
 
 class _OfTexts:

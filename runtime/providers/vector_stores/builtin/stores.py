@@ -10,21 +10,20 @@ from typing import Any
 from runtime.apis._paging import PageRequest
 from runtime.apis.vector_stores.store import (
     CreateVectorStoreRequest,
-    FileCounts,
-    Reindexing,
     UpdateVectorStoreRequest,
     VectorStore,
-    VectorStoreExpiresAfter,
     VectorStoreList,
 )
 from runtime.context import current
-from runtime.errors import Conflict, NotFound, RequestError, names_for
+from runtime.errors import Conflict, NotFound, RequestError, Unavailable, names_for
 from runtime.ids import new_position, ordered_id
 from runtime.providers.vector_stores.builtin.config import VectorStoresConfig, name_of
-from runtime.providers.vector_stores.builtin.embedding import Embedding, EmbeddingModel
+from runtime.providers.vector_stores.builtin.described import described, is_over
+from runtime.providers.vector_stores.builtin.embedding import EMBEDDING_PARAM, Embedding, EmbeddingModel
 from runtime.providers.vector_stores.builtin.index_vectors import IndexVectors
 from runtime.providers.vector_stores.builtin.indexes import Index, Indexes, index_of
 from runtime.providers.vector_stores.builtin.tables import (
+    BATCH_FILES,
     BATCHES,
     FILES,
     INDEXES,
@@ -36,7 +35,6 @@ from runtime.storage.sql import (
     Condition,
     Delete,
     Duplicate,
-    Groups,
     Insert,
     Row,
     Select,
@@ -46,7 +44,6 @@ from runtime.storage.sql import (
     above,
     either,
     eq,
-    one_of,
 )
 from runtime.storage.sql.paging import read_page
 
@@ -69,7 +66,9 @@ class Opened:
 
 
 class Stores:
-    """rows: all users' rows. provider_ids: of `vector_io`."""
+    """rows: all users' rows. provider_ids: of `vector_io`. missing: the stores of the run config that are not there
+    yet, each with the reason; `declared.py` keeps it.
+    """
 
     def __init__(
         self,
@@ -86,6 +85,7 @@ class Stores:
         self._indexes = indexes
         self._embedding = embedding
         self._provider_ids = provider_ids
+        self.missing: dict[str, str] = {}
 
     async def create(self, request: CreateVectorStoreRequest, *, store_id: str | None = None) -> Opened:
         """A new store without files. store_id: by default, a new one. Raises RequestError for an unknown model or
@@ -163,16 +163,27 @@ class Stores:
         }
         await self._rows.write(Insert(INDEXES, row))
         index = index_of(row)
-        await self._vectors.create(index)
+        try:
+            await self._vectors.create(index)
+        except RequestError as error:
+            error.param = EMBEDDING_PARAM  # it makes vectors that the backend does not take
+            raise
         return index
 
     async def open(self, store_id: str, *, param: str = "vector_store_id") -> Opened:
         """A store of the caller with its index. Raises NotFound, RequestError if it has expired, Unavailable."""
-        row = await self.get(store_id, param=param)
-        index = None if _is_over(row) else await self._indexes.get(row["index_number"])
+        mine, serving = self._rows.for_user(current().user), eq("store_id", store_id) & eq("state", "serving")
+        stores, indexes = await mine.select_each(_one(store_id), Select(INDEXES, serving))
+        return await self.opened(self._seen(store_id, stores, param), indexes, param=param)
+
+    async def opened(self, row: Row, indexes: Sequence[Row] = (), *, param: str) -> Opened:
+        """A store with its index. indexes: rows that were read besides. Raises RequestError if it has expired,
+        Unavailable.
+        """
+        index = None if is_over(row) else await self._index(row["index_number"], indexes)
         if index is None:
             raise RequestError(
-                f"The vector store `{store_id}` has expired",
+                f"The vector store `{row['id']}` has expired",
                 hint="make a new one; `expires_after` says how long it lasts",
                 param=param,
                 code="vector_store_expired",
@@ -181,12 +192,36 @@ class Stores:
         return Opened(row, index)
 
     async def get(self, store_id: str, *, param: str = "vector_store_id") -> Row:
-        """Raises NotFound for a store that the caller does not see."""
+        """Raises NotFound for a store that the caller does not see, Unavailable for one of the run config that is not
+        there yet.
+        """
         mine = self._rows.for_user(current().user)
-        row = await mine.first(Select(STORES, eq("id", store_id) & _THERE))
-        if row is None:
+        return self._seen(store_id, await mine.select(_one(store_id)), param)
+
+    def _seen(self, store_id: str, rows: Sequence[Row], param: str) -> Row:
+        """The only row. Raises as `get` does if there is none."""
+        if not rows and (why := self.missing.get(store_id)):
+            raise Unavailable(
+                f"The vector store `{store_id}` of the run config is not there yet: {why}",
+                param=param,
+                code="vector_store_not_ready",
+                headers={"retry-after": "1"},
+            )
+        if not rows:
             raise NotFound(f"There is no vector store `{store_id}`", param=param, code="vector_store_not_found")
-        return row
+        return rows[0]
+
+    async def _index(self, number: int, read: Sequence[Row]) -> Index | None:
+        """The index of this number. read: rows of indexes, without its own if it was made a moment ago."""
+        for row in read:
+            if row["number"] == number:
+                return await self._indexes.known(row)
+        return await self._indexes.get(number)
+
+    async def find(self, store_id: str) -> Row | None:
+        """None for a store that the caller does not see."""
+        mine = self._rows.for_user(current().user)
+        return await mine.first(_one(store_id))
 
     async def page(self, request: PageRequest) -> VectorStoreList:
         """Raises RequestError for a cursor that is no store's id."""
@@ -210,7 +245,7 @@ class Stores:
         days = row["expires_after_days"]
         if "expires_after" in given:
             days = request.expires_after.days if request.expires_after else None
-        if not _is_over(row):
+        if not is_over(row):
             changes |= {"expires_after_days": days, "expires_at": _expiry(now, days)}
         await self._rows.write(Update(STORES, changes, eq("id", row["id"]) & _THERE))
         return row | changes
@@ -223,6 +258,11 @@ class Stores:
         """Delete a store, whoever owns it."""
         await self._rows.write(*await self._without_index(row), Delete(STORES, eq("id", row["id"])))
 
+    def is_there(self, store_id: str) -> Statement:
+        """The statement that raises Stale in a transaction for a store that was deleted or has expired meanwhile."""
+        serves = eq("id", store_id) & _THERE & above("index_number", 0)
+        return Update(STORES, {"id": store_id}, serves, expect=1)
+
     async def end(self, row: Row) -> None:
         """Leave of a store only that it has expired."""
         gone = {"index_number": 0, "next_index": None, "reindexing": None}
@@ -234,25 +274,14 @@ class Stores:
         return [
             Delete(FILES, mine),
             Delete(BATCHES, mine),
+            Delete(BATCH_FILES, mine),
             Update(INDEXES, {"state": "retired"}, mine),
             *(removal(index, WHOLE_INDEX) for index in indexes),
         ]
 
     async def shown(self, rows: Sequence[Row]) -> list[VectorStore]:
         """Stores as the API has them."""
-        ids = [row["id"] for row in rows]
-        counts: dict[str, FileCounts] = {one: FileCounts() for one in ids}
-        usage = dict.fromkeys(ids, 0)
-        for one in await self._rows.groups(
-            Groups(FILES, ("store_id", "status"), one_of("store_id", ids), ("usage_bytes",))
-        ):
-            count = counts[one["store_id"]]
-            setattr(count, one["status"], one["count"])
-            count.total += one["count"]
-            usage[one["store_id"]] += one["usage_bytes"]
-        numbers = [row["index_number"] for row in rows]
-        indexes = {row["number"]: row for row in await self._rows.select(Select(INDEXES, one_of("number", numbers)))}
-        return [_shown(row, counts[row["id"]], usage[row["id"]], indexes.get(row["index_number"])) for row in rows]
+        return await described(self._rows, rows)
 
     async def numbers(self, store_id: str) -> list[int]:
         """The index that serves, and the one that is to replace it; none if the store is gone or has expired."""
@@ -280,34 +309,12 @@ class Stores:
             await self._rows.write(Update(STORES, used, eq("id", row["id"]) & _THERE))
 
 
+def _one(store_id: str) -> Select:
+    return Select(STORES, eq("id", store_id) & _THERE)
+
+
 def _expiry(now: int, days: int | None) -> int | None:
     return None if days is None else now + days * _DAY_S
-
-
-def _is_over(row: Row) -> bool:
-    return row["expires_at"] is not None and row["expires_at"] <= time.time()
-
-
-def _shown(row: Row, counts: FileCounts, usage_bytes: int, index: Row | None) -> VectorStore:
-    status = "in_progress" if counts.in_progress else "completed"
-    days = row["expires_after_days"]
-    return VectorStore(
-        id=row["id"],
-        created_at=row["created_at"],
-        name=row["name"],
-        description=row["description"],
-        usage_bytes=usage_bytes,
-        file_counts=counts,
-        status="expired" if _is_over(row) else status,
-        expires_after=VectorStoreExpiresAfter(anchor="last_active_at", days=days) if days else None,
-        expires_at=row["expires_at"],
-        last_active_at=row["last_active_at"],
-        metadata=row["metadata"],
-        embedding_model=index["embedding_model"] if index else None,
-        embedding_dimension=index["dimension"] if index else None,
-        provider_id=index["provider_id"] if index else None,
-        reindexing=Reindexing(**row["reindexing"]) if row["reindexing"] else None,
-    )
 
 
 def expired(now: int) -> Condition:

@@ -2,7 +2,8 @@
 
     store --- serving index ---+--- group (one file, or one document) --- chunks
                                +--- group ...
-    store --- attached files, file batches
+    store --- attached files
+    store --- file batches --- how each file of a batch is
 
 An index is made with one embedding model and one way to cut; a store has another one while it is reindexed. A group is
 written chunk by chunk while it is `pending`, and found from the moment at which it is `live`; from then on it never
@@ -18,7 +19,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from runtime.storage.sql import Column, Index, Schema, Table
+from runtime.storage.sql import AddTable, Column, Index, Run, Schema, Table
 from runtime.storage.sql.paging import BY_POSITION
 from runtime.storage.words.tables import WORD_TABLES
 
@@ -91,22 +92,23 @@ FILES = Table(
         Column("usage_bytes", "integer"),
         Column("last_error", "json", nullable=True),
         Column("report", "json", nullable=True),
-        Column("batch_id", "text", nullable=True),
         Column("attachment", "text"),
     ),
     key=("id",),
     indexes=(
         Index(("store_id", "position", "id")),
         Index(("store_id", "status", "position", "id")),
-        Index(("batch_id", "position", "id")),
         Index(("status", "position")),
         Index(("file_id",)),
     ),
     has_owners=False,
 )
 """id: `store_id:file_id`, which a file has once in a store. chunking: as it was asked for; cut: as it was done.
-attachment: a new one each time that it is attached, which is the id of its job too.
+attachment: a new one each time that it is attached, which is the id of its job too. A file whose new attempt comes to
+nothing is again as the attempt before left it.
 """
+ATTACHMENT = "ingest_"
+"""How an attachment begins."""
 BATCHES = Table(
     name="batches",
     columns=(
@@ -119,6 +121,28 @@ BATCHES = Table(
     indexes=(Index(("store_id",)),),
     has_owners=False,
 )
+BATCH_FILES = Table(
+    name="batch_files",
+    columns=(
+        Column("id", "text"),
+        Column("position", "integer"),
+        Column("batch_id", "text"),
+        Column("store_id", "text"),
+        Column("file_id", "text"),
+        Column("status", "text"),
+        Column("last_error", "json", nullable=True),
+    ),
+    key=("id",),
+    indexes=(
+        Index(("batch_id", "position", "id")),
+        Index(("batch_id", "status", "position", "id")),
+        Index(("store_id", "file_id")),
+    ),
+    has_owners=False,
+)
+"""How a batch's own attempts at its files are, or ended, also where a file was attached again since. id: the
+attachment.
+"""
 GROUPS = Table(
     name="groups",
     columns=(
@@ -176,7 +200,20 @@ REMOVALS = Table(
     has_owners=False,
 )
 """number: a group's, or WHOLE_INDEX."""
-SCHEMA = Schema(name="vector_stores", tables=(STORES, INDEXES, FILES, BATCHES, GROUPS, CHUNKS, REMOVALS, *WORD_TABLES))
+_HAVE_BATCH_FILES = (
+    AddTable(BATCH_FILES),
+    Run(
+        "INSERT INTO {batch_files} (id, position, batch_id, store_id, file_id, status, last_error)"
+        " SELECT attachment, position, batch_id, store_id, file_id, status, last_error"
+        " FROM {files} WHERE batch_id IS NOT NULL"
+    ),
+)
+"""A file's row had the last batch that attached it, so that earlier ones forgot the file."""
+SCHEMA = Schema(
+    name="vector_stores",
+    tables=(STORES, INDEXES, FILES, BATCHES, BATCH_FILES, GROUPS, CHUNKS, REMOVALS, *WORD_TABLES),
+    migrations=(_HAVE_BATCH_FILES,),
+)
 
 
 def file_key(store_id: str, file_id: str) -> str:

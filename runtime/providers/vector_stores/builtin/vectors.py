@@ -1,15 +1,18 @@
-"""Vectors as bytes, and exact search in a few of them. The only place here that does arithmetic with vectors."""
+"""Vectors as bytes, and exact search in a few of them. The only place here that does arithmetic with vectors. Each
+function imports numpy itself, since a start goes without it: it takes 0.1 s.
+"""
 
 from __future__ import annotations
 
 import base64
 from collections.abc import Sequence
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from runtime.apis.vector_io import Hits, Vectors
 from runtime.errors import RequestError
+
+if TYPE_CHECKING:
+    import numpy as np
 
 BYTES_PER_NUMBER = 4
 
@@ -19,6 +22,8 @@ def decoded(embeddings: Sequence[str | Sequence[float]]) -> bytes:
     length 1, but for those of nothing but zeros, which stay so. Raises RequestError for numbers that are none, and for
     vectors of several dimensions.
     """
+    import numpy as np
+
     rows = [np.frombuffer(base64.b64decode(one), "<f4") if isinstance(one, str) else one for one in embeddings]
     try:
         with np.errstate(over="ignore"):  # what is too large becomes infinite, which is refused below
@@ -34,6 +39,8 @@ def decoded(embeddings: Sequence[str | Sequence[float]]) -> bytes:
 
 def with_direction(numbers: Sequence[int], vectors: bytes, dimension: int) -> tuple[list[int], bytes]:
     """Those vectors that are not all zeros, which are near nothing. numbers: one for each."""
+    import numpy as np
+
     rows = np.frombuffer(vectors, "<f4").reshape(-1, dimension)
     kept = np.flatnonzero(rows.any(axis=1))
     return [numbers[at] for at in kept.tolist()], rows[kept].tobytes()
@@ -41,11 +48,15 @@ def with_direction(numbers: Sequence[int], vectors: bytes, dimension: int) -> tu
 
 def has_direction(vector: bytes) -> bool:
     """Whether it is not all zeros."""
+    import numpy as np
+
     return bool(np.frombuffer(vector, "<f4").any())
 
 
 def nearest(vector: bytes, among: Sequence[Vectors], limit: int) -> Hits:
     """The exact hits among these vectors. vector: of their dimension."""
+    import numpy as np
+
     wanted = np.frombuffer(vector, "<f4")
     numbers = np.array([number for one in among for number in one.numbers], dtype=np.int64)
     if not len(numbers):
@@ -56,10 +67,14 @@ def nearest(vector: bytes, among: Sequence[Vectors], limit: int) -> Hits:
 
 
 def _rows(vectors: Vectors, dimension: int) -> np.ndarray[Any, np.dtype[np.float32]]:
+    import numpy as np
+
     return np.frombuffer(vectors.vectors, "<f4").reshape(-1, dimension)
 
 
 def numbers_in(vectors: bytes, dimension: int) -> list[list[float]]:
     """Vectors as lists of numbers."""
+    import numpy as np
+
     found: list[list[float]] = np.frombuffer(vectors, "<f4").reshape(-1, dimension).tolist()
     return found

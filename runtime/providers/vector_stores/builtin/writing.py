@@ -7,6 +7,7 @@ import random
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -16,15 +17,16 @@ from runtime.errors import RequestError
 from runtime.providers.vector_stores.builtin.embedding import TEXTS_AT_ONCE, Embedding
 from runtime.providers.vector_stores.builtin.index_vectors import IndexVectors
 from runtime.providers.vector_stores.builtin.indexes import Index, Indexes, set_state
+from runtime.providers.vector_stores.builtin.joining import Joining
 from runtime.providers.vector_stores.builtin.stages import Stages
 from runtime.providers.vector_stores.builtin.tables import CHUNKS, GROUPS, REMOVALS
 from runtime.providers.vector_stores.builtin.vectors import BYTES_PER_NUMBER
+from runtime.providers.vector_stores.builtin.words import Words
 from runtime.storage.sql import Duplicate, Insert, Select, SqlStore, Statement, Update, eq
-from runtime.storage.words.index import WordIndex
 
 MAX_CHUNKS = 1 << GROUP_BITS
-_EMBEDDED_AT_ONCE = 500
-"""Of chunks that come with their vectors."""
+_STORED_AT_ONCE = 500
+"""Of chunks that have their vectors."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,10 @@ class NewChunk:
     text: str
     facts: Mapping[str, Any]
     embedding: bytes | None = None
+
+
+_Whole = tuple[int, NewChunk, bytes]
+"""A chunk with its number and its vector."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,14 +85,20 @@ class Writing:
     """rows: all users' rows."""
 
     def __init__(
-        self, rows: SqlStore, words: WordIndex, vectors: IndexVectors, indexes: Indexes, embedding: Embedding
+        self, rows: SqlStore, words: Words, vectors: IndexVectors, indexes: Indexes, embedding: Embedding
     ) -> None:
         self._rows = rows
         self._words = words
         self._vectors = vectors
         self._indexes = indexes
         self._embedding = embedding
+        self._joining = Joining[_Whole](_STORED_AT_ONCE)
         self._last_number = 0
+
+    async def check(self, index: Index) -> None:
+        """Raises what embedding and the backend raise while they cannot be used, before work is done in vain."""
+        await self._vectors.read(index, [0])
+        await self._embedding.query(["ready"], index.embedding_model, index.dimension)
 
     async def begin_again(self, index: Index, group: NewGroup) -> Draft:
         """As `begin`, after earlier attempts at this source, of which nothing is left. Raises Unavailable."""
@@ -126,7 +138,7 @@ class Writing:
             numbered.append(((draft.number << GROUP_BITS) + draft.chunks, chunk))
             draft.chunks += 1
             draft.text_bytes += len(chunk.text.encode())
-        at_once = _EMBEDDED_AT_ONCE if all(chunk.embedding for _, chunk in chunks) else TEXTS_AT_ONCE
+        at_once = _STORED_AT_ONCE if all(chunk.embedding for _, chunk in chunks) else TEXTS_AT_ONCE
         pieces = iter(numbered)
         while piece := list(islice(pieces, at_once)):
             await self._put(chunks[0][0].index, piece, stages or Stages())
@@ -134,12 +146,20 @@ class Writing:
     async def _put(self, index: Index, numbered: Sequence[tuple[int, NewChunk]], stages: Stages) -> None:
         with stages.stage("embed"):
             vectors = await self._embedded(index, [chunk for _, chunk in numbered])
-        numbers = [number for number, _ in numbered]
+        size = index.dimension * BYTES_PER_NUMBER
+        whole = [
+            (number, chunk, vectors[place * size : (place + 1) * size])
+            for place, (number, chunk) in enumerate(numbered)
+        ]
         with stages.stage("store"):
-            await self._vectors.put(index, numbers, vectors)
-            await self._rows.write(*(_kept(index, number, chunk) for number, chunk in numbered))
-            words = await asyncio.to_thread(lambda: [words_of(chunk.text) for _, chunk in numbered])
-            await self._words.put(index.number, list(zip(numbers, words, strict=True)))
+            await self._joining.do(index.number, whole, partial(self._store, index))
+
+    async def _store(self, index: Index, whole: Sequence[_Whole]) -> None:
+        numbers = [number for number, _, _ in whole]
+        await self._vectors.put(index, numbers, b"".join(vector for _, _, vector in whole))
+        await self._rows.write(*(_kept(index, number, chunk) for number, chunk, _ in whole))
+        words = await asyncio.to_thread(lambda: [words_of(chunk.text) for _, chunk, _ in whole])
+        await self._words.index.put(index.number, list(zip(numbers, words, strict=True)))
 
     async def publish(self, draft: Draft, now: Callable[[], Awaitable[Shown]]) -> None:
         """Let searches find a group, and no longer an older one of its source. now: what is true of it at this moment.

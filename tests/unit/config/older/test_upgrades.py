@@ -76,12 +76,13 @@ registered_resources:
 """
     )
     assert [model["model_id"] for model in resources_of(config)["models"]] == ["c", "a"]
-    assert resources_of(config)["vector_stores"] == [{"vector_db_id": "v"}]
+    assert resources_of(config)["vector_stores"] == [{"vector_store_id": "v"}]
     assert resources_of(config)["tool_groups"] == [{"toolgroup_id": "builtin::rag", "provider_id": "rag-runtime"}]
     assert config.warnings[1:] == [
         "`models` (line 4): this is now `registered_resources.models`",
         "`vector_dbs` (line 7): this is now `registered_resources.vector_stores`",
         "`tool_groups` (line 8): this is now `registered_resources.tool_groups`",
+        "`vector_dbs[0].vector_db_id` (line 7): this is now called `vector_store_id`",
     ]
 
 
@@ -164,9 +165,10 @@ telemetry: {enabled: true}
 
 def test_vector_dbs_of_version_0_3_are_vector_stores() -> None:
     config = config_of("distro_name: x\nregistered_resources:\n  vector_dbs: [{vector_db_id: v}]\n")
-    assert resources_of(config)["vector_stores"] == [{"vector_db_id": "v"}]
+    assert resources_of(config)["vector_stores"] == [{"vector_store_id": "v"}]
     assert config.warnings == [
-        "`registered_resources.vector_dbs` (line 3): this is now `registered_resources.vector_stores`"
+        "`registered_resources.vector_dbs` (line 3): this is now `registered_resources.vector_stores`",
+        "`registered_resources.vector_dbs[0].vector_db_id` (line 3): this is now called `vector_store_id`",
     ]
 
 

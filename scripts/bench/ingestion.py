@@ -1,0 +1,108 @@
+"""What it takes to get documents into a vector store: a thousand of them by file batches, without embedding; and chunks
+that are embedded here, beside embedding them and giving their vectors to the vector database's library.
+
+Run: `.venv/bin/python -m scripts.bench.ingestion [--provider chromadb] [--documents N] [--chunks N]`. The server is
+`runtime.server` of this environment, on this disk. Documents have 600 words, which are two chunks, and are embedded by
+the mock upstream in another process, which does not count. The chunks are of documents of this Python, of at most 200
+tokens, in calls of 100, and are embedded by MiniLM in the server. CPU is that of the server and what it has started.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+import time
+from contextlib import ExitStack
+from pathlib import Path
+
+import httpx
+import numpy as np
+
+from runtime.documents.chunking import Sizes
+from scripts.bench import environments, measure, raw_vectors, servers
+from scripts.bench.retrieval.oracle import chunked
+from scripts.bench.servers import Server
+from scripts.bench.upstream import DIMENSIONS
+from scripts.bench.vector_stores import RUN_CONFIG, Stores
+
+_MODEL, _DIMENSION, _AT_ONCE, _LIMIT_S = "st/all-MiniLM-L6-v2", 384, 100, 600
+_BATCHES = 4
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--provider", default="chromadb", choices=[*raw_vectors.SUBJECTS])
+    parser.add_argument("--documents", type=int, default=1000, help=f"in {_BATCHES} batches")
+    parser.add_argument("--chunks", type=int, default=600, help="that are embedded here")
+    options = parser.parse_args()
+    with ExitStack() as stack:
+        environments.BENCH.mkdir(parents=True, exist_ok=True)
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=environments.BENCH)))
+        print(f"{measure.machine()}; `{options.provider}`\n")
+        upstream = stack.enter_context(servers.mock(folder))
+        _documents(folder, upstream, options.provider, options.documents)
+        _chunks(folder, options.provider, options.chunks)
+
+
+def _documents(folder: Path, upstream: str, provider: str, count: int) -> None:
+    run_yaml = folder / "documents.yaml"
+    run_yaml.write_text(RUN_CONFIG.format(upstream=upstream, provider=f"inline::{provider}", dimensions=DIMENSIONS))
+    with (
+        servers.ours(environments.ROOT, folder, run_yaml=run_yaml) as ours,
+        httpx.Client(base_url=f"http://127.0.0.1:{ours.port}", timeout=_LIMIT_S) as client,
+    ):
+        ours.wait_for("/v1/health")
+        stores = Stores(client, ours)
+        stores.ingested(10)
+        rows, before = [], measure.tree_memory(ours.pid).pss_mb
+        for batch in range(_BATCHES):
+            found = stores.ingested(count // _BATCHES)
+            memory = measure.tree_memory(ours.pid).pss_mb - before
+            rows.append((f"batch {batch + 1}", f"{found.cpu_us / 1000:.1f}", f"{found.wall_ms:.1f}", f"{memory:.0f}"))
+    header = (f"{count // _BATCHES} documents a batch", "CPU, ms each", "ms each", "memory since the start, MB")
+    print(measure.table(header, rows) + "\n")
+
+
+def _chunks(folder: Path, provider: str, count: int) -> None:
+    inference = {"provider_id": "st", "provider_type": "inline::sentence-transformers"}
+    vectors = {"provider_id": "vectors", "provider_type": f"inline::{provider}"}
+    run_yaml = folder / "chunks.yaml"
+    kept = {"version": 2, "distro_name": "bench", "providers": {"inference": [inference], "vector_io": [vectors]}}
+    run_yaml.write_text(json.dumps(kept))  # JSON is YAML
+    texts = [chunk.text for chunk in chunked(Sizes(max_tokens=200, overlap_tokens=0))[:count]]
+    with (
+        servers.ours(environments.ROOT, folder, run_yaml=run_yaml) as ours,
+        httpx.Client(base_url=f"http://127.0.0.1:{ours.port}/v1", timeout=_LIMIT_S) as client,
+    ):
+        ours.wait_for(f"/v1/models/{_MODEL}")
+        store = client.post("/vector_stores", json={"embedding_model": _MODEL}).raise_for_status().json()["id"]
+        embedded = inserted = 0.0
+        for at in range(0, count, _AT_ONCE):  # in turn, so that a busy neighbour meets both
+            some = texts[at : at + _AT_ONCE]
+            embedded += _cpu_s(ours, client, "/embeddings", {"model": _MODEL, "input": some})
+            chunks = [{"content": text, "metadata": {"document_id": f"d{at}"}} for text in some]
+            inserted += _cpu_s(ours, client, "/vector-io/insert", {"vector_store_id": store, "chunks": chunks})
+    put, _ = raw_vectors.SUBJECTS[provider](folder, _DIMENSION)
+    drawn = np.random.default_rng(0).standard_normal((count, _DIMENSION)).astype(np.float32)
+    began = time.process_time()
+    for at in range(0, count, _AT_ONCE):
+        put(np.arange(at, min(at + _AT_ONCE, count)), drawn[at : at + _AT_ONCE])
+    raw = time.process_time() - began
+    times = inserted / (embedded + raw)
+    rows = [
+        ("embedding", f"{embedded * 1000 / count:.2f}", ""),
+        ("the library's insertion", f"{raw * 1000 / count:.2f}", ""),
+        ("insertion by us, with embedding", f"{inserted * 1000 / count:.2f}", f"{times:.2f} times; at most 1.3"),
+    ]
+    print(measure.table(("a chunk of about 200 tokens", "CPU, ms", "both together"), rows))
+
+
+def _cpu_s(server: Server, client: httpx.Client, path: str, body: dict[str, object]) -> float:
+    before = measure.tree_cpu_s(server.pid)
+    client.post(path, json=body).raise_for_status()
+    return measure.tree_cpu_s(server.pid) - before
+
+
+if __name__ == "__main__":
+    main()

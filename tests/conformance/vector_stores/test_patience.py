@@ -1,0 +1,158 @@
+"""A database that is down for a while: files wait for it, also through a restart of the server, though not for ever."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runtime.errors import Unavailable
+from runtime.providers.vector_stores.builtin.index_vectors import IndexVectors
+from runtime.providers.vector_stores.builtin.patience import LATER_S
+from runtime.providers.vector_stores.builtin.tables import FILES, file_key
+from runtime.storage.jobs import Job
+from runtime.storage.sql import Select, eq
+from tests.conformance.vector_stores.asking import LIMIT_S, Asking, asking
+from tests.support.upstream import CHAT_MODEL
+from tests.support.vector_stores import MANY_TOKENS, STORES
+from tests.support.word_models import Models
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+ANY_DATABASE = True
+REASON = "the database is being started again"
+
+
+class Outage:
+    """While it lasts, no vectors are written or read. met: how often that was wanted."""
+
+    def __init__(self, patched: pytest.MonkeyPatch) -> None:
+        self.lasts = True
+        self.met = 0
+        for name in ("put", "read"):
+            patched.setattr(IndexVectors, name, self._unless_down(getattr(IndexVectors, name)))
+
+    def _unless_down(self, call: Any) -> Any:
+        async def called(*facts: Any) -> Any:
+            if self.lasts:
+                self.met += 1
+                raise Unavailable(REASON)
+            return await call(*facts)
+
+        return called
+
+
+@pytest.fixture
+def outage() -> Iterator[Outage]:
+    with pytest.MonkeyPatch.context() as patched:
+        yield Outage(patched)
+
+
+class Clock:
+    """What jobs read, which goes on faster than time does, and never back."""
+
+    def __init__(self) -> None:
+        self.ahead_s = 0.0
+
+    def __call__(self) -> float:
+        return time.time() + self.ahead_s
+
+    async def job(self, stores: Asking, store: str, file_id: str, *, postponed: int) -> Job:
+        """The job of a file, once it has ended or was postponed so often."""
+        jobs = stores.adapter._attached._ingestion.jobs
+        jobs._runner.clock = self
+        [row] = await stores.rows.select(Select(FILES, eq("id", file_key(store, file_id))))
+        async with asyncio.timeout(LIMIT_S):
+            while True:
+                job = await jobs.get(row["attachment"], user=None)
+                times = (job.progress or {"postponed": 0})["postponed"]
+                if job.has_ended or (job.state == "queued" and times >= postponed):
+                    return job
+                if job.state == "queued" and times:
+                    self.ahead_s += LATER_S[times - 1]
+                    jobs._runner.wake()
+                await stores.turn()
+
+
+CLOCK = Clock()
+
+
+async def test_a_file_is_ingested_when_its_database_is_back_and_embedded_only_then_again(
+    stores: Asking, outage: Outage, models: Models
+) -> None:
+    store = await stores.store()
+    file_id = await stores.upload("A llama that waits for its database.")
+    sizes = {"max_chunk_size_tokens": 100, "chunk_overlap_tokens": 0, "model_id": CHAT_MODEL}
+    how = {"type": "contextual", "contextual": sizes}
+    await stores.done("POST", f"{STORES}/{store}/files", {"file_id": file_id, "chunking_strategy": how})
+    waiting = await CLOCK.job(stores, store, file_id, postponed=7)
+    assert (waiting.state, waiting.attempts, outage.met) == ("queued", 0, 7)
+    assert waiting.error is not None and waiting.error["message"] == REASON
+    assert (await stores.done("GET", f"{STORES}/{store}/files/{file_id}"))["status"] == "in_progress"
+    outage.lasts = False
+    job = await CLOCK.job(stores, store, file_id, postponed=99)
+    assert (job.state, job.attempts) == ("completed", 1)
+    assert (await stores.ended(store, file_id))["status"] == "completed"
+    assert await stores.files_found(store, "llama") == [file_id]
+    assert sum("waits for its database" in prompt for prompt in models.prompts()) == 2
+
+
+async def test_a_file_waits_through_a_restart_of_the_server(
+    vector_io: Mapping[str, Any], models: Models, tmp_path: Path, outage: Outage
+) -> None:
+    async with asking(vector_io, models, tmp_path, persistent=True) as first:
+        store = await first.store()
+        file_id = await first.upload("A llama grazes.")
+        await first.done("POST", f"{STORES}/{store}/files", {"file_id": file_id})
+        assert (await CLOCK.job(first, store, file_id, postponed=4)).state == "queued"
+    async with asking(vector_io, models, tmp_path, persistent=True) as second:
+        waiting = await CLOCK.job(second, store, file_id, postponed=6)
+        assert (waiting.state, waiting.progress) == ("queued", {"postponed": 6})
+        outage.lasts = False
+        assert (await CLOCK.job(second, store, file_id, postponed=99)).state == "completed"
+        assert await second.files_found(store, "llama") == [file_id]
+
+
+async def test_a_database_that_does_not_come_back_is_the_reason_of_a_failure(stores: Asking, outage: Outage) -> None:
+    store = await stores.store()
+    file_id = await stores.upload("A llama grazes.")
+    await stores.done("POST", f"{STORES}/{store}/files", {"file_id": file_id})
+    await CLOCK.job(stores, store, file_id, postponed=99)
+    failed = await stores.ended(store, file_id)
+    assert failed["status"] == "failed"
+    assert failed["last_error"] == {"code": "server_error", "message": REASON}
+    assert outage.met == 1 + len(LATER_S)
+    assert 300 < sum(LATER_S) < 1800  # a database is started again within minutes
+
+
+async def test_a_store_is_indexed_anew_when_its_database_is_back(stores: Asking) -> None:
+    store = await stores.store()
+    file_id = await stores.attach(store, "A llama grazes. " * 200)
+    with pytest.MonkeyPatch.context() as patched:
+        outage = Outage(patched)
+        await stores.done("POST", f"{STORES}/{store}/reindex", {"chunking_strategy": MANY_TOKENS})
+        jobs = stores.adapter._reindexings._jobs
+        jobs._runner.clock = CLOCK
+        async with asyncio.timeout(LIMIT_S):
+            while (await stores.shown(store))["reindexing"]["status"] == "in_progress":
+                if outage.met >= 6:
+                    outage.lasts = False
+                CLOCK.ahead_s += 1
+                jobs._runner.wake()
+                await stores.turn()
+    assert (await stores.shown(store))["reindexing"]["status"] == "completed"
+    assert set(await stores.files_found(store, "llama", max_num_results=50)) == {file_id}
+
+
+async def test_vectors_that_are_lost_are_not_waited_for(stores: Asking) -> None:
+    """They come back by `reindex` alone."""
+    store = await stores.store()
+    [index] = await stores.indexes(store)
+    await stores.adapter._contents._vectors.drop(index["provider_id"], index["collection"])
+    file_id = await stores.upload("A llama grazes.")
+    await stores.done("POST", f"{STORES}/{store}/files", {"file_id": file_id})
+    failed = await stores.ended(store, file_id)
+    assert failed["status"] == "failed" and "reindex" in failed["last_error"]["message"]
