@@ -8,24 +8,30 @@ import pytest
 import pytest_asyncio
 
 from tests.conformance.responses.asking import Asking
-from tests.support.stacks import openai_at, run_config, serving
+from tests.support.stacks import Served, openai_at, run_config, serving
 from tests.support.upstream import Upstream, upstream_server
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def whole_module(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tuple[Asking, Upstream]]:
-    async with (
-        upstream_server() as vendor,
-        serving(run_config(openai_at(vendor.url)), tmp_path_factory.mktemp("state")) as served,
-    ):
-        yield Asking(served.client, vendor), vendor
+async def vendor() -> AsyncIterator[Upstream]:
+    async with upstream_server() as found:
+        yield found
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def served(vendor: Upstream, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Served]:
+    """The stack, which can read files too."""
+    files = [{"provider_id": "localfs", "provider_type": "inline::localfs"}]
+    processors = [{"provider_id": "auto", "provider_type": "inline::auto"}]
+    providers = {"inference": [openai_at(vendor.url)], "files": files, "file_processors": processors}
+    async with serving(run_config(providers=providers), tmp_path_factory.mktemp("state")) as running:
+        yield running
 
 
 @pytest.fixture
-def asking(whole_module: tuple[Asking, Upstream]) -> Iterator[Asking]:
+def asking(served: Served, vendor: Upstream) -> Iterator[Asking]:
     """Who asks for responses. The vendor answers as `tests/support/upstream` says until it is told what to say."""
-    found, vendor = whole_module
-    yield found
+    yield Asking(served.client, vendor)
     vendor.misbehaves = None
     vendor.gate.set()
     vendor.waiting_at_gate.clear()

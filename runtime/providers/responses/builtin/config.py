@@ -11,6 +11,11 @@ class ResponsesConfig(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     most_turns: int = Field(10, ge=1, le=1000, description="How often the model is asked for one response, at most.")
+    read_private_addresses: bool = Field(
+        False,
+        description="Whether files that requests name by address are also fetched from this machine and from private"
+        " networks.",
+    )
     background_workers: int = Field(
         10, ge=1, le=1000, description="How many responses a process makes in the background at once."
     )

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from runtime.apis.responses.items import kind_of
-from runtime.errors import NotSupported, RequestError
+from runtime.errors import RequestError
 from runtime.sse import Json
 
 COMPACTED = "This is what the conversation before came down to:\n\n"
@@ -100,18 +100,10 @@ def _content(content: str | list[Json]) -> str | list[Json]:
 
 
 def _part(part: Json) -> Json:
-    """A part of a chat message. Images are addresses or data, files are data. Raises NotSupported for others."""
-    kind = part["type"]
-    if kind == "input_image":
-        if not part.get("image_url"):
-            raise NotSupported("An image by its `file_id` is not supported here: give its `image_url`", param="input")
+    """A part of a chat message. Files have been read, see `inputs.py`."""
+    if part["type"] == "input_image":
         image: dict[str, Any] = {"url": part["image_url"]}
         if detail := part.get("detail"):
             image["detail"] = detail
         return {"type": "image_url", "image_url": image}
-    if kind == "input_file":
-        if not part.get("file_data"):
-            raise NotSupported("A file by id or address is not supported here: give its `file_data`", param="input")
-        named = {name: part[name] for name in ("filename", "file_data") if part.get(name)}
-        return {"type": "file", "file": named}
     return {"type": "text", "text": part["text"] if "text" in part else part["refusal"]}

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from runtime.apis.file_processors import FileProcessors
+from runtime.apis.files import Files
 from runtime.apis.inference import Inference
 from runtime.apis.responses import CreateResponseRequest
 from runtime.apis.vector_stores import VectorStores
 from runtime.errors import NotSupported, RequestError
+from runtime.http.pages import Pages
 from runtime.provider import ProviderContext
 from runtime.providers.responses.builtin.answering import Answering
 from runtime.providers.responses.builtin.asking import chat_settings, function_tool
 from runtime.providers.responses.builtin.config import ResponsesConfig
 from runtime.providers.responses.builtin.history import History, Recalled, history_of
+from runtime.providers.responses.builtin.inputs import Inputs
 from runtime.providers.responses.builtin.loop import Loop, Plan, Tool
 from runtime.providers.responses.builtin.messages import messages_of
 from runtime.providers.responses.builtin.sealing import Seal, Seals
@@ -37,6 +41,10 @@ class Preparing:
     def __init__(self, config: ResponsesConfig, context: ProviderContext, store: SqlStore) -> None:
         self._inference = context.api(Inference)  # type: ignore[type-abstract]
         self._stores = context.optional_api(VectorStores)  # type: ignore[type-abstract]
+        files = context.optional_api(Files)  # type: ignore[type-abstract]
+        processors = context.optional_api(FileProcessors)  # type: ignore[type-abstract]
+        pages = Pages(context.http, allow_private=config.read_private_addresses)
+        self._inputs = Inputs(files, processors, pages)
         self._most_turns = config.most_turns
         self._seals = Seals(store)
 
@@ -58,7 +66,7 @@ class Preparing:
         seals = request.includes("reasoning.encrypted_content")
         seal = await self._seals.load() if seals or any("encrypted_content" in item for item in history.items) else None
         answering.seal = seal.close if seal and seals else None
-        loop = Loop(self._plan(request, history.items, seal), self._inference, answering)
+        loop = Loop(self._plan(request, await self._inputs.readable(history.items), seal), self._inference, answering)
         return Prepared(answering=answering, loop=loop, history=history)
 
     def _plan(self, request: CreateResponseRequest, items: list[Json], seal: Seal | None) -> Plan:

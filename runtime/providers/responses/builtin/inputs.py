@@ -1,0 +1,149 @@
+"""Images and files in a conversation, as a model can read them: images as data or addresses, documents as their text.
+
+    input_image by file id       the image as data
+    input_file, an image         the image as data
+    input_file, a document       its text, as the file processors read it, behind its name
+
+What is given by an address is fetched from public addresses only; an image's address is the model provider's to fetch.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import mimetypes
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from runtime.apis._carriers import Upload
+from runtime.apis._chunks import StaticChunking, StaticSizes, text_of
+from runtime.apis.file_processors import FileProcessors, ProcessFileRequest, ProcessFileResponse
+from runtime.apis.files import Files
+from runtime.apis.files.file import FileRequest
+from runtime.errors import NotFound, NotSupported, RequestError
+from runtime.http.pages import Pages
+from runtime.sse import Json, Reply
+
+MOST_BYTES = 32 * 1024 * 1024
+"""Of one file or image."""
+_FETCHED_WITHIN_S = 30.0
+_WHOLE = StaticChunking(type="static", static=StaticSizes(max_chunk_size_tokens=4096, chunk_overlap_tokens=0))
+_IMAGES = ((b"\x89PNG\r\n\x1a\n", "image/png"), (b"\xff\xd8\xff", "image/jpeg"), (b"GIF8", "image/gif"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class _File:
+    name: str
+    content: bytes
+
+
+class Inputs:
+    """files, processors: None where the stack has none."""
+
+    def __init__(self, files: Files | None, processors: FileProcessors | None, pages: Pages) -> None:
+        self._files = files
+        self._processors = processors
+        self._pages = pages
+
+    async def readable(self, items: Sequence[Json]) -> list[Json]:
+        """The items with parts that a model can read. Raises RequestError that names the file which cannot be read, and
+        why; NotSupported where nothing here reads files, Unavailable.
+        """
+        return [await self._item(item) for item in items]
+
+    async def _item(self, item: Json) -> Json:
+        member = "output" if item["type"] == "function_call_output" else "content"
+        parts = item.get(member)
+        if not isinstance(parts, list) or not any(_is_closed(part) for part in parts):
+            return item
+        return {**item, member: [await self._part(part) if _is_closed(part) else part for part in parts]}
+
+    async def _part(self, part: Json) -> Json:
+        what = next((part[name] for name in ("filename", "file_id", "file_url") if part.get(name)), "without a name")
+        try:
+            file = await self._file(part)
+            if image := _image_type(file.content):
+                return _image(file.content, image, part.get("detail"))
+            if part["type"] == "input_image":
+                raise RequestError("it is no PNG, JPEG, GIF or WebP")
+            return {"type": "input_text", "text": f"{file.name}:\n\n{await self._text(file)}"}
+        except NotSupported:
+            raise
+        except RequestError as error:  # a file that is not there is one of those too
+            raise RequestError(
+                f"The file `{str(what)[:200]}` cannot be read as input: {error.message}", param="input", hint=error.hint
+            ) from error
+
+    async def _file(self, part: Json) -> _File:
+        name = part.get("filename")
+        if file_id := part.get("file_id"):
+            return await self._stored(file_id)
+        if data := part.get("file_data"):
+            return _File(name=name or "file", content=_decoded(data))
+        if url := part.get("file_url"):
+            page = await self._pages.read(url, limit_bytes=MOST_BYTES, timeout_s=_FETCHED_WITHIN_S)
+            return _File(name=name or _named(url, page.content_type), content=page.content)
+        raise RequestError("it has neither `file_id` nor `file_data` nor `file_url`")
+
+    async def _stored(self, file_id: str) -> _File:
+        if self._files is None:
+            raise NotSupported("Files cannot be read: the API files has no provider", param="input")
+        try:
+            about = await self._files.get_file(FileRequest(file_id=file_id))
+            if about.bytes > MOST_BYTES:
+                raise RequestError(f"it has {about.bytes} bytes, and {MOST_BYTES} are read at most")
+            stored = await self._files.read_file(FileRequest(file_id=file_id))
+        except NotFound:
+            raise RequestError("there is no such file") from None
+        content = b"".join([piece async for piece in stored.read(0, stored.size_bytes)])
+        return _File(name=about.filename, content=content)
+
+    async def _text(self, file: _File) -> str:
+        if self._processors is None:
+            raise NotSupported("Documents cannot be read: the API file_processors has no provider", param="input")
+        upload = Upload(_at_once(file.content), filename=file.name, size_bytes=len(file.content))
+        answer = await self._processors.process_file(ProcessFileRequest(file=upload, chunking_strategy=_WHOLE))
+        made = ProcessFileResponse.model_validate_json(answer.data) if isinstance(answer, Reply) else answer
+        return "\n".join(text_of(chunk.content) for chunk in made.chunks)
+
+
+def _is_closed(part: Any) -> bool:
+    """Whether a part has to be read before a model can."""
+    return part["type"] == "input_file" or (part["type"] == "input_image" and not part.get("image_url"))
+
+
+def _image_type(content: bytes) -> str | None:
+    if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
+        return "image/webp"
+    return next((kind for begin, kind in _IMAGES if content.startswith(begin)), None)
+
+
+def _image(content: bytes, kind: str, detail: str | None) -> Json:
+    url = f"data:{kind};base64,{base64.b64encode(content).decode()}"
+    return {"type": "input_image", "image_url": url, **({"detail": detail} if detail else {})}
+
+
+def _decoded(data: str) -> bytes:
+    """base64, alone or in a data address."""
+    head, comma, body = data.partition(",")
+    if data.startswith("data:"):
+        if not comma or not head.endswith(";base64"):
+            raise RequestError("its `file_data` is a data address without base64")
+        data = body
+    if len(data) > MOST_BYTES * 4 // 3 + 4:
+        raise RequestError(f"it has more than {MOST_BYTES} bytes")
+    try:
+        return base64.b64decode(data, validate=True)
+    except (binascii.Error, ValueError):
+        raise RequestError("its `file_data` is no base64") from None
+
+
+def _named(url: str, content_type: str) -> str:
+    """A name of which the kind of document can be told."""
+    name = url.partition("?")[0].rstrip("/").rpartition("/")[2] or "file"
+    return name if "." in name else name + (mimetypes.guess_extension(content_type) or "")
+
+
+async def _at_once(content: bytes) -> AsyncIterator[bytes]:
+    yield content

@@ -1,0 +1,121 @@
+"""Responses over a WebSocket, as OpenAI's guide has them: one after the other, the last one remembered."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from websockets.asyncio.client import ClientConnection, connect
+
+from runtime.server.app import make_app
+from tests.conformance.responses.asking import MODEL, Asking, kinds
+from tests.support.raw_http import Listening, listening
+from tests.support.stacks import Served
+from tests.support.upstream.scripted import says
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+ENDS = ("response.completed", "response.incomplete", "response.failed", "error")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def door(served: Served) -> AsyncIterator[Listening]:
+    async with listening(make_app(served.stack, hosts=[], starts_stack=False)) as running:
+        yield running
+
+
+@dataclass(frozen=True)
+class Talk:
+    socket: ClientConnection
+
+    async def turn(self, input: Any = "Hi", **fields: Any) -> list[dict[str, Any]]:
+        """The events of one message."""
+        await self.socket.send(json.dumps({"type": "response.create", "model": MODEL, "input": input, **fields}))
+        events = [json.loads(await self.socket.recv())]
+        while events[-1]["type"] not in ENDS:
+            events.append(json.loads(await self.socket.recv()))
+        return events
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def talk(door: Listening) -> AsyncIterator[Talk]:
+    async with connect(f"ws://127.0.0.1:{door.port}/v1/responses") as socket:
+        yield Talk(socket)
+
+
+def sent(asking: Asking) -> list[dict[str, Any]]:
+    """What the model read last."""
+    messages: list[dict[str, Any]] = asking.vendor.calls("/chat/completions")[-1].json()["messages"]
+    return messages
+
+
+async def test_the_events_are_those_of_a_stream(asking: Asking, talk: Talk) -> None:
+    asking.says(says("One ", "two"), says("One ", "two"))
+    events = await talk.turn()
+    assert kinds(events) == kinds(await asking.streamed())
+    assert [event["sequence_number"] for event in events] == list(range(len(events)))
+    assert (await asking.kept(events[-1]["response"]["id"]))["status"] == "completed"
+
+
+async def test_what_is_kept_nowhere_is_continued_on_the_connection_alone(asking: Asking, talk: Talk) -> None:
+    asking.says(says("A"), says("B"), says("C"))
+    first = (await talk.turn("1", store=False))[-1]["response"]["id"]
+    second = (await talk.turn("2", store=False, previous_response_id=first))[-1]["response"]["id"]
+    assert [message["content"] for message in sent(asking)] == ["1", "A", "2"]
+    for response_id in (first, second):
+        assert (await asking.client.get(f"/v1/responses/{response_id}")).status == 404
+    [error] = await talk.turn("3", previous_response_id=first)
+    assert (error["type"], error["status"], error["error"]["code"]) == ("error", 404, "previous_response_not_found")
+
+
+async def test_after_a_new_connection_the_whole_history_brings_it_back(asking: Asking, door: Listening) -> None:
+    asking.says(says("A"), says("B"))
+    address = f"ws://127.0.0.1:{door.port}/v1/responses"
+    async with connect(address) as socket:
+        first = (await Talk(socket).turn("1", store=False))[-1]["response"]
+    async with connect(address) as socket:
+        talk = Talk(socket)
+        [error] = await talk.turn("2", store=False, previous_response_id=first["id"])
+        assert error["error"]["code"] == "previous_response_not_found"
+        whole = [{"role": "user", "content": "1"}, *first["output"], {"role": "user", "content": "2"}]
+        assert (await talk.turn(whole, store=False))[-1]["type"] == "response.completed"
+        assert [message["content"] for message in sent(asking)] == ["1", "A", "2"]
+
+
+async def test_one_that_fails_is_forgotten_with_what_it_continued(asking: Asking, talk: Talk) -> None:
+    asking.says(says("A"), says("half", breaks="error"))
+    first = (await talk.turn("1", store=False))[-1]["response"]["id"]
+    failed = (await talk.turn("2", store=False, previous_response_id=first))[-1]
+    assert failed["type"] == "response.failed"
+    [error] = await talk.turn("3", store=False, previous_response_id=first)
+    assert error["error"]["code"] == "previous_response_not_found"
+
+
+async def test_a_kept_one_continues_one_that_is_not(asking: Asking, talk: Talk) -> None:
+    asking.says(says("A"), says("B"), says("C"))
+    first = (await talk.turn("1", store=False))[-1]["response"]["id"]
+    second = (await talk.turn("2", previous_response_id=first))[-1]["response"]["id"]
+    assert (await asking.whole("3", previous_response_id=second))["status"] == "completed"
+    assert [message["content"] for message in sent(asking)] == ["1", "A", "2", "B", "3"]
+
+
+async def test_without_generation_there_is_something_to_continue_and_no_output(asking: Asking, talk: Talk) -> None:
+    asking.says(says("A"))
+    before = len(asking.vendor.calls("/chat/completions"))
+    events = await talk.turn("1", generate=False, store=False)
+    assert kinds(events) == ["created", "in_progress", "completed"] and events[-1]["response"]["output"] == []
+    assert len(asking.vendor.calls("/chat/completions")) == before
+    await talk.turn("2", store=False, previous_response_id=events[-1]["response"]["id"])
+    assert [message["content"] for message in sent(asking)] == ["1", "2"]
+
+
+async def test_a_message_that_does_not_fit_is_answered_and_the_talk_goes_on(asking: Asking, talk: Talk) -> None:
+    asking.says(says("A"))
+    [error] = await talk.turn([{"type": "nothing"}])
+    assert (error["type"], error["status"]) == ("error", 400) and "nothing" in error["error"]["message"]
+    [error] = await talk.turn(model="none")
+    assert (error["status"], error["error"]["param"]) == (404, "model")
+    assert (await talk.turn())[-1]["type"] == "response.completed"
