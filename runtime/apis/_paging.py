@@ -6,12 +6,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
 from runtime.apis._request import Request, Response
 from runtime.errors import RequestError
+from runtime.sse import Reply
 
 Order = Literal["asc", "desc"]
 
@@ -36,6 +37,12 @@ class Page(Response):
     first_id: str | None = Field(None, description="The id of the first item, null on an empty page.")
     last_id: str | None = Field(None, description="The id of the last item, null on an empty page.")
     has_more: bool = Field(description="Whether another page follows.")
+
+
+def json_page(items: Sequence[Any], ids: Sequence[str], *, has_more: bool) -> Reply:
+    """A `Page` as JSON. items: what JSON has; ids: of each."""
+    ends = [ids[place] for place in (0, -1)] if ids else [None, None]
+    return Reply.of({"object": "list", "data": items, "first_id": ends[0], "last_id": ends[1], "has_more": has_more})
 
 
 def page_of(ids: Sequence[str], asked: PageRequest, *, what: str) -> tuple[list[int], bool]:

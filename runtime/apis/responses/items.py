@@ -16,9 +16,10 @@ from typing_extensions import TypedDict
 from runtime.apis._request import AT_ONCE
 from runtime.apis.inference._shared import OPEN
 from runtime.apis.responses.content import InputContent, MessageContent, ReasoningText, SummaryText
+from runtime.errors import LONGEST_NAME
 
 ItemStatus = Literal["in_progress", "completed", "incomplete"]
-_ID = Field(description="The item's id. By default, it gets one.")
+_ID = Field(max_length=LONGEST_NAME, description="The item's id. By default, it gets one.")
 _STATUS = Field(description="How far it is: `in_progress`, `completed` or `incomplete`. Default: `completed`.")
 
 

@@ -51,34 +51,36 @@ async def read_page(
     table: Table,
     asked: Asked,
     *,
+    within: Condition = ALL,
     where: Condition = ALL,
     columns: tuple[str, ...] = (),
     heavy: tuple[str, ...] = (),
     what: str = "item",
 ) -> tuple[list[Row], bool]:
-    """The rows of a page, and whether another one follows in the direction of reading. columns: with `id`; empty for
-    all. heavy: columns of bytes that may be large: a page ends before they come to more than `MOST_BYTES`, though not
-    before its first row. what: an item, for messages.
+    """The rows of a page, and whether another one follows in the direction of reading. within: the part of the table
+    that the list is of, where an id is one's in this part only; then a cursor must be in it, though not among `where`.
+    columns: with `id`; empty for all. heavy: columns of bytes that may be large: a page ends before they come to more
+    than `MOST_BYTES`, though not before its first row. what: an item, for messages.
 
     Raises RequestError for a cursor that is not the id of one, Unavailable.
     """
     bounds: list[Bound] = []
     for field, cursor in (("after", asked.after), ("before", asked.before)):
         if cursor is not None:
-            place = await _place(store, table, cursor, field, what)
+            place = await _place(store, table, within, cursor, field, what)
             is_greater = (field == "after") == (asked.order == "asc")
             bounds.append((">" if is_greater else "<", place))
     reads_backwards = asked.before is not None and asked.after is None
     is_ascending = (asked.order == "asc") != reads_backwards
     order = _PLACE if is_ascending else tuple(f"-{column}" for column in _PLACE)
     first = ("id",) if heavy else columns
-    found = await store.select(Select(table, where, first, order, asked.limit + 1, heavy, tuple(bounds)))
+    found = await store.select(Select(table, within & where, first, order, asked.limit + 1, heavy, tuple(bounds)))
     page = found[: asked.limit]
     if heavy:
         page = page[: _how_many([row[SIZE] for row in page])]
     has_more = len(found) > len(page)
     if page and heavy:
-        page = await store.select(Select(table, one_of("id", [row["id"] for row in page]), columns, order))
+        page = await store.select(Select(table, within & one_of("id", [row["id"] for row in page]), columns, order))
     return (page[::-1] if reads_backwards else page), has_more
 
 
@@ -88,9 +90,11 @@ def _how_many(sizes: Sequence[int]) -> int:
     return max(1, sum(total <= MOST_BYTES for total in totals))
 
 
-async def _place(store: SqlStore, table: Table, cursor: str, field: str, what: str) -> tuple[int, str]:
-    row = await store.first(Select(table, eq("id", cursor), ("position",)))
-    position = row["position"] if row else position_in(cursor)
+async def _place(
+    store: SqlStore, table: Table, within: Condition, cursor: str, field: str, what: str
+) -> tuple[int, str]:
+    row = await store.first(Select(table, within & eq("id", cursor), ("position",)))
+    position = row["position"] if row else None if within.sql else position_in(cursor)
     if position is None:
         raise invalid_cursor(field, cursor, what)
     return position, cursor

@@ -9,11 +9,7 @@ SPEC = inline(
     config=".config:ResponsesConfig",
     packages=("cryptography>=46",),
     needs=("inference",),
-    may_use=(
-        "vector_stores",
-        "files",
-        "file_processors",
-    ),
+    may_use=("conversations", "vector_stores", "files", "file_processors"),
     default=True,
     evidence="live",
     evidence_note="the embedded model and OpenAI's client",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
+from runtime.apis.conversations import Conversations
 from runtime.apis.responses import (
     CreateResponseRequest,
     GetResponseRequest,
@@ -17,6 +18,7 @@ from runtime.provider import ProviderContext
 from runtime.providers.responses.builtin.answering import Answering
 from runtime.providers.responses.builtin.background import Background
 from runtime.providers.responses.builtin.config import ResponsesConfig
+from runtime.providers.responses.builtin.continuing import Continuing
 from runtime.providers.responses.builtin.conversing import Conversing
 from runtime.providers.responses.builtin.holding import Holding
 from runtime.providers.responses.builtin.keeping import Kept
@@ -32,8 +34,9 @@ class BuiltinResponses:
 
     def __init__(self, config: ResponsesConfig, context: ProviderContext) -> None:
         store = context.storage.sql(STORE, SCHEMA)
-        self._kept = Kept(store, Holding(store, context.tasks))
-        self._preparing = Preparing(config, context, store)
+        continuing = Continuing(context.optional_api(Conversations))  # type: ignore[type-abstract]
+        self._kept = Kept(store, Holding(store, context.tasks), continuing)
+        self._preparing = Preparing(config, context, store, continuing)
         self._background = Background(
             context, store, kept=self._kept, preparing=self._preparing, most=config.background_workers
         )

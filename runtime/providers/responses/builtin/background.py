@@ -137,10 +137,19 @@ class Background:
         assert position is not None, "it is an id of ours"
         shown = decode((await self._kept.row(running.id, rows))["response"])
         answering = Answering(shown, position, streams=bool(request.stream), number=_FIRST_OF_RUN)
+        place: Json = {}
         try:
             prepared = await self._preparing.prepare(request, rows, answering)
+            place = {"place": prepared.history.place}
+            last = None
             async for frames in prepared.loop.run(await prepared.loop.begin()):
-                await self.telling.keep(running.id, frames)
+                if answering.has_ended:
+                    last = frames
+                else:
+                    await self.telling.keep(running.id, frames)
+            await prepared.join()
+            if last := answering.take() or last:
+                await self.telling.keep(running.id, last)
         except asyncio.CancelledError:  # by the user, or since the server stops: then the row is not `cancelled`
             answering.cancel()
             change = {"response": encode(answering.response)}
@@ -150,7 +159,7 @@ class Background:
             answering.fail(error)
             if frames_left := answering.take():
                 await self.telling.keep(running.id, frames_left)
-        change = {"status": shown["status"], "response": encode(shown)}
+        change = {"status": shown["status"], "response": encode(shown), **place}
         await rows.write(Update(RESPONSES, change, _is(running.id, "in_progress")))
 
     async def _give_up(self, response_id: str, rows: SqlStore) -> None:

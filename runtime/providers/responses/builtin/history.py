@@ -3,29 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import msgspec
 
-from runtime.apis.responses.items import kind_of
 from runtime.apis.responses.request import ResponseSettings
+from runtime.apis.responses.whole import whole_items
 from runtime.errors import NotFound, RequestError
 from runtime.ids import ordered_id, position_in
+from runtime.providers.responses.builtin.continuing import Continuing
 from runtime.providers.responses.builtin.holding import READ, settled
 from runtime.providers.responses.builtin.tables import RESPONSES
 from runtime.sse import Json
 from runtime.storage.sql import Row, Select, SqlStore, eq, one_of
 
-_PREFIX = {
-    "message": "msg_",
-    "reasoning": "rs_",
-    "function_call": "fc_",
-    "function_call_output": "fco_",
-    "file_search_call": "fs_",
-    "compaction": "cmp_",
-}
 _to_items = msgspec.json.Decoder(list[dict[str, Any]]).decode
 
 
@@ -39,12 +32,15 @@ _to_output = msgspec.json.Decoder(_Output).decode
 @dataclass(kw_only=True)
 class History:
     """before: the items of earlier responses, or of the conversation. own: those of the request, each with an id.
-    ancestors: the ids of the earlier responses, the oldest first.
+    ancestors: the ids of the earlier responses, the oldest first. conversation: its id, if there is one; place: that of
+    its last item.
     """
 
     own: list[Json]
     before: list[Json] = field(default_factory=list)
     ancestors: list[str] = field(default_factory=list)
+    conversation: str | None = None
+    place: int | None = None
 
     def recall(self, recalled: Recalled) -> None:
         """Continue this one. Where it is not kept, its items become the new one's own."""
@@ -70,13 +66,19 @@ class Recalled:
 
 
 async def history_of(
-    request: ResponseSettings, rows: SqlStore, position: int, recalled: Recalled | None = None
+    request: ResponseSettings,
+    rows: SqlStore,
+    position: int,
+    continuing: Continuing,
+    recalled: Recalled | None = None,
 ) -> History:
     """rows: the responses that the caller sees. position: the new response's. recalled: may be the one that is
-    continued. Raises NotFound for a response or an item
-    that is not there, RequestError for one that cannot be continued, Unavailable.
+    continued.
+
+    Raises NotFound for a response, a conversation or an item that is not there, RequestError for one that cannot be
+    continued, NotSupported for a conversation where there are none, Unavailable.
     """
-    history = History(own=own_items(request.input, position))
+    history = History(own=whole_items(request.input, partial(ordered_id, position=position)))
     previous = request.previous_response_id
     if recalled is not None and previous == recalled.id:
         history.recall(recalled)
@@ -96,27 +98,34 @@ async def history_of(
                 hint="wait until it has ended",
                 param="previous_response_id",
             )
-        history.before = await items_behind(row, rows)
+        history.before = await items_behind(row, rows, continuing)
         history.ancestors = [*row["ancestors"], previous]
+    elif (conversation := request.conversation_id) is not None:
+        read = await continuing.read(conversation)
+        history.before, history.conversation, history.place = [*read.items], conversation, read.place
     await _resolve(history, rows)
     return history
 
 
-async def items_behind(row: Row, rows: SqlStore) -> list[Json]:
+async def items_behind(row: Row, rows: SqlStore, continuing: Continuing) -> list[Json]:
     """The items of a response and of those that it continues: what went in and what came out. row: with `READ`.
 
     Raises NotFound if one of these was deleted.
     """
-    return [*await items_before_answer(row, rows), *_output(row)]
+    return [*await items_before_answer(row, rows, continuing), *_output(row)]
 
 
-async def items_before_answer(row: Row, rows: SqlStore) -> list[Json]:
-    """The items that a response was made from. row: with `READ`. Raises NotFound if one of those was deleted."""
+async def items_before_answer(row: Row, rows: SqlStore, continuing: Continuing) -> list[Json]:
+    """The items that a response was made from. row: with `READ`. Raises NotFound if a response or a conversation of
+    those was deleted.
+    """
     ancestors: list[str] = row["ancestors"]
     found = {}
     if ancestors:
         found = {one["id"]: one for one in await rows.select(Select(RESPONSES, one_of("id", ancestors), READ))}
     items: list[Json] = []
+    if (conversation := found.get(ancestors[0], row) if ancestors else row)["conversation"] is not None:
+        items += (await continuing.read(conversation["conversation"], conversation["place"])).items
     for id in ancestors:
         if id not in found:
             raise NotFound(
@@ -124,26 +133,6 @@ async def items_before_answer(row: Row, rows: SqlStore) -> list[Json]:
             )
         items += _items(found[id])
     return items + _input(row)
-
-
-def own_items(given: str | Sequence[Any] | None, position: int) -> list[Json]:
-    """The items of a request, each with its type and an id, by which it can be found among the responses."""
-    if given is None:
-        return []
-    if isinstance(given, str):
-        given = [{"role": "user", "content": [{"type": "input_text", "text": given}]}]
-    items: list[Json] = []
-    item: Any
-    for item in given:
-        kind = kind_of(item)
-        assert kind is not None, "it was checked with the request"
-        whole = {**item, "type": kind}
-        if whole.get("id") is None:
-            whole["id"] = ordered_id(_PREFIX[kind], position)
-        if kind in ("message", "function_call", "function_call_output") and whole.get("status") is None:
-            whole["status"] = "completed"
-        items.append(whole)
-    return items
 
 
 async def _resolve(history: History, rows: SqlStore) -> None:

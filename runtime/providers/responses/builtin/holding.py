@@ -21,7 +21,7 @@ from runtime.storage.sql import Row, SqlStore, Update, one_of
 log = logging.getLogger(__name__)
 LEASE_S, RENEWED_S = 30.0, 10.0
 """How long saying so counts, and how often it is said."""
-READ = ("id", "position", "status", "ancestors", "held_until", "input", "response")
+READ = ("id", "position", "status", "ancestors", "conversation", "place", "held_until", "input", "response")
 """What is read of a row to be shown or continued."""
 
 

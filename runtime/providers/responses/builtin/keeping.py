@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping
 
 import msgspec
 
-from runtime.apis._paging import page_of
+from runtime.apis._paging import json_page, page_of
 from runtime.apis.responses.kept import (
     DeletedResponse,
     GetResponseRequest,
@@ -18,6 +17,7 @@ from runtime.apis.responses.kept import (
 )
 from runtime.context import current
 from runtime.errors import NotFound
+from runtime.providers.responses.builtin.continuing import Continuing
 from runtime.providers.responses.builtin.history import items_before_answer
 from runtime.providers.responses.builtin.holding import READ, Holding, settled
 from runtime.providers.responses.builtin.preparing import Prepared
@@ -32,9 +32,10 @@ _HEAVY = ("input", "response")
 class Kept:
     """store: of all users; each method sees what the caller of the current request may see. All raise Unavailable."""
 
-    def __init__(self, store: SqlStore, holding: Holding) -> None:
+    def __init__(self, store: SqlStore, holding: Holding, continuing: Continuing) -> None:
         self._store = store
         self._holding = holding
+        self._continuing = continuing
 
     def mine(self) -> SqlStore:
         return self._store.for_user(current().user)
@@ -65,15 +66,15 @@ class Kept:
             self.mine(), RESPONSES, request, where=where, columns=READ, heavy=_HEAVY, what="response"
         )
         rows = [settled(row, time.time()) for row in found]
-        return _page([_shown(row) for row in rows], [row["id"] for row in rows], has_more=has_more)
+        return json_page([_shown(row) for row in rows], [row["id"] for row in rows], has_more=has_more)
 
     async def input_items(self, request: InputItemsRequest) -> Reply:
         """Raises NotFound, RequestError for a cursor that is none."""
         row = await self.row(request.response_id, self.mine())
-        items = await items_before_answer(row, self.mine())
+        items = await items_before_answer(row, self.mine(), self._continuing)
         ids = [item["id"] for item in items]
         places, has_more = page_of(ids, request, what="item")
-        return _page([items[place] for place in places], [ids[place] for place in places], has_more=has_more)
+        return json_page([items[place] for place in places], [ids[place] for place in places], has_more=has_more)
 
     async def delete(self, request: ResponseRequest) -> DeletedResponse:
         """Raises NotFound."""
@@ -123,6 +124,8 @@ def values_of(prepared: Prepared) -> Json:
         "status": response["status"],
         "model": response["model"],
         "ancestors": prepared.history.ancestors,
+        "conversation": prepared.history.conversation,
+        "place": prepared.history.place,
         "input": encode(prepared.history.own),
         "response": encode(response),
     }
@@ -131,11 +134,6 @@ def values_of(prepared: Prepared) -> Json:
 def _shown(row: Row) -> Mapping[str, msgspec.Raw]:
     """See `KeptResponse`. Its members stay JSON."""
     return {**raw_members(row["response"]), "input": msgspec.Raw(row["input"])}
-
-
-def _page(items: Sequence[Any], ids: list[str], *, has_more: bool) -> Reply:
-    ends = [ids[place] for place in (0, -1)] if ids else [None, None]
-    return Reply.of({"object": "list", "data": items, "first_id": ends[0], "last_id": ends[1], "has_more": has_more})
 
 
 def _unknown(response_id: str) -> NotFound:

@@ -17,10 +17,12 @@ class Making:
     """One response being made. record: where it is kept, None for one that is not."""
 
     def __init__(self, prepared: Prepared, record: Record | None) -> None:
+        self._prepared = prepared
         self._answering = prepared.answering
         self._loop = prepared.loop
         self._record = record
-        self._is_kept = record is None
+        self._is_kept = record is None and prepared.history.conversation is None
+        self._ending: asyncio.Future[None] | None = None
 
     async def whole(self) -> Reply:
         """The response, once it has ended and is kept. Raises what the model's provider raises before it answers."""
@@ -80,11 +82,16 @@ class Making:
         except StackError as error:
             self._is_kept = True  # it cannot be: trying again when the stream is closed would only take time
             self._answering.fail(error)
-            return self._answering.take() or last
-        return last
+        return self._answering.take() or last
 
     async def _keep(self) -> None:
-        if self._record is not None:
-            keeping = asyncio.ensure_future(self._record.end())
-            await asyncio.shield(keeping)
+        """Once, also if whoever waits for it leaves and it is asked for again."""
+        if not self._is_kept:
+            self._ending = self._ending or asyncio.ensure_future(self._join_and_record())
+            await asyncio.shield(self._ending)
         self._is_kept = True
+
+    async def _join_and_record(self) -> None:
+        await self._prepared.join()
+        if self._record is not None:
+            await self._record.end()

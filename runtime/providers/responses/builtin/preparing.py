@@ -15,6 +15,7 @@ from runtime.provider import ProviderContext
 from runtime.providers.responses.builtin.answering import Answering
 from runtime.providers.responses.builtin.asking import chat_settings, function_tool
 from runtime.providers.responses.builtin.config import ResponsesConfig
+from runtime.providers.responses.builtin.continuing import Continuing
 from runtime.providers.responses.builtin.history import History, Recalled, history_of
 from runtime.providers.responses.builtin.inputs import Inputs
 from runtime.providers.responses.builtin.loop import Loop, Plan, Tool
@@ -28,17 +29,26 @@ from runtime.storage.sql import SqlStore
 
 @dataclass(frozen=True, kw_only=True)
 class Prepared:
-    """A response that can be made. history: what it is made from."""
+    """A response that can be made. history: what it is made from. continuing: for its conversation."""
 
     answering: Answering
     loop: Loop
     history: History
+    continuing: Continuing
+
+    async def join(self) -> None:
+        """Add the response, which has ended, to its conversation, if it has one. If that cannot be, it has failed."""
+        if self.history.conversation is not None:
+            await self.continuing.join(self.history.conversation, self.history.own, self.answering)
 
 
 class Preparing:
     """store: of what is kept of responses."""
 
-    def __init__(self, config: ResponsesConfig, context: ProviderContext, store: SqlStore) -> None:
+    def __init__(
+        self, config: ResponsesConfig, context: ProviderContext, store: SqlStore, continuing: Continuing
+    ) -> None:
+        self._continuing = continuing
         self._inference = context.api(Inference)  # type: ignore[type-abstract]
         self._stores = context.optional_api(VectorStores)  # type: ignore[type-abstract]
         files = context.optional_api(Files)  # type: ignore[type-abstract]
@@ -62,12 +72,12 @@ class Preparing:
         Raises NotFound, RequestError and NotSupported for what is wrong with the request, Unavailable.
         """
         _check(request)
-        history = await history_of(request, rows, answering.position, recalled)
+        history = await history_of(request, rows, answering.position, self._continuing, recalled)
         seals = request.includes("reasoning.encrypted_content")
         seal = await self._seals.load() if seals or any("encrypted_content" in item for item in history.items) else None
         answering.seal = seal.close if seal and seals else None
         loop = Loop(self._plan(request, await self._inputs.readable(history.items), seal), self._inference, answering)
-        return Prepared(answering=answering, loop=loop, history=history)
+        return Prepared(answering=answering, loop=loop, history=history, continuing=self._continuing)
 
     def _plan(self, request: CreateResponseRequest, items: list[Json], seal: Seal | None) -> Plan:
         messages = messages_of(items, opened=seal.open if seal else lambda _: None)
@@ -107,7 +117,7 @@ class Preparing:
         return functions, ours
 
 
-_NOT_YET = ("guardrails", "context_management", "prompt", "conversation")
+_NOT_YET = ("guardrails", "context_management", "prompt")
 
 
 def _check(request: CreateResponseRequest) -> None:

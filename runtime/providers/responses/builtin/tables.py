@@ -15,6 +15,8 @@ RESPONSES = Table(
         Column("status", "text"),
         Column("model", "text"),
         Column("ancestors", "json"),
+        Column("conversation", "text", nullable=True),
+        Column("place", "integer", nullable=True),
         Column("held_until", "real", nullable=True),
         Column("input", "bytes"),
         Column("response", "bytes"),
@@ -25,8 +27,9 @@ RESPONSES = Table(
     aged_by="created",
 )
 """created: in seconds since 1970. model: as it was asked for. ancestors: the ids of the responses that it continues,
-the oldest first. input: the items of its own request, each with an id; response: the object; both JSON. held_until: see
-`holding.py`, in seconds since 1970.
+the oldest first. conversation: the id of the one that it continues; place: that of its last item then. input: the items
+of its own request, each with an id; response: the object; both JSON. held_until: see `holding.py`, in seconds since
+1970.
 """
 EVENTS = Table(
     name="events",

@@ -1,0 +1,54 @@
+"""Items as they are kept: each with a type, an id and, where it can be more or less complete, a status."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from runtime.apis.responses.items import kind_of
+from runtime.sse import Json
+
+_PREFIX = {
+    "message": "msg_",
+    "reasoning": "rs_",
+    "function_call": "fc_",
+    "function_call_output": "fco_",
+    "file_search_call": "fs_",
+    "compaction": "cmp_",
+}
+
+
+def whole_items(given: str | Iterable[Any] | None, new_id: Callable[[str], str]) -> list[Json]:
+    """given: a text of the user, or items that were checked as `Items`. new_id: makes the id of an item that has none,
+    of its prefix.
+    """
+    if given is None:
+        return []
+    if isinstance(given, str):
+        given = [{"role": "user", "content": given}]
+    items: list[Json] = []
+    item: Any
+    for item in given:
+        kind = kind_of(item)
+        assert kind is not None, "it was checked with the request"
+        whole = {**item, "type": kind}
+        if whole.get("id") is None:
+            whole["id"] = new_id(prefix_of(kind))
+        if kind in ("message", "function_call", "function_call_output") and whole.get("status") is None:
+            whole["status"] = "completed"
+        if kind == "message" and isinstance(text := whole["content"], str):
+            whole["content"] = [_part(whole["role"], text)]
+        items.append(whole)
+    return items
+
+
+def prefix_of(kind: str) -> str:
+    """What the id of an item of this type begins with."""
+    return _PREFIX[kind]
+
+
+def _part(role: str, text: str) -> Json:
+    """A text as OpenAI shows it: clients take the content of a message for a list."""
+    if role == "assistant":
+        return {"type": "output_text", "text": text, "annotations": []}
+    return {"type": "input_text", "text": text}

@@ -1,0 +1,37 @@
+"""The conversation that a response continues: its items so far, and what the response adds to it when it has ended."""
+
+from __future__ import annotations
+
+from runtime.apis.conversations import AppendItems, Conversations, ReadConversation, WholeConversation
+from runtime.errors import NotSupported, StackError
+from runtime.providers.responses.builtin.answering import Answering
+from runtime.sse import Json
+
+
+class Continuing:
+    """conversations: None where no provider serves them."""
+
+    def __init__(self, conversations: Conversations | None) -> None:
+        self._conversations = conversations
+
+    async def read(self, conversation_id: str, until: int | None = None) -> WholeConversation:
+        """Its items, or those up to a place. Raises NotFound, NotSupported, Unavailable."""
+        return await self._there().read_conversation(ReadConversation(conversation_id=conversation_id, until=until))
+
+    async def join(self, conversation_id: str, own: list[Json], answering: Answering) -> None:
+        """Add the items of a request and what was answered, unless that failed. If it cannot be done, it has failed."""
+        response = answering.response
+        if response["status"] not in ("completed", "incomplete"):
+            return
+        added = AppendItems.model_construct(conversation_id=conversation_id, items=[*own, *response["output"]])
+        try:
+            await self._there().append_items(added)
+        except StackError as error:
+            answering.fail(error)
+
+    def _there(self) -> Conversations:
+        if self._conversations is None:
+            raise NotSupported(
+                "`conversation` is not supported here: no provider serves `conversations`", param="conversation"
+            )
+        return self._conversations
