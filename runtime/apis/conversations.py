@@ -114,7 +114,7 @@ class ConversationItem(Response):
 class ReadConversation(ConversationRequest):
     """How much of a conversation to read."""
 
-    until: int | None = Field(None, description="Only items up to this place, a `place` of `WholeConversation`.")
+    until: int | None = Field(None, description="Only items up to this place of one. By default, all.")
 
 
 class AppendItems(ConversationRequest):

@@ -72,11 +72,13 @@ class BuiltinConversations:
         return _shown(await self._row(request.conversation_id))
 
     async def delete_conversation(self, request: ConversationRequest) -> DeletedConversation:
+        """Raises NotFound."""
         if await self._mine().write(Delete(CONVERSATIONS, eq("id", request.conversation_id))) == [0]:
             raise _unknown(request.conversation_id)
         return DeletedConversation(id=request.conversation_id)
 
     async def create_items(self, request: CreateItemsRequest) -> Reply:
+        """Raises RequestError for an item that is there, NotFound."""
         items = given_items(request.items, new_position())
         try:
             await self._append(request.conversation_id, items)
@@ -100,6 +102,7 @@ class BuiltinConversations:
         return json_page([msgspec.Raw(row["item"]) for row in rows], [row["id"] for row in rows], has_more=has_more)
 
     async def get_item(self, request: ItemRequest) -> Reply:
+        """Raises NotFound."""
         is_there = Select(CONVERSATIONS, eq("id", request.conversation_id), ("id",))
         rows, seen = await self._mine().select_each(Select(ITEMS, _is(request), ("item",)), is_there)
         if not seen:
@@ -109,12 +112,14 @@ class BuiltinConversations:
         return Reply(rows[0]["item"])
 
     async def delete_item(self, request: DeleteItemRequest) -> Conversation:
+        """Raises NotFound."""
         row = await self._row(request.conversation_id)
         if await self._store.write(Update(ITEMS, {"item": None}, _is(request))) == [0]:
             raise _unknown_item(request)
         return _shown(row)
 
     async def read_conversation(self, request: ReadConversation) -> WholeConversation:
+        """Raises NotFound."""
         where = eq("conversation_id", request.conversation_id) & _THERE
         if request.until is not None:
             where &= at_most("position", request.until)

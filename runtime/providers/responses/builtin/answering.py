@@ -128,6 +128,14 @@ class Answering:
         _break_off_items(self.response)
 
     def fail(self, error: StackError) -> None:
+        """It has failed, also if it had ended and nobody was told yet: the event of that end is not sent, or taken back
+        here.
+        """
+        if self.has_ended:
+            if self.streams:
+                self._number -= 1
+            self._events = self._events[:-1]
+            self.response |= {"completed_at": None, "incomplete_details": None}
         self.response["error"] = {"code": _code(error), "message": error.message, "type": error.type}
         self._end("failed")
 
