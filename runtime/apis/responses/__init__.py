@@ -23,6 +23,7 @@ from runtime.apis.responses.kept import (
 from runtime.apis.responses.request import CreateResponseRequest
 from runtime.apis.responses.response import ResponseObject
 from runtime.apis.responses.socket import SocketRequest
+from runtime.errors import NotSupported, Unavailable
 from runtime.sse import EventStream, Frames, Reply
 
 __all__ = ["CreateResponseRequest", "GetResponseRequest", "ListResponsesRequest", "ResponseRequest", "Responses"]
@@ -37,6 +38,7 @@ class Responses(Protocol):
         aliases=("/v1/openai/v1/responses",),
         returns=ResponseObject,
         streams=ResponseEvent,
+        raises=(NotSupported, Unavailable),
     )
     async def create_response(self, request: CreateResponseRequest) -> Reply | EventStream:
         """Answer, with the help of tools. 404 for an unknown model, response or conversation, named."""
