@@ -28,7 +28,7 @@ def ids(planned: Plan, api: str) -> list[str]:
 
 def test_a_small_config_gets_what_comes_with_it() -> None:
     planned = plan(run_config(openai_at("http://localhost:1/v1")))
-    assert sorted(planned.apis) == ["inference", "inspect", "models", "providers"]
+    assert sorted(planned.apis) == ["inference", "inspect", "models", "prompts", "providers"]
     assert ids(planned, "inference") == ["vendor"]
     assert ids(planned, "inspect") == ["inspect"]
     assert planned.packages == ()
@@ -36,7 +36,7 @@ def test_a_small_config_gets_what_comes_with_it() -> None:
 
 def test_no_providers_at_all_is_a_stack_that_can_be_asked_how_it_is() -> None:
     planned = plan(run_config())
-    assert {"inference", "inspect", "models", "providers"} == set(planned.apis)
+    assert {"inference", "inspect", "models", "prompts", "providers"} == set(planned.apis)
     assert planned.of("inference") == ()
 
 
