@@ -103,13 +103,14 @@ def _entries(folder: Path) -> list[str]:
 
 
 def _kinds_in(node: ast.AST) -> Iterator[str]:
-    """The `kinds` of a `Store(...)` of tables, and the `analytics` of an `Api(...)`."""
+    """The `kinds` of a `Store(...)` of tables that age, and the `analytics` of an `Api(...)`."""
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("Store", "Api"):
         stated = {keyword.arg: keyword.value for keyword in node.keywords}
         if "analytics" in stated:
             yield from ast.literal_eval(stated["analytics"])
         families = ast.literal_eval(stated["families"]) if "families" in stated else ()
-        if "kinds" in stated and "sql" in families:
+        ages = ast.literal_eval(stated["ages"]) if "ages" in stated else True
+        if "kinds" in stated and "sql" in families and ages:
             yield from ast.literal_eval(stated["kinds"])
 
 

@@ -129,13 +129,14 @@ class Store:
 
     families: the kinds of backends that can hold it, the usual one first. part: its namespace or table there, by
     default its name. kinds: what it holds, by the names that users give what they keep: of a store of tables, what each
-    table `holds`.
+    table `holds`. ages: whether that can be too old; of tables, whether they have `aged_by`.
     """
 
     name: str
     families: tuple[Family, ...] = ("kv",)
     part: str = ""
     kinds: tuple[str, ...] = ()
+    ages: bool = True
 
 
 @dataclass(frozen=True)

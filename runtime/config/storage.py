@@ -23,11 +23,18 @@ _OF_OTHER_FAMILY: Mapping[Family, tuple[str, ...]] = {
 """Settings of stores that no backend of a family knows."""
 
 
-def unknown_backends(storage: Node | None, *, file: str | None) -> Iterator[Problem]:
-    """Stores of the section `storage` whose backend does not exist. Works also if other parts of it are wrong."""
+def backend_types(storage: Node | None) -> dict[str, str]:
+    """The types of the backends of the section `storage`, by name, also of those that it leaves out; "" for none. Works
+    also if other parts of it are wrong.
+    """
     backends = storage.get("backends") if storage else None
     named = {name: node.get("type") for name, node in (backends.mapping or {}).items()} if backends else {}
-    types = with_defaults({name: str(kind.value) if kind else "" for name, kind in named.items()})
+    return with_defaults({name: str(kind.value) if kind else "" for name, kind in named.items()})
+
+
+def unknown_backends(storage: Node | None, *, file: str | None) -> Iterator[Problem]:
+    """Stores of the section `storage` whose backend does not exist. Works also if other parts of it are wrong."""
+    types = backend_types(storage)
     stores = storage.get("stores") if storage else None
     for store in (stores.mapping or {}).values() if stores else ():
         node = store.get("backend")

@@ -36,6 +36,10 @@ _PIPELINE_READ = 16
 """If so many wait, no more are read until some are answered."""
 UNREAD_LIMIT_S = 300.0
 """How long a client may read nothing while its answer waits to be sent; a stream keeps its call upstream open."""
+_FORM_END_BYTES = 512
+"""The last boundary of a form is in so many bytes, which are read by themselves: so the contents before it, perhaps all
+of the last megabyte, are handed on as they are, and not copied to cut it off.
+"""
 _DISCARDED: Any = deque(maxlen=0)
 
 
@@ -85,13 +89,14 @@ class Http1(HttpToolsProtocol):
                 self._refuse(head_too_large())
         elif self.cycle.more_body:
             self.on_read()
-            left_bytes = _length(self.cycle.scope["headers"]) - self._body_bytes
+            headers = self.cycle.scope["headers"]
+            left_bytes = _length(headers) - self._body_bytes
             if left_bytes >= LEAST_BYTES and self.scheme == "http":
-                self._begin_inflow(left_bytes)
+                self._begin_inflow(left_bytes, _FORM_END_BYTES if _is_form(headers) else 0)
 
-    def _begin_inflow(self, left_bytes: int) -> None:
+    def _begin_inflow(self, left_bytes: int, end_bytes: int) -> None:
         with contextlib.suppress(OSError):  # then the parser reads the rest too
-            self._inflow = Inflow(self, self.transport, left_bytes)
+            self._inflow = Inflow(self, self.transport, left_bytes, end_bytes)
             self.flow.read_from(self._inflow)
 
     def on_read(self) -> None:
@@ -325,3 +330,7 @@ class Http1(HttpToolsProtocol):
 def _length(headers: Iterable[tuple[bytes, bytes]]) -> int:
     """The announced length of a body, which the parser has checked; 0 where it comes in chunks."""
     return next((int(value) for name, value in headers if name == b"content-length"), 0)
+
+
+def _is_form(headers: Iterable[tuple[bytes, bytes]]) -> bool:
+    return any(name == b"content-type" and value.startswith(b"multipart/") for name, value in headers)

@@ -43,14 +43,16 @@ class Receiver(Protocol):
 
 
 class Inflow:
-    """Reads a connection that its transport does not read meanwhile. left_bytes: how much of the body has not arrived.
+    """Reads a connection that its transport does not read meanwhile. left_bytes: how much of the body has not arrived;
+    end_bytes: how much of that comes after everything else, in a read of its own.
 
     Raises OSError if the process has too many files open.
     """
 
-    def __init__(self, receiver: Receiver, transport: asyncio.Transport, left_bytes: int) -> None:
+    def __init__(self, receiver: Receiver, transport: asyncio.Transport, left_bytes: int, end_bytes: int) -> None:
         self._receiver = receiver
         self._left_bytes = left_bytes
+        self._end_bytes = end_bytes
         self._reads: list[bytes] = []
         self._gathered_bytes = 0
         # A descriptor of its own, since an event loop refuses to watch that of a transport.
@@ -75,7 +77,8 @@ class Inflow:
             return
         try:
             # Never beyond the end of the body: what follows is the next request.
-            data = self._socket.recv(min(self._left_bytes, PIECE_BYTES))
+            before_end = self._left_bytes - self._end_bytes
+            data = self._socket.recv(min(before_end if before_end > 0 else self._left_bytes, PIECE_BYTES))
         except (BlockingIOError, InterruptedError):
             return
         except OSError:

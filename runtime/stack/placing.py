@@ -65,4 +65,5 @@ def note_retention(run: RunConfig, stores: Mapping[str, Store], analytics: Itera
 
 def _ageing(stores: Iterable[Store], analytics: Iterable[str]) -> set[str]:
     """The kinds of what they hold that can be too old."""
-    return {kind for store in stores if "sql" in store.families for kind in store.kinds} | {*analytics}
+    ageing = (store for store in stores if "sql" in store.families and store.ages)
+    return {kind for store in ageing for kind in store.kinds} | {*analytics}

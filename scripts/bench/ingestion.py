@@ -4,7 +4,7 @@ that are embedded here, beside embedding them and giving their vectors to the ve
 Run: `.venv/bin/python -m scripts.bench.ingestion [--provider chromadb] [--documents N] [--chunks N]`. The server is
 `runtime.server` of this environment, on this disk. Documents have 600 words, which are two chunks, and are embedded by
 the mock upstream in another process, which does not count. The chunks are of documents of this Python, of at most 200
-tokens, in calls of 100, and are embedded by MiniLM in the server. CPU is that of the server and what it has started.
+tokens, in calls of 64, and are embedded by MiniLM in the server. CPU is that of the server and what it has started.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from scripts.bench.servers import Server
 from scripts.bench.upstream import DIMENSIONS
 from scripts.bench.vector_stores import RUN_CONFIG, Stores
 
-_MODEL, _DIMENSION, _AT_ONCE, _LIMIT_S = "st/all-MiniLM-L6-v2", 384, 100, 600
+_MODEL, _DIMENSION, _AT_ONCE, _LIMIT_S = "st/all-MiniLM-L6-v2", 384, 64, 600
 _BATCHES = 4
 
 
@@ -75,8 +75,9 @@ def _chunks(folder: Path, provider: str, count: int) -> None:
         servers.ours(environments.ROOT, folder, run_yaml=run_yaml) as ours,
         httpx.Client(base_url=f"http://127.0.0.1:{ours.port}/v1", timeout=_LIMIT_S) as client,
     ):
+        ours.wait_for("/v1/health")
         ours.wait_for(f"/v1/models/{_MODEL}")
-        store = client.post("/vector_stores", json={"embedding_model": _MODEL}).raise_for_status().json()["id"]
+        store = _asked(client, "/vector_stores", {"embedding_model": _MODEL}).json()["id"]
         embedded = inserted = 0.0
         for at in range(0, count, _AT_ONCE):  # in turn, so that a busy neighbour meets both
             some = texts[at : at + _AT_ONCE]
@@ -100,8 +101,15 @@ def _chunks(folder: Path, provider: str, count: int) -> None:
 
 def _cpu_s(server: Server, client: httpx.Client, path: str, body: dict[str, object]) -> float:
     before = measure.tree_cpu_s(server.pid)
-    client.post(path, json=body).raise_for_status()
+    _asked(client, path, body)
     return measure.tree_cpu_s(server.pid) - before
+
+
+def _asked(client: httpx.Client, path: str, body: dict[str, object]) -> httpx.Response:
+    answer = client.post(path, json=body)
+    if answer.is_error:
+        raise RuntimeError(f"{path}: {answer.status_code} {answer.text[:500]}")
+    return answer
 
 
 if __name__ == "__main__":

@@ -122,7 +122,7 @@ telemetry:
         "my-model",
         ("image_name",),
     ),
-    # distro_name, stores for prompts, an auth section that its empty type switches off, vector_stores defaults
+    # distro_name, prompts as keys and values, an auth section that its empty type switches off, vector_stores defaults
     "0.7": Era(
         """\
 version: 2
@@ -167,7 +167,7 @@ telemetry:
 connectors: []
 """,
         "openai/vendor-model",
-        (),
+        ("storage.stores.prompts",),
     ),
     # insecure, tenancy switched off, an alias for whichever provider comes first, no `apis`
     "1.5": Era(

@@ -28,7 +28,8 @@ from runtime.storage.stores import Stores
 @dataclass(frozen=True, kw_only=True)
 class Place:
     """One store of a stack. name: the same in every run config that has it: that of a declared store, or where a
-    provider's config says it. part: its namespace or its first table. ref: as `Storage` takes it.
+    provider's config says it. part: its namespace or its first table. ref: as `Storage` takes it. kinds, ages: as
+    `Store` has them.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Place:
     part: str
     ref: str | Reference
     kinds: tuple[str, ...] = ()
+    ages: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,7 +101,7 @@ async def kept_by(run_yaml: Path, state_dir: Path) -> AsyncIterator[Kept]:
             foreign=tuple(foreign),
             databases=databases,
             analytics=await kept_analytics(stores.analytics()),
-            declared_kinds=planned.analytics | {kind for one in placed.values() for kind in one.kinds},
+            declared_kinds=planned.analytics | {kind for one in placed.values() if one.ages for kind in one.kinds},
         )
     finally:
         await stores.close()
@@ -136,7 +138,10 @@ def _declared(storage: StorageConfig, planned: Plan) -> Iterator[Place]:
         where = storage.place_of(store)
         family = BACKENDS[storage.types()[where.backend]].family
         part = str(where.table_name if family == "sql" else where.namespace)
-        yield Place(name=store.name, family=family, backend=where.backend, part=part, ref=store.name, kinds=store.kinds)
+        yield Place(
+            name=store.name, family=family, backend=where.backend, part=part, ref=store.name, kinds=store.kinds,
+            ages=store.ages,
+        )  # fmt: skip
 
 
 def _referred(planned: Plan) -> Iterator[Place]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from runtime.config.document import Node
 from runtime.config.reading import Reading
+from runtime.config.storage import backend_types
 
 _TO_STORAGE = {  # older top-level store -> family, store
     "metadata_store": ("kv", "metadata"),  # this and the following: until 0.2
@@ -22,6 +23,7 @@ def upgrade(reading: Reading) -> None:
     _collect_stores(reading)
     _collect_provider_stores(reading)
     _keep_the_registry_where_it_was(reading)
+    _move_prompts_to_tables(reading)
 
 
 def _one_storage_type(reading: Reading) -> None:
@@ -92,6 +94,17 @@ def _keep_the_registry_where_it_was(reading: Reading) -> None:
     if metadata is not None and (metadata.get("namespace") or Node(None)).value is None:
         at = metadata.get("backend") or Node(None)
         metadata["namespace"] = Node("", at.path, at.line)
+
+
+def _move_prompts_to_tables(reading: Reading) -> None:
+    """Prompts were keys and values until 0.8, and are rows of tables now."""
+    stores = (reading.root.get("storage", "stores") or Node(None)).mapping or {}
+    place = stores.get("prompts")
+    backend = place.get("backend") if place else None
+    if place and backend and backend_types(reading.top["storage"]).get(str(backend.plain()), "").startswith("kv_"):
+        del stores["prompts"]
+        words = f"prompts are in tables now, in the default backend for them; those in `{backend.plain()}` are not read"
+        reading.warn(words, place)
 
 
 def _keep_a_backend_for_the_rest(reading: Reading, at: Node, family: str) -> None:

@@ -14,7 +14,9 @@ from typing import Any
 import pytest
 
 from llama_cli.servers import records
-from runtime.apis.inference import API
+from runtime.apis import inference, prompts
+from runtime.providers.prompts.builtin.tables import PROMPTS
+from runtime.providers.prompts.builtin.tables import SCHEMA as PROMPTS_SCHEMA
 from runtime.routing.stored_completions import COMPLETIONS
 from runtime.routing.stored_completions import SCHEMA as COMPLETIONS_SCHEMA
 from runtime.storage import state_folder
@@ -55,7 +57,7 @@ def run(work: Coroutine[Any, Any, Any]) -> Any:
 
 
 def opened(state: Path) -> Stores:
-    return Stores(StorageConfig(), state, API.stores)
+    return Stores(StorageConfig(), state, (*inference.API.stores, *prompts.API.stores))
 
 
 async def kept(state: Path) -> None:
@@ -65,6 +67,8 @@ async def kept(state: Path) -> None:
     for number, days in enumerate((100, 40, 40, 1)):
         await completions.write(Insert(COMPLETIONS, completion(number, days=days)))
     await jobs.write(Insert(JOBS, job("old", 5.0)), Insert(JOBS, job("runs", None)))
+    prompt = {"id": "pmpt_1", "position": 1, "latest": 1, "version": 1, "prompt": b"x", "variables": []}
+    await stores.sql("prompts", PROMPTS_SCHEMA).write(Insert(PROMPTS, prompt))
     await stores.close()
 
 
@@ -97,7 +101,9 @@ def document(cli: Cli, schema: str, *arguments: str) -> Any:
 
 def test_what_is_kept_is_shown_by_kind(cli: Cli, state: Path) -> None:
     rows = {row["kind"]: row for row in document(cli, "stack-storage-show", "mine")["kept"]}
-    assert {kind: row["count"] for kind, row in rows.items()} == {"completions": 4, "jobs": 2, "registrations": 1}
+    assert {kind: row["count"] for kind, row in rows.items()} == {
+        "completions": 4, "jobs": 2, "prompts": 1, "registrations": 1
+    }  # fmt: skip
     assert (rows["completions"]["size_bytes"] - 4 * 10_000) in range(1, 1000)
     assert rows["completions"]["retention_s"] == 90 * DAY_S
     assert rows["jobs"]["oldest"] == "1970-01-01T00:00:05Z"
@@ -105,7 +111,7 @@ def test_what_is_kept_is_shown_by_kind(cli: Cli, state: Path) -> None:
     said = cli("stack", "storage", "show", "mine")
     assert said.out.splitlines()[0].split("\t")[:3] == ["completions", "4", "40.1 kB"]
     assert f"in {state}/sql_store.db" in said.err
-    assert cli("stack", "storage", "show", "mine", "-q").out == "completions\njobs\nregistrations\n"
+    assert cli("stack", "storage", "show", "mine", "-q").out == "completions\njobs\nprompts\nregistrations\n"
 
 
 async def counted(state: Path) -> None:
@@ -183,6 +189,7 @@ def test_what_is_to_go_has_to_be_said(cli: Cli, state: Path) -> None:
     [
         ("completion", "nothing that ages is called `completion` here\n\nhint: did you mean `completions`?"),
         ("registrations", "nothing that ages is called `registrations` here\n\nhint: there are completions, jobs"),
+        ("prompts", "nothing that ages is called `prompts` here\n\nhint: there are completions, jobs"),
     ],
 )
 def test_a_kind_that_cannot_be_pruned_is_refused(cli: Cli, state: Path, kind: str, said: str) -> None:

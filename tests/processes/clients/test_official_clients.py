@@ -203,6 +203,19 @@ async def test_a_vector_store_is_filled_searched_and_removed(client: Running, ga
         assert told["not_found"]["type"] == client.facts.not_found
 
 
+@each_of(client for client in official_clients() if client.label in LLAMA_STACK and "prompts" not in client.lacks)
+async def test_a_prompt_is_kept_in_versions_and_removed(client: Running, gateway: Gateway) -> None:
+    told = await client("prompts", url=gateway.url)
+    assert told["made"] == [1, "Say {{ what }}", ["what"], True]
+    assert told["changed"] == [2, "Say nothing", [], True]
+    assert "version 2" in told["conflict"]["said"] and "`what`" in told["undeclared"]["said"]
+    assert told["undeclared"]["type"] == client.facts.bad_request
+    assert told["default"] and told["read"] == ["Say {{ what }}", "Say nothing"]
+    assert told["listed"] == [[1, "Say {{ what }}", True]]
+    assert told["versions"] == [[1, "Say {{ what }}", True], [2, "Say nothing", False]]
+    assert told["not_found"]["type"] == client.facts.not_found
+
+
 @each_of(client for client in official_clients() if client.id == "llama-stack-client-0.2")
 async def test_vector_databases_are_filled_searched_and_removed(client: Running, gateway: Gateway) -> None:
     told = await client("vector_dbs", url=gateway.url, model=EMBEDDING)

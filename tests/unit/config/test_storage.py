@@ -134,7 +134,7 @@ def test_a_known_store_must_be_in_a_backend_that_can_hold_it() -> None:
 
 
 def test_a_store_that_nobody_keeps_may_be_placed_where_there_is_a_backend() -> None:
-    text = text_of("{}", "{inference: {backend: tables, table_name: t}, prompts: {backend: kv_default}}")
+    text = text_of("{}", "{inference: {backend: tables, table_name: t}, connectors: {backend: kv_default}}")
     run = parse_run_config(text, env={})
     assert run.warnings == []
     with pytest.raises(ConfigInvalid, match="there is no backend `tabels`"):

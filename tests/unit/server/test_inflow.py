@@ -111,6 +111,16 @@ async def test_it_comes_in_large_pieces_and_never_faster_than_it_is_read(connect
     assert len(app.pieces) <= 24 and max(app.pieces) <= 2 * PIECE_BYTES
 
 
+@pytest.mark.parametrize(("kind", "is_form"), [(b"multipart/form-data; boundary=b", True), (b"text/plain", False)])
+async def test_the_end_of_a_form_is_a_piece_of_its_own(
+    connection: Connection, app: Summing, kind: bytes, is_form: bool
+) -> None:
+    body = os.urandom(4 * PIECE_BYTES)
+    await connection.send(post(body, b"content-type: %b\r\n" % kind))
+    await expect(connection, body)
+    assert (app.pieces[-1] == 512) == is_form
+
+
 async def test_the_rest_of_a_body_that_was_answered_early_is_dropped(connection: Connection) -> None:
     whole = post(os.urandom(4 * PIECE_BYTES)).replace(b"/sum", b"/refused")
     await connection.send(whole[: 2 * PIECE_BYTES])

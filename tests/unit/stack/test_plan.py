@@ -28,7 +28,15 @@ def ids(planned: Plan, api: str) -> list[str]:
 
 def test_a_small_config_gets_what_comes_with_it() -> None:
     planned = plan(run_config(openai_at("http://localhost:1/v1")))
-    assert sorted(planned.apis) == ["conversations", "inference", "inspect", "models", "providers", "responses"]
+    assert sorted(planned.apis) == [
+        "conversations",
+        "inference",
+        "inspect",
+        "models",
+        "prompts",
+        "providers",
+        "responses",
+    ]
     assert ids(planned, "inference") == ["vendor"]
     assert ids(planned, "inspect") == ["inspect"]
     assert planned.packages == ("cryptography>=46",), "what responses need"

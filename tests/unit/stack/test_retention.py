@@ -11,6 +11,7 @@ import pytest
 from runtime import discovery
 from runtime.errors import ConfigInvalid, Unavailable
 from runtime.providers.files._shared import tables as files_tables
+from runtime.providers.prompts.builtin import tables as prompts_tables
 from runtime.routing import stored_completions
 from runtime.stack import retention
 from runtime.stack.placing import every_ageing_kind, every_store
@@ -59,9 +60,10 @@ def test_an_unknown_kind_is_refused_with_the_nearest() -> None:
     assert (problem.path, problem.line, problem.hint) == ("storage.retention.job", 6, "did you mean `jobs`?")
 
 
-def test_what_does_not_age_is_refused() -> None:
-    with pytest.raises(ConfigInvalid, match="`registrations`, or it does not age"):
-        plan(read("registrations: 1d"))
+@pytest.mark.parametrize("kind", ["registrations", "prompts"])
+def test_what_does_not_age_is_refused(kind: str) -> None:
+    with pytest.raises(ConfigInvalid, match=f"`{kind}`, or it does not age"):
+        plan(read(f"{kind}: 1d"))
 
 
 def test_a_kind_that_nothing_here_keeps_has_no_effect() -> None:
@@ -173,7 +175,12 @@ async def test_a_stack_that_runs_does_it(tmp_path: Path, monkeypatch: pytest.Mon
     assert begun == [{"jobs": 2 * DAY_S}]
 
 
-@pytest.mark.parametrize("schema", [SCHEMA, stored_completions.SCHEMA, files_tables.SCHEMA], ids=lambda one: one.name)
+SCHEMAS = [SCHEMA, stored_completions.SCHEMA, files_tables.SCHEMA, prompts_tables.SCHEMA]
+
+
+@pytest.mark.parametrize("schema", SCHEMAS, ids=lambda one: one.name)
 def test_a_store_holds_the_kinds_that_it_is_declared_with(schema: Schema) -> None:
-    declared = {kind for store in every_store() if store.name == schema.name for kind in store.kinds}
-    assert {table.holds for table in schema.tables if table.holds} == declared
+    [store] = [store for store in every_store() if store.name == schema.name]
+    held = [table for table in schema.tables if table.holds]
+    assert {table.holds for table in held} == {*store.kinds}
+    assert {table.aged_by is not None for table in held} == {store.ages}

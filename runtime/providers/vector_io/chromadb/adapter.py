@@ -17,6 +17,10 @@ def embedded_chroma(config: ChromaConfig, context: ProviderContext) -> EmbeddedV
     folder = context.state_dir / Path(config.db_path or "chroma").expanduser()
 
     def opened() -> Engine:
+        # Chroma asks for `numpy.typing` first. Where another thread loads numpy at that moment, each waits for the
+        # other, and Python lets both go on with half of it.
+        import numpy  # noqa: F401
+
         from runtime.providers.vector_io.chromadb.engine import ChromaEngine  # two seconds
 
         return ChromaEngine(folder)

@@ -24,7 +24,7 @@ _FEW = 8
 """One in so many rows, or fewer, are copied out and compared; of more, the index skips the others."""
 _CANDIDATES = (128, 512)
 """So many of the rounded vectors are looked at, at first and then; so many times more where more are asked for."""
-_USUAL_LIMIT = 10
+_USUAL_LIMIT = 16
 _WORST = 0.1
 """With vectors that are further off from what they are rounded to, hardly any search would be sure of its hits."""
 
@@ -89,7 +89,7 @@ class FlatIndex:
             return (), ()
         faiss.omp_set_num_threads(1)  # of this thread: another core would do half of it, and wait as long
         for few in _CANDIDATES:
-            candidates = few * max(1, limit // _USUAL_LIMIT)
+            candidates = few * -(-limit // _USUAL_LIMIT)
             if candidates * _FEW > count or self._rounded.error > _WORST:
                 break
             rows, others = self._rounded.nearest(vector, candidates, params)
@@ -101,7 +101,7 @@ class FlatIndex:
 
     def _among(self, rows: Array, vector: Array, limit: int) -> tuple[Array, Array]:
         """The nearest of some rows, and their cosines."""
-        similarities = self._vectors()[rows] @ vector
+        similarities = np.einsum("ij,j->i", self._vectors()[rows], vector)  # `@` wakes threads, which then wait busily
         best = np.argsort(-similarities, kind="stable")[:limit]
         return rows[best], similarities[best]
 

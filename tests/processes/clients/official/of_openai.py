@@ -110,6 +110,32 @@ def stores(url: str) -> Any:
     return {**told, "not_found": failure(lambda: at.vector_stores.retrieve(vector_store_id=store.id))}
 
 
+def prompts(url: str) -> Any:
+    """A prompt with two versions, the first of which is its default again in the end. OpenAI's client has none."""
+    at = client(url).prompts
+    text = "Say {{ what }}"
+    made = at.create(prompt=text, variables=["what"])
+    id = made.prompt_id
+    changed = at.update(id, prompt="Say nothing", version=1)
+
+    def known(listed: Any) -> list[Any]:
+        items = [each for each in getattr(listed, "data", listed) if each.prompt_id == id]
+        return [[each.version, each.prompt, each.is_default] for each in items]
+
+    told = {
+        "made": [made.version, made.prompt, made.variables, made.is_default],
+        "changed": [changed.version, changed.prompt, changed.variables, changed.is_default],
+        "conflict": failure(lambda: at.update(id, prompt="Say both", version=1)),
+        "undeclared": failure(lambda: at.create(prompt=text)),
+        "default": at.set_default_version(id, version=1).is_default,
+        "read": [at.retrieve(id).prompt, at.retrieve(id, version=2).prompt],
+        "listed": known(at.list()),
+        "versions": known(at.versions.list(id)),
+    }
+    at.delete(id)
+    return {**told, "not_found": failure(lambda: at.retrieve(id))}
+
+
 def _bytes_of(content: Any) -> bytes:
     """As each client gives it."""
     content = content.read() if hasattr(content, "read") else content
@@ -142,7 +168,8 @@ _SHAPE = OpenAIShape(create, {"extra_body": _EFFORT} if PACKAGE == "llama-stack-
 SCENARIOS: dict[str, Scenario] = {
     **_SHAPE.scenarios(),
     **{
-        own.__name__: own for own in (models, structured, completion, embeddings, rerank, files, stores, leave, own_key)
+        own.__name__: own
+        for own in (models, structured, completion, embeddings, rerank, files, stores, prompts, leave, own_key)
     },
 }
 

@@ -202,11 +202,30 @@ inference_store: {type: sqlite, db_path: /s/inference.db}
         "metadata": "kv_metadata",
         "inference": "sql_inference",
     }
-    assert config.storage.place_of(Store(name="prompts")).backend == "kv_metadata"
+    assert config.storage.place_of(Store(name="connectors")).backend == "kv_metadata"
     assert config.warnings[1:] == [
         "`metadata_store` (line 3): this is now `storage.stores.metadata` with a backend",
         "`inference_store` (line 4): this is now `storage.stores.inference` with a backend",
     ]
+
+
+@pytest.mark.parametrize("backends", ["{}", "{kv_default: {type: kv_redis}, tables: {type: sql_sqlite}}"])
+def test_prompts_that_were_keys_and_values_are_tables(backends: str) -> None:
+    stores = "{prompts: {namespace: prompts, backend: kv_default}}"
+    config = config_of(f"distro_name: x\nstorage: {{backends: {backends},\n  stores: {stores}}}\n")
+    place = config.storage.place_of(Store(name="prompts", families=("sql",)))
+    assert (config.storage.types()[place.backend], place.table_name) == ("sql_sqlite", "prompts")
+    assert config.warnings == [
+        "`storage.stores.prompts` (line 3): prompts are in tables now, in the default backend for them; those in"
+        " `kv_default` are not read"
+    ]
+
+
+def test_prompts_that_are_in_tables_stay_where_they_are() -> None:
+    stores = "{prompts: {table_name: mine, backend: sql_default}}"
+    config = config_of(f"distro_name: x\nstorage: {{stores: {stores}}}\n")
+    assert config.storage.place_of(Store(name="prompts", families=("sql",))).table_name == "mine"
+    assert config.warnings == []
 
 
 @pytest.mark.parametrize(
