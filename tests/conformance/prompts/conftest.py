@@ -25,5 +25,5 @@ async def prompts(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterat
     if request.param == "postgres":
         tables = {"type": "sql_postgres", "connection_string": request.getfixturevalue("postgres_url")}
     backends = {"kv_default": {"type": "kv_memory"}, "sql_default": tables}
-    async with serving(run_config(storage={"backends": backends}), tmp_path) as served:
+    async with serving(run_config(storage={"backends": backends}, apis=["prompts"]), tmp_path) as served:
         yield Asking(served, served.stack.api("prompts"))
