@@ -19,6 +19,8 @@ from runtime.providers.responses.builtin.tables import RESPONSES
 from runtime.sse import Json
 from runtime.storage.sql import Row, Select, SqlStore, eq, one_of
 
+_ITEMS = ("id", "conversation", "input", "response")
+"""What is read of a row that is part of a history. Not its ancestors: the row that is continued names them all."""
 _to_items = msgspec.json.Decoder(list[dict[str, Any]]).decode
 
 
@@ -122,7 +124,7 @@ async def items_before_answer(row: Row, rows: SqlStore, continuing: Continuing) 
     ancestors: list[str] = row["ancestors"]
     found = {}
     if ancestors:
-        found = {one["id"]: one for one in await rows.select(Select(RESPONSES, one_of("id", ancestors), READ))}
+        found = {one["id"]: one for one in await rows.select(Select(RESPONSES, one_of("id", ancestors), _ITEMS))}
     items: list[Json] = []
     if (conversation := found.get(ancestors[0], row) if ancestors else row)["conversation"] is not None:
         items += (await continuing.read(conversation["conversation"], conversation["place"])).items

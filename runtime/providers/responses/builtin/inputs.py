@@ -50,14 +50,10 @@ class Inputs:
         """The items with parts that a model can read. Raises RequestError that names the file which cannot be read, and
         why; NotSupported where nothing here reads files, Unavailable.
         """
-        return [await self._item(item) for item in items]
+        return [await self._opened(item, member) if (member := _closed_member(item)) else item for item in items]
 
-    async def _item(self, item: Json) -> Json:
-        member = "output" if item["type"] == "function_call_output" else "content"
-        parts = item.get(member)
-        if not isinstance(parts, list) or not any(_is_closed(part) for part in parts):
-            return item
-        return {**item, member: [await self._part(part) if _is_closed(part) else part for part in parts]}
+    async def _opened(self, item: Json, member: str) -> Json:
+        return {**item, member: [await self._part(part) if _is_closed(part) else part for part in item[member]]}
 
     async def _part(self, part: Json) -> Json:
         what = next((part[name] for name in ("filename", "file_id", "file_url") if part.get(name)), "without a name")
@@ -106,6 +102,13 @@ class Inputs:
         answer = await self._processors.process_file(ProcessFileRequest(file=upload, chunking_strategy=_WHOLE))
         made = ProcessFileResponse.model_validate_json(answer.data) if isinstance(answer, Reply) else answer
         return "\n".join(text_of(chunk.content) for chunk in made.chunks)
+
+
+def _closed_member(item: Json) -> str | None:
+    """The member with parts that have to be read before a model can; None where there is nothing to read."""
+    member = "output" if item["type"] == "function_call_output" else "content"
+    parts = item.get(member)
+    return member if isinstance(parts, list) and any(map(_is_closed, parts)) else None
 
 
 def _is_closed(part: Any) -> bool:
