@@ -7,7 +7,9 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 import pytest_asyncio
 
+from runtime.server.app import make_app
 from tests.conformance.responses.asking import Asking
+from tests.support.raw_http import Listening, listening
 from tests.support.stacks import Served, openai_at, run_config, serving
 from tests.support.upstream import Upstream, upstream_server
 
@@ -25,6 +27,13 @@ async def served(vendor: Upstream, tmp_path_factory: pytest.TempPathFactory) -> 
     processors = [{"provider_id": "auto", "provider_type": "inline::auto"}]
     providers = {"inference": [openai_at(vendor.url)], "files": files, "file_processors": processors}
     async with serving(run_config(providers=providers), tmp_path_factory.mktemp("state")) as running:
+        yield running
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def door(served: Served) -> AsyncIterator[Listening]:
+    """The same stack on a socket."""
+    async with listening(make_app(served.stack, hosts=[], starts_stack=False)) as running:
         yield running
 
 

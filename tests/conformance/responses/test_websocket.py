@@ -2,42 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
 import pytest_asyncio
-from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.client import connect
 
-from runtime.server.app import make_app
-from tests.conformance.responses.asking import MODEL, Asking, kinds
-from tests.support.raw_http import Listening, listening
-from tests.support.stacks import Served
+from tests.conformance.responses.asking import Asking, kinds
+from tests.conformance.responses.ways import Talk
+from tests.support.raw_http import Listening
 from tests.support.upstream.scripted import says
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-ENDS = ("response.completed", "response.incomplete", "response.failed", "error")
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def door(served: Served) -> AsyncIterator[Listening]:
-    async with listening(make_app(served.stack, hosts=[], starts_stack=False)) as running:
-        yield running
-
-
-@dataclass(frozen=True)
-class Talk:
-    socket: ClientConnection
-
-    async def turn(self, input: Any = "Hi", **fields: Any) -> list[dict[str, Any]]:
-        """The events of one message."""
-        await self.socket.send(json.dumps({"type": "response.create", "model": MODEL, "input": input, **fields}))
-        events = [json.loads(await self.socket.recv())]
-        while events[-1]["type"] not in ENDS:
-            events.append(json.loads(await self.socket.recv()))
-        return events
 
 
 @pytest_asyncio.fixture(loop_scope="module")
