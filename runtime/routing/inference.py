@@ -14,6 +14,7 @@ from runtime.apis.inference import (
     RerankItemsRequest,
     RerankRequest,
 )
+from runtime.apis.inference.counting import TokenCount
 from runtime.apis.inference.stored import (
     CompletionMessagesRequest,
     DeletedCompletion,
@@ -21,7 +22,7 @@ from runtime.apis.inference.stored import (
     StoredCompletionsRequest,
     UpdateCompletionRequest,
 )
-from runtime.errors import RequestError
+from runtime.errors import NotSupported, RequestError
 from runtime.routing.adapters import Adapters, Method
 from runtime.routing.forward import Router
 from runtime.routing.keeping import Keeper
@@ -52,6 +53,14 @@ class InferenceRouter(Router):
         if self._keeper.keeps(request):
             return await self._keeper.keep(request, await method(routed))
         return _with_name(await method(routed), request.model)
+
+    async def count_tokens(self, request: ChatCompletionRequest) -> TokenCount:
+        try:
+            method, routed = await self._find(request, "count_tokens", "llm")
+        except NotSupported:
+            return TokenCount(tokens=None)
+        counted: TokenCount = await method(routed)
+        return counted
 
     async def list_chat_completions(self, request: StoredCompletionsRequest) -> Reply:
         return await self._stored.page(request)

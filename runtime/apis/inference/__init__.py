@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from runtime.apis._api import Api, Store, route
+from runtime.apis._api import Api, Store, inner, route
 from runtime.apis.inference._shared import MAX_INPUTS
 from runtime.apis.inference.chat import ChatCompletionRequest
 from runtime.apis.inference.chat_answers import ChatCompletion, ChatCompletionChunk
 from runtime.apis.inference.completions import Completion, CompletionRequest
+from runtime.apis.inference.counting import TokenCount
 from runtime.apis.inference.embeddings import EmbeddingsRequest, EmbeddingsResponse
 from runtime.apis.inference.rerank import RankedItems, RerankItemsRequest, RerankRequest, RerankResponse
 from runtime.apis.inference.stored import (
@@ -54,6 +55,14 @@ class Inference(Protocol):
     )
     async def chat_completion(self, request: ChatCompletionRequest) -> Reply | EventStream:
         """Continue a conversation. 404 for an unknown model, 400 for a prompt longer than its context."""
+        ...
+
+    @inner(key="model")
+    async def count_tokens(self, request: ChatCompletionRequest) -> TokenCount:
+        """Count the tokens of a chat completion's prompt. Raises what `chat_completion` does before the model is asked.
+
+        Only a prompt that is too long is counted like any other.
+        """
         ...
 
     @route(

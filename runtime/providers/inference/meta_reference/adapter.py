@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runtime.apis.inference import ChatCompletionRequest, CompletionRequest
+from runtime.apis.inference.counting import TokenCount
 from runtime.apis.providers import ProviderHealth
 from runtime.context import current
 from runtime.engine.checkpoint_kinds import locate
@@ -28,7 +29,7 @@ from runtime.errors import RequestError
 from runtime.provider import ListedModel, ProviderContext, healthy
 from runtime.providers.inference._embedded import Loading
 from runtime.providers.inference.meta_reference.answers import ChatShape, CompletionShape, Shape, Usage
-from runtime.providers.inference.meta_reference.chats import prepare_chat
+from runtime.providers.inference.meta_reference.chats import chat_prompt, prepare_chat
 from runtime.providers.inference.meta_reference.completions import best, count_answers, prepare_completions
 from runtime.providers.inference.meta_reference.config import MetaReferenceConfig
 from runtime.providers.inference.meta_reference.defaults import sampling_defaults
@@ -123,6 +124,11 @@ class MetaReferenceInference:
         shown = model.structure_in(chat.form)
         each = request.n or 1
         return await self._answer(model, request, [chat.prompt], chat.params, shape, each=each, kept=each, shown=shown)
+
+    async def count_tokens(self, request: ChatCompletionRequest) -> TokenCount:
+        model = await self._model(request, answers=1)
+        prompt, _, _ = await asyncio.to_thread(chat_prompt, model, request)
+        return TokenCount(tokens=len(prompt.ids))
 
     async def completion(self, request: CompletionRequest) -> Reply | EventStream:
         answers = count_answers(request)

@@ -10,7 +10,7 @@ from runtime.apis.inference import ChatCompletionRequest
 from runtime.context import warn
 from runtime.engine.sampling_params import SamplingParams
 from runtime.engine.text.answer_grammar import AnswerForm, CallForm
-from runtime.engine.text.text_model import TextModel
+from runtime.engine.text.text_model import ChatPrompt, TextModel
 from runtime.errors import NotSupported, RequestError
 from runtime.providers.inference._extra_fields import extra_fields, warn_ignored
 from runtime.providers.inference.meta_reference.defaults import SamplingDefaults
@@ -44,12 +44,9 @@ def prepare_chat(model: TextModel, request: ChatCompletionRequest, defaults: Sam
 
     Raises RequestError and NotSupported, naming the field, for what is wrong or cannot be done.
     """
-    _refuse(request)
     params = chat_params(request, defaults)
-    use, is_older = _tool_use(request)
+    prompt, use, is_older = chat_prompt(model, request)
     template = model.chats
-    messages = with_newer_messages(request.messages)
-    prompt = model.render_chat(messages, list(use.tools) or None, variables=_variables(request, template))
     form = AnswerForm(
         text=text_form(request.response_format, extra_fields(request)),
         calls=_call_form(use, template),
@@ -58,6 +55,17 @@ def prepare_chat(model: TextModel, request: ChatCompletionRequest, defaults: Sam
     )
     grammar = model.grammar(form)
     return Chat(prompt=prompt.ids, params=replace(params, grammar=grammar), form=form, older_calls=is_older)
+
+
+def chat_prompt(model: TextModel, request: ChatCompletionRequest) -> tuple[ChatPrompt, ToolUse, bool]:
+    """What the model reads, the tools it may use, and whether these have OpenAI's older form. Raises as `prepare_chat`
+    does.
+    """
+    _refuse(request)
+    use, is_older = _tool_use(request)
+    messages = with_newer_messages(request.messages)
+    prompt = model.render_chat(messages, list(use.tools) or None, variables=_variables(request, model.chats))
+    return prompt, use, is_older
 
 
 def _tool_use(request: ChatCompletionRequest) -> tuple[ToolUse, bool]:
