@@ -20,6 +20,7 @@ from urllib.parse import quote, unquote, urlsplit
 
 from runtime.addresses import place_of
 from runtime.errors import UpstreamError, UpstreamRejected, UpstreamTimeout
+from runtime.http.context_length import code_of
 from runtime.http.limits import NO_RETRY, advice, is_hopeless, passed_on
 from runtime.http.transport import Exchange, Outgoing
 from runtime.http.vendor_errors import VendorError, vendor_error
@@ -127,7 +128,7 @@ class Call:
         if status == 429 and is_hopeless(limits, vendor.code):
             kept |= NO_RETRY
             hint = "waiting does not help: the vendor's account has no credit, or its plan does not have this model"
-        code = self._text(vendor.code)
+        code = self._text(code_of(status, vendor))
         if status in (401, 403):
             hint = f"the key of provider `{self.provider_id}` was not accepted"
             if self._sent_our_key:
