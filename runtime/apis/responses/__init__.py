@@ -9,7 +9,9 @@ from collections.abc import AsyncIterator
 from typing import Protocol
 
 from runtime.apis._api import Api, Store, route
+from runtime.apis.responses.compaction import CompactedResponse, CompactRequest
 from runtime.apis.responses.events import ResponseEvent
+from runtime.apis.responses.input_tokens import CountInputTokensRequest, InputTokens
 from runtime.apis.responses.kept import (
     DeletedResponse,
     GetResponseRequest,
@@ -47,6 +49,21 @@ class Responses(Protocol):
     @route("WS", "/v1/responses", aliases=("/v1/openai/v1/responses",), streams=ResponseEvent)
     def converse(self, requests: AsyncIterator[SocketRequest]) -> AsyncIterator[Frames]:
         """Answer one message after the other. The last response can be continued here even with `store: false`."""
+        ...
+
+    @route("POST", "/v1/responses/input_tokens", aliases=("/v1/openai/v1/responses/input_tokens",))
+    async def count_input_tokens(self, request: CountInputTokensRequest) -> InputTokens:
+        """Count what a model would read for a response. 404 for an unknown model, response or conversation, named."""
+        ...
+
+    @route(
+        "POST",
+        "/v1/responses/compact",
+        aliases=("/v1/openai/v1/responses/compact",),
+        returns=CompactedResponse,
+    )
+    async def compact_response(self, request: CompactRequest) -> Reply:
+        """Make a conversation shorter: its model summarises what was answered and done. 404 for an unknown one."""
         ...
 
     @route("GET", "/v1/responses", aliases=("/v1/openai/v1/responses",), returns=ResponseList)

@@ -107,8 +107,24 @@ class ResponseStreamOptions(TypedDict, total=False):
     ]
 
 
-class ResponseSettings(ExtensibleRequest):
-    """What a model is to answer to, and with what it may help itself."""
+class ContextManagement(TypedDict, total=False):
+    """A way to keep a conversation short."""
+
+    type: Required[Annotated[Literal["compaction"], Field(description="Always `compaction`.")]]
+    compact_threshold: Required[
+        Annotated[
+            int,
+            Field(
+                ge=1,
+                description="How many tokens a conversation has at most before it is summarised, counted as"
+                " `/v1/responses/input_tokens` does.",
+            ),
+        ]
+    ]
+
+
+class ResponseHistory(ExtensibleRequest):
+    """What a model is to read."""
 
     model: ResourceId = Field(
         min_length=1, description="The model that answers: `provider_id/provider_model_id`, or an alias."
@@ -127,6 +143,23 @@ class ResponseSettings(ExtensibleRequest):
         None,
         description="The conversation that this continues, and to which it adds its input and output. Default: none.",
     )
+
+    @model_validator(mode="after")
+    def _continues_one(self) -> Self:
+        if self.previous_response_id is not None and self.conversation is not None:
+            message = "`previous_response_id` and `conversation` cannot both be given: each is a history"
+            raise PydanticCustomError("two_histories", message, {"inside": "conversation"})
+        return self
+
+    @property
+    def conversation_id(self) -> str | None:
+        """The conversation's id in either form."""
+        return self.conversation["id"] if isinstance(self.conversation, dict) else self.conversation
+
+
+class ResponseSettings(ResponseHistory):
+    """What a model is to answer to, and with what it may help itself."""
+
     tools: Tools | None = Field(None, description="What the model may call. Default: nothing.")
     tool_choice: ToolChoice | None = Field(
         None, description="`none`, `auto`, `required`, or a tool, or those that are allowed. Default: `auto`."
@@ -141,18 +174,6 @@ class ResponseSettings(ExtensibleRequest):
         description="What happens to a conversation longer than the model reads: with `auto` its oldest part is left"
         " out, with `disabled` that is an error. The default is `disabled`.",
     )
-
-    @model_validator(mode="after")
-    def _continues_one(self) -> Self:
-        if self.previous_response_id is not None and self.conversation is not None:
-            message = "`previous_response_id` and `conversation` cannot both be given: each is a history"
-            raise PydanticCustomError("two_histories", message, {"inside": "conversation"})
-        return self
-
-    @property
-    def conversation_id(self) -> str | None:
-        """The conversation's id in either form."""
-        return self.conversation["id"] if isinstance(self.conversation, dict) else self.conversation
 
 
 class CreateResponseRequest(ResponseSettings):
@@ -213,8 +234,10 @@ class CreateResponseRequest(ResponseSettings):
         None, description="Whether to answer at once and make the response afterwards. The default is false."
     )
     guardrails: list[Any] | bool | None = Field(None, description="Checks of input and output. Default: none.")
-    context_management: list[dict[str, Any]] | None = Field(
-        None, description="When a long conversation is compacted. Default: never."
+    context_management: Annotated[list[ContextManagement], Field(max_length=1)] | None = Field(
+        None,
+        description="When a conversation is compacted before the model is asked; the output then begins with the"
+        " compaction. Default: never.",
     )
     service_tier: str | None = Field(
         None,

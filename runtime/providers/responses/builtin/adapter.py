@@ -11,15 +11,20 @@ from runtime.apis.responses import (
     ListResponsesRequest,
     ResponseRequest,
 )
+from runtime.apis.responses.compaction import CompactRequest
+from runtime.apis.responses.input_tokens import CountInputTokensRequest, InputTokens
 from runtime.apis.responses.kept import DeletedResponse, InputItemsRequest
 from runtime.apis.responses.socket import SocketRequest
+from runtime.context import warn
 from runtime.ids import new_position
 from runtime.provider import ProviderContext
 from runtime.providers.responses.builtin.answering import Answering
 from runtime.providers.responses.builtin.background import Background
+from runtime.providers.responses.builtin.compact import compact
 from runtime.providers.responses.builtin.config import ResponsesConfig
 from runtime.providers.responses.builtin.continuing import Continuing
 from runtime.providers.responses.builtin.conversing import Conversing
+from runtime.providers.responses.builtin.counting import count
 from runtime.providers.responses.builtin.holding import Holding
 from runtime.providers.responses.builtin.keeping import Kept
 from runtime.providers.responses.builtin.making import Making
@@ -53,6 +58,16 @@ class BuiltinResponses:
 
     def converse(self, requests: AsyncIterator[SocketRequest]) -> AsyncIterator[Frames]:
         return Conversing(self._preparing, self._kept).answer(requests)
+
+    async def count_input_tokens(self, request: CountInputTokensRequest) -> InputTokens:
+        asked = await self._preparing.asked(request, self._kept.mine())
+        counted = await count(asked, self._preparing.inference)
+        if not counted.is_exact:
+            warn(f"the provider of `{request.model}` does not count tokens: this is an estimate with cl100k_base")
+        return InputTokens(input_tokens=counted.tokens)
+
+    async def compact_response(self, request: CompactRequest) -> Reply:
+        return await compact(request, self._preparing, self._kept)
 
     async def cancel_response(self, request: ResponseRequest) -> Reply:
         return await self._background.cancel(request.response_id)

@@ -53,7 +53,7 @@ class Background:
         prepared = await self._preparing.prepare(request, self._kept.mine(), answering)
         answering.queue()
         response_id: str = answering.response["id"]
-        await self._kept.mine().write(Insert(RESPONSES, values_of(prepared)))
+        await self._kept.mine().write(Insert(RESPONSES, values_of(prepared.answering, prepared.history)))
         if frames := answering.take():
             await self.telling.keep(response_id, frames)
         self._contexts[response_id] = RequestContext(

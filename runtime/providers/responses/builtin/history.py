@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from runtime.apis.responses.request import ResponseSettings
+from runtime.apis.responses.request import ResponseHistory
 from runtime.apis.responses.whole import whole_items
 from runtime.errors import NotFound, RequestError
 from runtime.ids import ordered_id, position_in
@@ -68,7 +68,7 @@ class Recalled:
 
 
 async def history_of(
-    request: ResponseSettings,
+    request: ResponseHistory,
     rows: SqlStore,
     position: int,
     continuing: Continuing,

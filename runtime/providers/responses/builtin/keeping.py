@@ -17,8 +17,9 @@ from runtime.apis.responses.kept import (
 )
 from runtime.context import current
 from runtime.errors import NotFound
+from runtime.providers.responses.builtin.answering import Answering
 from runtime.providers.responses.builtin.continuing import Continuing
-from runtime.providers.responses.builtin.history import items_before_answer
+from runtime.providers.responses.builtin.history import History, items_before_answer
 from runtime.providers.responses.builtin.holding import READ, Holding, settled
 from runtime.providers.responses.builtin.preparing import Prepared
 from runtime.providers.responses.builtin.tables import RESPONSES
@@ -39,6 +40,10 @@ class Kept:
 
     def mine(self) -> SqlStore:
         return self._store.for_user(current().user)
+
+    async def keep(self, answering: Answering, history: History) -> None:
+        """A response that has ended and was told to nobody."""
+        await self.mine().write(Insert(RESPONSES, values_of(answering, history)))
 
     def record(self, prepared: Prepared) -> Record:
         """The row of a response that is being made."""
@@ -94,7 +99,7 @@ class Record:
 
     async def begin(self) -> None:
         """Keep it before anybody hears of it, so that its id leads to it whatever happens. Raises Unavailable."""
-        values = values_of(self._prepared)
+        values = self._values()
         until = self._holding.hold(values["id"])
         try:
             await self._rows.write(Insert(RESPONSES, values | {"held_until": until}))
@@ -105,7 +110,7 @@ class Record:
 
     async def end(self) -> None:
         """Keep it as it is now. Raises Unavailable."""
-        values = values_of(self._prepared)
+        values = self._values()
         if not self._is_there:
             await self._rows.write(Insert(RESPONSES, values))
             return
@@ -113,20 +118,23 @@ class Record:
         changed = {"status": values["status"], "response": values["response"], "held_until": None}
         await self._rows.write(Update(RESPONSES, changed, eq("id", values["id"])))
 
+    def _values(self) -> Json:
+        return values_of(self._prepared.answering, self._prepared.history)
 
-def values_of(prepared: Prepared) -> Json:
+
+def values_of(answering: Answering, history: History) -> Json:
     """The columns of a response's row."""
-    response = prepared.answering.response
+    response = answering.response
     return {
         "id": response["id"],
-        "position": prepared.answering.position,
+        "position": answering.position,
         "created": response["created_at"],
         "status": response["status"],
         "model": response["model"],
-        "ancestors": prepared.history.ancestors,
-        "conversation": prepared.history.conversation,
-        "place": prepared.history.place,
-        "input": encode(prepared.history.own),
+        "ancestors": history.ancestors,
+        "conversation": history.conversation,
+        "place": history.place,
+        "input": encode(history.own),
         "response": encode(response),
     }
 

@@ -23,6 +23,8 @@ from runtime.errors import StackError, UpstreamError
 from runtime.providers.responses.builtin.answering import Answering
 from runtime.providers.responses.builtin.asking import chat_request
 from runtime.providers.responses.builtin.calls import Call
+from runtime.providers.responses.builtin.compacting import Compacted, Compacting
+from runtime.providers.responses.builtin.truncating import is_too_long, truncated
 from runtime.providers.responses.builtin.turn import BROKEN_OFF, Turn
 from runtime.sse import EventStream, Frames, Json, Reply
 
@@ -42,6 +44,8 @@ class Tool(Protocol):
 class Plan:
     """What is asked. settings: of each chat completion; messages: of the first one. tools: those that are run here, by
     name. most_turns: how often the model is asked at most; most_calls: how many calls are run here, None for any.
+    truncates: whether messages are left out where they are too long for the model. compacting: what makes them shorter
+    before it is asked.
     """
 
     settings: Json
@@ -49,6 +53,8 @@ class Plan:
     tools: Mapping[str, Tool]
     most_turns: int
     most_calls: int | None = None
+    truncates: bool = False
+    compacting: Compacting | None = None
 
 
 class Loop:
@@ -59,9 +65,14 @@ class Loop:
         self._messages = [*plan.messages]
         self._settings = plan.settings
         self._calls_left = plan.most_calls
+        self._compacted: Compacted | None = None
 
     async def begin(self) -> Reply | EventStream:
         """Ask for the first time. Raises what the model's provider raises before its answer begins."""
+        if (compacting := self._plan.compacting) is not None:
+            self._compacted = await compacting.compacted(self._settings, self._messages, self._answering)
+            if self._compacted is not None:
+                self._messages = [*self._compacted.messages]
         return await self._ask()
 
     async def run(self, answer: Reply | EventStream) -> AsyncGenerator[Frames, None]:
@@ -69,6 +80,8 @@ class Loop:
         what means that nobody waits any more.
         """
         self._answering.begin()
+        if self._compacted is not None:
+            self._compacted.tell(self._answering)
         if frames := self._answering.take():
             yield frames
         turn: Turn | None = None
@@ -100,6 +113,16 @@ class Loop:
             yield frames
 
     async def _ask(self) -> Reply | EventStream:
+        for shorter in truncated(self._messages) if self._plan.truncates else ():
+            try:
+                return await self._ask_once()
+            except StackError as error:
+                if not is_too_long(error):
+                    raise
+                self._messages = shorter
+        return await self._ask_once()
+
+    async def _ask_once(self) -> Reply | EventStream:
         asked = chat_request(self._settings, self._messages, stream=self._answering.streams)
         return await self._inference.chat_completion(asked)
 

@@ -6,7 +6,8 @@ references.
 
     reasoning, message of the assistant, function calls   one assistant's message, as far as they follow each other
     file_search_call                                      nothing: what was found is in the answer after it
-    compaction                                            what a system says
+    compaction                                            what a system says, first of all, in place of everything
+                                                          before it but messages of users, systems and developers
 """
 
 from __future__ import annotations
@@ -18,16 +19,22 @@ from runtime.apis.responses.items import kind_of
 from runtime.errors import RequestError
 from runtime.sse import Json
 
-COMPACTED = "This is what the conversation before came down to:\n\n"
+COMPACTED = (
+    "The conversation so far was summarised. Of what went before the summary, only the user's messages are left, below."
+    " The summary:\n\n"
+)
+_INSTRUCTS = ("system", "developer")
 
 
 def messages_of(items: Iterable[Json], *, opened: Callable[[str], str | None]) -> list[Json]:
-    """opened: what is in an encrypted content; None for one that cannot be read, which is left out. Raises RequestError
-    for the output of a call that is not there.
+    """opened: what is in an encrypted content; None for one that cannot be read: a thought is then left out. Raises
+    RequestError for the output of a call that is not there, and for a compaction that cannot be read.
     """
     found: list[Json] = []
     last: Json | None = None  # the assistant's message that may still grow
     called: set[str] = set()
+    summary: Json | None = None
+    first = 0  # the place of the summary: behind what systems say at the beginning
     for item in items:
         kind = kind_of(item)
         if kind == "reasoning":
@@ -55,10 +62,26 @@ def messages_of(items: Iterable[Json], *, opened: Callable[[str], str | None]) -
         elif kind == "message":
             found.append({"role": item["role"], "content": _content(item["content"])})
             last = None
-        elif kind == "compaction" and (summary := opened(item["encrypted_content"])):
-            found.append({"role": "system", "content": COMPACTED + summary})
+        elif kind == "compaction":
+            summary = _summary(item, opened)
+            found = [message for message in found if message["role"] not in ("assistant", "tool")]
+            first = next((at for at, message in enumerate(found) if message["role"] not in _INSTRUCTS), len(found))
             last = None
+            called.clear()
+    if summary is not None:
+        found.insert(first, summary)
     return found
+
+
+def _summary(item: Json, opened: Callable[[str], str | None]) -> Json:
+    summary = opened(item["encrypted_content"])
+    if summary is None:
+        raise RequestError(
+            f"The compaction `{str(item.get('id'))[:100]}` cannot be read: it was not made here, or it was changed",
+            hint="send the items that it stands for, or name its response as `previous_response_id`",
+            param="input",
+        )
+    return {"role": "system", "content": COMPACTED + summary}
 
 
 def _assistant(found: list[Json], last: Json | None) -> Json:

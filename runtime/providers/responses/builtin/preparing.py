@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from runtime.apis.file_processors import FileProcessors
 from runtime.apis.files import Files
-from runtime.apis.inference import Inference
+from runtime.apis.inference import ChatCompletionRequest, Inference
 from runtime.apis.responses import CreateResponseRequest
+from runtime.apis.responses.request import ResponseHistory
 from runtime.apis.vector_stores import VectorStores
 from runtime.errors import NotSupported, RequestError
 from runtime.http.pages import Pages
+from runtime.ids import new_position
 from runtime.provider import ProviderContext
 from runtime.providers.responses.builtin.answering import Answering
-from runtime.providers.responses.builtin.asking import chat_settings, function_tool
+from runtime.providers.responses.builtin.asking import chat_request, chat_settings, function_tool
+from runtime.providers.responses.builtin.compacting import Compacting
 from runtime.providers.responses.builtin.config import ResponsesConfig
 from runtime.providers.responses.builtin.continuing import Continuing
 from runtime.providers.responses.builtin.history import History, Recalled, history_of
@@ -42,6 +46,15 @@ class Prepared:
             await self.continuing.join(self.history.conversation, self.history.own, self.answering)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Read:
+    """What a model is to read. items: those of the history, with the contents of files. opened: see `messages_of`."""
+
+    history: History
+    items: list[Json]
+    opened: Callable[[str], str | None]
+
+
 class Preparing:
     """store: of what is kept of responses."""
 
@@ -49,7 +62,7 @@ class Preparing:
         self, config: ResponsesConfig, context: ProviderContext, store: SqlStore, continuing: Continuing
     ) -> None:
         self._continuing = continuing
-        self._inference = context.api(Inference)  # type: ignore[type-abstract]
+        self.inference = context.api(Inference)  # type: ignore[type-abstract]
         self._stores = context.optional_api(VectorStores)  # type: ignore[type-abstract]
         files = context.optional_api(Files)  # type: ignore[type-abstract]
         processors = context.optional_api(FileProcessors)  # type: ignore[type-abstract]
@@ -72,26 +85,56 @@ class Preparing:
         Raises NotFound, RequestError and NotSupported for what is wrong with the request, Unavailable.
         """
         _check(request)
-        history = await history_of(request, rows, answering.position, self._continuing, recalled)
-        seals = request.includes("reasoning.encrypted_content")
-        seal = await self._seals.load() if seals or any("encrypted_content" in item for item in history.items) else None
-        answering.seal = seal.close if seal and seals else None
-        loop = Loop(self._plan(request, await self._inputs.readable(history.items), seal), self._inference, answering)
-        return Prepared(answering=answering, loop=loop, history=history, continuing=self._continuing)
+        read = await self.read(request, rows, answering.position, recalled)
+        if request.includes("reasoning.encrypted_content"):
+            answering.seal = (await self._seals.load()).close
+        loop = Loop(await self._plan(request, read), self.inference, answering)
+        return Prepared(answering=answering, loop=loop, history=read.history, continuing=self._continuing)
 
-    def _plan(self, request: CreateResponseRequest, items: list[Json], seal: Seal | None) -> Plan:
-        messages = messages_of(items, opened=seal.open if seal else lambda _: None)
-        if request.instructions:
-            messages.insert(0, {"role": "system", "content": request.instructions})
+    async def asked(self, request: CreateResponseRequest, rows: SqlStore) -> ChatCompletionRequest:
+        """What the model would be asked at first, if nothing were compacted. Raises what `prepare` does."""
+        _check(request)
+        plan = await self._plan(request, await self.read(request, rows, new_position()))
+        return chat_request(plan.settings, [*plan.messages], stream=False)
+
+    async def read(
+        self, request: ResponseHistory, rows: SqlStore, position: int, recalled: Recalled | None = None
+    ) -> Read:
+        """See `history_of`, and `Inputs.readable`."""
+        history = await history_of(request, rows, position, self._continuing, recalled)
+        is_sealed = any("encrypted_content" in item for item in history.items)
+        opened = (await self._seals.load()).open if is_sealed else lambda _: None
+        return Read(history=history, items=await self._inputs.readable(history.items), opened=opened)
+
+    async def seal(self) -> Seal:
+        """Raises Unavailable."""
+        return await self._seals.load()
+
+    async def _plan(self, request: CreateResponseRequest, read: Read) -> Plan:
+        functions, ours = self._tools(request)
+        messages = _messages(request, read.items, read.opened)
         if not messages:
             raise RequestError("There is nothing to answer: neither `input` nor anything before it", param="input")
-        functions, ours = self._tools(request)
         return Plan(
             settings=chat_settings(request, functions),
             messages=messages,
             tools=ours,
             most_turns=request.max_infer_iters or self._most_turns,
             most_calls=request.max_tool_calls,
+            truncates=request.truncation == "auto",
+            compacting=await self._compacting(request, read),
+        )
+
+    async def _compacting(self, request: CreateResponseRequest, read: Read) -> Compacting | None:
+        if not request.context_management:
+            return None
+        [management] = request.context_management
+        seal = await self._seals.load()
+        return Compacting(
+            threshold=management["compact_threshold"],
+            inference=self.inference,
+            seal=seal,
+            messages=lambda item: _messages(request, [*read.items, item], seal.open),
         )
 
     def _tools(self, request: CreateResponseRequest) -> tuple[list[Json], dict[str, Tool]]:
@@ -117,7 +160,12 @@ class Preparing:
         return functions, ours
 
 
-_NOT_YET = ("guardrails", "context_management", "prompt")
+_NOT_YET = ("guardrails", "prompt")
+
+
+def _messages(request: CreateResponseRequest, items: list[Json], opened: Callable[[str], str | None]) -> list[Json]:
+    messages = messages_of(items, opened=opened)
+    return [{"role": "system", "content": request.instructions}, *messages] if request.instructions else messages
 
 
 def _check(request: CreateResponseRequest) -> None:

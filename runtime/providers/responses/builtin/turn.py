@@ -47,7 +47,7 @@ class Turn:
             thought = next((said for name in REASONING if (said := delta.get(name)) and isinstance(said, str)), None)
             if thought:
                 self._opened(_Thought).add(thought)
-            if text := _text(delta.get("content")):
+            if text := text_of(delta.get("content")):
                 logprobs = (choice.get("logprobs") or {}).get("content")
                 self._opened(_Text).add(text, logprobs)
             if refusal := delta.get("refusal"):
@@ -256,7 +256,7 @@ def _message(answering: Answering) -> Json:
     }
 
 
-def _text(content: Any) -> str:
+def text_of(content: Any) -> str:
     """Content is a text; some providers send parts."""
     if isinstance(content, list):
         return "".join(part.get("text") or "" for part in content)

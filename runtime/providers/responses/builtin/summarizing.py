@@ -1,0 +1,60 @@
+"""What a conversation comes down to, in the words of a model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from runtime.apis.inference import Inference
+from runtime.errors import UpstreamError
+from runtime.providers.responses.builtin.asking import chat_request
+from runtime.providers.responses.builtin.turn import text_of
+from runtime.sse import Json, Reply
+
+_TASK = (
+    "You summarise a conversation between a user and an assistant for an assistant that will go on with it. That one"
+    " reads the user's messages and your summary, and nothing else. Write what the assistant answered and did, what"
+    " tools gave back, which facts, names, numbers and decisions are still needed, and what remains to be done. Write"
+    " the summary alone; do not answer the user."
+)
+_SAME = ("model", "store", "service_tier", "safety_identifier", "prompt_cache_key", "user", "reasoning_effort")
+"""The settings of a chat completion that are those of its summary too."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Summary:
+    """usage: as chat completions have it; None where the provider does not count."""
+
+    text: str
+    usage: Json | None
+
+
+async def summarize(messages: Sequence[Any], settings: Json, inference: Inference, *, wishes: str = "") -> Summary:
+    """messages, settings: of a chat completion. wishes: what else is to be observed. Raises what the model's provider
+    raises, UpstreamError for an answer without text.
+    """
+    asked = [
+        {"role": "system", "content": f"{_TASK}\n\n{wishes}".rstrip()},
+        {"role": "user", "content": "The conversation:\n\n" + "\n\n".join(_told(messages)) + "\n\nThe summary:"},
+    ]
+    same = {name: settings[name] for name in _SAME if name in settings}
+    answer = await inference.chat_completion(chat_request(same, asked, stream=False))
+    assert isinstance(answer, Reply), "no stream was asked for"
+    made = answer.value()
+    text = next((text_of(choice["message"].get("content")) for choice in made.get("choices") or ()), "").strip()
+    if not text:
+        raise UpstreamError("The model was to summarise the conversation, and wrote nothing", provider_id="responses")
+    return Summary(text=text, usage=made.get("usage"))
+
+
+def _told(messages: Sequence[Any]) -> Iterator[str]:
+    """One text for everything that was said and done. Images are only named."""
+    for message in messages:
+        content = message.get("content") or message.get("refusal") or ""
+        if isinstance(content, list):
+            content = "\n".join(part.get("text") or "[an image]" for part in content)
+        if content:
+            yield f"{message['role']}: {content}"
+        for call in message.get("tool_calls") or ():
+            yield f"{message['role']} calls: {call['function']['name']}({call['function']['arguments']})"
