@@ -25,7 +25,7 @@ from runtime.context import current
 from runtime.errors import NotFound, RequestError
 from runtime.ids import new_id, new_position
 from runtime.provider import ProviderContext
-from runtime.providers.conversations.builtin.appending import Appending, inserts, with_ids
+from runtime.providers.conversations.builtin.appending import Appending, inserts, positions_for, with_ids
 from runtime.providers.conversations.builtin.given import given_items, with_new_ids
 from runtime.providers.conversations.builtin.tables import CONVERSATIONS, ITEMS, SCHEMA, STORE
 from runtime.sse import Json, Reply
@@ -51,16 +51,17 @@ class BuiltinConversations:
     async def create_conversation(self, request: CreateConversationRequest) -> Conversation:
         position = new_position()
         items = given_items(request.items or (), position)
+        positions = positions_for(items)
         created = position // 1_000_000
         conversation_id = new_id("conv_") + new_id("")  # 48 digits, which servers of other versions ask for
         row = {
             "id": conversation_id,
             "created": created,
             "used": created,
-            "last": position + max(0, len(items) - 1),
+            "last": positions[-1] if positions else position,
             "metadata": request.metadata or {},
         }
-        await self._mine().write(Insert(CONVERSATIONS, row), *inserts(conversation_id, items, position))
+        await self._mine().write(Insert(CONVERSATIONS, row), *inserts(conversation_id, items, positions))
         return _shown(row)
 
     async def get_conversation(self, request: ConversationRequest) -> Conversation:

@@ -3,7 +3,7 @@ one that somebody has seen.
 
 An append takes positions behind the conversation's last one and makes its own the last, in one transaction. Where
 another append was faster, nothing is changed, and it tries again with later positions: there is no lock that could be
-left behind. Only those of one process wait for each other, since all but one would try in vain.
+left behind. Where that happens, those of one process wait for each other, since all but one would try in vain.
 """
 
 from __future__ import annotations
@@ -43,42 +43,60 @@ class Appending:
 
         Raises Duplicate if it has an item with one of the ids, Conflict if others append all the time, Unavailable.
         """
-        turn = self._turns.setdefault(conversation_id, asyncio.Lock())
-        async with turn:
-            return await _append(rows, conversation_id, items)
-
-
-async def _append(rows: SqlStore, conversation_id: str, items: Sequence[Json]) -> bool:
-    first = 0
-    again: list[Statement] = []
-    for _ in range(_MOST_TRIES):
-        first = max(new_position(), first)
-        last = first + len(items) - 1
-        change = {"last": last, "used": last // 1_000_000}
-        takes = Update(CONVERSATIONS, change, eq("id", conversation_id) & below("last", first), expect=1)
         try:
-            await rows.write(takes, *again, *inserts(conversation_id, items, first))
+            await _write(rows, conversation_id, items)
+            return True
+        except (Stale, Duplicate):
+            turn = self._turns.setdefault(conversation_id, asyncio.Lock())
+        async with turn:
+            return await _write_again(rows, conversation_id, items)
+
+
+async def _write_again(rows: SqlStore, conversation_id: str, items: Sequence[Json]) -> bool:
+    came_again: list[Statement] = []
+    for _ in range(_MOST_TRIES):
+        row = await rows.first(Select(CONVERSATIONS, eq("id", conversation_id), ("last",)))
+        if row is None:
+            return False
+        try:
+            await _write(rows, conversation_id, items, *came_again, behind=row["last"])
             return True
         except Stale:
-            row = await rows.first(Select(CONVERSATIONS, eq("id", conversation_id), ("last",)))
-            if row is None:
-                return False
-            first = row["last"] + 1
+            continue
         except Duplicate:
-            if again:
+            if came_again:
                 raise
-            # Some may have been deleted and come again: then their old places go.
-            again = [Delete(ITEMS, with_ids(conversation_id, items) & eq("item", None))]
+            # Some may have been deleted: then their old places go.
+            came_again = [Delete(ITEMS, with_ids(conversation_id, items) & eq("item", None))]
     raise Conflict(f"Others add to the conversation `{conversation_id}` all the time", hint="try again")
 
 
-def inserts(conversation_id: str, items: Sequence[Json], first: int) -> list[Statement]:
-    """The rows of items. first: the position of the first one."""
+async def _write(
+    rows: SqlStore, conversation_id: str, items: Sequence[Json], *before: Statement, behind: int = 0
+) -> None:
+    """Raises Stale where the conversation is not there, or has items behind the positions that are taken."""
+    positions = positions_for(items, behind)
+    change = {"last": positions[-1], "used": positions[-1] // 1_000_000}
+    takes = Update(CONVERSATIONS, change, eq("id", conversation_id) & below("last", positions[0]), expect=1)
+    await rows.write(takes, *before, *inserts(conversation_id, items, positions))
+
+
+def positions_for(items: Sequence[Json], behind: int = 0) -> list[int]:
+    """A new position for each, greater than `behind`, which is more than the clock says where another's is ahead."""
+    positions = [new_position() for _ in items]
+    if positions and positions[0] <= behind:
+        ahead = behind + 1 - positions[0]
+        positions = [position + ahead for position in positions]
+    return positions
+
+
+def inserts(conversation_id: str, items: Sequence[Json], positions: Sequence[int]) -> list[Statement]:
+    """The rows of items."""
     return [
         Insert(
             ITEMS, {"conversation_id": conversation_id, "id": item["id"], "position": position, "item": encode(item)}
         )
-        for position, item in enumerate(items, first)
+        for position, item in zip(positions, items, strict=True)
     ]
 
 
