@@ -11,7 +11,11 @@ from runtime.access import User
 from runtime.apis.conversations import AppendItems, ConversationRequest, CreateConversationRequest, ReadConversation
 from runtime.context import RequestContext, serving
 from runtime.errors import NotFound
+from runtime.providers.conversations.builtin.tables import CONVERSATIONS
+from runtime.stack.retention import Retention
+from runtime.storage.sql import Update, eq
 from tests.conformance.conversations.talking import Talking, said, texts_of
+from tests.support.stacks import adapter_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 CALL = {"type": "function_call", "call_id": "call_1", "name": "get_weather", "arguments": '{"city": "Rome"}'}
@@ -47,6 +51,20 @@ async def test_nothing_of_a_deleted_conversation_is_in_the_database(talking: Tal
     assert len(await talking.rows()) == len(before) + 7
     await talking.done("DELETE", f"/{conversation}")
     assert await talking.rows() == before
+
+
+async def test_a_conversation_is_too_old_when_nothing_was_added_for_so_long(talking: Talking) -> None:
+    old, used = await talking.begun(said("old")), await talking.begun(said("older"))
+    store = adapter_of(talking.stack, "conversations")._store
+    for conversation in (old, used):
+        await store.write(Update(CONVERSATIONS, {"used": 10}, eq("id", conversation)))
+    await talking.added(used, said("again"))
+    before = await talking.rows()
+    gone = await Retention(talking.stack._stores, {"conversations": 3600.0}).turn()
+    assert gone == {"conversations": 1}
+    await talking.refused_with(404, "GET", f"/{old}")
+    assert texts_of(await talking.walked(used)) == ["older", "again"]
+    assert len(await talking.rows()) == len(before) - 2
 
 
 async def test_items_keep_what_they_are_and_get_an_id_and_a_status(talking: Talking) -> None:

@@ -50,8 +50,8 @@ def run_config(name: str, upstream: Upstream, postgres_url: str | None = None) -
     }
 
 
-async def use(server: ServerProcess) -> None:
-    """Have it keep something of each kind."""
+async def use(server: ServerProcess) -> str:
+    """Have it keep something of each kind. Returns the id of a conversation."""
     await server.until("provider started")
     for number in range(3):
         body = {"model": f"vendor/{CHAT_MODEL}", "messages": [{"role": "user", "content": f"Say {number}"}]}
@@ -66,12 +66,22 @@ async def use(server: ServerProcess) -> None:
     model = {"model_id": "mine", "provider_id": "vendor", "provider_model_id": CHAT_MODEL}
     status, answer = await server.ask("POST", "/v1/models", json=model)
     assert status == 200, answer
+    said = [{"type": "message", "role": "user", "content": f"Say {number}"} for number in range(3)]
+    talk = {"metadata": {"topic": "\N{LLAMA}"}, "items": said}
+    status, conversation = await server.ask("POST", "/v1/conversations", json=talk)
+    assert status == 200, conversation
+    found: str = conversation["id"]
+    return found
 
 
-async def kept(server: ServerProcess) -> dict[str, Any]:
+async def kept(server: ServerProcess, conversation: str) -> dict[str, Any]:
     """All of it, as its API tells of it."""
     await server.until("provider started")
-    found = {path: (await server.ask("GET", path))[1]["data"] for path in ("/v1/chat/completions", "/v1/files")}
+    items = f"/v1/conversations/{conversation}/items"
+    lists = ("/v1/chat/completions", "/v1/files", items)
+    found = {path: (await server.ask("GET", path))[1]["data"] for path in lists}
+    found["conversation"] = (await server.ask("GET", f"/v1/conversations/{conversation}"))[1]["metadata"]
+    assert len(found[items]) == 3
     contents = {}
     async with aiohttp.ClientSession() as session:
         for file in found["/v1/files"]:
@@ -101,12 +111,13 @@ async def test_a_stack_moves_to_postgres_and_back(
         (folder / "run.yaml").write_text(json.dumps(configs[name]))
     archive, again = str(tmp_path / "here.tar.gz"), str(tmp_path / "there.tar")
     async with server_process(configs["here"], there["here"]) as server:
-        await use(server)
-        before = await kept(server)
+        conversation = await use(server)
+        before = await kept(server, conversation)
         exported = done(cli, "stack-storage-export", "here", archive)  # beside a server that runs
     assert before["contents"] == FILES
     counts = {part["kind"]: (part["rows"], part["files"]) for part in exported["parts"]}
-    assert counts == {"completions": (3, 0), "files": (3, 3), "registrations": (1, 0)}
+    talk = {"conversations": (1, 0), "conversations_items": (3, 0)}
+    assert counts == {"completions": (3, 0), **talk, "files": (3, 3), "registrations": (1, 0)}
 
     would = done(cli, "stack-storage-import", "there", archive, "--dry-run")
     assert checksums(would["parts"]) == checksums(exported["parts"])
@@ -115,14 +126,14 @@ async def test_a_stack_moves_to_postgres_and_back(
     assert checksums(imported["parts"]) == checksums(exported["parts"])
     assert all(part["is_same"] and part["added"] == part["rows"] for part in imported["parts"])
     async with server_process(configs["there"], there["there"]) as server:
-        assert await kept(server) == before
+        assert await kept(server, conversation) == before
         refused = cli("stack", "storage", "import", "there", archive, "--merge")
         assert (refused.code, "is in use by another process" in refused.err) == (5, True)
 
     assert checksums(done(cli, "stack-storage-export", "there", again)["parts"]) == checksums(exported["parts"])
     assert done(cli, "stack-storage-import", "back", again)["parts"] == imported["parts"]
     async with server_process(configs["back"], there["back"]) as server:
-        assert await kept(server) == before
+        assert await kept(server, conversation) == before
 
 
 @pytest.fixture

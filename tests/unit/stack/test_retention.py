@@ -10,6 +10,7 @@ import pytest
 
 from runtime import discovery
 from runtime.errors import ConfigInvalid, Unavailable
+from runtime.providers.conversations.builtin import tables as conversations_tables
 from runtime.providers.files._shared import tables as files_tables
 from runtime.providers.prompts.builtin import tables as prompts_tables
 from runtime.routing import stored_completions
@@ -175,7 +176,7 @@ async def test_a_stack_that_runs_does_it(tmp_path: Path, monkeypatch: pytest.Mon
     assert begun == [{"jobs": 2 * DAY_S}]
 
 
-SCHEMAS = [SCHEMA, stored_completions.SCHEMA, files_tables.SCHEMA, prompts_tables.SCHEMA]
+SCHEMAS = [SCHEMA, stored_completions.SCHEMA, files_tables.SCHEMA, prompts_tables.SCHEMA, conversations_tables.SCHEMA]
 
 
 @pytest.mark.parametrize("schema", SCHEMAS, ids=lambda one: one.name)
