@@ -44,7 +44,7 @@ def whole_items(given: str | Iterable[Any] | None, new_id: Callable[[str], str])
 
 def prefix_of(kind: str) -> str:
     """What the id of an item of this type begins with."""
-    return _PREFIX[kind]
+    return _PREFIX.get(kind, "item_")
 
 
 def _part(role: str, text: str) -> Json:

@@ -93,6 +93,8 @@ async def test_references_are_found_in_the_conversation(talking: Talking) -> Non
     items = await talking.walked(conversation)
     assert texts_of(items) == ["Say this again", "Say this again", "Again"]
     assert len({item["id"] for item in items}) == 3, "what comes again has an id of its own"
+    await talking.whole([said("one", id="msg_1"), said("two", id="msg_1")], conversation=conversation)
+    assert texts_of((await talking.page(conversation, limit=3))["data"]) == ["Again", "two", "one"]
 
 
 async def test_what_fails_adds_nothing(talking: Talking) -> None:

@@ -78,6 +78,21 @@ async def test_responses_and_appends_at_once_leave_each_whole(pair: tuple[Talkin
     assert len(items) == 40
 
 
+async def test_two_servers_that_add_to_two_conversations_do_not_hinder_each_other(
+    pair: tuple[Talking, Talking],
+) -> None:
+    conversations = [await pair[0].begun(), await pair[1].begun()]
+
+    async def write(writer: int) -> None:
+        for number in range(APPENDS):
+            await pair[writer % 2].added(conversations[(writer // 2 + number) % 2], said(f"{writer}/{number}"))
+
+    async with asyncio.timeout(LIMIT_S):
+        await asyncio.gather(*(write(writer) for writer in range(WRITERS)))
+    found = [text for one in conversations for text in texts_of(await pair[0].walked(one))]
+    assert sorted(found) == sorted(f"{writer}/{number}" for writer in range(WRITERS) for number in range(APPENDS))
+
+
 def _check_whole_appends(texts: list[str]) -> None:
     """Those of one append stand together and in their order, those of one writer in theirs, and none is missing."""
     appends: dict[str, list[int]] = defaultdict(list)

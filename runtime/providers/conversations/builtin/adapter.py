@@ -85,7 +85,7 @@ class BuiltinConversations:
             await self._append(request.conversation_id, items)
         except Duplicate:
             taken = await self._taken(request.conversation_id, items)
-            place = next(place for place, item in enumerate(items) if item["id"] in taken)
+            place = next((place for place, item in enumerate(items) if item["id"] in taken), 0)
             raise RequestError(
                 f"`items[{place}]` has the id `{items[place]['id']}`, which is that of an item in the conversation",
                 hint="leave out the item, or its id",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Collection, Iterable
 from functools import partial
 from typing import Any
 
@@ -35,6 +35,13 @@ def given_items(given: Iterable[Any], position: int) -> list[Json]:
     return items
 
 
-def with_new_ids(items: Sequence[Json], taken: Container[str]) -> list[Json]:
-    """The items, those with ids that are taken under new ones."""
-    return [{**item, "id": new_id(prefix_of(item["type"]))} if item["id"] in taken else item for item in items]
+def with_new_ids(items: Iterable[Json], taken: Collection[str]) -> list[Json]:
+    """The items, those with ids that are taken, or that an earlier one of them has, under new ones."""
+    found: list[Json] = []
+    seen = {*taken}
+    for item in items:
+        if item["id"] in seen:
+            item = {**item, "id": new_id(prefix_of(item["type"]))}
+        seen.add(item["id"])
+        found.append(item)
+    return found
