@@ -53,6 +53,11 @@ class OfficialClient:
     python: tuple[int, int] = (3, 11)
     beside: tuple[str, ...] = ()
     lacks: frozenset[str] = frozenset()
+    only: frozenset[str] = frozenset()
+
+    def can(self, scenario: str) -> bool:
+        """Whether it is tested in a scenario."""
+        return scenario in self.only if self.only else scenario not in self.lacks
 
     @property
     def is_node(self) -> bool:
@@ -172,7 +177,7 @@ def interpreter(wanted: tuple[int, int]) -> str | None:
 def _client(key: str, row: dict[str, Any]) -> OfficialClient:
     row["python"] = tuple(row.get("python", (3, 11)))
     row["beside"] = tuple(row.get("beside", ()))
-    row["lacks"] = frozenset(row.get("lacks", ()))
+    row |= {name: frozenset(row.get(name, ())) for name in ("lacks", "only")}
     return OfficialClient(id=key, **row)
 
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
 from openai import OpenAI
 
-from tests.support.official_clients import OfficialClient, official_clients
+from tests.processes.clients.gateway import Gateway, serving_a_vendor
+from tests.support.official_clients import OfficialClient, Running, official_clients, running
+from tests.support.shared import Shared
 from tests.support.stack_home import Home, Stack
 
 
@@ -69,3 +72,17 @@ def openai(request: pytest.FixtureRequest, stack: Stack) -> Iterator[OpenAI]:
     """The official client, at the address of today and at the one of llama-stack 0.2. It repeats nothing by itself."""
     with OpenAI(base_url=stack.url + request.param, api_key="none", max_retries=0, timeout=120) as client:
         yield client
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def gateway(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Gateway]:
+    async with serving_a_vendor(tmp_path_factory.mktemp("gateway")) as found:
+        yield found
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def client(request: pytest.FixtureRequest, shared: Shared, note: Callable[[str], None]) -> AsyncIterator[Running]:
+    wanted: OfficialClient = request.param
+    async with running(wanted, shared) as ready:
+        note(ready.who)
+        yield ready

@@ -8,36 +8,20 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-from collections.abc import AsyncIterator, Callable, Iterable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pytest
-import pytest_asyncio
 from aiohttp import web
 
-from tests.support.official_clients import OfficialClient, Running, official_clients, running
-from tests.support.server_process import server_process
-from tests.support.shared import Shared
+from tests.processes.clients.gateway import CHAT, EMBEDDING, RERANK, Gateway, check_person, each_of, having
+from tests.support.official_clients import Running, official_clients
 from tests.support.stack_home import Stack
-from tests.support.stacks import openai_at
-from tests.support.upstream import (
-    CHAT_MODEL,
-    EMBEDDING_MODEL,
-    RERANK_MODEL,
-    Seen,
-    Upstream,
-    started_stream,
-    upstream_server,
-)
+from tests.support.upstream import CHAT_MODEL, EMBEDDING_MODEL, RERANK_MODEL, Seen, started_stream
 from tests.support.upstream.texts import vector_of
 
 pytestmark = [pytest.mark.e2e, pytest.mark.network_registry, pytest.mark.asyncio(loop_scope="module")]
 
-CHAT = f"vendor/{CHAT_MODEL}"
-EMBEDDING = f"vendor/{EMBEDDING_MODEL}"
-RERANK = f"reranker/{RERANK_MODEL}"
 TEXTS = ["a cat sits here", "rates rose again"]  # as in official/driver.py
 SAME = {
     "chat", "stream", "reasoning", "streamed_reasoning", "tools", "streamed_tools", "structured", "completion",
@@ -48,61 +32,6 @@ LLAMA_STACK = ("llama-stack-client", "ogx-client")
 LIMIT_S = 20.0
 
 
-@dataclass(frozen=True)
-class Gateway:
-    """A server of ours in front of a vendor."""
-
-    url: str
-    vendor: Upstream
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def gateway(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Gateway]:
-    async with upstream_server() as vendor:
-        vendor.models.append(RERANK_MODEL)
-        only = {"base_url": vendor.url, "allowed_models": [RERANK_MODEL]}
-        reranker = {"provider_id": "reranker", "provider_type": "remote::vllm", "config": only}
-        others = {"files": "localfs", "file_processors": "auto", "vector_io": "faiss"}
-        config = {
-            "version": 2,
-            "distro_name": "clients",
-            "providers": {
-                "inference": [openai_at(vendor.url), reranker],
-                **{api: [{"provider_id": name, "provider_type": f"inline::{name}"}] for api, name in others.items()},
-            },
-            "storage": {"backends": {"kv_default": {"type": "kv_memory"}}},
-        }
-        async with server_process(config, tmp_path_factory.mktemp("gateway")) as server:
-            await server.until("serving")
-            log = asyncio.create_task(server.ended())  # a pipe that nobody reads would stop it
-            for model in (
-                CHAT,
-                EMBEDDING,
-                RERANK,
-            ):  # whoever asks for a model waits until its provider has listed those it has
-                assert (await server.ask("GET", f"/v1/models/{model}"))[0] == 200
-            yield Gateway(server.url, vendor)
-            log.cancel()
-            await asyncio.wait({log})
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def client(request: pytest.FixtureRequest, shared: Shared, note: Callable[[str], None]) -> AsyncIterator[Running]:
-    wanted: OfficialClient = request.param
-    async with running(wanted, shared) as ready:
-        note(ready.who)
-        yield ready
-
-
-def each_of(clients: Iterable[OfficialClient]) -> pytest.MarkDecorator:
-    return pytest.mark.parametrize("client", list(clients), ids=lambda client: client.id, indirect=True, scope="module")
-
-
-def having(scenario: str) -> pytest.MarkDecorator:
-    """Each client that has a call for it."""
-    return each_of(client for client in official_clients() if scenario not in client.lacks)
-
-
 with_provider_data = each_of(client for client in official_clients() if client.label in LLAMA_STACK)
 with_openai_paths = each_of(client for client in official_clients() if client.label != LLAMA_STACK[0])
 
@@ -111,13 +40,6 @@ def given(requests: list[Seen]) -> list[dict[str, Any]]:
     """The fields of each POST, for our server also lists models by itself; null is as good as absent."""
     bodies = [request.json() for request in requests if request.method == "POST"]
     return [{name: value for name, value in body.items() if value is not None} for body in bodies]
-
-
-def check_person(person: Any, way: str) -> None:
-    """A value of PERSON_SCHEMA in official/driver.py."""
-    assert set(person) == {"name", "age", "traits"}, way
-    assert 1 <= len(person["name"]) <= 12 and 0 <= person["age"] <= 120, (way, person)
-    assert 1 <= len(person["traits"]) <= 2 and set(person["traits"]) <= {"kind", "busy", "tall"}, (way, person)
 
 
 def numbers(vectors: list[list[float] | str]) -> list[list[float]]:
@@ -304,7 +226,7 @@ async def test_the_vendor_is_asked_what_the_client_asks_and_its_answers_arrive(
 ) -> None:
     """The same client at the vendor itself is the measure."""
     seen = gateway.vendor.seen
-    for scenario in SAME - client.facts.lacks:
+    for scenario in filter(client.facts.can, SAME):
         model = EMBEDDING_MODEL if scenario == "embeddings" else CHAT_MODEL
         start = len(seen)
         straight = await client(scenario, url=gateway.vendor.url.removesuffix("/v1"), model=model)

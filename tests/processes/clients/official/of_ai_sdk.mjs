@@ -1,8 +1,10 @@
-// Vercel's AI SDK: `node of_ai_sdk.mjs PACKAGE`, which is its provider for OpenAI or that for compatible servers.
+// Vercel's AI SDK: `node of_ai_sdk.mjs PACKAGE`, which is its provider for OpenAI, for servers compatible with it, or for
+// Open Responses.
 
 import { Output, embedMany, generateText, stepCountIs, streamText, tool } from 'ai'
 import { createOpenAI } from '@ai-sdk/openai'
 import { createOpenAICompatible } from '@ai-sdk/openai-compatible'
+import { createOpenResponses } from '@ai-sdk/open-responses'
 import { z } from 'zod'
 import { PERSON, SAY, TEXTS, USE_TOOLS, failure, serve, use } from './driver.mjs'
 
@@ -17,6 +19,8 @@ const MAKE = {
       includeUsage: true,
       supportsStructuredOutputs: true,
     }),
+  '@ai-sdk/open-responses': ({ baseURL, fetch }) =>
+    createOpenResponses({ url: `${baseURL}/responses`, name: 'stack', apiKey: 'none', fetch }),
 }
 const Person = z.object({
   name: z.string().min(1).max(12),
@@ -37,6 +41,11 @@ const chatModel = (url, model, fetch) => {
   const made = provider(url, fetch)
   return made.chat ? made.chat(model) : made.chatModel(model)
 }
+const responsesModel = (url, model) => {
+  const made = provider(url)
+  return made.responses ? made.responses(model) : made(model)
+}
+const byResponses = ({ url, model }, asked) => ({ model: responsesModel(url, model), maxRetries: 0, ...asked })
 const ask = ({ url, model }, prompt, fields = {}) => ({ model: chatModel(url, model), prompt, maxRetries: 0, ...fields })
 const settings = ({ max_tokens, temperature }) => ({ maxOutputTokens: max_tokens, temperature })
 const counts = (usage) => [usage.inputTokens, usage.outputTokens, usage.totalTokens]
@@ -74,6 +83,38 @@ await serve(PACKAGE, {
   async structured(at) {
     const whole = await generateText(ask(at, PERSON, { output: Output.object({ schema: Person }) }))
     const streamed = streamText(ask(at, PERSON, { output: Output.object({ schema: Person }) }))
+    return { whole: whole.output, streamed: await streamed.output }
+  },
+
+  async responses(at) {
+    const whole = await generateText(byResponses(at, { prompt: SAY }))
+    const streamed = streamText(byResponses(at, { prompt: SAY }))
+    const parts = []
+    for await (const part of streamed.textStream) parts.push(part)
+    return {
+      ...{ text: whole.text, usage: counts(whole.usage), status: 'completed', streamed: await streamed.text },
+      ...{ streamed_usage: counts(await streamed.usage), parts: parts.length, joined: parts.join('') },
+    }
+  },
+
+  async response_tools({ streams, ...at }) {
+    const run = async (messages) => {
+      const asked = byResponses(at, { messages, tools: TOOLS, stopWhen: stepCountIs(9) })
+      const result = streams ? streamText(asked) : await generateText(asked)
+      return {
+        ...{ steps: await result.steps, text: await result.text },
+        messages: [...messages, ...(await result.responseMessages)],
+      }
+    }
+    const first = await run([{ role: 'user', content: USE_TOOLS }])
+    const again = await run([...first.messages, { role: 'user', content: SAY }])
+    return { calls: calls(first.steps), answer: first.text, again: again.text }
+  },
+
+  async response_structured(at) {
+    const asked = { prompt: PERSON, output: Output.object({ schema: Person }) }
+    const whole = await generateText(byResponses(at, asked))
+    const streamed = streamText(byResponses(at, asked))
     return { whole: whole.output, streamed: await streamed.output }
   },
 

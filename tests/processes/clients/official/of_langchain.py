@@ -42,9 +42,7 @@ def chat(url: str, model: str, **fields: Any) -> Any:
 
 def stream(url: str, model: str, **fields: Any) -> Any:
     chunks = list(model_of(url, model, stream_usage=True, **fields).stream(SAY))
-    whole = chunks[0]
-    for chunk in chunks[1:]:
-        whole += chunk
+    whole = _sum(chunks)
     return {
         "text": whole.content,
         "parts": sum(bool(chunk.content) for chunk in chunks),
@@ -63,16 +61,50 @@ def tools(url: str, model: str) -> Any:
 
 def streamed_tools(url: str, model: str) -> Any:
     chunks = list(model_of(url, model).bind_tools(list(_TOOLS.values())).stream(USE_TOOLS))
-    whole = chunks[0]
-    for chunk in chunks[1:]:
-        whole += chunk
-    return _calls(whole)
+    return _calls(_sum(chunks))
 
 
 def structured(url: str, model: str) -> Any:
     told = {}
     for method in ("json_schema", "function_calling"):
         made = model_of(url, model).with_structured_output(Person, method=method).invoke(PERSON)
+        told[method] = made.model_dump()
+    return told
+
+
+def responses(url: str, model: str) -> Any:
+    at = _by_responses(url, model)
+    whole, chunks = at.invoke(SAY), list(at.stream(SAY))
+    streamed = _sum(chunks)
+    parts = [chunk.text for chunk in chunks if chunk.text]
+    return {
+        "text": whole.text, "usage": _usage(whole.usage_metadata), "status": whole.response_metadata["status"],
+        "streamed": streamed.text, "streamed_usage": _usage(streamed.usage_metadata), "parts": len(parts),
+        "joined": "".join(parts),
+    }  # fmt: skip
+
+
+def response_tools(url: str, model: str, streams: bool) -> Any:
+    bound = _by_responses(url, model, use_previous_response_id=True).bind_tools(list(_TOOLS.values()))
+
+    def ask(messages: list[Any]) -> Any:
+        return _sum(list(bound.stream(messages))) if streams else bound.invoke(messages)
+
+    messages: list[Any] = [HumanMessage(USE_TOOLS)]
+    calls = []
+    while (said := ask(messages)).tool_calls:
+        calls += _calls(said)
+        told = [_TOOLS[call["name"]].invoke(call["args"]) for call in said.tool_calls]
+        ids = [call["id"] for call in said.tool_calls]
+        messages += [said, *(ToolMessage(text, tool_call_id=id) for text, id in zip(told, ids, strict=True))]
+    again = ask([*messages, said, HumanMessage(SAY)])
+    return {"calls": calls, "answer": said.text, "again": again.text}
+
+
+def response_structured(url: str, model: str) -> Any:
+    told = {}
+    for method in ("json_schema", "function_calling"):
+        made = _by_responses(url, model).with_structured_output(Person, method=method).invoke(PERSON)
         told[method] = made.model_dump()
     return told
 
@@ -129,6 +161,17 @@ def broken(url: str, model: str) -> Any:
     return failure(lambda: list(model_of(url, model).stream(SAY)))
 
 
+def _by_responses(url: str, model: str, **fields: Any) -> ChatOpenAI:
+    return model_of(url, model, use_responses_api=True, output_version="responses/v1", **fields)
+
+
+def _sum(chunks: list[Any]) -> Any:
+    whole = chunks[0]
+    for chunk in chunks[1:]:
+        whole += chunk
+    return whole
+
+
 def _at(url: str) -> dict[str, Any]:
     return {"base_url": f"{url}/v1", "api_key": "none", "max_retries": 0, "timeout": 120}
 
@@ -143,7 +186,7 @@ def _calls(message: Any) -> list[dict[str, Any]]:
 
 SCENARIOS = (
     chat, stream, tools, streamed_tools, structured, completion, embeddings, stores, not_found, bad_request, leave,
-    broken,
+    broken, responses, response_tools, response_structured,
 )  # fmt: skip
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 // OpenAI's client for Node.
 
 import OpenAI from 'openai'
-import { zodResponseFormat } from 'openai/helpers/zod'
+import { zodResponseFormat, zodTextFormat } from 'openai/helpers/zod'
 import { z } from 'zod'
 import { PERSON, SAY, TEXTS, USE_TOOLS, failure, serve, use } from './driver.mjs'
 
@@ -27,6 +27,9 @@ const create = (url, model, messages, fields = {}) =>
   })
 const counts = (usage) => [usage.prompt_tokens, usage.completion_tokens, usage.total_tokens]
 const calls = (made) => made.map((call) => ({ name: call.function.name, arguments: JSON.parse(call.function.arguments) }))
+
+const RESPONSES_TOOLS = TOOLS.map((tool) => ({ type: 'function', ...tool.function }))
+const tokens = (usage) => [usage.input_tokens, usage.output_tokens, usage.total_tokens]
 
 async function read(stream) {
   const chunks = []
@@ -88,6 +91,63 @@ await serve('openai', {
     const format = zodResponseFormat(Person, 'person')
     const parsed = await client(url).chat.completions.parse({ model, messages, response_format: format })
     return { parse: parsed.choices[0].message.parsed }
+  },
+
+  async responses({ url, model }) {
+    const at = client(url).responses
+    const whole = await at.create({ model, input: SAY })
+    const parts = []
+    const stream = at.stream({ model, input: SAY })
+    stream.on('response.output_text.delta', (event) => parts.push(event.delta))
+    const streamed = await stream.finalResponse()
+    return {
+      ...{ text: whole.output_text, usage: tokens(whole.usage), status: whole.status, streamed: streamed.output_text },
+      ...{ streamed_usage: tokens(streamed.usage), parts: parts.length, joined: parts.join('') },
+    }
+  },
+
+  async response_kept({ url, model }) {
+    const at = client(url).responses
+    const first = await at.create({ model, input: SAY, instructions: 'Be short.' })
+    const second = await at.create({ model, input: 'And on', previous_response_id: first.id })
+    const read = await at.retrieve(first.id)
+    const items = []
+    for await (const item of at.inputItems.list(second.id)) items.push(item.type)
+    await at.delete(first.id)
+    return {
+      ...{ read: read.output_text === first.output_text, instructions: read.instructions, items },
+      ...{ previous: second.previous_response_id === first.id, not_found: await failure(() => at.retrieve(first.id)) },
+    }
+  },
+
+  async response_tools({ url, model, streams }) {
+    const at = client(url).responses
+    const ask = (fields) =>
+      streams ? at.stream({ model, ...fields }).finalResponse() : at.create({ model, ...fields })
+    const made = []
+    let asked = { input: USE_TOOLS }
+    for (;;) {
+      const answer = await ask({ tools: RESPONSES_TOOLS, ...asked })
+      const called = answer.output.filter((item) => item.type === 'function_call')
+      if (!called.length) {
+        const again = await ask({ input: SAY, previous_response_id: answer.id })
+        return { calls: made, answer: answer.output_text, again: again.output_text }
+      }
+      const input = called.map((call) => {
+        const args = JSON.parse(call.arguments)
+        made.push({ name: call.name, arguments: args })
+        return { type: 'function_call_output', call_id: call.call_id, output: use(call.name, args) }
+      })
+      asked = { input, previous_response_id: answer.id }
+    }
+  },
+
+  async response_structured({ url, model }) {
+    const asked = { model, input: PERSON, text: { format: zodTextFormat(Person, 'person') } }
+    const at = client(url).responses
+    const parsed = await at.parse(asked)
+    const streamed = await at.stream(asked).finalResponse()
+    return { parse: parsed.output_parsed, stream: streamed.output_parsed }
   },
 
   async completion({ url, model, ...fields }) {

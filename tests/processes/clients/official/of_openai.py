@@ -6,13 +6,15 @@
 from __future__ import annotations
 
 import importlib
+import json
 import sys
 from typing import Any
 
 from animals import QUESTION, WILD, AnimalStore
-from driver import PERSON, SAY, TEXTS, Scenario, failure, serve
+from driver import PERSON, PERSON_SCHEMA, SAY, TEXTS, USE_TOOLS, Scenario, failure, serve
 from openai_shape import OpenAIShape
 from person import Person
+from responses_shape import RESPONSES_TOOLS, ResponsesShape, text_of, usage_of
 
 PACKAGE = sys.argv[1]
 _CLASSES = {"openai": "OpenAI", "llama-stack-client": "LlamaStackClient", "ogx-client": "OgxClient"}
@@ -156,6 +158,33 @@ def own_key(url: str, model: str, key: str) -> Any:
     return at.chat.completions.create(model=model, messages=[{"role": "user", "content": SAY}]).model
 
 
+def response_structured(url: str, model: str) -> Any:
+    """By the client's own helpers where it has them; else by the schema."""
+    at = client(url).responses
+    if PACKAGE != "openai":
+        form = {"type": "json_schema", "name": "person", "strict": True, "schema": PERSON_SCHEMA}
+        return {"json_schema": json.loads(text_of(at.create(model=model, input=PERSON, text={"format": form})))}
+    told = {"parse": at.parse(model=model, input=PERSON, text_format=Person).output_parsed.model_dump()}
+    with at.stream(model=model, input=PERSON, text_format=Person) as events:
+        for _ in events:
+            pass
+        told["stream"] = events.get_final_response().output_parsed.model_dump()
+    return told
+
+
+def response_helpers(url: str, model: str) -> Any:
+    """The events of the stream helper, which puts text and arguments together by itself."""
+    with client(url).responses.stream(model=model, input=USE_TOOLS, tools=RESPONSES_TOOLS) as stream:
+        events = list(stream)
+        final = stream.get_final_response()
+    texts = [event.snapshot for event in events if event.type == "response.output_text.delta"]
+    calls = [event.snapshot for event in events if event.type == "response.function_call_arguments.delta"]
+    return {
+        "types": [event.type for event in events], "text": texts[-1] if texts else "", "arguments": calls[-1:],
+        "final": [item.type for item in final.output], "usage": usage_of(final),
+    }  # fmt: skip
+
+
 def _parsed(url: str, model: str) -> Any:
     completions = getattr(client(url).chat.completions, "parse", None) or client(url).beta.chat.completions.parse
     message = completions(model=model, messages=[{"role": "user", "content": PERSON}], response_format=Person)
@@ -165,12 +194,14 @@ def _parsed(url: str, model: str) -> Any:
 # Not every version of llama-stack-client has a parameter for it.
 _EFFORT: dict[str, Any] = {"reasoning_effort": "low"}
 _SHAPE = OpenAIShape(create, {"extra_body": _EFFORT} if PACKAGE == "llama-stack-client" else _EFFORT)
+_OWN: tuple[Scenario, ...] = (
+    models, structured, completion, embeddings, rerank, files, stores, prompts, leave, own_key, response_structured,
+    response_helpers,
+)  # fmt: skip
 SCENARIOS: dict[str, Scenario] = {
     **_SHAPE.scenarios(),
-    **{
-        own.__name__: own
-        for own in (models, structured, completion, embeddings, rerank, files, stores, prompts, leave, own_key)
-    },
+    **ResponsesShape(lambda url: client(url).responses).scenarios(),
+    **{own.__name__: own for own in _OWN},
 }
 
 if __name__ == "__main__":

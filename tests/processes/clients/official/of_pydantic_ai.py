@@ -1,4 +1,4 @@
-"""pydantic-ai's agents over its model for OpenAI's chat API."""
+"""pydantic-ai's agents over its models for OpenAI's chat and responses."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pydantic_ai import Agent, Embedder, NativeOutput, ToolOutput
 from pydantic_ai.direct import model_request_stream
 from pydantic_ai.embeddings.openai import OpenAIEmbeddingModel
 from pydantic_ai.messages import ModelRequest, ThinkingPart, ToolCallPart
-from pydantic_ai.models.openai import OpenAIChatModel
+from pydantic_ai.models.openai import OpenAIChatModel, OpenAIResponsesModel
 from pydantic_ai.providers.openai import OpenAIProvider
 
 _EFFORT: Any = {"openai_reasoning_effort": "low"}
@@ -77,6 +77,49 @@ def structured(url: str, model: str) -> Any:
     }
 
 
+def responses(url: str, model: str) -> Any:
+    made = _by_responses(url, model)
+
+    async def read() -> Any:
+        whole = await made.run(SAY)
+        async with made.run_stream(SAY) as run:
+            parts = [part async for part in run.stream_text(delta=True, debounce_by=None)]
+            return {
+                "text": whole.output, "usage": _usage(whole.usage), "status": "completed",
+                "streamed": "".join(parts), "streamed_usage": _usage(run.usage), "parts": len(parts),
+                "joined": "".join(parts),
+            }  # fmt: skip
+
+    return _loop.run(read())
+
+
+def response_tools(url: str, model: str, streams: bool) -> Any:
+    made = _with_tools(_by_responses(url, model, model_settings={"openai_previous_response_id": "auto"}))
+
+    async def ask(prompt: str, **fields: Any) -> Any:
+        if not streams:
+            run = await made.run(prompt, **fields)
+            return run, run.output
+        async with made.run_stream(prompt, **fields) as run:
+            return run, await run.get_output()
+
+    async def both() -> Any:
+        run, answer = await ask(USE_TOOLS)
+        _, again = await ask(SAY, message_history=run.all_messages())
+        return {"calls": _calls(run), "answer": answer, "again": again}
+
+    return _loop.run(both())
+
+
+def response_structured(url: str, model: str) -> Any:
+    return {
+        output.__name__: _loop.run(
+            _by_responses(url, model, output_type=output(Person)).run(PERSON)
+        ).output.model_dump()
+        for output in (ToolOutput, NativeOutput)
+    }
+
+
 def embeddings(url: str, model: str) -> Any:
     embedder = Embedder(OpenAIEmbeddingModel(model, provider=_provider(url)))
     return {"default": [list(each) for each in _loop.run(embedder.embed_documents(TEXTS)).embeddings]}
@@ -111,6 +154,10 @@ def _provider(url: str) -> OpenAIProvider:
     return OpenAIProvider(openai_client=_clients[url])
 
 
+def _by_responses(url: str, model: str, **fields: Any) -> Agent[None, Any]:
+    return Agent(OpenAIResponsesModel(model, provider=_provider(url)), **fields)
+
+
 def _with_tools(made: Agent[None, Any]) -> Agent[None, Any]:
     @made.tool_plain
     def get_weather(city: str) -> str:
@@ -141,7 +188,7 @@ def _usage(usage: Any) -> list[int]:
 
 SCENARIOS = (
     chat, stream, reasoning, streamed_reasoning, tools, streamed_tools, structured, embeddings, not_found, bad_request,
-    leave, broken,
+    leave, broken, responses, response_tools, response_structured,
 )  # fmt: skip
 
 if __name__ == "__main__":
