@@ -14,6 +14,7 @@ here.
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -21,12 +22,13 @@ from typing import Protocol
 from runtime.apis.inference import Inference
 from runtime.errors import StackError, UpstreamError
 from runtime.providers.responses.builtin.answering import Answering
-from runtime.providers.responses.builtin.asking import chat_request
 from runtime.providers.responses.builtin.calls import Call
 from runtime.providers.responses.builtin.compacting import Compacted, Compacting
-from runtime.providers.responses.builtin.truncating import is_too_long, truncated
+from runtime.providers.responses.builtin.speaking import Speaking
 from runtime.providers.responses.builtin.turn import BROKEN_OFF, Turn
 from runtime.sse import EventStream, Frames, Json, Reply
+
+log = logging.getLogger(__name__)
 
 
 class Tool(Protocol):
@@ -60,17 +62,16 @@ class Plan:
 class Loop:
     def __init__(self, plan: Plan, inference: Inference, answering: Answering) -> None:
         self._plan = plan
-        self._inference = inference
         self._answering = answering
         self._messages = [*plan.messages]
-        self._settings = plan.settings
+        self._speaking = Speaking(inference, plan.settings, truncates=plan.truncates)
         self._calls_left = plan.most_calls
         self._compacted: Compacted | None = None
 
     async def begin(self) -> Reply | EventStream:
         """Ask for the first time. Raises what the model's provider raises before its answer begins."""
         if (compacting := self._plan.compacting) is not None:
-            self._compacted = await compacting.compacted(self._settings, self._messages, self._answering)
+            self._compacted = await compacting.compacted(self._plan.settings, self._messages, self._answering)
             if self._compacted is not None:
                 self._messages = [*self._compacted.messages]
         return await self._ask()
@@ -104,6 +105,7 @@ class Loop:
         except StackError as error:
             self._failed(turn, error)
         except (ValueError, TypeError, AttributeError, KeyError) as error:
+            log.exception("the answer of a model cannot be read")
             self._failed(turn, UpstreamError(f"The model's answer makes no sense: {error}", provider_id="responses"))
         except BaseException:  # nobody waits any more
             if turn is not None:
@@ -113,27 +115,18 @@ class Loop:
             yield frames
 
     async def _ask(self) -> Reply | EventStream:
-        for shorter in truncated(self._messages) if self._plan.truncates else ():
-            try:
-                return await self._ask_once()
-            except StackError as error:
-                if not is_too_long(error):
-                    raise
-                self._messages = shorter
-        return await self._ask_once()
-
-    async def _ask_once(self) -> Reply | EventStream:
-        asked = chat_request(self._settings, self._messages, stream=self._answering.streams)
-        return await self._inference.chat_completion(asked)
+        return await self._speaking.ask(self._messages, streams=self._answering.streams)
 
     async def _read(self, answer: Reply | EventStream, turn: Turn) -> AsyncGenerator[Frames, None]:
         if isinstance(answer, Reply):
-            turn.add(answer.value())
+            for chunk in self._speaking.heard(answer.value()):
+                turn.add(chunk)
         else:
             async with contextlib.aclosing(answer):
                 async for read in answer:
-                    for chunk in read.events():
-                        turn.add(chunk)
+                    for sent in read.events():
+                        for chunk in self._speaking.heard(sent):
+                            turn.add(chunk)
                     if frames := self._answering.take():
                         yield frames
         turn.end()
@@ -155,8 +148,7 @@ class Loop:
             {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
             for call in calls
         ]
-        if "tool_choice" in self._settings:  # what had to be called has been
-            self._settings = {**self._settings, "tool_choice": "auto"}
+        self._speaking.has_called()
         message: Json = {"role": "assistant", "content": turn.text or None, "tool_calls": called}
         self._messages.append(message | ({"reasoning_content": turn.reasoning} if turn.reasoning else {}))
         for call in calls:

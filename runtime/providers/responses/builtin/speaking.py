@@ -1,0 +1,61 @@
+"""How one response's model is spoken to: with tools as its provider takes them, and within what it can read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from runtime.apis.inference import Inference
+from runtime.context import warn
+from runtime.errors import StackError, UpstreamRejected
+from runtime.providers.responses.builtin.asking import chat_request
+from runtime.providers.responses.builtin.in_words import CallsInText, refuses_tools, without_tools
+from runtime.providers.responses.builtin.truncating import is_too_long, truncated
+from runtime.sse import EventStream, Json, Reply
+
+
+class Speaking:
+    """settings: of each chat completion, tools among them. truncates: whether the oldest messages are left out where
+    there are too many.
+    """
+
+    def __init__(self, inference: Inference, settings: Json, *, truncates: bool) -> None:
+        self._inference = inference
+        self._settings = settings
+        self._truncates = truncates
+        self._tools_in_words = False
+        self._heard: CallsInText | None = None
+
+    def has_called(self) -> None:
+        """What had to be called has been: from now on the model may answer."""
+        if "tool_choice" in self._settings:
+            self._settings = {**self._settings, "tool_choice": "auto"}
+
+    async def ask(self, messages: list[Json], *, streams: bool) -> Reply | EventStream:
+        """The model's answer. messages: those that are left out are removed. Raises what its provider raises before it
+        answers.
+        """
+        for shorter in truncated(messages) if self._truncates else ():
+            try:
+                return await self._ask(messages, streams=streams)
+            except StackError as error:
+                if not is_too_long(error):
+                    raise
+                messages[:] = shorter
+        return await self._ask(messages, streams=streams)
+
+    def heard(self, chunk: Json) -> Iterable[Json]:
+        """A chunk of the answer, or a whole one, as chunks that have tools as they should be."""
+        return (chunk,) if self._heard is None else self._heard.heard(chunk)
+
+    async def _ask(self, messages: list[Json], *, streams: bool) -> Reply | EventStream:
+        if not self._tools_in_words:
+            try:
+                return await self._inference.chat_completion(chat_request(self._settings, messages, stream=streams))
+            except UpstreamRejected as error:
+                if "tools" not in self._settings or not refuses_tools(error):
+                    raise
+            self._tools_in_words = True
+            warn("the model's provider takes no tools: they are described to the model in words")
+        settings, told = without_tools(self._settings, messages)
+        self._heard = CallsInText()
+        return await self._inference.chat_completion(chat_request(settings, told, stream=streams))
