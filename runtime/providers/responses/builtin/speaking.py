@@ -34,7 +34,7 @@ class Speaking:
         """The model's answer. messages: those that are left out are removed. Raises what its provider raises before it
         answers.
         """
-        for shorter in truncated(messages) if self._truncates else ():
+        for shorter in truncated([*messages]) if self._truncates else ():
             try:
                 return await self._ask(messages, streams=streams)
             except StackError as error:
