@@ -173,5 +173,6 @@ async def test_what_is_wrong_with_a_conversation_is_told(talking: Talking) -> No
     for named in ("conv_none", {"id": "conv_none"}):
         error = await talking.refused({"input": "Hi", "conversation": named})
         assert (error["status"], error["code"]) == (404, "conversation_not_found") and "`conv_none`" in error["message"]
+        assert error["param"] == "conversation"
     error = await talking.refused({"input": "Hi", "conversation": "conv_1", "previous_response_id": "resp_1"})
     assert error["status"] == 400 and "`previous_response_id` and `conversation`" in error["message"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from runtime.apis.conversations import AppendItems, Conversations, ReadConversation, WholeConversation
-from runtime.errors import NotSupported, StackError
+from runtime.errors import NotFound, NotSupported, StackError
 from runtime.providers.responses.builtin.answering import Answering
 from runtime.sse import Json
 
@@ -16,7 +16,12 @@ class Continuing:
 
     async def read(self, conversation_id: str, until: int | None = None) -> WholeConversation:
         """Its items, or those up to a place. Raises NotFound, NotSupported, Unavailable."""
-        return await self._there().read_conversation(ReadConversation(conversation_id=conversation_id, until=until))
+        asked = ReadConversation(conversation_id=conversation_id, until=until)
+        try:
+            return await self._there().read_conversation(asked)
+        except NotFound as error:
+            error.param = "conversation"  # the name of the field in this request, which the other API does not know
+            raise
 
     async def join(self, conversation_id: str, own: list[Json], answering: Answering) -> None:
         """Add the items of a request and what was answered, unless that failed. If it cannot be done, it has failed."""
