@@ -13,6 +13,7 @@ from runtime.apis._metadata import OpenAIMetadata
 from runtime.apis._names import ResourceId
 from runtime.apis._request import AT_ONCE, ExtensibleRequest, example
 from runtime.apis.inference._shared import OPEN, USER
+from runtime.apis.responses.content import InputPart
 from runtime.apis.responses.items import Items
 from runtime.apis.responses.tool_use import ToolChoice, Tools
 
@@ -91,10 +92,11 @@ class ConversationId(TypedDict, total=False):
 class PromptReference(TypedDict, total=False):
     """A prompt that is kept here."""
 
-    id: Required[Annotated[str, Field(min_length=1, description="The prompt's id.")]]
+    id: Required[Annotated[ResourceId, Field(min_length=1, description="The prompt's id.")]]
     version: Annotated[str | None, Field(description="Its version. Default: the one that is its default.")]
     variables: Annotated[
-        dict[str, Any] | None, Field(description="A text, or a part of text, image or file, for each variable.")
+        dict[str, str | InputPart] | None,
+        Field(description="A text, or a part of text, image or file, for each variable."),
     ]
 
 
@@ -229,7 +231,11 @@ class CreateResponseRequest(ResponseSettings):
     presence_penalty: float | None = Field(
         None, ge=-2, le=2, description="Subtracted once from the logit of a token that the answer has. Default 0."
     )
-    prompt: PromptReference | None = Field(None, description="A prompt that is kept here, put first. Default: none.")
+    prompt: PromptReference | None = Field(
+        None,
+        description="A prompt that is kept here, which the model reads first; those of earlier responses do not count."
+        " Default: none.",
+    )
     background: bool | None = Field(
         None, description="Whether to answer at once and make the response afterwards. The default is false."
     )

