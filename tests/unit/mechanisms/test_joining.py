@@ -81,16 +81,37 @@ async def test_who_leaves_takes_nothing_of_others_along(cancelled: int) -> None:
     assert not joining._places
 
 
+async def turn() -> None:
+    """Let other tasks have theirs."""
+    next_one = asyncio.get_running_loop().create_future()
+    asyncio.get_running_loop().call_soon(next_one.set_result, None)
+    await next_one
+
+
 async def test_who_leaves_while_its_own_is_at_work_waits_for_that() -> None:
     joining, work = Joining[str](9), Worker()
     tasks = await begun(joining, work, "a", "b", "c")
     work.allow(1)
     await asyncio.wait_for(work.begun.acquire(), LIMIT_S)
     tasks[2].cancel()
-    turn = asyncio.get_running_loop().create_future()
-    asyncio.get_running_loop().call_soon(turn.set_result, None)
-    await turn
+    await turn()
     assert not tasks[2].done()
     work.allow(1)
     assert [type(one) for one in await ended(tasks)] == [type(None), type(None), asyncio.CancelledError]
     assert work.done == ["a", "bc"]
+
+
+async def test_who_leaves_while_its_own_is_at_work_in_vain_takes_it_along() -> None:
+    joining, work = Joining[str](9), Worker("b")
+    tasks = await begun(joining, work, "a", "b", "c")
+    work.allow(1)
+    await asyncio.wait_for(work.begun.acquire(), LIMIT_S)
+    tasks[2].cancel()
+    await turn()
+    tasks.append(asyncio.create_task(joining.do("thing", "d", work)))
+    await turn()
+    work.allow(9)
+    found = await ended(tasks)
+    assert [type(one) for one in found] == [type(None), ValueError, asyncio.CancelledError, type(None)]
+    assert work.done == ["a", "d"]
+    assert not joining._places

@@ -54,8 +54,9 @@ class Joining(Generic[T]):
             if mine in place.waiting:
                 place.waiting.remove(mine)
             else:
-                async with place.lock:  # whoever has it at work
-                    pass
+                async with place.lock:  # whoever has it at work; where that failed, it waits again
+                    if mine in place.waiting:
+                        place.waiting.remove(mine)
             raise
         finally:
             place.users -= 1
