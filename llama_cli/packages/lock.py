@@ -165,7 +165,7 @@ def _compile(
             step="choosing package versions",
         )
         text = (work / LOCK).read_text(encoding="utf-8")
-        return with_index(text, _only_index(work, settings, variables))
+        return with_index(text, _only_index(work, settings, python, variables))
 
 
 def with_index(text: str, index: str | None) -> str:
@@ -188,13 +188,14 @@ def _named_in(block: str, index: str) -> str:
     return re.sub(r"^version = .*$", rf"\g<0>\nindex = {json.dumps(index)}", block, count=1, flags=re.MULTILINE)
 
 
-def _only_index(work: Path, settings: UvSettings, variables: Mapping[str, str]) -> str | None:
+def _only_index(work: Path, settings: UvSettings, python: Path, variables: Mapping[str, str]) -> str | None:
     """The index that uv asks; None where there are several, none, or one with a password, which no file may hold."""
     if any(link.startswith("http") for link in settings.find_links):
         return None
     _write_lines(work / "nothing.in", [])
+    command = ["pip", "compile", "nothing.in", "--no-header", "--emit-index-url", "-o", "indexes.txt"]
     run_uv(
-        ["pip", "compile", "nothing.in", "--no-header", "--emit-index-url", "-o", "indexes.txt", *settings.arguments],
+        [*command, "--python", str(python), *settings.arguments],
         doing="ask for the package index",
         folder=work,
         environment=variables,

@@ -113,3 +113,18 @@ def test_no_index_is_named_where_it_is_not_one_that_may_be(
     assert 'name = "base"' in text
     assert "index =" not in text
     assert "hush" not in text
+
+
+@pytest.mark.timeout(120)
+def test_a_lock_needs_no_python_on_the_path(
+    ours: Path, tmp_path: Path, index: tuple[str, list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """uv would look for one of its own, or fetch it."""
+    address, _ = index
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("UV_PYTHON_DOWNLOADS", "never")
+    monkeypatch.setenv("UV_PYTHON_INSTALL_DIR", str(tmp_path / "none"))
+    monkeypatch.delenv("VIRTUAL_ENV", raising=False)
+    made = lock(Requirements(), ours, tmp_path / "dist", read_settings({"PIP_INDEX_URL": address}, files=[]))
+    assert f'index = "{address}"' in made.file.read_text()
