@@ -101,12 +101,15 @@ class Stack:
         self.on_change: Callable[[], None] = lambda: None
         self.settled = asyncio.Event()
 
-    async def open(self) -> None:
-        """Construct every router and provider. Raises only if the whole stack cannot run, for example if storage cannot
-        be opened.
+    async def open(self, *, with_tables: bool = True) -> None:
+        """Construct every router and provider. with_tables: whether to make and migrate the tables that they use; else
+        each does that when it uses them. Raises only if the whole stack cannot run, for example if storage cannot be
+        opened.
         """
         try:
             await self._open()
+            if with_tables:
+                await self._stores.open_tables()
         except BaseException:
             await self.close()
             raise
@@ -125,7 +128,6 @@ class Stack:
             kind.registry.add_configured(self._configured(kind))
             providers = kind.listings.providers.values()
             await kind.listings.ask(one for one in providers if one.planned.spec.kind == "inline")
-        await self._stores.open_tables()
         self._declare_aliases()
         if self._run.default_model and (models := self._models()):
             models.table.put_first(self._run.default_model)

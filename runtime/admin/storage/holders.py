@@ -18,7 +18,7 @@ from runtime.stack.stack import Stack
 @asynccontextmanager
 async def opened(run_yaml: Path, state_dir: Path, *, only: Kept | None = None) -> AsyncIterator[Stack]:
     """A stack whose providers are constructed, so that the tables of all are there. only: of what is kept, those that
-    hold bytes of it. Raises ConfigInvalid, Unavailable.
+    hold bytes of it, with its tables as they are. Raises ConfigInvalid, Unavailable.
     """
     run = read_run_config(run_yaml, os.environ, to_build=True)
     planned = plan(run, file=str(run_yaml))
@@ -28,7 +28,7 @@ async def opened(run_yaml: Path, state_dir: Path, *, only: Kept | None = None) -
         chosen = (one for one in planned.providers if names & set(_stores_of(one, planned, only.places)))
         planned = replace(planned, providers=tuple(chosen))
     stack = Stack(planned, run, state_dir=state_dir)
-    await stack.open()
+    await stack.open(with_tables=only is None)
     try:
         yield stack
     finally:

@@ -17,9 +17,15 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
+from runtime.apis import files as files_api
+from runtime.providers.files._shared.backend import NewFile
+from runtime.providers.files._shared.folder import Folder
+from runtime.providers.files._shared.tables import SCHEMA as FILES_SCHEMA
 from runtime.storage.kv import Entry, Put
 from runtime.storage.placement import StorageConfig
+from runtime.storage.sql import Insert, Select, SqlStore
 from runtime.storage.stores import Stores
+from tests.conformance.sql.test_migrations import first_version
 from tests.support.built_distribution import built_distribution
 from tests.support.command_runner import Cli
 from tests.support.schemas import conform
@@ -134,6 +140,35 @@ async def test_a_stack_moves_to_postgres_and_back(
     assert done(cli, "stack-storage-import", "back", again)["parts"] == imported["parts"]
     async with server_process(configs["back"], there["back"]) as server:
         assert await kept(server, conversation) == before
+
+
+async def test_an_export_leaves_the_tables_of_an_older_version_as_they_are(cli: Cli, tmp_path: Path) -> None:
+    """A server of that version may be using them."""
+    files = {"files": [{"provider_id": "localfs", "provider_type": "inline::localfs"}]}
+    run_yaml = {"version": 2, "distro_name": "here", "apis": ["files"], "providers": files}
+    state = built_distribution(cli.home, "here", json.dumps(run_yaml)) / "state"
+    older = first_version(FILES_SCHEMA)
+    facts = {"position": 1, "size_bytes": 0, "created_at": 1, "filename": "", "purpose": "", "content_type": ""}
+    row = {**facts, "id": "file-1", "checksum": "", "state": "kept"}
+
+    async def opened() -> tuple[Stores, SqlStore]:
+        stores = Stores(StorageConfig(), state, files_api.API.stores)
+        return stores, stores.sql("files", older)
+
+    stores, store = await opened()
+    await store.write(Insert(older.tables[0], row))
+    await stores.close()
+    folder = Folder(state / "files" / "localfs" / "content", name="localfs")
+    await folder.put(NewFile(id="file-1"), _no_bytes())
+    exported = await asyncio.to_thread(done, cli, "stack-storage-export", "here", str(tmp_path / "here.tar"))
+    assert [(part["kind"], part["rows"], part["files"]) for part in exported["parts"]] == [("files", 1, 1)]
+    stores, store = await opened()
+    assert [found["state"] for found in await store.select(Select(older.tables[0]))] == ["kept"]
+    await stores.close()
+
+
+async def _no_bytes() -> AsyncIterator[bytes]:
+    yield b""
 
 
 @pytest.fixture
