@@ -51,7 +51,12 @@ class Responses(Protocol):
         """Answer one message after the other. The last response can be continued here even with `store: false`."""
         ...
 
-    @route("POST", "/v1/responses/input_tokens", aliases=("/v1/openai/v1/responses/input_tokens",))
+    @route(
+        "POST",
+        "/v1/responses/input_tokens",
+        aliases=("/v1/openai/v1/responses/input_tokens",),
+        raises=(NotSupported, Unavailable),
+    )
     async def count_input_tokens(self, request: CountInputTokensRequest) -> InputTokens:
         """Count what a model would read for a response. 404 for an unknown model, response or conversation, named."""
         ...
@@ -61,6 +66,7 @@ class Responses(Protocol):
         "/v1/responses/compact",
         aliases=("/v1/openai/v1/responses/compact",),
         returns=CompactedResponse,
+        raises=(NotSupported, Unavailable),
     )
     async def compact_response(self, request: CompactRequest) -> Reply:
         """Make a conversation shorter: its model summarises what was answered and done. 404 for an unknown one."""

