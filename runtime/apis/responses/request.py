@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Required, Self
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 from typing_extensions import TypedDict
 
@@ -27,6 +27,9 @@ Include = Literal[
     "reasoning.encrypted_content",
     "message.output_text.logprobs",
 ]
+
+_CLOSED = ConfigDict(extra="forbid")
+"""Of a TypedDict without further keys."""
 
 
 class TextFormat(TypedDict, total=False):
@@ -86,12 +89,14 @@ class ReasoningSettings(TypedDict, total=False):
 class ConversationId(TypedDict, total=False):
     """A conversation, by its id."""
 
+    __pydantic_config__ = _CLOSED  # type: ignore[misc]
     id: Required[Annotated[str, Field(min_length=1, description="The conversation's id.")]]
 
 
 class PromptReference(TypedDict, total=False):
     """A prompt that is kept here."""
 
+    __pydantic_config__ = _CLOSED  # type: ignore[misc]
     id: Required[Annotated[ResourceId, Field(min_length=1, description="The prompt's id.")]]
     version: Annotated[str | None, Field(description="Its version. Default: the one that is its default.")]
     variables: Annotated[

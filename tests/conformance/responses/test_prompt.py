@@ -111,3 +111,9 @@ async def test_without_prompts_it_is_refused_by_name() -> None:
     with pytest.raises(NotSupported) as raised:
         await prompt_item({"id": "pmpt_1"}, None, is_alone=False)
     assert raised.value.status == 501 and raised.value.param == "prompt"
+
+
+async def test_a_prompt_with_a_key_that_nobody_knows_is_refused(asking: Asking) -> None:
+    for field in ("prompt", "conversation"):
+        error = await asking.refused({"input": "Hi", field: {"id": "x", "colour": "red"}})
+        assert error["status"] == 400 and "colour" in str(error["param"]) + error["message"]
