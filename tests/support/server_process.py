@@ -107,3 +107,18 @@ async def server_process(
         if process.returncode is None:
             process.kill()
         await server.ended()  # reads the rest: a pipe that is full would keep asyncio from seeing the end
+
+
+@asynccontextmanager
+async def running_server(
+    run_config: Mapping[str, Any] | str, folder: Path, *, said: str = "provider started"
+) -> AsyncIterator[ServerProcess]:
+    """A server that has said this, and whose log is read from then on: a pipe that nobody reads would stop it."""
+    async with server_process(run_config, folder) as server:
+        await server.until(said)
+        log = asyncio.create_task(server.ended())
+        try:
+            yield server
+        finally:
+            log.cancel()
+            await asyncio.wait({log})

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import io
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 
-from tests.support.server_process import ServerProcess, server_process
+from tests.support.server_process import ServerProcess, running_server
 from tests.support.stacks import openai_at
 from tests.support.upstream import EMBEDDING_MODEL
 from tests.support.word_models import Models, entries
@@ -36,16 +35,8 @@ def run_config(models: Models) -> dict[str, Any]:
     return head | {"providers": providers, "registered_resources": registered}
 
 
-@asynccontextmanager
-async def running(models: Models, folder: Path) -> AsyncIterator[ServerProcess]:
-    async with server_process(run_config(models), folder) as server:
-        await server.until("serving")
-        log = asyncio.create_task(server.ended())  # a pipe that nobody reads would stop it
-        try:
-            yield server
-        finally:
-            log.cancel()
-            await asyncio.wait({log})
+def running(models: Models, folder: Path) -> AbstractAsyncContextManager[ServerProcess]:
+    return running_server(run_config(models), folder, said="serving")
 
 
 async def done(server: ServerProcess, method: str, path: str, **facts: Any) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.support.official_clients import OfficialClient, official_clients
-from tests.support.server_process import server_process
+from tests.support.server_process import running_server
 from tests.support.stacks import openai_at
 from tests.support.upstream import CHAT_MODEL, EMBEDDING_MODEL, RERANK_MODEL, Upstream, upstream_server
 
@@ -45,15 +44,11 @@ async def serving_a_vendor(folder: Path) -> AsyncIterator[Gateway]:
             },
             "storage": {"backends": {"kv_default": {"type": "kv_memory"}}},
         }
-        async with server_process(config, folder) as server:
-            await server.until("serving")
-            log = asyncio.create_task(server.ended())  # a pipe that nobody reads would stop it
+        async with running_server(config, folder, said="serving") as server:
             # Whoever asks for a model waits until its provider has listed those it has.
             for model in (CHAT, EMBEDDING, RERANK):
                 assert (await server.ask("GET", f"/v1/models/{model}"))[0] == 200
             yield Gateway(server.url, vendor)
-            log.cancel()
-            await asyncio.wait({log})
 
 
 def each_of(clients: Iterable[OfficialClient]) -> pytest.MarkDecorator:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import openai
 import pytest
 import pytest_asyncio
 
-from tests.support.server_process import ServerProcess, server_process
+from tests.support.server_process import running_server
 from tests.support.stacks import openai_at
 from tests.support.upstream import CHAT_MODEL, Upstream, upstream_server
 
@@ -43,24 +43,12 @@ def run_config(request: pytest.FixtureRequest, upstream: Upstream, tmp_path: Pat
     }
 
 
-@asynccontextmanager
-async def running(run_config: dict[str, Any], folder: Path) -> AsyncIterator[ServerProcess]:
-    async with server_process(run_config, folder) as server:
-        await server.until("provider started")
-        log = asyncio.create_task(server.ended())  # a pipe that nobody reads would stop it
-        try:
-            yield server
-        finally:
-            log.cancel()
-            await asyncio.wait({log})
-
-
 def message(text: str) -> Any:
     return {"type": "message", "role": "user", "content": text}
 
 
 async def test_openai_s_client_has_all_that_it_offers(run_config: dict[str, Any], tmp_path: Path) -> None:
-    async with running(run_config, tmp_path / "1") as server:
+    async with running_server(run_config, tmp_path / "1") as server:
         client = openai.AsyncOpenAI(base_url=f"{server.url}/v1", api_key="none", max_retries=0, timeout=LIMIT_S)
         async with client:
             await _drive(client)
@@ -108,7 +96,7 @@ async def test_what_was_acknowledged_is_there_after_kill_9_while_two_servers_add
     acknowledged: list[list[str]] = [[] for _ in range(WRITERS)]
     many = asyncio.Semaphore(0)
     async with AsyncExitStack() as stack:
-        servers = [await stack.enter_async_context(running(run_config, tmp_path / name)) for name in ("1", "2")]
+        servers = [await stack.enter_async_context(running_server(run_config, tmp_path / name)) for name in ("1", "2")]
         session = await stack.enter_async_context(aiohttp.ClientSession())
         async with session.post(f"{servers[0].url}/v1/conversations", json={}) as answer:
             conversation = (await answer.json())["id"]
@@ -131,7 +119,7 @@ async def test_what_was_acknowledged_is_there_after_kill_9_while_two_servers_add
                 server.signal(signal.SIGKILL)
             await asyncio.gather(*writing)
     async with (
-        running(run_config, tmp_path / "1") as server,
+        running_server(run_config, tmp_path / "1") as server,
         openai.AsyncOpenAI(base_url=f"{server.url}/v1", api_key="none", timeout=LIMIT_S) as client,
     ):
         found = [item async for item in client.conversations.items.list(conversation, order="asc", limit=100)]

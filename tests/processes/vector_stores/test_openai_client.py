@@ -13,7 +13,7 @@ import openai
 import pytest
 from openai.types import VectorStore
 
-from tests.support.server_process import server_process
+from tests.support.server_process import running_server
 from tests.support.stacks import openai_at
 from tests.support.upstream import EMBEDDING_MODEL, upstream_server
 
@@ -30,15 +30,10 @@ async def test_openai_s_client_has_all_that_it_offers(tmp_path: Path) -> None:
             "file_processors": [{"provider_id": "auto", "provider_type": "inline::auto"}],
             "vector_io": [{"provider_id": "faiss", "provider_type": "inline::faiss"}],
         }
-        async with server_process({"version": 2, "distro_name": "stores", "providers": providers}, tmp_path) as server:
-            await server.until("serving")
-            log = asyncio.create_task(server.ended())  # a pipe that nobody reads would stop it
+        run = {"version": 2, "distro_name": "stores", "providers": providers}
+        async with running_server(run, tmp_path, said="serving") as server:
             client = openai.OpenAI(base_url=f"{server.url}/v1", api_key="none", max_retries=0, timeout=60)
-            try:
-                await asyncio.to_thread(drive, client)
-            finally:
-                log.cancel()
-                await asyncio.wait({log})
+            await asyncio.to_thread(drive, client)
 
 
 def drive(client: openai.OpenAI) -> None:

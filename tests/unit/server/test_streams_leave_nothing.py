@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from tests.support.listing import until
 from tests.support.raw_http import listening
@@ -16,31 +19,42 @@ from tests.support.upstream import Upstream
 _STREAMS, _TOGETHER = 500, 25
 _LIMIT_S = 60.0
 _NO_IDLE_CONNECTIONS = {"limits": {"max_keepalive_connections": 0}}
-_BODY = json.dumps(
-    {"model": "vendor/small-chat", "messages": [{"role": "user", "content": "hi"}], "stream": True}
-).encode()
-_REQUEST = (
-    b"POST /v1/chat/completions HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\n"
-    b"content-length: %d\r\n\r\n%b" % (len(_BODY), _BODY)
-)
+_CHAT = {"messages": [{"role": "user", "content": "hi"}]}
 
 
-async def stream(port: int, number: int) -> None:
+def request(path: str, asked: dict[str, Any]) -> bytes:
+    body = json.dumps({"model": "vendor/small-chat", "stream": True, **asked}).encode()
+    head = f"POST {path} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\ncontent-length: {len(body)}"
+    return head.encode() + b"\r\n\r\n" + body
+
+
+async def stream(port: int, number: int, asked: bytes, last: bytes) -> None:
     """Every third client leaves before the answer, every third at its beginning; the others read it to its end."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
-        writer.write(_REQUEST)
+        writer.write(asked)
         if number % 3 == 0:
             await writer.drain()
         elif number % 3 == 1:
             await reader.readuntil(b"\r\n\r\n")
         else:
-            await reader.readuntil(b"data: [DONE]\n\n")
+            await reader.readuntil(last)
     finally:
         writer.transport.abort()
 
 
-async def test_no_task_connection_or_object_is_left(upstream: Upstream, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("path", "asked", "last"),
+    [
+        ("/v1/chat/completions", _CHAT, b"data: [DONE]\n\n"),
+        ("/v1/responses", {"input": "hi"}, b"event: response.completed"),
+    ],
+    ids=["chat", "response"],
+)
+async def test_no_task_connection_or_object_is_left(
+    upstream: Upstream, tmp_path: Path, path: str, asked: dict[str, Any], last: bytes
+) -> None:
+    one = partial(stream, asked=request(path, asked), last=last)
     async with serving(run_config(openai_at(upstream.url, network=_NO_IDLE_CONNECTIONS)), tmp_path) as served:
 
         async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -53,11 +67,11 @@ async def test_no_task_connection_or_object_is_left(upstream: Upstream, tmp_path
 
         async with listening(app) as server, asyncio.timeout(_LIMIT_S):
             for number in range(3):
-                await stream(server.port, number)
+                await one(server.port, number)
             await until(lambda: not server.server.server_state.connections, limit_s=20)
             before = used()
             for _ in range(_STREAMS // _TOGETHER):
-                await asyncio.gather(*(stream(server.port, number) for number in range(_TOGETHER)))
+                await asyncio.gather(*(one(server.port, number) for number in range(_TOGETHER)))
             await until(lambda: not server.server.server_state.connections, limit_s=20)
             await until(lambda: all(now <= then for now, then in zip(used(), before, strict=True)), limit_s=20)
     assert len(upstream.calls("/chat/completions")) > _STREAMS // 3

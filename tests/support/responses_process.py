@@ -1,0 +1,84 @@
+"""A server with responses as a process, killed and started again, and how it is asked."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from tests.support.server_process import ServerProcess, running_server
+from tests.support.stacks import openai_at
+from tests.support.upstream import CHAT_MODEL, Upstream
+
+Json = dict[str, Any]
+MODEL = f"vendor/{CHAT_MODEL}"
+RESPONSES = "/v1/responses"
+LIMIT_S = 60.0
+
+
+def running(vendor: Upstream, folder: Path, **config: Any) -> AbstractAsyncContextManager[ServerProcess]:
+    """A server whose tables are in `folder`. config: of the provider of responses."""
+    responses = {"provider_id": "builtin", "provider_type": "inline::builtin", "config": config}
+    providers = {"inference": [openai_at(vendor.url)], "responses": [responses]}
+    return running_server({"version": 2, "distro_name": "answers", "providers": providers}, folder)
+
+
+async def asked(server: ServerProcess, path: str = "", body: Json | None = None) -> Json:
+    """A response: a new one for a body."""
+    facts = {"json": {"model": MODEL, **body}} if body is not None else {}
+    status, answer = await server.ask("POST" if body is not None else "GET", f"{RESPONSES}{path}", **facts)
+    assert status == 200, answer
+    found: Json = answer
+    return found
+
+
+async def once(server: ServerProcess, response_id: str, *statuses: str) -> Json:
+    """The response, once it has one of these."""
+    async with asyncio.timeout(LIMIT_S):
+        while (found := await asked(server, f"/{response_id}"))["status"] not in statuses:
+            await asyncio.sleep(0.02)
+    return found
+
+
+@asynccontextmanager
+async def streamed(url: str, **body: Any) -> AsyncIterator[AsyncIterator[Json]]:
+    """The events of a new response, as they come; the block's end is the client's leaving."""
+    async with aiohttp.ClientSession() as session:
+        asked = {"model": MODEL, "stream": True, **body}
+        async with asyncio.timeout(LIMIT_S), session.post(f"{url}{RESPONSES}", json=asked) as answer:
+            assert answer.status == 200, await answer.text()
+            yield _events(answer)
+
+
+async def followed(server: ServerProcess, response_id: str) -> list[Json]:
+    """All events of a response that was made in the background."""
+    url = f"{server.url}{RESPONSES}/{response_id}?stream=true"
+    async with aiohttp.ClientSession() as session, asyncio.timeout(LIMIT_S), session.get(url) as answer:
+        assert answer.status == 200, await answer.text()
+        return [event async for event in _events(answer)]
+
+
+async def _events(answer: aiohttp.ClientResponse) -> AsyncIterator[Json]:
+    async for line in answer.content:
+        if line.startswith(b"data: "):
+            yield json.loads(line.removeprefix(b"data: "))
+
+
+def leases_run_out(folder: Path) -> None:
+    """As if long enough had passed since the server of this folder died."""
+    [file] = (folder / "state").glob("sql_store.db")
+    with contextlib.closing(sqlite3.connect(file)) as database, database:
+        tables = [name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        for table in tables:
+            for column in {row[1] for row in database.execute(f"PRAGMA table_info({table})")} & {
+                "held_until",
+                "due_at",
+            }:
+                database.execute(f"UPDATE {table} SET {column} = 1 WHERE {column} IS NOT NULL")  # ours
