@@ -11,28 +11,17 @@ from pydantic import BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 from typing_extensions import TypedDict
 
-from runtime.apis._json_schema import JsonSchema
 from runtime.apis._request import AT_ONCE
 from runtime.apis.inference._shared import OPEN
+from runtime.apis.inference.tool_use import FunctionDefinition
 from runtime.apis.vector_stores.filters import Filters
 from runtime.apis.vector_stores.search import RankingOptions
 
 
-class FunctionTool(TypedDict, total=False):
+class FunctionTool(FunctionDefinition, total=False):
     """A function that the caller runs."""
 
-    __pydantic_config__ = OPEN  # type: ignore[misc]  # how pydantic configures a TypedDict
     type: Required[Annotated[Literal["function"], Field(description="Always `function`.")]]
-    name: Required[Annotated[str, Field(min_length=1, description="Its name: letters, digits, `_` and `-`.")]]
-    description: Annotated[
-        str | None, Field(description="What it does and when to call it, for the model. Default: none.")
-    ]
-    parameters: Annotated[
-        JsonSchema | None, Field(description="Its arguments, as the JSON Schema of an object. Default: it takes none.")
-    ]
-    strict: Annotated[
-        bool | None, Field(description="Whether the arguments must match the schema. Default: the provider's.")
-    ]
 
 
 class FileSearchTool(TypedDict, total=False):
