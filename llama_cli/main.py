@@ -96,6 +96,10 @@ def root() -> CommandGroup:
     return group
 
 
+_INTERRUPTED = Failure("interrupted", code=ExitCode.INTERRUPTED)
+_TERMINATED = Failure("terminated", code=ExitCode.TERMINATED)
+
+
 class Terminated(BaseException):
     """SIGTERM or SIGHUP, as an exception: what a command has begun is ended in good order, as with Ctrl-C."""
 
@@ -127,15 +131,15 @@ def run(arguments: Sequence[str]) -> int:
     except typer.Exit as end:
         return end.exit_code
     except (KeyboardInterrupt, typer.Abort):
-        return _failed(Failure("interrupted", code=ExitCode.INTERRUPTED))
+        return _failed(_INTERRUPTED)
     except BrokenPipeError:
         return ExitCode.DONE
     except Terminated:
-        return _failed(Failure("terminated", code=ExitCode.TERMINATED))
+        return _failed(_TERMINATED)
     except typer.TyperException as error:
         return _failed(_wrong_usage(error))
     except Exception as error:
-        return _failed(failure_of(error, arguments))
+        return _failed(_end_in(error) or failure_of(error, arguments))
     finally:
         console.let_go()
 
@@ -148,6 +152,15 @@ def _give_interrupts(*, to: Callable[..., object] | signal.Handlers) -> None:
 
 def _terminate(number: int, frame: FrameType | None) -> None:
     raise Terminated
+
+
+def _end_in(error: Exception) -> Failure | None:
+    """How the command was ended, if that is what a library reports in words of its own: pydantic does so while it makes
+    a model.
+    """
+    ends = {KeyboardInterrupt.__name__: _INTERRUPTED, Terminated.__name__: _TERMINATED}
+    last = str(error).strip().rpartition("\n")[2].strip()
+    return ends.get(last.partition(":")[0])
 
 
 def _failed(failure: Failure) -> int:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from pydantic_core import SchemaError
 
+from llama_cli.main import Terminated
 from llama_cli.stack import list_apis
 from runtime import __version__, discovery
 from runtime.errors import ConfigInvalid, Problem
@@ -141,3 +143,15 @@ def test_several_wrong_values_each_keep_their_hint(cli: Cli) -> None:
 def test_a_wrong_value_names_its_option(words: list[str], error: str, cli: Cli) -> None:
     result = cli("stack", *words)
     assert (result.code, result.err[: len(error) + 7]) == (2, f"error: {error}")
+
+
+@pytest.mark.parametrize(("end", "code"), [(KeyboardInterrupt, 130), (Terminated, 143)])
+def test_an_end_that_a_library_reports_in_its_own_words_is_one(
+    end: type[BaseException], code: int, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As pydantic does where Ctrl-C comes while it makes a model."""
+    words = f'Error building "model" validator:\n  SchemaError: Error building "literal" validator:\n  {end.__name__}: '
+    break_list_apis(monkeypatch, SchemaError(words))
+    result = cli("stack", "list-apis")
+    assert (result.code, result.out) == (code, "")
+    assert "unexpected" not in result.err
