@@ -72,6 +72,11 @@ def pytest_runtest_teardown(nextitem: pytest.Item | None) -> Generator[None, obj
         return (yield)
 
 
+def holds() -> bool:
+    """Whether what is not allowed fails now: not at the end of a worker's last test. For tests of this guard."""
+    return _done is not None
+
+
 def forgiven() -> str:
     """The last thing that was done and is not allowed; it no longer fails the test. For tests of this guard."""
     assert _done is not None
