@@ -79,9 +79,7 @@ class Background:
         change = {"status": "cancelled", "response": encode(response | {"status": "cancelled"})}
         await self._store.write(Update(RESPONSES, change, _runs(response_id)))
         with contextlib.suppress(StackError, TimeoutError):
-            await self._jobs.cancel(response_id, user=current().user)
-            async with asyncio.timeout(_CANCELLED_WITHIN_S):
-                await self._jobs.finished(response_id, user=current().user)
+            await self._stop(response_id)
         self.telling.tell(response_id)
         return Reply.of(await self._kept.read(response_id))
 
@@ -112,10 +110,14 @@ class Background:
         """Leave nothing of the job of a response that was deleted."""
         self._contexts.pop(response_id, None)
         with contextlib.suppress(StackError, TimeoutError):
-            await self._jobs.cancel(response_id, user=current().user)
-            async with asyncio.timeout(_CANCELLED_WITHIN_S):
-                await self._jobs.finished(response_id, user=current().user)
+            await self._stop(response_id)
             await self._jobs.delete(response_id, user=current().user)
+
+    async def _stop(self, response_id: str) -> None:
+        """End its job, here or in another process. Raises NotFound, TimeoutError if that takes long, Unavailable."""
+        await self._jobs.cancel(response_id, user=current().user)
+        async with asyncio.timeout(_CANCELLED_WITHIN_S):
+            await self._jobs.finished(response_id, user=current().user)
 
     async def _make(self, running: RunningJob) -> None:
         """The job."""

@@ -13,6 +13,7 @@ from runtime.apis.responses.request import ResponseHistory
 from runtime.apis.responses.whole import whole_items
 from runtime.errors import NotFound, RequestError
 from runtime.ids import ordered_id, position_in
+from runtime.providers.responses.builtin.answering import RUNS
 from runtime.providers.responses.builtin.continuing import Continuing
 from runtime.providers.responses.builtin.holding import READ, settled
 from runtime.providers.responses.builtin.tables import RESPONSES
@@ -87,14 +88,9 @@ async def history_of(
     elif previous is not None:
         row = await rows.first(Select(RESPONSES, eq("id", previous), READ))
         if row is None:
-            raise NotFound(
-                f"There is no response `{previous[:100]}`",
-                hint="`GET /v1/responses` lists those that are kept; one made with `store: false` is not",
-                param="previous_response_id",
-                code="previous_response_not_found",
-            )
+            raise no_response(previous, param="previous_response_id", code="previous_response_not_found")
         row = settled(row, time.time())
-        if row["status"] in ("queued", "in_progress"):
+        if row["status"] in RUNS:
             raise RequestError(
                 f"The response `{previous}` is `{row['status']}`, so that it cannot be continued yet",
                 hint="wait until it has ended",
@@ -162,6 +158,16 @@ async def _beside(item_id: str, rows: SqlStore) -> dict[str, Json]:
         return {}
     found = await rows.select(Select(RESPONSES, eq("position", position), READ))
     return {item["id"]: item for row in found for item in _items(row) if "id" in item}
+
+
+def no_response(response_id: str, *, param: str, code: str | None = None) -> NotFound:
+    """The error for an id that leads to no response. param: the field that names it."""
+    return NotFound(
+        f"There is no response `{response_id[:100]}`",
+        hint="`GET /v1/responses` lists those that are kept; one made with `store: false` is not",
+        param=param,
+        code=code,
+    )
 
 
 def _items(row: Row) -> list[Json]:

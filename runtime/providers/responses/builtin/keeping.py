@@ -16,10 +16,9 @@ from runtime.apis.responses.kept import (
     ResponseRequest,
 )
 from runtime.context import current
-from runtime.errors import NotFound
 from runtime.providers.responses.builtin.answering import Answering
 from runtime.providers.responses.builtin.continuing import Continuing
-from runtime.providers.responses.builtin.history import History, items_before_answer
+from runtime.providers.responses.builtin.history import History, items_before_answer, no_response
 from runtime.providers.responses.builtin.holding import READ, Holding, settled
 from runtime.providers.responses.builtin.preparing import Prepared
 from runtime.providers.responses.builtin.tables import RESPONSES
@@ -61,7 +60,7 @@ class Kept:
         """With `READ`. Raises NotFound."""
         row = await rows.first(Select(RESPONSES, eq("id", response_id), READ))
         if row is None:
-            raise _unknown(response_id)
+            raise no_response(response_id, param="response_id")
         return settled(row, time.time())
 
     async def page(self, request: ListResponsesRequest) -> Reply:
@@ -84,7 +83,7 @@ class Kept:
     async def delete(self, request: ResponseRequest) -> DeletedResponse:
         """Raises NotFound."""
         if await self.mine().write(Delete(RESPONSES, eq("id", request.response_id))) == [0]:
-            raise _unknown(request.response_id)
+            raise no_response(request.response_id, param="response_id")
         return DeletedResponse(id=request.response_id)
 
 
@@ -142,11 +141,3 @@ def values_of(answering: Answering, history: History) -> Json:
 def _shown(row: Row) -> Mapping[str, msgspec.Raw]:
     """See `KeptResponse`. Its members stay JSON."""
     return {**raw_members(row["response"]), "input": msgspec.Raw(row["input"])}
-
-
-def _unknown(response_id: str) -> NotFound:
-    return NotFound(
-        f"There is no response `{response_id[:100]}`",
-        hint="`GET /v1/responses` lists those that are kept; one made with `store: false` is not",
-        param="response_id",
-    )

@@ -5,12 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
-import time
 from collections import defaultdict
 from collections.abc import AsyncGenerator
 
 from runtime.providers.responses.builtin.answering import RUNS
-from runtime.providers.responses.builtin.holding import READ, settled
 from runtime.providers.responses.builtin.tables import EVENTS, RESPONSES
 from runtime.sse import Frames, encode, raw_members
 from runtime.storage.sql import Insert, Row, Select, SqlStore, above, eq
@@ -48,25 +46,27 @@ class Telling:
         """The events with a greater number than `after`, until the response has ended. Raises Unavailable."""
         read = -1  # the greatest number of a row that was told
         last = b""
-        while True:
-            news = self._news[response_id]
-            state = await self._store.first(Select(RESPONSES, eq("id", response_id), READ))
-            where = eq("response_id", response_id) & above("number", read)
-            rows = await self._store.select(Select(EVENTS, where, ("number", "data"), ("number",), _MOST_ROWS))
-            for row in rows:
-                read, last = row["number"], row["data"]
-                if events := _behind(row["data"], after):
-                    yield Frames(events)
-            if rows:
-                continue
-            if state is None:
-                return
-            if state["status"] not in RUNS:
-                if end := _end(settled(state, time.time()), last):
-                    yield end
-                return
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(news.wait(), _POLLED_S)
+        try:
+            while True:
+                news = self._news[response_id]
+                state = await self._store.first(Select(RESPONSES, eq("id", response_id), ("status",)))
+                where = eq("response_id", response_id) & above("number", read)
+                rows = await self._store.select(Select(EVENTS, where, ("number", "data"), ("number",), _MOST_ROWS))
+                for row in rows:
+                    read, last = row["number"], row["data"]
+                    if events := _behind(row["data"], after):
+                        yield Frames(events)
+                if rows:
+                    continue
+                if state is None or state["status"] not in RUNS:
+                    break
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(news.wait(), _POLLED_S)
+        finally:
+            self.tell(response_id)  # whoever else follows it looks again; nothing of it stays here
+        ended = await self._store.first(Select(RESPONSES, eq("id", response_id), ("status", "response")))
+        if ended is not None and (end := _end(ended, last)):
+            yield end
 
 
 def _end(row: Row, last: bytes) -> Frames | None:
