@@ -7,6 +7,7 @@ from typing import Any
 from runtime.apis.inference.chat import ChatCompletionRequest
 from runtime.apis.responses.request import CreateResponseRequest
 from runtime.errors import RequestError
+from runtime.providers.responses.builtin.toolbox import Toolbox
 from runtime.sse import Json, encode
 
 _SAME = (
@@ -18,10 +19,8 @@ _UNSAID = ChatCompletionRequest.model_construct(_fields_set=set(), model="", mes
 """One with nothing but defaults, of which copies are made: pydantic takes 40 us to put them together."""
 
 
-def chat_settings(request: CreateResponseRequest, tools: list[Json]) -> Json:
-    """tools: as chat completions have them, those that are run here among them. Raises RequestError for a
-    `tool_choice` that names none of them.
-    """
+def chat_settings(request: CreateResponseRequest, tools: Toolbox) -> Json:
+    """Raises RequestError for a `tool_choice` that names no tool."""
     given = request.model_fields_set
     asked: Json = {**(request.model_extra or {}), "model": request.model, "store": False}
     asked |= {name: value for name in _SAME if name in given and (value := getattr(request, name)) is not None}
@@ -36,10 +35,10 @@ def chat_settings(request: CreateResponseRequest, tools: list[Json]) -> Json:
             asked["response_format"] = form
     if request.includes("message.output_text.logprobs") or request.top_logprobs:
         asked |= {"logprobs": True, "top_logprobs": request.top_logprobs or 0}
-    if tools:
-        asked["tools"] = tools
+    if tools.functions:
+        asked["tools"] = tools.told
         if request.tool_choice is not None:
-            asked["tool_choice"] = _choice(request.tool_choice, {tool["function"]["name"] for tool in tools})
+            asked["tool_choice"] = _choice(request.tool_choice, tools)
         if request.parallel_tool_calls is not None:
             asked["parallel_tool_calls"] = request.parallel_tool_calls
     elif isinstance(request.tool_choice, dict) or request.tool_choice == "required":
@@ -59,11 +58,6 @@ def chat_request(settings: Json, messages: list[Json], *, stream: bool) -> ChatC
     return made.with_raw(encode(asked))
 
 
-def function_tool(tool: Json) -> Json:
-    """A function, as chat completions have it."""
-    return {"type": "function", "function": {name: value for name, value in tool.items() if name != "type"}}
-
-
 def _response_format(form: Any) -> Json | None:
     if not form or form["type"] == "text":
         return None
@@ -73,25 +67,19 @@ def _response_format(form: Any) -> Json | None:
     return {"type": "json_schema", "json_schema": {"name": "response", **named}}
 
 
-def _choice(choice: Any, known: set[str]) -> Any:
+def _choice(choice: Any, tools: Toolbox) -> Any:
     if isinstance(choice, str):
         return choice
+    mode = "required"
     if choice["type"] == "allowed_tools":
-        names = [_named(tool, known, f"tool_choice.tools[{place}]") for place, tool in enumerate(choice["tools"])]
-        if choice.get("mode") == "none":
-            return "none"
-        allowed = {"mode": choice.get("mode") or "auto", "tools": [_function(name) for name in names]}
-        return {"type": "allowed_tools", "allowed_tools": allowed}
-    return _function(_named(choice, known, "tool_choice"))
-
-
-def _named(tool: Json, known: set[str], where: str) -> str:
-    name = tool.get("name") if tool.get("type") == "function" else tool.get("type")
-    if name not in known:
-        named = name or tool.get("type") or "nothing"
-        raise RequestError(f"`{where}` names `{named}`, which is not among `tools`", param="tool_choice")
-    return str(name)
-
-
-def _function(name: str) -> Json:
-    return {"type": "function", "function": {"name": name}}
+        mode = choice.get("mode") or "auto"
+        parts = enumerate(choice["tools"])
+        names = [name for place, part in parts for name in tools.meant(part, f"tool_choice.tools[{place}]")]
+    else:
+        names = tools.meant(choice, "tool_choice")
+    functions = [{"type": "function", "function": {"name": name}} for name in dict.fromkeys(names)]
+    if mode == "none":
+        return "none"
+    if choice["type"] != "allowed_tools" and len(functions) == 1:
+        return functions[0]
+    return {"type": "allowed_tools", "allowed_tools": {"mode": mode, "tools": functions}}

@@ -36,6 +36,10 @@ class Call:
     def arguments(self) -> str:
         return "".join(self.parts)
 
+    def as_message(self) -> Json:
+        """As a part of an assistant's message."""
+        return {"id": self.id, "type": "function", "function": {"name": self.name, "arguments": self.arguments}}
+
 
 class Calls:
     """In the order in which they came."""

@@ -5,7 +5,8 @@
     messages -> the model -> items -> calls of tools that are run here? -- yes -> run them: their items, their messages
                                       | no
                                       v
-                          the response is complete; calls of functions are the caller's to answer
+                          the response is complete; calls of functions are the caller's to answer, and others the
+                          caller's to allow
 
 Every yield passes on the events that have come about. What a response is made from, and where it is kept, is not known
 here.
@@ -17,13 +18,12 @@ import contextlib
 import logging
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from runtime.apis.inference import Inference
 from runtime.errors import StackError, UpstreamError
 from runtime.providers.responses.builtin.answering import Answering
-from runtime.providers.responses.builtin.calls import Call
 from runtime.providers.responses.builtin.compacting import Compacted, Compacting
+from runtime.providers.responses.builtin.offering import Opening, Tool, ToRun
 from runtime.providers.responses.builtin.speaking import Speaking
 from runtime.providers.responses.builtin.turn import BROKEN_OFF, Turn
 from runtime.sse import EventStream, Frames, Json, Reply
@@ -31,28 +31,19 @@ from runtime.sse import EventStream, Frames, Json, Reply
 log = logging.getLogger(__name__)
 
 
-class Tool(Protocol):
-    """A tool that is run here: one file each, beside this one."""
-
-    def run(self, call: Call, answering: Answering) -> AsyncGenerator[str, None]:
-        """Put the call's item into the output, do what it asks for, and yield once for each time that events are to
-        be passed on; the last that is yielded is what the model is told. A call that cannot be done is an item that
-        failed, and words for the model: it raises nothing but what ends the response.
-        """
-        ...
-
-
 @dataclass(frozen=True, kw_only=True)
 class Plan:
     """What is asked. settings: of each chat completion; messages: of the first one. tools: those that are run here, by
-    name. most_turns: how often the model is asked at most; most_calls: how many calls are run here, None for any.
-    truncates: whether messages are left out where they are too long for the model. compacting: what makes them shorter
-    before it is asked.
+    name. openings: what comes first in the output. allowed: calls that are run before the model is asked. most_turns:
+    how often it is asked at most; most_calls: how many calls are run here, None for any. truncates: whether messages
+    are left out where they are too long for the model. compacting: what makes them shorter before it is asked.
     """
 
     settings: Json
     messages: Sequence[Json]
     tools: Mapping[str, Tool]
+    openings: Sequence[Opening] = ()
+    allowed: Sequence[ToRun] = ()
     most_turns: int
     most_calls: int | None = None
     truncates: bool = False
@@ -68,39 +59,53 @@ class Loop:
         self._calls_left = plan.most_calls
         self._compacted: Compacted | None = None
 
-    async def begin(self) -> Reply | EventStream:
-        """Ask for the first time. Raises what the model's provider raises before its answer begins."""
+    async def begin(self) -> Reply | EventStream | None:
+        """Ask for the first time, unless calls are to be run before. Raises what the model's provider raises before its
+        answer begins.
+        """
         if (compacting := self._plan.compacting) is not None:
             self._compacted = await compacting.compacted(self._plan.settings, self._messages, self._answering)
             if self._compacted is not None:
                 self._messages = [*self._compacted.messages]
-        return await self._ask()
+        return None if self._plan.allowed else await self._ask()
 
-    async def run(self, answer: Reply | EventStream) -> AsyncGenerator[Frames, None]:
+    async def run(self, answer: Reply | EventStream | None) -> AsyncGenerator[Frames, None]:
         """The events, from the answer that `begin` returned. Ends with the response's end, and raises nothing but
         what means that nobody waits any more.
         """
         self._answering.begin()
         if self._compacted is not None:
             self._compacted.tell(self._answering)
+        for opening in self._plan.openings:
+            opening.tell(self._answering)
         if frames := self._answering.take():
             yield frames
         turn: Turn | None = None
         try:
+            if answer is None:
+                async with contextlib.aclosing(self._run_tools(self._plan.allowed, {"content": None})) as running:
+                    async for frames in running:
+                        yield frames
+                answer = await self._ask()
             for number in range(1, self._plan.most_turns + 1):
                 turn = Turn(self._answering, ours=self._plan.tools)
                 async with contextlib.aclosing(self._read(answer, turn)) as reading:
                     async for frames in reading:
                         yield frames
-                ours = [call for call in turn.calls if call.place is None]
+                ours = [ToRun(call=call, tool=self._plan.tools[call.name]) for call in turn.calls if call.place is None]
                 if not self._goes_on(turn, ours):
                     break
-                if number == self._plan.most_turns:
+                granted = [one for one in ours if not one.tool.asks(one.call, self._answering)]
+                waits = len(granted) < len(turn.calls)  # for the caller, who has functions to run or calls to allow
+                if number == self._plan.most_turns and not waits:
                     self._answering.break_off("max_infer_iters")
                     break
-                async with contextlib.aclosing(self._run_tools(turn, ours)) as running:
+                async with contextlib.aclosing(self._run_tools(granted, _said(turn))) as running:
                     async for frames in running:
                         yield frames
+                if waits:
+                    self._answering.complete()
+                    break
                 answer = await self._ask()
         except StackError as error:
             self._failed(turn, error)
@@ -133,36 +138,45 @@ class Loop:
         if frames := self._answering.take():
             yield frames
 
-    def _goes_on(self, turn: Turn, ours: list[Call]) -> bool:
-        """Whether there are tools to run and nothing that the caller has to do; if not, the response has ended."""
+    def _goes_on(self, turn: Turn, ours: Sequence[ToRun]) -> bool:
+        """Whether there are tools to run; if not, the response has ended."""
         if turn.finish_reason in BROKEN_OFF:
             self._answering.break_off(BROKEN_OFF[turn.finish_reason])
-        elif not ours or len(ours) < len(turn.calls) or self._calls_left == 0:
+        elif not ours or self._calls_left == 0:
             self._answering.complete()
         else:
             return True
         return False
 
-    async def _run_tools(self, turn: Turn, calls: list[Call]) -> AsyncGenerator[Frames, None]:
-        called = [
-            {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
-            for call in calls
-        ]
+    async def _run_tools(self, calls: Sequence[ToRun], said: Json) -> AsyncGenerator[Frames, None]:
+        """said: the message of the assistant that they belong to, without them."""
         self._speaking.has_called()
-        message: Json = {"role": "assistant", "content": turn.text or None, "tool_calls": called}
-        self._messages.append(message | ({"reasoning_content": turn.reasoning} if turn.reasoning else {}))
-        for call in calls:
+        called = [
+            {
+                "id": one.call.id,
+                "type": "function",
+                "function": {"name": one.call.name, "arguments": one.call.arguments},
+            }
+            for one in calls
+        ]
+        self._messages.append({"role": "assistant", **said, "tool_calls": called})
+        for one in calls:
             told = "no more calls are allowed"
             if self._calls_left != 0:
-                async with contextlib.aclosing(self._plan.tools[call.name].run(call, self._answering)) as running:
+                async with contextlib.aclosing(one.tool.run(one.call, self._answering)) as running:
                     async for words in running:
                         told = words
                         if frames := self._answering.take():
                             yield frames
                 self._calls_left = self._calls_left and self._calls_left - 1
-            self._messages.append({"role": "tool", "tool_call_id": call.id, "content": told})
+            self._messages.append({"role": "tool", "tool_call_id": one.call.id, "content": told})
 
     def _failed(self, turn: Turn | None, error: StackError) -> None:
         if turn is not None:
             turn.interrupt()
         self._answering.fail(error)
+
+
+def _said(turn: Turn) -> Json:
+    """What the model said and thought in a turn, as a message."""
+    return {"content": turn.text or None} | ({"reasoning_content": turn.reasoning} if turn.reasoning else {})

@@ -68,7 +68,7 @@ class Making:
 
         return EventStream(frames(), close)
 
-    async def _events(self, answer: Reply | EventStream) -> AsyncGenerator[Frames, None]:
+    async def _events(self, answer: Reply | EventStream | None) -> AsyncGenerator[Frames, None]:
         async with contextlib.aclosing(self._loop.run(answer)) as running:
             async for frames in running:
                 if self._answering.has_ended:

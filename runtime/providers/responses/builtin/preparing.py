@@ -17,18 +17,18 @@ from runtime.http.pages import Pages
 from runtime.ids import new_position
 from runtime.provider import ProviderContext
 from runtime.providers.responses.builtin.answering import Answering
-from runtime.providers.responses.builtin.asking import chat_request, chat_settings, function_tool
+from runtime.providers.responses.builtin.asking import chat_request, chat_settings
 from runtime.providers.responses.builtin.compacting import Compacting
 from runtime.providers.responses.builtin.config import ResponsesConfig
 from runtime.providers.responses.builtin.continuing import Continuing
 from runtime.providers.responses.builtin.history import History, Recalled, history_of
 from runtime.providers.responses.builtin.inputs import Inputs
-from runtime.providers.responses.builtin.loop import Loop, Plan, Tool
+from runtime.providers.responses.builtin.loop import Loop, Plan
 from runtime.providers.responses.builtin.messages import messages_of
+from runtime.providers.responses.builtin.offering import Apis, Asked
 from runtime.providers.responses.builtin.prompting import prompt_item
 from runtime.providers.responses.builtin.sealing import Seal, Seals
-from runtime.providers.responses.builtin.tools import file_search
-from runtime.providers.responses.builtin.tools.file_search import FileSearch
+from runtime.providers.responses.builtin.toolbox import toolbox_of
 from runtime.sse import Json
 from runtime.storage.sql import SqlStore
 
@@ -67,7 +67,9 @@ class Preparing:
     ) -> None:
         self._continuing = continuing
         self.inference = context.api(Inference)  # type: ignore[type-abstract]
-        self._stores = context.optional_api(VectorStores)  # type: ignore[type-abstract]
+        self._apis = Apis(
+            vector_stores=context.optional_api(VectorStores),  # type: ignore[type-abstract]
+        )
         self._prompts = context.optional_api(Prompts)  # type: ignore[type-abstract]
         files = context.optional_api(Files)  # type: ignore[type-abstract]
         processors = context.optional_api(FileProcessors)  # type: ignore[type-abstract]
@@ -125,14 +127,16 @@ class Preparing:
         return await self._seals.load()
 
     async def _plan(self, request: CreateResponseRequest, read: Read) -> Plan:
-        functions, ours = self._tools(request)
+        tools = await toolbox_of(Asked(request=request, items=read.items, apis=self._apis))
         messages = _messages(request, read.items, read.opened)
         if not messages:
             raise RequestError("There is nothing to answer: neither `input` nor anything before it", param="input")
         return Plan(
-            settings=chat_settings(request, functions),
+            settings=chat_settings(request, tools),
             messages=messages,
-            tools=ours,
+            tools=tools.ours,
+            openings=tools.openings,
+            allowed=tools.allowed,
             most_turns=request.max_infer_iters or self._most_turns,
             most_calls=request.max_tool_calls,
             truncates=request.truncation == "auto",
@@ -150,28 +154,6 @@ class Preparing:
             seal=seal,
             messages=lambda item: _messages(request, [*read.items, item], seal.open),
         )
-
-    def _tools(self, request: CreateResponseRequest) -> tuple[list[Json], dict[str, Tool]]:
-        """What the model is told of its tools, and those of them that are run here, by name. Raises NotSupported."""
-        functions: list[Json] = []
-        ours: dict[str, Tool] = {}
-        for place, tool in enumerate(request.tools or ()):
-            given: Json = dict(tool)
-            if given["type"] == "function":
-                functions.append(function_tool(given))
-            elif self._stores is None:
-                raise NotSupported(f"`tools[{place}]` is `file_search`, and no vector stores are here", param="tools")
-            elif file_search.NAME in ours:
-                raise RequestError(
-                    f"`tools[{place}]` is a second `file_search`",
-                    hint="name all stores in the `vector_store_ids` of one",
-                    param="tools",
-                )
-            else:
-                search = FileSearch(given, self._stores, shows_results=request.includes("file_search_call.results"))
-                functions.append(search.definition)
-                ours[file_search.NAME] = search
-        return functions, ours
 
 
 _NOT_YET = ("guardrails",)

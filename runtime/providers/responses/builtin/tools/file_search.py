@@ -13,10 +13,11 @@ import msgspec
 
 from runtime.apis.vector_stores import VectorStores
 from runtime.apis.vector_stores.search import MAX_QUERIES, SearchVectorStoreRequest
-from runtime.errors import StackError
+from runtime.errors import NotSupported, StackError
 from runtime.providers.responses.builtin.answering import Answering
 from runtime.providers.responses.builtin.calls import Call
 from runtime.providers.responses.builtin.citations import Citations, Source
+from runtime.providers.responses.builtin.offering import Asked, Function, Offer, Tool
 from runtime.sse import Json, Reply
 
 NAME = "file_search"
@@ -26,17 +27,20 @@ _HOW_TO_CITE = (
     " such as {mark}."
 )
 _NOTHING = "Nothing was found."
-_PARAMETERS = {
-    "type": "object",
-    "properties": {
-        "queries": {
-            "type": "array",
-            "items": {"type": "string"},
-            "minItems": 1,
-            "description": "What to look for: questions or words, each for itself.",
-        }
+_DEFINITION: Json = {
+    "description": "Search the user's files for passages that help to answer.",
+    "parameters": {
+        "type": "object",
+        "properties": {
+            "queries": {
+                "type": "array",
+                "items": {"type": "string"},
+                "minItems": 1,
+                "description": "What to look for: questions or words, each for itself.",
+            }
+        },
+        "required": ["queries"],
     },
-    "required": ["queries"],
 }
 
 
@@ -48,7 +52,15 @@ class _Arguments(msgspec.Struct):
 _to_arguments = msgspec.json.Decoder(_Arguments).decode
 
 
-class FileSearch:
+async def offer(given: Json, where: str, asked: Asked) -> Offer:
+    """See `toolbox.Offering`. Raises NotSupported where there are no vector stores."""
+    if (stores := asked.apis.vector_stores) is None:
+        raise NotSupported(f"`{where}` is `{NAME}`, and no vector stores are here", param="tools")
+    search = FileSearch(given, stores, shows_results=asked.request.includes("file_search_call.results"))
+    return Offer(functions=[Function(kind=NAME, name=NAME, definition=_DEFINITION, tool=search)])
+
+
+class FileSearch(Tool):
     """given: the tool as the request has it. shows_results: whether the item has what was found."""
 
     def __init__(self, given: Json, stores: VectorStores, *, shows_results: bool) -> None:
@@ -56,15 +68,6 @@ class FileSearch:
         self._stores = stores
         self._shows_results = shows_results
         self._was_told = False
-
-    @property
-    def definition(self) -> Json:
-        """What the model is told of it."""
-        described = "Search the user's files for passages that help to answer."
-        return {
-            "type": "function",
-            "function": {"name": NAME, "description": described, "parameters": _PARAMETERS},
-        }
 
     async def run(self, call: Call, answering: Answering) -> AsyncGenerator[str, None]:
         """See `Tool.run`. Arguments that make no sense are said to the model once; then the item has failed."""

@@ -1,0 +1,92 @@
+"""What a tool is: offered to the model as functions, and run here when the model calls one of these."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from runtime.apis.responses.request import CreateResponseRequest
+from runtime.apis.vector_stores import VectorStores
+from runtime.providers.responses.builtin.answering import Answering
+from runtime.providers.responses.builtin.calls import Call
+from runtime.sse import Json
+
+
+class Tool(Protocol):
+    """A function that is run here: one file for each kind, in `tools/`."""
+
+    def asks(self, call: Call, answering: Answering) -> bool:
+        """Whether the caller has to allow the call first. If so, the item that asks for it is in the output now."""
+        return False
+
+    def run(self, call: Call, answering: Answering) -> AsyncGenerator[str, None]:
+        """Put the call's item into the output, do what it asks for, and yield once for each time that events are to
+        be passed on; the last that is yielded is what the model is told. A call that cannot be done is an item that
+        failed, and words for the model: it raises nothing but what ends the response.
+        """
+        ...
+
+
+class Opening(Protocol):
+    """What comes first in the output, before anything of the model's."""
+
+    def tell(self, answering: Answering) -> None: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class ToRun:
+    """A call and what runs it."""
+
+    call: Call
+    tool: Tool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Apis:
+    """What tools ask; None for what is not here."""
+
+    vector_stores: VectorStores | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What tools are offered for. items: the history, those of the request at its end."""
+
+    request: CreateResponseRequest
+    items: Sequence[Json]
+    apis: Apis
+
+
+@dataclass(frozen=True, kw_only=True)
+class Function:
+    """What a model can call. kind: the type of the request's tool that it is of. definition: what the model is told of
+    it, as chat completions have it. tool: runs it; None where the caller does. label: of the server that has it.
+    """
+
+    kind: str
+    name: str
+    definition: Json
+    tool: Tool | None = None
+    label: str | None = None
+
+    def told(self, name: str) -> Json:
+        """What the model is told, by the name that it calls it."""
+        return {"type": "function", "function": {**self.definition, "name": name}}
+
+    def is_meant(self, choice: Json) -> bool:
+        """Whether a part of `tool_choice` means it: of its kind, and of its server and name where it has these."""
+        if self.kind != choice.get("type") or choice.get("server_label", self.label) != self.label:
+            return False
+        return choice.get("name") in (None, self.name)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Offer:
+    """What one tool of the request comes to. openings: what it puts at the beginning of the output. allowed: calls of
+    earlier answers that the caller has allowed now, which are run before the model is asked.
+    """
+
+    functions: Sequence[Function]
+    openings: Sequence[Opening] = ()
+    allowed: Sequence[ToRun] = ()

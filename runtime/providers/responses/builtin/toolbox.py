@@ -1,0 +1,93 @@
+"""The tools of one request: what the model calls each of their functions, and who runs it.
+
+Each kind is one file in `tools/`; its `offer` says what a tool of the request comes to. A name is one function's: where
+two servers have it, each is called by its server's label and its name.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from runtime.errors import RequestError
+from runtime.providers.responses.builtin.offering import Asked, Function, Offer, Opening, Tool, ToRun
+from runtime.providers.responses.builtin.tools import file_search, function
+from runtime.sse import Json
+
+Offering = Callable[[Json, str, Asked], Awaitable[Offer]]
+"""A tool of the request, its place there for messages, and what it is offered for. Raises what refuses the request."""
+
+OFFERED: Mapping[str, Offering] = {
+    "function": function.offer,
+    "file_search": file_search.offer,
+}
+_ONE_EACH = {"file_search": "name all stores in the `vector_store_ids` of one"}
+"""Kinds of which a request has one at most, and what to do instead."""
+_UNFIT = re.compile(r"[^a-zA-Z0-9_-]")
+_LONGEST = 64
+"""Of a function's name, for OpenAI and those who do as it does."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Toolbox:
+    """functions: by the name that the model calls them. openings, allowed: see `Offer`."""
+
+    functions: Mapping[str, Function]
+    openings: Sequence[Opening] = ()
+    allowed: Sequence[ToRun] = ()
+
+    @property
+    def told(self) -> list[Json]:
+        """What the model is told of its tools."""
+        return [one.told(name) for name, one in self.functions.items()]
+
+    @property
+    def ours(self) -> dict[str, Tool]:
+        """What is run here, by name."""
+        return {name: one.tool for name, one in self.functions.items() if one.tool is not None}
+
+    def meant(self, choice: Json, where: str) -> list[str]:
+        """The names of what a part of `tool_choice` means. Raises RequestError if there is nothing of it."""
+        found = [name for name, one in self.functions.items() if one.is_meant(choice)]
+        if not found:
+            named = choice.get("name") or choice.get("server_label") or choice.get("type") or "nothing"
+            raise RequestError(f"`{where}` names `{named}`, which is not among `tools`", param="tool_choice")
+        return found
+
+
+async def toolbox_of(asked: Asked) -> Toolbox:
+    """Raises RequestError for tools that do not go together, and what refuses one of them."""
+    offers: list[tuple[str, Offer]] = []
+    kinds: set[str] = set()
+    for place, tool in enumerate(asked.request.tools or ()):
+        given: Json = dict(tool)
+        kind, where = given["type"], f"tools[{place}]"
+        if kind in _ONE_EACH and kind in kinds:
+            raise RequestError(f"`{where}` is a second `{kind}`", hint=_ONE_EACH[kind], param="tools")
+        kinds.add(kind)
+        offers.append((where, await OFFERED[kind](given, where, asked)))
+    return Toolbox(
+        functions=_named([(where, one) for where, offer in offers for one in offer.functions]),
+        openings=[one for _, offer in offers for one in offer.openings],
+        allowed=[one for _, offer in offers for one in offer.allowed],
+    )
+
+
+def _named(functions: Sequence[tuple[str, Function]]) -> dict[str, Function]:
+    """Raises RequestError for a name that two functions have and no server's label tells apart."""
+    times = Counter(one.name for _, one in functions)
+    named: dict[str, Function] = {}
+    for where, one in functions:
+        name = one.name
+        if one.label is not None:
+            name = _fit(name if times[name] == 1 else f"{one.label}__{name}")
+        if name in named:
+            raise RequestError(f"`{where}` has the name `{name}`, as another tool has", param="tools")
+        named[name] = one
+    return named
+
+
+def _fit(name: str) -> str:
+    return _UNFIT.sub("_", name)[:_LONGEST]
