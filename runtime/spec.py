@@ -36,7 +36,8 @@ class Spec:
     it; section: the section of the run config that is its `config` then. enabled_by: the environment variable that
     turns it on in a template; sample_config: its `config` there, with `${env.X}`.
     key_env: the variable with its key, if the provider waits for a key in each request while that is missing.
-    ships: the models whose weights its packages bring, by the names under which they are served.
+    ships: the models whose weights its packages bring, by the names under which they are served. serves: resources of
+    its API's kind that it has without being told, by id; of two providers with the same, the first one's.
     capabilities: what it can do beyond the minimum of its API. facts: data about a vendor for its adapter.
     evidence: how it is tested; evidence_note: with what.
     api, module: filled in by discovery.
@@ -59,6 +60,7 @@ class Spec:
     key_env: str | None = None
     sample_config: Mapping[str, Any] = field(default_factory=dict)
     ships: tuple[str, ...] = ()
+    serves: tuple[str, ...] = ()
     capabilities: frozenset[str] = frozenset()
     facts: Any = None
     evidence: Evidence = "unproven"

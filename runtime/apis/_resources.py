@@ -23,7 +23,8 @@ class ConfiguredKind:
     kind: in messages, error codes and keys of the store. served_by: the API whose providers own such resources.
     id_field: names one in requests and in the run config; the owner's own name is in `provider_<id_field>`.
     config_key: its list below `registered_resources`; older_keys: what older run configs call that list, there or at
-    the top. older_id_fields: what they call `id_field`. configured: the model of one entry there.
+    the top; at_top: whether newer ones have it at the top too. older_id_fields: what they call `id_field`. configured:
+    the model of one entry there.
     """
 
     kind: str
@@ -32,6 +33,7 @@ class ConfiguredKind:
     config_key: str
     configured: type[BaseModel]
     older_keys: tuple[str, ...] = ()
+    at_top: bool = False
     older_id_fields: tuple[str, ...] = ()
 
     @property

@@ -5,7 +5,8 @@ Pure, and part of planning. Knows what every kind of resource declares (`Resourc
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Protocol
 
 from pydantic import BaseModel
 
@@ -16,11 +17,23 @@ from runtime.config.document import child_path
 from runtime.config.run_config import ResourceEntry, RunConfig
 from runtime.config.validation import check, with_origin
 from runtime.errors import Problem, did_you_mean, names_for
+from runtime.spec import Spec
 
 ANY_PROVIDER = "all"
 """The `provider_id` of a resource that any provider may serve. It belongs to the first that is on, as in ogx."""
 
 Read = tuple[ResourceEntry, BaseModel]
+
+
+class Serving(Protocol):
+    """A provider of a plan."""
+
+    @property
+    def api(self) -> str: ...
+    @property
+    def provider_id(self) -> str: ...
+    @property
+    def spec(self) -> Spec: ...
 
 
 def registered(
@@ -45,6 +58,25 @@ def registered(
             problems.append(Problem(message=message, path=path, line=run.lines.get(path), file=file, hint=hint))
     problems += _providers_of_tables(run, apis, file)
     return found, sorted(problems, key=lambda problem: problem.line or 0)
+
+
+def with_served(
+    resources: Mapping[str, tuple[BaseModel, ...]], providers: Iterable[Serving], apis: Mapping[str, Api]
+) -> dict[str, tuple[BaseModel, ...]]:
+    """The resources of a run config, and those that its providers serve without being told (`Spec.serves`). providers:
+    in the order of the run config.
+    """
+    found = dict(resources)
+    served_by = {kind.served_by: (name, kind) for name, api in apis.items() if (kind := api.resource) is not None}
+    for provider in providers:
+        if not provider.spec.serves:
+            continue
+        name, kind = served_by[provider.api]
+        for id in provider.spec.serves:
+            if all(getattr(one, kind.id_field) != id for one in found.get(name, ())):
+                made = kind.configured.model_validate({kind.id_field: id, "provider_id": provider.provider_id})
+                found[name] = (*found.get(name, ()), made)
+    return found
 
 
 def owner_of(value: BaseModel, provider_ids: Sequence[str]) -> str | None:

@@ -16,7 +16,7 @@ from runtime.config import requirement
 from runtime.config.document import Node
 from runtime.config.reading import as_warning
 from runtime.config.redaction import redact
-from runtime.config.sections import ConnectorSection, LoggingConfig, ServerConfig
+from runtime.config.sections import LoggingConfig, ServerConfig
 from runtime.config.substitution import Use
 from runtime.errors import Problem
 from runtime.storage.placement import StorageConfig
@@ -131,7 +131,6 @@ class RunFile(Section):
     )
     vector_stores: dict[str, Any] | None = Field(None, description="Defaults of vector stores; checked by their API.")
     safety: dict[str, Any] | None = Field(None, description="`default_shield_id`; checked by its API.")
-    connectors: list[ConnectorSection] = Field(default_factory=list)
     external_providers_dir: str | None = Field(None, description="Not in this version.")
     external_apis_dir: str | None = Field(None, description="Not in this version.")
 
@@ -163,7 +162,6 @@ class RunConfig(BaseModel):
     default_model: str | None = None
     vector_stores: dict[str, Any] | None = None
     safety: dict[str, Any] | None = None
-    connectors: list[ConnectorSection] = Field(default_factory=list)
     external_providers_dir: str | None = None
     external_apis_dir: str | None = None
     unread: tuple[str, ...] = ()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import Field, field_validator, model_validator
 
@@ -111,15 +111,6 @@ class LoggingConfig(Section):
             if level.lower() not in LOG_LEVELS:
                 raise ValueError(f"`{category}` has no level `{level}`: the levels are {', '.join(LOG_LEVELS)}")
         return {category: level.lower() for category, level in value.items()}
-
-
-class ConnectorSection(Section):
-    """An MCP server that tools may name by its id."""
-
-    connector_id: str
-    connector_type: Literal["mcp"] = "mcp"
-    url: str
-    server_label: str | None = None
 
 
 def _is_ipv6(host: str) -> bool:

@@ -18,7 +18,7 @@ from runtime import discovery
 from runtime.apis._api import Api, Store
 from runtime.config.loading import parse_run_config
 from runtime.config.reading import as_warning
-from runtime.config.resources import registered
+from runtime.config.resources import registered, with_served
 from runtime.config.run_config import ProviderEntry, RunConfig
 from runtime.config.text import read_text, shown
 from runtime.errors import ConfigInvalid, Problem, did_you_mean, names_for, nearest
@@ -100,7 +100,7 @@ def plan(run: RunConfig, *, file: str | None = None) -> Plan:
         off=tuple(_off(run.off)),
         packages=_packages(ordered, run),
         inner_apis={name: api for name, api in routed.items() if name not in mounted},
-        resources=resources,
+        resources=with_served(resources, ordered, apis),
         stores=stores,
         analytics=analytics,
         noted=tuple(noted.found),
@@ -242,7 +242,7 @@ def _packages(providers: Iterable[PlannedProvider], run: RunConfig) -> tuple[str
 
 def _note_sections(run: RunConfig, routed: Mapping[str, Api], noted: Problems) -> None:
     """Settings of APIs that are not mounted: harmless, but they have no effect."""
-    for section, api in (("vector_stores", "vector_io"), ("safety", "safety"), ("connectors", "tool_runtime")):
+    for section, api in (("vector_stores", "vector_io"), ("safety", "safety")):
         if getattr(run, section) and api not in routed:
             noted.add(f"has no effect: the API {api} is not mounted", path=section)
 

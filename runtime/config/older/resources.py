@@ -16,7 +16,6 @@ _WITHOUT_AN_API = {  # older list -> list
     "datasets": "datasets",
     "scoring_fns": "scoring_fns",
     "benchmarks": "benchmarks",
-    "tool_groups": "tool_groups",
 }
 
 
@@ -54,7 +53,7 @@ def _move_from_the_top(reading: Reading, older: str, key: str, resource: Configu
         return
     id_field = resource.id_field if resource is not None else "id"
     node.value = [_by_name(entry, id_field) for entry in node.items]
-    if node.items:
+    if node.items and not (resource is not None and resource.at_top):
         reading.warn(f"this is now `registered_resources.{key}`", node)
     resources = reading.top.setdefault("registered_resources", Node({}, "registered_resources", node.line))
     if resources.value is None:

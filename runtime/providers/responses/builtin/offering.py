@@ -6,7 +6,10 @@ from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from runtime.apis.connectors import Connectors
+from runtime.apis.containers import Containers
 from runtime.apis.responses.request import CreateResponseRequest
+from runtime.apis.tool_runtime import ToolRuntime
 from runtime.apis.vector_stores import VectorStores
 from runtime.providers.responses.builtin.answering import Answering
 from runtime.providers.responses.builtin.calls import Call
@@ -47,6 +50,9 @@ class Apis:
     """What tools ask; None for what is not here."""
 
     vector_stores: VectorStores | None
+    tool_runtime: ToolRuntime | None
+    connectors: Connectors | None
+    containers: Containers | None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from runtime.apis.connectors import Connectors
+from runtime.apis.containers import Containers
 from runtime.apis.file_processors import FileProcessors
 from runtime.apis.files import Files
 from runtime.apis.inference import ChatCompletionRequest, Inference
 from runtime.apis.prompts import Prompts
 from runtime.apis.responses import CreateResponseRequest
 from runtime.apis.responses.request import PromptReference, ResponseHistory
+from runtime.apis.tool_runtime import ToolRuntime
 from runtime.apis.vector_stores import VectorStores
 from runtime.errors import NotSupported, RequestError
 from runtime.http.pages import Pages
@@ -69,6 +72,9 @@ class Preparing:
         self.inference = context.api(Inference)  # type: ignore[type-abstract]
         self._apis = Apis(
             vector_stores=context.optional_api(VectorStores),  # type: ignore[type-abstract]
+            tool_runtime=context.optional_api(ToolRuntime),  # type: ignore[type-abstract]
+            connectors=context.optional_api(Connectors),  # type: ignore[type-abstract]
+            containers=context.optional_api(Containers),  # type: ignore[type-abstract]
         )
         self._prompts = context.optional_api(Prompts)  # type: ignore[type-abstract]
         files = context.optional_api(Files)  # type: ignore[type-abstract]

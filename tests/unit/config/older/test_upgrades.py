@@ -80,10 +80,16 @@ registered_resources:
     assert resources_of(config)["tool_groups"] == [{"toolgroup_id": "builtin::rag", "provider_id": "rag-runtime"}]
     assert config.warnings[1:] == [
         "`models` (line 4): this is now `registered_resources.models`",
-        "`vector_dbs` (line 7): this is now `registered_resources.vector_stores`",
         "`tool_groups` (line 8): this is now `registered_resources.tool_groups`",
+        "`vector_dbs` (line 7): this is now `registered_resources.vector_stores`",
         "`vector_dbs[0].vector_db_id` (line 7): this is now called `vector_store_id`",
     ]
+
+
+def test_connectors_at_the_top_are_no_older_shape() -> None:
+    config = config_of("distro_name: x\nconnectors: [{connector_id: docs, url: https://docs.example/mcp}]")
+    assert resources_of(config)["connectors"] == [{"connector_id": "docs", "url": "https://docs.example/mcp"}]
+    assert not [warning for warning in config.warnings if "connectors" in warning]
 
 
 def test_a_problem_in_an_older_shape_names_the_place_in_the_file() -> None:
