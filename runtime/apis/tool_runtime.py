@@ -29,7 +29,7 @@ class ToolDef(Response):
     """A tool that can be called. `parameters`, `identifier`, `provider_id` and `type` are for older clients."""
 
     name: str = Field(description="Its name in its group.")
-    toolgroup_id: str = Field(description="Its group.")
+    toolgroup_id: str | None = Field(None, description="Its group; null for a tool of a server that is in none.")
     description: str | None = Field(None, description="What it does and when to call it, for a model.")
     input_schema: dict[str, Any] | None = Field(None, description="Its arguments, as the JSON Schema of an object.")
     output_schema: dict[str, Any] | None = Field(None, description="What it gives back, as a JSON Schema.")

@@ -52,6 +52,18 @@ class Adapters:
             param=key,
         )
 
+    def first_with(self, name: str) -> str:
+        """The id of the first provider that has a method. Raises Unavailable where only one that does not run may have
+        it, NotSupported where none has it.
+        """
+        for provider_id, adapter in self._adapters.items():
+            if getattr(adapter, name, None) is not None:
+                return provider_id
+        if self._down:
+            whys = "; ".join(f"`{provider_id}`: {outage}" for provider_id, outage in self._down.items())
+            raise Unavailable(f"No provider of the API {self._api} that runs offers `{name}`: {whys}")
+        raise NotSupported(f"No provider of the API {self._api} offers `{name}`")
+
     def check_upload(self, name: str, size_bytes: int) -> None:
         """Raises TooLarge if no provider takes a file of this size in a call of the method `name`."""
         refusal: TooLarge | None = None

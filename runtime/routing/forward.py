@@ -12,6 +12,7 @@ from typing import Any
 from runtime.apis._api import PROVIDER_ID, Api, Operation
 from runtime.errors import StackError
 from runtime.routing.adapters import Adapters, Method
+from runtime.routing.entry import Entry
 from runtime.routing.registry import Registry
 from runtime.storage.stores import Storage
 
@@ -80,13 +81,24 @@ class Router:
             return self._adapters.method(self._adapters.only(key), operation.name), request
         if key == PROVIDER_ID:
             return self._adapters.method(name, operation.name), request
-        assert self._routes_by is not None, f"{operation.name} has a key, and no resource is served by {self._api.name}"
+        resource = await self._owned(name, key)
+        return self._method_of(resource, operation.name, name), request.routed_by(resource, key)
+
+    async def _owned(self, name: str, key: str) -> Entry:
+        """The resource that a request names in its field `key`. Raises as `Registry.resolve` does."""
         try:
-            resource = await self._routes_by.resolve(name)
+            return await self._owners.resolve(name)
         except StackError as error:
-            if error.param == self._routes_by.resource.kind:
+            if error.param == self._owners.resource.kind:
                 error.param = key  # the name of the field in this request, which the registry does not know
             raise
-        what = f"{self._routes_by.title} `{name}`"
-        method = self._adapters.method(resource.provider_id, operation.name, what=what)
-        return method, request.routed_by(resource, key)
+
+    def _method_of(self, resource: Entry, operation: str, name: str) -> Method:
+        """The method of a resource's provider. name: what the request calls the resource."""
+        what = f"{self._owners.title} `{name}`"
+        return self._adapters.method(resource.provider_id, operation, what=what)
+
+    @property
+    def _owners(self) -> Registry:
+        assert self._routes_by is not None, f"no resource is served by {self._api.name}"
+        return self._routes_by

@@ -78,7 +78,11 @@ class Registry:
     async def list_all(self, operation: Operation, request: Request) -> Any:
         """Every resource that the caller may see."""
         assert operation.route.returns is not None, f"{operation.name} lists resources without saying `returns`"
-        return operation.route.returns(data=[self.resource.shown(entry) for entry in self._table.entries(_user())])
+        return operation.route.returns(data=[self.resource.shown(entry) for entry in self.seen()])
+
+    def seen(self) -> list[Entry]:
+        """Every resource that the caller may see, under each of its names."""
+        return self._table.entries(_user())
 
     async def get(self, request: Request) -> Any:
         """One resource. Raises as `resolve` does."""
