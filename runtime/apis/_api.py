@@ -23,7 +23,7 @@ from runtime.apis._request import Query, Request
 from runtime.apis._resources import ConfiguredKind, RegistryAction, Resource
 from runtime.errors import StackError
 
-Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE", "WS", "INNER"]
+Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE", "WS", "ANY", "INNER"]
 Family = Literal["kv", "sql"]
 _PATH_FIELD = re.compile(r"{(\w+)(?::path)?}")
 _MARK = "__route__"
@@ -46,7 +46,8 @@ class Route:
 
     path: with `{field}` for fields of the request model, which may stand beside other text (`{model}:generate`);
     `{field:path}` may hold slashes and stands last. method: `WS` for a WebSocket, which has no fields in its path, and
-    no key: its requests come later; `INNER` for what only other providers call, which is mounted nowhere.
+    no key: its requests come later; `ANY` for every HTTP method, answered by the `Application` that it returns; `INNER`
+    for what only other providers call, which is mounted nowhere.
     key: the request field by which this operation finds its provider: the name of a resource that one owns, or
     `provider_id` itself. Without one, and where the field is left out, the API's one provider answers; a WebSocket has
     none. registry: what the registry of the API's resources does for it; then no provider is asked.
@@ -74,7 +75,7 @@ class Route:
 
     @property
     def has_body(self) -> bool:
-        return self.method not in ("GET", "DELETE", "WS", "INNER")
+        return self.method not in ("GET", "DELETE", "WS", "ANY", "INNER")
 
     @property
     def path_fields(self) -> tuple[str, ...]:

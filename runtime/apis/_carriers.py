@@ -1,8 +1,10 @@
-"""What is not JSON and too large to hold: files that come in, and files that go out. Bytes are pulled, never pushed."""
+"""What is not JSON: files that come in and files that go out, too large to hold, whose bytes are pulled, never pushed;
+and protocols that a library answers by itself.
+"""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -66,3 +68,13 @@ class Download:
     filename: str | None = None
     etag: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Application:
+    """Who answers a request whose protocol is a library's own. asgi: called with the scope, receive and send of ASGI
+    (https://asgi.readthedocs.io) for each request, whatever its method; authentication, limits of origins and the
+    access line are the server's.
+    """
+
+    asgi: Callable[[MutableMapping[str, Any], Callable[..., Awaitable[Any]], Callable[..., Awaitable[None]]], Any]

@@ -14,9 +14,10 @@ from typing import Any
 from litestar import WebSocket
 from litestar.enums import ScopeType
 from litestar.handlers import HTTPRouteHandler, WebsocketRouteHandler
-from litestar.types import Receive, Scope, Send
+from litestar.types import ASGIApp, Receive, Scope, Send
 
 from runtime.apis._api import Operation
+from runtime.apis._carriers import Application
 from runtime.apis._doors import Door
 from runtime.context import current
 from runtime.server.answer import Answer
@@ -70,6 +71,8 @@ def handlers(stack: Stack, doors: Doors) -> Iterable[HTTPRouteHandler | Websocke
             several.sort(key=lambda one: one.mount.is_exact)  # those with text beside their fields are tried first
         if sockets := methods.pop("WS", None):
             yield _socket_handler(path, sockets)
+        if applications := methods.pop("ANY", None):
+            yield _application_handler(path, applications[0])
         if methods:
             yield _handler(path, methods)
 
@@ -108,16 +111,28 @@ def _handler(path: str, bound: dict[str, list[_Bound]]) -> HTTPRouteHandler:
         )
         await answer.serve(send, is_head=method == "HEAD")
 
+    return _routed(path, bound, serve)
+
+
+def _routed(path: str, methods: Iterable[str], serve: ASGIApp) -> HTTPRouteHandler:
     async def answered_by_middleware() -> None:
         """Never called."""
 
     return HTTPRouteHandler(
         path,
-        http_method=list(bound),  # type: ignore[arg-type]  # our own literals, and HEAD
+        http_method=list(methods),  # type: ignore[arg-type]  # our own literals, and HEAD
         include_in_schema=False,
         name=path,
         middleware=[lambda app: serve],
     )(answered_by_middleware)
+
+
+def _application_handler(path: str, bound: _Bound) -> HTTPRouteHandler:
+    async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+        application: Application = await bound.method(bound.operation.request())
+        await application.asgi(scope, receive, send)  # type: ignore[arg-type]  # ASGI's own, of which Litestar has types
+
+    return _routed(path, ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"), serve)
 
 
 def _socket_handler(path: str, bound: list[_Bound]) -> WebsocketRouteHandler:

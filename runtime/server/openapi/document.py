@@ -35,13 +35,17 @@ _PROVIDER_DATA: Json = {
 }
 
 
+_OTHERS = ("WS", "ANY")
+"""Methods of routes that OpenAPI cannot describe: WebSockets, and protocols that a library answers."""
+
+
 def document(plan: Plan, doors: Doors) -> Json:
     """The document, https://spec.openapis.org/oas/v3.1.1.html. doors: the shape of errors on each path."""
     everything = list(mounted(plan, doors))
     schemas = Schemas([model for one in everything for model in one.models])
     paths: dict[str, Json] = {}
     for one in everything:
-        if one.method != "WS":
+        if one.method not in _OTHERS:
             paths.setdefault(one.template, {})[one.method.lower()] = operation(one, schemas)
     made: Json = {
         "openapi": "3.1.1",
@@ -68,7 +72,8 @@ def _tag(api: Api) -> Json:
 
 def _responses(everything: list[Mounted], schemas: Schemas) -> Json:
     """The errors in OpenAI's shape that operations refer to."""
-    found = {error for one in everything if one.method != "WS" and one.door is OPENAI for error in failures(one)}
+    ours = [one for one in everything if one.method not in _OTHERS and one.door is OPENAI]
+    found = {error for one in ours for error in failures(one)}
     ordered = sorted(found, key=lambda error: (error.status, error.__name__))
     return {error.__name__: failure(error, OPENAI, schemas) for error in ordered}
 

@@ -1,0 +1,14 @@
+"""This stack as an MCP server."""
+
+from runtime.spec import inline
+
+SPEC = inline(
+    "builtin",
+    summary="This stack as an MCP server: its tools, its vector stores, its prompts",
+    adapter=".adapter:BuiltinMcp",
+    packages=("mcp>=2.3",),
+    may_use=("tool_runtime", "vector_stores", "prompts"),
+    default=True,
+    evidence="live",
+    evidence_note="the official client, both generations of the protocol",
+)
