@@ -17,8 +17,11 @@ def command(name: ServerName = None, url: Url = None) -> None:
     """
     import sys
 
+    from llama_cli.asking import ask
     from llama_cli.asking.address import address_of
     from llama_cli.asking.mcp_bridge import Bridge
     from llama_cli.terminal import console
 
-    Bridge(address_of(one_server(name, url)), console.out).run(sys.stdin.buffer)
+    address = address_of(one_server(name, url))
+    ask.get(address, "/v1/health")
+    Bridge(address, console.out).run(sys.stdin.buffer)

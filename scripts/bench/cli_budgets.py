@@ -115,6 +115,7 @@ ASKS: dict[str, str] = {
     "llama service install": "the service manager",
     "llama service status": "the service manager",
     "llama service uninstall": "the service manager",
+    "llama stack mcp": "a server",
     "llama stack restart": "stops and starts a server",
     "llama stack status": "a server",
     "llama stack storage export": "databases, by a distribution's interpreter",

@@ -19,6 +19,7 @@ from tests.support.mounting import mount
 from tests.support.raw_http import listening
 from tests.support.stacks import Served, openai_at, run_config, serving
 from tests.support.upstream import EMBEDDING_MODEL, Upstream, upstream_server
+from tests.support.upstream.texts import DIMENSION
 
 mcp = pytest.importorskip("mcp", reason="the official client of MCP is not installed")
 LIMIT_S = 60
@@ -46,7 +47,7 @@ async def served(vendor: Upstream, tmp_path_factory: pytest.TempPathFactory) -> 
             "model_id": EMBEDDING_MODEL,
             "provider_id": "vendor",
             "model_type": "embedding",
-            "metadata": {"embedding_dimension": 4},
+            "metadata": {"embedding_dimension": DIMENSION},
         }
         run = run_config(
             providers=providers, models=[model], vector_stores={"default_embedding_model": EMBEDDING_MODEL}

@@ -108,13 +108,13 @@ READS = {
 }
 """Commands that change nothing that lasts; all others have `--dry-run`."""
 
-TALKS = {"llama chat", "llama complete", "llama embed"}
+TALKS = {"llama chat", "llama complete", "llama embed", "llama stack mcp"}
 """Commands that only send what the user says to a server, which may keep it."""
 
 TAKES_NAMES = {"llama stack diff": 2}
 """How many names a command wants that could do with fewer arguments; otherwise as many as are required."""
 
-PASSES_ON = {"llama api"}
+PASSES_ON = {"llama api", "llama stack mcp"}
 """Commands whose output is what a server answers, whatever that is."""
 
 NOT_ROWS_ALONE = {

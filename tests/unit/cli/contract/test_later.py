@@ -17,7 +17,12 @@ from tests.support.command_tree import calls_in, needed
 
 ROOT = Path(__file__).parents[4]
 HOSTS = {
-    *("127.0.0.1", "proxy.example", "json.schemastore.org"),  # in messages, and the name of a schema
+    *(
+        "127.0.0.1",
+        "proxy.example",
+        "weather.example",
+        "json.schemastore.org",
+    ),  # in messages and examples, and a schema
     *("huggingface.co", "www.llama.com"),  # for `model download`
 }
 """What our own code names of the network."""
