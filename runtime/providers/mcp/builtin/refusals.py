@@ -10,7 +10,7 @@ from runtime.errors import StackError
 
 @contextmanager
 def refused() -> Iterator[None]:
-    """Raises what the SDK tells its client, for an error of ours: wrong parameters for what the caller did wrong."""
+    """Raises MCPError, which the SDK tells its client, for an error of ours."""
     try:
         yield
     except StackError as error:
