@@ -66,7 +66,7 @@ class OfficialClient:
     def command(self, shared: Shared) -> list[str]:
         """How it is started, in an environment that is made where there is none. Skips where none can be made."""
         if self.is_node:
-            folder = _node_folder(shared)
+            folder = node_folder(shared)
             return [str(folder / "node"), str(folder / self.script[0]), *self.script[1:]]
         python = _python_environment(
             shared, f"client-{self.id}", self.python, [f"{self.package}=={self.version}", *self.beside]
@@ -205,7 +205,7 @@ def _python_environment(shared: Shared, name: str, wanted: tuple[int, int], requ
         raise
 
 
-def _node_folder(shared: Shared) -> Path:
+def node_folder(shared: Shared) -> Path:
     """The scripts for Node with what they import, made once a run."""
     python = _python_environment(shared, "client-node", (3, 11), [NODE])
 
