@@ -50,8 +50,9 @@ class Route:
     key: the request field by which this operation finds its provider: the name of a resource that one owns, or
     `provider_id` itself. Without one, and where the field is left out, the API's one provider answers; a WebSocket has
     none. registry: what the registry of the API's resources does for it; then no provider is asked.
-    body: JSON; a form, whose files are `Upload` fields; or the bytes of its one `Upload` field. limit_bytes: the most
-    that the body may have, None for the server's own limit.
+    body: JSON; a form, whose files are `Upload` fields; or the bytes of its one `Upload` field. takes_form: whether
+    what is asked as JSON may also be asked as a form without files. limit_bytes: the most that the body may have, None
+    for the server's own limit.
     returns, streams: models for documentation where the annotation does not say. raises: for documentation too, our
     errors that the operation has beyond those that its marks tell: `Conflict` where it is not the registry's.
     ends_with_done: whether a stream ends with `data: [DONE]`. public: answered without authentication.
@@ -63,6 +64,7 @@ class Route:
     key: str | None = None
     registry: RegistryAction | None = None
     body: Literal["json", "form", "bytes"] = "json"
+    takes_form: bool = False
     limit_bytes: int | None = None
     returns: type[BaseModel] | None = None
     streams: type[BaseModel] | None = None

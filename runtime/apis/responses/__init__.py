@@ -1,6 +1,7 @@
 """Responses: answers of a model that uses tools on its way, kept and continued.
 
-https://platform.openai.com/docs/api-reference/responses and https://www.openresponses.org. Items stay plain dicts.
+https://platform.openai.com/docs/api-reference/responses and https://www.openresponses.org. Items stay plain dicts. Both
+let what is asked come as a form too.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ class Responses(Protocol):
         "POST",
         "/v1/responses",
         aliases=("/v1/openai/v1/responses",),
+        takes_form=True,
         returns=ResponseObject,
         streams=ResponseEvent,
         raises=(NotSupported, Unavailable),
@@ -55,6 +57,7 @@ class Responses(Protocol):
         "POST",
         "/v1/responses/input_tokens",
         aliases=("/v1/openai/v1/responses/input_tokens",),
+        takes_form=True,
         raises=(NotSupported, Unavailable),
     )
     async def count_input_tokens(self, request: CountInputTokensRequest) -> InputTokens:
@@ -65,6 +68,7 @@ class Responses(Protocol):
         "POST",
         "/v1/responses/compact",
         aliases=("/v1/openai/v1/responses/compact",),
+        takes_form=True,
         returns=CompactedResponse,
         raises=(NotSupported, Unavailable),
     )
