@@ -227,6 +227,14 @@ class FileSearchCallCompleted(_OfItem):
     )
 
 
+class CompactionCompacting(_OfItem):
+    """A summary of the conversation grows, which takes long: told every half minute."""
+
+    type: Literal["response.compaction.compacting"] = Field(
+        "response.compaction.compacting", description="Always `response.compaction.compacting`."
+    )
+
+
 class ErrorEvent(_Event):
     """The stream failed, and there is no response to tell of it."""
 
@@ -259,6 +267,7 @@ _Any = (
     | FileSearchCallInProgress
     | FileSearchCallSearching
     | FileSearchCallCompleted
+    | CompactionCompacting
     | ErrorEvent
 )
 

@@ -247,8 +247,8 @@ class CreateResponseRequest(ResponseSettings):
     guardrails: list[Any] | bool | None = Field(None, description="Checks of input and output. Default: none.")
     context_management: Annotated[list[ContextManagement], Field(max_length=1)] | None = Field(
         None,
-        description="When a conversation is compacted before the model is asked; the output then begins with the"
-        " compaction. Default: never.",
+        description="When a conversation is compacted before the model is asked, at first or after tools were run; the"
+        " output then holds the compaction. Default: never.",
     )
     service_tier: str | None = Field(
         None,
