@@ -29,6 +29,8 @@ MOST_BYTES = 32 * 1024 * 1024
 """Of one file or image."""
 _FETCHED_WITHIN_S = 30.0
 _WHOLE = StaticChunking(type="static", static=StaticSizes(max_chunk_size_tokens=4096, chunk_overlap_tokens=0))
+_WITH_PARTS = {"message": "content", "function_call_output": "output"}
+"""The items that are made of parts, and where. Members of the same name that others have are the caller's own."""
 _IMAGES = ((b"\x89PNG\r\n\x1a\n", "image/png"), (b"\xff\xd8\xff", "image/jpeg"), (b"GIF8", "image/gif"))
 
 
@@ -106,8 +108,8 @@ class Inputs:
 
 def _closed_member(item: Json) -> str | None:
     """The member with parts that have to be read before a model can; None where there is nothing to read."""
-    member = "output" if item["type"] == "function_call_output" else "content"
-    parts = item.get(member)
+    member = _WITH_PARTS.get(item["type"])
+    parts = item[member] if member else None
     return member if isinstance(parts, list) and any(map(_is_closed, parts)) else None
 
 

@@ -53,7 +53,7 @@ class Toolbox:
         found = [name for name, one in self.functions.items() if one.is_meant(choice)]
         if not found:
             named = choice.get("name") or choice.get("server_label") or choice.get("type") or "nothing"
-            raise RequestError(f"`{where}` names `{named}`, which is not among `tools`", param="tool_choice")
+            raise RequestError(f"`{where}` names `{str(named)[:100]}`, which is not among `tools`", param="tool_choice")
         return found
 
 
