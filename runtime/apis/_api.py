@@ -22,6 +22,7 @@ from runtime.apis._doors import Door
 from runtime.apis._request import Query, Request
 from runtime.apis._resources import ConfiguredKind, RegistryAction, Resource
 from runtime.errors import StackError
+from runtime.sse import Json
 
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE", "WS", "INNER"]
 Family = Literal["kv", "sql"]
@@ -55,7 +56,9 @@ class Route:
     for the server's own limit.
     returns, streams: models for documentation where the annotation does not say. raises: for documentation too, our
     errors that the operation has beyond those that its marks tell: `Conflict` where it is not the registry's.
-    ends_with_done: whether a stream ends with `data: [DONE]`. public: answered without authentication.
+    ends_with_done: whether a stream ends with `data: [DONE]`. tells_error: makes the event by which a stream reports an
+    error, of the error and of the last events that were sent; its `type` is the event's name. By default the API's door
+    says how. public: answered without authentication.
     """
 
     method: Method
@@ -71,6 +74,7 @@ class Route:
     raises: tuple[type[StackError], ...] = ()
     status: int = 200
     ends_with_done: bool = False
+    tells_error: Callable[[StackError, bytes], Json] | None = None
     public: bool = False
     deprecated: bool = False
 

@@ -77,6 +77,11 @@ def error_event(error: StackError, *, request_id: str, door: Door) -> bytes:
     return b"%bdata: %b\n\n" % (name, body)
 
 
+def named_event(event: Json) -> bytes:
+    """An event that reports a failure in the shape of its route. event: with its name as `type`."""
+    return b"event: %b\ndata: %b\n\n" % (event["type"].encode(), encode(_readable(event)))
+
+
 def _readable(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: _readable(inner) for name, inner in value.items()}

@@ -11,7 +11,7 @@ from typing import Protocol
 
 from runtime.apis._api import Api, Store, route
 from runtime.apis.responses.compaction import CompactedResponse, CompactRequest
-from runtime.apis.responses.events import ResponseEvent
+from runtime.apis.responses.events import ResponseEvent, error_event
 from runtime.apis.responses.input_tokens import CountInputTokensRequest, InputTokens
 from runtime.apis.responses.kept import (
     DeletedResponse,
@@ -42,6 +42,7 @@ class Responses(Protocol):
         takes_form=True,
         returns=ResponseObject,
         streams=ResponseEvent,
+        tells_error=error_event,
         raises=(NotSupported, Unavailable),
     )
     async def create_response(self, request: CreateResponseRequest) -> Reply | EventStream:
@@ -87,6 +88,7 @@ class Responses(Protocol):
         aliases=("/v1/openai/v1/responses/{response_id}",),
         returns=KeptResponse,
         streams=ResponseEvent,
+        tells_error=error_event,
     )
     async def get_response(self, request: GetResponseRequest) -> Reply | EventStream:
         """Get a response that is kept, or follow one that is made in the background. 404 for an unknown id."""

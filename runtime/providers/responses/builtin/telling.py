@@ -8,6 +8,7 @@ import re
 from collections import defaultdict
 from collections.abc import AsyncGenerator
 
+from runtime.apis.responses.events import last_number
 from runtime.providers.responses.builtin.answering import RUNS
 from runtime.providers.responses.builtin.tables import EVENTS, RESPONSES
 from runtime.sse import Frames, encode, raw_members
@@ -17,7 +18,6 @@ _POLLED_S = 0.5
 """How long events of another process may wait unseen; those of this one are told at once."""
 _MOST_ROWS = 200
 _number = re.compile(rb'"sequence_number":(\d+)').search
-_numbers = re.compile(rb'"sequence_number":(\d+)').findall
 
 
 class Telling:
@@ -74,7 +74,7 @@ def _end(row: Row, last: bytes) -> Frames | None:
     kind = b"response." + row["status"].encode()
     if row["status"] == "cancelled" or b"event: " + kind + b"\n" in last:
         return None
-    number = max((int(one) for one in _numbers(last)), default=-1) + 1
+    number = last_number(last) + 1
     response = raw_members(b'{"response":' + row["response"] + b"}")["response"]
     event = encode({"type": kind.decode(), "sequence_number": number, "response": response})
     return Frames(b"event: %b\ndata: %b\n\n" % (kind, event))

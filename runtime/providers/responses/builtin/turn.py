@@ -50,7 +50,7 @@ class Turn:
             if text := text_of(delta.get("content")):
                 logprobs = (choice.get("logprobs") or {}).get("content")
                 self._opened(_Text).add(text, logprobs)
-            if refusal := delta.get("refusal"):
+            if refusal := text_of(delta.get("refusal")):
                 self._opened(_Refusal).add(refusal)
             for part in delta.get("tool_calls") or ():
                 self._add_call(part)
@@ -77,8 +77,8 @@ class Turn:
         self._count()
 
     def _count(self) -> None:
-        self._answering.count(self._usage)
-        self._usage = None
+        usage, self._usage = self._usage, None  # first: one that makes no sense is not counted again
+        self._answering.count(usage)
 
     def _opened(self, kind: Callable[[Answering], _Open]) -> Any:
         """The item of this kind that is open. Text and refusal are parts of one message."""
@@ -179,6 +179,7 @@ class _Text(_Open):
 
     def __init__(self, answering: Answering) -> None:
         self._logprobs: list[Json] = []
+        self._untold: list[Json] = []
         self._marked = Marked(answering.citations) if answering.citations.sources else None
         part = {"type": "output_text", "text": "", "annotations": [], "logprobs": []}
         super().__init__(answering, _message(answering), part)
@@ -194,14 +195,18 @@ class _Text(_Open):
     def keep(self) -> str:
         if self._marked is not None:
             self._show(self._marked.end(), [])
+        if self._untold:
+            self._piece("", {"logprobs": self._untold})
+            self._untold = []
         return super().keep()
 
     def _show(self, found: list[str | Json], logprobs: list[Json]) -> None:
-        """Texts, with the log-probabilities of the piece that they were part of, and what they refer to."""
+        """Texts, with the log-probabilities of the pieces that came since the last one, and what they refer to."""
+        self._untold += logprobs
         for one in found:
             if isinstance(one, str):
-                self._piece(one, {"logprobs": logprobs})
-                logprobs = []
+                self._piece(one, {"logprobs": self._untold})
+                self._untold = []
             else:
                 annotations: list[Json] = self._part["annotations"]
                 annotations.append(one)
@@ -257,9 +262,11 @@ def _message(answering: Answering) -> Json:
 
 
 def text_of(content: Any) -> str:
-    """Content is a text; some providers send parts."""
+    """Content is a text; some providers send parts. Raises TypeError for anything else."""
     if isinstance(content, list):
         return "".join(part.get("text") or "" for part in content)
+    if not isinstance(content, str | None):
+        raise TypeError(f"a text is expected, not {type(content).__name__}")
     return content or ""
 
 
