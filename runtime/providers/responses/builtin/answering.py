@@ -136,7 +136,7 @@ class Answering:
                 self._number -= 1
             self._events = self._events[:-1]
             self.response |= {"completed_at": None, "incomplete_details": None}
-        self.response["error"] = {"code": _code(error), "message": error.message, "type": error.type}
+        self.response["error"] = {"code": _code(error), "message": error.words, "type": error.type}
         self._end("failed")
 
     def _end(self, status: str) -> None:
@@ -163,7 +163,7 @@ def interrupted(response: Json) -> Json:
 
 def _break_off_items(response: Json) -> None:
     for item in response["output"]:
-        if item.get("status") == "in_progress":
+        if item.get("status") in ("in_progress", "searching"):
             item["status"] = "incomplete"
 
 

@@ -20,11 +20,12 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
 
 from runtime.apis.inference import Inference
-from runtime.errors import StackError, UpstreamError
+from runtime.errors import RequestError, StackError, UpstreamError
 from runtime.providers.responses.builtin.answering import Answering
 from runtime.providers.responses.builtin.compacting import Compacting
 from runtime.providers.responses.builtin.offering import Opening, Tool, ToRun
 from runtime.providers.responses.builtin.speaking import Speaking
+from runtime.providers.responses.builtin.truncating import is_too_long
 from runtime.providers.responses.builtin.turn import BROKEN_OFF, Turn
 from runtime.sse import EventStream, Frames, Json, Reply
 
@@ -80,7 +81,7 @@ class Loop:
                 async with contextlib.aclosing(self._run_tools(self._plan.allowed, {"content": None})) as running:
                     async for frames in running:
                         yield frames
-                answer = await self._next()
+                answer = await self._go_on()
             for number in range(1, self._plan.most_turns + 1):
                 if self._is_summary:
                     async with contextlib.aclosing(self._compact(answer)) as compacting:
@@ -105,7 +106,7 @@ class Loop:
                 if waits:
                     self._answering.complete()
                     break
-                answer = await self._next()
+                answer = await self._go_on()
         except StackError as error:
             self._failed(turn, error)
         except (ValueError, TypeError, AttributeError, KeyError) as error:
@@ -126,6 +127,19 @@ class Loop:
             if summary is not None:
                 return summary
         return await self._ask()
+
+    async def _go_on(self) -> Reply | EventStream:
+        """The same with what the tools gave back, which may be more than the model reads: no request shows that."""
+        try:
+            return await self._next()
+        except StackError as error:
+            if not is_too_long(error):
+                raise
+            raise RequestError(
+                f"With what the tools gave back, the conversation is too long for the model: {error.message}",
+                hint="ask for less, as with `max_num_results` of `file_search`, or set `truncation` to `auto`",
+                code=error.code,
+            ) from error
 
     async def _compact(self, summary: Reply | EventStream) -> AsyncGenerator[Frames, None]:
         assert self._plan.compacting is not None, "it was asked for by that"

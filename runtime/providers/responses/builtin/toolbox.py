@@ -84,7 +84,11 @@ def _named(functions: Sequence[tuple[str, Function]]) -> dict[str, Function]:
         if one.label is not None:
             name = _fit(name if times[name] == 1 else f"{one.label}__{name}")
         if name in named:
-            raise RequestError(f"`{where}` has the name `{name}`, as another tool has", param="tools")
+            raise RequestError(
+                f"`{where}` has the name `{name}`, as another tool has",
+                hint="give one of them another name: the model tells tools apart by their names",
+                param="tools",
+            )
         named[name] = one
     return named
 
