@@ -18,7 +18,8 @@ from runtime.errors import RequestError, StackError
 from runtime.ids import position_in
 from runtime.provider import ProviderContext
 from runtime.providers.responses.builtin.answering import RUNS, Answering, interrupted
-from runtime.providers.responses.builtin.keeping import Kept, values_of
+from runtime.providers.responses.builtin.history import own_items
+from runtime.providers.responses.builtin.keeping import Kept, insertion
 from runtime.providers.responses.builtin.preparing import Preparing
 from runtime.providers.responses.builtin.shown import new_response
 from runtime.providers.responses.builtin.tables import RESPONSES
@@ -53,7 +54,7 @@ class Background:
         prepared = await self._preparing.prepare(request, self._kept.mine(), answering)
         answering.queue()
         response_id: str = answering.response["id"]
-        await self._kept.mine().write(Insert(RESPONSES, values_of(prepared.answering, prepared.history)))
+        await self._kept.mine().write(*insertion(prepared.answering, prepared.history))
         if frames := answering.take():
             await self.telling.keep(response_id, frames)
         self._contexts[response_id] = RequestContext(
@@ -137,12 +138,17 @@ class Background:
         request = CreateResponseRequest.model_validate(running.payload)
         position = position_in(running.id)
         assert position is not None, "it is an id of ours"
-        shown = decode((await self._kept.row(running.id, rows))["response"])
+        row = await self._kept.row(running.id, rows)
+        # As it was kept, with the ids of its items: by these it is known what its files were read as.
+        request = request.changed(input=own_items(row))
+        shown = decode(row["response"])
         answering = Answering(shown, position, streams=bool(request.stream), number=_FIRST_OF_RUN)
         place: Json = {}
+        read: list[Insert] = []
         try:
             prepared = await self._preparing.prepare(request, rows, answering)
             place = {"place": prepared.history.place}
+            read = prepared.history.readings.statements(running.id, prepared.history.conversation)
             last = None
             async for frames in prepared.loop.run(await prepared.loop.begin()):
                 if answering.has_ended:
@@ -162,7 +168,7 @@ class Background:
             if frames_left := answering.take():
                 await self.telling.keep(running.id, frames_left)
         change = {"status": shown["status"], "response": encode(shown), **place}
-        await rows.write(Update(RESPONSES, change, _is(running.id, "in_progress")))
+        await rows.write(Update(RESPONSES, change, _is(running.id, "in_progress")), *read)
 
     async def _give_up(self, response_id: str, rows: SqlStore) -> None:
         """Its process has died, or the server was stopped, after it had been begun."""

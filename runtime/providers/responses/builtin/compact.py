@@ -38,7 +38,7 @@ async def compact(request: CompactRequest, preparing: Preparing, kept: Kept) -> 
     answering.count(summary.usage or {"total_tokens": 0})
     answering.complete()
     if request.store is not False:
-        await kept.keep(answering, History(own=[]))
+        await kept.keep(answering, History(own=[], readings=read.history.readings))
     response = answering.response
     shown = {name: response[name] for name in ("id", "created_at", "output", "usage")}
     return Reply.of({**shown, "object": "response.compaction"})

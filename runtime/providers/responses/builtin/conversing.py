@@ -60,4 +60,9 @@ def _recalled(prepared: Prepared, *, is_kept: bool) -> Recalled | None:
         return None
     history = prepared.history
     items = [*history.items, *response["output"]]
-    return Recalled(id=response["id"], items=items, ancestors=[*history.ancestors, response["id"]] if is_kept else None)
+    return Recalled(
+        id=response["id"],
+        items=items,
+        ancestors=[*history.ancestors, response["id"]] if is_kept else None,
+        readings=history.readings.remembered(),
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -16,6 +17,7 @@ from runtime.ids import ordered_id, position_in
 from runtime.providers.responses.builtin.answering import RUNS
 from runtime.providers.responses.builtin.continuing import Continuing
 from runtime.providers.responses.builtin.holding import READ, settled
+from runtime.providers.responses.builtin.readings import Key, Readings
 from runtime.providers.responses.builtin.tables import RESPONSES
 from runtime.sse import Json
 from runtime.storage.sql import Row, Select, SqlStore, eq, one_of
@@ -36,7 +38,7 @@ _to_output = msgspec.json.Decoder(_Output).decode
 class History:
     """before: the items of earlier responses, or of the conversation. own: those of the request, each with an id.
     ancestors: the ids of the earlier responses, the oldest first. conversation: its id, if there is one; place: that of
-    its last item.
+    its last item. readings: what the files in its items were read as.
     """
 
     own: list[Json]
@@ -44,6 +46,7 @@ class History:
     ancestors: list[str] = field(default_factory=list)
     conversation: str | None = None
     place: int | None = None
+    readings: Readings = field(default_factory=Readings)
 
     def recall(self, recalled: Recalled) -> None:
         """Continue this one. Where it is not kept, its items become the new one's own."""
@@ -60,12 +63,14 @@ class History:
 @dataclass(frozen=True, kw_only=True)
 class Recalled:
     """A response that is remembered, whether or not it is kept. items: what it was made from and what came of it.
-    ancestors: the ids by which what continues it finds all of that; None where it is not kept.
+    ancestors: the ids by which what continues it finds all of that; None where it is not kept. readings: what its files
+    were read as.
     """
 
     id: str
     items: list[Json]
     ancestors: list[str] | None
+    readings: Mapping[Key, Json]
 
 
 async def history_of(
@@ -130,7 +135,7 @@ async def items_before_answer(row: Row, rows: SqlStore, continuing: Continuing) 
                 f"The response `{row['id']}` continues `{id}`, which was deleted", param="previous_response_id"
             )
         items += _items(found[id])
-    return items + _input(row)
+    return items + own_items(row)
 
 
 async def _resolve(history: History, rows: SqlStore) -> None:
@@ -171,10 +176,11 @@ def no_response(response_id: str, *, param: str, code: str | None = None) -> Not
 
 
 def _items(row: Row) -> list[Json]:
-    return _input(row) + _output(row)
+    return own_items(row) + _output(row)
 
 
-def _input(row: Row) -> list[Json]:
+def own_items(row: Row) -> list[Json]:
+    """The items of a response's own request. row: with `input`."""
     return _to_items(row["input"])
 
 

@@ -5,6 +5,8 @@
     input_file, a document       its text, as the file processors read it, behind its name
 
 What is given by an address is fetched from public addresses only; an image's address is the model provider's to fetch.
+What cannot change, or would take long to read again, is read once for each history (`readings.py`): all but images that
+are stored here or given as data.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ from runtime.apis.files import Files
 from runtime.apis.files.file import FileRequest
 from runtime.errors import NotFound, NotSupported, RequestError
 from runtime.http.pages import Pages
+from runtime.providers.responses.builtin.readings import Readings
 from runtime.sse import Json, Reply
 
 MOST_BYTES = 32 * 1024 * 1024
@@ -48,14 +51,27 @@ class Inputs:
         self._processors = processors
         self._pages = pages
 
-    async def readable(self, items: Sequence[Json]) -> list[Json]:
-        """The items with parts that a model can read. Raises RequestError that names the file which cannot be read, and
-        why; NotSupported where nothing here reads files, Unavailable.
-        """
-        return [await self._opened(item, member) if (member := _closed_member(item)) else item for item in items]
+    async def readable(self, items: Sequence[Json], readings: Readings) -> list[Json]:
+        """The items with parts that a model can read. readings: those that are known, to which new ones are added.
 
-    async def _opened(self, item: Json, member: str) -> Json:
-        return {**item, member: [await self._part(part) if _is_closed(part) else part for part in item[member]]}
+        Raises RequestError that names the file which cannot be read, and why; NotSupported where nothing here reads
+        files, Unavailable.
+        """
+        return [
+            await self._opened(item, member, readings) if (member := _closed_member(item)) else item for item in items
+        ]
+
+    async def _opened(self, item: Json, member: str, readings: Readings) -> Json:
+        parts = [await self._read(item, part, readings) if _is_closed(part) else part for part in item[member]]
+        return {**item, member: parts}
+
+    async def _read(self, item: Json, part: Json, readings: Readings) -> Json:
+        if (known := readings.find(item, part)) is not None:
+            return known
+        read = await self._part(part)
+        if read["type"] != "input_image" or part.get("file_url"):
+            readings.add(item, part, read)
+        return read
 
     async def _part(self, part: Json) -> Json:
         what = next((part[name] for name in ("filename", "file_id", "file_url") if part.get(name)), "without a name")
@@ -104,6 +120,11 @@ class Inputs:
         answer = await self._processors.process_file(ProcessFileRequest(file=upload, chunking_strategy=_WHOLE))
         made = ProcessFileResponse.model_validate_json(answer.data) if isinstance(answer, Reply) else answer
         return "\n".join(text_of(chunk.content) for chunk in made.chunks)
+
+
+def has_files(item: Json) -> bool:
+    """Whether an item has parts that have to be read before a model can."""
+    return _closed_member(item) is not None
 
 
 def _closed_member(item: Json) -> str | None:
