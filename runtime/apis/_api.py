@@ -29,6 +29,7 @@ Family = Literal["kv", "sql"]
 _PATH_FIELD = re.compile(r"{(\w+)(?::path)?}")
 _MARK = "__route__"
 PROVIDER_ID = "provider_id"
+TellsError = Callable[[StackError, bytes], Json]
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -74,7 +75,7 @@ class Route:
     raises: tuple[type[StackError], ...] = ()
     status: int = 200
     ends_with_done: bool = False
-    tells_error: Callable[[StackError, bytes], Json] | None = None
+    tells_error: TellsError | None = None
     public: bool = False
     deprecated: bool = False
 

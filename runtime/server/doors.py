@@ -65,9 +65,11 @@ def error_json(error: StackError, *, request_id: str, door: Door = OPENAI) -> by
     return encode(_readable(door.body(error, request_id)))
 
 
-def socket_error(error: StackError, *, request_id: str, door: Door = OPENAI) -> bytes:
-    """The message that reports an error over a WebSocket: as an event of the type `error`, with its status."""
-    return encode(_readable({"type": "error", "status": error.status, **door.body(error, request_id)}))
+def socket_error(error: StackError, *, request_id: str, door: Door = OPENAI, told: Json | None = None) -> bytes:
+    """The message that reports an error over a WebSocket: as an event of the type `error`, with its status. told: the
+    event in the shape of its route, if that has one.
+    """
+    return encode(_readable({"type": "error", "status": error.status, **door.body(error, request_id), **(told or {})}))
 
 
 def error_event(error: StackError, *, request_id: str, door: Door) -> bytes:

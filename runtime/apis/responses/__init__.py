@@ -49,7 +49,13 @@ class Responses(Protocol):
         """Answer, with the help of tools. 404 for an unknown model, response or conversation, named."""
         ...
 
-    @route("WS", "/v1/responses", aliases=("/v1/openai/v1/responses",), streams=ResponseEvent)
+    @route(
+        "WS",
+        "/v1/responses",
+        aliases=("/v1/openai/v1/responses",),
+        streams=ResponseEvent,
+        tells_error=error_event,
+    )
     def converse(self, requests: AsyncIterator[SocketRequest]) -> AsyncIterator[Frames]:
         """Answer one message after the other. The last response can be continued here even with `store: false`."""
         ...

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator
 
+from runtime.apis.responses.events import error_event
 from runtime.apis.responses.socket import SocketRequest
 from runtime.errors import StackError
 from runtime.ids import new_position
@@ -36,7 +37,7 @@ class Conversing:
                 async for frames in self._events(request.changed(stream=True, background=None), last):
                     yield frames
             except StackError as error:
-                yield Frames.of({"type": "error", "status": error.status, "sequence_number": 0, **error.body()})
+                yield Frames.of({"status": error.status, **error_event(error, b"")})
 
     async def _events(self, request: SocketRequest, last: Recalled | None) -> AsyncGenerator[Frames, None]:
         position = new_position()
