@@ -107,3 +107,21 @@ async def test_a_function_with_null_members_is_one_without_them(asking: Asking) 
     await asking.whole(tools=[bare])
     [told] = asking.vendor.calls("/chat/completions")[-1].json()["tools"]
     assert told == {"type": "function", "function": {"name": "now"}}
+
+
+async def test_items_with_one_id_are_listed_each_under_its_own(asking: Asking) -> None:
+    """A list is read by ids: of two with the same one, the second would lead back to the first."""
+    first = await asking.whole([{**USER, "id": "a"}, {**USER, "id": "a"}, {**USER, "id": "b"}])
+    again = [{"type": "item_reference", "id": "b"}, *first["output"], USER]
+    second = await asking.whole(again, previous_response_id=first["id"])
+    assert roles(read(asking)) == "user user user assistant user assistant user"
+    listed: list[str] = []
+    page: Json = {"has_more": True}
+    while page["has_more"]:
+        assert len(listed) < 7
+        after = f"&after={page['last_id']}" if listed else ""
+        path = f"/v1/responses/{second['id']}/input_items?limit=1&order=asc{after}"
+        page = (await asking.client.get(path)).json()
+        listed += [item["id"] for item in page["data"]]
+    assert len(listed) == len(set(listed)) == 7
+    assert listed[0] == "a" and listed[2:4] == ["b", first["output"][0]["id"]]

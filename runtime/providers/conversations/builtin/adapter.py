@@ -21,12 +21,13 @@ from runtime.apis.conversations import (
     UpdateConversationRequest,
     WholeConversation,
 )
+from runtime.apis.responses.whole import with_new_ids
 from runtime.context import current
 from runtime.errors import NotFound, RequestError
 from runtime.ids import new_id, new_position
 from runtime.provider import ProviderContext
 from runtime.providers.conversations.builtin.appending import Appending, inserts, positions_for, with_ids
-from runtime.providers.conversations.builtin.given import given_items, with_new_ids
+from runtime.providers.conversations.builtin.given import given_items
 from runtime.providers.conversations.builtin.tables import CONVERSATIONS, ITEMS, SCHEMA, STORE
 from runtime.sse import Json, Reply
 from runtime.storage.sql import Condition, Delete, Duplicate, Insert, Row, Select, SqlStore, Update, at_most, eq
@@ -137,7 +138,7 @@ class BuiltinConversations:
             await self._append(request.conversation_id, request.items)
         except Duplicate:
             taken = await self._taken(request.conversation_id, request.items)
-            await self._append(request.conversation_id, with_new_ids(request.items, taken))
+            await self._append(request.conversation_id, with_new_ids(request.items, taken, new_id))
 
     async def _append(self, conversation_id: str, items: list[Json]) -> None:
         if not items:

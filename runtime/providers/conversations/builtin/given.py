@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
-from runtime.apis.responses.whole import prefix_of, whole_items
+from runtime.apis.responses.whole import whole_items
 from runtime.errors import RequestError
-from runtime.ids import new_id, ordered_id
+from runtime.ids import ordered_id
 from runtime.sse import Json
 
 
@@ -33,15 +33,3 @@ def given_items(given: Iterable[Any], position: int) -> list[Json]:
                 param=f"items[{place}].id",
             )
     return items
-
-
-def with_new_ids(items: Iterable[Json], taken: Collection[str]) -> list[Json]:
-    """The items, those with ids that are taken, or that an earlier one of them has, under new ones."""
-    found: list[Json] = []
-    seen = {*taken}
-    for item in items:
-        if item["id"] in seen:
-            item = {**item, "id": new_id(prefix_of(item["type"]))}
-        seen.add(item["id"])
-        found.append(item)
-    return found

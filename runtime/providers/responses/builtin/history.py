@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from runtime.apis.responses.request import ResponseHistory
-from runtime.apis.responses.whole import whole_items
+from runtime.apis.responses.whole import whole_items, with_new_ids
 from runtime.errors import NotFound, RequestError
 from runtime.ids import ordered_id, position_in
 from runtime.providers.responses.builtin.answering import RUNS
@@ -86,7 +86,8 @@ async def history_of(
     Raises NotFound for a response, a conversation or an item that is not there, RequestError for one that cannot be
     continued, NotSupported for a conversation where there are none, Unavailable.
     """
-    history = History(own=whole_items(request.input, partial(ordered_id, position=position)))
+    new_id = partial(ordered_id, position=position)
+    history = History(own=whole_items(request.input, new_id))
     previous = request.previous_response_id
     if recalled is not None and previous == recalled.id:
         history.recall(recalled)
@@ -107,6 +108,7 @@ async def history_of(
         read = await continuing.read(conversation)
         history.before, history.conversation, history.place = [*read.items], conversation, read.place
     await _resolve(history, rows)
+    history.own = with_new_ids(history.own, {item["id"] for item in history.before}, new_id)
     return history
 
 
