@@ -123,8 +123,8 @@ class Answering:
         self._tell("response.incomplete")
 
     def cancel(self) -> None:
-        """Whoever asked for it wants it no more. There is no event of that."""
-        self.response["status"] = "cancelled"
+        """Whoever asked for it wants it no more, also if it had ended and nobody was told. No event tells of it."""
+        self.response |= {"status": "cancelled", "completed_at": None, "incomplete_details": None, "error": None}
         _break_off_items(self.response)
 
     def fail(self, error: StackError) -> None:

@@ -28,9 +28,8 @@ class Telling:
         self._news: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
 
     async def keep(self, response_id: str, frames: Frames) -> None:
-        """The next events, on disk when it returns. Raises Unavailable."""
-        row = {"response_id": response_id, "number": _first_number(frames.data), "data": frames.data}
-        await self._store.write(Insert(EVENTS, row, replace=()))
+        """The next events, on disk when it returns. Raises Stale if the response was deleted, Unavailable."""
+        await self._store.write(*rows_of(response_id, frames))
         self.tell(response_id)
 
     async def has_events(self, response_id: str) -> bool:
@@ -67,6 +66,14 @@ class Telling:
         ended = await self._store.first(Select(RESPONSES, eq("id", response_id), ("status", "response")))
         if ended is not None and (end := _end(ended, last)):
             yield end
+
+
+def rows_of(response_id: str, frames: Frames | None) -> list[Insert]:
+    """What is to be written of events, which may be none. Whoever writes it tells of it."""
+    if frames is None:
+        return []
+    row = {"response_id": response_id, "number": _first_number(frames.data), "data": frames.data}
+    return [Insert(EVENTS, row, replace=())]
 
 
 def _end(row: Row, last: bytes) -> Frames | None:
