@@ -120,7 +120,9 @@ class ReadConversation(ConversationRequest):
 class AppendItems(ConversationRequest):
     """What a response adds to a conversation."""
 
-    items: list[Any] = Field(description="Whole items. One whose id the conversation has gets another.")
+    items: list[Any] = Field(
+        description="Whole items. One whose id the conversation has, or no path can hold, gets another."
+    )
 
 
 @dataclass(frozen=True, slots=True)

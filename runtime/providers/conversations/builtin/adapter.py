@@ -27,7 +27,7 @@ from runtime.errors import NotFound, RequestError
 from runtime.ids import new_id, new_position
 from runtime.provider import ProviderContext
 from runtime.providers.conversations.builtin.appending import Appending, inserts, positions_for, with_ids
-from runtime.providers.conversations.builtin.given import given_items
+from runtime.providers.conversations.builtin.given import given_items, is_addressable
 from runtime.providers.conversations.builtin.tables import CONVERSATIONS, ITEMS, SCHEMA, STORE
 from runtime.sse import Json, Reply
 from runtime.storage.sql import Condition, Delete, Duplicate, Insert, Row, Select, SqlStore, Update, at_most, eq
@@ -134,11 +134,14 @@ class BuiltinConversations:
         return WholeConversation(whole, rows[-1]["position"] if rows else 0)
 
     async def append_items(self, request: AppendItems) -> None:
+        items = request.items
+        if lost := [item["id"] for item in items if not is_addressable(item["id"])]:
+            items = with_new_ids(items, lost, new_id)
         try:
-            await self._append(request.conversation_id, request.items)
+            await self._append(request.conversation_id, items)
         except Duplicate:
-            taken = await self._taken(request.conversation_id, request.items)
-            await self._append(request.conversation_id, with_new_ids(request.items, taken, new_id))
+            taken = await self._taken(request.conversation_id, items)
+            await self._append(request.conversation_id, with_new_ids(items, taken, new_id))
 
     async def _append(self, conversation_id: str, items: list[Json]) -> None:
         if not items:
