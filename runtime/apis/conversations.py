@@ -115,6 +115,7 @@ class ReadConversation(ConversationRequest):
     """How much of a conversation to read."""
 
     until: int | None = Field(None, description="Only items up to this place of one. By default, all.")
+    most_bytes: int = Field(description="How many bytes of JSON the items may be; of more, none is read.")
 
 
 class AppendItems(ConversationRequest):
@@ -180,7 +181,7 @@ class Conversations(Protocol):
 
     @inner()
     async def read_conversation(self, request: ReadConversation) -> WholeConversation:
-        """Every item of a conversation, or those up to a place."""
+        """Every item of a conversation, or those up to a place. Raises TooLarge for more than was asked for."""
         ...
 
     @inner()

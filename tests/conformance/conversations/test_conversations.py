@@ -173,14 +173,14 @@ async def test_a_conversation_that_a_user_does_not_see_is_not_there(talking: Tal
     with serving(RequestContext(user=carl)):
         added = AppendItems(conversation_id=made.id, items=[said("ours", id="msg_2", status="completed")])
         await api.append_items(added)
-        read = await api.read_conversation(ReadConversation(conversation_id=made.id))
+        read = await api.read_conversation(ReadConversation(conversation_id=made.id, most_bytes=1000))
         assert texts_of(read.items) == ["mine", "ours"]
     with serving(RequestContext(user=eve)):
         for ask in (api.get_conversation, api.delete_conversation):
             with pytest.raises(NotFound, match=made.id):
                 await ask(ConversationRequest(conversation_id=made.id))
         with pytest.raises(NotFound, match=made.id):
-            await api.read_conversation(ReadConversation(conversation_id=made.id))
+            await api.read_conversation(ReadConversation(conversation_id=made.id, most_bytes=1000))
         with pytest.raises(NotFound, match=made.id):
             await api.append_items(added)
     assert texts_of(await talking.walked(made.id)) == ["mine", "ours"]

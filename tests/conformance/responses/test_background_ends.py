@@ -48,7 +48,7 @@ async def begun_in_a_conversation(asking: Asking) -> tuple[str, str]:
 
 async def items_of(served: Served, conversation: str) -> list[dict[str, Any]]:
     conversations = adapter_of(served.stack, "conversations")
-    read = await conversations.read_conversation(ReadConversation(conversation_id=conversation))
+    read = await conversations.read_conversation(ReadConversation(conversation_id=conversation, most_bytes=10_000))
     return [*read.items]
 
 

@@ -19,7 +19,7 @@ from runtime.providers.responses.builtin.keeping import Kept
 from runtime.providers.responses.builtin.making import Making
 from runtime.providers.responses.builtin.preparing import Prepared, Preparing
 from runtime.providers.responses.builtin.shown import new_response
-from runtime.sse import Frames
+from runtime.sse import Frames, encode
 
 
 class Conversing:
@@ -64,6 +64,7 @@ def _recalled(prepared: Prepared, *, is_kept: bool) -> Recalled | None:
     return Recalled(
         id=response["id"],
         items=items,
+        size_bytes=len(encode(items)),
         ancestors=[*history.ancestors, response["id"]] if is_kept else None,
         readings=history.readings.remembered(),
     )
