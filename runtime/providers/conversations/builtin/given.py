@@ -12,7 +12,6 @@ from runtime.errors import RequestError
 from runtime.ids import ordered_id
 from runtime.sse import Json
 
-
 _NOT_IN_PATHS = re.compile(r"[/\x00-\x1f\x7f]")
 
 
