@@ -7,12 +7,13 @@ import json
 from typing import Any
 
 import pytest
+from aiohttp import web
 
 from runtime.server.answer import end_streams
 from tests.conformance.responses.asking import MODEL, WEATHER, Asking, kinds, texts
 from tests.support.asgi import LIMIT_S
 from tests.support.response_streams import check_types
-from tests.support.upstream import refusal
+from tests.support.upstream import refusal, started_stream
 from tests.support.upstream.scripted import Said, calls, says
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -52,6 +53,20 @@ async def test_a_piece_that_makes_no_sense_fails_the_response(asking: Asking, de
     asking.says(Said(deltas=[{"content": "See."}, delta], whole={"role": "assistant", "content": "See."}))
     failed = (await asking.streamed(tools=[WEATHER]))[-1]["response"]
     assert failed["status"] == "failed" and "makes no sense" in failed["error"]["message"]
+
+
+@pytest.mark.parametrize("streams", [False, True])
+async def test_an_answer_without_a_choice_fails_the_response(asking: Asking, streams: bool) -> None:
+    async def nothing(request: web.Request) -> web.StreamResponse:
+        if not (await request.json()).get("stream"):
+            return web.json_response({"id": "c", "object": "chat.completion", "choices": []})
+        answer = await started_stream(request)
+        await answer.write(b"data: [DONE]\n\n")
+        return answer
+
+    asking.vendor.misbehaves = nothing
+    failed = (await asking.streamed())[-1]["response"] if streams else await asking.whole()
+    assert failed["status"] == "failed" and "without a choice" in failed["error"]["message"]
 
 
 @pytest.mark.parametrize("usage", [[1], {"prompt_tokens": "many"}])

@@ -164,6 +164,8 @@ class Loop:
                             turn.add(chunk)
                     if frames := self._answering.take():
                         yield frames
+        for chunk in self._speaking.rest():
+            turn.add(chunk)
         turn.end()
         if frames := self._answering.take():
             yield frames

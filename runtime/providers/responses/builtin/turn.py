@@ -32,6 +32,7 @@ class Turn:
         self._ours = ours
         self._open: _Open | None = None
         self._usage: Json | None = None
+        self._has_said = False
         self.calls = Calls()
         self.finish_reason: str | None = None
         self.text = ""
@@ -41,6 +42,7 @@ class Turn:
         """The next chunk, or a whole answer."""
         self._usage = chunk.get("usage") or self._usage  # some providers count in each chunk what there is so far
         for choice in chunk.get("choices") or ():
+            self._has_said = True
             if choice.get("index"):
                 continue
             delta = choice.get("delta") or choice.get("message") or {}
@@ -57,7 +59,11 @@ class Turn:
             self.finish_reason = choice.get("finish_reason") or self.finish_reason
 
     def end(self) -> None:
-        """There are no more chunks. Raises UpstreamError for a call that names no tool."""
+        """There are no more chunks. Raises UpstreamError for a call that names no tool, and where there was no answer:
+        one may be empty, but has a choice.
+        """
+        if not self._has_said:
+            raise UpstreamError("The model's provider sent an answer without a choice", provider_id="responses")
         status = "incomplete" if self.finish_reason in BROKEN_OFF else "completed"
         self._close(status)
         for call in self.calls:
