@@ -69,10 +69,14 @@ class StackError(Exception):
         self.code = code or type(self).code
         self.headers = {**self.fixed_headers, **(headers or {})}
 
+    @property
+    def words(self) -> str:
+        """The message with its hint."""
+        return f"{self.message}\nhint: {self.hint}" if self.hint else self.message
+
     def body(self) -> dict[str, object]:
         """OpenAI's shape: `{"error": {"message", "type", "param", "code"}}`; the hint is part of the message."""
-        text = f"{self.message}\nhint: {self.hint}" if self.hint else self.message
-        return {"error": {"message": text, "type": self.type, "param": self.param, "code": self.code}}
+        return {"error": {"message": self.words, "type": self.type, "param": self.param, "code": self.code}}
 
 
 class RequestError(StackError):

@@ -22,12 +22,14 @@ from runtime.apis._doors import Door
 from runtime.apis._request import Query, Request
 from runtime.apis._resources import ConfiguredKind, RegistryAction, Resource
 from runtime.errors import StackError
+from runtime.sse import Json
 
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE", "WS", "ANY", "INNER"]
 Family = Literal["kv", "sql"]
 _PATH_FIELD = re.compile(r"{(\w+)(?::path)?}")
 _MARK = "__route__"
 PROVIDER_ID = "provider_id"
+TellsError = Callable[[StackError, bytes], Json]
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -51,11 +53,14 @@ class Route:
     key: the request field by which this operation finds its provider: the name of a resource that one owns, or
     `provider_id` itself. Without one, and where the field is left out, the API's one provider answers; a WebSocket has
     none. registry: what the registry of the API's resources does for it; then no provider is asked.
-    body: JSON; a form, whose files are `Upload` fields; or the bytes of its one `Upload` field. limit_bytes: the most
-    that the body may have, None for the server's own limit.
+    body: JSON; a form, whose files are `Upload` fields; or the bytes of its one `Upload` field. takes_form: whether
+    what is asked as JSON may also be asked as a form without files. limit_bytes: the most that the body may have, None
+    for the server's own limit.
     returns, streams: models for documentation where the annotation does not say. raises: for documentation too, our
     errors that the operation has beyond those that its marks tell: `Conflict` where it is not the registry's.
-    ends_with_done: whether a stream ends with `data: [DONE]`. public: answered without authentication.
+    ends_with_done: whether a stream ends with `data: [DONE]`. tells_error: makes the event by which a stream reports an
+    error, of the error and of the last events that were sent; its `type` is the event's name. By default the API's door
+    says how. public: answered without authentication.
     """
 
     method: Method
@@ -64,12 +69,14 @@ class Route:
     key: str | None = None
     registry: RegistryAction | None = None
     body: Literal["json", "form", "bytes"] = "json"
+    takes_form: bool = False
     limit_bytes: int | None = None
     returns: type[BaseModel] | None = None
     streams: type[BaseModel] | None = None
     raises: tuple[type[StackError], ...] = ()
     status: int = 200
     ends_with_done: bool = False
+    tells_error: TellsError | None = None
     public: bool = False
     deprecated: bool = False
 

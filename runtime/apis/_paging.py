@@ -73,7 +73,7 @@ def _place(ids: Sequence[str], cursor: str, field: str, what: str) -> int:
 def invalid_cursor(field: str, cursor: str, what: str) -> RequestError:
     """The error for a cursor that leads nowhere. field: `after` or `before`. what: an item of the list."""
     return RequestError(
-        f"`{field}` is `{cursor[:100]}`, which is not the id of a {what}",
+        f"`{field}` is `{cursor[:100]}`, which leads to no {what} of this list",
         hint="give the `last_id` or `first_id` of a page",
         param=field,
         code="invalid_cursor",

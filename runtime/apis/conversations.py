@@ -115,12 +115,15 @@ class ReadConversation(ConversationRequest):
     """How much of a conversation to read."""
 
     until: int | None = Field(None, description="Only items up to this place of one. By default, all.")
+    most_bytes: int = Field(description="How many bytes of JSON the items may be; of more, none is read.")
 
 
 class AppendItems(ConversationRequest):
     """What a response adds to a conversation."""
 
-    items: list[Any] = Field(description="Whole items. One whose id the conversation has gets another.")
+    items: list[Any] = Field(
+        description="Whole items. One whose id the conversation has, or no path can hold, gets another."
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +181,7 @@ class Conversations(Protocol):
 
     @inner()
     async def read_conversation(self, request: ReadConversation) -> WholeConversation:
-        """Every item of a conversation, or those up to a place."""
+        """Every item of a conversation, or those up to a place. Raises TooLarge for more than was asked for."""
         ...
 
     @inner()

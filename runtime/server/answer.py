@@ -20,7 +20,7 @@ from runtime.apis._carriers import Download
 from runtime.apis._doors import Door
 from runtime.context import current
 from runtime.errors import StackError, Unavailable
-from runtime.server.doors import OPENAI, error_event
+from runtime.server.doors import OPENAI, error_event, named_event
 from runtime.server.downloads import send_download
 from runtime.server.errors import as_stack_error
 from runtime.server.header_values import header_bytes
@@ -46,7 +46,8 @@ class Answer:
     """
 
     __slots__ = (
-        "_call", "_door", "_end", "_has_left", "_incoming", "_is_complete", "_is_ending", "_route", "_stopped", "_task",
+        "_call", "_door", "_end", "_has_left", "_incoming", "_is_complete", "_is_ending", "_last", "_route", "_stopped",
+        "_task",
     )  # fmt: skip
 
     def __init__(
@@ -65,6 +66,7 @@ class Answer:
         self._end = DONE if route.ends_with_done and with_done else b""
         self._task: asyncio.Task[Any] | None = None
         self._stopped: StackError | None = None
+        self._last = b""
         self._has_left = self._is_ending = self._is_complete = False
 
     async def serve(self, send: Send, *, is_head: bool = False) -> None:
@@ -157,6 +159,7 @@ class Answer:
         """
         try:
             while True:
+                self._last = data
                 await send({"type": "http.response.body", "body": data, "more_body": True})
                 data = event_bytes(await anext(stream))
         except StopAsyncIteration:
@@ -165,7 +168,10 @@ class Answer:
             raise RuntimeError(_ENDS_PROCESS) from error
 
     def _error_event(self, error: BaseException) -> bytes:
-        return error_event(as_stack_error(error), request_id=current().request_id, door=self._door)
+        known = as_stack_error(error)
+        if (tells := self._route.tells_error) is not None:
+            return named_event(tells(known, self._last))
+        return error_event(known, request_id=current().request_id, door=self._door)
 
     def _why_cancelled(self) -> BaseException:
         """The error to send if `stop` cancelled this task, or if nobody did: then the method waited for something that

@@ -1,7 +1,7 @@
 """Builds an API method's request model from path, query and body.
 
 Fields in the path come from there; the other fields come from the query for GET and DELETE, and else from the body:
-JSON, a form or bytes, as the route declares. An invalid field is a RequestError that names it.
+JSON, a form, either of them, or bytes, as the route declares. An invalid field is a RequestError that names it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from runtime.apis._carriers import Upload
 from runtime.errors import RequestError
 from runtime.server.content import decompressed, json_object, refuse_compressed, utf8
 from runtime.server.errors import invalid_request
-from runtime.server.forms import NOT_UTF8, CheckUpload, nested, read_form
+from runtime.server.fields import NOT_UTF8, URLENCODED, nested, urlencoded
+from runtime.server.forms import CheckUpload, read_form
 from runtime.server.incoming import Incoming
 
 _NOT_IN_NAMES = re.compile(f"[\x00-\x1f\x7f{NOT_UTF8}]")
@@ -59,6 +60,8 @@ async def _json_body(operation: Operation, path: Mapping[str, str], query: bytes
         raw = await decompressed(raw, incoming.headers[b"content-encoding"], limit=incoming.limit)
     is_usual = kind == b"application/json" and raw.startswith(b'{"')  # nearly always, and pydantic checks the rest
     if not is_usual:
+        if operation.route.takes_form and _is_form(raw, kind):
+            return _from_form(model, path, outside, urlencoded(raw, model), is_whole=True)
         raw = utf8(raw, kind) or b"{}"
     if outside:
         body = json_object(raw, kind)
@@ -68,6 +71,12 @@ async def _json_body(operation: Operation, path: Mapping[str, str], query: bytes
         return model.model_validate_json(raw, strict=True).with_raw(raw)
     except ValidationError as error:
         raise invalid_request(error, json_object(raw, kind)) from error
+
+
+def _is_form(raw: bytes, kind: bytes) -> bool:
+    """Whether it is the form that it says it is: `curl -d` says that of JSON too."""
+    named = kind.decode("latin-1").partition(";")[0].strip().lower()
+    return named == URLENCODED and raw.lstrip(b" \t\r\n\xef\xbb\xbf")[:1] not in (b"", b"{", b"[")
 
 
 async def _form_body(

@@ -65,9 +65,11 @@ def error_json(error: StackError, *, request_id: str, door: Door = OPENAI) -> by
     return encode(_readable(door.body(error, request_id)))
 
 
-def socket_error(error: StackError, *, request_id: str, door: Door = OPENAI) -> bytes:
-    """The message that reports an error over a WebSocket: as an event of the type `error`, with its status."""
-    return encode(_readable({"type": "error", "status": error.status, **door.body(error, request_id)}))
+def socket_error(error: StackError, *, request_id: str, door: Door = OPENAI, told: Json | None = None) -> bytes:
+    """The message that reports an error over a WebSocket: as an event of the type `error`, with its status. told: the
+    event in the shape of its route, if that has one.
+    """
+    return encode(_readable({"type": "error", "status": error.status, **door.body(error, request_id), **(told or {})}))
 
 
 def error_event(error: StackError, *, request_id: str, door: Door) -> bytes:
@@ -75,6 +77,11 @@ def error_event(error: StackError, *, request_id: str, door: Door) -> bytes:
     body = error_json(error, request_id=request_id, door=door)
     name = b"event: %b\n" % door.event.encode() if door.event else b""
     return b"%bdata: %b\n\n" % (name, body)
+
+
+def named_event(event: Json) -> bytes:
+    """An event that reports a failure in the shape of its route. event: with its name as `type`."""
+    return b"event: %b\ndata: %b\n\n" % (event["type"].encode(), encode(_readable(event)))
 
 
 def _readable(value: Any) -> Any:

@@ -1,41 +1,28 @@
-"""Reads the fields of queries and forms, and the files in forms.
+"""Reads forms with files; what their fields mean is known to `fields.py`.
 
-Clients write lists and objects with repeated names or brackets: `tag=a&tag=b`, `tag[]=a`, `filter[key]=a`. A file is
-read from the connection while its provider reads it. It is stored on disk first only if fields that the request needs
-come after it, as OpenAI's client for Node.js sends them, and only as long as the provider would take it; others that
-come after it are added to the request when the file was read. Wire formats: WHATWG URL, 5.2; RFC 7578.
+A file is read from the connection while its provider reads it. It is stored on disk first only if fields that the
+request needs come after it, as OpenAI's client for Node.js sends them, and only as long as the provider would take it;
+others that come after it are added to the request when the file was read. Wire format: RFC 7578.
 """
 
 from __future__ import annotations
 
 import asyncio
-import re
 import tempfile
-import typing
-from collections.abc import AsyncIterator, Callable, Iterable
-from functools import lru_cache
+from collections.abc import AsyncIterator, Callable
 from typing import IO, Any, Protocol, TypeAlias
-from urllib.parse import parse_qsl
 
 from multipart import MultipartSegment, parse_options_header
-from pydantic import BaseModel
-from pydantic_core import from_json
 
 from runtime.apis._api import Operation
 from runtime.apis._carriers import Upload
-from runtime.errors import RequestError, TooLarge, UnsupportedMedia
+from runtime.errors import RequestError, UnsupportedMedia
 from runtime.server.errors import quoted
+from runtime.server.fields import MAX_TEXT_BYTES, URLENCODED, nested, takes_several, too_much_text, urlencoded
 from runtime.server.incoming import Incoming
-from runtime.server.parts import MAX_FIELDS, Part, parts_of
+from runtime.server.parts import Part, parts_of
 from runtime.temporary import writing_temporary
 
-NOT_UTF8 = "\ufffd"
-"""Decoding replaces bytes that are not UTF-8 by this character."""
-_BRACKETED = re.compile(r"[^\[\]]+(\[[^\[\]]*\])+")
-_MAX_DEPTH = 8
-_MAX_INDEX_DIGITS = 9
-_MAX_TEXT_BYTES = 1024 * 1024
-"""Of all fields of a form that are no files."""
 _MAX_MEMORY_BYTES = 1024 * 1024
 _READ_BYTES = 256 * 1024
 
@@ -50,71 +37,6 @@ CheckUpload: TypeAlias = Callable[[int], None]
 """Raises TooLarge for a file of so many bytes, which the operation's providers do not take."""
 
 
-def nested(given: Iterable[tuple[str, Any]], model: type[BaseModel], place: str) -> dict[str, Any]:
-    """The fields from pairs of name and value. A list field gets a list also for a single value. place: for messages.
-
-    Raises RequestError for text that is not UTF-8, for names that contradict each other, and for too much nesting.
-    """
-    found: dict[str, Any] = {}
-    for key, value in given:
-        name, *steps = key.replace("]", "").split("[") if _BRACKETED.fullmatch(key) else [key]
-        if NOT_UTF8 in key or (isinstance(value, str) and NOT_UTF8 in value):
-            raise RequestError(f"`{name}` in the {place} is not UTF-8", param=name, code="invalid_value")
-        if len(steps) > _MAX_DEPTH or "" in steps[:-1] or not _put(found, [name, *steps], value):
-            raise RequestError(f"`{quoted(key)}` in the {place} cannot be understood", param=name, code="invalid_value")
-    return {name: _as_wanted(_with_lists(value), model, name) for name, value in found.items()}
-
-
-def _put(holder: dict[str, Any], steps: list[str], value: Any) -> bool:
-    """Put a value where its name leads. Returns False if there is already a value of another kind."""
-    name, *rest = steps
-    if not rest or rest == [""]:
-        present = holder.get(name)
-        if isinstance(present, dict):
-            return False
-        if name not in holder:
-            holder[name] = [value] if rest else value
-        elif isinstance(present, list):
-            present.append(value)
-        else:
-            holder[name] = [present, value]
-        return True
-    inner = holder.setdefault(name, {})
-    return isinstance(inner, dict) and _put(inner, rest, value)
-
-
-def _with_lists(value: Any) -> Any:
-    """Converts objects whose names are all numbers to lists in that order."""
-    if not isinstance(value, dict):
-        return value
-    if all(name.isdecimal() and len(name) <= _MAX_INDEX_DIGITS for name in value):
-        return [_with_lists(value[name]) for name in sorted(value, key=int)]
-    return {name: _with_lists(inner) for name, inner in value.items()}
-
-
-def _as_wanted(value: Any, model: type[BaseModel], field: str) -> Any:
-    """Converts a single value of a list field to a list; reads objects and lists that are written as JSON."""
-    wants_list, wants_json = _shape(model, field)
-    if wants_json and isinstance(value, str) and value.lstrip()[:1] in ("{", "["):
-        try:
-            return from_json(value, allow_inf_nan=False)
-        except ValueError:
-            return value  # the model then refuses it
-    return [value] if wants_list and not isinstance(value, list) else value
-
-
-@lru_cache(512)
-def _shape(model: type[BaseModel], field: str) -> tuple[bool, bool]:
-    """Whether a field may be a list, and whether it is a list or an object but not text."""
-    known = model.model_fields.get(field)
-    if known is None:
-        return False, False
-    kinds = [kind for kind in (known.annotation, *typing.get_args(known.annotation)) if kind is not None]
-    origins = [typing.get_origin(kind) or kind for kind in kinds]
-    is_object = dict in origins or any(isinstance(kind, type) and issubclass(kind, BaseModel) for kind in kinds)
-    return list in origins, (list in origins or is_object) and str not in kinds
-
-
 async def read_form(operation: Operation, incoming: Incoming, build: Build, check_upload: CheckUpload) -> Any:
     """The request of a form, with its files as `Upload`. check_upload: asked about files that are stored first.
 
@@ -122,21 +44,17 @@ async def read_form(operation: Operation, incoming: Incoming, build: Build, chec
     raises.
     """
     kind, options = parse_options_header(incoming.headers.get(b"content-type", b"").decode("latin-1"))
-    if kind == "application/x-www-form-urlencoded":
+    if kind == URLENCODED:
         room = _Room()
-        text = b"".join([room.take(data) async for data in incoming.chunks()]).decode(errors="replace")
-        try:
-            pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=MAX_FIELDS)
-        except ValueError as error:
-            raise RequestError(f"The form has more than {MAX_FIELDS} fields", code="invalid_form") from error
-        return build(nested(pairs, operation.request, "form"), is_whole=True)
+        data = b"".join([room.take(data) async for data in incoming.chunks()])
+        return build(urlencoded(data, operation.request), is_whole=True)
     if kind != "multipart/form-data" or not options.get("boundary"):
         given_type = f"the content type is `{quoted(kind)}`" if kind else "there is no content type"
         raise UnsupportedMedia(f"This needs a form, but {given_type}", hint="send multipart/form-data")
     parts = parts_of(incoming, options["boundary"])
     room = _Room()
     given: list[tuple[str, Any]] = []
-    may_be_last = len(operation.upload_fields) == 1 and not _shape(operation.request, operation.upload_fields[0])[0]
+    may_be_last = len(operation.upload_fields) == 1 and not takes_several(operation.request, operation.upload_fields[0])
     async for part in parts:
         assert isinstance(part, MultipartSegment), "the contents of a part are read with it"
         if part.name.partition("[")[0] not in operation.upload_fields:
@@ -162,13 +80,13 @@ class _Room:
     """The memory that the fields of one form may still take."""
 
     def __init__(self) -> None:
-        self._left_bytes = _MAX_TEXT_BYTES
+        self._left_bytes = MAX_TEXT_BYTES
 
     def take(self, data: bytes | bytearray) -> bytes | bytearray:
         """The same bytes. Raises TooLarge if there is no room for them."""
         self._left_bytes -= len(data)
         if self._left_bytes < 0:
-            raise TooLarge(f"The fields of the form have more than {_MAX_TEXT_BYTES} bytes")
+            raise too_much_text()
         return data
 
 
@@ -227,7 +145,7 @@ def _at_least(incoming: Incoming) -> int:
     """How many bytes a file has at least that has just begun: all that are announced, without those that are there and
     the fields that may follow.
     """
-    return max(0, (incoming.announced_bytes or 0) - incoming.read_bytes - _MAX_TEXT_BYTES)
+    return max(0, (incoming.announced_bytes or 0) - incoming.read_bytes - MAX_TEXT_BYTES)
 
 
 async def _kept(

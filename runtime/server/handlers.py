@@ -138,7 +138,14 @@ def _application_handler(path: str, bound: _Bound) -> HTTPRouteHandler:
 def _socket_handler(path: str, bound: list[_Bound]) -> WebsocketRouteHandler:
     async def handle(socket: WebSocket[Any, Any, Any]) -> None:
         one, _ = _meant(bound, socket.path_params, socket.scope["raw_path"])
-        await serve_socket(one.method, one.operation.request, receive=socket.receive, send=socket.send, door=one.door)
+        await serve_socket(
+            one.method,
+            one.operation.request,
+            receive=socket.receive,
+            send=socket.send,
+            door=one.door,
+            tells_error=one.operation.route.tells_error,
+        )
 
     return WebsocketRouteHandler(path)(handle)
 

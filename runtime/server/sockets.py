@@ -15,6 +15,7 @@ from typing import Any
 from litestar.types import Receive, Send
 from pydantic import ValidationError
 
+from runtime.apis._api import TellsError
 from runtime.apis._doors import Door
 from runtime.apis._request import Request
 from runtime.context import current
@@ -41,12 +42,13 @@ async def serve_socket(
     receive: Receive,
     send: Send,
     door: Door,
+    tells_error: TellsError | None = None,
 ) -> None:
-    """Serve one connection until one side ends it. model: of each message."""
+    """Serve one connection until one side ends it. model: of each message. tells_error: see `Route`."""
     if (await receive())["type"] != "websocket.connect":
         return
     await send({"type": "websocket.accept", "subprotocol": None, "headers": []})
-    socket = _Socket(model, send, door)
+    socket = _Socket(model, send, door, tells_error)
     socket.pumping = pump = asyncio.create_task(socket.pump(method))
     reading = asyncio.create_task(socket.read(receive))
     _open.add(socket)
@@ -63,11 +65,13 @@ async def serve_socket(
 class _Socket:
     """One connection. pumping: the task of `pump`."""
 
-    def __init__(self, model: type[Request], send: Send, door: Door) -> None:
+    def __init__(self, model: type[Request], send: Send, door: Door, tells_error: TellsError | None) -> None:
         self.pumping: asyncio.Task[None] | None = None
         self._model = model
         self._send = send
         self._door = door
+        self._tells_error = tells_error
+        self._last = b""  # event of the answer to the message that is read
         self._messages: asyncio.Queue[bytes | None] = asyncio.Queue()  # None: no more will come
         self._waiting_bytes = 0
         self._stopped: tuple[StackError, int] | None = None
@@ -135,6 +139,7 @@ class _Socket:
         try:
             async for event in events:
                 for text in _texts(event):
+                    self._last = text
                     await self._send_text(text)
         finally:
             if isinstance(events, AsyncClosable):
@@ -149,6 +154,7 @@ class _Socket:
                 await self._send_error(error)
             else:
                 yield request
+                self._last = b""
 
     def _validated(self, raw: bytes) -> Request:
         try:
@@ -157,7 +163,8 @@ class _Socket:
             raise invalid_request(error, json_object(raw, b"")) from error
 
     async def _send_error(self, error: StackError) -> None:
-        await self._send_text(socket_error(error, request_id=current().request_id, door=self._door))
+        told = self._tells_error(error, self._last) if self._tells_error is not None else None
+        await self._send_text(socket_error(error, request_id=current().request_id, door=self._door, told=told))
 
     async def _send_text(self, text: bytes) -> None:
         await self._sent({"type": "websocket.send", "text": text.decode(), "bytes": None})

@@ -1,6 +1,7 @@
 """Responses: answers of a model that uses tools on its way, kept and continued.
 
-https://platform.openai.com/docs/api-reference/responses and https://www.openresponses.org. Items stay plain dicts.
+https://platform.openai.com/docs/api-reference/responses and https://www.openresponses.org. Items stay plain dicts. Both
+let what is asked come as a form too.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from typing import Protocol
 
 from runtime.apis._api import Api, Store, route
 from runtime.apis.responses.compaction import CompactedResponse, CompactRequest
-from runtime.apis.responses.events import ResponseEvent
+from runtime.apis.responses.events import ResponseEvent, error_event
 from runtime.apis.responses.input_tokens import CountInputTokensRequest, InputTokens
 from runtime.apis.responses.kept import (
     DeletedResponse,
@@ -38,15 +39,23 @@ class Responses(Protocol):
         "POST",
         "/v1/responses",
         aliases=("/v1/openai/v1/responses",),
+        takes_form=True,
         returns=ResponseObject,
         streams=ResponseEvent,
+        tells_error=error_event,
         raises=(NotSupported, Unavailable),
     )
     async def create_response(self, request: CreateResponseRequest) -> Reply | EventStream:
         """Answer, with the help of tools. 404 for an unknown model, response or conversation, named."""
         ...
 
-    @route("WS", "/v1/responses", aliases=("/v1/openai/v1/responses",), streams=ResponseEvent)
+    @route(
+        "WS",
+        "/v1/responses",
+        aliases=("/v1/openai/v1/responses",),
+        streams=ResponseEvent,
+        tells_error=error_event,
+    )
     def converse(self, requests: AsyncIterator[SocketRequest]) -> AsyncIterator[Frames]:
         """Answer one message after the other. The last response can be continued here even with `store: false`."""
         ...
@@ -55,6 +64,7 @@ class Responses(Protocol):
         "POST",
         "/v1/responses/input_tokens",
         aliases=("/v1/openai/v1/responses/input_tokens",),
+        takes_form=True,
         raises=(NotSupported, Unavailable),
     )
     async def count_input_tokens(self, request: CountInputTokensRequest) -> InputTokens:
@@ -65,6 +75,7 @@ class Responses(Protocol):
         "POST",
         "/v1/responses/compact",
         aliases=("/v1/openai/v1/responses/compact",),
+        takes_form=True,
         returns=CompactedResponse,
         raises=(NotSupported, Unavailable),
     )
@@ -83,6 +94,7 @@ class Responses(Protocol):
         aliases=("/v1/openai/v1/responses/{response_id}",),
         returns=KeptResponse,
         streams=ResponseEvent,
+        tells_error=error_event,
     )
     async def get_response(self, request: GetResponseRequest) -> Reply | EventStream:
         """Get a response that is kept, or follow one that is made in the background. 404 for an unknown id."""

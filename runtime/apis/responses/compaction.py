@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from runtime.apis._request import Response, example
-from runtime.apis.responses.request import ConversationId, ResponseHistory
+from runtime.apis.responses.request import ConversationName, ResponseHistory
 from runtime.apis.responses.response import ResponseUsage
 
 
@@ -23,7 +23,7 @@ class CompactRequest(ResponseHistory):
     )
 
     instructions: str | None = Field(None, description="What is to be observed in the summary. Default: nothing.")
-    conversation: str | ConversationId | None = Field(
+    conversation: ConversationName | None = Field(
         None, description="The conversation to be made shorter, which stays as it is. Default: none."
     )
     store: bool | None = Field(

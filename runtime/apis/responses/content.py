@@ -14,6 +14,7 @@ from typing_extensions import TypedDict
 
 from runtime.apis._request import AT_ONCE
 from runtime.apis.inference._shared import OPEN
+from runtime.errors import LONGEST_NAME
 
 
 class InputText(TypedDict, total=False):
@@ -33,7 +34,9 @@ class InputImage(TypedDict, total=False):
         str | None,
         Field(description="Its address, or the image itself as `data:image/png;base64,...`. Default: `file_id` says."),
     ]
-    file_id: Annotated[str | None, Field(description="The id of a file here. Default: `image_url` says.")]
+    file_id: Annotated[
+        str | None, Field(max_length=LONGEST_NAME, description="The id of a file here. Default: `image_url` says.")
+    ]
     detail: Annotated[
         str | None, Field(description="How closely to look: `auto`, `low` or `high`. Default: the provider's.")
     ]
@@ -47,7 +50,7 @@ class InputFile(TypedDict, total=False):
     filename: Annotated[str | None, Field(description="Its name. Default: none.")]
     file_data: Annotated[str | None, Field(description="The file as base64, or as a data address. Default: none.")]
     file_url: Annotated[str | None, Field(description="Its address. Default: none.")]
-    file_id: Annotated[str | None, Field(description="The id of a file here. Default: none.")]
+    file_id: Annotated[str | None, Field(max_length=LONGEST_NAME, description="The id of a file here. Default: none.")]
 
 
 class OutputText(TypedDict, total=False):

@@ -15,12 +15,17 @@ There is no `[DONE]`.
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, RootModel
 
 from runtime.apis._request import Response
 from runtime.apis.responses.response import ResponseObject
+from runtime.errors import StackError
+from runtime.sse import Json
+
+_number = re.compile(rb'"sequence_number":(\d+)').search
 
 
 class _Event(Response):
@@ -227,13 +232,22 @@ class FileSearchCallCompleted(_OfItem):
     )
 
 
+class CompactionCompacting(_OfItem):
+    """A summary of the conversation grows, which takes long: told every half minute."""
+
+    type: Literal["response.compaction.compacting"] = Field(
+        "response.compaction.compacting", description="Always `response.compaction.compacting`."
+    )
+
+
 class ErrorEvent(_Event):
-    """The stream failed, and there is no response to tell of it."""
+    """The stream ended before its response did, for example since the server stops."""
 
     type: Literal["error"] = Field("error", description="Always `error`.")
     code: str | None = Field(description="A word for programs.")
     message: str = Field(description="What happened.")
     param: str | None = Field(description="The wrong field of the request, if one is.")
+    error: dict[str, Any] = Field(description="The same as in an answer that is an error, as Open Responses has it.")
 
 
 _Any = (
@@ -259,9 +273,24 @@ _Any = (
     | FileSearchCallInProgress
     | FileSearchCallSearching
     | FileSearchCallCompleted
+    | CompactionCompacting
     | ErrorEvent
 )
 
 
 class ResponseEvent(RootModel[Annotated[_Any, Field(discriminator="type")]]):
     """One event of a response."""
+
+
+def error_event(error: StackError, last: bytes) -> Json:
+    """What a stream ends with that fails. last: the last events that were sent."""
+    told = error.body()["error"]
+    assert isinstance(told, dict)
+    fields = {name: told[name] for name in ("code", "message", "param")}
+    return {"type": "error", "sequence_number": last_number(last) + 1, **fields, "error": told}
+
+
+def last_number(events: bytes) -> int:
+    """The sequence number of the last of these events; -1 where there are none."""
+    found = _number(events.removesuffix(b"\n\n").rpartition(b"\n\n")[2])
+    return int(found[1]) if found else -1

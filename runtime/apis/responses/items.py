@@ -39,6 +39,16 @@ class Message(TypedDict, total=False):
     status: Annotated[ItemStatus | None, _STATUS]
 
 
+def _shows_only_to_models(message: dict[str, Any]) -> dict[str, Any]:
+    """No provider takes images that a model would have shown."""
+    if message["role"] == "assistant" and isinstance(message["content"], list):
+        for place, part in enumerate(message["content"]):
+            if part["type"] == "input_image":
+                where = {"inside": f"content[{place}].type"}
+                raise PydanticCustomError("shown_by_model", "an assistant's message cannot have images", where)
+    return message
+
+
 class Reasoning(TypedDict, total=False):
     """What a model thought before it went on."""
 
@@ -147,7 +157,7 @@ def _refuse(item: Any) -> Any:
 
 
 Item = Annotated[
-    Annotated[Message, Tag("message")]
+    Annotated[Message, AfterValidator(_shows_only_to_models), Tag("message")]
     | Annotated[Reasoning, Tag("reasoning")]
     | Annotated[FunctionCall, Tag("function_call")]
     | Annotated[FunctionCallOutput, Tag("function_call_output")]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Required, Self
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 from typing_extensions import TypedDict
 
@@ -13,9 +13,11 @@ from runtime.apis._metadata import OpenAIMetadata
 from runtime.apis._names import ResourceId
 from runtime.apis._request import AT_ONCE, ExtensibleRequest, example
 from runtime.apis.inference._shared import OPEN, USER
+from runtime.apis.inference.chat import ChatCompletionRequest
 from runtime.apis.responses.content import InputPart
 from runtime.apis.responses.items import Items
 from runtime.apis.responses.tool_use import ToolChoice, Tools
+from runtime.errors import LONGEST_NAME
 
 Include = Literal[
     "file_search_call.results",
@@ -28,6 +30,14 @@ Include = Literal[
     "message.output_text.logprobs",
 ]
 
+_NOT_PASSED_ON = {
+    "messages": "give them as `input`",
+    "functions": "give them as `tools`",
+    "function_call": "give it as `tool_choice`",
+    "n": "a response has one answer",
+}
+"""Fields of chat completions, and what is said to whoever gives one."""
+_LEAST_CHAT = {"model": "any", "messages": [{"role": "user", "content": ""}]}
 _CLOSED = ConfigDict(extra="forbid")
 """Of a TypedDict without further keys."""
 
@@ -90,7 +100,10 @@ class ConversationId(TypedDict, total=False):
     """A conversation, by its id."""
 
     __pydantic_config__ = _CLOSED  # type: ignore[misc]
-    id: Required[Annotated[str, Field(min_length=1, description="The conversation's id.")]]
+    id: Required[Annotated[str, Field(min_length=1, max_length=LONGEST_NAME, description="The conversation's id.")]]
+
+
+ConversationName = Annotated[str, Field(min_length=1, max_length=LONGEST_NAME)] | ConversationId
 
 
 class PromptReference(TypedDict, total=False):
@@ -146,7 +159,7 @@ class ResponseHistory(ExtensibleRequest):
     previous_response_id: str | None = Field(
         None, min_length=1, description="The response that this one continues. Default: none."
     )
-    conversation: str | ConversationId | None = Field(
+    conversation: ConversationName | None = Field(
         None,
         description="The conversation that this continues, and to which it adds its input and output. Default: none.",
     )
@@ -247,8 +260,8 @@ class CreateResponseRequest(ResponseSettings):
     guardrails: list[Any] | bool | None = Field(None, description="Checks of input and output. Default: none.")
     context_management: Annotated[list[ContextManagement], Field(max_length=1)] | None = Field(
         None,
-        description="When a conversation is compacted before the model is asked; the output then begins with the"
-        " compaction. Default: never.",
+        description="When a conversation is compacted before the model is asked, at first or after tools were run; the"
+        " output then holds the compaction. Default: never.",
     )
     service_tier: str | None = Field(
         None,
@@ -266,6 +279,26 @@ class CreateResponseRequest(ResponseSettings):
     def _background_is_kept(self) -> Self:
         if self.background and self.store is False:
             raise PydanticCustomError("not_kept", "`background` needs `store`, or nobody could ask for the response")
+        return self
+
+    @model_validator(mode="after")
+    def _passed_on_is_of_chat(self) -> Self:
+        """Fields that a response does not have go to the model's provider: those of chat completions as these have
+        them. None that asks for what a response has no place for: it would be lost.
+        """
+        extra = self.model_extra or {}
+        for name in extra.keys() & _NOT_PASSED_ON.keys():
+            if extra[name] is not None and (name, extra[name]) != ("n", 1):
+                message = "is a field of chat completions, and not of responses: {instead}"
+                raise PydanticCustomError("not_here", message, {"instead": _NOT_PASSED_ON[name], "inside": name})
+        if known := {name: extra[name] for name in extra.keys() & ChatCompletionRequest.model_fields.keys()}:
+            try:
+                checked = ChatCompletionRequest.model_validate({**_LEAST_CHAT, **known})
+            except ValidationError as error:
+                first = error.errors(include_url=False)[0]
+                facts = {"words": first["msg"], "inside": str(first["loc"][0])}
+                raise PydanticCustomError("as_in_chat", "{words}", facts) from None
+            extra |= {name: getattr(checked, name) for name in known}
         return self
 
     def includes(self, what: Include) -> bool:

@@ -11,6 +11,7 @@ from pydantic import BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 from typing_extensions import TypedDict
 
+from runtime.apis._names import ResourceId
 from runtime.apis._request import AT_ONCE
 from runtime.apis.inference._shared import OPEN
 from runtime.apis.inference.tool_use import FunctionDefinition
@@ -30,7 +31,10 @@ class FileSearchTool(TypedDict, total=False):
     __pydantic_config__ = OPEN  # type: ignore[misc]
     type: Required[Annotated[Literal["file_search"], Field(description="Always `file_search`.")]]
     vector_store_ids: Required[
-        Annotated[list[str], Field(min_length=1, max_length=32, description="The ids of the stores to search.")]
+        Annotated[
+            list[Annotated[ResourceId, Field(min_length=1)]],
+            Field(min_length=1, max_length=32, description="The ids of the stores to search."),
+        ]
     ]
     max_num_results: Annotated[int | None, Field(ge=1, le=50, description="The most hits. The default is 10.")]
     filters: Annotated[

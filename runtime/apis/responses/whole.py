@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 from runtime.apis.responses.items import kind_of
@@ -40,6 +40,20 @@ def whole_items(given: str | Iterable[Any] | None, new_id: Callable[[str], str])
             whole["content"] = [_part(whole["role"], text)]
         items.append(whole)
     return items
+
+
+def with_new_ids(items: Iterable[Json], taken: Collection[str], new_id: Callable[[str], str]) -> list[Json]:
+    """The items, those with ids that are taken, or that an earlier one of them has, under new ones: by an id one item
+    is found. new_id: as for `whole_items`.
+    """
+    found: list[Json] = []
+    seen = {*taken}
+    for item in items:
+        if item["id"] in seen:
+            item = {**item, "id": new_id(prefix_of(item["type"]))}
+        seen.add(item["id"])
+        found.append(item)
+    return found
 
 
 def prefix_of(kind: str) -> str:

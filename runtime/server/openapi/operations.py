@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from runtime.server.fields import URLENCODED
 from runtime.server.openapi.answers import responses
 from runtime.server.openapi.mounted import Mounted
 from runtime.server.openapi.schemas import Schemas, without_null
@@ -12,7 +13,6 @@ from runtime.sse import Json
 PROVIDER_DATA = "providerData"
 """The security scheme of a caller's own keys for providers."""
 _BODIES = {"form": "multipart/form-data", "bytes": "application/octet-stream"}
-_URLENCODED = "application/x-www-form-urlencoded"
 
 _ANY_NAME: Json = {"minLength": 1, "pattern": "^[^\\u0000-\\u001f\\u007f\\ufffd]*$"}
 """What every field of a path is, as `binding` checks it: no control characters, and UTF-8."""
@@ -73,6 +73,6 @@ def _body(mounted: Mounted, schemas: Schemas) -> Json | None:
     reference = schemas.body(asked.request, outside=outside, is_form=route.body == "form")
     required = schemas.at(reference).get("required", [])
     kinds = [_BODIES.get(route.body, "application/json")]
-    if route.body == "form" and not set(required) & set(asked.upload_fields):
-        kinds.append(_URLENCODED)
+    if route.takes_form or (route.body == "form" and not set(required) & set(asked.upload_fields)):
+        kinds.append(URLENCODED)
     return {"required": bool(required), "content": {kind: {"schema": reference} for kind in kinds}}

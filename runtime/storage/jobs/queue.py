@@ -95,6 +95,13 @@ class JobQueue:
             raise Conflict(f"The job `{job_id}` is `{job.state}`", hint="cancel it first")
         await self._part(user).write(Delete(JOBS, eq("id", job_id)))
 
+    async def discard(self, job_id: str, *, user: User | None) -> None:
+        """Forget a job whether or not it has ended. Where it is done, here or in another process, that ends soon, and
+        nothing more is kept of it. Does nothing if it is not there, or another user's.
+        """
+        if await self._part(user).write(Delete(JOBS, eq("id", job_id) & eq("kind", self._kind))) == [1]:
+            self._runner.cancelled(job_id)
+
     async def finished(self, job_id: str, *, user: User | None) -> Job:
         """The job, once it has ended, here or in another process. Raises NotFound. Set a limit around it."""
         while True:

@@ -25,7 +25,7 @@ from runtime.storage.sql.conditions import (
     owner_of,
 )
 from runtime.storage.sql.failures import Duplicate, Stale
-from runtime.storage.sql.statements import Delete, Groups, Insert, Select, Statement, Totals, Update
+from runtime.storage.sql.statements import SIZE, Delete, Groups, Insert, Select, Statement, Totals, Update
 from runtime.storage.sql.store import Row, SqlStore
 from runtime.storage.sql.tables import (
     AddColumn,
@@ -45,6 +45,7 @@ from runtime.storage.sql.tables import (
 
 __all__ = [
     "ALL",
+    "SIZE",
     "AddColumn",
     "AddEntries",
     "AddIndex",

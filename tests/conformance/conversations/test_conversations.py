@@ -173,14 +173,28 @@ async def test_a_conversation_that_a_user_does_not_see_is_not_there(talking: Tal
     with serving(RequestContext(user=carl)):
         added = AppendItems(conversation_id=made.id, items=[said("ours", id="msg_2", status="completed")])
         await api.append_items(added)
-        read = await api.read_conversation(ReadConversation(conversation_id=made.id))
+        read = await api.read_conversation(ReadConversation(conversation_id=made.id, most_bytes=1000))
         assert texts_of(read.items) == ["mine", "ours"]
     with serving(RequestContext(user=eve)):
         for ask in (api.get_conversation, api.delete_conversation):
             with pytest.raises(NotFound, match=made.id):
                 await ask(ConversationRequest(conversation_id=made.id))
         with pytest.raises(NotFound, match=made.id):
-            await api.read_conversation(ReadConversation(conversation_id=made.id))
+            await api.read_conversation(ReadConversation(conversation_id=made.id, most_bytes=1000))
         with pytest.raises(NotFound, match=made.id):
             await api.append_items(added)
     assert texts_of(await talking.walked(made.id)) == ["mine", "ours"]
+
+
+@pytest.mark.parametrize("id", ["", "a/b", "a\nb", "a\x00b", "a\x7f"])
+async def test_an_id_that_no_path_can_hold_is_refused(talking: Talking, id: str) -> None:
+    """Nobody could get or delete the item by it."""
+    conversation = await talking.begun()
+    given = {"items": [said("x"), said("y", id=id)]}
+    for path in ("", f"/{conversation}/items"):
+        error = await talking.refused_with(400, "POST", path, given)
+        assert error["param"] == "items[1].id" and "path" in error["message"]
+    await talking.whole([said("y", id=id)], conversation=conversation)
+    [item, _] = await talking.walked(conversation)
+    assert item["id"].startswith("msg_"), "of a response's input it is a new one"
+    assert await talking.done("GET", f"/{conversation}/items/{item['id']}") == item

@@ -253,6 +253,33 @@ async def test_a_job_that_has_ended_cannot_be_cancelled_but_forgotten(world: Wor
         await queue.get(job.id, user=None)
 
 
+@pytest.mark.parametrize("is_elsewhere", [False, True])
+async def test_a_job_that_is_discarded_ends_wherever_it_is_done_and_leaves_nothing(
+    world: World, is_elsewhere: bool
+) -> None:
+    gate = Gate()
+    runner, here = world.queue(gate)
+    _, elsewhere = world.queue(double)
+    job = await here.add(None, user=ANN)
+    await runner.turn()
+    await gate.begins()
+    queue = elsewhere if is_elsewhere else here
+    await queue.discard(job.id, user=BOB)
+    for _ in range(3):
+        assert (await queue.get(job.id, user=ANN)).state == "running", "it is not Bob's"
+    assert gate.at_once == 1
+    end = runner.next_end()
+    await queue.discard(job.id, user=ANN)
+    if is_elsewhere:
+        await runner.turn()
+    await asyncio.wait_for(end.wait(), LIMIT_S)
+    assert gate.at_once == 0
+    for each in (here, elsewhere):
+        with pytest.raises(NotFound):
+            await each.get(job.id, user=ANN)
+    await queue.discard(job.id, user=ANN)
+
+
 async def test_adding_can_be_repeated(world: World) -> None:
     _, queue = world.queue(double, prefix="batch_")
     first = await queue.add({"number": 1}, user=ANN)

@@ -42,11 +42,11 @@ async def followed(asking: Asking, response_id: str, query: str = "") -> list[di
 
 
 @asynccontextmanager
-async def held_at_the_model(asking: Asking) -> AsyncIterator[str]:
+async def held_at_the_model(asking: Asking, **fields: Any) -> AsyncIterator[str]:
     """The id of one that is being made, whose model has begun to answer and waits."""
     asking.vendor.gate.clear()
     asking.vendor.ended_early.clear()
-    body = {"model": MODEL, "input": "Go on", "background": True, "stream": True}
+    body = {"model": MODEL, "input": "Go on", "background": True, "stream": True, **fields}
     follower = asyncio.create_task(asking.client.post("/v1/responses", body))
     try:
         async with asyncio.timeout(LIMIT_S):
@@ -156,7 +156,7 @@ async def test_an_attempt_whose_process_died_is_incomplete_and_told_so(asking: A
     adapter = adapter_of(served.stack, "responses")
     shown = {**events[0]["response"], "status": "in_progress"}
     await adapter._background._store.write(*_as_if_running(response_id, shown, last=events[-1]["sequence_number"]))
-    await adapter._background._give_up(response_id, adapter._background._store)
+    await adapter._background._job._give_up(response_id, adapter._background._store)
     kept = await asking.kept(response_id)
     assert (kept["status"], kept["incomplete_details"]) == ("incomplete", {"reason": "interrupted"})
     told = await followed(asking, response_id)

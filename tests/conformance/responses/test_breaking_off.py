@@ -7,10 +7,13 @@ import json
 from typing import Any
 
 import pytest
+from aiohttp import web
 
+from runtime.server.answer import end_streams
 from tests.conformance.responses.asking import MODEL, WEATHER, Asking, kinds, texts
 from tests.support.asgi import LIMIT_S
-from tests.support.upstream import refusal
+from tests.support.response_streams import check_types
+from tests.support.upstream import refusal, started_stream
 from tests.support.upstream.scripted import Said, calls, says
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -42,6 +45,34 @@ async def test_a_call_that_names_no_function_fails_the_response(asking: Asking) 
     failed = (await asking.streamed(tools=[WEATHER]))[-1]["response"]
     assert failed["error"]["message"] == "The model called a tool without naming it"
     assert texts(failed) == ["See."]
+
+
+@pytest.mark.parametrize("delta", [{"content": 5}, {"content": {"text": "Hi"}}, {"refusal": 5}, {"tool_calls": [None]}])
+async def test_a_piece_that_makes_no_sense_fails_the_response(asking: Asking, delta: Any) -> None:
+    """Every event before that is as it should be."""
+    asking.says(Said(deltas=[{"content": "See."}, delta], whole={"role": "assistant", "content": "See."}))
+    failed = (await asking.streamed(tools=[WEATHER]))[-1]["response"]
+    assert failed["status"] == "failed" and "makes no sense" in failed["error"]["message"]
+
+
+@pytest.mark.parametrize("streams", [False, True])
+async def test_an_answer_without_a_choice_fails_the_response(asking: Asking, streams: bool) -> None:
+    async def nothing(request: web.Request) -> web.StreamResponse:
+        if not (await request.json()).get("stream"):
+            return web.json_response({"id": "c", "object": "chat.completion", "choices": []})
+        answer = await started_stream(request)
+        await answer.write(b"data: [DONE]\n\n")
+        return answer
+
+    asking.vendor.misbehaves = nothing
+    failed = (await asking.streamed())[-1]["response"] if streams else await asking.whole()
+    assert failed["status"] == "failed" and "without a choice" in failed["error"]["message"]
+
+
+@pytest.mark.parametrize("usage", [[1], {"prompt_tokens": "many"}])
+async def test_token_counts_that_make_no_sense_fail_the_response(asking: Asking, usage: Any) -> None:
+    _, failed = await asking.both(says("See.", usage=usage))
+    assert failed["status"] == "failed" and "makes no sense" in failed["error"]["message"]
 
 
 async def test_what_fails_before_it_begins_has_its_own_status_and_is_not_kept(asking: Asking) -> None:
@@ -88,6 +119,34 @@ async def test_a_caller_that_leaves_ends_the_provider_and_can_go_on_later(asking
     asking.vendor.gate.set()
     again = await asking.whole("Go on", previous_response_id=created["id"])
     assert again["status"] == "completed"
+
+
+@pytest.mark.parametrize("background", [False, True])
+async def test_a_server_that_stops_ends_a_stream_with_an_error_event(asking: Asking, background: bool) -> None:
+    asking.says(says("Once ", "upon", breaks="wait"))
+    # What looks like a number of an event, and is the caller's own.
+    tool = {**WEATHER, "parameters": {"type": "object", "x-note": {"sequence_number": 900}}}
+    asked = {"model": MODEL, "input": "Tell", "stream": True, "background": background, "tools": [tool]}
+    body = json.dumps(asked).encode()
+    call = asking.client.call("POST", "/v1/responses", headers={"content-type": "application/json"}, body=body)
+    await call.start()
+    told = b""
+    async with asyncio.timeout(LIMIT_S):
+        while b'"delta":"upon"' not in told:
+            told += await call.chunk() or b""
+        assert end_streams("the server is stopping") == 1
+        told += await call.rest()
+    *before, last = told.decode().removesuffix("\n\n").split("\n\n")
+    name, _, data = last.partition("\n")
+    error = json.loads(data.removeprefix("data: "))
+    assert name == "event: error" and error["sequence_number"] == len(before)
+    assert (error["code"], error["message"]) == ("server_stopping", "the server is stopping")
+    check_types(error)
+    created = json.loads(before[0].split("\n")[1].removeprefix("data: "))["response"]
+    if background:
+        await asking.client.post(f"/v1/responses/{created['id']}/cancel")
+    else:
+        assert (await asking.kept(created["id"]))["status"] == "incomplete"
 
 
 async def test_what_had_come_before_the_caller_left_is_kept(asking: Asking) -> None:

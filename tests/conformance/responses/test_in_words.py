@@ -9,7 +9,7 @@ import pytest
 from aiohttp import web
 
 from runtime.providers.responses.builtin.in_words import CallsInText
-from tests.conformance.responses.asking import WEATHER, Asking
+from tests.conformance.responses.asking import WEATHER, Asking, texts
 from tests.support.upstream.scripted import Said, Script, says
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -88,3 +88,14 @@ async def test_what_is_no_call_stays_text(text: str) -> None:
     said = "".join(chunk["choices"][0]["delta"].get("content") or "" for chunk in chunks)
     assert said.replace("</tool_call>", "") == text.replace("</tool_call>", "")
     assert heard.calls == 0
+
+
+@pytest.mark.parametrize("streams", [False, True])
+async def test_a_call_that_is_never_ended_is_text_also_without_a_finish_reason(asking: Asking, streams: bool) -> None:
+    text = 'See <tool_call>{"name": "get_weather"'
+    without_tools(asking, says(text[:8], text[8:], finish=None))
+    if streams:
+        response = (await asking.streamed(tools=[WEATHER]))[-1]["response"]
+    else:
+        response = await asking.whole(tools=[WEATHER])
+    assert texts(response) == [text]

@@ -10,8 +10,15 @@ from tests.conformance.responses.asking import WEATHER, Asking
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 USER = {"role": "user", "content": "Hi"}
-ONLY_G = {"type": "allowed_tools", "tools": [{"type": "function", "name": "g"}]}
+SHOWN = {"type": "input_image", "image_url": "https://example.org/a.png"}
 SCHEMA_OF_NOTHING = {"type": "object", "properties": {"city": {"type": "town"}}}
+
+
+def choice_of(*tools: Any) -> dict[str, Any]:
+    return {"type": "allowed_tools", "tools": [*tools]}
+
+
+ONLY_G = choice_of({"type": "function", "name": "g"})
 
 
 def said(*parts: Any) -> dict[str, Any]:
@@ -48,6 +55,19 @@ def said(*parts: Any) -> dict[str, Any]:
         ({"conversation": "c", "previous_response_id": "r"}, "conversation", "cannot both be given"),
         ({"max_output_tokens": 0}, "max_output_tokens", "greater than or equal to 1"),
         ({"metadata": {"a": 1}}, "metadata.a", "valid string"),
+        ({"conversation": ""}, "conversation", "at least 1 character"),
+        ({"conversation": "c" * 600}, "conversation", "at most 512 characters"),
+        ({"conversation": {"id": "c" * 600}}, "conversation.id", "at most 512 characters"),
+        (said({"type": "input_image", "file_id": "f" * 600}), "input[1].content[0].file_id", "at most 512"),
+        ({"tools": [WEATHER], "tool_choice": choice_of({"type": "function", "name": [1]})}, "tool_choice", "`[1]`"),
+        ({"tools": [WEATHER], "tool_choice": choice_of({"type": {}})}, "tool_choice", "names `nothing`"),
+        ({"input": [USER, {"role": "assistant", "content": [SHOWN]}]}, "input[1].content[0].type", "have images"),
+        ({"n": 2}, "n", "a response has one answer"),
+        ({"messages": [USER]}, "messages", "give them as `input`"),
+        ({"stop": 5}, "stop", "valid string"),
+        ({"response_format": 7}, "response_format", "valid dictionary"),
+        ({"logit_bias": {"5": "much"}}, "logit_bias", "valid number"),
+        ({"tools": [{"type": "file_search", "vector_store_ids": [""]}]}, "tools[0].vector_store_ids[0]", "at least 1"),
     ],
 )  # fmt: skip
 async def test_what_is_wrong_is_named_with_its_place(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+
 import msgspec
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
@@ -23,7 +25,15 @@ IMAGE = st.builds(
     st.sampled_from(["https://example.org/a.png", "data:image/png;base64,iVBORw0KGgo="]),
     st.sampled_from([None, "low", "high"]),
 )
-PARTS = st.lists(st.one_of(TEXT.map(lambda text: {"type": "input_text", "text": text}), IMAGE), min_size=1, max_size=3)
+DOCUMENT = st.text("ab \nü", min_size=1, max_size=6).map(
+    lambda text: {
+        "type": "input_file",
+        "filename": "a.txt",
+        "file_data": base64.b64encode(f"x{text}".encode()).decode(),
+    }
+)
+WORDS = TEXT.map(lambda text: {"type": "input_text", "text": text})
+PARTS = st.lists(st.one_of(WORDS, IMAGE, DOCUMENT), min_size=1, max_size=3)
 MESSAGE = st.builds(
     lambda role, content: {"role": role, "content": content},
     st.sampled_from(["user", "user", "system", "developer"]),

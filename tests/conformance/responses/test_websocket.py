@@ -9,9 +9,11 @@ import pytest
 import pytest_asyncio
 from websockets.asyncio.client import connect
 
+from runtime.server.sockets import end_sockets
 from tests.conformance.responses.asking import Asking, kinds
 from tests.conformance.responses.ways import Talk
 from tests.support.raw_http import Listening
+from tests.support.response_streams import check_types
 from tests.support.upstream.scripted import says
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -89,10 +91,25 @@ async def test_without_generation_there_is_something_to_continue_and_no_output(a
     assert [message["content"] for message in sent(asking)] == ["1", "2"]
 
 
+async def test_a_server_that_stops_says_so_with_the_next_number(asking: Asking, talk: Talk) -> None:
+    asking.says(says("A"), says("Once ", breaks="wait"))
+    await talk.turn()
+    await talk.ask()
+    events = [await talk.event()]
+    while events[-1]["type"] != "response.output_text.delta":
+        events.append(await talk.event())
+    assert end_sockets("the server is stopping") == 1
+    error = await talk.event()
+    assert (error["type"], error["code"], error["sequence_number"]) == ("error", "server_stopping", len(events))
+    check_types(error)
+
+
 async def test_a_message_that_does_not_fit_is_answered_and_the_talk_goes_on(asking: Asking, talk: Talk) -> None:
     asking.says(says("A"))
     [error] = await talk.turn([{"type": "nothing"}])
     assert (error["type"], error["status"]) == ("error", 400) and "nothing" in error["error"]["message"]
+    check_types(error)
     [error] = await talk.turn(model="none")
     assert (error["status"], error["error"]["param"]) == (404, "model")
+    check_types(error)
     assert (await talk.turn())[-1]["type"] == "response.completed"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ from typing import Any
 from websockets.asyncio.client import ClientConnection
 
 from tests.conformance.responses.asking import MODEL, Asking, Json
+from tests.support.asgi import LIMIT_S
 
 ENDS = ("response.completed", "response.incomplete", "response.failed", "error")
 
@@ -23,11 +25,20 @@ class Talk:
 
     async def turn(self, input: Any = "Hi", **fields: Any) -> list[Json]:
         """The events of one message."""
-        await self.socket.send(json.dumps({"type": "response.create", "model": MODEL, "input": input, **fields}))
-        events = [json.loads(await self.socket.recv())]
+        await self.ask(input, **fields)
+        events = [await self.event()]
         while events[-1]["type"] not in ENDS:
-            events.append(json.loads(await self.socket.recv()))
+            events.append(await self.event())
         return events
+
+    async def ask(self, input: Any = "Hi", **fields: Any) -> None:
+        await self.socket.send(json.dumps({"type": "response.create", "model": MODEL, "input": input, **fields}))
+
+    async def event(self) -> Json:
+        """The next one."""
+        async with asyncio.timeout(LIMIT_S):
+            event: Json = json.loads(await self.socket.recv())
+        return event
 
 
 @dataclass

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 
 import pytest
 
 from tests.conformance.vector_stores.asking import Asking
-from tests.support.upstream import CHAT_MODEL
+from tests.support.asgi import LIMIT_S
+from tests.support.upstream import CHAT_MODEL, EMBEDDING_MODEL
 from tests.support.word_models import Models
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 ANY_DATABASE = True  # how a search is asked for and shown does not depend on it
+LARGE_CHUNKS = {"type": "static", "static": {"max_chunk_size_tokens": 800, "chunk_overlap_tokens": 0}}
 TEXT = "Llamas are trimmed every eight weeks on soft ground."
 
 
@@ -109,3 +112,61 @@ async def test_two_searches_are_refused(stores: Asking) -> None:
     body = {"model": CHAT_MODEL, "input": "?", "tools": [search_of(store), search_of(store)]}
     error = await stores.refused(400, "POST", "/v1/responses", body)
     assert "`tools[1]` is a second `file_search`" in error["message"]
+
+
+@pytest.mark.parametrize("is_first", [False, True])
+async def test_a_function_with_the_name_of_the_search_is_refused(stores: Asking, is_first: bool) -> None:
+    function = {"type": "function", "name": "file_search", "parameters": {"type": "object", "properties": {}}}
+    tools = [search_of("vs_any")]
+    tools.insert(0 if is_first else 1, function)
+    body = {"model": CHAT_MODEL, "input": "?", "tools": tools}
+    error = await stores.refused(400, "POST", "/v1/responses", body)
+    assert "`tools[1]` has the name `file_search`, as another tool has" in error["message"]
+    assert error["param"] == "tools"
+
+
+@pytest.mark.parametrize("streams", [False, True])
+async def test_more_than_the_model_reads_is_said_to_be_the_search_s(stores: Asking, streams: bool) -> None:
+    """The request was short enough: it is what was found that is too long."""
+    store = await stores.store(chunking_strategy=LARGE_CHUNKS)
+    await stores.attach(store, "Llamas are trimmed often. " * 1000)
+    body = {"model": CHAT_MODEL, "input": "How often?", "tools": [search_of(store)], "stream": streams}
+    answer = await stores.ask("POST", "/v1/responses", body)
+    told = answer.body if not streams else answer.body.rstrip().rpartition(b"data: ")[2]
+    response = json.loads(told)["response"] if streams else json.loads(told)
+    assert response["status"] == "failed" and response["error"]["code"] == "invalid_prompt"
+    assert "With what the tools gave back, the conversation is too long" in response["error"]["message"]
+    assert "`max_num_results`" in response["error"]["message"], "the hint is told too"
+    assert [item["status"] for item in response["output"]] == ["completed"]
+
+
+async def test_older_turns_make_room_for_what_was_found(stores: Asking, models: Models) -> None:
+    store = await stores.store()
+    await stores.attach(store, TEXT)
+    long = [{"role": "user", "content": "x" * 9_900}, {"role": "assistant", "content": "y"}]
+    response = await answered(
+        stores, search_of(store), input=[*long, {"role": "user", "content": "How often?"}], truncation="auto"
+    )
+    assert response["status"] == "completed" and response["output"][1]["type"] == "message"
+    told = models.calls("/chat/completions")[-1].json()["messages"]
+    assert [message["role"] for message in told] == ["user", "assistant", "tool"]
+
+
+async def test_a_search_that_nobody_waits_for_any_more_is_incomplete(stores: Asking, models: Models) -> None:
+    store = await stores.store()
+    await stores.attach(store, TEXT)
+    body = json.dumps({"model": CHAT_MODEL, "input": "?", "tools": [search_of(store)], "stream": True}).encode()
+    async with models.holding(EMBEDDING_MODEL):
+        call = stores.served.client.call(
+            "POST", "/v1/responses", headers={"content-type": "application/json"}, body=body
+        )
+        await call.start()
+        told = b""
+        async with asyncio.timeout(LIMIT_S):
+            while b"file_search_call.searching" not in told:
+                told += await call.chunk() or b""
+            await models.is_waiting.wait()
+        await call.leave()
+    created = json.loads(told.split(b"\n")[1].removeprefix(b"data: "))["response"]
+    kept = await stores.done("GET", f"/v1/responses/{created['id']}")
+    assert kept["status"] == "incomplete" and kept["output"][0]["status"] == "incomplete"

@@ -132,6 +132,20 @@ async def test_its_events_end_with_what_became_of_it(vendor: Upstream, tmp_path:
     assert [event["sequence_number"] for event in events] == list(range(len(events)))
 
 
+async def test_in_the_background_a_stop_keeps_what_there_is(vendor: Upstream, tmp_path: Path) -> None:
+    scripted(vendor, says("Once ", "upon", breaks="wait"))
+    async with running(vendor, tmp_path) as server, streamed(server.url, input="Tell", background=True) as events:
+        response_id = await begun(events, "upon")
+        server.signal(signal.SIGTERM)
+        async with asyncio.timeout(LIMIT_S):
+            await server.process.wait()
+    async with running(vendor, tmp_path) as server:
+        kept = await asked(server, f"/{response_id}")
+        assert ending(kept) == INTERRUPTED
+        assert kept["output"][0]["content"][0]["text"] == "Once upon"
+        assert (await followed(server, response_id))[-1]["response"]["output"] == kept["output"]
+
+
 async def test_cancelling_reaches_the_model(vendor: Upstream, tmp_path: Path) -> None:
     scripted(vendor, says("Once ", "upon", breaks="wait"))
     async with running(vendor, tmp_path) as server, streamed(server.url, input="Tell", background=True) as events:

@@ -45,11 +45,20 @@ def test_a_mark_is_an_annotation_where_it_stood() -> None:
         "\u3010\u3010",
         "x \u30101",
         "ends ",
+        "ends  \n",
+        "a \nb",
+        "\u30101\n",
         "\u3010" + "1" * 40,
     ],
 )
 def test_what_is_no_mark_of_a_source_stays(text: str) -> None:
     assert shown([*text]) == (text, [])
+    assert shown([text]) == (text, [])
+
+
+def test_a_number_that_is_too_long_for_one_is_no_mark() -> None:
+    text = "\u3010" + "1" * 5000 + "\u3011"
+    assert shown([text]) == (text, [])
 
 
 @given(

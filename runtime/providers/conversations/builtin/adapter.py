@@ -21,15 +21,16 @@ from runtime.apis.conversations import (
     UpdateConversationRequest,
     WholeConversation,
 )
+from runtime.apis.responses.whole import with_new_ids
 from runtime.context import current
-from runtime.errors import NotFound, RequestError
+from runtime.errors import NotFound, RequestError, TooLarge
 from runtime.ids import new_id, new_position
 from runtime.provider import ProviderContext
 from runtime.providers.conversations.builtin.appending import Appending, inserts, positions_for, with_ids
-from runtime.providers.conversations.builtin.given import given_items, with_new_ids
+from runtime.providers.conversations.builtin.given import given_items, is_addressable
 from runtime.providers.conversations.builtin.tables import CONVERSATIONS, ITEMS, SCHEMA, STORE
 from runtime.sse import Json, Reply
-from runtime.storage.sql import Condition, Delete, Duplicate, Insert, Row, Select, SqlStore, Update, at_most, eq
+from runtime.storage.sql import SIZE, Condition, Delete, Duplicate, Insert, Row, Select, SqlStore, Update, at_most, eq
 from runtime.storage.sql.paging import read_page
 
 _SHOWN = ("id", "created", "metadata")
@@ -120,24 +121,36 @@ class BuiltinConversations:
         return _shown(row)
 
     async def read_conversation(self, request: ReadConversation) -> WholeConversation:
-        """Raises NotFound."""
+        """Raises NotFound, TooLarge."""
         where = eq("conversation_id", request.conversation_id) & _THERE
         if request.until is not None:
             where &= at_most("position", request.until)
         is_there = Select(CONVERSATIONS, eq("id", request.conversation_id), ("id",))
-        items = Select(ITEMS, where, ("position", "item"), ("position",))
-        rows, seen = await self._mine().select_each(items, is_there)
+        sizes = Select(ITEMS, where, ("position",), sizes=("item",))
+        sized, seen = await self._mine().select_each(sizes, is_there)
         if not seen:
             raise _unknown(request.conversation_id)
+        if (size_bytes := sum(row[SIZE] for row in sized)) > request.most_bytes:
+            raise TooLarge(
+                f"The conversation `{request.conversation_id}` is {size_bytes} bytes, and at most {request.most_bytes}"
+                " are read at once",
+                hint="delete some of its items, or continue with a new one",
+                param="conversation_id",
+            )
+        last = at_most("position", max((row["position"] for row in sized), default=0))
+        rows = await self._store.select(Select(ITEMS, where & last, ("position", "item"), ("position",)))
         whole = _to_items(b"[%b]" % b",".join([row["item"] for row in rows]))
         return WholeConversation(whole, rows[-1]["position"] if rows else 0)
 
     async def append_items(self, request: AppendItems) -> None:
+        items = request.items
+        if lost := [item["id"] for item in items if not is_addressable(item["id"])]:
+            items = with_new_ids(items, lost, new_id)
         try:
-            await self._append(request.conversation_id, request.items)
+            await self._append(request.conversation_id, items)
         except Duplicate:
-            taken = await self._taken(request.conversation_id, request.items)
-            await self._append(request.conversation_id, with_new_ids(request.items, taken))
+            taken = await self._taken(request.conversation_id, items)
+            await self._append(request.conversation_id, with_new_ids(items, taken, new_id))
 
     async def _append(self, conversation_id: str, items: list[Json]) -> None:
         if not items:

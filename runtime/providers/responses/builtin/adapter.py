@@ -40,10 +40,16 @@ class BuiltinResponses:
     def __init__(self, config: ResponsesConfig, context: ProviderContext) -> None:
         store = context.storage.sql(STORE, SCHEMA)
         continuing = Continuing(context.optional_api(Conversations))  # type: ignore[type-abstract]
-        self._kept = Kept(store, Holding(store, context.tasks), continuing)
+        holding = Holding(store, context.tasks)
+        self._kept = Kept(store, holding, continuing)
         self._preparing = Preparing(config, context, store, continuing)
         self._background = Background(
-            context, store, kept=self._kept, preparing=self._preparing, most=config.background_workers
+            context,
+            store,
+            kept=self._kept,
+            preparing=self._preparing,
+            holding=holding,
+            most=config.background_workers,
         )
 
     async def create_response(self, request: CreateResponseRequest) -> Reply | EventStream:
@@ -84,6 +90,6 @@ class BuiltinResponses:
         return await self._kept.input_items(request)
 
     async def delete_response(self, request: ResponseRequest) -> DeletedResponse:
-        deleted = await self._kept.delete(request)
-        await self._background.forget(request.response_id)
-        return deleted
+        if (await self._kept.read(request.response_id))["background"]:
+            await self._background.forget(request.response_id)
+        return await self._kept.delete(request)

@@ -123,8 +123,8 @@ class Answering:
         self._tell("response.incomplete")
 
     def cancel(self) -> None:
-        """Whoever asked for it wants it no more. There is no event of that."""
-        self.response["status"] = "cancelled"
+        """Whoever asked for it wants it no more, also if it had ended and nobody was told. No event tells of it."""
+        self.response |= {"status": "cancelled", "completed_at": None, "incomplete_details": None, "error": None}
         _break_off_items(self.response)
 
     def fail(self, error: StackError) -> None:
@@ -136,7 +136,7 @@ class Answering:
                 self._number -= 1
             self._events = self._events[:-1]
             self.response |= {"completed_at": None, "incomplete_details": None}
-        self.response["error"] = {"code": _code(error), "message": error.message, "type": error.type}
+        self.response["error"] = {"code": _code(error), "message": error.words, "type": error.type}
         self._end("failed")
 
     def _end(self, status: str) -> None:
@@ -163,7 +163,7 @@ def interrupted(response: Json) -> Json:
 
 def _break_off_items(response: Json) -> None:
     for item in response["output"]:
-        if item.get("status") == "in_progress":
+        if item.get("status") in ("in_progress", "searching"):
             item["status"] = "incomplete"
 
 

@@ -14,8 +14,8 @@ from runtime.sse import Json
 _OPEN, _CLOSE = "【", "】"
 _LONGEST = 24
 """Of a mark, with what models of OpenAI's add: `【4:0†source】`."""
-_MARK = re.compile(r" ?【(\d+)[^【】]{0,20}】")
-_UNFINISHED = re.compile(r" ?(?:【[^【】]*)?$")
+_MARK = re.compile(r" ?【(\d{1,6})[^【】]{0,20}】")
+_UNFINISHED = re.compile(r" ?(?:【[^【】]*)?\Z")
 
 
 @dataclass(frozen=True)

@@ -34,11 +34,11 @@ async def compact(request: CompactRequest, preparing: Preparing, kept: Kept) -> 
     summary = await summarize(messages, asked, preparing.inference, wishes=request.instructions or "")
     items = read.history.items
     answering.output.extend(item for item in items if item["type"] == "message" and item["role"] != "assistant")
-    answering.output.append(compaction(summary, await preparing.seal(), answering))
+    answering.output.append(compaction((await preparing.seal()).close(summary.text), answering))
     answering.count(summary.usage or {"total_tokens": 0})
     answering.complete()
     if request.store is not False:
-        await kept.keep(answering, History(own=[]))
+        await kept.keep(answering, History(own=[], readings=read.history.readings))
     response = answering.response
     shown = {name: response[name] for name in ("id", "created_at", "output", "usage")}
     return Reply.of({**shown, "object": "response.compaction"})

@@ -1,8 +1,13 @@
-"""Conversations made shorter: a summary, sealed in an item of its own, in place of what was answered and done."""
+"""Conversations made shorter: a summary, sealed in an item of its own, in place of what was answered and done.
+
+https://developers.openai.com/api/docs/guides/compaction; of the event of its progress:
+https://developers.openai.com/api/reference/resources/responses/streaming-events
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 
 from runtime.apis.inference import Inference
@@ -10,48 +15,79 @@ from runtime.providers.responses.builtin.answering import Answering
 from runtime.providers.responses.builtin.asking import chat_request
 from runtime.providers.responses.builtin.counting import count
 from runtime.providers.responses.builtin.sealing import Seal
-from runtime.providers.responses.builtin.summarizing import Summary, summarize
-from runtime.sse import Json
+from runtime.providers.responses.builtin.summarizing import Summing, ask_for_summary
+from runtime.sse import EventStream, Frames, Json, Reply
 
-
-@dataclass(frozen=True, kw_only=True)
-class Compacted:
-    """item: the compaction. usage: what its summary took. messages: what the model reads instead."""
-
-    item: Json
-    usage: Json | None
-    messages: Sequence[Json]
-
-    def tell(self, answering: Answering) -> None:
-        """Put it into the output."""
-        answering.count(self.usage)
-        answering.done(answering.add(self.item))
+_TOLD_EVERY_S = 30.0
+"""How often it is said that a summary grows, at most."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Compacting:
     """Compacts a conversation before the model is asked, if it is longer than `threshold` tokens. messages: those of
-    the conversation with this item at its end.
+    the conversation with this item at its end. clock: in seconds.
     """
 
     threshold: int
     inference: Inference
     seal: Seal
     messages: Callable[[Json], Sequence[Json]]
+    clock: Callable[[], float] = time.monotonic
 
-    async def compacted(self, settings: Json, messages: list[Json], answering: Answering) -> Compacted | None:
-        """settings, messages: of a chat completion. None if it is short enough, or if there is nothing but the user's
-        messages. Raises what the model's provider raises.
+    async def begin(self, settings: Json, messages: list[Json], *, streams: bool) -> Reply | EventStream | None:
+        """Ask for a summary, which `compact` reads. settings, messages: of a chat completion. None if it is short
+        enough, or if there is nothing but the user's messages. Raises what the model's provider raises.
         """
         if not any(message["role"] in ("assistant", "tool") for message in messages):
             return None
         if (await count(chat_request(settings, messages, stream=False), self.inference)).tokens <= self.threshold:
             return None
-        summary = await summarize(messages, settings, self.inference)
-        item = compaction(summary, self.seal, answering)
-        return Compacted(item=item, usage=summary.usage, messages=self.messages(item))
+        return await ask_for_summary(messages, settings, self.inference, streams=streams)
+
+    async def compact(
+        self, answer: Reply | EventStream, messages: list[Json], answering: Answering
+    ) -> AsyncGenerator[Frames, None]:
+        """The events of a compaction, which comes into the output. answer: of `begin`. messages: replaced by what the
+        model reads instead. Raises what the model's provider raises; then there is no compaction.
+        """
+        item = compaction("", answering)
+        place = answering.add(item)
+        try:
+            if frames := answering.take():
+                yield frames
+            summing = Summing()
+            told = self.clock()
+            async for chunk in _chunks(answer):
+                if summing.add(chunk) and self.clock() - told >= _TOLD_EVERY_S:
+                    told = self.clock()
+                    fields = {"item_id": item["id"], "output_index": place}
+                    answering.event("response.compaction.compacting", fields)
+                if frames := answering.take():
+                    yield frames
+            summary = summing.end()
+        except BaseException:
+            answering.output.remove(item)  # one without its summary could not be continued
+            raise
+        finally:
+            if isinstance(answer, EventStream):
+                await answer.aclose()
+        answering.count(summary.usage)
+        item["encrypted_content"] = self.seal.close(summary.text)
+        answering.done(place)
+        messages[:] = self.messages(item)
+        if frames := answering.take():
+            yield frames
 
 
-def compaction(summary: Summary, seal: Seal, answering: Answering) -> Json:
-    """The item that holds a summary."""
-    return {"type": "compaction", "id": answering.new_id("cmp_"), "encrypted_content": seal.close(summary.text)}
+def compaction(sealed: str, answering: Answering) -> Json:
+    """The item that holds a summary. sealed: the summary, closed."""
+    return {"type": "compaction", "id": answering.new_id("cmp_"), "encrypted_content": sealed}
+
+
+async def _chunks(answer: Reply | EventStream) -> AsyncIterator[Json]:
+    if isinstance(answer, Reply):
+        yield answer.value()
+        return
+    async for read in answer:
+        for chunk in read.events():
+            yield chunk

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from runtime.apis.conversations import AppendItems, Conversations, ReadConversation, WholeConversation
-from runtime.errors import NotFound, NotSupported, StackError
+from runtime.errors import NotFound, NotSupported, StackError, TooLarge
 from runtime.providers.responses.builtin.answering import Answering
 from runtime.sse import Json
 
@@ -14,12 +14,12 @@ class Continuing:
     def __init__(self, conversations: Conversations | None) -> None:
         self._conversations = conversations
 
-    async def read(self, conversation_id: str, until: int | None = None) -> WholeConversation:
-        """Its items, or those up to a place. Raises NotFound, NotSupported, Unavailable."""
-        asked = ReadConversation(conversation_id=conversation_id, until=until)
+    async def read(self, conversation_id: str, until: int | None = None, *, most_bytes: int) -> WholeConversation:
+        """Its items, or those up to a place. Raises NotFound, TooLarge, NotSupported, Unavailable."""
+        asked = ReadConversation(conversation_id=conversation_id, until=until, most_bytes=most_bytes)
         try:
             return await self._there().read_conversation(asked)
-        except NotFound as error:
+        except (NotFound, TooLarge) as error:
             error.param = "conversation"  # the name of the field in this request, which the other API does not know
             raise
 

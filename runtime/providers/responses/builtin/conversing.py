@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator
 
+from runtime.apis.responses.events import error_event
 from runtime.apis.responses.socket import SocketRequest
 from runtime.errors import StackError
 from runtime.ids import new_position
@@ -18,7 +19,7 @@ from runtime.providers.responses.builtin.keeping import Kept
 from runtime.providers.responses.builtin.making import Making
 from runtime.providers.responses.builtin.preparing import Prepared, Preparing
 from runtime.providers.responses.builtin.shown import new_response
-from runtime.sse import Frames
+from runtime.sse import Frames, encode
 
 
 class Conversing:
@@ -36,7 +37,7 @@ class Conversing:
                 async for frames in self._events(request.changed(stream=True, background=None), last):
                     yield frames
             except StackError as error:
-                yield Frames.of({"type": "error", "status": error.status, "sequence_number": 0, **error.body()})
+                yield Frames.of({"status": error.status, **error_event(error, b"")})
 
     async def _events(self, request: SocketRequest, last: Recalled | None) -> AsyncGenerator[Frames, None]:
         position = new_position()
@@ -60,4 +61,10 @@ def _recalled(prepared: Prepared, *, is_kept: bool) -> Recalled | None:
         return None
     history = prepared.history
     items = [*history.items, *response["output"]]
-    return Recalled(id=response["id"], items=items, ancestors=[*history.ancestors, response["id"]] if is_kept else None)
+    return Recalled(
+        id=response["id"],
+        items=items,
+        size_bytes=len(encode(items)),
+        ancestors=[*history.ancestors, response["id"]] if is_kept else None,
+        readings=history.readings.remembered(),
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -10,18 +11,21 @@ from typing import Any
 import msgspec
 
 from runtime.apis.responses.request import ResponseHistory
-from runtime.apis.responses.whole import whole_items
-from runtime.errors import NotFound, RequestError
+from runtime.apis.responses.whole import whole_items, with_new_ids
+from runtime.errors import NotFound, RequestError, TooLarge
 from runtime.ids import ordered_id, position_in
 from runtime.providers.responses.builtin.answering import RUNS
 from runtime.providers.responses.builtin.continuing import Continuing
 from runtime.providers.responses.builtin.holding import READ, settled
+from runtime.providers.responses.builtin.readings import Key, Readings
 from runtime.providers.responses.builtin.tables import RESPONSES
 from runtime.sse import Json
-from runtime.storage.sql import Row, Select, SqlStore, eq, one_of
+from runtime.storage.sql import SIZE, Row, Select, SqlStore, eq, one_of
 
 _ITEMS = ("id", "conversation", "input", "response")
 """What is read of a row that is part of a history. Not its ancestors: the row that is continued names them all."""
+MOST_BYTES = 64 * 1024 * 1024
+"""Of what went before, as JSON: as much as the body of a request may be."""
 _to_items = msgspec.json.Decoder(list[dict[str, Any]]).decode
 
 
@@ -36,7 +40,7 @@ _to_output = msgspec.json.Decoder(_Output).decode
 class History:
     """before: the items of earlier responses, or of the conversation. own: those of the request, each with an id.
     ancestors: the ids of the earlier responses, the oldest first. conversation: its id, if there is one; place: that of
-    its last item.
+    its last item. readings: what the files in its items were read as.
     """
 
     own: list[Json]
@@ -44,6 +48,7 @@ class History:
     ancestors: list[str] = field(default_factory=list)
     conversation: str | None = None
     place: int | None = None
+    readings: Readings = field(default_factory=Readings)
 
     def recall(self, recalled: Recalled) -> None:
         """Continue this one. Where it is not kept, its items become the new one's own."""
@@ -59,13 +64,16 @@ class History:
 
 @dataclass(frozen=True, kw_only=True)
 class Recalled:
-    """A response that is remembered, whether or not it is kept. items: what it was made from and what came of it.
-    ancestors: the ids by which what continues it finds all of that; None where it is not kept.
+    """A response that is remembered, whether or not it is kept. items: what it was made from and what came of it;
+    size_bytes: of these, as JSON. ancestors: the ids by which what continues it finds all of that; None where it is not
+    kept. readings: what its files were read as.
     """
 
     id: str
     items: list[Json]
+    size_bytes: int
     ancestors: list[str] | None
+    readings: Mapping[Key, Json]
 
 
 async def history_of(
@@ -79,11 +87,14 @@ async def history_of(
     continued.
 
     Raises NotFound for a response, a conversation or an item that is not there, RequestError for one that cannot be
-    continued, NotSupported for a conversation where there are none, Unavailable.
+    continued, TooLarge for more than `MOST_BYTES` before the request, NotSupported for a conversation where there are
+    none, Unavailable.
     """
-    history = History(own=whole_items(request.input, partial(ordered_id, position=position)))
+    new_id = partial(ordered_id, position=position)
+    history = History(own=whole_items(request.input, new_id))
     previous = request.previous_response_id
     if recalled is not None and previous == recalled.id:
+        _check_size(recalled.size_bytes, "previous_response_id")
         history.recall(recalled)
     elif previous is not None:
         row = await rows.first(Select(RESPONSES, eq("id", previous), READ))
@@ -96,41 +107,49 @@ async def history_of(
                 hint="wait until it has ended",
                 param="previous_response_id",
             )
-        history.before = await items_behind(row, rows, continuing)
+        own = len(row["input"]) + len(row["response"])
+        history.before = [*await items_before_answer(row, rows, continuing, own_bytes=own), *_output(row)]
         history.ancestors = [*row["ancestors"], previous]
     elif (conversation := request.conversation_id) is not None:
-        read = await continuing.read(conversation)
+        read = await continuing.read(conversation, most_bytes=MOST_BYTES)
         history.before, history.conversation, history.place = [*read.items], conversation, read.place
     await _resolve(history, rows)
+    history.own = with_new_ids(history.own, {item["id"] for item in history.before}, new_id)
     return history
 
 
-async def items_behind(row: Row, rows: SqlStore, continuing: Continuing) -> list[Json]:
-    """The items of a response and of those that it continues: what went in and what came out. row: with `READ`.
+async def items_before_answer(row: Row, rows: SqlStore, continuing: Continuing, *, own_bytes: int = 0) -> list[Json]:
+    """The items that a response was made from. row: with `READ`. own_bytes: what of the row itself counts too.
 
-    Raises NotFound if one of these was deleted.
-    """
-    return [*await items_before_answer(row, rows, continuing), *_output(row)]
-
-
-async def items_before_answer(row: Row, rows: SqlStore, continuing: Continuing) -> list[Json]:
-    """The items that a response was made from. row: with `READ`. Raises NotFound if a response or a conversation of
-    those was deleted.
+    Raises NotFound if a response or a conversation of those was deleted, TooLarge for more than `MOST_BYTES`.
     """
     ancestors: list[str] = row["ancestors"]
     found = {}
     if ancestors:
-        found = {one["id"]: one for one in await rows.select(Select(RESPONSES, one_of("id", ancestors), _ITEMS))}
+        theirs = one_of("id", ancestors)
+        sizes = await rows.select(Select(RESPONSES, theirs, ("id",), sizes=("input", "response")))
+        _check_size(sum(one[SIZE] for one in sizes) + own_bytes, "previous_response_id")
+        found = {one["id"]: one for one in await rows.select(Select(RESPONSES, theirs, _ITEMS))}
     items: list[Json] = []
     if (conversation := found.get(ancestors[0], row) if ancestors else row)["conversation"] is not None:
-        items += (await continuing.read(conversation["conversation"], conversation["place"])).items
+        until = conversation["place"]
+        items += (await continuing.read(conversation["conversation"], until, most_bytes=MOST_BYTES)).items
     for id in ancestors:
         if id not in found:
             raise NotFound(
                 f"The response `{row['id']}` continues `{id}`, which was deleted", param="previous_response_id"
             )
         items += _items(found[id])
-    return items + _input(row)
+    return items + own_items(row)
+
+
+def _check_size(size_bytes: int, param: str) -> None:
+    if size_bytes > MOST_BYTES:
+        raise TooLarge(
+            f"What went before is {size_bytes} bytes, and at most {MOST_BYTES} are read",
+            hint="continue an earlier response, or begin anew",
+            param=param,
+        )
 
 
 async def _resolve(history: History, rows: SqlStore) -> None:
@@ -171,10 +190,11 @@ def no_response(response_id: str, *, param: str, code: str | None = None) -> Not
 
 
 def _items(row: Row) -> list[Json]:
-    return _input(row) + _output(row)
+    return own_items(row) + _output(row)
 
 
-def _input(row: Row) -> list[Json]:
+def own_items(row: Row) -> list[Json]:
+    """The items of a response's own request. row: with `input`."""
     return _to_items(row["input"])
 
 

@@ -107,6 +107,11 @@ class CallsInText:
         if not chunk.get("choices"):
             yield chunk
 
+    def rest(self) -> Iterator[Json]:
+        """What is still held back, where a provider did not say that its answer ends."""
+        for part in self._split("", is_last=True):
+            yield {"choices": [{"index": 0, "delta": part}]}
+
     def _split(self, text: str, *, is_last: bool) -> Iterator[Json]:
         self._waiting += text
         while True:

@@ -5,6 +5,8 @@
     input_file, a document       its text, as the file processors read it, behind its name
 
 What is given by an address is fetched from public addresses only; an image's address is the model provider's to fetch.
+What cannot change, or would take long to read again, is read once for each history (`readings.py`): all but images that
+are stored here or given as data.
 """
 
 from __future__ import annotations
@@ -23,12 +25,15 @@ from runtime.apis.files import Files
 from runtime.apis.files.file import FileRequest
 from runtime.errors import NotFound, NotSupported, RequestError
 from runtime.http.pages import Pages
+from runtime.providers.responses.builtin.readings import Readings
 from runtime.sse import Json, Reply
 
 MOST_BYTES = 32 * 1024 * 1024
 """Of one file or image."""
 _FETCHED_WITHIN_S = 30.0
 _WHOLE = StaticChunking(type="static", static=StaticSizes(max_chunk_size_tokens=4096, chunk_overlap_tokens=0))
+_WITH_PARTS = {"message": "content", "function_call_output": "output"}
+"""The items that are made of parts, and where. Members of the same name that others have are the caller's own."""
 _IMAGES = ((b"\x89PNG\r\n\x1a\n", "image/png"), (b"\xff\xd8\xff", "image/jpeg"), (b"GIF8", "image/gif"))
 
 
@@ -46,14 +51,27 @@ class Inputs:
         self._processors = processors
         self._pages = pages
 
-    async def readable(self, items: Sequence[Json]) -> list[Json]:
-        """The items with parts that a model can read. Raises RequestError that names the file which cannot be read, and
-        why; NotSupported where nothing here reads files, Unavailable.
-        """
-        return [await self._opened(item, member) if (member := _closed_member(item)) else item for item in items]
+    async def readable(self, items: Sequence[Json], readings: Readings) -> list[Json]:
+        """The items with parts that a model can read. readings: those that are known, to which new ones are added.
 
-    async def _opened(self, item: Json, member: str) -> Json:
-        return {**item, member: [await self._part(part) if _is_closed(part) else part for part in item[member]]}
+        Raises RequestError that names the file which cannot be read, and why; NotSupported where nothing here reads
+        files, Unavailable.
+        """
+        return [
+            await self._opened(item, member, readings) if (member := _closed_member(item)) else item for item in items
+        ]
+
+    async def _opened(self, item: Json, member: str, readings: Readings) -> Json:
+        parts = [await self._read(item, part, readings) if _is_closed(part) else part for part in item[member]]
+        return {**item, member: parts}
+
+    async def _read(self, item: Json, part: Json, readings: Readings) -> Json:
+        if (known := readings.find(item, part)) is not None:
+            return known
+        read = await self._part(part)
+        if read["type"] != "input_image" or part.get("file_url"):
+            readings.add(item, part, read)
+        return read
 
     async def _part(self, part: Json) -> Json:
         what = next((part[name] for name in ("filename", "file_id", "file_url") if part.get(name)), "without a name")
@@ -104,10 +122,15 @@ class Inputs:
         return "\n".join(text_of(chunk.content) for chunk in made.chunks)
 
 
+def has_files(item: Json) -> bool:
+    """Whether an item has parts that have to be read before a model can."""
+    return _closed_member(item) is not None
+
+
 def _closed_member(item: Json) -> str | None:
     """The member with parts that have to be read before a model can; None where there is nothing to read."""
-    member = "output" if item["type"] == "function_call_output" else "content"
-    parts = item.get(member)
+    member = _WITH_PARTS.get(item["type"])
+    parts = item[member] if member else None
     return member if isinstance(parts, list) and any(map(_is_closed, parts)) else None
 
 

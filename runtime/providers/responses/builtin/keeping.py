@@ -42,7 +42,7 @@ class Kept:
 
     async def keep(self, answering: Answering, history: History) -> None:
         """A response that has ended and was told to nobody."""
-        await self.mine().write(Insert(RESPONSES, values_of(answering, history)))
+        await self.mine().write(*insertion(answering, history))
 
     def record(self, prepared: Prepared) -> Record:
         """The row of a response that is being made."""
@@ -98,27 +98,36 @@ class Record:
 
     async def begin(self) -> None:
         """Keep it before anybody hears of it, so that its id leads to it whatever happens. Raises Unavailable."""
-        values = self._values()
-        until = self._holding.hold(values["id"])
+        response_id = self._prepared.answering.response["id"]
+        until = self._holding.hold(response_id)
         try:
-            await self._rows.write(Insert(RESPONSES, values | {"held_until": until}))
+            await self._rows.write(*self._insertion(held_until=until))
         except BaseException:
-            self._holding.release(values["id"])
+            self._holding.release(response_id)
             raise
         self._is_there = True
 
     async def end(self) -> None:
         """Keep it as it is now. Raises Unavailable."""
-        values = self._values()
         if not self._is_there:
-            await self._rows.write(Insert(RESPONSES, values))
+            await self._rows.write(*self._insertion(held_until=None))
             return
+        values = self._values()
         self._holding.release(values["id"])
         changed = {"status": values["status"], "response": values["response"], "held_until": None}
         await self._rows.write(Update(RESPONSES, changed, eq("id", values["id"])))
 
+    def _insertion(self, *, held_until: float | None) -> list[Insert]:
+        return insertion(self._prepared.answering, self._prepared.history, held_until=held_until)
+
     def _values(self) -> Json:
         return values_of(self._prepared.answering, self._prepared.history)
+
+
+def insertion(answering: Answering, history: History, *, held_until: float | None = None) -> list[Insert]:
+    """What keeps a response for the first time: its row, and what it was the first to read."""
+    read = history.readings.statements(answering.response["id"], history.conversation)
+    return [Insert(RESPONSES, values_of(answering, history) | {"held_until": held_until}), *read]
 
 
 def values_of(answering: Answering, history: History) -> Json:

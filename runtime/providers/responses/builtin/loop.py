@@ -20,11 +20,12 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
 
 from runtime.apis.inference import Inference
-from runtime.errors import StackError, UpstreamError
+from runtime.errors import RequestError, StackError, UpstreamError
 from runtime.providers.responses.builtin.answering import Answering
-from runtime.providers.responses.builtin.compacting import Compacted, Compacting
+from runtime.providers.responses.builtin.compacting import Compacting
 from runtime.providers.responses.builtin.offering import Opening, Tool, ToRun
 from runtime.providers.responses.builtin.speaking import Speaking
+from runtime.providers.responses.builtin.truncating import is_too_long
 from runtime.providers.responses.builtin.turn import BROKEN_OFF, Turn
 from runtime.sse import EventStream, Frames, Json, Reply
 
@@ -57,25 +58,19 @@ class Loop:
         self._messages = [*plan.messages]
         self._speaking = Speaking(inference, plan.settings, truncates=plan.truncates)
         self._calls_left = plan.most_calls
-        self._compacted: Compacted | None = None
+        self._is_summary = False  # what was asked for last
 
     async def begin(self) -> Reply | EventStream | None:
         """Ask for the first time, unless calls are to be run before. Raises what the model's provider raises before its
         answer begins.
         """
-        if (compacting := self._plan.compacting) is not None:
-            self._compacted = await compacting.compacted(self._plan.settings, self._messages, self._answering)
-            if self._compacted is not None:
-                self._messages = [*self._compacted.messages]
-        return None if self._plan.allowed else await self._ask()
+        return None if self._plan.allowed else await self._next()
 
     async def run(self, answer: Reply | EventStream | None) -> AsyncGenerator[Frames, None]:
         """The events, from the answer that `begin` returned. Ends with the response's end, and raises nothing but
         what means that nobody waits any more.
         """
         self._answering.begin()
-        if self._compacted is not None:
-            self._compacted.tell(self._answering)
         for opening in self._plan.openings:
             opening.tell(self._answering)
         if frames := self._answering.take():
@@ -86,8 +81,13 @@ class Loop:
                 async with contextlib.aclosing(self._run_tools(self._plan.allowed, {"content": None})) as running:
                     async for frames in running:
                         yield frames
-                answer = await self._ask()
+                answer = await self._go_on()
             for number in range(1, self._plan.most_turns + 1):
+                if self._is_summary:
+                    async with contextlib.aclosing(self._compact(answer)) as compacting:
+                        async for frames in compacting:
+                            yield frames
+                    answer = await self._ask()
                 turn = Turn(self._answering, ours=self._plan.tools)
                 async with contextlib.aclosing(self._read(answer, turn)) as reading:
                     async for frames in reading:
@@ -106,7 +106,7 @@ class Loop:
                 if waits:
                     self._answering.complete()
                     break
-                answer = await self._ask()
+                answer = await self._go_on()
         except StackError as error:
             self._failed(turn, error)
         except (ValueError, TypeError, AttributeError, KeyError) as error:
@@ -118,6 +118,36 @@ class Loop:
             raise
         if frames := self._answering.take():
             yield frames
+
+    async def _next(self) -> Reply | EventStream:
+        """Ask for a summary where the messages are too many, else for an answer."""
+        if (compacting := self._plan.compacting) is not None:
+            summary = await compacting.begin(self._plan.settings, self._messages, streams=self._answering.streams)
+            self._is_summary = summary is not None
+            if summary is not None:
+                return summary
+        return await self._ask()
+
+    async def _go_on(self) -> Reply | EventStream:
+        """The same with what the tools gave back, which may be more than the model reads: no request shows that."""
+        try:
+            return await self._next()
+        except StackError as error:
+            if not is_too_long(error):
+                raise
+            raise RequestError(
+                f"With what the tools gave back, the conversation is too long for the model: {error.message}",
+                hint="ask for less, as with `max_num_results` of `file_search`, or set `truncation` to `auto`",
+                code=error.code,
+            ) from error
+
+    async def _compact(self, summary: Reply | EventStream) -> AsyncGenerator[Frames, None]:
+        assert self._plan.compacting is not None, "it was asked for by that"
+        self._is_summary = False
+        compacts = self._plan.compacting.compact(summary, self._messages, self._answering)
+        async with contextlib.aclosing(compacts) as compacting:
+            async for frames in compacting:
+                yield frames
 
     async def _ask(self) -> Reply | EventStream:
         return await self._speaking.ask(self._messages, streams=self._answering.streams)
@@ -134,6 +164,8 @@ class Loop:
                             turn.add(chunk)
                     if frames := self._answering.take():
                         yield frames
+        for chunk in self._speaking.rest():
+            turn.add(chunk)
         turn.end()
         if frames := self._answering.take():
             yield frames

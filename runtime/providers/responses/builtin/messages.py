@@ -5,24 +5,31 @@ responses, in a conversation or by the caller. Items are as they were checked by
 references.
 
     reasoning, message of the assistant, function calls   one assistant's message, as far as they follow each other
+    function_call_output                                  behind the message with its call, whatever stands between
     file_search_call                                      nothing: what was found is in the answer after it
     compaction                                            what a system says, first of all, in place of everything
                                                           before it but messages of users, systems and developers
+
+Left out is what was broken off and no provider takes: thoughts after which nothing was said, and calls whose arguments
+are no whole object, where nobody answered them.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable
 from typing import Any
 
 from runtime.apis.responses.items import kind_of
 from runtime.errors import RequestError
-from runtime.sse import Json
+from runtime.sse import Json, is_json_object
 
 COMPACTED = (
     "The conversation so far was summarised. Of what went before the summary, only the user's messages are left, below."
     " The summary:\n\n"
 )
+_TEXTS = {"input_text": "text", "output_text": "text", "refusal": "refusal"}
+"""The parts that are texts, and the member that holds each."""
 _INSTRUCTS = ("system", "developer")
 
 
@@ -32,23 +39,23 @@ def messages_of(items: Iterable[Json], *, opened: Callable[[str], str | None]) -
     """
     found: list[Json] = []
     last: Json | None = None  # the assistant's message that may still grow
-    called: set[str] = set()
+    called: dict[str, Json] = {}  # the message that each call is part of, by the call's id
     summary: Json | None = None
     first = 0  # the place of the summary: behind what systems say at the beginning
     for item in items:
         kind = kind_of(item)
         if kind == "reasoning":
             if thought := _thought(item, opened):
-                last = _assistant(found, last if last and not _says(last) else None)
+                last = _assistant(found, last if last and _goes_on(last) else None)
                 last["reasoning_content"] = last.get("reasoning_content", "") + thought
         elif kind == "message" and item["role"] == "assistant":
-            last = _assistant(found, last if last and not _says(last) else None)
-            last |= _said(item["content"])
+            last = _assistant(found, last if last and _goes_on(last) else None)
+            _say(last, item["content"])
         elif kind == "function_call":
             last = _assistant(found, last)
             call = {"name": item["name"], "arguments": item["arguments"]}
             last.setdefault("tool_calls", []).append({"id": item["call_id"], "type": "function", "function": call})
-            called.add(item["call_id"])
+            called[item["call_id"]] = last
         elif kind == "function_call_output":
             if item["call_id"] not in called:
                 raise RequestError(
@@ -56,8 +63,8 @@ def messages_of(items: Iterable[Json], *, opened: Callable[[str], str | None]) -
                     hint="send the `function_call` item too, or name its response as `previous_response_id`",
                     param="input",
                 )
-            output = _content(item["output"])
-            found.append({"role": "tool", "tool_call_id": item["call_id"], "content": output})
+            output = {"role": "tool", "tool_call_id": item["call_id"], "content": _content(item["output"])}
+            found.insert(_behind(found, called[item["call_id"]]), output)
             last = None
         elif kind == "message":
             found.append({"role": item["role"], "content": _content(item["content"])})
@@ -70,7 +77,8 @@ def messages_of(items: Iterable[Json], *, opened: Callable[[str], str | None]) -
             called.clear()
     if summary is not None:
         found.insert(first, summary)
-    return found
+    _leave_out_broken_calls(found)
+    return [message for message in found if message["role"] != "assistant" or _says(message)]
 
 
 def _summary(item: Json, opened: Callable[[str], str | None]) -> Json:
@@ -92,8 +100,40 @@ def _assistant(found: list[Json], last: Json | None) -> Json:
 
 
 def _says(message: Json) -> bool:
-    """Whether it says or calls something, so that what is thought or said next is another message."""
+    """Whether it says or calls something."""
     return message["content"] is not None or "tool_calls" in message or "refusal" in message
+
+
+def _goes_on(message: Json) -> bool:
+    """Whether what is thought or said next is part of it: after a call too, which only its output may follow."""
+    return "tool_calls" in message or not _says(message)
+
+
+def _behind(found: list[Json], message: Json) -> int:
+    """The place behind a message and the outputs of its calls. It is looked for from the end, where it mostly is."""
+    place = len(found)
+    while found[place - 1] is not message:
+        place -= 1
+    while place < len(found) and found[place]["role"] == "tool":
+        place += 1
+    return place
+
+
+def _leave_out_broken_calls(found: list[Json]) -> None:
+    for place, message in enumerate(found):
+        if "tool_calls" not in message:
+            continue
+        outputs = itertools.takewhile(lambda one: one["role"] == "tool", found[place + 1 :])
+        answered = {output["tool_call_id"] for output in outputs}
+        calls = [call for call in message["tool_calls"] if call["id"] in answered or _is_whole(call)]
+        if len(calls) < len(message["tool_calls"]):
+            message["tool_calls"] = calls
+        if not calls:
+            del message["tool_calls"]
+
+
+def _is_whole(call: Json) -> bool:
+    return is_json_object(call["function"]["arguments"].encode())
 
 
 def _thought(item: Json, opened: Callable[[str], str | None]) -> str:
@@ -103,23 +143,22 @@ def _thought(item: Json, opened: Callable[[str], str | None]) -> str:
     return (opened(sealed) if sealed else None) or ""
 
 
-def _said(content: str | list[Json]) -> Json:
-    """An assistant's content and refusal."""
-    if isinstance(content, str):
-        return {"content": content}
-    texts = [part["text"] for part in content if "text" in part]
-    refusals = [part["refusal"] for part in content if part["type"] == "refusal"]
-    said: Json = {"content": "".join(texts) if texts else None}
-    return said | ({"refusal": "".join(refusals)} if refusals else {})
+def _say(message: Json, content: str | list[Json]) -> None:
+    """Add what an assistant says to its content and refusal."""
+    parts = [{"type": "output_text", "text": content}] if isinstance(content, str) else content
+    for part in parts:
+        if (text := _text(part)) is not None:
+            name = "refusal" if part["type"] == "refusal" else "content"
+            message[name] = (message.get(name) or "") + text
 
 
 def _content(content: str | list[Json]) -> str | list[Json]:
     """Texts alone are one text, which every provider takes."""
     if isinstance(content, str):
         return content
-    if all("text" in part for part in content):
-        return "".join(part["text"] for part in content)
-    return [_part(part) for part in content]
+    texts = [_text(part) for part in content]
+    said = [text for text in texts if text is not None]
+    return "".join(said) if len(said) == len(texts) else [_part(part) for part in content]
 
 
 def _part(part: Json) -> Json:
@@ -129,4 +168,10 @@ def _part(part: Json) -> Json:
         if detail := part.get("detail"):
             image["detail"] = detail
         return {"type": "image_url", "image_url": image}
-    return {"type": "text", "text": part["text"] if "text" in part else part["refusal"]}
+    return {"type": "text", "text": _text(part)}
+
+
+def _text(part: Json) -> str | None:
+    """None for a part that is no text."""
+    member = _TEXTS.get(part["type"])
+    return part[member] if member else None

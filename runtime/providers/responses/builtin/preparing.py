@@ -25,11 +25,12 @@ from runtime.providers.responses.builtin.compacting import Compacting
 from runtime.providers.responses.builtin.config import ResponsesConfig
 from runtime.providers.responses.builtin.continuing import Continuing
 from runtime.providers.responses.builtin.history import History, Recalled, history_of
-from runtime.providers.responses.builtin.inputs import Inputs
+from runtime.providers.responses.builtin.inputs import Inputs, has_files
 from runtime.providers.responses.builtin.loop import Loop, Plan
 from runtime.providers.responses.builtin.messages import messages_of
 from runtime.providers.responses.builtin.offering import Apis, Asked
 from runtime.providers.responses.builtin.prompting import prompt_item
+from runtime.providers.responses.builtin.readings import Readings, known_readings
 from runtime.providers.responses.builtin.sealing import Seal, Seals
 from runtime.providers.responses.builtin.toolbox import toolbox_of
 from runtime.sse import Json
@@ -98,7 +99,8 @@ class Preparing:
         Raises NotFound, RequestError and NotSupported for what is wrong with the request, Unavailable.
         """
         _check(request)
-        read = await self.read(request, rows, answering.position, recalled, prompt=request.prompt)
+        position, response_id = answering.position, answering.response["id"]
+        read = await self.read(request, rows, position, recalled, prompt=request.prompt, response_id=response_id)
         if request.includes("reasoning.encrypted_content"):
             answering.seal = (await self._seals.load()).close
         loop = Loop(await self._plan(request, read), self.inference, answering)
@@ -118,15 +120,27 @@ class Preparing:
         recalled: Recalled | None = None,
         *,
         prompt: PromptReference | None = None,
+        response_id: str | None = None,
     ) -> Read:
-        """See `history_of`, `prompt_item` and `Inputs.readable`."""
+        """See `history_of`, `known_readings`, `prompt_item` and `Inputs.readable`. response_id: the new one's,
+        which may be kept already.
+        """
         history = await history_of(request, rows, position, self._continuing, recalled)
         is_sealed = any("encrypted_content" in item for item in history.items)
         opened = (await self._seals.load()).open if is_sealed else lambda _: None
         items = history.items
+        history.readings = Readings(
+            await known_readings(
+                [str(item["id"]) for item in items if has_files(item)],
+                rows,
+                responses=(*history.ancestors, response_id),
+                conversation=history.conversation,
+            ),
+            recalled.readings if recalled is not None else None,
+        )
         if prompt is not None:
             items = [await prompt_item(prompt, self._prompts, is_alone=not items), *items]
-        return Read(history=history, items=await self._inputs.readable(items), opened=opened)
+        return Read(history=history, items=await self._inputs.readable(items, history.readings), opened=opened)
 
     async def seal(self) -> Seal:
         """Raises Unavailable."""

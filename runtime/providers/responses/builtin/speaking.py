@@ -47,6 +47,10 @@ class Speaking:
         """A chunk of the answer, or a whole one, as chunks that have tools as they should be."""
         return (chunk,) if self._heard is None else self._heard.heard(chunk)
 
+    def rest(self) -> Iterable[Json]:
+        """What was not heard before the answer had ended."""
+        return () if self._heard is None else self._heard.rest()
+
     async def _ask(self, messages: list[Json], *, streams: bool) -> Reply | EventStream:
         if not self._tools_in_words:
             try:

@@ -10,7 +10,7 @@ from runtime.apis.inference import Inference
 from runtime.errors import UpstreamError
 from runtime.providers.responses.builtin.asking import chat_request
 from runtime.providers.responses.builtin.turn import text_of
-from runtime.sse import Json, Reply
+from runtime.sse import EventStream, Json, Reply
 
 _TASK = (
     "You summarise a conversation between a user and an assistant for an assistant that will go on with it. That one"
@@ -30,22 +30,55 @@ class Summary:
     usage: Json | None
 
 
-async def summarize(messages: Sequence[Any], settings: Json, inference: Inference, *, wishes: str = "") -> Summary:
-    """messages, settings: of a chat completion. wishes: what else is to be observed. Raises what the model's provider
-    raises, UpstreamError for an answer without text.
+async def ask_for_summary(
+    messages: Sequence[Any], settings: Json, inference: Inference, *, wishes: str = "", streams: bool = False
+) -> Reply | EventStream:
+    """What `Summing` reads. messages, settings: of a chat completion. wishes: what else is to be observed. Raises what
+    the model's provider raises.
     """
     asked = [
         {"role": "system", "content": f"{_TASK}\n\n{wishes}".rstrip()},
         {"role": "user", "content": "The conversation:\n\n" + "\n\n".join(_told(messages)) + "\n\nThe summary:"},
     ]
     same = {name: settings[name] for name in _SAME if name in settings}
-    answer = await inference.chat_completion(chat_request(same, asked, stream=False))
+    return await inference.chat_completion(chat_request(same, asked, stream=streams))
+
+
+class Summing:
+    """A summary as it comes, chunk by chunk or as a whole answer."""
+
+    def __init__(self) -> None:
+        self._texts: list[str] = []
+        self._usage: Json | None = None
+
+    def add(self, chunk: Json) -> bool:
+        """Returns whether there is more of the summary."""
+        self._usage = chunk.get("usage") or self._usage
+        before = len(self._texts)
+        for choice in chunk.get("choices") or ():
+            if not choice.get("index") and (
+                text := text_of((choice.get("delta") or choice.get("message") or {}).get("content"))
+            ):
+                self._texts.append(text)
+        return len(self._texts) > before
+
+    def end(self) -> Summary:
+        """Raises UpstreamError for one without text."""
+        text = "".join(self._texts).strip()
+        if not text:
+            raise UpstreamError(
+                "The model was to summarise the conversation, and wrote nothing", provider_id="responses"
+            )
+        return Summary(text=text, usage=self._usage)
+
+
+async def summarize(messages: Sequence[Any], settings: Json, inference: Inference, *, wishes: str = "") -> Summary:
+    """The whole summary. Raises what `ask_for_summary` and `Summing.end` raise."""
+    answer = await ask_for_summary(messages, settings, inference, wishes=wishes)
     assert isinstance(answer, Reply), "no stream was asked for"
-    made = answer.value()
-    text = next((text_of(choice["message"].get("content")) for choice in made.get("choices") or ()), "").strip()
-    if not text:
-        raise UpstreamError("The model was to summarise the conversation, and wrote nothing", provider_id="responses")
-    return Summary(text=text, usage=made.get("usage"))
+    summing = Summing()
+    summing.add(answer.value())
+    return summing.end()
 
 
 def _told(messages: Sequence[Any]) -> Iterator[str]:

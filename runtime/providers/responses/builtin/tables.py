@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from runtime.storage.sql import Column, PartOf, Schema, Table
+from runtime.storage.sql import AddTable, Column, Index, PartOf, Schema, Table
 from runtime.storage.sql.paging import paging_indexes
 
 STORE = "responses"
@@ -48,4 +48,20 @@ KEYS = Table(
     has_owners=False,
 )
 """What encrypted contents are sealed with."""
-SCHEMA = Schema(name=STORE, tables=(RESPONSES, EVENTS, KEYS))
+READINGS = Table(
+    name="readings",
+    columns=(
+        Column("response_id", "text"),
+        Column("item_id", "text"),
+        Column("digest", "text"),
+        Column("conversation", "text", nullable=True),
+        Column("part", "bytes"),
+    ),
+    key=("response_id", "item_id", "digest"),
+    indexes=(Index(("item_id",)),),
+    part_of=PartOf("", ("response_id",)),
+)
+"""What files came to that a response was the first to read. item_id, digest: see `readings.py`. conversation: the id of
+the one that the response continues. part: JSON, the part of the item that a model read instead.
+"""
+SCHEMA = Schema(name=STORE, tables=(RESPONSES, EVENTS, KEYS, READINGS), migrations=((AddTable(READINGS),),))

@@ -8,6 +8,7 @@ import re
 from collections import defaultdict
 from collections.abc import AsyncGenerator
 
+from runtime.apis.responses.events import last_number
 from runtime.providers.responses.builtin.answering import RUNS
 from runtime.providers.responses.builtin.tables import EVENTS, RESPONSES
 from runtime.sse import Frames, encode, raw_members
@@ -17,7 +18,6 @@ _POLLED_S = 0.5
 """How long events of another process may wait unseen; those of this one are told at once."""
 _MOST_ROWS = 200
 _number = re.compile(rb'"sequence_number":(\d+)').search
-_numbers = re.compile(rb'"sequence_number":(\d+)').findall
 
 
 class Telling:
@@ -28,9 +28,8 @@ class Telling:
         self._news: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
 
     async def keep(self, response_id: str, frames: Frames) -> None:
-        """The next events, on disk when it returns. Raises Unavailable."""
-        row = {"response_id": response_id, "number": _first_number(frames.data), "data": frames.data}
-        await self._store.write(Insert(EVENTS, row, replace=()))
+        """The next events, on disk when it returns. Raises Stale if the response was deleted, Unavailable."""
+        await self._store.write(*rows_of(response_id, frames))
         self.tell(response_id)
 
     async def has_events(self, response_id: str) -> bool:
@@ -69,12 +68,20 @@ class Telling:
             yield end
 
 
+def rows_of(response_id: str, frames: Frames | None) -> list[Insert]:
+    """What is to be written of events, which may be none. Whoever writes it tells of it."""
+    if frames is None:
+        return []
+    row = {"response_id": response_id, "number": _first_number(frames.data), "data": frames.data}
+    return [Insert(EVENTS, row, replace=())]
+
+
 def _end(row: Row, last: bytes) -> Frames | None:
     """The event of the end, where whoever made the response could not tell of it. last: the last events."""
     kind = b"response." + row["status"].encode()
     if row["status"] == "cancelled" or b"event: " + kind + b"\n" in last:
         return None
-    number = max((int(one) for one in _numbers(last)), default=-1) + 1
+    number = last_number(last) + 1
     response = raw_members(b'{"response":' + row["response"] + b"}")["response"]
     event = encode({"type": kind.decode(), "sequence_number": number, "response": response})
     return Frames(b"event: %b\ndata: %b\n\n" % (kind, event))

@@ -53,7 +53,7 @@ class Toolbox:
         found = [name for name, one in self.functions.items() if one.is_meant(choice)]
         if not found:
             named = choice.get("name") or choice.get("server_label") or choice.get("type") or "nothing"
-            raise RequestError(f"`{where}` names `{named}`, which is not among `tools`", param="tool_choice")
+            raise RequestError(f"`{where}` names `{str(named)[:100]}`, which is not among `tools`", param="tool_choice")
         return found
 
 
@@ -84,7 +84,11 @@ def _named(functions: Sequence[tuple[str, Function]]) -> dict[str, Function]:
         if one.label is not None:
             name = _fit(name if times[name] == 1 else f"{one.label}__{name}")
         if name in named:
-            raise RequestError(f"`{where}` has the name `{name}`, as another tool has", param="tools")
+            raise RequestError(
+                f"`{where}` has the name `{name}`, as another tool has",
+                hint="give one of them another name: the model tells tools apart by their names",
+                param="tools",
+            )
         named[name] = one
     return named
 

@@ -32,6 +32,7 @@ class Turn:
         self._ours = ours
         self._open: _Open | None = None
         self._usage: Json | None = None
+        self._has_said = False
         self.calls = Calls()
         self.finish_reason: str | None = None
         self.text = ""
@@ -41,6 +42,7 @@ class Turn:
         """The next chunk, or a whole answer."""
         self._usage = chunk.get("usage") or self._usage  # some providers count in each chunk what there is so far
         for choice in chunk.get("choices") or ():
+            self._has_said = True
             if choice.get("index"):
                 continue
             delta = choice.get("delta") or choice.get("message") or {}
@@ -50,14 +52,18 @@ class Turn:
             if text := text_of(delta.get("content")):
                 logprobs = (choice.get("logprobs") or {}).get("content")
                 self._opened(_Text).add(text, logprobs)
-            if refusal := delta.get("refusal"):
+            if refusal := text_of(delta.get("refusal")):
                 self._opened(_Refusal).add(refusal)
             for part in delta.get("tool_calls") or ():
                 self._add_call(part)
             self.finish_reason = choice.get("finish_reason") or self.finish_reason
 
     def end(self) -> None:
-        """There are no more chunks. Raises UpstreamError for a call that names no tool."""
+        """There are no more chunks. Raises UpstreamError for a call that names no tool, and where there was no answer:
+        one may be empty, but has a choice.
+        """
+        if not self._has_said:
+            raise UpstreamError("The model's provider sent an answer without a choice", provider_id="responses")
         status = "incomplete" if self.finish_reason in BROKEN_OFF else "completed"
         self._close(status)
         for call in self.calls:
@@ -77,8 +83,8 @@ class Turn:
         self._count()
 
     def _count(self) -> None:
-        self._answering.count(self._usage)
-        self._usage = None
+        usage, self._usage = self._usage, None  # first: one that makes no sense is not counted again
+        self._answering.count(usage)
 
     def _opened(self, kind: Callable[[Answering], _Open]) -> Any:
         """The item of this kind that is open. Text and refusal are parts of one message."""
@@ -179,6 +185,7 @@ class _Text(_Open):
 
     def __init__(self, answering: Answering) -> None:
         self._logprobs: list[Json] = []
+        self._untold: list[Json] = []
         self._marked = Marked(answering.citations) if answering.citations.sources else None
         part = {"type": "output_text", "text": "", "annotations": [], "logprobs": []}
         super().__init__(answering, _message(answering), part)
@@ -194,14 +201,18 @@ class _Text(_Open):
     def keep(self) -> str:
         if self._marked is not None:
             self._show(self._marked.end(), [])
+        if self._untold:
+            self._piece("", {"logprobs": self._untold})
+            self._untold = []
         return super().keep()
 
     def _show(self, found: list[str | Json], logprobs: list[Json]) -> None:
-        """Texts, with the log-probabilities of the piece that they were part of, and what they refer to."""
+        """Texts, with the log-probabilities of the pieces that came since the last one, and what they refer to."""
+        self._untold += logprobs
         for one in found:
             if isinstance(one, str):
-                self._piece(one, {"logprobs": logprobs})
-                logprobs = []
+                self._piece(one, {"logprobs": self._untold})
+                self._untold = []
             else:
                 annotations: list[Json] = self._part["annotations"]
                 annotations.append(one)
@@ -257,9 +268,11 @@ def _message(answering: Answering) -> Json:
 
 
 def text_of(content: Any) -> str:
-    """Content is a text; some providers send parts."""
+    """Content is a text; some providers send parts. Raises TypeError for anything else."""
     if isinstance(content, list):
         return "".join(part.get("text") or "" for part in content)
+    if not isinstance(content, str | None):
+        raise TypeError(f"a text is expected, not {type(content).__name__}")
     return content or ""
 
 

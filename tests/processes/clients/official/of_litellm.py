@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 from typing import Any
 
 import litellm
 from driver import OPENAI_TOOLS, PERSON, SAY, TEXTS, USE_TOOLS, Scenario, serve
+from litellm.responses.utils import ResponsesAPIRequestUtils
 from openai_shape import OpenAIShape, calls_of
 from person import Person
+from responses_shape import ResponsesShape, text_of
 
 
 def create(url: str, *, model: str, **fields: Any) -> Any:
@@ -54,6 +57,43 @@ def rerank(url: str, model: str) -> Any:
     return [[row["index"], row["relevance_score"]] for row in answer.results]
 
 
+def responses(url: str) -> Any:
+    """litellm's functions as the resource of OpenAI's client, whose names they do not have."""
+    at = {"custom_llm_provider": "openai", **_at(url)}
+
+    def create(*, model: str, **fields: Any) -> Any:
+        # It asks for a stream only where it knows that the model has them.
+        litellm.register_model({model: {"litellm_provider": "openai", "mode": "responses"}})
+        answer = litellm.responses(model=f"openai/{model}", **_at(url), **fields)
+        previous = fields.get("previous_response_id")
+        if previous and getattr(answer, "previous_response_id", None) == _server_s(previous):
+            answer.previous_response_id = previous
+        return answer
+
+    def listed(response_id: str) -> Any:
+        return [SimpleNamespace(**item) for item in litellm.list_input_items(response_id, **at)["data"]]
+
+    return SimpleNamespace(
+        create=create,
+        retrieve=lambda response_id: litellm.get_responses(response_id, **at),
+        delete=lambda response_id: litellm.delete_responses(response_id, **at),
+        input_items=SimpleNamespace(list=listed),
+    )
+
+
+def _server_s(response_id: str) -> str:
+    """The id that a server gave a response. litellm puts it into another one, and leaves it as it is where a response
+    names the one before.
+    """
+    known: str = ResponsesAPIRequestUtils.decode_previous_response_id_to_original_previous_response_id(response_id)
+    return known
+
+
+def response_structured(url: str, model: str) -> Any:
+    answer = responses(url).create(model=model, input=PERSON, text_format=Person)
+    return {"model": json.loads(text_of(answer))}
+
+
 def leave(url: str, model: str) -> Any:
     answer = _SHAPE.ask(url, model, SAY, stream=True)
     first = next(answer)
@@ -66,9 +106,11 @@ def _at(url: str) -> dict[str, Any]:
 
 
 _SHAPE = OpenAIShape(create, {"reasoning_effort": "low", "allowed_openai_params": ["reasoning_effort"]})
+_OWN = (models, streamed_tools, structured, completion, embeddings, rerank, response_structured, leave)
 SCENARIOS: dict[str, Scenario] = {
     **_SHAPE.scenarios(),
-    **{own.__name__: own for own in (models, streamed_tools, structured, completion, embeddings, rerank, leave)},
+    **ResponsesShape(responses).scenarios(),
+    **{own.__name__: own for own in _OWN},
 }
 
 if __name__ == "__main__":

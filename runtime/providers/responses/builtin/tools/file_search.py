@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from runtime.apis.vector_stores import VectorStores
-from runtime.apis.vector_stores.search import MAX_QUERIES, SearchVectorStoreRequest
+from runtime.apis.vector_stores.search import LONGEST_QUERY, MAX_QUERIES, SearchVectorStoreRequest
 from runtime.errors import NotSupported, StackError
 from runtime.providers.responses.builtin.answering import Answering
 from runtime.providers.responses.builtin.calls import Call
@@ -139,7 +139,7 @@ def _queries(arguments: str) -> tuple[list[str], str]:
     except (msgspec.DecodeError, msgspec.ValidationError) as error:
         return [], f"The arguments cannot be read: {error}"
     several = given.queries if isinstance(given.queries, list) else [given.queries]
-    queries = [query for query in (*several, given.query) if query.strip()]
+    queries = [query[:LONGEST_QUERY] for query in (*several, given.query) if query.strip()]
     return queries[:MAX_QUERIES], "" if queries else "The arguments name no `queries`"
 
 

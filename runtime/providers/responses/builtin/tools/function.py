@@ -7,6 +7,6 @@ from runtime.sse import Json
 
 
 async def offer(given: Json, where: str, asked: Asked) -> Offer:
-    """See `toolbox.Offering`."""
-    definition = {name: value for name, value in given.items() if name not in ("type", "name")}
+    """See `toolbox.Offering`. Chat completions take no null, with which OpenAI's clients fill up members here."""
+    definition = {name: value for name, value in given.items() if name not in ("type", "name") and value is not None}
     return Offer(functions=[Function(kind="function", name=given["name"], definition=definition)])

@@ -1,0 +1,82 @@
+"""What files came to when they were read: kept with the response that read them, so that whatever continues it reads
+the same, and no address is asked twice.
+
+An item is known by its id, a file in it by what was given of it. Whoever gives an item an id of their own may give
+another one the same: so these count within one history only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from hashlib import sha256
+
+from runtime.ids import position_in
+from runtime.providers.responses.builtin.tables import READINGS
+from runtime.sse import Json, decode, encode
+from runtime.storage.sql import Insert, Select, SqlStore, one_of
+
+Key = tuple[str, str]
+"""An item's id, and the digest of the part of it that gives a file."""
+
+
+class Readings:
+    """known: those of earlier responses that are kept; recalled: of one that is remembered and not kept."""
+
+    def __init__(self, known: Mapping[Key, Json] | None = None, recalled: Mapping[Key, Json] | None = None) -> None:
+        self._known = known or {}
+        self._recalled = recalled or {}
+        self.new: dict[Key, Json] = {}
+
+    def find(self, item: Json, part: Json) -> Json | None:
+        """What a part was read as. None if it was not read before."""
+        key = _key(item, part)
+        if (found := self._known.get(key)) is None and (found := self._recalled.get(key)) is not None:
+            self.new[key] = found
+        return found
+
+    def add(self, item: Json, part: Json, read: Json) -> None:
+        """Keep this with the response. An item without an id is part of no history."""
+        if "id" in item:
+            self.new[_key(item, part)] = read
+
+    def remembered(self) -> dict[Key, Json]:
+        """For what continues a response that is not kept."""
+        return {**self._known, **self.new}
+
+    def statements(self, response_id: str, conversation: str | None) -> list[Insert]:
+        """What keeps the new ones, once the response's row is there. conversation: the one that it continues."""
+        return [
+            Insert(
+                READINGS,
+                {
+                    "response_id": response_id,
+                    "item_id": item_id,
+                    "digest": digest,
+                    "conversation": conversation,
+                    "part": encode(read),
+                },
+                replace=(),
+            )
+            for (item_id, digest), read in self.new.items()
+        ]
+
+
+async def known_readings(
+    item_ids: Sequence[str], rows: SqlStore, *, responses: Collection[str | None], conversation: str | None
+) -> dict[Key, Json]:
+    """What the files of these items were read as. rows: the responses that the caller sees. responses, conversation:
+    those that are continued. Raises Unavailable.
+    """
+    if not item_ids:
+        return {}
+    return {
+        (row["item_id"], row["digest"]): decode(row["part"])
+        for row in await rows.select(Select(READINGS, one_of("item_id", item_ids)))
+        if position_in(row["item_id"]) is not None
+        or row["response_id"] in responses
+        or (conversation is not None and row["conversation"] == conversation)
+    }
+
+
+def _key(item: Json, part: Json) -> Key:
+    return str(item.get("id")), sha256(encode(part)).hexdigest()
