@@ -183,14 +183,7 @@ class Loop:
     async def _run_tools(self, calls: Sequence[ToRun], said: Json) -> AsyncGenerator[Frames, None]:
         """said: the message of the assistant that they belong to, without them."""
         self._speaking.has_called()
-        called = [
-            {
-                "id": one.call.id,
-                "type": "function",
-                "function": {"name": one.call.name, "arguments": one.call.arguments},
-            }
-            for one in calls
-        ]
+        called = [one.call.as_message() for one in calls]
         self._messages.append({"role": "assistant", **said, "tool_calls": called})
         for one in calls:
             told = "no more calls are allowed"
