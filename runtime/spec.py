@@ -36,8 +36,8 @@ class Spec:
     it; section: the section of the run config that is its `config` then. enabled_by: the environment variable that
     turns it on in a template; sample_config: its `config` there, with `${env.X}`.
     key_env: the variable with its key, if the provider waits for a key in each request while that is missing.
-    ships: the models whose weights its packages bring, by the names under which they are served. serves: resources of
-    its API's kind that it has without being told, by id; of two providers with the same, the first one's.
+    ships: the models whose weights its packages bring, by the names under which they are served. serves: the names
+    of the resource of its API's kind that it has without being told; of two providers with one, the first one's.
     capabilities: what it can do beyond the minimum of its API. facts: data about a vendor for its adapter.
     evidence: how it is tested; evidence_note: with what.
     api, module: filled in by discovery.

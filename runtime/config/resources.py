@@ -63,8 +63,9 @@ def registered(
 def with_served(
     resources: Mapping[str, tuple[BaseModel, ...]], providers: Iterable[Serving], apis: Mapping[str, Api]
 ) -> dict[str, tuple[BaseModel, ...]]:
-    """The resources of a run config, and those that its providers serve without being told (`Spec.serves`). providers:
-    in the order of the run config.
+    """The resources of a run config, and those that its providers serve without being told (`Spec.serves`): where the
+    run config lists a provider's under one of its names, it has the others too. providers: in the order of the run
+    config.
     """
     found = dict(resources)
     served_by = {kind.served_by: (name, kind) for name, api in apis.items() if (kind := api.resource) is not None}
@@ -72,9 +73,16 @@ def with_served(
         if not provider.spec.serves:
             continue
         name, kind = served_by[provider.api]
+        listed = {getattr(one, kind.id_field): one for one in found.get(name, ())}
+        told = [listed[id] for id in provider.spec.serves if id in listed]
+        ours = next((one for one in told if _provider_of(one) in (None, ANY_PROVIDER, provider.provider_id)), None)
+        first = ours or kind.configured.model_validate(
+            {kind.id_field: provider.spec.serves[0], "provider_id": provider.provider_id}
+        )
+        own = getattr(first, kind.provider_id_field, None) or getattr(first, kind.id_field)
         for id in provider.spec.serves:
-            if all(getattr(one, kind.id_field) != id for one in found.get(name, ())):
-                made = kind.configured.model_validate({kind.id_field: id, "provider_id": provider.provider_id})
+            if id not in listed:
+                made = first.model_copy(update={kind.id_field: id, kind.provider_id_field: own})
                 found[name] = (*found.get(name, ()), made)
     return found
 

@@ -45,7 +45,7 @@ class ToolRuntimeRouter(Router):
             return ToolList(data=await self._tools_of(await self._owned(request.toolgroup_id, _GROUP)))
         if request.mcp_endpoint is not None:
             return await self.list_server_tools(request)
-        listed, failed = await self._listed(self._owners.seen())
+        listed, failed = await self._listed(self._groups())
         for group, error in failed:
             warn(f"the tools of `{group.id}` are not listed: {error.message}")
         return ToolList(data=[tool for _, tools in listed for tool in tools])
@@ -78,8 +78,8 @@ class ToolRuntimeRouter(Router):
             if tool := _named(tools, name.removeprefix(f"{group.id}/")) or _named(tools, name):
                 return group, tool
             raise _unknown(name, [tool.name for tool in tools], where=f" in the tool group `{group.id}`")
-        groups = self._owners.seen()
-        for group in _prefixes(name, groups):
+        groups = self._groups()
+        for group in _prefixes(name, self._owners.seen()):
             if tool := _named(await self._tools_of(group), name[len(group.id) + 1 :]):
                 return group, tool
         listed, failed = await self._listed(groups)
@@ -101,6 +101,13 @@ class ToolRuntimeRouter(Router):
             )
         names = [known for group, tools in listed for tool in tools for known in (tool.name, f"{group.id}/{tool.name}")]
         raise _unknown(name, names)
+
+    def _groups(self) -> list[Entry]:
+        """Every group that the caller may see, once, whatever other names it has."""
+        found: dict[str, Entry] = {}
+        for group in self._owners.seen():
+            found.setdefault(group.full_id, group)
+        return list(found.values())
 
     async def _tools_of(self, group: Entry) -> list[ToolDef]:
         """Raises what the group's provider raises."""

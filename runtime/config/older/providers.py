@@ -11,6 +11,7 @@ _MOVED: dict[tuple[str, str], tuple[str, ...]] = {
     ("remote::hf::serverless", "huggingface_repo"): ("allowed_models",),  # until 0.6
 }
 _NO_GRAPH = "vectors have no relations: each is found for itself"
+_IN_VECTOR_STORES = "what holds for searches in vector stores is in the section `vector_stores`"
 _WITHOUT_EFFECT = {
     ("remote::ollama", "raise_on_connect_error"): "a provider that cannot be reached is degraded, and the stack runs",
     ("remote::nvidia", "append_api_version"): "an address without a path gets `/v1`",  # until 0.3
@@ -24,6 +25,8 @@ _WITHOUT_EFFECT = {
     ("remote::neo4j", "graph_max_neighbors"): _NO_GRAPH,
     ("remote::neo4j", "graph_expansion_weight"): _NO_GRAPH,
     ("remote::neo4j", "graph_relationship_types"): _NO_GRAPH,
+    ("inline::rag-runtime", "vector_stores_config"): _IN_VECTOR_STORES,  # 0.4 to 0.6
+    ("inline::file-search", "vector_stores_config"): _IN_VECTOR_STORES,  # 0.7 to 1.5
     ("remote::deepseek", "anthropic_base_url"): "requests go to the endpoint in OpenAI's form, `base_url`",  # 1.5
 }
 _KEPT_ABOVE = "what is known about vector stores is kept in `storage.stores`, and vectors by the database itself"
