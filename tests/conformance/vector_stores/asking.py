@@ -155,6 +155,7 @@ async def asking(
     run config; settings: its section `vector_stores`.
     """
     providers = {
+        "tool_runtime": [{"provider_id": "rag-runtime", "provider_type": "inline::rag-runtime"}],
         "inference": [openai_at(models.url) | {"provider_type": "remote::vllm"}],  # OpenAI has no reranking
         "files": [{"provider_id": "localfs", "provider_type": "inline::localfs"}],
         "file_processors": [{"provider_id": "auto", "provider_type": "inline::auto", "config": {"workers": 1}}],

@@ -18,6 +18,7 @@ SPECS = (
     ),
     inline("auto", summary="Documents", adapter="a:B").found_in("file_processors", "somewhere"),
     inline("chromadb", summary="Vectors", adapter="a:B").found_in("vector_io", "somewhere"),
+    inline("file-search", summary="A tool", adapter="a:B").found_in("tool_runtime", "somewhere"),
     *(
         spec.found_in("inference", "somewhere")
         for spec in (
@@ -115,6 +116,9 @@ providers:
   vector_io:
   - provider_id: chromadb
     provider_type: inline::chromadb
+  tool_runtime:
+  - provider_id: file-search
+    provider_type: inline::file-search
 
 # Where state is kept; a relative path is below the distribution's folder for state.
 storage:
@@ -166,6 +170,7 @@ def test_providers_that_are_named_replace_those_of_their_api_and_are_on() -> Non
         ("localfs", "inline::localfs"),
         ("auto", "inline::auto"),
         ("chromadb", "inline::chromadb"),
+        ("file-search", "inline::file-search"),
     ]
     assert config.off == []
 
@@ -173,7 +178,8 @@ def test_providers_that_are_named_replace_those_of_their_api_and_are_on() -> Non
 def test_the_word_remote_leaves_out_what_is_named_beside_it() -> None:
     text = rendering.render("starter", specs=SPECS, providers={"inference": ["remote::vllm", "remote"]})
     config = parse_run_config(text, env={})
-    assert [entry.provider_id for entry in providers_of(config)] == ["vllm", "localfs", "auto", "chromadb"]
+    on = [entry.provider_id for entry in providers_of(config)]
+    assert on == ["vllm", "localfs", "auto", "chromadb", "file-search"]
     assert [entry.provider_id for entry in config.off] == ["openai", "odd-one"]
 
 
@@ -182,7 +188,8 @@ def test_ids_of_one_api_differ() -> None:
         spec.found_in("inference", "x")
         for spec in (inline("vllm", summary="", adapter="a:B"), remote("vllm", summary="", adapter="a:B"))
     )
-    text = rendering.render("remote", specs=twice, providers={"inference": ["inline::vllm", "remote::vllm"]})
+    chosen = {"inference": ["inline::vllm", "remote::vllm"]}
+    text = rendering.render("remote", specs=(*SPECS[:4], *twice), providers=chosen)
     assert [entry.provider_id for entry in providers_of(parse_run_config(text, env={}))] == ["vllm", "vllm-remote"]
 
 

@@ -46,6 +46,7 @@ class WolframAlpha(RemoteTool):
         return ToolList(data=[ToolDef(name=NAME, description=_DESCRIPTION, input_schema=schema_of(_Question))])
 
     async def invoke_tool(self, request: InvokeToolRequest) -> ToolInvocationResult:
+        """Raises UpstreamError for what is no answer, too."""
         query = read(_Question, NAME, request.kwargs).query
         asked = urlencode({"input": query, "format": "plaintext", "output": "json"})
         answer = await self.http.value(Outgoing(method="GET", url=f"{self.url}/query?{asked}"))
