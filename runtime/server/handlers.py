@@ -52,7 +52,7 @@ class _Bound:
 def handlers(stack: Stack, doors: Doors) -> Iterable[HTTPRouteHandler | WebsocketRouteHandler]:
     """A Litestar handler for each mounted path of the stack, aliases included.
 
-    One handler for all methods of a path: with several handlers, Litestar's answer to OPTIONS lists only the first.
+    One handler for all methods of a path, which lists them in its answer to OPTIONS.
     """
     bound: dict[str, dict[str, list[_Bound]]] = {}
     for name, api in stack.plan.apis.items():
@@ -80,10 +80,17 @@ def _handler(path: str, bound: dict[str, list[_Bound]]) -> HTTPRouteHandler:
     """
     if "GET" in bound:
         bound["HEAD"] = bound["GET"]
+    # OPTIONS too: Litestar would make a second handler for it, in a third of the time that the application takes.
+    methods = sorted([*bound, "OPTIONS"])
+    allowed = [(b"allow", ", ".join(methods).encode())]
 
     async def serve(scope: Scope, receive: Receive, send: Send) -> None:
         assert scope["type"] == ScopeType.HTTP
         method = scope["method"]
+        if method == "OPTIONS":
+            await send({"type": "http.response.start", "status": 204, "headers": allowed})
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+            return
         several = bound[method]  # only paths with fields are shared by several
         one, fields = several[0], _NO_FIELDS
         if scope["path_params"]:
@@ -113,7 +120,7 @@ def _handler(path: str, bound: dict[str, list[_Bound]]) -> HTTPRouteHandler:
 
     return HTTPRouteHandler(
         path,
-        http_method=list(bound),  # type: ignore[arg-type]  # our own literals, and HEAD
+        http_method=methods,  # type: ignore[arg-type]  # our own literals
         include_in_schema=False,
         name=path,
         middleware=[lambda app: serve],
