@@ -99,6 +99,8 @@ def _bar(share: float, columns: int) -> str:
 
 def width(text: str) -> int:
     """How many columns of a terminal a line takes. Not by Rich, which a bare Python that sets us up does not have."""
+    if text.isascii() and text.isprintable():
+        return len(text)
     return sum(map(_columns, text))
 
 

@@ -53,7 +53,7 @@ class _Bound:
 def handlers(stack: Stack, doors: Doors) -> Iterable[HTTPRouteHandler | WebsocketRouteHandler]:
     """A Litestar handler for each mounted path of the stack, aliases included.
 
-    One handler for all methods of a path: with several handlers, Litestar's answer to OPTIONS lists only the first.
+    One handler for all methods of a path, which lists them in its answer to OPTIONS.
     """
     bound: dict[str, dict[str, list[_Bound]]] = {}
     for name, api in stack.plan.apis.items():
@@ -115,15 +115,28 @@ def _handler(path: str, bound: dict[str, list[_Bound]]) -> HTTPRouteHandler:
 
 
 def _routed(path: str, methods: Iterable[str], serve: ASGIApp) -> HTTPRouteHandler:
+    """Answers OPTIONS too: Litestar would make a second handler for it, in a third of the time that the application
+    takes.
+    """
+    known = sorted([*methods, "OPTIONS"])
+    allowed = [(b"allow", ", ".join(known).encode())]
+
+    async def routed(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["method"] != "OPTIONS":  # type: ignore[typeddict-item]  # it is HTTP
+            await serve(scope, receive, send)
+            return
+        await send({"type": "http.response.start", "status": 204, "headers": allowed})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
     async def answered_by_middleware() -> None:
         """Never called."""
 
     return HTTPRouteHandler(
         path,
-        http_method=list(methods),  # type: ignore[arg-type]  # our own literals, and HEAD
+        http_method=known,  # type: ignore[arg-type]  # our own literals
         include_in_schema=False,
         name=path,
-        middleware=[lambda app: serve],
+        middleware=[lambda app: routed],
     )(answered_by_middleware)
 
 

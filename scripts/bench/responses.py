@@ -1,9 +1,11 @@
 """What responses cost, as multiples of one plain chat through the floor and beside our own chat completions, and how
-long they take: a turn of a loop beside the model alone, and the first byte after a long history.
+long they take: a turn of a loop beside the model alone, a turn with `file_search` beside two asks of the model and the
+search alone, and the first byte after a long history.
 
 Run: `.venv/bin/python -m scripts.bench.responses [--rounds N]`. The server is `runtime.server` of this environment,
 with SQLite on this disk: what is stored is on it before the answer ends. The mock upstream answers in another process
-that does not count, as the load does not. Histories are chains of `previous_response_id`, two items in each response.
+that does not count, as the load does not; it embeds too, and the vectors are Chroma's. Histories are chains of
+`previous_response_id`, two items in each response.
 """
 
 from __future__ import annotations
@@ -20,16 +22,21 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import httpx
+
 from scripts.bench import environments, load, measure, servers, upstream
 from scripts.bench.gateway import CHAT, PATH
 from scripts.bench.servers import Server
+from scripts.bench.upstream import DIMENSIONS, SEARCHED
+from scripts.bench.vector_stores import RUN_CONFIG as STORES_CONFIG
+from scripts.bench.vector_stores import Stores
 
 _RESPONSES = "/v1/responses"
 _QUESTION = "What is the capital of France?"
 _MODEL = {"model": "openai/burst"}
 _CHAT = load.Work(path=PATH, body=_MODEL | CHAT)
 _ASKED: dict[str, Any] = _MODEL | {"input": _QUESTION, "temperature": 0.5}
-_ITEMS, _TURNS, _TIMES = 200, 10, 200
+_ITEMS, _TURNS, _TIMES, _CHUNKS = 200, 10, 200, 20_000
 _BUDGETS = {
     "response": "2.5",
     "stored response": "4, and 1.3 stored chats",
@@ -59,13 +66,22 @@ def main() -> None:
         run_yaml.write_text(RUN_CONFIG.format(upstream=mock))
         ours = stack.enter_context(servers.ours(environments.ROOT, folder, run_yaml=run_yaml))
         ours.wait_for("/v1/health")
+        stores_yaml = folder / "stores.yaml"
+        config = STORES_CONFIG.format(upstream=mock, provider="inline::chromadb", dimensions=DIMENSIONS)
+        stores_yaml.write_text(config)
+        searching = stack.enter_context(servers.ours(environments.ROOT, folder, run_yaml=stores_yaml))
+        searching.wait_for("/v1/health")
+        client = stack.enter_context(httpx.Client(base_url=f"http://127.0.0.1:{searching.port}", timeout=60))
+        store = Stores(client, searching).filled(_CHUNKS)
         caption = measure.machine()
-        found = measure.interleaved(_warm(_subjects(floor, ours)), rounds=options.rounds)
+        subjects = _subjects(floor, ours) | _searches(searching, store)
+        found = measure.interleaved(_warm(subjects), rounds=options.rounds)
         print(f"{caption}; {options.rounds} rounds\n")
         print(measure.in_chats(found, "floor, a chat", _BUDGETS))
         beside = measure.ratios(found["stored response"], found["stored chat"])
         print(f"\nA stored response is {measure.spread(beside)} stored chats.\n")
-        print(measure.table(("ms of the clock", "median", "of ours", "budget"), _times(ours)))
+        times = [*_times(ours), _search_times(searching, store)]
+        print(measure.table(("ms of the clock", "median", "of ours", "budget"), times))
 
 
 def _subjects(floor: Server, ours: Server) -> dict[str, Callable[[], float]]:
@@ -86,6 +102,25 @@ def _subjects(floor: Server, ours: Server) -> dict[str, Callable[[], float]]:
         **{name: partial(_cpu_us, ours, count, work) for name, (work, count) in works.items()},
         "event of a streamed response": lambda: _cpu_us(ours, 40, streamed) / events,
     }
+
+
+def _searches(ours: Server, store: str) -> dict[str, Callable[[], float]]:
+    """A response that searches once, and the search alone."""
+    alone = load.Work(path=f"/v1/vector_stores/{store}/search", body=_search())
+    return {
+        f"search of {_CHUNKS}": partial(_cpu_us, ours, 300, alone),
+        "stored response with `file_search`": partial(
+            _cpu_us, ours, 300, load.Work(path=_RESPONSES, body=_searching(store))
+        ),
+    }
+
+
+def _search() -> dict[str, Any]:
+    return {"query": SEARCHED, "max_num_results": 10}
+
+
+def _searching(store: str) -> dict[str, Any]:
+    return _ASKED | {"model": "openai/search", "tools": [{"type": "file_search", "vector_store_ids": [store]}]}
 
 
 def _warm(subjects: dict[str, Callable[[], float]]) -> dict[str, Callable[[], float]]:
@@ -127,6 +162,25 @@ def _times(ours: Server) -> Iterator[tuple[str, ...]]:
         first.append(_first_byte_s(connection, _RESPONSES, long))
     yield _row(f"first byte after {_ITEMS} items", first, alone, "3")
     connection.close()
+
+
+def _search_times(ours: Server, store: str) -> tuple[str, ...]:
+    """The row of a response that searches, alternating with what it asks others for: the model twice, and the store."""
+    connection = http.client.HTTPConnection("127.0.0.1", ours.port, timeout=60)
+    whole, alone = [], []
+    for _ in range(_TIMES):
+        began = time.perf_counter()
+        for _ in range(2):
+            _asked(connection, PATH, _MODEL | CHAT)
+        _asked(connection, f"/v1/vector_stores/{store}/search", _search())
+        alone.append(time.perf_counter() - began)
+        began = time.perf_counter()
+        answer = _asked(connection, _RESPONSES, _searching(store))
+        whole.append(time.perf_counter() - began)
+        if [item["type"] for item in answer["output"]] != ["file_search_call", "message"]:
+            raise RuntimeError(f"it did not search: {answer}")
+    connection.close()
+    return _row(f"`file_search` of {_CHUNKS} chunks", whole, alone, "10")
 
 
 def _row(name: str, ours: list[float], alone: list[float], budget: str) -> tuple[str, ...]:

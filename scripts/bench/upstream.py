@@ -2,7 +2,8 @@
 
 Run: `python -m scripts.bench.upstream` binds a free loopback port and prints it. Of its models `burst` streams as fast
 as it can, each event in a write of its own, `block` all events in one write, `short` three of them, `paced` one every
-20 ms; all answer in one piece where no stream is asked for; `embed` embeds, each text as a vector of its own.
+20 ms; all answer in one piece where no stream is asked for; `search` calls `file_search` first, in one piece alone;
+`embed` embeds, each text as a vector of its own.
 `GET /connections` tells how many were accepted and are open. Knows the shapes on the wire, not who asks. Each event
 travels as an HTTP chunk of its own, as vLLM's and llama.cpp's do.
 """
@@ -22,7 +23,7 @@ import uvloop
 
 BURST_EVENTS, PACED_EVENTS = 500, 100
 PACE_S = 0.02
-MODELS = ("burst", "block", "short", "paced", "embed")
+MODELS = ("burst", "block", "short", "paced", "search", "embed")
 DIMENSIONS = 384
 
 
@@ -71,21 +72,27 @@ _MODELS = _json(
         "data": [{"id": name, "object": "model", "created": 1760000000, "owned_by": "mock"} for name in MODELS],
     }
 )
-_CHAT = _json(
-    {
-        "id": "chatcmpl-8d1f3a5b7c9e",
-        "object": "chat.completion",
-        "created": 1760000000,
-        "model": "burst",
-        "choices": [
-            {
-                "index": 0,
-                "message": {"role": "assistant", "content": "Paris is the capital. " * 10},
-                "finish_reason": "stop",
-            }
-        ],
-        "usage": {"prompt_tokens": 20, "completion_tokens": 50, "total_tokens": 70},
-    }
+
+
+def _answer(message: dict[str, Any], finish_reason: str) -> bytes:
+    """In one piece."""
+    return _json(
+        {
+            "id": "chatcmpl-8d1f3a5b7c9e",
+            "object": "chat.completion",
+            "created": 1760000000,
+            "model": "burst",
+            "choices": [{"index": 0, "message": {"role": "assistant", **message}, "finish_reason": finish_reason}],
+            "usage": {"prompt_tokens": 20, "completion_tokens": 50, "total_tokens": 70},
+        }
+    )
+
+
+SEARCHED = "word40 word70 word1000 word9000"
+_SEARCH = {"name": "file_search", "arguments": json.dumps({"queries": [SEARCHED]})}
+_CHAT = _answer({"content": "Paris is the capital. " * 10}, "stop")
+_CALL = _answer(
+    {"content": None, "tool_calls": [{"id": "call_1", "type": "function", "function": _SEARCH}]}, "tool_calls"
 )
 _RANDOM = random.Random(1)
 _NUMBERS = struct.pack("<65536f", *(_RANDOM.gauss(0, 1) for _ in range(65536)))
@@ -146,7 +153,8 @@ class _Connection(asyncio.Protocol):
         elif self._url == b"/connections":
             self._transport.write(_json({"accepted": _Connection.accepted, "open": _Connection.opened}))
         elif b'"stream":true' not in self._body.replace(b'"stream": true', b'"stream":true'):
-            self._transport.write(_CHAT)
+            searches = b'"search"' in self._body and b'"tool_call_id"' not in self._body
+            self._transport.write(_CALL if searches else _CHAT)
         elif b'"paced"' in self._body:
             self._transport.write(_STREAM_HEAD)
             self._next_paced(0, asyncio.get_running_loop().time())

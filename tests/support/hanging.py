@@ -1,8 +1,8 @@
 """What a test that hangs says: where every thread stands, and what every asyncio task waits for.
 
 pytest-timeout ends such a test by a signal, and the run goes on; it writes the threads, this adds the tasks, which no
-traceback shows. Code that hangs in C never sees the signal: a minute later faulthandler writes all stacks from a thread
-of its own and ends the process. Under xdist that is a worker, which is reported with its test and replaced.
+traceback shows. Code that hangs in C never sees the signal: about a minute later faulthandler writes all stacks from a
+thread of its own and ends the process. Under xdist that is a worker, which is reported with its test and replaced.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import asyncio
 import faulthandler
 import gc
 import os
+import time
 import types
 from collections.abc import Generator
 from typing import Any
@@ -18,7 +19,10 @@ from typing import Any
 import pytest
 
 GRACE_S = 60.0
+_REARMED_AFTER_S = 10.0
 _STDERR = pytest.StashKey[int]()
+_armed_s: tuple[float, float] | None = None
+"""For how long, and when; None if nothing is armed."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -26,29 +30,46 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
+    _disarm()
     os.close(config.stash[_STDERR])
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    _arm(item)  # a thread that waits, which takes a while to be made: once a test
+def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> Generator[None, object, object]:
+    _arm(item)
     try:
         return (yield)
     finally:
-        faulthandler.cancel_dump_traceback_later()
+        if nextitem is None:
+            _disarm()
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_exception_interact(node: pytest.Item | pytest.Collector) -> None:
     # Again, for the teardown: pytest disarms it when a test fails, and pytest-timeout fires once.
     if isinstance(node, pytest.Item):
+        _disarm()
         _arm(node)
 
 
 def _arm(item: pytest.Item) -> None:
+    """Armed is a thread that waits, which takes a while to be made and ended: once for the tests of some seconds."""
+    global _armed_s
     marker = item.get_closest_marker("timeout")
-    if marker is not None and marker.args and marker.args[0]:
-        faulthandler.dump_traceback_later(marker.args[0] + GRACE_S, exit=True, file=item.config.stash[_STDERR])
+    limit_s = marker.args[0] if marker is not None and marker.args else None
+    if not limit_s:
+        _disarm()
+        return
+    now = time.monotonic()
+    if _armed_s is None or _armed_s[0] != limit_s or now - _armed_s[1] > _REARMED_AFTER_S:
+        faulthandler.dump_traceback_later(limit_s + GRACE_S, exit=True, file=item.config.stash[_STDERR])
+        _armed_s = limit_s, now
+
+
+def _disarm() -> None:
+    global _armed_s
+    faulthandler.cancel_dump_traceback_later()
+    _armed_s = None
 
 
 @pytest.hookimpl(wrapper=True)

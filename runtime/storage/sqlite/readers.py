@@ -78,11 +78,12 @@ class Readers:
     def _look_after(self, loop: asyncio.AbstractEventLoop) -> None:
         """See that somebody comes to what waits: now, and later to what waits behind the first."""
         with self.lock:
-            if not self.waiting or self.stopping:
+            # What a reader has read before it took the last that waited would else be returned at the end of that.
+            if self.stopping or not (self.waiting or any(reader.has_outcomes for reader in self.all)):
                 return
             begun = time.monotonic() - _PATIENCE_S
             at_work = [reader.since for reader in self.all if reader.since]
-            comes = all(since <= begun for since in at_work) and self._call_one()
+            comes = not self.waiting or (all(since <= begun for since in at_work) and self._call_one())
             # One that is at work can be faster than the one that was called, and has then an outcome to return.
             if (at_work or not comes or len(self.waiting) > 1) and self._looked_after_in is not loop:
                 self._looked_after_in = loop
@@ -121,6 +122,11 @@ class _Reader:
     def wake(self) -> None:
         self.since = time.monotonic()
         self._woken.release()
+
+    @property
+    def has_outcomes(self) -> bool:
+        """Whether it has yet to return some."""
+        return bool(self._done)
 
     def hand_over(self) -> None:
         """Return the outcomes that are there, in any thread."""

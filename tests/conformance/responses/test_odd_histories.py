@@ -109,6 +109,23 @@ async def test_a_function_with_null_members_is_one_without_them(asking: Asking) 
     assert told == {"type": "function", "function": {"name": "now"}}
 
 
+async def test_a_call_without_an_output_is_refused_and_named(asking: Asking) -> None:
+    before = len(asking.vendor.seen)
+    for items in ([USER, CALL, USER], [USER, CALL], [USER, CALL, {**CALL, "call_id": "d"}, {**OUTPUT, "call_id": "d"}]):
+        refused = await asking.refused({"input": items, "tools": [WEATHER]})
+        assert (refused["status"], refused["param"]) == (400, "input")
+        assert "The call `c` of `get_weather` has no output" in refused["message"]
+    assert len(asking.vendor.seen) == before
+
+
+async def test_a_call_that_is_sent_again_is_one_call(asking: Asking) -> None:
+    called = await asking.whole("Weather in Lima?", tools=[WEATHER])
+    [call] = called["output"]
+    again = [call, {**OUTPUT, "call_id": call["call_id"]}]
+    await asking.whole(again, tools=[WEATHER], previous_response_id=called["id"])
+    assert len(read(asking)[1]["tool_calls"]) == 1
+
+
 async def test_items_with_one_id_are_listed_each_under_its_own(asking: Asking) -> None:
     """A list is read by ids: of two with the same one, the second would lead back to the first."""
     first = await asking.whole([{**USER, "id": "a"}, {**USER, "id": "a"}, {**USER, "id": "b"}])

@@ -73,7 +73,7 @@ async def test_what_cannot_be_shortened_ends_with_the_error(asking: Asking) -> N
 
 async def test_another_error_is_not_tried_again(asking: Asking) -> None:
     before = len(asking.vendor.calls("/chat/completions"))
-    wrong = [*HISTORY, {"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"}, LAST]
-    refused = await asking.refused({"input": wrong, "truncation": "auto"})
+    wrong = {**WEATHER, "name": "no name"}
+    refused = await asking.refused({"input": [*HISTORY, LAST], "tools": [wrong], "truncation": "auto"})
     assert refused["status"] == 400 and refused["code"] != "context_length_exceeded"
     assert len(asking.vendor.calls("/chat/completions")) == before + 2

@@ -128,3 +128,45 @@ async def test_what_was_acknowledged_is_there_after_kill_9_while_two_servers_add
         assert [id for id in ids if id in {*written}] == written
     appends = [item.content[0].text.rpartition("/")[0] for item in found]  # type: ignore[union-attr]
     assert appends[::2] == appends[1::2], "of each append all or nothing, and together"
+
+
+async def test_of_a_response_that_is_cancelled_or_deleted_anywhere_a_conversation_has_all_or_nothing(
+    run_config: dict[str, Any], tmp_path: Path
+) -> None:
+    """By either of two servers, while either makes it."""
+    async with (
+        running_server(run_config, tmp_path / "1") as first,
+        running_server(run_config, tmp_path / "2") as second,
+        aiohttp.ClientSession() as session,
+    ):
+        servers = (first, second)
+
+        async def ask(turn: int, method: str, path: str, body: Any = None) -> tuple[int, Any]:
+            async with session.request(method, f"{servers[turn % 2].url}/v1{path}", json=body) as answer:
+                return answer.status, await answer.json()
+
+        async def meddle(number: int) -> str:
+            """What became of one response. How much of it is made by then differs from run to run."""
+            _, conversation = await ask(number, "POST", "/conversations", {})
+            body = {"model": MODEL, "input": "Hi", "background": True, "conversation": conversation["id"]}
+            status, made = await ask(number, "POST", "/responses", body)
+            assert status == 200, made
+            path, is_deleted = f"/responses/{made['id']}", number % 4 >= 2
+            for _ in range(number % 5):
+                await ask(number, "GET", path)
+            if is_deleted:
+                assert (await ask(number // 4, "DELETE", path))[0] == 200
+                assert (await ask(number, "GET", path))[0] == 404
+                return "deleted"
+            status, kept = await ask(number // 4, "POST", f"{path}/cancel")
+            assert status == 200 and kept["status"] in ("cancelled", "completed"), kept
+            assert (await ask(number, "GET", path))[1]["status"] == kept["status"]
+            _, items = await ask(number, "GET", f"/conversations/{conversation['id']}/items")
+            assert len(items["data"]) == (2 if kept["status"] == "completed" else 0), kept["status"]
+            return str(kept["status"])
+
+        async with asyncio.timeout(LIMIT_S):
+            for begin in (0, 16):
+                await asyncio.gather(*(meddle(begin + number) for number in range(16)))
+            status, left = await ask(0, "GET", "/responses?limit=100")
+    assert status == 200 and len(left["data"]) == 16

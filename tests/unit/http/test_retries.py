@@ -207,7 +207,7 @@ async def test_many_that_are_refused_at_once_do_not_all_come_back(
     monkeypatch.setattr(retries, "_MAX_WAITING", 3)
     waiting: list[int] = []
     on_wait(lambda: waiting.append(client.connections.retries.waiting + 1))
-    upstream.misbehaves = in_turn(refusing(429, retry_after="0.3"))
+    upstream.misbehaves = in_turn(refusing(429, retry_after="0.1"))
 
     async def ask() -> str | None:
         with serving(RequestContext()) as context:
@@ -295,7 +295,7 @@ async def test_our_client_and_the_log_see_it(
     run = stacks.run_config(stacks.openai_at(upstream.url))
     with caplog.at_level(logging.INFO):
         async with stacks.serving(run, tmp_path) as served:
-            upstream.misbehaves = in_turn(refusing(429, retry_after="0.3"), fine)
+            upstream.misbehaves = in_turn(refusing(429, retry_after="0.1"), fine)
             answer = await served.client.post("/v1/chat/completions", asked)
     assert (answer.status, answer.headers["x-llama-retries"]) == (200, "1")
     assert float(answer.headers["x-llama-overhead-ms"]) < 200  # the wait is not ours

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from runtime.storage.jobs.runner import JobRunner
 from tests.support.examples import kiln
 from tests.support.examples.kiln import Kiln
 from tests.support.stacks import Served, adapter_of, serving_example
@@ -21,6 +22,7 @@ def kiln_of(served: Served) -> Kiln:
 async def test_work_that_a_stop_cut_short_is_done_after_the_restart(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
+    monkeypatch.setitem(JobRunner.__init__.__kwdefaults__, "poll_s", 0.02)
     async with serving_example(monkeypatch, kiln, tmp_path) as served:
         added = (await served.client.post("/v1/firings", {"pot": "blue"})).json()
         assert added["state"] == "queued"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,10 +16,14 @@ CHAT = "/v1/chat/completions"
 JSON = {"content-type": "application/json"}
 
 
-@pytest_asyncio.fixture
-async def client(tmp_path: Path) -> AsyncIterator[Client]:
-    """Of a stack whose provider cannot be reached: nothing here is to get as far."""
-    async with serving(run_config(openai_at("http://127.0.0.1:9/v1")), tmp_path, settled=False) as served:
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def client(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Client]:
+    """Of one stack for all of them, whose provider cannot be reached: nothing here is to get as far."""
+    state_dir = tmp_path_factory.mktemp("state")
+    async with serving(run_config(openai_at("http://127.0.0.1:9/v1")), state_dir, settled=False) as served:
         yield served.client
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import time
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ import pytest
 
 from runtime.errors import Conflict
 from runtime.server.record import ServerRecord
+from runtime.storage import state_folder
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -72,8 +72,22 @@ def test_its_time_of_start_stays(tmp_path: Path) -> None:
     assert read(tmp_path / "record.json")["started_at"] == first
 
 
+class Clock:
+    """Goes on while somebody sleeps."""
+
+    def __init__(self) -> None:
+        self.now_s = 0.0
+
+    def monotonic(self) -> float:
+        return self.now_s
+
+    def sleep(self, seconds: float) -> None:
+        self.now_s += seconds
+
+
 def test_only_one_server_has_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(time, "sleep", lambda _: None)
+    clock = Clock()
+    monkeypatch.setattr(state_folder, "time", clock)
     path = tmp_path / "record.json"
     held = ServerRecord(path)
     held.say("ready")
@@ -81,6 +95,7 @@ def test_only_one_server_has_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     with pytest.raises(Conflict, match="belongs to a running server"):
         ServerRecord(path)
     assert read(path)["state"] == "ready"
+    assert 0.9 < clock.now_s < 1.1  # so long whoever only looks may hold it
 
 
 def test_nobody_else_may_read_it(tmp_path: Path) -> None:

@@ -91,6 +91,28 @@ async def test_an_outcome_does_not_wait_for_what_its_reader_does_next(
     await next_one
 
 
+async def test_nor_where_its_reader_has_begun_that_before_anybody_looks(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = Held(), Held()
+    asked = asyncio.create_task(database.read(first))
+    await begun(first)
+    look = readers.Readers._look_after
+
+    def look_late(self: readers.Readers, loop: asyncio.AbstractEventLoop) -> None:
+        first.let_go()
+        assert second.begun.acquire(timeout=_MOST_S)
+        monkeypatch.undo()
+        look(self, loop)
+
+    monkeypatch.setattr(readers.Readers, "_look_after", look_late)
+    next_one = asyncio.create_task(database.read(second))
+    assert await asyncio.wait_for(asked, _MOST_S)
+    assert not next_one.done()
+    second.let_go()
+    await next_one
+
+
 async def test_there_are_only_so_many_readers(database: Database) -> None:
     held = Held()
     long = [asyncio.create_task(database.read(held)) for _ in range(readers.MOST)]

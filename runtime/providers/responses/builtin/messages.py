@@ -17,7 +17,7 @@ are no whole object, where nobody answered them.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from runtime.apis.responses.items import kind_of
@@ -54,7 +54,12 @@ def messages_of(items: Iterable[Json], *, opened: Callable[[str], str | None]) -
         elif kind == "function_call":
             last = _assistant(found, last)
             call = {"name": item["name"], "arguments": item["arguments"]}
-            last.setdefault("tool_calls", []).append({"id": item["call_id"], "type": "function", "function": call})
+            calls, told = (
+                last.setdefault("tool_calls", []),
+                {"id": item["call_id"], "type": "function", "function": call},
+            )
+            if told not in calls:  # whoever names the response before sends some of its items again
+                calls.append(told)
             called[item["call_id"]] = last
         elif kind == "function_call_output":
             if item["call_id"] not in called:
@@ -123,13 +128,30 @@ def _leave_out_broken_calls(found: list[Json]) -> None:
     for place, message in enumerate(found):
         if "tool_calls" not in message:
             continue
-        outputs = itertools.takewhile(lambda one: one["role"] == "tool", found[place + 1 :])
-        answered = {output["tool_call_id"] for output in outputs}
+        answered = _answered(found, place)
         calls = [call for call in message["tool_calls"] if call["id"] in answered or _is_whole(call)]
         if len(calls) < len(message["tool_calls"]):
             message["tool_calls"] = calls
         if not calls:
             del message["tool_calls"]
+
+
+def _answered(messages: Sequence[Json], place: int) -> set[str]:
+    """The ids of the calls in the message at a place whose outputs follow it."""
+    after = itertools.islice(messages, place + 1, None)
+    return {one["tool_call_id"] for one in itertools.takewhile(lambda one: one["role"] == "tool", after)}
+
+
+def check_answered(messages: Sequence[Json]) -> None:
+    """Raises RequestError for a call without an output, which providers refuse, each in its own words."""
+    for place, message in enumerate(messages):
+        for call in message.get("tool_calls") or ():
+            if call["id"] not in _answered(messages, place):
+                raise RequestError(
+                    f"The call `{call['id'][:100]}` of `{call['function']['name'][:100]}` has no output",
+                    hint="send a `function_call_output` with its `call_id`",
+                    param="input",
+                )
 
 
 def _is_whole(call: Json) -> bool:

@@ -27,7 +27,7 @@ from runtime.providers.responses.builtin.continuing import Continuing
 from runtime.providers.responses.builtin.history import History, Recalled, history_of
 from runtime.providers.responses.builtin.inputs import Inputs, has_files
 from runtime.providers.responses.builtin.loop import Loop, Plan
-from runtime.providers.responses.builtin.messages import messages_of
+from runtime.providers.responses.builtin.messages import check_answered, messages_of
 from runtime.providers.responses.builtin.offering import Apis, Asked
 from runtime.providers.responses.builtin.prompting import prompt_item
 from runtime.providers.responses.builtin.readings import Readings, known_readings
@@ -103,7 +103,9 @@ class Preparing:
         read = await self.read(request, rows, position, recalled, prompt=request.prompt, response_id=response_id)
         if request.includes("reasoning.encrypted_content"):
             answering.seal = (await self._seals.load()).close
-        loop = Loop(await self._plan(request, read), self.inference, answering)
+        plan = await self._plan(request, read)
+        check_answered(plan.messages)
+        loop = Loop(plan, self.inference, answering)
         return Prepared(answering=answering, loop=loop, history=read.history, continuing=self._continuing)
 
     async def asked(self, request: CreateResponseRequest, rows: SqlStore) -> ChatCompletionRequest:

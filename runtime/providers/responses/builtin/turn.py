@@ -87,7 +87,7 @@ class Turn:
         self._answering.count(usage)
 
     def _opened(self, kind: Callable[[Answering], _Open]) -> Any:
-        """The item of this kind that is open. Text and refusal are parts of one message."""
+        """The item of this kind that is open. A refusal after a text is a message of its own."""
         if type(self._open) is not kind:
             self._close("completed")
             self._open = kind(self._answering)
