@@ -29,7 +29,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import ClassVar
+from typing import ClassVar, Self
 
 _NO_RETRY = {"x-should-retry": "false"}
 """OpenAI's clients repeat a request after a 409 or any 5xx, unless the answer has this header."""
@@ -73,6 +73,12 @@ class StackError(Exception):
     def words(self) -> str:
         """The message with its hint."""
         return f"{self.message}\nhint: {self.hint}" if self.hint else self.message
+
+    def saying(self, message: str, *, param: str | None) -> Self:
+        """The same error in other words. This one stays as it is: it may have been raised for others too."""
+        other = type(self).__new__(type(self), message)
+        vars(other).update(vars(self), message=message, param=param)
+        return other
 
     def body(self) -> dict[str, object]:
         """OpenAI's shape: `{"error": {"message", "type", "param", "code"}}`; the hint is part of the message."""

@@ -19,10 +19,12 @@ Json = dict[str, Any]
 ENDS = ("response.completed", "response.incomplete", "response.failed")
 _OWN_REASONS = ("interrupted", "max_infer_iters")
 """Why a response may be incomplete here, for which OpenAI has no word."""
-_OWN_ITEMS = ("file_search_call", "compaction")
+_OPENAIS_ITEMS = ("file_search_call", "compaction", "mcp_list_tools", "mcp_call", "mcp_approval_request")
 """Items of OpenAI's that Open Responses does not have."""
-_WHOLE_ITEMS = ("compaction",)
-"""Items that have no status, since they are complete when they are told of."""
+_WHOLE_ITEMS = ("compaction", "mcp_list_tools", "mcp_approval_request")
+"""Items that have no status."""
+_AT_END = {"mcp_list_tools": ("tools",), "mcp_call": ("output", "error")}
+"""What only the end of an item tells, beside its status."""
 _MODELS = {
     model.model_fields["type"].annotation.__args__[0]: model
     for model in typing.get_args(typing.get_args(ResponseStreamEvent)[0])
@@ -52,16 +54,23 @@ def events_of(body: bytes) -> list[Json]:
 def check_types(event: Json) -> None:
     usual = _with_usual_reason(event)
     _MODELS[event["type"]].model_validate(usual)
-    items = [event.get("item") or {}, *(event.get("response") or {}).get("output", ())]
-    if is_specified(event) and not any(item.get("type") in _OWN_ITEMS for item in items):
+    response = event.get("response") or {}
+    has_others = _has_others(response) or (event.get("item") or {}).get("type") in _OPENAIS_ITEMS
+    if is_specified(event) and not has_others:
         check_event(event)
 
 
 def check_types_of(response: Json) -> None:
     """The same for a whole response."""
     Response.model_validate(_with_usual_reason({"response": response})["response"])
-    if not any(item["type"] in _OWN_ITEMS for item in response["output"]):
+    if not _has_others(response):
         check_response(response)
+
+
+def _has_others(response: Json) -> bool:
+    """Whether it has items or tools that Open Responses does not have."""
+    has_items = any(item["type"] in _OPENAIS_ITEMS for item in response.get("output", ()))
+    return has_items or any(tool["type"] != "function" for tool in response.get("tools", ()))
 
 
 def added_up(events: list[Json]) -> list[Json]:
@@ -81,7 +90,7 @@ def added_up(events: list[Json]) -> list[Json]:
             part[_DELTAS[kind]] += event["delta"]
             if event.get("logprobs"):
                 part["logprobs"] += event["logprobs"]
-        elif kind == "response.function_call_arguments.delta":
+        elif kind in ("response.function_call_arguments.delta", "response.mcp_call_arguments.delta"):
             item["arguments"] += event["delta"]
     return output
 
@@ -126,7 +135,7 @@ def _check_order(events: list[Json]) -> None:
             assert event["text"] == built[place]["content"][event["content_index"]]["text"], event
         elif kind == "response.refusal.done":
             assert event["refusal"] == built[place]["content"][event["content_index"]]["refusal"], event
-        elif kind == "response.function_call_arguments.done":
+        elif kind in ("response.function_call_arguments.done", "response.mcp_call_arguments.done"):
             assert event["arguments"] == built[place]["arguments"], event
     if kinds[-1] == "response.completed":
         assert closed == set(range(len(final))) and not open_parts
@@ -136,7 +145,8 @@ def _check_order(events: list[Json]) -> None:
 
 def _said(item: Json) -> Json:
     """An item without what only its end tells."""
-    return {name: value for name, value in item.items() if name not in ("status", "encrypted_content")}
+    at_end = ("status", "encrypted_content", *_AT_END.get(item["type"], ()))
+    return {name: value for name, value in item.items() if name not in at_end}
 
 
 def _with_usual_reason(event: Json) -> Json:

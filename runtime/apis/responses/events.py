@@ -7,6 +7,8 @@
             refusal.delta*, refusal.done in the place of output_text; reasoning_text.delta*, .done for thoughts
             function_call_arguments.delta*, function_call_arguments.done
             file_search_call.in_progress, .searching, .completed
+            mcp_list_tools.in_progress, .completed
+            mcp_call.in_progress, mcp_call_arguments.delta, .done, mcp_call.completed or .failed
         output_item.done
     completed, incomplete or failed
 
@@ -20,7 +22,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, RootModel
 
-from runtime.apis._request import Response
+from runtime.apis.responses.event_fields import Event, OfItem
+from runtime.apis.responses.mcp_events import McpEvent
 from runtime.apis.responses.response import ResponseObject
 from runtime.errors import StackError
 from runtime.sse import Json
@@ -28,24 +31,15 @@ from runtime.sse import Json
 _number = re.compile(rb'"sequence_number":(\d+)').search
 
 
-class _Event(Response):
-    sequence_number: int = Field(description="The place of the event in its stream, from 0.")
-
-
-class _OfItem(_Event):
-    item_id: str = Field(description="The id of the item that this is about.")
-    output_index: int = Field(description="The item's place in the output, from 0.")
-
-
-class _OfPart(_OfItem):
+class _OfPart(OfItem):
     content_index: int = Field(description="The place of the part in the item's content, from 0.")
 
 
-class _OfResponse(_Event):
+class _OfResponse(Event):
     response: ResponseObject = Field(description="The response as far as it is.")
 
 
-class _WholeItem(_Event):
+class _WholeItem(Event):
     output_index: int = Field(description="The item's place in the output, from 0.")
     item: dict[str, Any] = Field(description="The item as far as it is.")
 
@@ -189,7 +183,7 @@ class ReasoningTextDone(_OfPart):
     text: str = Field(description="All of it.")
 
 
-class FunctionCallArgumentsDelta(_OfItem):
+class FunctionCallArgumentsDelta(OfItem):
     """A piece of a call's arguments."""
 
     type: Literal["response.function_call_arguments.delta"] = Field(
@@ -198,7 +192,7 @@ class FunctionCallArgumentsDelta(_OfItem):
     delta: str = Field(description="The next piece.")
 
 
-class FunctionCallArgumentsDone(_OfItem):
+class FunctionCallArgumentsDone(OfItem):
     """A call's arguments are complete."""
 
     type: Literal["response.function_call_arguments.done"] = Field(
@@ -208,7 +202,7 @@ class FunctionCallArgumentsDone(_OfItem):
     arguments: str = Field(description="All of them, a JSON object as text.")
 
 
-class FileSearchCallInProgress(_OfItem):
+class FileSearchCallInProgress(OfItem):
     """A search of vector stores is begun."""
 
     type: Literal["response.file_search_call.in_progress"] = Field(
@@ -216,7 +210,7 @@ class FileSearchCallInProgress(_OfItem):
     )
 
 
-class FileSearchCallSearching(_OfItem):
+class FileSearchCallSearching(OfItem):
     """Vector stores are being searched."""
 
     type: Literal["response.file_search_call.searching"] = Field(
@@ -224,7 +218,7 @@ class FileSearchCallSearching(_OfItem):
     )
 
 
-class FileSearchCallCompleted(_OfItem):
+class FileSearchCallCompleted(OfItem):
     """A search of vector stores is complete."""
 
     type: Literal["response.file_search_call.completed"] = Field(
@@ -232,7 +226,7 @@ class FileSearchCallCompleted(_OfItem):
     )
 
 
-class CompactionCompacting(_OfItem):
+class CompactionCompacting(OfItem):
     """A summary of the conversation grows, which takes long: told every half minute."""
 
     type: Literal["response.compaction.compacting"] = Field(
@@ -240,7 +234,7 @@ class CompactionCompacting(_OfItem):
     )
 
 
-class ErrorEvent(_Event):
+class ErrorEvent(Event):
     """The stream ended before its response did, for example since the server stops."""
 
     type: Literal["error"] = Field("error", description="Always `error`.")
@@ -274,6 +268,7 @@ _Any = (
     | FileSearchCallSearching
     | FileSearchCallCompleted
     | CompactionCompacting
+    | McpEvent
     | ErrorEvent
 )
 

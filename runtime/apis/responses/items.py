@@ -16,11 +16,8 @@ from typing_extensions import TypedDict
 from runtime.apis._request import AT_ONCE
 from runtime.apis.inference._shared import OPEN
 from runtime.apis.responses.content import InputContent, MessageContent, ReasoningText, SummaryText
-from runtime.errors import LONGEST_NAME
-
-ItemStatus = Literal["in_progress", "completed", "incomplete"]
-_ID = Field(max_length=LONGEST_NAME, description="The item's id. By default, it gets one.")
-_STATUS = Field(description="How far it is: `in_progress`, `completed` or `incomplete`. Default: `completed`.")
+from runtime.apis.responses.item_fields import ID, STATUS, ItemStatus
+from runtime.apis.responses.mcp_items import McpApprovalRequest, McpApprovalResponse, McpCall, McpListTools
 
 
 class Message(TypedDict, total=False):
@@ -35,8 +32,8 @@ class Message(TypedDict, total=False):
         ]
     ]
     content: Required[Annotated[MessageContent, Field(description="The text, or parts of text, images and files.")]]
-    id: Annotated[str | None, _ID]
-    status: Annotated[ItemStatus | None, _STATUS]
+    id: Annotated[str | None, ID]
+    status: Annotated[ItemStatus | None, STATUS]
 
 
 def _shows_only_to_models(message: dict[str, Any]) -> dict[str, Any]:
@@ -62,8 +59,8 @@ class Reasoning(TypedDict, total=False):
         str | None,
         Field(description="What it thought, readable for the server that wrote it only. Default: not given."),
     ]
-    id: Annotated[str | None, _ID]
-    status: Annotated[ItemStatus | None, _STATUS]
+    id: Annotated[str | None, ID]
+    status: Annotated[ItemStatus | None, STATUS]
 
 
 class FunctionCall(TypedDict, total=False):
@@ -74,8 +71,8 @@ class FunctionCall(TypedDict, total=False):
     call_id: Required[Annotated[str, Field(min_length=1, description="The call's id, which its output names.")]]
     name: Required[Annotated[str, Field(min_length=1, description="The function's name.")]]
     arguments: Required[Annotated[str, Field(description="A JSON object, as text; a model may write a wrong one.")]]
-    id: Annotated[str | None, _ID]
-    status: Annotated[ItemStatus | None, _STATUS]
+    id: Annotated[str | None, ID]
+    status: Annotated[ItemStatus | None, STATUS]
 
 
 class FunctionCallOutput(TypedDict, total=False):
@@ -85,8 +82,8 @@ class FunctionCallOutput(TypedDict, total=False):
     type: Required[Annotated[Literal["function_call_output"], Field(description="Always `function_call_output`.")]]
     call_id: Required[Annotated[str, Field(min_length=1, description="The id of the call that this answers.")]]
     output: Required[Annotated[InputContent, Field(description="The text, or parts of text, images and files.")]]
-    id: Annotated[str | None, _ID]
-    status: Annotated[ItemStatus | None, _STATUS]
+    id: Annotated[str | None, ID]
+    status: Annotated[ItemStatus | None, STATUS]
 
 
 class FileSearchCall(TypedDict, total=False):
@@ -98,7 +95,7 @@ class FileSearchCall(TypedDict, total=False):
     type: Required[Annotated[Literal["file_search_call"], Field(description="Always `file_search_call`.")]]
     queries: Annotated[list[str], Field(description="What was looked for.")]
     results: Annotated[list[dict[str, Any]] | None, Field(description="What was found, if asked for by `include`.")]
-    id: Annotated[str | None, _ID]
+    id: Annotated[str | None, ID]
     status: Annotated[str | None, Field(description="`in_progress`, `searching`, `completed`, `incomplete`, `failed`.")]
 
 
@@ -108,7 +105,7 @@ class Compaction(TypedDict, total=False):
     __pydantic_config__ = OPEN  # type: ignore[misc]
     type: Required[Annotated[Literal["compaction"], Field(description="Always `compaction`.")]]
     encrypted_content: Required[Annotated[str, Field(description="The summary, as the server wrote it.")]]
-    id: Annotated[str | None, _ID]
+    id: Annotated[str | None, ID]
 
 
 class ItemReference(TypedDict, total=False):
@@ -125,6 +122,10 @@ KINDS = (
     "function_call",
     "function_call_output",
     "file_search_call",
+    "mcp_list_tools",
+    "mcp_call",
+    "mcp_approval_request",
+    "mcp_approval_response",
     "compaction",
     "item_reference",
 )
@@ -162,6 +163,10 @@ Item = Annotated[
     | Annotated[FunctionCall, Tag("function_call")]
     | Annotated[FunctionCallOutput, Tag("function_call_output")]
     | Annotated[FileSearchCall, Tag("file_search_call")]
+    | Annotated[McpListTools, Tag("mcp_list_tools")]
+    | Annotated[McpCall, Tag("mcp_call")]
+    | Annotated[McpApprovalRequest, Tag("mcp_approval_request")]
+    | Annotated[McpApprovalResponse, Tag("mcp_approval_response")]
     | Annotated[Compaction, Tag("compaction")]
     | Annotated[ItemReference, Tag("item_reference")]
     | SkipJsonSchema[Annotated[Any, AfterValidator(_refuse), Tag(_UNKNOWN)]],

@@ -15,6 +15,7 @@ from runtime.apis._names import ResourceId
 from runtime.apis._request import AT_ONCE
 from runtime.apis.inference._shared import OPEN
 from runtime.apis.inference.tool_use import FunctionDefinition
+from runtime.apis.responses.mcp_tool import McpChoice, McpTool
 from runtime.apis.vector_stores.filters import Filters
 from runtime.apis.vector_stores.search import RankingOptions
 
@@ -53,7 +54,7 @@ def _of_this_api(tool: Any) -> Any:
 
 
 _Function = Annotated[FunctionTool, BeforeValidator(_of_this_api)]
-Tool = Annotated[_Function | FileSearchTool, Field(discriminator="type")]
+Tool = Annotated[_Function | FileSearchTool | McpTool, Field(discriminator="type")]
 Tools = Annotated[list[Tool], AT_ONCE]
 
 
@@ -84,12 +85,16 @@ class AllowedTools(TypedDict, total=False):
     tools: Required[
         Annotated[
             list[dict[str, Any]],
-            Field(min_length=1, description='Which: `{"type": "function", "name": ...}` or `{"type": "file_search"}`.'),
+            Field(
+                min_length=1,
+                description='Which: `{"type": "function", "name": ...}`, `{"type": "file_search"}`,'
+                ' `{"type": "mcp", "server_label": ...}`.',
+            ),
         ]
     ]
 
 
 ToolChoice = (
     Literal["none", "auto", "required"]
-    | Annotated[FunctionChoice | FileSearchChoice | AllowedTools, Field(discriminator="type")]
+    | Annotated[FunctionChoice | FileSearchChoice | McpChoice | AllowedTools, Field(discriminator="type")]
 )

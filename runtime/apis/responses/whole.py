@@ -14,6 +14,10 @@ _PREFIX = {
     "function_call": "fc_",
     "function_call_output": "fco_",
     "file_search_call": "fs_",
+    "mcp_list_tools": "mcpl_",
+    "mcp_call": "mcp_",
+    "mcp_approval_request": "mcpr_",
+    "mcp_approval_response": "mcpa_",
     "compaction": "cmp_",
 }
 

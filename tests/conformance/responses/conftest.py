@@ -9,8 +9,11 @@ import pytest_asyncio
 
 from runtime.server.app import make_app
 from tests.conformance.responses.asking import Asking
+from tests.support.examples import servers as examples
+from tests.support.examples.servers import Servers
+from tests.support.mounting import mount
 from tests.support.raw_http import Listening, listening
-from tests.support.stacks import Served, openai_at, run_config, serving
+from tests.support.stacks import Served, adapter_of, openai_at, run_config, serving
 from tests.support.upstream import Upstream, upstream_server
 
 
@@ -22,12 +25,29 @@ async def vendor() -> AsyncIterator[Upstream]:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def served(vendor: Upstream, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Served]:
-    """The stack, which can read files too."""
+    """The stack, which can read files too, and knows MCP servers that are written down."""
     files = [{"provider_id": "localfs", "provider_type": "inline::localfs"}]
     processors = [{"provider_id": "auto", "provider_type": "inline::auto"}]
-    providers = {"inference": [openai_at(vendor.url)], "files": files, "file_processors": processors}
-    async with serving(run_config(providers=providers), tmp_path_factory.mktemp("state")) as running:
-        yield running
+    connectors = [{"provider_id": "servers", "provider_type": "inline::written-down"}]
+    providers = {
+        "inference": [openai_at(vendor.url)],
+        "files": files,
+        "file_processors": processors,
+        "connectors": connectors,
+    }
+    with pytest.MonkeyPatch.context() as patch:
+        mount(patch, examples)
+        async with serving(run_config(providers=providers), tmp_path_factory.mktemp("state")) as running:
+            yield running
+
+
+@pytest.fixture
+def servers(served: Served) -> Iterator[Servers]:
+    """The MCP servers."""
+    found: Servers = adapter_of(served.stack, "connectors")
+    found.reset()
+    yield found
+    found.reset()
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -16,8 +16,9 @@ from runtime.context import RequestContext, current
 from runtime.errors import RequestError, StackError
 from runtime.provider import ProviderContext
 from runtime.providers.responses.builtin.answering import RUNS, Answering
+from runtime.providers.responses.builtin.credentials import Secrets, without_credentials
 from runtime.providers.responses.builtin.holding import Holding
-from runtime.providers.responses.builtin.job import ResponseJob, uninterrupted
+from runtime.providers.responses.builtin.job import ResponseJob, Waiting, uninterrupted
 from runtime.providers.responses.builtin.keeping import Kept, insertion
 from runtime.providers.responses.builtin.preparing import Preparing
 from runtime.providers.responses.builtin.shown import new_response
@@ -27,7 +28,7 @@ from runtime.sse import EventStream, Json, Reply, encode
 from runtime.storage.sql import Delete, SqlStore, Update, eq
 
 _CANCELLED_WITHIN_S = 5.0
-_MOST_CONTEXTS = 10_000
+_MOST_WAITING = 10_000
 
 
 class Background:
@@ -48,10 +49,10 @@ class Background:
         self._preparing = preparing
         self._holding = holding
         self.telling = Telling(store)
-        # Keys that callers send are on no disk: a response that waits for another process is made without them.
-        self._contexts: dict[str, RequestContext] = {}
+        # Keys and credentials that callers send are on no disk: another process does not have them.
+        self._waiting: dict[str, Waiting] = {}
         self._job = ResponseJob(
-            store, self._contexts, kept=kept, preparing=preparing, holding=holding, telling=self.telling
+            store, self._waiting, kept=kept, preparing=preparing, holding=holding, telling=self.telling
         )
         self._jobs = context.jobs.handle(
             f"response:{context.provider_id}", self._job.make, concurrency=most, attempts=2
@@ -62,24 +63,23 @@ class Background:
         answering = Answering(new_response(request, position), position, streams=bool(request.stream))
         prepared = await self._preparing.prepare(request, self._kept.mine(), answering)
         answering.queue()
-        payload = request.wire()
+        payload, secrets = without_credentials(request.wire())
         row = insertion(answering, prepared.history, held_until=self._holding.until())
         response_id: str = answering.response["id"]
         try:
             await self._kept.mine().write(*row, *rows_of(response_id, answering.take()))
-            await self._add_job(response_id, payload)
+            await self._add_job(response_id, payload, secrets)
         except BaseException:
             await uninterrupted(self._take_back(response_id))
             raise
         return answering.response
 
-    async def _add_job(self, response_id: str, payload: Json) -> None:
+    async def _add_job(self, response_id: str, payload: Json, secrets: Secrets) -> None:
         now = current()
-        self._contexts[response_id] = RequestContext(
-            request_id=now.request_id, user=now.user, provider_data=now.provider_data
-        )
-        if len(self._contexts) > _MOST_CONTEXTS:  # other processes have done those jobs
-            del self._contexts[next(iter(self._contexts))]
+        context = RequestContext(request_id=now.request_id, user=now.user, provider_data=now.provider_data)
+        self._waiting[response_id] = Waiting(context=context, secrets=secrets)
+        if len(self._waiting) > _MOST_WAITING:  # other processes have done those jobs
+            del self._waiting[next(iter(self._waiting))]
         await self._jobs.add(payload, user=now.user, job_id=response_id)
         waits = eq("id", response_id) & eq("status", "queued")
         await self._kept.mine().write(Update(RESPONSES, {"held_until": None}, waits))
@@ -142,5 +142,5 @@ class Background:
 
     async def forget(self, response_id: str) -> None:
         """Leave nothing of the job of a response that goes: nobody makes it any more. Raises Unavailable."""
-        self._contexts.pop(response_id, None)
+        self._waiting.pop(response_id, None)
         await self._jobs.discard(response_id, user=current().user)

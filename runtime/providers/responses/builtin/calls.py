@@ -18,7 +18,7 @@ from runtime.sse import Json, encode
 class Call:
     """A tool that the model called. id: one of its own among the calls of the answer, once it is begun; given: its
     provider's, before. name: empty until it has come. place: of its item in the output; None for a tool that is run
-    here.
+    here. allowed_by: the item by which the caller was asked for it, of a call that had to be allowed.
     """
 
     given: str
@@ -26,6 +26,7 @@ class Call:
     index: int | None
     id: str = ""
     place: int | None = None
+    allowed_by: str | None = None
     parts: list[str] = field(default_factory=list)
 
     @property

@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Coroutine
+from dataclasses import dataclass
 from typing import Any
 
 from runtime.apis.responses import CreateResponseRequest
@@ -20,6 +21,7 @@ from runtime.context import RequestContext, serving
 from runtime.errors import NotFound, StackError
 from runtime.ids import position_in
 from runtime.providers.responses.builtin.answering import Answering, interrupted
+from runtime.providers.responses.builtin.credentials import Secrets, with_credentials
 from runtime.providers.responses.builtin.history import own_items
 from runtime.providers.responses.builtin.holding import Holding
 from runtime.providers.responses.builtin.keeping import Kept
@@ -28,19 +30,27 @@ from runtime.providers.responses.builtin.tables import RESPONSES
 from runtime.providers.responses.builtin.telling import Telling, rows_of
 from runtime.sse import Frames, Json, decode, encode
 from runtime.storage.jobs import RunningJob
-from runtime.storage.sql import Condition, Insert, SqlStore, Stale, Update, eq
+from runtime.storage.sql import Condition, Insert, Row, SqlStore, Stale, Update, eq
 
 _FIRST_OF_RUN = 2
 """The number of a job's first event: `created` and `queued` have been told before."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Waiting:
+    """What is on no disk of a request for a response that waits. secrets: what its tools hold for their servers."""
+
+    context: RequestContext
+    secrets: Secrets
+
+
 class ResponseJob:
-    """store: of all users. contexts: of the requests for responses that wait here, by id."""
+    """store: of all users. waiting: what this process was asked for, by the response's id."""
 
     def __init__(
         self,
         store: SqlStore,
-        contexts: dict[str, RequestContext],
+        waiting: dict[str, Waiting],
         *,
         kept: Kept,
         preparing: Preparing,
@@ -48,7 +58,7 @@ class ResponseJob:
         telling: Telling,
     ) -> None:
         self._store = store
-        self._contexts = contexts
+        self._waiting = waiting
         self._kept = kept
         self._preparing = preparing
         self._holding = holding
@@ -56,29 +66,30 @@ class ResponseJob:
 
     async def make(self, running: RunningJob) -> None:
         """The handler."""
-        context = self._contexts.pop(running.id, None) or RequestContext(user=running.user)
+        waited = self._waiting.pop(running.id, None) or Waiting(context=RequestContext(user=running.user), secrets={})
         rows = self._store.for_user(running.user)
-        with serving(context), contextlib.suppress(NotFound):  # it was deleted
+        with serving(waited.context), contextlib.suppress(NotFound):  # it was deleted
             row = await self._kept.row(running.id, rows)
             shown = decode(row["response"])
             change = {"status": "in_progress", "response": encode(shown | {"status": "in_progress"})}
             begun = await rows.write(Update(RESPONSES, change | {"held_until": None}, _is(running.id, "queued")))
             try:
                 if begun == [1]:
-                    # As it was kept, with the ids of its items: by these it is known what its files were read as.
-                    request = CreateResponseRequest.model_validate(running.payload).changed(input=own_items(row))
-                    await self._run(running.id, request, rows, shown)
+                    await self._run(running, row, waited.secrets, rows, shown)
                 else:
                     await self._give_up(running.id, rows)
             finally:
                 self._telling.tell(running.id)
 
-    async def _run(self, id: str, request: CreateResponseRequest, rows: SqlStore, shown: Json) -> None:
-        position = position_in(id)
+    async def _run(self, running: RunningJob, row: Row, secrets: Secrets, rows: SqlStore, shown: Json) -> None:
+        id, position = running.id, position_in(running.id)
         assert position is not None, "it is an id of ours"
-        answering = Answering(shown, position, streams=bool(request.stream), number=_FIRST_OF_RUN)
+        answering = Answering(shown, position, streams=bool(running.payload.get("stream")), number=_FIRST_OF_RUN)
         prepared = last = None
         try:
+            given = CreateResponseRequest.model_validate(with_credentials(running.payload, secrets))
+            # As it was kept, with the ids of its items: by these it is known what its files were read as.
+            request = given.changed(input=own_items(row))
             prepared = await self._preparing.prepare(request, rows, answering)
             async with contextlib.aclosing(prepared.loop.run(await prepared.loop.begin())) as loop:
                 async for frames in loop:

@@ -6,7 +6,10 @@ references.
 
     reasoning, message of the assistant, function calls   one assistant's message, as far as they follow each other
     function_call_output                                  behind the message with its call, whatever stands between
+    mcp_call                                              a call of the assistant's message, and what it gave back
+    mcp_approval_response, if it refuses                  the same of the call that was asked for
     file_search_call                                      nothing: what was found is in the answer after it
+    mcp_list_tools, mcp_approval_request                  nothing
     compaction                                            what a system says, first of all, in place of everything
                                                           before it but messages of users, systems and developers
 
@@ -17,7 +20,7 @@ are no whole object, where nobody answered them.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from runtime.apis.responses.items import kind_of
@@ -30,16 +33,27 @@ COMPACTED = (
 )
 _TEXTS = {"input_text": "text", "output_text": "text", "refusal": "refusal"}
 """The parts that are texts, and the member that holds each."""
+REFUSED = "The user did not allow this call: "
+FAILED, TOOL_FAILED = "The call failed: ", "The tool failed: "
+"""What the model is told of a call that was not made, could not be made, or that its tool could not do."""
 _INSTRUCTS = ("system", "developer")
 
 
-def messages_of(items: Iterable[Json], *, opened: Callable[[str], str | None]) -> list[Json]:
-    """opened: what is in an encrypted content; None for one that cannot be read: a thought is then left out. Raises
-    RequestError for the output of a call that is not there, and for a compaction that cannot be read.
+def messages_of(
+    items: Iterable[Json],
+    *,
+    opened: Callable[[str], str | None],
+    name_of: Callable[[str, str], str] = lambda label, name: name,
+) -> list[Json]:
+    """opened: what is in an encrypted content; None for one that cannot be read: a thought is then left out. name_of:
+    what the model calls a tool, by its server's label and its name there. Raises RequestError for the output of a call
+    that is not there, and for a compaction that cannot be read.
     """
     found: list[Json] = []
     last: Json | None = None  # the assistant's message that may still grow
     called: dict[str, Json] = {}  # the message that each call is part of, by the call's id
+    asked: dict[str, Json] = {}  # what the caller was asked to allow, by the item's id
+    made = 0  # how many calls were made here: by its number each is the same, however its item came
     summary: Json | None = None
     first = 0  # the place of the summary: behind what systems say at the beginning
     for item in items:
@@ -53,13 +67,7 @@ def messages_of(items: Iterable[Json], *, opened: Callable[[str], str | None]) -
             _say(last, item["content"])
         elif kind == "function_call":
             last = _assistant(found, last)
-            call = {"name": item["name"], "arguments": item["arguments"]}
-            calls, told = (
-                last.setdefault("tool_calls", []),
-                {"id": item["call_id"], "type": "function", "function": call},
-            )
-            if told not in calls:  # whoever names the response before sends some of its items again
-                calls.append(told)
+            _call(last, item["call_id"], item["name"], item["arguments"])
             called[item["call_id"]] = last
         elif kind == "function_call_output":
             if item["call_id"] not in called:
@@ -71,6 +79,15 @@ def messages_of(items: Iterable[Json], *, opened: Callable[[str], str | None]) -
             output = {"role": "tool", "tool_call_id": item["call_id"], "content": _content(item["output"])}
             found.insert(_behind(found, called[item["call_id"]]), output)
             last = None
+        elif kind == "mcp_approval_request":
+            asked[item["id"]] = item
+        elif kind in ("mcp_call", "mcp_approval_response"):
+            if (meant := item if kind == "mcp_call" else _refused(item, asked)) is not None:
+                last, made = _assistant(found, last), made + 1
+                id = f"call_mcp_{made}"
+                _call(last, id, name_of(meant["server_label"], meant["name"]), meant["arguments"])
+                found.insert(_behind(found, last), {"role": "tool", "tool_call_id": id, "content": _outcome(item)})
+                last = None
         elif kind == "message":
             found.append({"role": item["role"], "content": _content(item["content"])})
             last = None
@@ -95,6 +112,33 @@ def _summary(item: Json, opened: Callable[[str], str | None]) -> Json:
             param="input",
         )
     return {"role": "system", "content": COMPACTED + summary}
+
+
+def _refused(answer: Json, asked: Mapping[str, Json]) -> Json | None:
+    """The call that is refused by an answer; None if it is allowed."""
+    return None if answer["approve"] else asked.get(answer["approval_request_id"])
+
+
+def _outcome(item: Json) -> str:
+    """What a call gave back, or the caller answered, as the model is told of it in the response that made the call."""
+    if item["type"] == "mcp_approval_response":
+        return REFUSED + (item.get("reason") or "no reason is given")
+    error = item.get("error")
+    if not error:
+        return item.get("output") or ""
+    if isinstance(error, str):
+        return f"{FAILED}{error}"
+    if isinstance(content := error.get("content"), list):
+        texts = [str(part.get("text") or "") for part in content if isinstance(part, dict)]
+        return f"{TOOL_FAILED}{''.join(texts)}"
+    return f"{FAILED}{error.get('message') or error.get('content') or 'without a reason'}"
+
+
+def _call(message: Json, id: str, name: str, arguments: str) -> None:
+    calls = message.setdefault("tool_calls", [])
+    call = {"id": id, "type": "function", "function": {"name": name, "arguments": arguments}}
+    if call not in calls:  # whoever names the response before sends some of its items again
+        calls.append(call)
 
 
 def _assistant(found: list[Json], last: Json | None) -> Json:

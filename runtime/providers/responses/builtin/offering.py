@@ -12,6 +12,7 @@ from runtime.apis.responses.request import CreateResponseRequest
 from runtime.apis.tool_runtime import ToolRuntime
 from runtime.apis.vector_stores import VectorStores
 from runtime.providers.responses.builtin.answering import Answering
+from runtime.providers.responses.builtin.approving import Approved
 from runtime.providers.responses.builtin.calls import Call
 from runtime.sse import Json
 
@@ -57,10 +58,13 @@ class Apis:
 
 @dataclass(frozen=True, kw_only=True)
 class Asked:
-    """What tools are offered for. items: the history, those of the request at its end."""
+    """What tools are offered for. items: the history, those of the request at its end. approved: the calls that the
+    caller has allowed now.
+    """
 
     request: CreateResponseRequest
     items: Sequence[Json]
+    approved: Sequence[Approved] = ()
     apis: Apis
 
 

@@ -20,6 +20,7 @@ from runtime.http.pages import Pages
 from runtime.ids import new_position
 from runtime.provider import ProviderContext
 from runtime.providers.responses.builtin.answering import Answering
+from runtime.providers.responses.builtin.approving import approved_now
 from runtime.providers.responses.builtin.asking import chat_request, chat_settings
 from runtime.providers.responses.builtin.compacting import Compacting
 from runtime.providers.responses.builtin.config import ResponsesConfig
@@ -32,7 +33,7 @@ from runtime.providers.responses.builtin.offering import Apis, Asked
 from runtime.providers.responses.builtin.prompting import prompt_item
 from runtime.providers.responses.builtin.readings import Readings, known_readings
 from runtime.providers.responses.builtin.sealing import Seal, Seals
-from runtime.providers.responses.builtin.toolbox import toolbox_of
+from runtime.providers.responses.builtin.toolbox import Toolbox, toolbox_of
 from runtime.sse import Json
 from runtime.storage.sql import SqlStore
 
@@ -149,9 +150,10 @@ class Preparing:
         return await self._seals.load()
 
     async def _plan(self, request: CreateResponseRequest, read: Read) -> Plan:
-        tools = await toolbox_of(Asked(request=request, items=read.items, apis=self._apis))
-        messages = _messages(request, read.items, read.opened)
-        if not messages:
+        approved = approved_now(read.items, read.history.own)
+        tools = await toolbox_of(Asked(request=request, items=read.items, approved=approved, apis=self._apis))
+        messages = _messages(request, read.items, read.opened, tools.name_of)
+        if not messages and not tools.allowed:
             raise RequestError("There is nothing to answer: neither `input` nor anything before it", param="input")
         return Plan(
             settings=chat_settings(request, tools),
@@ -162,10 +164,10 @@ class Preparing:
             most_turns=request.max_infer_iters or self._most_turns,
             most_calls=request.max_tool_calls,
             truncates=request.truncation == "auto",
-            compacting=await self._compacting(request, read),
+            compacting=await self._compacting(request, read, tools),
         )
 
-    async def _compacting(self, request: CreateResponseRequest, read: Read) -> Compacting | None:
+    async def _compacting(self, request: CreateResponseRequest, read: Read, tools: Toolbox) -> Compacting | None:
         if not request.context_management:
             return None
         [management] = request.context_management
@@ -174,15 +176,20 @@ class Preparing:
             threshold=management["compact_threshold"],
             inference=self.inference,
             seal=seal,
-            messages=lambda item: _messages(request, [*read.items, item], seal.open),
+            messages=lambda item: _messages(request, [*read.items, item], seal.open, tools.name_of),
         )
 
 
 _NOT_YET = ("guardrails",)
 
 
-def _messages(request: CreateResponseRequest, items: list[Json], opened: Callable[[str], str | None]) -> list[Json]:
-    messages = messages_of(items, opened=opened)
+def _messages(
+    request: CreateResponseRequest,
+    items: list[Json],
+    opened: Callable[[str], str | None],
+    name_of: Callable[[str, str], str],
+) -> list[Json]:
+    messages = messages_of(items, opened=opened, name_of=name_of)
     return [{"role": "system", "content": request.instructions}, *messages] if request.instructions else messages
 
 

@@ -8,6 +8,7 @@ from pydantic import BaseModel
 
 from runtime.apis.responses.request import CreateResponseRequest
 from runtime.ids import ordered_id
+from runtime.providers.responses.builtin.credentials import shown_mcp
 from runtime.sse import Json
 
 _NUMBERS = {"temperature": 1.0, "top_p": 1.0, "presence_penalty": 0.0, "frequency_penalty": 0.0, "top_logprobs": 0}
@@ -53,7 +54,9 @@ def new_response(request: CreateResponseRequest, position: int) -> Json:
 
 
 def _tool(tool: Json) -> Json:
-    """As JSON. A function has members that OpenAI's always has."""
+    """As JSON, without credentials. Some have members that OpenAI's always have."""
+    if tool["type"] == "mcp":
+        return shown_mcp(tool)
     if tool["type"] != "function":
         return {
             name: value.model_dump(exclude_unset=True) if isinstance(value, BaseModel) else value

@@ -6,14 +6,16 @@ two servers have it, each is called by its server's label and its name.
 
 from __future__ import annotations
 
+import asyncio
+import hashlib
 import re
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from runtime.errors import RequestError
 from runtime.providers.responses.builtin.offering import Asked, Function, Offer, Opening, Tool, ToRun
-from runtime.providers.responses.builtin.tools import file_search, function
+from runtime.providers.responses.builtin.tools import file_search, function, mcp
 from runtime.sse import Json
 
 Offering = Callable[[Json, str, Asked], Awaitable[Offer]]
@@ -22,6 +24,7 @@ Offering = Callable[[Json, str, Asked], Awaitable[Offer]]
 OFFERED: Mapping[str, Offering] = {
     "function": function.offer,
     "file_search": file_search.offer,
+    "mcp": mcp.offer,
 }
 _ONE_EACH = {"file_search": "name all stores in the `vector_store_ids` of one"}
 """Kinds of which a request has one at most, and what to do instead."""
@@ -48,6 +51,11 @@ class Toolbox:
         """What is run here, by name."""
         return {name: one.tool for name, one in self.functions.items() if one.tool is not None}
 
+    def name_of(self, label: str, name: str) -> str:
+        """What the model calls a function of a server. One that is not there is called by its own name."""
+        there = (called for called, one in self.functions.items() if one.label == label and one.name == name)
+        return next(there, _fit(name))
+
     def meant(self, choice: Json, where: str) -> list[str]:
         """The names of what a part of `tool_choice` means. Raises RequestError if there is nothing of it."""
         found = [name for name, one in self.functions.items() if one.is_meant(choice)]
@@ -59,20 +67,51 @@ class Toolbox:
 
 async def toolbox_of(asked: Asked) -> Toolbox:
     """Raises RequestError for tools that do not go together, and what refuses one of them."""
-    offers: list[tuple[str, Offer]] = []
-    kinds: set[str] = set()
-    for place, tool in enumerate(asked.request.tools or ()):
-        given: Json = dict(tool)
-        kind, where = given["type"], f"tools[{place}]"
-        if kind in _ONE_EACH and kind in kinds:
-            raise RequestError(f"`{where}` is a second `{kind}`", hint=_ONE_EACH[kind], param="tools")
-        kinds.add(kind)
-        offers.append((where, await OFFERED[kind](given, where, asked)))
+    given: list[Json] = [dict(tool) for tool in asked.request.tools or ()]
+    _check(given, asked)
+    offers = await _offers(given, asked)
+    named = _named([(where, one) for where, offer in offers for one in offer.functions])
+    names = {id(one.tool): name for name, one in named.items()}
+    allowed = [one for _, offer in offers for one in offer.allowed]
     return Toolbox(
-        functions=_named([(where, one) for where, offer in offers for one in offer.functions]),
+        functions=named,
         openings=[one for _, offer in offers for one in offer.openings],
-        allowed=[one for _, offer in offers for one in offer.allowed],
+        allowed=[replace(one, call=replace(one.call, name=names[id(one.tool)])) for one in allowed],
     )
+
+
+def _check(given: Sequence[Json], asked: Asked) -> None:
+    """Raises RequestError for a tool that is there twice, and for an allowed call of a server that is not there."""
+    kinds = [tool["type"] for tool in given]
+    for place, kind in enumerate(kinds):
+        if kind in _ONE_EACH and kind in kinds[:place]:
+            raise RequestError(f"`tools[{place}]` is a second `{kind}`", hint=_ONE_EACH[kind], param="tools")
+    labels = {tool.get("server_label") for tool in given}
+    for one in asked.approved:
+        if one.label not in labels:
+            raise RequestError(
+                f"The call `{one.id[:100]}` is allowed, and its server `{one.label[:100]}` is not among `tools`",
+                hint="give the server's tool again: of a request's tools nothing is kept for the next one",
+                param="tools",
+            )
+
+
+async def _offers(given: Sequence[Json], asked: Asked) -> list[tuple[str, Offer]]:
+    """What each comes to, by its place for messages. Several servers are asked at once."""
+
+    def offer(place: int) -> Awaitable[Offer]:
+        return OFFERED[given[place]["type"]](given[place], f"tools[{place}]", asked)
+
+    places = range(len(given))
+    if len({tool.get("server_label") for tool in given} - {None}) < 2:
+        return [(f"tools[{place}]", await offer(place)) for place in places]
+    found = await asyncio.gather(*map(offer, places), return_exceptions=True)
+    offers: list[tuple[str, Offer]] = []
+    for place, one in enumerate(found):
+        if isinstance(one, BaseException):
+            raise one
+        offers.append((f"tools[{place}]", one))
+    return offers
 
 
 def _named(functions: Sequence[tuple[str, Function]]) -> dict[str, Function]:
@@ -83,6 +122,8 @@ def _named(functions: Sequence[tuple[str, Function]]) -> dict[str, Function]:
         name = one.name
         if one.label is not None:
             name = _fit(name if times[name] == 1 else f"{one.label}__{name}")
+            if name in named:  # what told them apart was cut off, or fits in no name
+                name = _told_apart(name, f"{one.label} {one.name}")
         if name in named:
             raise RequestError(
                 f"`{where}` has the name `{name}`, as another tool has",
@@ -95,3 +136,9 @@ def _named(functions: Sequence[tuple[str, Function]]) -> dict[str, Function]:
 
 def _fit(name: str) -> str:
     return _UNFIT.sub("_", name)[:_LONGEST]
+
+
+def _told_apart(name: str, whole: str) -> str:
+    """whole: what the name stands for."""
+    mark = hashlib.sha256(whole.encode()).hexdigest()[:8]
+    return f"{name[: _LONGEST - len(mark) - 1]}_{mark}"
