@@ -128,5 +128,6 @@ class Containers(Protocol):
 API = Api(
     "containers",
     Containers,
+    offered_with=("inference",),
     stores=(Store(name="containers", families=("sql",), kinds=("containers",)),),
 )

@@ -1,0 +1,1 @@
+"""What runs in a container, on the standard library alone: pid 1, and the process of the caller's code below it."""

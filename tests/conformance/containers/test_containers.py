@@ -1,0 +1,181 @@
+"""Containers and their files: made, listed, read, deleted, expired."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from runtime.errors import RateLimited
+from tests.conformance.containers.asking import CONTAINERS, Asking
+from tests.conformance.containers.conftest import config
+from tests.support.form import HEADERS, field, file, form
+from tests.support.stacks import adapter_of, serving
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+async def test_a_container_is_made_read_and_deleted(containers: Asking) -> None:
+    made = await containers.done("POST", body={"name": "a \u2603", "expires_after": {"minutes": 5}})
+    assert made["status"] == "running" and made["name"] == "a \u2603" and made["memory_limit"] == "1g"
+    assert made["expires_after"] == {"anchor": "last_active_at", "minutes": 5}
+    assert made["network_policy"]["type"] == "disabled"
+    assert await containers.done("GET", f"/{made['id']}") == made
+    assert (await containers.done("DELETE", f"/{made['id']}"))["deleted"] is True
+    for method in ("GET", "DELETE"):
+        assert (await containers.refused(404, method, f"/{made['id']}"))["code"] == "container_not_found"
+
+
+async def test_containers_are_listed_by_page_and_name(containers: Asking) -> None:
+    ids = [await containers.made(name="listed") for _ in range(3)]
+    page = await containers.done("GET", "?name=listed&limit=2")
+    assert [one["id"] for one in page["data"]] == ids[:0:-1] and page["has_more"]
+    rest = await containers.done("GET", f"?name=listed&limit=2&after={page['last_id']}")
+    assert [one["id"] for one in rest["data"]] == ids[:1] and not rest["has_more"]
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "status"),
+    [
+        ("network_policy", {"type": "allowlist", "allowed_domains": ["a.example"]}, 501),
+        ("image", "ubuntu", 501),
+        ("skills", [{"id": "x"}], 501),
+        ("memory_limit", "64g", 400),
+        ("memory_limit", "2g", 400),
+        ("expires_after", {"minutes": 0}, 400),
+        ("file_ids", ["file-that-is-not-there"], 404),
+    ],
+)
+async def test_what_is_not_here_is_refused_by_name(containers: Asking, field: str, value: object, status: int) -> None:
+    before = await containers.done("GET", "?limit=100")
+    error = await containers.refused(status, "POST", body={"name": "a", field: value})
+    assert field in f"{error['param']} {error['message']}" or field == "file_ids"
+    assert await containers.done("GET", "?limit=100") == before
+
+
+async def test_files_go_in_and_come_out(containers: Asking) -> None:
+    made = await containers.made()
+    sent = await containers.put(made, "dir/..\\a b \u2603.csv", b"x,y\n1,2\n")
+    assert sent["path"] == "/mnt/data/a b \u2603.csv" and sent["source"] == "user" and sent["bytes"] == 8
+    assert await containers.logs(made, "print(open('a b \u2603.csv').read().split())") == "['x,y', '1,2']\n"
+    await containers.logs(made, "import os; os.makedirs('a/b'); open('a/b/c.txt', 'w').write('deep')")
+    files = await containers.files(made)
+    assert files["/mnt/data/a/b/c.txt"]["source"] == "assistant"
+    assert await containers.content(made, "/mnt/data/a/b/c.txt") == b"deep"
+    path = f"/{made}/files/{sent['id']}"
+    part = await containers.ask("GET", f"{path}/content", headers={"range": "bytes=4-6"})
+    assert part.status == 206 and part.body == b"1,2"
+    assert (await containers.done("GET", path)) == sent
+    assert (await containers.done("DELETE", path))["object"] == "container.file.deleted"
+    assert (await containers.refused(404, "GET", f"{path}/content"))["code"] == "container_file_not_found"
+    assert "a b" not in await containers.logs(made, "import os; print(os.listdir())")
+
+
+async def test_a_file_of_the_files_api_is_copied(containers: Asking) -> None:
+    body = form(field("purpose", "user_data"), file(b"from there", filename="there.txt"))
+    kept = await containers.served.client.request("POST", "/v1/files", body=body, headers=HEADERS)
+    made = await containers.made(file_ids=[kept.json()["id"]])
+    assert await containers.content(made, "/mnt/data/there.txt") == b"from there"
+    answered = await containers.sent(made, field("file_id", kept.json()["id"]))
+    assert answered.status == 200 and len(await containers.files(made)) == 1
+
+
+async def test_a_file_that_is_too_large_is_refused_and_leaves_nothing(containers: Asking) -> None:
+    made = await containers.made()
+    answered = await containers.sent(made, file(b"x" * (64 * 1024**2 + 1)))
+    assert answered.status == 413 and "disk_bytes" in answered.error["message"]
+    assert await containers.files(made) == {}
+    assert (await containers.sent(made, field("x", "y"))).status == 400
+
+
+async def test_a_name_that_is_a_folder_is_a_conflict(containers: Asking) -> None:
+    made = await containers.made()
+    await containers.logs(made, "import os; os.mkdir('taken')")
+    answered = await containers.sent(made, file(b"x", filename="taken"))
+    assert answered.status == 409 and "/mnt/data/taken" in answered.error["message"]
+
+
+@pytest.mark.parametrize("name", ["..", ".", "a/..", "\\"])
+async def test_a_name_that_is_none_is_refused(containers: Asking, name: str) -> None:
+    made = await containers.made()
+    assert (await containers.sent(made, file(b"x", filename=name))).status == 400
+
+
+async def test_a_name_that_is_too_long_is_cut_before_its_ending(containers: Asking) -> None:
+    made = await containers.made()
+    sent = await containers.put(made, "\u2603" * 200 + ".csv", b"x")
+    name = sent["path"].removeprefix("/mnt/data/")
+    assert name.endswith("\u2603.csv") and len(name.encode()) <= 255
+
+
+async def test_what_has_expired_is_gone_but_can_be_looked_at(can_isolate: None, tmp_path: Path) -> None:
+    async with serving(config(), tmp_path) as served:
+        asking = Asking(served, served.stack.api("containers"))
+        made = await asking.made(expires_after={"minutes": 1})
+        await asking.put(made, "a.txt", b"a")
+        await asking.logs(made, "x = 1")
+        adapter = adapter_of(served.stack, "containers")
+        row = await adapter._kept.row(made)
+        await adapter._kept.touch({**row, "expires_after_minutes": -1})
+        assert (await asking.done("GET", f"/{made}"))["status"] == "expired"
+        answered = await asking.sent(made, file(b"b"))
+        assert answered.status == 400 and answered.error["code"] == "container_expired"
+        await adapter.sweep_now()
+        assert [*adapter._folders.iterdir()] == [] and await asking.files(made) == {}
+        assert adapter._processes._slots == {}
+
+
+async def test_files_outlive_the_server_and_what_code_defined_does_not(can_isolate: None, tmp_path: Path) -> None:
+    async with serving(config(), tmp_path / "state") as served:
+        first = Asking(served, served.stack.api("containers"))
+        made = await first.made()
+        await first.logs(made, "x = 1; open('kept.txt', 'w').write('kept')")
+    async with serving(config(), tmp_path / "state") as served:
+        second = Asking(served, served.stack.api("containers"))
+        run = await second.run(made, "print(open('kept.txt').read()); x")
+        assert run.is_fresh and run.logs == "kept\n" and "NameError" in (run.error or "")
+
+
+async def test_the_process_that_was_idle_longest_ends_for_another(can_isolate: None, tmp_path: Path) -> None:
+    async with serving(config(max_running=2), tmp_path) as served:
+        asking = Asking(served, served.stack.api("containers"))
+        first, second, third = [await asking.made() for _ in range(3)]
+        for one in (first, second, third):
+            await asking.logs(one, "x = 1")
+        assert (await asking.run(second, "x")).logs == "1\n"
+        assert (await asking.run(first, "1")).is_fresh
+        busy = [asyncio.create_task(asking.run(one, "import time; time.sleep(2)")) for one in (first, second)]
+        await asking.run(third, "1")
+        await asyncio.gather(*busy)
+
+
+async def test_code_that_finds_no_place_is_told_so(can_isolate: None, tmp_path: Path) -> None:
+    async with serving(config(max_running=1, wait_s=0.1), tmp_path) as served:
+        asking = Asking(served, served.stack.api("containers"))
+        first, second = [await asking.made() for _ in range(2)]
+        await asking.logs(first, "1")
+        busy = asyncio.create_task(asking.run(first, "import time; time.sleep(3)"))
+        await asyncio.sleep(0)
+        while not adapter_of(served.stack, "containers")._processes.is_used(first):
+            await asyncio.sleep(0)
+        with pytest.raises(RateLimited, match="1 containers run code"):
+            await asking.run(second, "1")
+        await busy
+
+
+async def test_deleting_ends_what_runs(containers: Asking) -> None:
+    made = await containers.made()
+    await containers.logs(made, "1")
+    busy = asyncio.create_task(containers.run(made, "while True: pass"))
+    while not adapter_of(containers.served.stack, "containers")._processes.is_used(made):
+        await asyncio.sleep(0)
+    assert (await containers.ask("DELETE", f"/{made}")).status == 200
+    async with asyncio.timeout(10):
+        await asyncio.gather(busy, return_exceptions=True)
+    assert not (adapter_of(containers.served.stack, "containers")._folders / made).exists()
+
+
+async def test_both_versions_of_the_route_are_served(containers: Asking) -> None:
+    answered = await containers.served.client.get(CONTAINERS.replace("/v1/", "/v1alpha/"))
+    assert answered.status == 200
