@@ -182,7 +182,9 @@ def test_a_vector_database_is_named_in_its_own_folder_alone(spec: Spec) -> None:
 @pytest.mark.parametrize("spec", discovery.specs(), ids=spec_id)
 def test_packages_are_requirements_with_a_bound(spec: Spec) -> None:
     for package in spec.packages:
-        assert re.fullmatch(r"[A-Za-z0-9._-]+(\[[\w,-]+\])?(==|>=|~=)[\w.*,<>=!~]+( --no-deps)?", package), package
+        assert re.fullmatch(
+            r"[A-Za-z0-9._-]+(\[[\w,-]+\])?(==|>=|~=)[\w.*,<>=!~]+(; sys_platform == '\w+')?( --no-deps)?", package
+        ), package
 
 
 def test_a_provider_that_imports_the_engine_names_torch() -> None:

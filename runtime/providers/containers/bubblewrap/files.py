@@ -38,7 +38,8 @@ class ContainerFiles:
         return row
 
     async def follow(self, container_id: str, folder: Folder, *, source: str = "assistant") -> list[Row]:
-        """Bring the rows up to what is in the folder. Returns those that are new or have changed. Raises Unavailable.
+        """Bring the rows up to what is in the folder. Returns those that are new or have changed. Raises NotFound for a
+        container that is deleted meanwhile, Unavailable.
 
         source: who has made these.
         """

