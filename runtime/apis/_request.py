@@ -32,7 +32,8 @@ class Registered(Protocol):
     """A resource as the table of its kind knows it.
 
     id: the name to ask for; provider_resource_id: its owner's own name for it; kind: its sort, such as `llm` of models;
-    created: seconds since 1970; facts: what its kind says beyond that, such as `params`.
+    source: who named it: the `config` is trusted, what a user `registered` is not; created: seconds since 1970; facts:
+    what its kind says beyond that, such as `params`.
     """
 
     @property
@@ -43,6 +44,8 @@ class Registered(Protocol):
     def provider_resource_id(self) -> str: ...
     @property
     def kind(self) -> str: ...
+    @property
+    def source(self) -> str: ...
     @property
     def metadata(self) -> Mapping[str, Any]: ...
     @property

@@ -150,6 +150,11 @@ class McpServer(Request):
     authorization: str | None = Field(
         None, repr=False, description="A token that is sent to it, without `Bearer`. Default: none."
     )
+    is_configured: bool = Field(
+        False,
+        description="Whether the run config says where `url` leads, so that it may be on this machine. Default: a user"
+        " says it.",
+    )
 
 
 class CallServerToolRequest(McpServer):
@@ -277,4 +282,4 @@ CONNECTOR = Resource(
     configured=ConfiguredConnector,
     shown=shown_connector,
 )
-API = Api("connectors", Connectors, resource=CONNECTOR)
+API = Api("connectors", Connectors, resource=CONNECTOR, offered_with=("inference",))

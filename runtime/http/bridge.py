@@ -1,9 +1,10 @@
 """A vendor's SDK over our own connections: transports for httpx and httpx2 that send through an `HttpClient`.
 
 The SDK's requests use the provider's network settings, authentication and transport (also recordings), and both bodies
-stream. The SDK sees every status itself, except a redirection, which is an error, since our key would be sent along. It
-gets httpx's own errors; `cause_of` finds our error behind one. Turn off its retries (`max_retries=0`), so that a POST
-is sent once. Only this module imports httpx or httpx2, and only when a function needs it.
+stream. The SDK sees every status itself, except a redirection, which is an error unless the caller wants it, since our
+key would be sent along. It gets httpx's own errors; `cause_of` finds our error behind one. Turn off its retries
+(`max_retries=0`), so that a POST is sent once. Only this module imports httpx or httpx2, and only when a function needs
+it; beside it, the provider whose SDK has httpx2 in its interface (`connectors`).
 """
 
 from __future__ import annotations
@@ -35,11 +36,13 @@ def httpx_transport(client: HttpClient) -> httpx.AsyncBaseTransport:
     return transport
 
 
-def httpx2_transport(client: HttpClient) -> httpx2.AsyncBaseTransport:
-    """For `httpx2.AsyncClient(transport=...)`, the `http_client` of the OpenAI SDK since version 3."""
+def httpx2_transport(client: HttpClient, *, redirects: bool = False) -> httpx2.AsyncBaseTransport:
+    """For `httpx2.AsyncClient(transport=...)`, the `http_client` of the OpenAI SDK since version 3. redirects: whether
+    the SDK sees redirections.
+    """
     import httpx2
 
-    transport: httpx2.AsyncBaseTransport = _transport_of(httpx2)(client)
+    transport: httpx2.AsyncBaseTransport = _transport_of(httpx2)(client, redirects=redirects)
     return transport
 
 
@@ -58,12 +61,13 @@ def _transport_of(library: ModuleType) -> Any:
     """The transport's class for httpx or httpx2, which have the same interface."""
 
     class Transport(library.AsyncBaseTransport):  # type: ignore[misc,name-defined]  # a module that is known when called
-        def __init__(self, client: HttpClient) -> None:
+        def __init__(self, client: HttpClient, *, redirects: bool = False) -> None:
             self._client = client
+            self._redirects = redirects
 
         async def handle_async_request(self, request: Any) -> Any:
             try:
-                exchange = await self._client.exchange(await _outgoing(request, library))
+                exchange = await self._client.exchange(await _outgoing(request, library), redirects=self._redirects)
             except UpstreamError as error:
                 raise _their_error(library, error, request) from error
             return library.Response(exchange.status, headers=_headers(exchange), stream=Body(exchange, request))

@@ -32,7 +32,8 @@ class Connections:
         self.provider_id = provider_id
         self.network = network
         self._only_public = only_public
-        self._others: list[Connections] = []
+        self._others: set[Connections] = set()
+        self._made_from: Connections | None = None
         self.failed_calls = 0
         self._unreachable_since: dict[str, float] = {}  # by server
         self.headers: dict[str, str] = {}
@@ -67,11 +68,17 @@ class Connections:
             self.transport = LiveTransport(self.provider_id, self.network, only_public=self._only_public)
         return self.transport
 
-    def for_others(self, *, only_public: bool) -> Connections:
-        """Connections to servers that are not the provider's, closed with these: without the headers of its config."""
+    def for_others(self, *, only_public: bool, called: str = "") -> Connections:
+        """Connections to servers that are not the provider's, closed with these if not before: without the headers of
+        its config. called: what messages call these servers; empty for the provider's id. Raises Unavailable once these
+        are closed.
+        """
+        if self._is_closed:
+            raise Unavailable(f"provider `{self.provider_id}` was stopped")
         network = None if self.network is None else self.network.model_copy(update={"headers": {}})
-        made = Connections(self.provider_id, network, self.transport, only_public=only_public)
-        self._others.append(made)
+        made = Connections(called or self.provider_id, network, self.transport, only_public=only_public)
+        made._made_from = self
+        self._others.add(made)
         return made
 
     def answered(self, url: str) -> None:
@@ -110,8 +117,10 @@ class Connections:
     async def close(self) -> None:
         """End running calls. No request can be sent after this."""
         self._is_closed = True
-        for others in self._others:
+        for others in list(self._others):
             await others.close()
+        if self._made_from is not None:
+            self._made_from._others.discard(self)
         transport, self.transport = self.transport, None
         if transport is not None:
             await transport.close()

@@ -7,6 +7,7 @@ HTTP library.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Annotated, Any, Self
 
 from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, field_validator, model_validator
@@ -18,6 +19,16 @@ from runtime.http.tls import File, Settings, TlsSettings, none_for_empty
 
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _OUR_HEADERS = {"content-length", "transfer-encoding", "connection"}
+
+
+def sendable(headers: Mapping[str, SecretStr]) -> dict[str, SecretStr]:
+    """The headers with names in lower case. Raises ValueError for an invalid one, without quoting its value."""
+    for name, value in headers.items():
+        if not _HEADER_NAME.fullmatch(name) or name.lower() in _OUR_HEADERS:
+            raise ValueError(f"`{name}` cannot be set as a header")
+        if not (value.get_secret_value().isascii() and value.get_secret_value().isprintable()):
+            raise ValueError(f"the value of `{name}` contains a special character, such as a line break")
+    return {name.lower(): value for name, value in headers.items()}
 
 
 def _proxy(value: Any) -> Any:
@@ -188,10 +199,4 @@ class Network(Settings):
     @field_validator("headers", mode="after")
     @classmethod
     def _can_be_sent(cls, headers: dict[str, SecretStr]) -> dict[str, SecretStr]:
-        """Names in lower case. Raises ValueError for an invalid header."""
-        for name, value in headers.items():
-            if not _HEADER_NAME.fullmatch(name) or name.lower() in _OUR_HEADERS:
-                raise ValueError(f"`{name}` cannot be set as a header")
-            if not (value.get_secret_value().isascii() and value.get_secret_value().isprintable()):
-                raise ValueError(f"the value of `{name}` contains a special character, such as a line break")
-        return {name.lower(): value for name, value in headers.items()}
+        return sendable(headers)

@@ -87,7 +87,7 @@ ONLY_IN = {
     "yarl": ("runtime.http.live",),
     "asyncpg": ("runtime.storage.postgres",),
     "httpx": ("runtime.http.bridge",),
-    "httpx2": ("runtime.http.bridge",),
+    "httpx2": ("runtime.http.bridge", "runtime.providers.connectors.builtin"),
     "requests": (),
     "openai": (),
     "duckdb": (

@@ -1,0 +1,77 @@
+"""Addresses that users give: whether this machine may ask what lies there.
+
+This machine reaches more than its users do: its own services, private networks, what a cloud tells its machines about
+themselves. So a name is looked up and each of its addresses must be public; a client made by `for_others` then connects
+only to addresses that are (`live/public.py`), whatever a second look-up says. Behind a proxy, which looks up names
+itself, what it reaches is its own rule; addresses that are not public by themselves are refused there too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from urllib.parse import quote, urlsplit
+
+from runtime.addresses import PORTS, is_local, is_public, place_of
+from runtime.errors import RequestError
+from runtime.http.network import Network
+from runtime.http.proxies import proxy_for
+
+_KEPT = "%/:=&?~+!$,;'@()*"
+"""Characters of paths and queries that stay as they are."""
+
+
+async def checked_address(url: str, *, network: Network | None, allow_private: bool) -> str:
+    """The address, made anew of its parts, so that nobody reads it otherwise than it was checked.
+
+    network: the settings of the client that will ask. allow_private: whether it may lead to this machine and to private
+    networks. Raises RequestError for what is no address, for one that is not public, and for a name that is not known.
+    """
+    address, host, is_proxied = _parsed(url, network)
+    if allow_private:
+        return address
+    if is_local(host) or is_public(host) is False:
+        raise _not_public(url)
+    if not is_proxied and is_public(host) is None:
+        loop = asyncio.get_running_loop()
+        try:
+            found = await loop.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+        except OSError as error:
+            raise unreadable(url, error.strerror or "its name is not known") from None
+        if not all(is_public(str(one[4][0])) for one in found):
+            raise _not_public(url)
+    return address
+
+
+def unreadable(url: str, reason: str) -> RequestError:
+    return RequestError(f"`{place_of(url)[:200]}` cannot be read: {reason}", code="address_unreadable")
+
+
+def _parsed(url: str, network: Network | None) -> tuple[str, str, bool]:
+    """The address, its host, and whether a proxy leads there."""
+    try:
+        parts = urlsplit(url.strip())
+        port = parts.port
+        host = (parts.hostname or "").encode("idna").decode()
+    except ValueError:  # an invalid port, half an IPv6 address, a name that is none
+        raise _no_address(url) from None
+    if parts.scheme not in PORTS or not host or parts.username is not None:
+        raise _no_address(url)
+    shown = f"[{host}]" if ":" in host else host
+    place = shown if port is None else f"{shown}:{port}"
+    query = f"?{quote(parts.query, safe=_KEPT)}" if parts.query else ""
+    made = f"{parts.scheme}://{place}{quote(parts.path, safe=_KEPT) or '/'}{query}"
+    settings = network.proxy if network is not None else None
+    return made, host, bool(proxy_for(parts.scheme, host, port, settings).url)
+
+
+def _no_address(url: str) -> RequestError:
+    return RequestError(
+        f"`{place_of(url)[:200]}` is not an address that can be read",
+        hint="give one that begins with `https://` or `http://`, without user and password",
+        code="invalid_address",
+    )
+
+
+def _not_public(url: str) -> RequestError:
+    return RequestError(f"`{place_of(url)[:200]}` is not a public address", code="address_not_allowed")

@@ -1,0 +1,114 @@
+"""Connectors over the official MCP SDK: sessions, lists of tools and credentials in one place."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Hashable, Sequence
+
+from runtime.apis.connectors import (
+    CallServerToolRequest,
+    Connector,
+    ConnectorRequest,
+    ConnectorTool,
+    ConnectorToolRequest,
+    ConnectorTools,
+    McpServer,
+    ToolOutcome,
+    shown_connector,
+)
+from runtime.context import warn
+from runtime.errors import NotFound, StackError, did_you_mean
+from runtime.provider import ProviderContext
+from runtime.providers.connectors.builtin.config import ClientCredentials, ConnectorsConfig, TokenExchange
+from runtime.providers.connectors.builtin.identities import AskedAs, Identities
+from runtime.providers.connectors.builtin.outcomes import outcome_of
+from runtime.providers.connectors.builtin.pool import Pool, key_of
+from runtime.providers.connectors.builtin.servers import Server, named_server, server_of
+from runtime.providers.connectors.builtin.tokens import Tokens
+from runtime.providers.connectors.builtin.tool_lists import ToolLists
+
+_MOST_KNOWN = 1024
+
+
+class BuiltinConnectors:
+    def __init__(self, config: ConnectorsConfig, context: ProviderContext) -> None:
+        self._config = config
+        self._lists = ToolLists(config)
+        self.pool = Pool(context.http, config, changed=self._lists.changed)
+        tokens = {
+            name: Tokens(name, identity, context.http)
+            for name, identity in config.identities.items()
+            if isinstance(identity, ClientCredentials | TokenExchange)
+        }
+        self._identities = Identities(config.identities, tokens, provider_id=context.provider_id)
+        self._known: OrderedDict[Hashable, tuple[str, str]] = OrderedDict()
+
+    async def stop(self) -> None:
+        await self.pool.close()
+
+    async def get_connector(self, request: ConnectorRequest) -> Connector:
+        """A connector whose server cannot be asked now is shown with a warning, since it is registered all the same."""
+        assert request.resource is not None, "it is routed by its connector"
+        name = version = None
+        try:
+            server = server_of(request.resource)
+            name, version = await self._introduced(server, self._identities.of(server))
+        except StackError as error:
+            warn(error.message)
+        return shown_connector(request.resource, name=name, version=version)
+
+    async def list_connector_tools(self, request: ConnectorRequest) -> ConnectorTools:
+        assert request.resource is not None, "it is routed by its connector"
+        server = server_of(request.resource)
+        return ConnectorTools(data=await self._lists.of(self.pool, server, self._identities.of(server)))
+
+    async def get_connector_tool(self, request: ConnectorToolRequest) -> ConnectorTool:
+        assert request.resource is not None, "it is routed by its connector"
+        server = server_of(request.resource)
+        return await self._tool(server, self._identities.of(server), request.tool_name)
+
+    async def list_server_tools(self, request: McpServer) -> ConnectorTools:
+        server = named_server(request)
+        return ConnectorTools(data=await self._lists.of(self.pool, server, self._identities.of(server, request)))
+
+    async def call_server_tool(self, request: CallServerToolRequest) -> ToolOutcome:
+        server = named_server(request)
+        asked_as = self._identities.of(server, request)
+        name = (await self._tool(server, asked_as, request.tool_name)).name
+        result, trial = await self.pool.asked(
+            server, asked_as, lambda session: session.called(name, request.arguments), repeats=False
+        )
+        return outcome_of(result, trial, limit_bytes=self._config.max_result_bytes)
+
+    async def _tool(self, server: Server, asked_as: AskedAs, name: str) -> ConnectorTool:
+        """Raises NotFound for a tool that the server does not have, or that may not be called."""
+        tools = await self._lists.of(self.pool, server, asked_as)
+        if (found := _named(tools, name)) is not None:
+            return found
+        if server.allows(name):
+            tools = await self._lists.of(self.pool, server, asked_as, anew=True)
+            if (found := _named(tools, name)) is not None:
+                return found
+        raise NotFound(
+            f"MCP server `{server.label}` has no tool `{name}`",
+            hint=did_you_mean(name, [tool.name for tool in tools]),
+            param="tool_name",
+        )
+
+    async def _introduced(self, server: Server, asked_as: AskedAs) -> tuple[str, str]:
+        """What a server calls itself, and its version."""
+        key = key_of(server, asked_as)
+        if key not in self._known:
+
+            async def info(session: object) -> tuple[str, str]:
+                found = session.info  # type: ignore[attr-defined]
+                return (found.name, found.version) if found is not None else ("", "")
+
+            self._known[key] = await self.pool.asked(server, asked_as, info, repeats=True)
+            while len(self._known) > _MOST_KNOWN:
+                self._known.popitem(last=False)
+        return self._known[key]
+
+
+def _named(tools: Sequence[ConnectorTool], name: str) -> ConnectorTool | None:
+    return next((tool for tool in tools if tool.name == name), None)

@@ -1,0 +1,76 @@
+"""The tools of servers as they were last listed: one round for all who ask at the same time, none while it is fresh."""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+
+from runtime.apis.connectors import ConnectorTool
+from runtime.providers.connectors.builtin.config import ConnectorsConfig
+from runtime.providers.connectors.builtin.identities import AskedAs
+from runtime.providers.connectors.builtin.pool import Pool, key_of
+from runtime.providers.connectors.builtin.rounds import Rounds
+from runtime.providers.connectors.builtin.servers import Server
+
+_MOST_LISTS = 512
+_JUST_NOW_S = 1.0
+"""A list of this age is not asked for again because of a name that is not in it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Listed:
+    tools: Sequence[ConnectorTool]
+    at: float
+
+
+class ToolLists:
+    def __init__(self, config: ConnectorsConfig) -> None:
+        self._config = config
+        self._kept: OrderedDict[Hashable, _Listed] = OrderedDict()
+        self._rounds: Rounds[Sequence[ConnectorTool]] = Rounds()
+
+    def changed(self, key: Hashable) -> None:
+        """The tools of a server have changed: what is listed, or being listed, is old."""
+        self._kept.pop(key, None)
+        self._rounds.forget(key)
+
+    async def of(self, pool: Pool, server: Server, asked_as: AskedAs, *, anew: bool = False) -> list[ConnectorTool]:
+        """The tools that may be called. anew: whether a list is too old that was not made just now."""
+        key = key_of(server, asked_as)
+        kept = self._kept.get(key)
+        age_s = _JUST_NOW_S if anew else self._config.tools_max_age_s
+        if kept is not None and time.monotonic() - kept.at < age_s:
+            self._kept.move_to_end(key)
+            tools = kept.tools
+        else:
+            tools = await self._rounds.of(key, lambda: self._listed(pool, server, asked_as, key))
+        return [tool for tool in tools if server.allows(tool.name)]
+
+    async def _listed(self, pool: Pool, server: Server, asked_as: AskedAs, key: Hashable) -> Sequence[ConnectorTool]:
+        found = await pool.asked(server, asked_as, lambda session: session.listed(), repeats=True)
+        tools = [self._shown(tool) for tool in found]
+        if self._rounds.is_current(key):
+            self._kept[key] = _Listed(tools=tools, at=time.monotonic())
+            self._kept.move_to_end(key)
+            while len(self._kept) > _MOST_LISTS:
+                self._kept.popitem(last=False)
+        return tools
+
+    def _shown(self, tool: object) -> ConnectorTool:
+        """tool: one of the SDK's, whose names on the wire are ours but for their spelling."""
+        given = tool.model_dump(mode="json", exclude_none=True)  # type: ignore[attr-defined]
+        longest = self._config.max_description_chars
+        description = given.get("description")
+        if description is not None and len(description) > longest:
+            description = f"{description[:longest]}… (cut off)"
+        annotations = tool.annotations  # type: ignore[attr-defined]
+        return ConnectorTool(
+            name=given["name"],
+            title=given.get("title"),
+            description=description,
+            input_schema=given["input_schema"],
+            output_schema=given.get("output_schema"),
+            annotations=annotations and annotations.model_dump(mode="json", by_alias=True, exclude_none=True),
+        )

@@ -1,0 +1,12 @@
+"""Tools of MCP servers: https://modelcontextprotocol.io."""
+
+from runtime.spec import remote
+
+SPEC = remote(
+    "model-context-protocol",
+    summary="Tools of MCP servers, each server a tool group",
+    adapter=".adapter:McpTools",
+    needs=("connectors",),
+    evidence="live",
+    evidence_note="servers of the official SDK, and the reference servers of npm",
+)
