@@ -6,8 +6,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import json
 import socket
+import warnings
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -86,8 +88,13 @@ async def mcp_server(
         yield running
     finally:
         server.should_exit = True
-        with contextlib.suppress(asyncio.CancelledError):
+        with warnings.catch_warnings(), contextlib.suppress(asyncio.CancelledError):
+            warnings.simplefilter("ignore", ResourceWarning)  # the SDK's server does not close all that a client left
             await serving
+            async with asyncio.timeout(10):
+                while running.open_streams:
+                    await asyncio.sleep(0.005)
+            gc.collect()
 
 
 def _server(running: RunningMcp, name: str, first: str) -> MCPServer:

@@ -29,6 +29,7 @@ def ids(planned: Plan, api: str) -> list[str]:
 def test_a_small_config_gets_what_comes_with_it() -> None:
     planned = plan(run_config(openai_at("http://localhost:1/v1")))
     assert sorted(planned.apis) == [
+        "connectors",
         "containers",
         "conversations",
         "inference",
