@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 from websockets.asyncio.client import connect
 
 from tests.conformance.responses.asking import TIME, WEATHER, Asking, Json
+from tests.conformance.responses.mcp_asking import mcp
 from tests.conformance.responses.ways import ByBareItems, ByConversation, ById, ByItems, ByReferences, BySocket, Talk
 from tests.support.raw_http import Listening
 from tests.support.stacks import Served
 from tests.support.upstream import Upstream
-from tests.support.upstream.scripted import Said
+from tests.support.upstream.scripted import Said, says
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -41,23 +42,32 @@ MESSAGE = st.builds(
 )
 PIECES = st.lists(TEXT, max_size=3)
 CALL = st.builds(lambda name, city: (name, msgspec.json.encode({"city": city}).decode()),
-    st.sampled_from(["get_weather", "get_time"]), TEXT)  # fmt: skip
+    st.sampled_from(["get_weather", "get_time", "forecast", "book"]), TEXT)  # fmt: skip
+MCP = mcp(require_approval={"never": {"read_only": True}})
+ANSWER = st.builds(lambda approve, reason: {"type": "mcp_approval_response", "approve": approve, "reason": reason},
+    st.booleans(), st.one_of(st.none(), TEXT))  # fmt: skip
 
 
 @st.composite
 def conversations(draw: st.DrawFn) -> list[tuple[list[Json], Json, Said]]:
-    """Turns: the items that the caller adds, other fields of the request, and what the model says to that."""
+    """Turns: the items that the caller adds, other fields of the request, and what the model says to that. Of the calls
+    that the model makes, the caller runs some, has to allow others, and knows nothing of yet others.
+    """
     turns = []
-    called: list[str] = []
+    answers: list[Json] = []
     for number in range(draw(st.integers(2, 4))):
-        outputs = [
-            {"type": "function_call_output", "call_id": id, "output": draw(st.one_of(TEXT, PARTS))} for id in called
+        messages = draw(st.lists(MESSAGE, min_size=0 if answers else 1, max_size=2))
+        made = {f"call_{number}_{place}": call for place, call in enumerate(draw(st.lists(CALL, max_size=3)))}
+        fields = {"tools": [WEATHER, TIME, MCP]} | draw(st.sampled_from([{}, {"instructions": "Be brief"}]))
+        turns.append(([*answers, *messages], fields, _said(draw, made)))
+        answers = [
+            {"type": "function_call_output", "call_id": id, "output": draw(st.one_of(TEXT, PARTS))}
+            for id, (name, _) in made.items()
+            if name.startswith("get_")
         ]
-        messages = draw(st.lists(MESSAGE, min_size=0 if called else 1, max_size=2))
-        calls = draw(st.lists(CALL, max_size=2))
-        called = [f"call_{number}_{place}" for place in range(len(calls))]
-        fields = {"tools": [WEATHER, TIME]} | draw(st.sampled_from([{}, {"instructions": "Be brief"}]))
-        turns.append(([*outputs, *messages], fields, _said(draw, dict(zip(called, calls, strict=True)))))
+        to_allow = sum(name == "book" for name, _ in made.values())
+        answers += [draw(ANSWER) | {"approval_request_id": place} for place in range(to_allow)]
+        answers = draw(st.permutations(answers))
     return turns
 
 
@@ -90,8 +100,8 @@ async def test_every_way_of_continuing_gives_the_same_prompt(
             prompts = {}
             for way in ways:
                 way.streams = data.draw(st.booleans())
-                asking.says(said)
-                await way.turn(items, fields)
+                asking.says(said, says("After what a server gave back"))
+                await way.turn(way.answering(items), fields)
                 sent = msgspec.json.decode(vendor.calls("/chat/completions")[-1].raw, type=dict[str, msgspec.Raw])
                 prompts[type(way).__name__] = bytes(sent["messages"])
             assert len(set(prompts.values())) == 1, prompts

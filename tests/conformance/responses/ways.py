@@ -43,21 +43,32 @@ class Talk:
 
 @dataclass
 class Way(ABC):
-    """A conversation. streams: whether the next response is asked for as a stream."""
+    """A conversation. streams: whether the next response is asked for as a stream. to_allow: the ids of the items of
+    the last one that ask whether a call may be made.
+    """
 
     asking: Asking
     streams: bool = False
+    to_allow: list[str] = field(default_factory=list)
 
     @abstractmethod
     async def turn(self, items: list[Json], fields: Json) -> None:
         """Go on with these items."""
 
+    def answering(self, items: list[Json]) -> list[Json]:
+        """The items, in which answers name what they allow by its place, with the ids that these have here."""
+        place = "approval_request_id"
+        return [{**item, place: self.to_allow[item[place]]} if place in item else item for item in items]
+
     async def ask(self, items: list[Json], **fields: Any) -> Json:
         """The response."""
         if self.streams:
-            response: Json = (await self.asking.streamed(items, **fields))[-1]["response"]
-            return response
-        return await self.asking.whole(items, **fields)
+            return self.remember((await self.asking.streamed(items, **fields))[-1]["response"])
+        return self.remember(await self.asking.whole(items, **fields))
+
+    def remember(self, response: Json) -> Json:
+        self.to_allow = [item["id"] for item in response["output"] if item["type"] == "mcp_approval_request"]
+        return response
 
 
 @dataclass
@@ -127,10 +138,12 @@ class BySocket(Way):
     async def turn(self, items: list[Json], fields: Json) -> None:
         assert self.talk is not None
         events = await self.talk.turn(items, previous_response_id=self.previous, store=self.streams, **fields)
-        self.previous = events[-1]["response"]["id"]
+        self.previous = self.remember(events[-1]["response"])["id"]
 
 
 def _bare(item: Json) -> Json:
+    if item["type"] == "mcp_approval_request":  # its answer names it
+        return item
     kept = {name: value for name, value in item.items() if name not in ("id", "status")}
     if item["type"] == "reasoning":
         return kept | {"content": None}

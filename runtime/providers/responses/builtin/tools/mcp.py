@@ -151,9 +151,9 @@ def _shown(tool: ConnectorTool) -> Json:
 
 
 def _allowed(asked: Asked, label: str, functions: dict[str, Function]) -> list[ToRun]:
-    """The calls of this server that the caller has allowed now."""
+    """The calls of this server that the caller has allowed now. Their ids are those of no others."""
     found = []
-    for one in asked.approved:
+    for number, one in enumerate(asked.approved):
         if one.label != label:
             continue
         function = functions.get(one.name)
@@ -163,6 +163,7 @@ def _allowed(asked: Asked, label: str, functions: dict[str, Function]) -> list[T
                 hint="leave out the answer, or answer that it is not allowed",
                 param="input",
             )
-        call = Call(given=one.id, name=one.name, index=None, id=one.id, allowed_by=one.id, parts=[one.arguments])
+        id = f"call_allowed_{number}"
+        call = Call(given=id, name=one.name, index=None, id=id, allowed_by=one.id, parts=[one.arguments])
         found.append(ToRun(call=call, tool=function.tool))
     return found
