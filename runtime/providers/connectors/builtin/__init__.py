@@ -7,7 +7,7 @@ SPEC = inline(
     summary="MCP servers over streamable HTTP, SSE and stdio",
     adapter=".adapter:BuiltinConnectors",
     config=".config:ConnectorsConfig",
-    packages=("mcp>=2.3,<3",),
+    packages=("mcp>=2.3",),
     default=True,
     evidence="live",
     evidence_note="servers of the official SDK, and the reference servers of npm",
