@@ -19,7 +19,15 @@ Json = dict[str, Any]
 ENDS = ("response.completed", "response.incomplete", "response.failed")
 _OWN_REASONS = ("interrupted", "max_infer_iters")
 """Why a response may be incomplete here, for which OpenAI has no word."""
-_OPENAIS_ITEMS = ("file_search_call", "compaction", "mcp_list_tools", "mcp_call", "mcp_approval_request")
+_OPENAIS_ITEMS = (
+    "file_search_call",
+    "web_search_call",
+    "custom_tool_call",
+    "compaction",
+    "mcp_list_tools",
+    "mcp_call",
+    "mcp_approval_request",
+)
 """Items of OpenAI's that Open Responses does not have."""
 _WHOLE_ITEMS = ("compaction", "mcp_list_tools", "mcp_approval_request")
 """Items that have no status."""
@@ -90,6 +98,8 @@ def added_up(events: list[Json]) -> list[Json]:
             part[_DELTAS[kind]] += event["delta"]
             if event.get("logprobs"):
                 part["logprobs"] += event["logprobs"]
+        elif kind == "response.output_text.annotation.added":
+            item["content"][event["content_index"]]["annotations"].append(event["annotation"])
         elif kind in ("response.function_call_arguments.delta", "response.mcp_call_arguments.delta"):
             item["arguments"] += event["delta"]
     return output

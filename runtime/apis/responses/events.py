@@ -7,6 +7,7 @@
             refusal.delta*, refusal.done in the place of output_text; reasoning_text.delta*, .done for thoughts
             function_call_arguments.delta*, function_call_arguments.done
             file_search_call.in_progress, .searching, .completed
+            web_search_call.in_progress, .searching, .completed
             mcp_list_tools.in_progress, .completed
             mcp_call.in_progress, mcp_call_arguments.delta, .done, mcp_call.completed or .failed
         output_item.done
@@ -25,6 +26,7 @@ from pydantic import Field, RootModel
 from runtime.apis.responses.event_fields import Event, OfItem
 from runtime.apis.responses.mcp_events import McpEvent
 from runtime.apis.responses.response import ResponseObject
+from runtime.apis.responses.web_search import WebSearchEvent
 from runtime.errors import StackError
 from runtime.sse import Json
 
@@ -267,6 +269,7 @@ _Any = (
     | FileSearchCallInProgress
     | FileSearchCallSearching
     | FileSearchCallCompleted
+    | WebSearchEvent
     | CompactionCompacting
     | McpEvent
     | ErrorEvent

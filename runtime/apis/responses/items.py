@@ -18,6 +18,7 @@ from runtime.apis.inference._shared import OPEN
 from runtime.apis.responses.content import InputContent, MessageContent, ReasoningText, SummaryText
 from runtime.apis.responses.item_fields import ID, STATUS, ItemStatus
 from runtime.apis.responses.mcp_items import McpApprovalRequest, McpApprovalResponse, McpCall, McpListTools
+from runtime.apis.responses.web_search import WebSearchCall
 
 
 class Message(TypedDict, total=False):
@@ -122,6 +123,7 @@ KINDS = (
     "function_call",
     "function_call_output",
     "file_search_call",
+    "web_search_call",
     "mcp_list_tools",
     "mcp_call",
     "mcp_approval_request",
@@ -163,6 +165,7 @@ Item = Annotated[
     | Annotated[FunctionCall, Tag("function_call")]
     | Annotated[FunctionCallOutput, Tag("function_call_output")]
     | Annotated[FileSearchCall, Tag("file_search_call")]
+    | Annotated[WebSearchCall, Tag("web_search_call")]
     | Annotated[McpListTools, Tag("mcp_list_tools")]
     | Annotated[McpCall, Tag("mcp_call")]
     | Annotated[McpApprovalRequest, Tag("mcp_approval_request")]

@@ -16,6 +16,7 @@ from runtime.apis._request import AT_ONCE
 from runtime.apis.inference._shared import OPEN
 from runtime.apis.inference.tool_use import FunctionDefinition
 from runtime.apis.responses.mcp_tool import McpChoice, McpTool
+from runtime.apis.responses.web_search import WebSearchChoice, WebSearchTool
 from runtime.apis.vector_stores.filters import Filters
 from runtime.apis.vector_stores.search import RankingOptions
 
@@ -46,6 +47,21 @@ class FileSearchTool(TypedDict, total=False):
     ]
 
 
+class ToolElsewhere(TypedDict, total=False):
+    """A kind of tool that OpenAI has and this server does not: refused."""
+
+    __pydantic_config__ = OPEN  # type: ignore[misc]
+    type: Required[
+        Annotated[
+            Literal[
+                "image_generation", "computer", "computer_use", "computer_use_preview", "local_shell", "shell",
+                "apply_patch",
+            ],
+            Field(description="The kind."),
+        ]
+    ]  # fmt: skip
+
+
 def _of_this_api(tool: Any) -> Any:
     if isinstance(tool, dict) and isinstance(tool.get("function"), dict) and "name" not in tool:
         message = "the members of `function` stand beside `type` here, unlike in chat completions"
@@ -54,7 +70,7 @@ def _of_this_api(tool: Any) -> Any:
 
 
 _Function = Annotated[FunctionTool, BeforeValidator(_of_this_api)]
-Tool = Annotated[_Function | FileSearchTool | McpTool, Field(discriminator="type")]
+Tool = Annotated[_Function | FileSearchTool | WebSearchTool | McpTool | ToolElsewhere, Field(discriminator="type")]
 Tools = Annotated[list[Tool], AT_ONCE]
 
 
@@ -96,5 +112,7 @@ class AllowedTools(TypedDict, total=False):
 
 ToolChoice = (
     Literal["none", "auto", "required"]
-    | Annotated[FunctionChoice | FileSearchChoice | McpChoice | AllowedTools, Field(discriminator="type")]
+    | Annotated[
+        FunctionChoice | FileSearchChoice | WebSearchChoice | McpChoice | AllowedTools, Field(discriminator="type")
+    ]
 )

@@ -18,6 +18,7 @@ _PREFIX = {
     "mcp_call": "mcp_",
     "mcp_approval_request": "mcpr_",
     "mcp_approval_response": "mcpa_",
+    "web_search_call": "ws_",
     "compaction": "cmp_",
 }
 

@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtime.providers.responses.builtin.citations import Citations, Marked, Source
+from runtime.providers.responses.builtin.citations import Citations, FileSource, Marked, PageSource
 
 
 def citations() -> Citations:
     found = Citations()
-    assert found.mark(Source("file-a", "a.pdf", 3)) == "\u30101\u3011"
-    assert found.mark(Source("file-b", "b.txt")) == "\u30102\u3011"
-    assert found.mark(Source("file-a", "a.pdf", 3)) == "\u30101\u3011"
+    assert found.mark(FileSource("file-a", "a.pdf", 3)) == "\u30101\u3011"
+    assert found.mark(FileSource("file-b", "b.txt")) == "\u30102\u3011"
+    assert found.mark(FileSource("file-a", "a.pdf", 3)) == "\u30101\u3011"
     return found
 
 
@@ -73,3 +73,37 @@ def test_it_is_the_same_however_it_is_cut(words: list[str], data: st.DataObject)
     cuts = sorted(data.draw(st.lists(st.integers(0, len(text)), max_size=6)))
     pieces = [text[begin:end] for begin, end in zip([0, *cuts], [*cuts, len(text)], strict=True)]
     assert shown(pieces) == shown([text])
+
+
+PAGE_MARK, OTHER_MARK = "\u30101\u3011", "\u30102\u3011"
+
+
+@pytest.mark.parametrize(
+    ("written", "cited"),
+    [
+        (f"It is fast {PAGE_MARK}.", ["It is fast"]),
+        (f"One. Two is fast.{PAGE_MARK}", ["Two is fast."]),
+        (f"It runs 3.5 km {PAGE_MARK}{OTHER_MARK}. So.", ["It runs 3.5 km", "It runs 3.5 km"]),
+        (f"Fast {PAGE_MARK}, and shy {OTHER_MARK}.", ["Fast", "and shy"]),
+        (f"Fast.{PAGE_MARK} Shy.{OTHER_MARK}", ["Fast.", "Shy."]),
+        (f"Head\n- fast {PAGE_MARK}\n- shy {OTHER_MARK}", ["- fast", "- shy"]),
+        (f"\u5feb\u3002\u6162{PAGE_MARK}", ["\u6162"]),
+        (f"{PAGE_MARK} Fast", [""]),
+    ],
+)
+@pytest.mark.parametrize("size", [1, 2, 3, 100])
+def test_a_page_is_cited_with_the_statement_that_its_mark_stands_behind(
+    written: str, cited: list[str], size: int
+) -> None:
+    known = Citations()
+    for name in ("a", "b"):
+        known.mark(PageSource(f"https://{name}.test/", name.upper()))
+    marked = Marked(known)
+    pieces = [written[at : at + size] for at in range(0, len(written), size)]
+    found = [one for piece in pieces for one in marked.add(piece)] + marked.end()
+    text = "".join(one for one in found if isinstance(one, str))
+    annotations = [one for one in found if not isinstance(one, str)]
+    assert [text[one["start_index"] : one["end_index"]] for one in annotations] == cited
+    assert annotations[0] | {"start_index": 0, "end_index": 0} == {
+        "type": "url_citation", "url": "https://a.test/", "title": "A", "start_index": 0, "end_index": 0,
+    }  # fmt: skip

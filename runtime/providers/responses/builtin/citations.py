@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from runtime.sse import Json
 
@@ -15,16 +16,42 @@ _OPEN, _CLOSE = "【", "】"
 _LONGEST = 24
 """Of a mark, with what models of OpenAI's add: `【4:0†source】`."""
 _MARK = re.compile(r" ?【(\d{1,6})[^【】]{0,20}】")
+_BETWEEN = re.compile(r"[.!?][\"')\]]*\s+(?=\S)|[\u3002\uff01\uff1f\n]\s*(?=\S)")
+"""What ends a statement that another one follows."""
+_says = re.compile(r"[^\s.,;:!?)\]\u3002\uff01\uff1f]").search
 _UNFINISHED = re.compile(r" ?(?:【[^【】]*)?\Z")
 
 
+class Source(Protocol):
+    """Where something was found. Two that are equal have the same mark."""
+
+    def annotation(self, begin: int, end: int) -> Json:
+        """What a mark of it means. begin, end: the characters of the statement that it stands behind."""
+        ...
+
+
 @dataclass(frozen=True)
-class Source:
-    """Where something was found. page: from 1; None for what has no pages."""
+class FileSource(Source):
+    """A passage of a file. page: from 1; None for what has no pages."""
 
     file_id: str
     filename: str
     page: int | None = None
+
+    def annotation(self, begin: int, end: int) -> Json:
+        cited: Json = {"type": "file_citation", "file_id": self.file_id, "filename": self.filename, "index": end}
+        return cited if self.page is None else cited | {"page": self.page}
+
+
+@dataclass(frozen=True)
+class PageSource(Source):
+    """A page of the web."""
+
+    url: str
+    title: str
+
+    def annotation(self, begin: int, end: int) -> Json:
+        return {"type": "url_citation", "url": self.url, "title": self.title, "start_index": begin, "end_index": end}
 
 
 @dataclass
@@ -43,16 +70,9 @@ class Citations:
         """Whether a source has the mark with this number."""
         return 1 <= number <= len(self.sources)
 
-    def annotation(self, number: int, position: int) -> Json:
-        """What the mark with this number means behind the text's first `position` characters."""
-        source = self.sources[number - 1]
-        cited: Json = {
-            "type": "file_citation",
-            "file_id": source.file_id,
-            "filename": source.filename,
-            "index": position,
-        }
-        return cited if source.page is None else cited | {"page": source.page}
+    def annotation(self, number: int, begin: int, end: int) -> Json:
+        """What the mark with this number means, behind a statement of the text."""
+        return self.sources[number - 1].annotation(begin, end)
 
 
 class Marked:
@@ -61,7 +81,8 @@ class Marked:
     def __init__(self, citations: Citations) -> None:
         self._citations = citations
         self._waiting = ""
-        self._length = 0
+        self._shown: list[str] = []
+        self._begin = self._cited = 0  # where the statement with the last mark begins, and where that mark is
 
     def add(self, piece: str) -> list[str | Json]:
         """The next piece: texts and annotations in their order."""
@@ -83,7 +104,7 @@ class Marked:
             if not self._citations.knows(number := int(match[1])):
                 continue
             self._show(found, text[begin : match.start()])
-            found.append(self._citations.annotation(number, self._length))
+            found.append(self._cite(number))
             begin = match.end()
         self._show(found, text[begin:])
         return found
@@ -91,4 +112,15 @@ class Marked:
     def _show(self, found: list[str | Json], text: str) -> None:
         if text:
             found.append(text)
-            self._length += len(text)
+            self._shown.append(text)
+
+    def _cite(self, number: int) -> Json:
+        """A mark behind the statement that was shown last: its sentence, or what follows the last mark in that."""
+        text = "".join(self._shown)
+        since = text[self._cited :].rstrip()
+        if _says(since):
+            between = [match.end() for match in _BETWEEN.finditer(since)]
+            first = _says(text, self._cited + max(between, default=0))
+            assert first is not None, "what is between statements is followed by something"
+            self._begin, self._cited = first.start(), len(text)
+        return self._citations.annotation(number, self._begin, len(text))

@@ -137,7 +137,8 @@ class Loop:
                 raise
             raise RequestError(
                 f"With what the tools gave back, the conversation is too long for the model: {error.message}",
-                hint="ask for less, as with `max_num_results` of `file_search`, or set `truncation` to `auto`",
+                hint="ask for less, as with `max_num_results` of `file_search` or a low `search_context_size` of"
+                " `web_search`, or set `truncation` to `auto`",
                 code=error.code,
             ) from error
 

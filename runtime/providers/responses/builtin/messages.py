@@ -8,7 +8,7 @@ references.
     function_call_output                                  behind the message with its call, whatever stands between
     mcp_call                                              a call of the assistant's message, and what it gave back
     mcp_approval_response, if it refuses                  the same of the call that was asked for
-    file_search_call                                      nothing: what was found is in the answer after it
+    file_search_call, web_search_call                     nothing: what was found is in the answer after it
     mcp_list_tools, mcp_approval_request                  nothing
     compaction                                            what a system says, first of all, in place of everything
                                                           before it but messages of users, systems and developers

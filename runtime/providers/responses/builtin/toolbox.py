@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 
 from runtime.errors import RequestError
 from runtime.providers.responses.builtin.offering import Asked, Function, Offer, Opening, Tool, ToRun
-from runtime.providers.responses.builtin.tools import file_search, function, mcp
+from runtime.providers.responses.builtin.tools import elsewhere, file_search, function, mcp, web_search
 from runtime.sse import Json
 
 Offering = Callable[[Json, str, Asked], Awaitable[Offer]]
@@ -24,9 +24,23 @@ Offering = Callable[[Json, str, Asked], Awaitable[Offer]]
 OFFERED: Mapping[str, Offering] = {
     "function": function.offer,
     "file_search": file_search.offer,
+    "web_search": web_search.offer,
     "mcp": mcp.offer,
+    **dict.fromkeys(
+        ("image_generation", "computer", "computer_use", "computer_use_preview", "local_shell", "shell", "apply_patch"),
+        elsewhere.offer,
+    ),
 }
-_ONE_EACH = {"file_search": "name all stores in the `vector_store_ids` of one"}
+_SAME = {
+    "web_search_2025_08_26": "web_search",
+    "web_search_preview": "web_search",
+    "web_search_preview_2025_03_11": "web_search",
+}
+"""Other names of a kind."""
+_ONE_EACH = {
+    "file_search": "name all stores in the `vector_store_ids` of one",
+    "web_search": "name all domains in the `filters` of one",
+}
 """Kinds of which a request has one at most, and what to do instead."""
 _UNFIT = re.compile(r"[^a-zA-Z0-9_-]")
 _LONGEST = 64
@@ -58,7 +72,7 @@ class Toolbox:
 
     def meant(self, choice: Json, where: str) -> list[str]:
         """The names of what a part of `tool_choice` means. Raises RequestError if there is nothing of it."""
-        found = [name for name, one in self.functions.items() if one.is_meant(choice)]
+        found = [name for name, one in self.functions.items() if one.is_meant({**choice, "type": _kind_of(choice)})]
         if not found:
             named = choice.get("name") or choice.get("server_label") or choice.get("type") or "nothing"
             raise RequestError(f"`{where}` names `{str(named)[:100]}`, which is not among `tools`", param="tool_choice")
@@ -82,7 +96,7 @@ async def toolbox_of(asked: Asked) -> Toolbox:
 
 def _check(given: Sequence[Json], asked: Asked) -> None:
     """Raises RequestError for a tool that is there twice, and for an allowed call of a server that is not there."""
-    kinds = [tool["type"] for tool in given]
+    kinds = [_kind_of(tool) for tool in given]
     for place, kind in enumerate(kinds):
         if kind in _ONE_EACH and kind in kinds[:place]:
             raise RequestError(f"`tools[{place}]` is a second `{kind}`", hint=_ONE_EACH[kind], param="tools")
@@ -100,7 +114,7 @@ async def _offers(given: Sequence[Json], asked: Asked) -> list[tuple[str, Offer]
     """What each comes to, by its place for messages. Several servers are asked at once."""
 
     def offer(place: int) -> Awaitable[Offer]:
-        return OFFERED[given[place]["type"]](given[place], f"tools[{place}]", asked)
+        return OFFERED[_kind_of(given[place])](given[place], f"tools[{place}]", asked)
 
     places = range(len(given))
     if len({tool.get("server_label") for tool in given} - {None}) < 2:
@@ -132,6 +146,12 @@ def _named(functions: Sequence[tuple[str, Function]]) -> dict[str, Function]:
             )
         named[name] = one
     return named
+
+
+def _kind_of(tool: Json) -> str:
+    """The kind of a tool or of a part of `tool_choice`, whatever it is called there."""
+    kind = tool.get("type")
+    return _SAME.get(kind, kind) if isinstance(kind, str) else ""
 
 
 def _fit(name: str) -> str:

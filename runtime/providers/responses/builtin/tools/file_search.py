@@ -16,7 +16,7 @@ from runtime.apis.vector_stores.search import LONGEST_QUERY, MAX_QUERIES, Search
 from runtime.errors import NotSupported, StackError
 from runtime.providers.responses.builtin.answering import Answering
 from runtime.providers.responses.builtin.calls import Call
-from runtime.providers.responses.builtin.citations import Citations, Source
+from runtime.providers.responses.builtin.citations import Citations, FileSource
 from runtime.providers.responses.builtin.offering import Asked, Function, Offer, Tool
 from runtime.sse import Json, Reply
 
@@ -147,9 +147,9 @@ def _text(hit: Json) -> str:
     return "\n".join(part["text"] for part in hit["content"])
 
 
-def _source(hit: Json) -> Source:
+def _source(hit: Json) -> FileSource:
     metadata: dict[str, Any] = next((part.get("metadata") or {} for part in hit["content"]), {})
-    return Source(file_id=hit["file_id"], filename=hit["filename"], page=metadata.get("page_number"))
+    return FileSource(file_id=hit["file_id"], filename=hit["filename"], page=metadata.get("page_number"))
 
 
 def _result(hit: Json) -> Json:
