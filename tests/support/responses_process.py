@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import json
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -69,6 +69,22 @@ async def _events(answer: aiohttp.ClientResponse) -> AsyncIterator[Json]:
     async for line in answer.content:
         if line.startswith(b"data: "):
             yield json.loads(line.removeprefix(b"data: "))
+
+
+async def listed(server: ServerProcess) -> list[str]:
+    """The status of each response that is kept."""
+    statuses: list[str] = []
+    page = await asked(server, "?limit=100")
+    while page["data"]:
+        statuses += [one["status"] for one in page["data"]]
+        page = await asked(server, f"?limit=100&after={page['last_id']}")
+    return statuses
+
+
+async def until(holds: Callable[[], Any]) -> None:
+    async with asyncio.timeout(LIMIT_S):
+        while not holds():
+            await asyncio.sleep(0.02)
 
 
 def leases_run_out(folder: Path) -> None:

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import aiohttp
 import pytest
 from aiohttp import web
 
 from tests.support.response_streams import events_of
-from tests.support.responses_process import LIMIT_S, MODEL, RESPONSES, Json, asked, running
+from tests.support.responses_process import LIMIT_S, MODEL, RESPONSES, Json, listed, running, until
 from tests.support.server_process import ServerProcess
 from tests.support.upstream import upstream_server
 from tests.support.upstream.scripted import Script, calls, says
@@ -79,22 +77,6 @@ async def loop(server: ServerProcess, caller: int) -> None:
             assert (item["call_id"], item["arguments"]) == (f"call_{turn}", arguments(caller, turn))
             output = {"type": "function_call_output", "call_id": item["call_id"], "output": told(caller, turn + 1)[-1]}
             body |= {"input": [output], "previous_response_id": response["id"]}
-
-
-async def listed(server: ServerProcess) -> list[str]:
-    """The status of each response that is kept."""
-    statuses: list[str] = []
-    page = await asked(server, "?limit=100")
-    while page["data"]:
-        statuses += [one["status"] for one in page["data"]]
-        page = await asked(server, f"?limit=100&after={page['last_id']}")
-    return statuses
-
-
-async def until(holds: Callable[[], Any]) -> None:
-    async with asyncio.timeout(LIMIT_S):
-        while not holds():
-            await asyncio.sleep(0.02)
 
 
 async def test_no_event_is_lost_and_nothing_is_left(tmp_path: Path) -> None:
