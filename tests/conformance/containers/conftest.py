@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import os
+from collections.abc import AsyncIterator, Iterator
 from functools import cache
 from typing import Any
 
@@ -44,6 +45,14 @@ def config(**bounds: Any) -> Any:
 def can_isolate() -> None:
     if reason := why_not():
         pytest.skip(reason)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def umask_of_a_server() -> Iterator[None]:
+    """What a server makes is for its owner alone."""
+    before = os.umask(0o077)
+    yield
+    os.umask(before)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

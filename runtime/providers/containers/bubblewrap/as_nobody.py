@@ -25,6 +25,7 @@ def main() -> None:
     """Does not return. Raises OSError."""
     user, tree, *rest = sys.argv[1:]
     end = rest.index("--")
+    os.umask(0o022)  # nobody has to get through the folders of the tree; a server's own umask may keep others out
     libc = ctypes.CDLL(None, use_errno=True)
     _done(libc.unshare(_CLONE_NEWNS), "unshare")
     _done(libc.mount(b"none", b"/", None, _MS_REC | _MS_PRIVATE, None), "/")
