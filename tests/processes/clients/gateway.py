@@ -35,11 +35,14 @@ async def serving_a_vendor(folder: Path) -> AsyncIterator[Gateway]:
         only = {"base_url": vendor.url, "allowed_models": [RERANK_MODEL]}
         reranker = {"provider_id": "reranker", "provider_type": "remote::vllm", "config": only}
         others = {"files": "localfs", "file_processors": "auto", "vector_io": "faiss"}
+        here = {"allow_private_addresses": True}
+        near = {"provider_id": "builtin", "provider_type": "inline::builtin", "config": here}
         config = {
             "version": 2,
             "distro_name": "clients",
             "providers": {
                 "inference": [openai_at(vendor.url), reranker],
+                "connectors": [near],
                 **{api: [{"provider_id": name, "provider_type": f"inline::{name}"}] for api, name in others.items()},
             },
             "storage": {"backends": {"kv_default": {"type": "kv_memory"}}},

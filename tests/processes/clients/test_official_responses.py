@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.processes.clients.gateway import CHAT, Gateway, check_person, each_of, having
+from tests.support.mcp_server import mcp_server
 from tests.support.official_clients import Running, official_clients
 from tests.support.stack_home import Stack
 from tests.support.upstream.scripted import Script, calls, says
@@ -20,6 +21,15 @@ LOOP = [
     says("Again."),
 ]
 """Three turns with calls, an answer, and another one."""
+ASK_SERVERS = (
+    "openai",
+    "openai-1",
+    "openai-agents",
+    "llama-stack-client-0.3",
+    "llama-stack-client-0.7",
+    "ogx-client-1.1",
+    "ogx-client",
+)
 
 
 @having("responses")
@@ -65,6 +75,30 @@ async def test_functions_are_called_for_several_turns(client: Running, gateway: 
         ("assistant", "It rains."),
         ("user", "Say something about the sea"),
     ]
+
+
+@each_of(client for client in official_clients() if client.id in ASK_SERVERS)
+async def test_tools_of_a_server_are_called_allowed_and_refused(client: Running, gateway: Gateway) -> None:
+    call = calls(("call_1", "add", '{"a": 1, "b": 2}'))
+    script = Script(*[call, says("Three")] * 4)
+    gateway.vendor.misbehaves = script
+    try:
+        async with mcp_server() as server:
+            told = await client("response_mcp", url=gateway.url, model=CHAT, server=server.url)
+            keys = {one.headers.get("x-key") for one in server.asked if one.method.startswith("tools/")}
+    finally:
+        gateway.vendor.misbehaves = None
+    called = [["sums", "add", "3"]]
+    assert told == {
+        "whole": called,
+        "events": [f"response.{kind}" for kind in (
+            "mcp_list_tools.in_progress", "mcp_list_tools.completed", "mcp_call.in_progress",
+            "mcp_call_arguments.delta", "mcp_call_arguments.done", "mcp_call.completed")],
+        "allowed": ['{"a": 1, "b": 2}', called, "Three"],
+        "refused": ['{"a": 1, "b": 2}', [], "Three"],
+    }  # fmt: skip
+    assert server.ran == ["add"] * 3 and keys == {"a-key"}
+    assert "did not allow" in script.asked[-1]["messages"][-1]["content"]
 
 
 @having("response_structured")

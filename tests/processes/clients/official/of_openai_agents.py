@@ -6,7 +6,7 @@ import asyncio
 import json
 from typing import Any, Literal
 
-from agents import Agent, OpenAIResponsesModel, Runner, function_tool, set_tracing_disabled
+from agents import Agent, HostedMCPTool, OpenAIResponsesModel, Runner, function_tool, set_tracing_disabled
 from driver import PERSON, SAY, USE_TOOLS, failure, serve, use
 from openai import AsyncOpenAI
 from person import Person
@@ -70,6 +70,36 @@ def response_tools(url: str, model: str, streams: bool) -> Any:
     return _loop.run(both())
 
 
+def response_mcp(url: str, model: str, server: str) -> Any:
+    """The same calls as in `responses_shape.py`; what is asked is answered by the framework."""
+    where = {"type": "mcp", "server_label": "sums", "server_url": server, "headers": {"x-key": "a-key"}}
+    requests: list[str] = []
+
+    def tool(approve: bool | None) -> HostedMCPTool:
+        def answer(request: Any) -> Any:
+            requests.append(request.data.arguments)
+            return {"approve": approve}
+
+        required = "never" if approve is None else "always"
+        return HostedMCPTool(tool_config={**where, "require_approval": required}, on_approval_request=answer)
+
+    def calls_in(run: Any) -> list[list[str]]:
+        items = [item for answer in run.raw_responses for item in answer.output if item.type == "mcp_call"]
+        return [[item.server_label, item.name, item.output] for item in items]
+
+    async def ask() -> Any:
+        streamed = Runner.run_streamed(agent(url, model, tools=[tool(None)]), "Add")
+        raw = [event.data.type async for event in streamed.stream_events() if event.type == "raw_response_event"]
+        whole = await Runner.run(agent(url, model, tools=[tool(None)]), "Add")
+        told: dict[str, Any] = {"whole": calls_in(whole), "events": [kind for kind in raw if "mcp" in kind]}
+        for name, approve in (("allowed", True), ("refused", False)):
+            run = await Runner.run(agent(url, model, tools=[tool(approve)]), "Add")
+            told[name] = [requests[-1], calls_in(run), run.final_output]
+        return told
+
+    return _loop.run(ask())
+
+
 def response_structured(url: str, model: str) -> Any:
     run = _loop.run(Runner.run(agent(url, model, output_type=Person), PERSON))
     return {"output_type": run.final_output.model_dump()}
@@ -85,5 +115,5 @@ def _usage(run: Any) -> list[int]:
 
 
 if __name__ == "__main__":
-    scenarios = (responses, response_tools, response_structured, not_found)
+    scenarios = (responses, response_tools, response_mcp, response_structured, not_found)
     serve("openai-agents", {scenario.__name__: scenario for scenario in scenarios})

@@ -19,7 +19,8 @@ class ResponsesShape:
         self._at = at
 
     def scenarios(self) -> dict[str, Scenario]:
-        return {own.__name__: own for own in (self.responses, self.response_kept, self.response_tools)}
+        own = (self.responses, self.response_kept, self.response_tools, self.response_mcp)
+        return {scenario.__name__: scenario for scenario in own}
 
     def responses(self, url: str, model: str, **fields: Any) -> Any:
         whole = self._at(url).create(model=model, input=SAY, **fields)
@@ -64,6 +65,25 @@ class ResponsesShape:
         again = self._ask(url, streams, model=model, input=SAY, previous_response_id=answer.id)
         return {"calls": calls, "answer": text_of(answer), "again": text_of(again)}
 
+    def response_mcp(self, url: str, model: str, server: str) -> Any:
+        """A tool of an MCP server: called, streamed, allowed, and refused."""
+        free = {"type": "mcp", "server_label": "sums", "server_url": server, "headers": {"x-key": "a-key"}}
+        free["require_approval"] = "never"
+        asked = {"model": model, "tools": [free | {"require_approval": "always"}]}
+        events = [one if isinstance(one, dict) else vars(one) for one in self._at(url).create(
+            model=model, input="Add", tools=[free], stream=True)]  # fmt: skip
+        told: dict[str, Any] = {
+            "whole": _calls_in(self._at(url).create(model=model, input="Add", tools=[free])),
+            "events": [event["type"] for event in events if "mcp" in event["type"]],
+        }
+        for approve in (True, False):
+            first = self._at(url).create(input="Add", **asked)
+            [request] = [item for item in first.output if item.type == "mcp_approval_request"]
+            answer = {"type": "mcp_approval_response", "approval_request_id": request.id, "approve": approve}
+            second = self._at(url).create(input=[answer], previous_response_id=first.id, **asked)
+            told["allowed" if approve else "refused"] = [request.arguments, _calls_in(second), text_of(second)]
+        return told
+
     def _ask(self, url: str, streams: bool, **asked: Any) -> Any:
         return self._read(url, [], **asked) if streams else self._at(url).create(**asked)
 
@@ -86,6 +106,10 @@ class ResponsesShape:
 def _object(given: dict[str, Any]) -> Any:
     """The same with attributes."""
     return json.loads(json.dumps(given), object_hook=lambda members: SimpleNamespace(**members))
+
+
+def _calls_in(response: Any) -> list[list[str]]:
+    return [[item.server_label, item.name, item.output] for item in response.output if item.type == "mcp_call"]
 
 
 def text_of(response: Any) -> str:
