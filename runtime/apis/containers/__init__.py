@@ -26,7 +26,7 @@ from runtime.apis.containers.container_file import (
     ContainerFileRequest,
     ListContainerFilesRequest,
 )
-from runtime.apis.containers.running import CodeRun, RunCodeRequest
+from runtime.apis.containers.running import BringFilesRequest, CodeRun, FilesThere, RunCodeRequest
 from runtime.errors import NotSupported, RangeNotSatisfiable, Unavailable
 from runtime.sse import Reply
 
@@ -117,6 +117,11 @@ class Containers(Protocol):
     )
     async def delete_container_file(self, request: ContainerFileRequest) -> ContainerFileDeleted:
         """Remove a file of a container. 404 for an unknown one."""
+        ...
+
+    @inner()
+    async def bring_files(self, request: BringFilesRequest) -> FilesThere:
+        """Have files in a container. Raises as `add_container_file` does."""
         ...
 
     @inner()

@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from runtime.apis._names import ResourceId
 from runtime.apis._request import Response
 from runtime.apis.containers.container import ContainerRequest
 from runtime.apis.containers.container_file import ContainerFile
@@ -23,6 +24,20 @@ class RunCodeRequest(ContainerRequest):
     )
 
 
+class BringFilesRequest(ContainerRequest):
+    """Files of this server's to have in a container."""
+
+    file_ids: list[ResourceId] = Field(
+        default_factory=list, description="Each is copied unless the container has its copy. Default: none."
+    )
+
+
+class FilesThere(Response):
+    """What is in a container."""
+
+    data: list[ContainerFile] = Field(description="Its files, the newest last.")
+
+
 class CodeRun(Response):
     """What came of running code."""
 
@@ -36,3 +51,38 @@ class CodeRun(Response):
     is_fresh: bool = Field(
         False, description="Whether nothing was there of what earlier code had defined: at first, and after a limit."
     )
+
+
+MOST_TOLD = 30_000
+"""Characters of output that a model is told."""
+_MOST_NAMED = 50
+_ENDED = {
+    "time": "it took too long",
+    "memory": "it took too much memory",
+    "disk": "its files took too much space: what it made anew may have been removed",
+    "processes": "it had too many processes or threads",
+    "output": "it wrote too much",
+}
+
+
+def in_words(run: CodeRun) -> str:
+    """What came of code as a model is told of it: its output, bounded, how it ended, and its files."""
+    parts = [_bounded(run.logs.rstrip("\n"))]
+    if run.error is not None:
+        parts.append(_bounded(run.error))
+    if run.limit is not None:
+        words = _ENDED[run.limit]
+        parts.append(f"[The code was ended: limit `{run.limit}`, {words}. Nothing that it defined is left; files are.]")
+    if run.files:
+        named = ", ".join(f"{file.path} ({file.bytes} bytes)" for file in run.files[:_MOST_NAMED])
+        more = f", and {len(run.files) - _MOST_NAMED} more" if len(run.files) > _MOST_NAMED else ""
+        parts.append(f"[Files that are new or changed: {named}{more}]")
+    return "\n".join(filter(None, parts)) or "[The code ran and wrote nothing.]"
+
+
+def _bounded(text: str) -> str:
+    """The beginning and the end of what is too long: an error is at the end."""
+    if len(text) <= MOST_TOLD:
+        return text
+    half = MOST_TOLD // 2
+    return f"{text[:half]}\n[{len(text) - 2 * half} characters are left out]\n{text[-half:]}"

@@ -8,6 +8,8 @@
             function_call_arguments.delta*, function_call_arguments.done
             file_search_call.in_progress, .searching, .completed
             web_search_call.in_progress, .searching, .completed
+            code_interpreter_call.in_progress, code_interpreter_call_code.delta, .done,
+                code_interpreter_call.interpreting, .completed
             mcp_list_tools.in_progress, .completed
             mcp_call.in_progress, mcp_call_arguments.delta, .done, mcp_call.completed or .failed
         output_item.done
@@ -23,6 +25,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, RootModel
 
+from runtime.apis.responses.code_interpreter import CodeInterpreterEvent
 from runtime.apis.responses.event_fields import Event, OfItem
 from runtime.apis.responses.mcp_events import McpEvent
 from runtime.apis.responses.response import ResponseObject
@@ -272,6 +275,7 @@ _Any = (
     | WebSearchEvent
     | CompactionCompacting
     | McpEvent
+    | CodeInterpreterEvent
     | ErrorEvent
 )
 

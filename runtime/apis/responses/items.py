@@ -15,6 +15,7 @@ from typing_extensions import TypedDict
 
 from runtime.apis._request import AT_ONCE
 from runtime.apis.inference._shared import OPEN
+from runtime.apis.responses.code_interpreter import CodeInterpreterCall
 from runtime.apis.responses.content import InputContent, MessageContent, ReasoningText, SummaryText
 from runtime.apis.responses.item_fields import ID, STATUS, ItemStatus
 from runtime.apis.responses.mcp_items import McpApprovalRequest, McpApprovalResponse, McpCall, McpListTools
@@ -124,6 +125,7 @@ KINDS = (
     "function_call_output",
     "file_search_call",
     "web_search_call",
+    "code_interpreter_call",
     "mcp_list_tools",
     "mcp_call",
     "mcp_approval_request",
@@ -166,6 +168,7 @@ Item = Annotated[
     | Annotated[FunctionCallOutput, Tag("function_call_output")]
     | Annotated[FileSearchCall, Tag("file_search_call")]
     | Annotated[WebSearchCall, Tag("web_search_call")]
+    | Annotated[CodeInterpreterCall, Tag("code_interpreter_call")]
     | Annotated[McpListTools, Tag("mcp_list_tools")]
     | Annotated[McpCall, Tag("mcp_call")]
     | Annotated[McpApprovalRequest, Tag("mcp_approval_request")]

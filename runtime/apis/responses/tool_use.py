@@ -15,6 +15,7 @@ from runtime.apis._names import ResourceId
 from runtime.apis._request import AT_ONCE
 from runtime.apis.inference._shared import OPEN
 from runtime.apis.inference.tool_use import FunctionDefinition
+from runtime.apis.responses.code_interpreter import CodeInterpreterChoice, CodeInterpreterTool
 from runtime.apis.responses.mcp_tool import McpChoice, McpTool
 from runtime.apis.responses.web_search import WebSearchChoice, WebSearchTool
 from runtime.apis.vector_stores.filters import Filters
@@ -70,7 +71,10 @@ def _of_this_api(tool: Any) -> Any:
 
 
 _Function = Annotated[FunctionTool, BeforeValidator(_of_this_api)]
-Tool = Annotated[_Function | FileSearchTool | WebSearchTool | McpTool | ToolElsewhere, Field(discriminator="type")]
+Tool = Annotated[
+    _Function | FileSearchTool | WebSearchTool | McpTool | CodeInterpreterTool | ToolElsewhere,
+    Field(discriminator="type"),
+]
 Tools = Annotated[list[Tool], AT_ONCE]
 
 
@@ -104,7 +108,7 @@ class AllowedTools(TypedDict, total=False):
             Field(
                 min_length=1,
                 description='Which: `{"type": "function", "name": ...}`, `{"type": "file_search"}`,'
-                ' `{"type": "mcp", "server_label": ...}`.',
+                ' `{"type": "code_interpreter"}`, `{"type": "mcp", "server_label": ...}`.',
             ),
         ]
     ]
@@ -113,6 +117,7 @@ class AllowedTools(TypedDict, total=False):
 ToolChoice = (
     Literal["none", "auto", "required"]
     | Annotated[
-        FunctionChoice | FileSearchChoice | WebSearchChoice | McpChoice | AllowedTools, Field(discriminator="type")
+        FunctionChoice | FileSearchChoice | WebSearchChoice | McpChoice | CodeInterpreterChoice | AllowedTools,
+        Field(discriminator="type"),
     ]
 )

@@ -14,6 +14,7 @@ _PREFIX = {
     "function_call": "fc_",
     "function_call_output": "fco_",
     "file_search_call": "fs_",
+    "code_interpreter_call": "ci_",
     "mcp_list_tools": "mcpl_",
     "mcp_call": "mcp_",
     "mcp_approval_request": "mcpr_",

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterator, Iterator
-from functools import cache
 from typing import Any
 
 import pytest
 import pytest_asyncio
 
-from runtime.providers.containers.bubblewrap.isolation import CannotIsolate, find_isolation
 from tests.conformance.containers.asking import Asking
+from tests.support.apart import why_not
 from tests.support.stacks import run_config, serving
 
 BOUNDS: dict[str, Any] = {
@@ -23,15 +22,6 @@ BOUNDS: dict[str, Any] = {
     "flood_bytes": 1024**2,
 }
 """Small, so that tests reach them soon."""
-
-
-@cache
-def why_not() -> str | None:
-    try:
-        find_isolation()
-    except CannotIsolate as error:
-        return f"this host cannot keep code apart: {error.reason}"
-    return None
 
 
 def config(**bounds: Any) -> Any:

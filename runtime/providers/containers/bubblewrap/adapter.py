@@ -24,7 +24,7 @@ from runtime.apis.containers.container_file import (
     ContainerFileRequest,
     ListContainerFilesRequest,
 )
-from runtime.apis.containers.running import CodeRun, RunCodeRequest
+from runtime.apis.containers.running import BringFilesRequest, CodeRun, FilesThere, RunCodeRequest
 from runtime.apis.files import Files
 from runtime.apis.files.file import FileRequest
 from runtime.apis.providers import ProviderHealth
@@ -143,6 +143,19 @@ class BubblewrapContainers:
         await self._kept.touch(row)
         return run
 
+    async def bring_files(self, request: BringFilesRequest) -> FilesThere:
+        """Raises as `add_container_file` does."""
+        container_id = request.container_id
+        if request.file_ids:
+            row = await self._kept.used(container_id)
+            there = {one["copied_from"] for one in await self._files.all(container_id)}
+            for place, file_id in enumerate(dict.fromkeys(request.file_ids)):
+                if file_id not in there:
+                    await self._copy(row, file_id, param=f"file_ids[{place}]")
+        else:
+            await self._kept.row(container_id)
+        return FilesThere(data=[file_of(one) for one in await self._files.all(container_id)])
+
     def _folder(self, container_id: str) -> Folder:
         return Folder(self._folders / container_id)
 
@@ -154,7 +167,9 @@ class BubblewrapContainers:
         about = await self._files_api.get_file(asked)
         content = await self._files_api.read_file(asked)
         async with aclosing(content.read(0, content.size_bytes)) as chunks:  # type: ignore[type-var]  # generators are
-            return await self._add(row, chunks, filename=about.filename, least_bytes=content.size_bytes)
+            file = await self._add(row, chunks, filename=about.filename, least_bytes=content.size_bytes)
+        await self._files.came_from(file, file_id)
+        return file
 
     async def _add(self, row: Row, content: AsyncIterable[bytes], *, filename: str, least_bytes: int) -> Row:
         folder = self._folder(row["id"])

@@ -44,7 +44,7 @@ class ContainerFiles:
         source: who has made these.
         """
         found = await _whole(folder.files, self._config.max_files)
-        known = {row["place"]: row for row in await self._rows(container_id)}
+        known = {row["place"]: row for row in await self.all(container_id)}
         changes: list[Statement] = []
         changed: list[Row] = []
         for one in found:
@@ -69,8 +69,16 @@ class ContainerFiles:
             raise _gone(container_id) from None
         return changed
 
+    async def came_from(self, row: Row, file_id: str) -> None:
+        """A file is the copy of one of the Files API."""
+        await self._store.write(Update(FILES, {"copied_from": file_id}, eq("id", row["id"])))
+
+    async def all(self, container_id: str) -> list[Row]:
+        """The oldest first."""
+        return await self._store.select(Select(FILES, eq("container_id", container_id), order=("position", "id")))
+
     async def places(self, container_id: str) -> list[bytes]:
-        return [row["place"] for row in await self._rows(container_id)]
+        return [row["place"] for row in await self.all(container_id)]
 
     async def add(
         self, container_id: str, folder: Folder, content: AsyncIterable[bytes], *, filename: str, least_bytes: int
@@ -135,9 +143,6 @@ class ContainerFiles:
         if await self._store.write(Delete(FILES, eq("id", row["id"]))) == [0]:
             raise _unknown(row["container_id"], row["id"])
 
-    async def _rows(self, container_id: str) -> list[Row]:
-        return await self._store.select(Select(FILES, eq("container_id", container_id)))
-
 
 def file_of(row: Row) -> ContainerFile:
     """A file as the API shows it."""
@@ -188,6 +193,7 @@ def _new_row(container_id: str, one: Found, source: str) -> Row:
         "size_bytes": one.size_bytes,
         "state": one.state,
         "source": source,
+        "copied_from": None,
     }
 
 

@@ -36,11 +36,14 @@ FILES = Table(
         Column("size_bytes", "integer"),
         Column("state", "text"),
         Column("source", "text"),
+        Column("copied_from", "text", nullable=True),
     ),
     key=("id",),
     indexes=(Index(("container_id", "position", "id")),),
     has_owners=False,
     part_of=PartOf("", ("container_id",)),
 )
-"""place: the path in the folder, as the system has it. state: by which it is seen that its content has changed."""
+"""place: the path in the folder, as the system has it. state: by which it is seen that its content has changed.
+copied_from: the file of the Files API that it was, if it was one.
+"""
 SCHEMA = Schema(name="containers", tables=(CONTAINERS, FILES))

@@ -163,7 +163,7 @@ def interrupted(response: Json) -> Json:
 
 def _break_off_items(response: Json) -> None:
     for item in response["output"]:
-        if item.get("status") in ("in_progress", "searching"):
+        if item.get("status") in ("in_progress", "searching", "interpreting"):
             item["status"] = "incomplete"
 
 

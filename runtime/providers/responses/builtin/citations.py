@@ -7,6 +7,7 @@ back until it is one or is none; the marks themselves are taken out, since the a
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -15,6 +16,8 @@ from runtime.sse import Json
 _OPEN, _CLOSE = "【", "】"
 _LONGEST = 24
 """Of a mark, with what models of OpenAI's add: `【4:0†source】`."""
+_MOST_UNNAMED = 50
+"""Of files that one message is annotated with though it does not name them."""
 _MARK = re.compile(r" ?【(\d{1,6})[^【】]{0,20}】")
 _BETWEEN = re.compile(r"[.!?][\"')\]]*\s+(?=\S)|[\u3002\uff01\uff1f\n]\s*(?=\S)")
 """What ends a statement that another one follows."""
@@ -54,11 +57,24 @@ class PageSource(Source):
         return {"type": "url_citation", "url": self.url, "title": self.title, "start_index": begin, "end_index": end}
 
 
+@dataclass(frozen=True)
+class ContainerSource:
+    """A file that code has made. path: in its container."""
+
+    container_id: str
+    file_id: str
+    path: str
+
+
 @dataclass
 class Citations:
-    """The sources that one response has shown to its model."""
+    """The sources that one response has shown to its model. files: those that code has made; uncited: those of them
+    that no message is about yet.
+    """
 
     sources: list[Source] = field(default_factory=list)
+    files: dict[str, ContainerSource] = field(default_factory=dict)
+    uncited: list[ContainerSource] = field(default_factory=list)
 
     def mark(self, source: Source) -> str:
         """The source's mark; the same for the same source."""
@@ -73,6 +89,44 @@ class Citations:
     def annotation(self, number: int, begin: int, end: int) -> Json:
         """What the mark with this number means, behind a statement of the text."""
         return self.sources[number - 1].annotation(begin, end)
+
+    def made(self, file: ContainerSource) -> None:
+        """Code has made a file, or made it anew."""
+        self.files[file.path] = file
+        self.uncited = [*(one for one in self.uncited if one.path != file.path), file]
+
+    def of_files(self, text: str) -> list[Json]:
+        """What a whole message has of files: each place of a path in it, and at its end those that were made since the
+        last one and that it does not name.
+        """
+        found: list[Json] = []
+        named: set[str] = set()
+        if self.files:
+            for match in _path(self.files).finditer(text):
+                file = self.files[match["path"]]
+                named.add(file.path)
+                found.append(_of_file(file, match.start(), match.end()))
+        unnamed = [file for file in self.uncited if file.path not in named]
+        found += [_of_file(file, len(text), len(text)) for file in unnamed[:_MOST_UNNAMED]]
+        self.uncited = []
+        return found
+
+
+def _path(files: Iterable[str]) -> re.Pattern[str]:
+    """Finds the paths of files in a text, as a link of OpenAI's or bare."""
+    paths = "|".join(re.escape(path) for path in sorted(files, key=len, reverse=True))
+    return re.compile(rf"(?:sandbox:)?(?P<path>{paths})(?![\w/])")
+
+
+def _of_file(file: ContainerSource, begin: int, end: int) -> Json:
+    return {
+        "type": "container_file_citation",
+        "container_id": file.container_id,
+        "file_id": file.file_id,
+        "filename": file.path.rpartition("/")[2],
+        "start_index": begin,
+        "end_index": end,
+    }
 
 
 class Marked:

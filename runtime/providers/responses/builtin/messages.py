@@ -8,6 +8,7 @@ references.
     function_call_output                                  behind the message with its call, whatever stands between
     mcp_call                                              a call of the assistant's message, and what it gave back
     mcp_approval_response, if it refuses                  the same of the call that was asked for
+    code_interpreter_call                                 the same of the code
     file_search_call, web_search_call                     nothing: what was found is in the answer after it
     mcp_list_tools, mcp_approval_request                  nothing
     compaction                                            what a system says, first of all, in place of everything
@@ -25,7 +26,7 @@ from typing import Any
 
 from runtime.apis.responses.items import kind_of
 from runtime.errors import RequestError
-from runtime.sse import Json, is_json_object
+from runtime.sse import Json, encode, is_json_object
 
 COMPACTED = (
     "The conversation so far was summarised. Of what went before the summary, only the user's messages are left, below."
@@ -36,6 +37,9 @@ _TEXTS = {"input_text": "text", "output_text": "text", "refusal": "refusal"}
 REFUSED = "The user did not allow this call: "
 FAILED, TOOL_FAILED = "The call failed: ", "The tool failed: "
 """What the model is told of a call that was not made, could not be made, or that its tool could not do."""
+CODE_INTERPRETER = "code_interpreter"
+"""What the model calls the function that runs code."""
+_NOT_SHOWN = "[What came of this code is not shown any more.]"
 _INSTRUCTS = ("system", "developer")
 
 
@@ -88,6 +92,12 @@ def messages_of(
                 _call(last, id, name_of(meant["server_label"], meant["name"]), meant["arguments"])
                 found.insert(_behind(found, last), {"role": "tool", "tool_call_id": id, "content": _outcome(item)})
                 last = None
+        elif kind == "code_interpreter_call":
+            last, made = _assistant(found, last), made + 1
+            id = f"call_code_{made}"
+            _call(last, id, CODE_INTERPRETER, encode({"code": item["code"] or ""}).decode())
+            found.insert(_behind(found, last), {"role": "tool", "tool_call_id": id, "content": _logs(item)})
+            last = None
         elif kind == "message":
             found.append({"role": item["role"], "content": _content(item["content"])})
             last = None
@@ -132,6 +142,12 @@ def _outcome(item: Json) -> str:
         texts = [str(part.get("text") or "") for part in content if isinstance(part, dict)]
         return f"{TOOL_FAILED}{''.join(texts)}"
     return f"{FAILED}{error.get('message') or error.get('content') or 'without a reason'}"
+
+
+def _logs(item: Json) -> str:
+    """What came of code, as the model was told."""
+    logs = [output["logs"] for output in item.get("outputs") or () if isinstance(output.get("logs"), str)]
+    return "\n".join(logs) if logs else _NOT_SHOWN
 
 
 def _call(message: Json, id: str, name: str, arguments: str) -> None:

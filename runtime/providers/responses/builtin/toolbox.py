@@ -15,7 +15,14 @@ from dataclasses import dataclass, replace
 
 from runtime.errors import RequestError
 from runtime.providers.responses.builtin.offering import Asked, Function, Offer, Opening, Tool, ToRun
-from runtime.providers.responses.builtin.tools import elsewhere, file_search, function, mcp, web_search
+from runtime.providers.responses.builtin.tools import (
+    code_interpreter,
+    elsewhere,
+    file_search,
+    function,
+    mcp,
+    web_search,
+)
 from runtime.sse import Json
 
 Offering = Callable[[Json, str, Asked], Awaitable[Offer]]
@@ -26,6 +33,7 @@ OFFERED: Mapping[str, Offering] = {
     "file_search": file_search.offer,
     "web_search": web_search.offer,
     "mcp": mcp.offer,
+    "code_interpreter": code_interpreter.offer,
     **dict.fromkeys(
         ("image_generation", "computer", "computer_use", "computer_use_preview", "local_shell", "shell", "apply_patch"),
         elsewhere.offer,
@@ -40,6 +48,7 @@ _SAME = {
 _ONE_EACH = {
     "file_search": "name all stores in the `vector_store_ids` of one",
     "web_search": "name all domains in the `filters` of one",
+    "code_interpreter": "name one container, and have all files in it",
 }
 """Kinds of which a request has one at most, and what to do instead."""
 _UNFIT = re.compile(r"[^a-zA-Z0-9_-]")

@@ -204,6 +204,8 @@ class _Text(_Open):
         if self._untold:
             self._piece("", {"logprobs": self._untold})
             self._untold = []
+        for one in self._answering.citations.of_files("".join(self._pieces)):
+            self._annotate(one)
         return super().keep()
 
     def _show(self, found: list[str | Json], logprobs: list[Json]) -> None:
@@ -214,10 +216,13 @@ class _Text(_Open):
                 self._piece(one, {"logprobs": self._untold})
                 self._untold = []
             else:
-                annotations: list[Json] = self._part["annotations"]
-                annotations.append(one)
-                added = {**self._where, "annotation_index": len(annotations) - 1, "annotation": one}
-                self._answering.event("response.output_text.annotation.added", added)
+                self._annotate(one)
+
+    def _annotate(self, one: Json) -> None:
+        annotations: list[Json] = self._part["annotations"]
+        annotations.append(one)
+        added = {**self._where, "annotation_index": len(annotations) - 1, "annotation": one}
+        self._answering.event("response.output_text.annotation.added", added)
 
     def _extra(self) -> Json:
         self._part["logprobs"] = self._logprobs

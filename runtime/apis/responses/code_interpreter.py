@@ -1,0 +1,137 @@
+"""Code that a model has run: the tool, its item, and its events.
+
+https://platform.openai.com/docs/guides/tools-code-interpreter
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Required
+
+from pydantic import Discriminator, Field, Tag
+from typing_extensions import TypedDict
+
+from runtime.apis._names import ResourceId
+from runtime.apis._request import AT_ONCE
+from runtime.apis.containers.container import MOST_FILES_AT_CREATION, MemoryLimit, NetworkPolicy
+from runtime.apis.inference._shared import OPEN
+from runtime.apis.responses.event_fields import OfItem
+
+
+class AutoContainer(TypedDict, total=False):
+    """The container of the last code of the conversation while there is one, else a new one."""
+
+    __pydantic_config__ = OPEN  # type: ignore[misc]  # how pydantic configures a TypedDict
+    type: Required[Annotated[Literal["auto"], Field(description="Always `auto`.")]]
+    file_ids: Annotated[
+        Annotated[list[ResourceId], AT_ONCE] | None,
+        Field(
+            max_length=MOST_FILES_AT_CREATION,
+            description="Files that are copied into it unless it has them, at most 50. Default: none.",
+        ),
+    ]
+    memory_limit: Annotated[
+        MemoryLimit | None, Field(description="How much memory a new one may take. Default: the provider's.")
+    ]
+    network_policy: Annotated[
+        NetworkPolicy | None, Field(description="What code can reach in a new one. Default: nothing.")
+    ]
+
+
+def _shape(given: Any) -> str:
+    return "id" if isinstance(given, str) else "auto"
+
+
+class CodeInterpreterTool(TypedDict, total=False):
+    """Runs Python that the model writes, in a container."""
+
+    __pydantic_config__ = OPEN  # type: ignore[misc]
+    type: Required[Annotated[Literal["code_interpreter"], Field(description="Always `code_interpreter`.")]]
+    container: Annotated[
+        Annotated[
+            Annotated[ResourceId, Field(min_length=1), Tag("id")] | Annotated[AutoContainer, Tag("auto")],
+            Discriminator(_shape),
+        ],
+        Field(description='The id of a container, or `{"type": "auto"}`, which is the default.'),
+    ]
+
+
+class CodeInterpreterChoice(TypedDict, total=False):
+    """The model must run code."""
+
+    __pydantic_config__ = OPEN  # type: ignore[misc]
+    type: Required[Annotated[Literal["code_interpreter"], Field(description="Always `code_interpreter`.")]]
+
+
+class CodeInterpreterCall(TypedDict, total=False):
+    """Code that the model had run."""
+
+    __pydantic_config__ = OPEN  # type: ignore[misc]
+    type: Required[Annotated[Literal["code_interpreter_call"], Field(description="Always `code_interpreter_call`.")]]
+    code: Required[Annotated[str | None, Field(description="The code.")]]
+    container_id: Annotated[str, Field(description="The container it ran in.")]
+    outputs: Annotated[
+        list[dict[str, Any]] | None,
+        Field(
+            description="What came of it: `logs`, as the model reads them, and, if asked for by `include`, each `image`"
+            " with its `url` on this server."
+        ),
+    ]
+    id: Annotated[str | None, Field(description="Its id.")]
+    status: Annotated[
+        str | None,
+        Field(
+            description="`in_progress`, `interpreting`, `completed`, `failed`, or `incomplete`: it exceeded a limit."
+        ),
+    ]
+
+
+class CodeInterpreterCallInProgress(OfItem):
+    """The model has written code."""
+
+    type: Literal["response.code_interpreter_call.in_progress"] = Field(
+        "response.code_interpreter_call.in_progress", description="Always `response.code_interpreter_call.in_progress`."
+    )
+
+
+class CodeInterpreterCallCodeDelta(OfItem):
+    """A piece of the code."""
+
+    type: Literal["response.code_interpreter_call_code.delta"] = Field(
+        "response.code_interpreter_call_code.delta", description="Always `response.code_interpreter_call_code.delta`."
+    )
+    delta: str = Field(description="The next piece.")
+
+
+class CodeInterpreterCallCodeDone(OfItem):
+    """The code is complete."""
+
+    type: Literal["response.code_interpreter_call_code.done"] = Field(
+        "response.code_interpreter_call_code.done", description="Always `response.code_interpreter_call_code.done`."
+    )
+    code: str = Field(description="All of it.")
+
+
+class CodeInterpreterCallInterpreting(OfItem):
+    """The code runs."""
+
+    type: Literal["response.code_interpreter_call.interpreting"] = Field(
+        "response.code_interpreter_call.interpreting",
+        description="Always `response.code_interpreter_call.interpreting`.",
+    )
+
+
+class CodeInterpreterCallCompleted(OfItem):
+    """The code has run."""
+
+    type: Literal["response.code_interpreter_call.completed"] = Field(
+        "response.code_interpreter_call.completed", description="Always `response.code_interpreter_call.completed`."
+    )
+
+
+CodeInterpreterEvent = (
+    CodeInterpreterCallInProgress
+    | CodeInterpreterCallCodeDelta
+    | CodeInterpreterCallCodeDone
+    | CodeInterpreterCallInterpreting
+    | CodeInterpreterCallCompleted
+)
