@@ -1,14 +1,31 @@
-"""Names that requests ask by: of models, providers and whatever else is registered. Bounded at the door, so that
-nothing behind it searches for megabytes.
+"""Names that requests ask by: of models, providers and whatever else is registered, and addresses of servers. Bounded
+at the door, so that nothing behind it searches for megabytes.
 """
 
 from __future__ import annotations
 
 from typing import Annotated
+from urllib.parse import urlsplit
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
+from pydantic_core import PydanticCustomError
 
 from runtime.errors import LONGEST_NAME
 
 ResourceId = Annotated[str, Field(max_length=LONGEST_NAME)]
 """A name in a request."""
+
+
+def _of_a_server(given: str) -> str:
+    try:
+        parts = urlsplit(given)
+        is_address = parts.scheme in ("http", "https") and bool(parts.hostname)
+    except ValueError:  # half an IPv6 address
+        is_address = False
+    if not is_address:
+        raise PydanticCustomError("server_address", "must be an address that begins with `https://` or `http://`")
+    return given
+
+
+ServerAddress = Annotated[str, Field(max_length=4096), AfterValidator(_of_a_server)]
+"""Where a server is, over HTTP."""

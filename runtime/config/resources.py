@@ -6,7 +6,7 @@ Pure, and part of planning. Knows what every kind of resource declares (`Resourc
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from pydantic import BaseModel
 
@@ -34,13 +34,24 @@ class Serving(Protocol):
     def provider_id(self) -> str: ...
     @property
     def spec(self) -> Spec: ...
+    @property
+    def config(self) -> BaseModel: ...
+
+
+@runtime_checkable
+class ChecksResources(Protocol):
+    """The settings of a provider that know which resources it can serve."""
+
+    def wrong_with(self, given: BaseModel) -> Iterator[tuple[str, str, str | None]]:
+        """What is wrong with a resource of the run config that the provider owns: field, message and hint."""
+        ...
 
 
 def registered(
-    run: RunConfig, apis: Mapping[str, Api], *, file: str | None
+    run: RunConfig, apis: Mapping[str, Api], providers: Sequence[Serving], *, file: str | None
 ) -> tuple[dict[str, tuple[BaseModel, ...]], list[Problem]]:
     """The resources that a run config registers, by the API that registers their kind, and the problems in them.
-    apis: all APIs that exist.
+    apis: all APIs that exist. providers: of the plan, defaults among them.
     """
     kinds = {kind.config_key: (name, kind) for name, api in apis.items() if (kind := api.configured) is not None}
     found: dict[str, tuple[BaseModel, ...]] = {}
@@ -52,6 +63,7 @@ def registered(
             found[name] = tuple(value for _, value in read)
             if "providers" not in run.unread:
                 problems += [*_repeated(read, resource, run, file), *_without_owner(read, resource, run, file)]
+                problems += _refused(read, [one for one in providers if one.api == resource.served_by], file)
         elif entries:
             path = f"registered_resources.{key}"
             message, hint = f"this version serves no {key}", did_you_mean(key, list(kinds)) or "remove them"
@@ -146,6 +158,16 @@ def _without_owner(
             yield _problem(entry, "provider_id", message, names_for(str(provider_id), ids), file)
 
 
+def _refused(read: Sequence[Read], owners: Sequence[Serving], file: str | None) -> Iterator[Problem]:
+    """Resources that the settings of their provider do not fit."""
+    for entry, value in read:
+        id = owner_of(value, [owner.provider_id for owner in owners])
+        config: object = next((owner.config for owner in owners if owner.provider_id == id), None)
+        if isinstance(config, ChecksResources):
+            for field, message, hint in config.wrong_with(value):
+                yield _problem(entry, field, message, hint, file)
+
+
 def _providers_of_tables(run: RunConfig, apis: Mapping[str, Api], file: str | None) -> Iterator[Problem]:
     """Providers of an API that cannot have any: it only registers what another API's providers serve."""
     for name in run.providers:
@@ -157,10 +179,11 @@ def _providers_of_tables(run: RunConfig, apis: Mapping[str, Api], file: str | No
 
 
 def _meaning(value: BaseModel, resource: ConfiguredKind, owner: str) -> object:
-    """What an entry means, to compare two of one name. One that its provider keeps, or that depends on its provider's
-    list (`auto`, or `<kind>_validation`), equals another only if all fields are equal.
+    """What an entry means, to compare two of one name. One that its provider keeps, that says more than whose it is,
+    or that depends on its provider's list (`auto`, or `<kind>_validation`), equals another only if all fields are
+    equal.
     """
-    if not isinstance(resource, Resource):
+    if not isinstance(resource, Resource) or "metadata" not in type(value).model_fields:
         return value
     own = getattr(value, resource.provider_id_field, None)
     if own == "auto" or getattr(value, f"{resource.kind}_validation", None):

@@ -82,7 +82,7 @@ def plan(run: RunConfig, *, file: str | None = None) -> Plan:
         providers += defaults(run, routed, providers, problems)
     _check_needs(providers, mounted, routed, problems)
     check_named(run, providers, problems)
-    resources, found = registered(run, apis, file=problems.file)
+    resources, found = registered(run, apis, providers, file=problems.file)
     problems.found.extend(found)
     stores = stores_of_stack(routed, providers)
     check_placement(run, stores, providers, problems)

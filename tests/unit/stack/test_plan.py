@@ -163,6 +163,27 @@ def test_one_model_named_twice_alike_is_no_problem(facts: dict[str, Any]) -> Non
     plan(run_config(openai_at("http://a.test", "one"), off, models=models))
 
 
+def test_every_problem_of_connectors_is_found_at_once() -> None:
+    """The identities are in the settings of their provider, so that both have to be read."""
+    identities = {"github": {"type": "bearer", "token": "x"}}
+    provider = {"provider_id": "mcp", "provider_type": "inline::builtin", "config": {"identities": identities}}
+    servers = [
+        {"connector_id": "a", "url": "https://a.example/mcp", "identity": "gihub"},
+        {"connector_id": "b", "command": ["server"]},
+        {"connector_id": "b", "url": "http://127.0.0.1:1/mcp"},
+        {"connector_id": "c", "url": "ftp://c.example"},
+        {"connector_id": "d"},
+    ]
+    with pytest.raises(ConfigInvalid) as caught:
+        plan(run_config(providers={"connectors": [provider]}, connectors=servers))
+    assert {(problem.path, problem.hint) for problem in caught.value.problems} == {
+        ("connectors[0].identity", "did you mean `github`?"),
+        ("connectors[2].connector_id", "the other is at connectors[1]"),
+        ("connectors[3].url", None),
+        ("connectors[4]", None),
+    }
+
+
 def test_what_is_off_says_what_turns_it_on() -> None:
     off = {"provider_id": "${env.VLLM_URL:+vllm}", "provider_type": "remote::vllm"}
     planned = plan(run_config(off))

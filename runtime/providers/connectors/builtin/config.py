@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
+from runtime.errors import names_for
 from runtime.http.network import sendable
 
 _Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -107,3 +109,10 @@ class ConnectorsConfig(_Section):
             if name in ("none", "caller"):
                 raise ValueError(f"`{name}` has a meaning of its own: give it another name")
         return identities
+
+    def wrong_with(self, given: BaseModel) -> Iterator[tuple[str, str, str | None]]:
+        """See `runtime.config.resources.ChecksResources`: an identity that is not here."""
+        name = getattr(given, "identity", "none")
+        if name not in ("none", "caller", *self.identities):
+            known = ["none", "caller", *self.identities]
+            yield "identity", f"there is no identity `{name}` in the provider's `identities`", names_for(name, known)
