@@ -6,6 +6,7 @@ import re
 import zipfile
 from typing import BinaryIO, Literal
 
+from runtime.documents.images import image_type
 from runtime.errors import RequestError
 from runtime.providers.file_processors._readers.archives import OTHER_ARCHIVES
 from runtime.providers.file_processors._readers.json_text import is_json
@@ -19,7 +20,6 @@ Kind = Literal["pdf", "docx", "pptx", "xlsx", "epub", "image", "html", "json", "
 
 _HEAD_BYTES = 64 * 1024
 _PDF_BYTES = 1024  # a PDF may have something before its first line
-_IMAGES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF87a", b"GIF89a", b"II*\x00", b"MM\x00*", b"BM")
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _OTHERS = {
     **OTHER_ARCHIVES,
@@ -65,7 +65,7 @@ def kind_of(file: BinaryIO, reading: Reading) -> Kind:
         if (office := office_kind(file)) is None:
             raise unsupported("This is a ZIP archive, which is not read", hint="send the files in it")
         return office
-    if head.startswith(_IMAGES) or (head[:4] == b"RIFF" and head[8:12] == b"WEBP"):
+    if image_type(head):
         return "image"
     if head.startswith(_OLE):
         raise _ole(file)

@@ -7,6 +7,7 @@ from typing import Any
 
 from xxhash import xxh3_128
 
+from runtime.documents.images import image_type
 from runtime.errors import TooLarge
 
 _HEAD_BYTES = 1024
@@ -14,11 +15,6 @@ _TEXT = "text/plain; charset=utf-8"
 _UNKNOWN = "application/octet-stream"
 _SIGNATURES = (
     (0, b"%PDF-", "application/pdf"),
-    (0, b"\x89PNG\r\n\x1a\n", "image/png"),
-    (0, b"\xff\xd8\xff", "image/jpeg"),
-    (0, b"GIF87a", "image/gif"),
-    (0, b"GIF89a", "image/gif"),
-    (8, b"WEBP", "image/webp"),
     (8, b"WAVE", "audio/wav"),
     (0, b"ID3", "audio/mpeg"),
     (0, b"fLaC", "audio/flac"),
@@ -82,6 +78,8 @@ def file_too_large(limit_bytes: int) -> TooLarge:
 
 def content_type_of(head: bytes) -> str:
     """The content type of a file that begins with these bytes."""
+    if image := image_type(head):
+        return image
     for at, signature, kind in _SIGNATURES:
         if head.startswith(signature, at):
             return kind

@@ -23,6 +23,7 @@ from runtime.apis._chunks import StaticChunking, StaticSizes, text_of
 from runtime.apis.file_processors import FileProcessors, ProcessFileRequest, ProcessFileResponse
 from runtime.apis.files import Files
 from runtime.apis.files.file import FileRequest
+from runtime.documents.images import image_type
 from runtime.errors import NotFound, NotSupported, RequestError
 from runtime.http.pages import Pages
 from runtime.providers.responses.builtin.readings import Readings
@@ -34,7 +35,8 @@ _FETCHED_WITHIN_S = 30.0
 _WHOLE = StaticChunking(type="static", static=StaticSizes(max_chunk_size_tokens=4096, chunk_overlap_tokens=0))
 _WITH_PARTS = {"message": "content", "function_call_output": "output"}
 """The items that are made of parts, and where. Members of the same name that others have are the caller's own."""
-_IMAGES = ((b"\x89PNG\r\n\x1a\n", "image/png"), (b"\xff\xd8\xff", "image/jpeg"), (b"GIF8", "image/gif"))
+_SEEN = ("image/png", "image/jpeg", "image/gif", "image/webp")
+"""The images that models take. Others are documents, whose text may be read."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +79,7 @@ class Inputs:
         what = next((part[name] for name in ("filename", "file_id", "file_url") if part.get(name)), "without a name")
         try:
             file = await self._file(part)
-            if image := _image_type(file.content):
+            if (image := image_type(file.content[:12])) in _SEEN:
                 return _image(file.content, image, part.get("detail"))
             if part["type"] == "input_image":
                 raise RequestError("it is no PNG, JPEG, GIF or WebP")
@@ -137,12 +139,6 @@ def _closed_member(item: Json) -> str | None:
 def _is_closed(part: Any) -> bool:
     """Whether a part has to be read before a model can."""
     return part["type"] == "input_file" or (part["type"] == "input_image" and not part.get("image_url"))
-
-
-def _image_type(content: bytes) -> str | None:
-    if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
-        return "image/webp"
-    return next((kind for begin, kind in _IMAGES if content.startswith(begin)), None)
 
 
 def _image(content: bytes, kind: str, detail: str | None) -> Json:
