@@ -19,6 +19,7 @@ SPECS = (
     inline("auto", summary="Documents", adapter="a:B").found_in("file_processors", "somewhere"),
     inline("chromadb", summary="Vectors", adapter="a:B").found_in("vector_io", "somewhere"),
     inline("file-search", summary="A tool", adapter="a:B").found_in("tool_runtime", "somewhere"),
+    inline("code-interpreter", summary="A tool", adapter="a:B").found_in("tool_runtime", "somewhere"),
     *(
         spec.found_in("inference", "somewhere")
         for spec in (
@@ -119,6 +120,8 @@ providers:
   tool_runtime:
   - provider_id: file-search
     provider_type: inline::file-search
+  - provider_id: code-interpreter
+    provider_type: inline::code-interpreter
 
 # Where state is kept; a relative path is below the distribution's folder for state.
 storage:
@@ -171,6 +174,7 @@ def test_providers_that_are_named_replace_those_of_their_api_and_are_on() -> Non
         ("auto", "inline::auto"),
         ("chromadb", "inline::chromadb"),
         ("file-search", "inline::file-search"),
+        ("code-interpreter", "inline::code-interpreter"),
     ]
     assert config.off == []
 
@@ -179,7 +183,7 @@ def test_the_word_remote_leaves_out_what_is_named_beside_it() -> None:
     text = rendering.render("starter", specs=SPECS, providers={"inference": ["remote::vllm", "remote"]})
     config = parse_run_config(text, env={})
     on = [entry.provider_id for entry in providers_of(config)]
-    assert on == ["vllm", "localfs", "auto", "chromadb", "file-search"]
+    assert on == ["vllm", "localfs", "auto", "chromadb", "file-search", "code-interpreter"]
     assert [entry.provider_id for entry in config.off] == ["openai", "odd-one"]
 
 
