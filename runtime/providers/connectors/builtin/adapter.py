@@ -20,6 +20,7 @@ from runtime.context import warn
 from runtime.errors import NotFound, StackError, did_you_mean
 from runtime.provider import ProviderContext
 from runtime.providers.connectors.builtin.config import ClientCredentials, ConnectorsConfig, TokenExchange
+from runtime.providers.connectors.builtin.deadlines import in_time
 from runtime.providers.connectors.builtin.identities import AskedAs, Identities
 from runtime.providers.connectors.builtin.outcomes import outcome_of
 from runtime.providers.connectors.builtin.pool import Pool, key_of
@@ -60,25 +61,31 @@ class BuiltinConnectors:
     async def list_connector_tools(self, request: ConnectorRequest) -> ConnectorTools:
         assert request.resource is not None, "it is routed by its connector"
         server = server_of(request.resource)
-        return ConnectorTools(data=await self._lists.of(self.pool, server, self._identities.of(server)))
+        return await self._listed(server, self._identities.of(server))
 
     async def get_connector_tool(self, request: ConnectorToolRequest) -> ConnectorTool:
         assert request.resource is not None, "it is routed by its connector"
         server = server_of(request.resource)
-        return await self._tool(server, self._identities.of(server), request.tool_name)
+        async with in_time(server):
+            return await self._tool(server, self._identities.of(server), request.tool_name)
 
     async def list_server_tools(self, request: McpServer) -> ConnectorTools:
         server = named_server(request)
-        return ConnectorTools(data=await self._lists.of(self.pool, server, self._identities.of(server, request)))
+        return await self._listed(server, self._identities.of(server, request))
 
     async def call_server_tool(self, request: CallServerToolRequest) -> ToolOutcome:
         server = named_server(request)
         asked_as = self._identities.of(server, request)
-        name = (await self._tool(server, asked_as, request.tool_name)).name
-        result, trial = await self.pool.asked(
-            server, asked_as, lambda session: session.called(name, request.arguments), repeats=False
-        )
+        async with in_time(server):
+            name = (await self._tool(server, asked_as, request.tool_name)).name
+            result, trial = await self.pool.asked(
+                server, asked_as, lambda session: session.called(name, request.arguments), repeats=False
+            )
         return outcome_of(result, trial, limit_bytes=self._config.max_result_bytes)
+
+    async def _listed(self, server: Server, asked_as: AskedAs) -> ConnectorTools:
+        async with in_time(server):
+            return ConnectorTools(data=await self._lists.of(self.pool, server, asked_as))
 
     async def _tool(self, server: Server, asked_as: AskedAs, name: str) -> ConnectorTool:
         """Raises NotFound for a tool that the server does not have, or that may not be called."""
@@ -104,7 +111,8 @@ class BuiltinConnectors:
                 found = session.info  # type: ignore[attr-defined]
                 return (found.name, found.version) if found is not None else ("", "")
 
-            self._known[key] = await self.pool.asked(server, asked_as, info, repeats=True)
+            async with in_time(server):
+                self._known[key] = await self.pool.asked(server, asked_as, info, repeats=True)
             while len(self._known) > _MOST_KNOWN:
                 self._known.popitem(last=False)
         return self._known[key]

@@ -66,6 +66,9 @@ class Carrier(httpx2.AsyncBaseTransport):
             return self._failed(request, trial, where)
         if response.status_code >= 400:
             trial.status = response.status_code
+            if self._answers_apart and request.method == "POST":
+                await response.aclose()
+                return self._failed(request, trial, self._not_taken(response.status_code))
         assert isinstance(response.stream, httpx2.AsyncByteStream), "our transport's bodies are asynchronous"
         is_one = "json" in response.headers.get("content-type", "")
         response.stream = _Body(response.stream, trial, self._server, self._limit_bytes if is_one else None)
@@ -101,6 +104,10 @@ class Carrier(httpx2.AsyncBaseTransport):
         return UpstreamRejected(
             message, provider_id=label, upstream_status=status, code="mcp_server_refused", hint=hint
         )
+
+    def _not_taken(self, status: int) -> UpstreamError:
+        message = f"MCP server `{self._server.label}` answered {status} to a message"
+        return UpstreamError(message, provider_id=self._server.label, upstream_status=status)
 
     def _leads_away(self, request: httpx2.Request, response: httpx2.Response) -> UpstreamError | None:
         """The error for a redirection to another server, which would get what was meant for this one. The SDK follows

@@ -16,11 +16,11 @@ from runtime.errors import Unavailable
 from runtime.http.client import HttpClient
 from runtime.providers.connectors.builtin.config import ConnectorsConfig
 from runtime.providers.connectors.builtin.identities import AskedAs
-from runtime.providers.connectors.builtin.losses import SessionLost
 from runtime.providers.connectors.builtin.rounds import Rounds
 from runtime.providers.connectors.builtin.servers import Server
 
 if TYPE_CHECKING:
+    from runtime.providers.connectors.builtin.failures import SessionLost
     from runtime.providers.connectors.builtin.session import Session
 
 T = TypeVar("T")
@@ -39,7 +39,7 @@ class Pool:
         self._tasks: set[asyncio.Task[None]] = set()
         self._all: set[Session] = set()
         self._imports: Rounds[Any] = Rounds()
-        self._session_type: type[Session] | None = None
+        self._kinds: tuple[type[Session], type[SessionLost]] | None = None
         self._is_closed = False
 
     @property
@@ -53,19 +53,19 @@ class Pool:
         """What `ask` returns for a session. A session that turns out to be lost is made anew once, if nothing can have
         been done, or if `repeats` says that it does no harm. Raises as `ask` does.
         """
+        kind, lost = await self._imported()
         for is_last in (False, True):
             try:
-                async with self._session(server, asked_as) as session:
+                async with self._session(kind, server, asked_as) as session:
                     return await ask(session)
-            except SessionLost as lost:
-                if is_last or (lost.may_have_run and not repeats):
-                    raise lost.error from None
+            except lost as error:
+                if is_last or (error.may_have_run and not repeats):
+                    raise error.error from None
         raise AssertionError("the last attempt returns or raises")
 
     @asynccontextmanager
-    async def _session(self, server: Server, asked_as: AskedAs) -> AsyncGenerator[Session, None]:
+    async def _session(self, kind: type[Session], server: Server, asked_as: AskedAs) -> AsyncGenerator[Session, None]:
         """An open session. Raises what prevents that."""
-        kind = self._session_type or await self._imported()
         key = key_of(server, asked_as)
         session = self._sessions.get(key)
         if session is None or not session.is_usable:
@@ -122,15 +122,16 @@ class Pool:
         if self._sessions.get(key) is session:
             del self._sessions[key]
 
-    async def _imported(self) -> type[Session]:
+    async def _imported(self) -> tuple[type[Session], type[SessionLost]]:
         """Import the SDK, which takes seconds, without making other requests wait."""
+        if self._kinds is None:
 
-        async def load() -> Any:
-            return await asyncio.to_thread(importlib.import_module, _SESSION_MODULE)
+            async def load() -> Any:
+                return await asyncio.to_thread(importlib.import_module, _SESSION_MODULE)
 
-        module = await self._imports.of("session", load)
-        self._session_type = module.Session
-        return module.Session  # type: ignore[no-any-return]
+            module = await self._imports.of("session", load)
+            self._kinds = module.Session, module.SessionLost
+        return self._kinds
 
     async def close(self) -> None:
         """End every session, and wait until nothing of it is left."""
