@@ -6,7 +6,6 @@ nothing may keep or show.
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Any, Literal, Required
 
 from pydantic import AfterValidator, ConfigDict, Discriminator, Field, Tag
@@ -18,10 +17,6 @@ from runtime.apis._request import AT_ONCE
 from runtime.apis.inference._shared import OPEN
 
 _CLOSED = ConfigDict(extra="forbid")
-_HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
-"""RFC 9110, section 5.1."""
-_UNSENDABLE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]|[^\x00-\xff]")
-"""What no header's value has: control characters, and what is not Latin-1."""
 _Names = Annotated[list[ResourceId], AT_ONCE]
 
 
@@ -58,15 +53,6 @@ class McpApprovalFilter(TypedDict, total=False):
     never: Annotated[McpTools | None, Field(description="Those that need not be allowed. Default: none.")]
 
 
-def _sendable(headers: dict[str, str]) -> dict[str, str]:
-    for name, value in headers.items():
-        if not _HEADER.fullmatch(name):
-            raise PydanticCustomError("header", "has a name that no header can have")
-        if _UNSENDABLE.search(value):
-            raise PydanticCustomError("header", "the value of `{name}` cannot be sent in a header", {"name": name})
-    return headers
-
-
 def _is_somewhere(tool: Any) -> Any:
     if not (tool.get("server_url") or tool.get("connector_id")):
         message = "needs `server_url` or `connector_id`"
@@ -100,7 +86,7 @@ class _McpTool(TypedDict, total=False):
         str | None, Field(max_length=4096, description="What it is for, which the model is told. Default: not said.")
     ]
     headers: Annotated[
-        Annotated[dict[str, str], Field(max_length=64), AfterValidator(_sendable)] | None,
+        Annotated[dict[str, str], Field(max_length=64)] | None,
         Field(description="What is sent to it with each request. Default: nothing."),
     ]
     authorization: Annotated[

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -53,6 +54,33 @@ async def test_a_server_is_sent_the_credentials_of_the_request(asking: Asking, s
     assert items(response, "mcp_call")[0]["output"] == "3" and texts(response) == ["Three"]
     assert not [one for one in server.asked if one.headers.get("authorization") != server.wants]
     assert not [call for call in asking.vendor.seen if SECRET.encode() in call.raw]
+
+
+async def test_credentials_are_in_no_file_and_no_log(
+    asking: Asking, server: RunningMcp, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    tool = at(server, headers={"X-Key": SECRET}, authorization=SECRET)
+    tool["server_url"] += f"?key={SECRET}"
+    for fields in ({}, {"stream": True}, {"background": True}):
+        asking.says(calls(ADD), says("Three"))
+        body = {"model": MODEL, "input": "?", "tools": [tool], **fields}
+        answered = await asking.client.post("/v1/responses", body)
+        assert answered.status == 200 and SECRET.encode() not in answered.body
+    async with asyncio.timeout(LIMIT_S):
+        while len(server.ran) < 3:
+            await asyncio.sleep(0.01)
+    found = [path.name for path in tmp_path.rglob("*") if path.is_file() and SECRET.encode() in path.read_bytes()]
+    assert not found and SECRET not in caplog.text
+    assert {one.headers["x-key"] for one in server.asked} == {SECRET}
+
+
+async def test_a_header_that_cannot_be_sent_is_refused_by_name(asking: Asking, server: RunningMcp) -> None:
+    for headers in ({"a b": SECRET}, {"x": f"{SECRET}\r\ny: z"}, {"Host": SECRET}, {"Content-Length": "5"}):
+        refused = await asking.refused({"tools": [at(server, headers=headers)]})
+        assert refused["status"] == 400 and SECRET not in refused["message"]
+        assert next(iter(headers)).lower() in refused["message"].lower()
+    assert not server.asked
 
 
 async def test_a_refusal_says_as_whom_the_server_was_asked(asking: Asking, server: RunningMcp) -> None:
@@ -135,3 +163,17 @@ async def test_a_caller_that_leaves_ends_the_call(asking: Asking, server: Runnin
         await server.cancelled.wait()
     asking.says(calls(ADD), says("Three"))
     assert items(await asking.whole(tools=[at(server)]), "mcp_call")[0]["output"] == "3", "the session goes on"
+
+
+async def test_a_call_that_was_broken_off_is_told_as_such(asking: Asking, server: RunningMcp) -> None:
+    asking.says(calls(("call_1", "slow", "{}")), says("Never"))
+    body = json.dumps({"model": MODEL, "input": "?", "tools": [at(server)], "stream": True}).encode()
+    call = asking.client.call("POST", "/v1/responses", headers={"content-type": "application/json"}, body=body)
+    async with asyncio.timeout(LIMIT_S):
+        await server.started.wait()
+    await call.leave()
+    [left] = (await asking.client.get("/v1/responses")).json()["data"]
+    assert (left["status"], left["output"][1]["status"]) == ("incomplete", "incomplete")
+    asking.says(says("So"))
+    await asking.whole("And?", previous_response_id=left["id"])
+    assert "broken off" in told(asking)[2]["content"]

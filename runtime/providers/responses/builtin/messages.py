@@ -26,6 +26,7 @@ from typing import Any
 
 from runtime.apis.responses.items import kind_of
 from runtime.errors import RequestError
+from runtime.providers.responses.builtin.outcomes import outcome_of
 from runtime.sse import Json, encode, is_json_object
 
 COMPACTED = (
@@ -34,9 +35,6 @@ COMPACTED = (
 )
 _TEXTS = {"input_text": "text", "output_text": "text", "refusal": "refusal"}
 """The parts that are texts, and the member that holds each."""
-REFUSED = "The user did not allow this call: "
-FAILED, TOOL_FAILED = "The call failed: ", "The tool failed: "
-"""What the model is told of a call that was not made, could not be made, or that its tool could not do."""
 CODE_INTERPRETER = "code_interpreter"
 """What the model calls the function that runs code."""
 _NOT_SHOWN = "[What came of this code is not shown any more.]"
@@ -90,7 +88,7 @@ def messages_of(
                 last, made = _assistant(found, last), made + 1
                 id = f"call_mcp_{made}"
                 _call(last, id, name_of(meant["server_label"], meant["name"]), meant["arguments"])
-                found.insert(_behind(found, last), {"role": "tool", "tool_call_id": id, "content": _outcome(item)})
+                found.insert(_behind(found, last), {"role": "tool", "tool_call_id": id, "content": outcome_of(item)})
                 last = None
         elif kind == "code_interpreter_call":
             last, made = _assistant(found, last), made + 1
@@ -127,21 +125,6 @@ def _summary(item: Json, opened: Callable[[str], str | None]) -> Json:
 def _refused(answer: Json, asked: Mapping[str, Json]) -> Json | None:
     """The call that is refused by an answer; None if it is allowed."""
     return None if answer["approve"] else asked.get(answer["approval_request_id"])
-
-
-def _outcome(item: Json) -> str:
-    """What a call gave back, or the caller answered, as the model is told of it in the response that made the call."""
-    if item["type"] == "mcp_approval_response":
-        return REFUSED + (item.get("reason") or "no reason is given")
-    error = item.get("error")
-    if not error:
-        return item.get("output") or ""
-    if isinstance(error, str):
-        return f"{FAILED}{error}"
-    if isinstance(content := error.get("content"), list):
-        texts = [str(part.get("text") or "") for part in content if isinstance(part, dict)]
-        return f"{TOOL_FAILED}{''.join(texts)}"
-    return f"{FAILED}{error.get('message') or error.get('content') or 'without a reason'}"
 
 
 def _logs(item: Json) -> str:

@@ -15,8 +15,8 @@ from runtime.apis.connectors import CallServerToolRequest, Connectors, ToolOutco
 from runtime.errors import NotFound, StackError, UpstreamError
 from runtime.providers.responses.builtin.answering import Answering
 from runtime.providers.responses.builtin.calls import Call
-from runtime.providers.responses.builtin.messages import FAILED, TOOL_FAILED
 from runtime.providers.responses.builtin.offering import Tool
+from runtime.providers.responses.builtin.outcomes import FAILED, TOOL_FAILED
 from runtime.sse import Json, decode, encode
 
 MOST_CHARACTERS = 100_000
