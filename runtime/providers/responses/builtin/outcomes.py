@@ -1,4 +1,4 @@
-"""What the model is told of a call of a server's tool, in the response that makes it and in those that continue that."""
+"""What the model is told of a call of a server's tool, by the response that makes it and by those that continue that."""
 
 from __future__ import annotations
 

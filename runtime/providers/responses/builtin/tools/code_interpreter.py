@@ -20,8 +20,8 @@ from runtime.providers.responses.builtin.answering import Answering
 from runtime.providers.responses.builtin.calls import Call
 from runtime.providers.responses.builtin.citations import ContainerSource
 from runtime.providers.responses.builtin.messages import CODE_INTERPRETER as NAME
-from runtime.providers.responses.builtin.messages import FAILED
 from runtime.providers.responses.builtin.offering import Asked, Function, Offer, Tool
+from runtime.providers.responses.builtin.outcomes import FAILED
 from runtime.sse import Json
 
 _MOST_NAMED = 50
