@@ -21,17 +21,18 @@ _KEPT = "%/:=&?~+!$,;'@()*"
 """Characters of paths and queries that stay as they are."""
 
 
-async def checked_address(url: str, *, network: Network | None, allow_private: bool) -> str:
+async def checked_address(url: str, *, network: Network | None, allow_private: bool, allowed_by: str) -> str:
     """The address, made anew of its parts, so that nobody reads it otherwise than it was checked.
 
     network: the settings of the client that will ask. allow_private: whether it may lead to this machine and to private
-    networks. Raises RequestError for what is no address, for one that is not public, and for a name that is not known.
+    networks; allowed_by: the setting that says so, for messages. Raises RequestError for what is no address, for one
+    that is not public, and for a name that is not known.
     """
     address, host, is_proxied = _parsed(url, network)
     if allow_private:
         return address
     if is_local(host) or is_public(host) is False:
-        raise _not_public(url)
+        raise _not_public(url, allowed_by)
     if not is_proxied and is_public(host) is None:
         loop = asyncio.get_running_loop()
         try:
@@ -39,7 +40,7 @@ async def checked_address(url: str, *, network: Network | None, allow_private: b
         except OSError as error:
             raise unreadable(url, error.strerror or "its name is not known") from None
         if not all(is_public(str(one[4][0])) for one in found):
-            raise _not_public(url)
+            raise _not_public(url, allowed_by)
     return address
 
 
@@ -73,5 +74,9 @@ def _no_address(url: str) -> RequestError:
     )
 
 
-def _not_public(url: str) -> RequestError:
-    return RequestError(f"`{place_of(url)[:200]}` is not a public address", code="address_not_allowed")
+def _not_public(url: str, allowed_by: str) -> RequestError:
+    return RequestError(
+        f"`{place_of(url)[:200]}` is not a public address",
+        hint=f"whoever runs this server allows such addresses with {allowed_by}",
+        code="address_not_allowed",
+    )

@@ -30,13 +30,14 @@ class Page:
 
 class Pages:
     """http: the provider's client, whose keys and headers are not sent. allow_private: whether addresses of this
-    machine and of private networks are read too.
+    machine and of private networks are read too; allowed_by: the setting that says so, for messages.
     """
 
-    def __init__(self, http: HttpClient, *, allow_private: bool = False) -> None:
+    def __init__(self, http: HttpClient, *, allow_private: bool, allowed_by: str) -> None:
         self._http = http.for_others(only_public=not allow_private)
         self._network = http.connections.network
         self._allow_private = allow_private
+        self._allowed_by = allowed_by
 
     async def read(self, url: str, *, limit_bytes: int, timeout_s: float) -> Page:
         """All of what an address leads to. Raises RequestError for an address that is none, that is not public, or that
@@ -45,7 +46,9 @@ class Pages:
         try:
             async with asyncio.timeout(timeout_s):
                 for _ in range(_MAX_REDIRECTIONS + 1):
-                    address = await checked_address(url, network=self._network, allow_private=self._allow_private)
+                    address = await checked_address(
+                        url, network=self._network, allow_private=self._allow_private, allowed_by=self._allowed_by
+                    )
                     request = Outgoing(method="GET", url=address, timeouts=Timeouts(read_s=timeout_s))
                     exchange = await self._http.exchange(request, redirects=True)
                     try:

@@ -22,6 +22,10 @@ from runtime.http.transport import Exchange, Outgoing
 LIMIT_BYTES = 1000
 
 
+def reader(http: HttpClient, *, allow_private: bool = False) -> Pages:
+    return Pages(http, allow_private=allow_private, allowed_by="`a_setting`")
+
+
 @pytest_asyncio.fixture
 async def server() -> AsyncIterator[tuple[web.Application, str]]:
     """A web server of this machine, and its address."""
@@ -62,7 +66,7 @@ async def refusal(pages: Pages, url: str, **facts: Any) -> tuple[str | None, str
 
 
 async def test_a_page_is_read_also_where_it_was_moved_to(client: HttpClient, server: tuple[Any, str]) -> None:
-    pages = Pages(client, allow_private=True)
+    pages = reader(client, allow_private=True)
     for path in ("/text", "/moved"):
         found = await read(pages, server[1] + path)
         assert (found.content, found.content_type) == (b"A llama grazes.", "text/plain")
@@ -80,12 +84,12 @@ async def test_a_page_is_read_also_where_it_was_moved_to(client: HttpClient, ser
 async def test_what_cannot_be_read_is_said(
     client: HttpClient, server: tuple[Any, str], path: str, code: str, words: str
 ) -> None:
-    found = await refusal(Pages(client, allow_private=True), server[1] + path)
+    found = await refusal(reader(client, allow_private=True), server[1] + path)
     assert found[0] == code and words in found[1]
 
 
 async def test_size_and_time_are_limited(client: HttpClient, server: tuple[Any, str]) -> None:
-    pages = Pages(client, allow_private=True)
+    pages = reader(client, allow_private=True)
     with pytest.raises(TooLarge):
         await read(pages, f"{server[1]}/large")
     code, words = await refusal(pages, f"{server[1]}/slow", timeout_s=0.2)
@@ -101,7 +105,7 @@ async def test_size_and_time_are_limited(client: HttpClient, server: tuple[Any, 
     ],
 )  # fmt: skip
 async def test_addresses_that_are_not_public_are_refused(client: HttpClient, url: str) -> None:
-    assert (await refusal(Pages(client), url))[0] == "address_not_allowed"
+    assert (await refusal(reader(client), url))[0] == "address_not_allowed"
 
 
 @pytest.mark.parametrize(
@@ -109,7 +113,7 @@ async def test_addresses_that_are_not_public_are_refused(client: HttpClient, url
     ["file:///etc/passwd", "ftp://example.com/", "http://", "http://user:secret@example.com/", "http://a:99999/", "x"],
 )
 async def test_what_is_no_address_is_refused_without_its_password(client: HttpClient, url: str) -> None:
-    code, words = await refusal(Pages(client, allow_private=True), url)
+    code, words = await refusal(reader(client, allow_private=True), url)
     assert code == "invalid_address" and "secret" not in words
 
 
@@ -160,7 +164,7 @@ def resolving(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> None:
 async def test_where_a_page_leads_on_is_checked_as_well(monkeypatch: pytest.MonkeyPatch, location: str) -> None:
     resolving(monkeypatch, "93.184.215.14")
     transport = LeadsOn(location)
-    pages = Pages(HttpClient("acme", transport=transport))
+    pages = reader(HttpClient("acme", transport=transport))
     code, _ = await refusal(pages, "http://public.example/")
     assert code in ("address_not_allowed", "invalid_address")
     assert [request.url for request in transport.seen] == ["http://public.example/"]
@@ -169,7 +173,7 @@ async def test_where_a_page_leads_on_is_checked_as_well(monkeypatch: pytest.Monk
 async def test_a_name_with_one_address_that_is_not_public_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     resolving(monkeypatch, "93.184.215.14", "10.0.0.1")
     transport = LeadsOn("/")
-    code, _ = await refusal(Pages(HttpClient("acme", transport=transport)), "http://rebound.example/")
+    code, _ = await refusal(reader(HttpClient("acme", transport=transport)), "http://rebound.example/")
     assert code == "address_not_allowed" and transport.seen == []
 
 

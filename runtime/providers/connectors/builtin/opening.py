@@ -26,6 +26,8 @@ _LEAST_WIRE_BYTES = 16 * 1024 * 1024
 _NOT_STREAMABLE = (400, 404, 405, 406, 415, 501)
 """What servers answer that have SSE only."""
 
+_ALLOWED_BY = "`allow_private_addresses` in the config of `connectors`, or names the server in its run config"
+
 
 class Opening:
     """http: the provider's client. hear: called with each notification; lost: when the server has ended the session."""
@@ -66,7 +68,7 @@ class Opening:
             return
         may_be_private = server.is_trusted or self._config.allow_private_addresses
         network = self._http.connections.network
-        url = await checked_address(server.url, network=network, allow_private=may_be_private)
+        url = await checked_address(server.url, network=network, allow_private=may_be_private, allowed_by=_ALLOWED_BY)
         http = self._http.for_others(only_public=not may_be_private, called=server.label)
         try:
             async with AsyncExitStack() as stack:

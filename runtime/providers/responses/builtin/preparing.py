@@ -81,7 +81,11 @@ class Preparing:
         self._prompts = context.optional_api(Prompts)  # type: ignore[type-abstract]
         files = context.optional_api(Files)  # type: ignore[type-abstract]
         processors = context.optional_api(FileProcessors)  # type: ignore[type-abstract]
-        pages = Pages(context.http, allow_private=config.read_private_addresses)
+        pages = Pages(
+            context.http,
+            allow_private=config.read_private_addresses,
+            allowed_by="`read_private_addresses` in the config of `responses`",
+        )
         self._inputs = Inputs(files, processors, pages)
         self._most_turns = config.most_turns
         self._seals = Seals(store)

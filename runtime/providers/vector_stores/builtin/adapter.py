@@ -136,7 +136,11 @@ class BuiltinVectorStores:
         self._asking = Asking(config, models)
         self._rewriting = Rewriting(config.rewrite_query_params, chat)
         self._inserting = Inserting(rows, words, writing, indexes)
-        pages = Pages(context.http, allow_private=config.read_private_addresses)
+        pages = Pages(
+            context.http,
+            allow_private=config.read_private_addresses,
+            allowed_by="`read_private_addresses` in the config of `vector_stores`",
+        )
         self._vector_dbs = VectorDbs(self._stores, embedding)
         given = [one for one in context.registered if isinstance(one, ConfiguredVectorStore)]
         self._declared = DeclaredStores(given, self._stores, self._vector_dbs)
