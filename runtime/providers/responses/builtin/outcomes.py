@@ -1,4 +1,4 @@
-"""What the model is told of a call of a server's tool, by the response that makes it and by those that continue that."""
+"""What the model is told of a call of a server's tool: by the response that makes it, and by those that continue it."""
 
 from __future__ import annotations
 
