@@ -28,12 +28,19 @@ def example(**fields: Any) -> ConfigDict:
     return ConfigDict(json_schema_extra={"examples": [fields]})
 
 
+class Owner(Protocol):
+    """A user who has registered something."""
+
+    @property
+    def principal(self) -> str: ...
+
+
 class Registered(Protocol):
     """A resource as the table of its kind knows it.
 
     id: the name to ask for; provider_resource_id: its owner's own name for it; kind: its sort, such as `llm` of models;
-    source: who named it: the `config` is trusted, what a user `registered` is not; created: seconds since 1970; facts:
-    what its kind says beyond that, such as `params`.
+    source: who named it: the `config` is trusted, what a user `registered` is not; owner: that user, None where nobody
+    is known; created: seconds since 1970; facts: what its kind says beyond that, such as `params`.
     """
 
     @property
@@ -46,6 +53,8 @@ class Registered(Protocol):
     def kind(self) -> str: ...
     @property
     def source(self) -> str: ...
+    @property
+    def owner(self) -> Owner | None: ...
     @property
     def metadata(self) -> Mapping[str, Any]: ...
     @property

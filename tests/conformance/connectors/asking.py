@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from runtime.access import User
 from runtime.apis.connectors import CallServerToolRequest, ConnectorTool, McpServer, ToolOutcome
 from runtime.context import RequestContext, serving
 from runtime.http.client import HttpClient
@@ -28,6 +29,7 @@ class Known:
     kind: str = ""
     metadata: Mapping[str, Any] = field(default_factory=dict)
     created: int = 0
+    owner: User | None = None
 
     @property
     def provider_resource_id(self) -> str:

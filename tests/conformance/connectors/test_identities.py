@@ -12,7 +12,16 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from runtime.errors import AuthenticationError, RequestError, StackError, Unavailable, UpstreamError, UpstreamRejected
+from runtime.access import User
+from runtime.errors import (
+    AccessDenied,
+    AuthenticationError,
+    RequestError,
+    StackError,
+    Unavailable,
+    UpstreamError,
+    UpstreamRejected,
+)
 from tests.conformance.connectors.asking import Asking, Known, asking, caller
 from tests.support.mcp_server import RunningMcp
 from tests.support.small_server import SmallHandler, running, url_of
@@ -46,6 +55,20 @@ async def test_the_callers_own_token_is_passed_through(connectors: Asking, newes
     assert connectors.left[0] == 2, "two callers share no session"
     with caller(), pytest.raises(AuthenticationError, match="the caller's own token, and the request has none"):
         await connectors.tools(known(newest, "caller"))
+
+
+async def test_the_callers_token_is_not_sent_to_what_another_user_has_named(newest: RunningMcp) -> None:
+    mine, other = User(principal="me"), User(principal="another")
+    facts = {"url": newest.url, "identity": "caller"}
+    async with asking(allow_private_addresses=True) as connectors:
+        theirs = Known(id="theirs", source="registered", owner=other, facts=facts)
+        with caller(token=SECRET, user=mine), pytest.raises(AccessDenied, match="another user"):
+            await connectors.tools(theirs)
+        assert newest.asked == []
+        with caller(token=SECRET, user=mine):
+            assert "add" in await connectors.names(theirs, authorization="meant-for-it")
+        with caller(token=SECRET, user=other):
+            assert "add" in await connectors.names(theirs)
 
 
 async def test_what_a_request_brings_wins(newest: RunningMcp) -> None:

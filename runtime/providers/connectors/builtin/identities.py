@@ -15,7 +15,7 @@ from pydantic import SecretStr
 
 from runtime.apis.connectors import McpServer
 from runtime.context import current
-from runtime.errors import AuthenticationError, RequestError, Unavailable
+from runtime.errors import AccessDenied, AuthenticationError, RequestError, Unavailable
 from runtime.http.network import sendable
 from runtime.http.transport import Key, Outgoing
 from runtime.providers.connectors.builtin.config import BearerToken, FixedHeaders, Identity, TokenExchange
@@ -88,8 +88,9 @@ class Identities:
     def of(self, server: Server, request: McpServer | None = None) -> AskedAs:
         """As whom the current request asks a server. request: what it brings for that.
 
-        Raises AuthenticationError if the caller's token is needed and there is none, RequestError for headers that
-        cannot be sent, Unavailable for an identity that the run config does not have.
+        Raises AuthenticationError if the caller's token is needed and there is none, AccessDenied if it must not be
+        sent there, RequestError for headers that cannot be sent, Unavailable for an identity that the run config does
+        not have.
         """
         brought = self._brought(server, request)
         if "authorization" in brought:
@@ -150,6 +151,13 @@ def _asked_as(
 
 
 def _callers_token(server: Server) -> str:
+    """Not for a server that another user has named: whoever uses it would give that user a token of theirs."""
+    user = current().user
+    if server.registered_by is not None and (user is None or user.principal != server.registered_by):
+        raise AccessDenied(
+            f"MCP server `{server.label}` was registered by another user, so your token is not sent to it",
+            hint="give `authorization` in the request, or have the connector in the run config",
+        )
     scheme, _, token = (current().header("authorization") or "").partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
         raise AuthenticationError(

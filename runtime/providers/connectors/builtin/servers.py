@@ -16,7 +16,8 @@ from runtime.http.transport import host_of
 @dataclass(frozen=True, kw_only=True)
 class Server:
     """label: what messages call it. url: None for a program. is_trusted: whether the run config says where it is, so
-    that it may be on this machine. identity: as whom it is asked. allowed_tools: None for all.
+    that it may be on this machine. identity: as whom it is asked. registered_by: the user who says where it is, if one
+    does and is known. allowed_tools: None for all.
     """
 
     label: str
@@ -26,6 +27,7 @@ class Server:
     transport: Transport = "auto"
     is_trusted: bool = False
     identity: str = "none"
+    registered_by: str | None = None
     allowed_tools: frozenset[str] | None = None
 
     @property
@@ -49,6 +51,7 @@ def server_of(connector: Registered) -> Server:
         transport=facts.get("transport") or "auto",
         is_trusted=connector.source == "config",
         identity=facts.get("identity") or "none",
+        registered_by=None if connector.owner is None else connector.owner.principal,
         allowed_tools=None if allowed is None else frozenset(allowed),
     )
 
