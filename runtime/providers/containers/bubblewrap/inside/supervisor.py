@@ -27,7 +27,7 @@ _TICK_S = 0.05
 _READ_BYTES = 64 * 1024
 _MOST_SAID = 1024 * 1024
 """Of what a run says about its end, in bytes."""
-_SAID_LIMITS = ("memory", "disk")
+_SAID_LIMITS = ("memory", "disk", "processes")
 """Those that code meets as exceptions."""
 _PR_SET_DUMPABLE = 4  # linux/prctl.h
 

@@ -19,6 +19,7 @@ import sys
 import traceback
 import types
 import warnings
+from pathlib import Path
 from typing import Any, NoReturn
 
 from runtime.providers.containers.bubblewrap.inside import filtering
@@ -75,6 +76,7 @@ class _Session:
     def __init__(self, settings: dict[str, Any]) -> None:
         self._number = 0
         self._pid = os.getpid()
+        self._processes: int = settings["limits"]["processes"]
         for name in [name for name in sys.modules if name.partition(".")[0] == "runtime"]:
             del sys.modules[name]
         sys.path[:] = [*(path for path in sys.path if path != settings["ours"]), PACKAGES]
@@ -113,6 +115,8 @@ class _Session:
             said["error"] = _told(error)
             if isinstance(error, OSError) and error.errno in (errno.EFBIG, errno.EDQUOT):
                 said["limit"] = "disk"
+            elif isinstance(error, BlockingIOError | RuntimeError) and self._is_crowded():
+                said["limit"] = "processes"
         try:
             said["figures"] = keep_figures()
         except Exception as error:
@@ -121,6 +125,11 @@ class _Session:
             with contextlib.suppress(Exception):
                 stream.flush()
         return said
+
+    def _is_crowded(self) -> bool:
+        """Whether so much runs here that it must be why no more could be started."""
+        here = sum(path.name.isdigit() for path in Path("/proc").iterdir())
+        return 2 * (here + len([*Path("/proc/self/task").iterdir()])) > self._processes
 
     def _execute(self, code: str, name: str) -> None:
         """Run it; the value of an expression at its end is shown as Python shows one."""
