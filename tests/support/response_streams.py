@@ -101,6 +101,8 @@ def added_up(events: list[Json]) -> list[Json]:
             part[_DELTAS[kind]] += event["delta"]
             if event.get("logprobs"):
                 part["logprobs"] += event["logprobs"]
+        elif kind == "response.custom_tool_call_input.delta":
+            item["input"] += event["delta"]
         elif kind == "response.output_text.annotation.added":
             item["content"][event["content_index"]]["annotations"].append(event["annotation"])
         elif kind in ("response.function_call_arguments.delta", "response.mcp_call_arguments.delta"):
@@ -154,6 +156,8 @@ def _check_order(events: list[Json]) -> None:
             assert event["arguments"] == built[place]["arguments"], event
         elif kind == "response.code_interpreter_call_code.done":
             assert event["code"] == built[place]["code"], event
+        elif kind == "response.custom_tool_call_input.done":
+            assert event["input"] == built[place]["input"], event
     if kinds[-1] == "response.completed":
         assert closed == set(range(len(final))) and not open_parts
     for place, item in enumerate(final):

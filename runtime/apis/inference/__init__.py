@@ -10,6 +10,7 @@ from typing import Protocol
 
 from runtime.apis._api import Api, Store, inner, route
 from runtime.apis.inference._shared import MAX_INPUTS
+from runtime.apis.inference.abilities import Abilities, AbilitiesRequest
 from runtime.apis.inference.chat import ChatCompletionRequest
 from runtime.apis.inference.chat_answers import ChatCompletion, ChatCompletionChunk
 from runtime.apis.inference.completions import Completion, CompletionRequest
@@ -63,6 +64,11 @@ class Inference(Protocol):
 
         Only a prompt that is too long is counted like any other.
         """
+        ...
+
+    @inner(key="model")
+    async def get_abilities(self, request: AbilitiesRequest) -> Abilities:
+        """What a model's provider can do. Raises NotSupported for one that can nothing beyond the usual."""
         ...
 
     @route(

@@ -6,6 +6,7 @@
             content_part.added, output_text.delta*, output_text.annotation.added*, output_text.done, content_part.done
             refusal.delta*, refusal.done in the place of output_text; reasoning_text.delta*, .done for thoughts
             function_call_arguments.delta*, function_call_arguments.done
+            custom_tool_call_input.delta*, custom_tool_call_input.done
             file_search_call.in_progress, .searching, .completed
             web_search_call.in_progress, .searching, .completed
             code_interpreter_call.in_progress, code_interpreter_call_code.delta, .done,
@@ -26,6 +27,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, RootModel
 
 from runtime.apis.responses.code_interpreter import CodeInterpreterEvent
+from runtime.apis.responses.custom_tool import CustomToolEvent
 from runtime.apis.responses.event_fields import Event, OfItem
 from runtime.apis.responses.mcp_events import McpEvent
 from runtime.apis.responses.response import ResponseObject
@@ -269,6 +271,7 @@ _Any = (
     | ReasoningTextDone
     | FunctionCallArgumentsDelta
     | FunctionCallArgumentsDone
+    | CustomToolEvent
     | FileSearchCallInProgress
     | FileSearchCallSearching
     | FileSearchCallCompleted

@@ -17,6 +17,7 @@ from runtime.apis._request import AT_ONCE
 from runtime.apis.inference._shared import OPEN
 from runtime.apis.responses.code_interpreter import CodeInterpreterCall
 from runtime.apis.responses.content import InputContent, MessageContent, ReasoningText, SummaryText
+from runtime.apis.responses.custom_tool import CustomToolCall, CustomToolCallOutput
 from runtime.apis.responses.item_fields import ID, STATUS, ItemStatus
 from runtime.apis.responses.mcp_items import McpApprovalRequest, McpApprovalResponse, McpCall, McpListTools
 from runtime.apis.responses.web_search import WebSearchCall
@@ -123,6 +124,8 @@ KINDS = (
     "reasoning",
     "function_call",
     "function_call_output",
+    "custom_tool_call",
+    "custom_tool_call_output",
     "file_search_call",
     "web_search_call",
     "code_interpreter_call",
@@ -166,6 +169,8 @@ Item = Annotated[
     | Annotated[Reasoning, Tag("reasoning")]
     | Annotated[FunctionCall, Tag("function_call")]
     | Annotated[FunctionCallOutput, Tag("function_call_output")]
+    | Annotated[CustomToolCall, Tag("custom_tool_call")]
+    | Annotated[CustomToolCallOutput, Tag("custom_tool_call_output")]
     | Annotated[FileSearchCall, Tag("file_search_call")]
     | Annotated[WebSearchCall, Tag("web_search_call")]
     | Annotated[CodeInterpreterCall, Tag("code_interpreter_call")]

@@ -1,6 +1,7 @@
 """The tools of a response, and which of them the model must call.
 
-https://platform.openai.com/docs/api-reference/responses/create. Functions are run by the caller, all others here.
+https://platform.openai.com/docs/api-reference/responses/create. Functions and custom tools are
+run by the caller, all others here.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from runtime.apis._request import AT_ONCE
 from runtime.apis.inference._shared import OPEN
 from runtime.apis.inference.tool_use import FunctionDefinition
 from runtime.apis.responses.code_interpreter import CodeInterpreterChoice, CodeInterpreterTool
+from runtime.apis.responses.custom_tool import CustomChoice, CustomTool
 from runtime.apis.responses.mcp_tool import McpChoice, McpTool
 from runtime.apis.responses.web_search import WebSearchChoice, WebSearchTool
 from runtime.apis.vector_stores.filters import Filters
@@ -72,7 +74,7 @@ def _of_this_api(tool: Any) -> Any:
 
 _Function = Annotated[FunctionTool, BeforeValidator(_of_this_api)]
 Tool = Annotated[
-    _Function | FileSearchTool | WebSearchTool | McpTool | CodeInterpreterTool | ToolElsewhere,
+    _Function | CustomTool | FileSearchTool | WebSearchTool | McpTool | CodeInterpreterTool | ToolElsewhere,
     Field(discriminator="type"),
 ]
 Tools = Annotated[list[Tool], AT_ONCE]
@@ -117,7 +119,13 @@ class AllowedTools(TypedDict, total=False):
 ToolChoice = (
     Literal["none", "auto", "required"]
     | Annotated[
-        FunctionChoice | FileSearchChoice | WebSearchChoice | McpChoice | CodeInterpreterChoice | AllowedTools,
+        FunctionChoice
+        | CustomChoice
+        | FileSearchChoice
+        | WebSearchChoice
+        | McpChoice
+        | CodeInterpreterChoice
+        | AllowedTools,
         Field(discriminator="type"),
     ]
 )

@@ -13,6 +13,8 @@ _PREFIX = {
     "reasoning": "rs_",
     "function_call": "fc_",
     "function_call_output": "fco_",
+    "custom_tool_call": "ctc_",
+    "custom_tool_call_output": "ctco_",
     "file_search_call": "fs_",
     "code_interpreter_call": "ci_",
     "mcp_list_tools": "mcpl_",
@@ -22,6 +24,9 @@ _PREFIX = {
     "web_search_call": "ws_",
     "compaction": "cmp_",
 }
+_WITH_STATUS = (
+    "message", "function_call", "function_call_output", "custom_tool_call", "custom_tool_call_output",
+)  # fmt: skip
 
 
 def whole_items(given: str | Iterable[Any] | None, new_id: Callable[[str], str]) -> list[Json]:
@@ -40,7 +45,7 @@ def whole_items(given: str | Iterable[Any] | None, new_id: Callable[[str], str])
         whole = {**item, "type": kind}
         if whole.get("id") is None:
             whole["id"] = new_id(prefix_of(kind))
-        if kind in ("message", "function_call", "function_call_output") and whole.get("status") is None:
+        if kind in _WITH_STATUS and whole.get("status") is None:
             whole["status"] = "completed"
         if kind == "message" and isinstance(text := whole["content"], str):
             whole["content"] = [_part(whole["role"], text)]

@@ -13,6 +13,7 @@ from typing import TypeVar
 from urllib.parse import urlsplit
 
 from runtime.apis.inference import ChatCompletionRequest, CompletionRequest, EmbeddingsRequest, RerankRequest
+from runtime.apis.inference.abilities import Abilities, AbilitiesRequest
 from runtime.apis.providers import ProviderHealth
 from runtime.context import warn
 from runtime.errors import NotSupported, Unavailable, UpstreamError
@@ -103,6 +104,12 @@ class OpenAICompatibleInference:
         fit_chat(chat, body, provider_id=self._provider_id)
         answer = await self._answer(chat, request, body)
         return _changed(self._chat_answers, answer, request)
+
+    async def get_abilities(self, request: AbilitiesRequest) -> Abilities:
+        """Those of the vendor itself. Of another server at its address nothing is known."""
+        is_vendor = self._facts.base_url in (None, self._base_url)
+        has_custom = is_vendor and self._facts.chat is not None and self._facts.chat.custom_tools
+        return Abilities(custom_tools=has_custom, strict_functions=has_custom)
 
     async def completion(self, request: CompletionRequest) -> Reply | EventStream:
         completions = self._has(self._facts.completions, "text completions")

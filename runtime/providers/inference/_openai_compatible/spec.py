@@ -28,7 +28,8 @@ class Chat:
     and stream that. remote_images: whether an image may be an address; otherwise only a `data:` URL.
     reasoning_field: its name for `reasoning_content` in answers. content_parts: whether the content of an answer may be
     parts instead of text. finish_reasons: its words for OpenAI's. usage: when a stream has token counts: as `asked`;
-    `always`, also unasked or more than once, of which the last are right; `never`.
+    `always`, also unasked or more than once, of which the last are right; `never`. custom_tools: whether the vendor
+    itself, not another server at an address of the user's, has custom tools, and holds arguments to a strict schema.
     """
 
     path: str = "/chat/completions"
@@ -43,6 +44,7 @@ class Chat:
     content_parts: bool = False
     finish_reasons: Mapping[str, str] = field(default_factory=dict)
     usage: Literal["asked", "always", "never"] = "asked"
+    custom_tools: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

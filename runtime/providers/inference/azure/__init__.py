@@ -19,7 +19,7 @@ SPEC = openai_compatible(
     key_required=True,
     version_path="",
     lists_models=False,
-    chat=Chat(rules=(METADATA_IF_KEPT,)),
+    chat=Chat(rules=(METADATA_IF_KEPT,), custom_tools=True),
     evidence="wire",
     evidence_note="a local server with both of Azure's forms of address, and with its keys",
 )

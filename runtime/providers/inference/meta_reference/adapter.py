@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runtime.apis.inference import ChatCompletionRequest, CompletionRequest
+from runtime.apis.inference.abilities import Abilities, AbilitiesRequest
 from runtime.apis.inference.counting import TokenCount
 from runtime.apis.providers import ProviderHealth
 from runtime.context import current
@@ -124,6 +125,9 @@ class MetaReferenceInference:
         shown = model.structure_in(chat.form)
         each = request.n or 1
         return await self._answer(model, request, [chat.prompt], chat.params, shape, each=each, kept=each, shown=shown)
+
+    async def get_abilities(self, request: AbilitiesRequest) -> Abilities:
+        return Abilities(strict_functions=True)
 
     async def count_tokens(self, request: ChatCompletionRequest) -> TokenCount:
         model = await self._model(request, answers=1)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from runtime.errors import RequestError
 from runtime.sse import Json
 
-_OF_A_MODEL = ("reasoning", "function_call", "mcp_call", "mcp_approval_request")
+_OF_A_MODEL = ("reasoning", "function_call", "custom_tool_call", "mcp_call", "mcp_approval_request")
 
 
 @dataclass(frozen=True, kw_only=True)

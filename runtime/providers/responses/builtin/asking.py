@@ -77,7 +77,7 @@ def _choice(choice: Any, tools: Toolbox) -> Any:
         names = [name for place, part in parts for name in tools.meant(part, f"tool_choice.tools[{place}]")]
     else:
         names = tools.meant(choice, "tool_choice")
-    functions = [{"type": "function", "function": {"name": name}} for name in dict.fromkeys(names)]
+    functions = [tools.functions[name].chosen(name) for name in dict.fromkeys(names)]
     if mode == "none":
         return "none"
     if choice["type"] != "allowed_tools" and len(functions) == 1:

@@ -18,7 +18,8 @@ from runtime.sse import Json, encode
 class Call:
     """A tool that the model called. id: one of its own among the calls of the answer, once it is begun; given: its
     provider's, before. name: empty until it has come. place: of its item in the output; None for a tool that is run
-    here. allowed_by: the item by which the caller was asked for it, of a call that had to be allowed.
+    here. allowed_by: the item by which the caller was asked for it, of a call that had to be allowed. has_text: whether
+    it is called with text in place of JSON, as its provider has it.
     """
 
     given: str
@@ -27,6 +28,7 @@ class Call:
     id: str = ""
     place: int | None = None
     allowed_by: str | None = None
+    has_text: bool = False
     parts: list[str] = field(default_factory=list)
 
     @property
@@ -56,14 +58,15 @@ class Calls:
 
     def add(self, part: Json) -> tuple[Call, str]:
         """The call that a piece belongs to, which has it now, and the piece of its arguments."""
-        function = part.get("function") or {}
+        function = part.get("function") or part.get("custom") or {}
         index, given, name = part.get("index"), part.get("id") or "", function.get("name") or ""
         call = self._meant(index, given, name)
         if call is None:
             call = Call(given=given, name=name, index=index)
             self._all.append(call)
         call.given, call.name = call.given or given, call.name or name
-        piece = _text(function.get("arguments"))
+        call.has_text = call.has_text or "custom" in part
+        piece = _text(function.get("input" if call.has_text else "arguments"))
         if piece:
             call.parts.append(piece)
         return call, piece

@@ -48,7 +48,7 @@ def without_tools(settings: Json, messages: Sequence[Json]) -> tuple[Json, list[
 def _rules(tools: Sequence[Json], choice: Any) -> str:
     """What the model is told of the tools that it may call."""
     mode, names = _chosen(choice)
-    functions = [tool["function"] for tool in tools if names is None or tool["function"]["name"] in names]
+    functions = [tool[tool["type"]] for tool in tools if names is None or tool[tool["type"]]["name"] in names]
     if mode == "none" or not functions:
         return ""
     listed = "\n".join(encode(function).decode() for function in functions)
@@ -60,8 +60,8 @@ def _chosen(choice: Any) -> tuple[str, set[str] | None]:
         return choice, None
     if choice["type"] == "allowed_tools":
         allowed = choice["allowed_tools"]
-        return allowed["mode"], {tool["function"]["name"] for tool in allowed["tools"]}
-    return "required", {choice["function"]["name"]}
+        return allowed["mode"], {tool[tool["type"]]["name"] for tool in allowed["tools"]}
+    return "required", {choice[choice["type"]]["name"]}
 
 
 def _in_words(message: Json) -> Json:

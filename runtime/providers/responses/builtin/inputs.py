@@ -33,7 +33,7 @@ MOST_BYTES = 32 * 1024 * 1024
 """Of one file or image."""
 _FETCHED_WITHIN_S = 30.0
 _WHOLE = StaticChunking(type="static", static=StaticSizes(max_chunk_size_tokens=4096, chunk_overlap_tokens=0))
-_WITH_PARTS = {"message": "content", "function_call_output": "output"}
+_WITH_PARTS = {"message": "content", "function_call_output": "output", "custom_tool_call_output": "output"}
 """The items that are made of parts, and where. Members of the same name that others have are the caller's own."""
 _SEEN = ("image/png", "image/jpeg", "image/gif", "image/webp")
 """The images that models take. Others are documents, whose text may be read."""

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from runtime.apis.inference import Inference
@@ -35,14 +35,16 @@ log = logging.getLogger(__name__)
 @dataclass(frozen=True, kw_only=True)
 class Plan:
     """What is asked. settings: of each chat completion; messages: of the first one. tools: those that are run here, by
-    name. openings: what comes first in the output. allowed: calls that are run before the model is asked. most_turns:
-    how often it is asked at most; most_calls: how many calls are run here, None for any. truncates: whether messages
-    are left out where they are too long for the model. compacting: what makes them shorter before it is asked.
+    name; custom: the names of those that are called with text. openings: what comes first in the output. allowed: calls
+    that are run before the model is asked. most_turns: how often it is asked at most; most_calls: how many calls are
+    run here, None for any. truncates: whether messages are left out where they are too long for the model. compacting:
+    what makes them shorter before it is asked.
     """
 
     settings: Json
     messages: Sequence[Json]
     tools: Mapping[str, Tool]
+    custom: Collection[str] = ()
     openings: Sequence[Opening] = ()
     allowed: Sequence[ToRun] = ()
     most_turns: int
@@ -88,7 +90,7 @@ class Loop:
                         async for frames in compacting:
                             yield frames
                     answer = await self._ask()
-                turn = Turn(self._answering, ours=self._plan.tools)
+                turn = Turn(self._answering, ours=self._plan.tools, custom=self._plan.custom)
                 async with contextlib.aclosing(self._read(answer, turn)) as reading:
                     async for frames in reading:
                         yield frames

@@ -5,7 +5,8 @@ responses, in a conversation or by the caller. Items are as they were checked by
 references.
 
     reasoning, message of the assistant, function calls   one assistant's message, as far as they follow each other
-    function_call_output                                  behind the message with its call, whatever stands between
+    custom_tool_call                                      the same: a call with one argument, `input`
+    function_call_output, custom_tool_call_output         behind the message with its call, whatever stands between
     mcp_call                                              a call of the assistant's message, and what it gave back
     mcp_approval_response, if it refuses                  the same of the call that was asked for
     code_interpreter_call                                 the same of the code
@@ -26,6 +27,7 @@ from typing import Any
 
 from runtime.apis.responses.items import kind_of
 from runtime.errors import RequestError
+from runtime.providers.responses.builtin.custom_input import arguments_of
 from runtime.providers.responses.builtin.outcomes import outcome_of
 from runtime.sse import Json, encode, is_json_object
 
@@ -71,11 +73,16 @@ def messages_of(
             last = _assistant(found, last)
             _call(last, item["call_id"], item["name"], item["arguments"])
             called[item["call_id"]] = last
-        elif kind == "function_call_output":
+        elif kind == "custom_tool_call":
+            last = _assistant(found, last)
+            _call(last, item["call_id"], item["name"], arguments_of(item["input"]))
+            called[item["call_id"]] = last
+        elif kind in ("function_call_output", "custom_tool_call_output"):
             if item["call_id"] not in called:
                 raise RequestError(
-                    f"A `function_call_output` answers the call `{item['call_id'][:100]}`, which does not go before it",
-                    hint="send the `function_call` item too, or name its response as `previous_response_id`",
+                    f"A `{kind}` answers the call `{item['call_id'][:100]}`, which does not go before it",
+                    hint=f"send the `{kind.removesuffix('_output')}` item too, or name its response as"
+                    " `previous_response_id`",
                     param="input",
                 )
             output = {"role": "tool", "tool_call_id": item["call_id"], "content": _content(item["output"])}

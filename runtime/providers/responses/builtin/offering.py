@@ -8,6 +8,7 @@ from typing import Protocol
 
 from runtime.apis.connectors import Connectors
 from runtime.apis.containers import Containers
+from runtime.apis.inference import Inference
 from runtime.apis.responses.request import CreateResponseRequest
 from runtime.apis.tool_runtime import ToolRuntime
 from runtime.apis.vector_stores import VectorStores
@@ -50,6 +51,7 @@ class ToRun:
 class Apis:
     """What tools ask; None for what is not here."""
 
+    inference: Inference
     vector_stores: VectorStores | None
     tool_runtime: ToolRuntime | None
     connectors: Connectors | None
@@ -83,6 +85,10 @@ class Function:
     def told(self, name: str) -> Json:
         """What the model is told, by the name that it calls it."""
         return {"type": "function", "function": {**self.definition, "name": name}}
+
+    def chosen(self, name: str) -> Json:
+        """How `tool_choice` names it."""
+        return {"type": "function", "function": {"name": name}}
 
     def is_meant(self, choice: Json) -> bool:
         """Whether a part of `tool_choice` means it: of its kind, and of its server and name where it has these."""

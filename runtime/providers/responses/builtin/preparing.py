@@ -73,6 +73,7 @@ class Preparing:
         self._continuing = continuing
         self.inference = context.api(Inference)  # type: ignore[type-abstract]
         self._apis = Apis(
+            inference=self.inference,
             vector_stores=context.optional_api(VectorStores),  # type: ignore[type-abstract]
             tool_runtime=context.optional_api(ToolRuntime),  # type: ignore[type-abstract]
             connectors=context.optional_api(Connectors),  # type: ignore[type-abstract]
@@ -163,6 +164,7 @@ class Preparing:
             settings=chat_settings(request, tools),
             messages=messages,
             tools=tools.ours,
+            custom=tools.custom,
             openings=tools.openings,
             allowed=tools.allowed,
             most_turns=request.max_infer_iters or self._most_turns,

@@ -9,6 +9,7 @@ from runtime.context import warn
 from runtime.errors import StackError, UpstreamRejected
 from runtime.providers.responses.builtin.asking import chat_request
 from runtime.providers.responses.builtin.in_words import CallsInText, refuses_tools, without_tools
+from runtime.providers.responses.builtin.tools.custom import as_provider_has_it
 from runtime.providers.responses.builtin.truncating import is_too_long, truncated
 from runtime.sse import EventStream, Json, Reply
 
@@ -54,7 +55,8 @@ class Speaking:
     async def _ask(self, messages: list[Json], *, streams: bool) -> Reply | EventStream:
         if not self._tools_in_words:
             try:
-                return await self._inference.chat_completion(chat_request(self._settings, messages, stream=streams))
+                told = as_provider_has_it(self._settings.get("tools", ()), messages)
+                return await self._inference.chat_completion(chat_request(self._settings, told, stream=streams))
             except UpstreamRejected as error:
                 if "tools" not in self._settings or not refuses_tools(error):
                     raise

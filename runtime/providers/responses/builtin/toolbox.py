@@ -17,6 +17,7 @@ from runtime.errors import RequestError
 from runtime.providers.responses.builtin.offering import Asked, Function, Offer, Opening, Tool, ToRun
 from runtime.providers.responses.builtin.tools import (
     code_interpreter,
+    custom,
     elsewhere,
     file_search,
     function,
@@ -30,6 +31,7 @@ Offering = Callable[[Json, str, Asked], Awaitable[Offer]]
 
 OFFERED: Mapping[str, Offering] = {
     "function": function.offer,
+    custom.KIND: custom.offer,
     "file_search": file_search.offer,
     "web_search": web_search.offer,
     "mcp": mcp.offer,
@@ -73,6 +75,11 @@ class Toolbox:
     def ours(self) -> dict[str, Tool]:
         """What is run here, by name."""
         return {name: one.tool for name, one in self.functions.items() if one.tool is not None}
+
+    @property
+    def custom(self) -> frozenset[str]:
+        """The names of what is called with text."""
+        return frozenset(name for name, one in self.functions.items() if one.kind == custom.KIND)
 
     def name_of(self, label: str, name: str) -> str:
         """What the model calls a function of a server. One that is not there is called by its own name."""

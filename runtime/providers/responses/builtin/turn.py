@@ -11,7 +11,8 @@ from typing import Any
 
 from runtime.errors import UpstreamError
 from runtime.providers.responses.builtin.answering import Answering
-from runtime.providers.responses.builtin.calls import Call, Calls
+from runtime.providers.responses.builtin.called import CalledItem, CustomItem, FunctionItem
+from runtime.providers.responses.builtin.calls import Calls
 from runtime.providers.responses.builtin.citations import Marked
 from runtime.sse import Json
 
@@ -22,14 +23,17 @@ BROKEN_OFF = {"length": "max_output_tokens", "content_filter": "content_filter"}
 
 
 class Turn:
-    """answering: where items go. ours: the names of the tools that are run here. finish_reason: the model's own word
+    """answering: where items go. ours: the names of the tools that are run here; custom: of those that are called with
+    text. finish_reason: the model's own word
     for why it ended, once it has. text, reasoning: what it said and thought, once they are complete. calls: in the
     order in which they began.
     """
 
-    def __init__(self, answering: Answering, *, ours: Collection[str]) -> None:
+    def __init__(self, answering: Answering, *, ours: Collection[str], custom: Collection[str] = ()) -> None:
         self._answering = answering
         self._ours = ours
+        self._custom = custom
+        self._called: dict[int, CalledItem] = {}  # by the place of the item
         self._open: _Open | None = None
         self._usage: Json | None = None
         self._has_said = False
@@ -70,16 +74,15 @@ class Turn:
             if not call.is_begun:
                 raise UpstreamError("The model called a tool without naming it", provider_id="responses")
             if call.place is not None:
-                self._end_call(call, call.place, status)
+                self._called[call.place].end(status)
         self._count()
 
     def interrupt(self) -> None:
         """There will be no more chunks though there should be: what has come stays, and is said to be incomplete."""
         if self._open is not None:
             self._open.keep()
-        for call in self.calls:
-            if call.place is not None:
-                self._answering.output[call.place]["arguments"] = call.arguments
+        for item in self._called.values():
+            item.keep()
         self._count()
 
     def _count(self) -> None:
@@ -111,35 +114,12 @@ class Turn:
             is_own = bool(call.given) and not self.calls.is_taken(call.given)
             call.id = call.given if is_own else self._answering.new_id("call_")
             if call.name not in self._ours:
-                call.place = self._answering.add(self._item(call))
+                item = (CustomItem if call.name in self._custom else FunctionItem)(self._answering, call)
+                assert call.place is not None, "it has a place now"
+                self._called[call.place] = item
             piece = call.arguments
         if piece and call.place is not None:
-            self._tell_piece(call.place, piece)
-
-    def _tell_piece(self, place: int, piece: str) -> None:
-        item = self._answering.output[place]
-        fields = {"item_id": item["id"], "output_index": place, "delta": piece}
-        self._answering.event("response.function_call_arguments.delta", fields)
-
-    def _item(self, call: Call) -> Json:
-        return {
-            "type": "function_call",
-            "id": self._answering.new_id("fc_"),
-            "call_id": call.id,
-            "name": call.name,
-            "arguments": "",
-            "status": "in_progress",
-        }
-
-    def _end_call(self, call: Call, place: int, status: str) -> None:
-        if not call.parts and status == "completed":
-            call.parts.append("{}")  # what callers expect of a function without arguments
-            self._tell_piece(place, "{}")
-        item = self._answering.output[place]
-        item["arguments"], item["status"] = call.arguments, status
-        fields = {"item_id": item["id"], "output_index": place, "name": call.name, "arguments": call.arguments}
-        self._answering.event("response.function_call_arguments.done", fields)
-        self._answering.done(place)
+            self._called[call.place].add(piece)
 
 
 class _Open:
