@@ -59,8 +59,10 @@ def is_secret(key: str) -> bool:
 
 
 def hides(key: str) -> bool:
-    """Whether nothing below this key may be shown: a secret's, and `headers`, whose names can be anything."""
-    return key == "headers" or is_secret(key)
+    """Whether nothing below this key may be shown: a secret's, and what has names that can be anything: `headers`, and
+    the `environment` of a program.
+    """
+    return key in ("headers", "environment") or is_secret(key)
 
 
 def redact(value: Any, *, key: str = "") -> Any:

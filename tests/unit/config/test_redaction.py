@@ -78,7 +78,7 @@ def test_a_copy_is_made_with_every_secret_masked() -> None:
         "empty_token": "",
         "null_token": None,
         "use_token": True,
-        "nested": [{"headers": {"Authorization": "Bearer x", "Accept": "y"}}],
+        "nested": [{"headers": {"Authorization": "Bearer x", "Accept": "y"}, "environment": {"PLAIN": "z"}}],
         "credentials": {"user": "u", "list": ["a"]},
         "url": "https://user:pa:ss@host/x",
     }
@@ -89,7 +89,9 @@ def test_a_copy_is_made_with_every_secret_masked() -> None:
         "empty_token": "",
         "null_token": None,
         "use_token": True,
-        "nested": [{"headers": {"Authorization": "********", "Accept": "********"}}],
+        "nested": [
+            {"headers": {"Authorization": "********", "Accept": "********"}, "environment": {"PLAIN": "********"}}
+        ],
         "credentials": {"user": "********", "list": ["********"]},
         "url": "https://********@host/x",
     }
