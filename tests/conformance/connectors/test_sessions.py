@@ -166,3 +166,21 @@ async def test_a_message_that_is_refused_over_sse_is_an_error_at_once(connectors
         server.status = 500
         with pytest.raises(UpstreamError, match="answered 500 to a message"):
             await asyncio.wait_for(at.call("add", {"a": 1, "b": 1}), 10)
+
+
+async def test_many_come_and_half_leave_and_nothing_is_left(server: RunningMcp) -> None:
+    async with asking(idle_s=0.3) as connectors:
+        at = connectors.at(server.url)
+        await at.tools()
+        staying = [asyncio.create_task(at.call("add", {"a": number, "b": 0})) for number in range(32)]
+        leaving = [asyncio.create_task(at.call("slow")) for _ in range(32)]
+        await until(lambda: server.ran.count("slow") == 32, within_s=20)
+        for call in leaving:
+            call.cancel()
+        found = await asyncio.gather(*staying)
+        assert [one.structured_content for one in found] == [{"result": number} for number in range(32)]
+        await asyncio.wait(leaving, timeout=20)
+        assert all(call.cancelled() for call in leaving)
+        await until(lambda: connectors.left == (0, 0))
+        await until(lambda: server.open_streams == 0)
+    assert [task.get_name() for task in asyncio.all_tasks() if "MCP" in task.get_name()] == []

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
+import pytest
+from mcp.server.lowlevel import Server
+from mcp_types import ListToolsResult, Tool
+
+from runtime.errors import UpstreamError
 from tests.conformance.connectors.asking import Asking, asking, until
-from tests.support.mcp_server import RunningMcp
+from tests.support.mcp_server import RunningMcp, mcp_server
 
 
 async def test_a_list_is_kept(connectors: Asking, server: RunningMcp) -> None:
@@ -43,3 +49,28 @@ async def test_a_server_that_has_other_tools_now_is_asked_again(connectors: Aski
             await asyncio.sleep(0.005)
     assert (await at.call("grown")).content[0]["text"] == "here"
     assert server.times("tools/list") == 2
+
+
+def paged(pages: int) -> Server[Any]:
+    """A server with one tool on each page; without an end where there are no pages."""
+
+    async def listed(context: Any, params: Any) -> ListToolsResult:
+        page = int(params.cursor or 0) if params else 0
+        more = None if page + 1 == pages else str(page + 1)
+        tool = Tool(name=f"tool-{page}", input_schema={"type": "object"})
+        return ListToolsResult(tools=[tool], next_cursor=more)
+
+    return Server("paged", on_list_tools=listed)
+
+
+async def test_all_pages_are_read(connectors: Asking) -> None:
+    async with mcp_server(made=paged(3)) as server:
+        assert await connectors.at(server.url).names() == ["tool-0", "tool-1", "tool-2"]
+        assert server.times("tools/list") == 3
+
+
+async def test_pages_without_an_end_are_an_error(connectors: Asking) -> None:
+    async with mcp_server(made=paged(0)) as server:
+        with pytest.raises(UpstreamError, match="more than 100 pages"):
+            await connectors.at(server.url).names()
+        assert server.times("tools/list") == 100
