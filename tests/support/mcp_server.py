@@ -65,14 +65,14 @@ def free_port() -> int:
 
 @asynccontextmanager
 async def mcp_server(
-    *, newest: bool = True, sse: bool = False, port: int = 0, made: Any = None
+    *, newest: bool = True, sse: bool = False, port: int = 0, name: str = "llamas", made: Any = None
 ) -> AsyncIterator[RunningMcp]:
     """newest: whether it speaks 2026-07-28 too, or only the generation before. sse: over SSE instead of streamable
-    HTTP. made: another of the SDK's servers than the one with tools for tests.
+    HTTP. name: what it calls itself. made: another of the SDK's servers than the one with tools for tests.
     """
     running = RunningMcp(url="", port=port or free_port())
     running.url = f"http://127.0.0.1:{running.port}/{'sse' if sse else 'mcp'}"
-    made = made or _server(running)
+    made = made or _server(running, name)
     app = made.sse_app() if sse else made.streamable_http_app()
     config = uvicorn.Config(
         _noted(app, running, newest=newest), host="127.0.0.1", port=running.port, log_level="critical", lifespan="on",
@@ -97,8 +97,8 @@ async def mcp_server(
             gc.collect()
 
 
-def _server(running: RunningMcp) -> MCPServer:
-    made = MCPServer("llamas", version="1.2.3", log_level="CRITICAL")
+def _server(running: RunningMcp, name: str) -> MCPServer:
+    made = MCPServer(name, version="1.2.3", log_level="CRITICAL")
 
     @made.tool(description="Adds two numbers.")
     async def add(a: int, b: int) -> int:
