@@ -64,6 +64,25 @@ async def test_what_continues_reads_the_call_again_and_is_not_told_of_the_same_t
     assert types(without) == ["message"] and offered(asking) == []
 
 
+async def test_items_of_older_clients_are_read(asking: Asking, servers: Servers) -> None:
+    """Of llama-stack, whose calls have a text for an error and no status, and of OpenAI's client before version 3."""
+    call = {"type": "mcp_call", "id": "mcp_1", "server_label": "weather", "name": "forecast", "arguments": LIMA}
+    listed = {"type": "mcp_list_tools", "id": "mcpl_1", "server_label": "weather"}
+    history = [
+        {"role": "user", "content": "Hi"},
+        {**listed, "tools": [{"name": "forecast", "input_schema": {"type": "object"}}]},
+        {**call, "output": "Sunny"},
+        {**call, "id": "mcp_2", "error": "no such town"},
+        {**call, "id": "mcp_3", "error": {"type": "http_error", "code": 500, "message": "it said 500"}},
+    ]
+    asking.says(says("Hi"))
+    response = await asking.whole(history, tools=[mcp()])
+    assert types(response) == ["mcp_list_tools", "message"], "the tools are others by now"
+    outputs = [message["content"] for message in told(asking) if message["role"] == "tool"]
+    assert outputs == ["Sunny", "The call failed: no such town", "The call failed: it said 500"]
+    assert [len(message["tool_calls"]) for message in told(asking) if message["role"] == "assistant"] == [1, 1, 1]
+
+
 async def test_calls_at_once_are_all_made(asking: Asking, servers: Servers) -> None:
     both = calls(("call_1", "forecast", LIMA), ("call_2", "book", '{"city": "Cusco"}'))
     _, response = await asking.both([both, says("Done")], tools=[mcp()])

@@ -12,6 +12,7 @@ import re
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from runtime.errors import RequestError
 from runtime.providers.responses.builtin.offering import Asked, Function, Offer, Opening, Tool, ToRun
@@ -83,8 +84,11 @@ class Toolbox:
 
     def name_of(self, label: str, name: str) -> str:
         """What the model calls a function of a server. One that is not there is called by its own name."""
-        there = (called for called, one in self.functions.items() if one.label == label and one.name == name)
-        return next(there, _fit(name))
+        return self._called.get((label, name)) or _fit(name)
+
+    @cached_property
+    def _called(self) -> Mapping[tuple[str | None, str], str]:
+        return {(one.label, one.name): called for called, one in self.functions.items()}
 
     def meant(self, choice: Json, where: str) -> list[str]:
         """The names of what a part of `tool_choice` means. Raises RequestError if there is nothing of it."""
