@@ -37,7 +37,8 @@ class Spec:
     turns it on in a template; sample_config: its `config` there, with `${env.X}`.
     key_env: the variable with its key, if the provider waits for a key in each request while that is missing.
     ships: the models whose weights its packages bring, by the names under which they are served. serves: the names
-    of the resource of its API's kind that it has without being told; of two providers with one, the first one's.
+    of the resource of its API's kind that it has without being told; of several providers with one, it is the first
+    one's that has its key.
     capabilities: what it can do beyond the minimum of its API. facts: data about a vendor for its adapter.
     evidence: how it is tested; evidence_note: with what.
     api, module: filled in by discovery.

@@ -76,12 +76,12 @@ def with_served(
     resources: Mapping[str, tuple[BaseModel, ...]], providers: Iterable[Serving], apis: Mapping[str, Api]
 ) -> dict[str, tuple[BaseModel, ...]]:
     """The resources of a run config, and those that its providers serve without being told (`Spec.serves`): where the
-    run config lists a provider's under one of its names, it has the others too. providers: in the order of the run
-    config.
+    run config lists a provider's under one of its names, it has the others too. Of several with the same name, one that
+    has its key comes first. providers: in the order of the run config.
     """
     found = dict(resources)
     served_by = {kind.served_by: (name, kind) for name, api in apis.items() if (kind := api.resource) is not None}
-    for provider in providers:
+    for provider in sorted(providers, key=_waits_for_a_key):
         if not provider.spec.serves:
             continue
         name, kind = served_by[provider.api]
@@ -97,6 +97,11 @@ def with_served(
                 made = first.model_copy(update={kind.id_field: id, kind.provider_id_field: own})
                 found[name] = (*found.get(name, ()), made)
     return found
+
+
+def _waits_for_a_key(provider: Serving) -> bool:
+    """Whether it serves only callers that bring their key."""
+    return provider.spec.key_env is not None and getattr(provider.config, "api_key", None) is None
 
 
 def owner_of(value: BaseModel, provider_ids: Sequence[str]) -> str | None:

@@ -82,6 +82,37 @@ def vector_dbs(url: str, model: str) -> Any:
     return {**told, "not_found": failure(lambda: at.vector_dbs.retrieve(name))}
 
 
+def tool_groups(url: str, query: str) -> Any:
+    """Groups of tools, what is in them, and a call of one."""
+    at = client(url)
+    at.toolgroups.register(toolgroup_id="mine::search", provider_id="search", args={"note": "x"})
+    told = {
+        "groups": sorted(each.identifier for each in at.toolgroups.list()),
+        "group": at.toolgroups.get("mine::search").to_dict(),
+        "tools": [_named(each) for each in at.tools.list(toolgroup_id="mine::search")],
+        "listed": [_named(each) for each in at.tool_runtime.list_tools(tool_group_id="mine::search")],
+        "tool": _named(at.tools.get("mine::search/web_search")),
+        "of_server": failure(lambda: at.tool_runtime.list_tools(mcp_endpoint={"uri": "https://nowhere.test/mcp"})),
+        "ambiguous": failure(lambda: at.tool_runtime.invoke_tool(tool_name="web_search", kwargs={"query": query})),
+        "called": at.tool_runtime.invoke_tool(
+            tool_name="mine::search/web_search",
+            kwargs={"query": query},
+            extra_headers={"x-llamastack-provider-data": '{"search_api_key": "of-the-caller"}'},
+        ).to_dict(),
+        "unknown": failure(lambda: at.tool_runtime.invoke_tool(tool_name="web_serch", kwargs={})),
+    }
+    at.toolgroups.unregister("mine::search")
+    return {**told, "not_found": failure(lambda: at.toolgroups.get("mine::search"))}
+
+
+def _named(tool: Any) -> list[Any]:
+    """Its name, and the names of its parameters as this version has them."""
+    fields = tool.to_dict()
+    schema = fields.get("input_schema") or {}
+    names = [each["name"] for each in fields.get("parameters") or []] or list(schema.get("properties", {}))
+    return [fields.get("name") or fields["identifier"], names]
+
+
 def _chunk(text: str, document: str) -> dict[str, Any]:
     return {"content": text, "metadata": {"document_id": document}}
 
@@ -96,5 +127,13 @@ def _register(url: str, model: str) -> Any:
 
 if __name__ == "__main__":
     serve(
-        PACKAGE, {**SCENARIOS, "described": described, "registered": registered, "kept": kept, "vector_dbs": vector_dbs}
+        PACKAGE,
+        {
+            **SCENARIOS,
+            "described": described,
+            "registered": registered,
+            "kept": kept,
+            "vector_dbs": vector_dbs,
+            "tool_groups": tool_groups,
+        },
     )
