@@ -177,9 +177,10 @@ async def test_without_a_search_the_request_is_refused(upstream: Upstream, tmp_p
 async def test_a_search_of_another_server_serves_for_what_it_takes(
     monkeypatch: pytest.MonkeyPatch, upstream: Upstream, tmp_path: Path
 ) -> None:
+    """Whatever other groups cannot be listed."""
     furnish_tools(monkeypatch)
-    providers = {"inference": [openai_at(upstream.url)], "tool_runtime": [toolbox(own=["web_search"])]}
-    registered = {"tool_groups": [group("mine", own="own")]}
+    providers = {"inference": [openai_at(upstream.url)], "tool_runtime": [toolbox(own=["web_search"], a=None)]}
+    registered = {"tool_groups": [group("mine", own="own"), group("asleep", own="a")]}
     async with serving(run_config(providers=providers, registered_resources=registered), tmp_path) as served:
         asking = Asking(served.client, upstream)
         script = asking.says(ASKS, says("Well."))

@@ -13,7 +13,14 @@ from typing import Any
 import msgspec
 
 from runtime.apis.responses.request import CreateResponseRequest
-from runtime.apis.tool_runtime import InvokeToolRequest, ToolDef, ToolInvocationResult, ToolRequest, ToolRuntime
+from runtime.apis.tool_runtime import (
+    InvokeToolRequest,
+    ListToolsRequest,
+    ToolDef,
+    ToolInvocationResult,
+    ToolRequest,
+    ToolRuntime,
+)
 from runtime.errors import NotFound, NotSupported, RequestError, StackError
 from runtime.providers.responses.builtin.answering import Answering
 from runtime.providers.responses.builtin.calls import Call
@@ -147,15 +154,19 @@ def _refuse_what_is_not_done(given: Json, where: str) -> None:
 
 async def _find(runtime: ToolRuntime) -> ToolDef | None:
     """The tool: that of the usual group, else of the only group that has one. Raises RequestError where several do."""
-    for name in (f"{_GROUP}/{NAME}", NAME):
-        try:
-            return await runtime.get_tool(ToolRequest(tool_name=name))
-        except NotFound:
-            continue
-        except RequestError as error:
-            error.param = "tools"
-            raise
-    return None
+    try:
+        usual = await runtime.list_tools(ListToolsRequest(toolgroup_id=_GROUP))
+        if (found := next((tool for tool in usual.data if tool.name == NAME), None)) is not None:
+            return found
+    except NotFound:
+        pass
+    try:
+        return await runtime.get_tool(ToolRequest(tool_name=NAME))
+    except NotFound:
+        return None
+    except RequestError as error:
+        error.param = "tools"
+        raise
 
 
 def _options(given: Json, where: str, found: ToolDef) -> Json:
