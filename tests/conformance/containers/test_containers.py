@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from pathlib import Path
 
 import pytest
 
 from runtime.errors import RateLimited
+from runtime.providers.containers.bubblewrap import isolation
 from tests.conformance.containers.asking import CONTAINERS, Asking
 from tests.conformance.containers.conftest import config
 from tests.support.form import HEADERS, field, file, form
@@ -179,3 +181,41 @@ async def test_deleting_ends_what_runs(containers: Asking) -> None:
 async def test_both_versions_of_the_route_are_served(containers: Asking) -> None:
     answered = await containers.served.client.get(CONTAINERS.replace("/v1/", "/v1alpha/"))
     assert answered.status == 200
+
+
+async def test_a_host_that_cannot_isolate_refuses_and_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    refusing = tmp_path / "bwrap"
+    refusing.write_text("#!/bin/sh\necho 'bwrap: setting up uid map: Permission denied' >&2\nexit 1\n")
+    refusing.chmod(0o755)
+    monkeypatch.setattr(isolation, "_programs", lambda: iter([refusing]))
+    async with serving(config(), tmp_path / "state") as served:
+        asking = Asking(served, served.stack.api("containers"))
+        adapter = adapter_of(served.stack, "containers")
+        assert (await adapter.check_health()).status == "OK", "nobody has tried"
+        if os.geteuid() == 0:
+            monkeypatch.setattr(isolation.Isolation, "command", lambda *_, **__: [str(refusing)])
+        error = await asking.refused(501, "POST", body={"name": "a"})
+        assert error["code"] == "cannot_isolate" and "setting up uid map: Permission denied" in error["message"]
+        assert "kernel.unprivileged_userns_clone" in error["message"]
+        health = await adapter.check_health()
+        assert health.status == "Error" and "Permission denied" in (health.message or "")
+        assert (await asking.done("GET"))["data"] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("_programs", lambda: iter(()), "bubblewrap is not installed"),
+        ("_OLDEST", (99, 0), "run Linux 5.14 or newer"),
+        ("ARCHITECTURES", {}, "cannot be filtered"),
+    ],
+)
+async def test_health_says_what_is_missing_before_anybody_asks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: object, words: str
+) -> None:
+    monkeypatch.setattr(isolation, name, value)
+    async with serving(config(), tmp_path) as served:
+        health = await adapter_of(served.stack, "containers").check_health()
+        assert health.status == "Error" and words in (health.message or "")
+        asking = Asking(served, served.stack.api("containers"))
+        assert words in (await asking.refused(501, "POST", body={"name": "a"}))["message"]

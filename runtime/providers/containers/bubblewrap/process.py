@@ -8,7 +8,7 @@ import logging
 import os
 import signal
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import msgspec
@@ -17,7 +17,6 @@ from runtime.apis.containers.running import Limit
 from runtime.errors import Unavailable
 from runtime.ids import new_id
 from runtime.providers.containers.bubblewrap.inside.messages import LENGTH_BYTES, MOST_BYTES, framed
-from runtime.providers.containers.bubblewrap.inside.watching import Limits
 from runtime.providers.containers.bubblewrap.isolation import OURS
 
 log = logging.getLogger(__name__)
@@ -28,6 +27,21 @@ _ADDRESS_BYTES = 512 * 1024**2
 """Of addresses beyond the memory that code may take: libraries map more than they use."""
 _KILLED = 137
 """What bubblewrap ends with where pid 1 was killed, as the kernel does when memory is short."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """Of a container. processes: with threads. memory_bytes: of all processes and of what is in memory only. files: in
+    its folder. log_bytes: of output that is kept; flood_bytes: of output that is let through.
+    """
+
+    cpu_s: float
+    memory_bytes: int
+    disk_bytes: int
+    files: int
+    processes: int
+    log_bytes: int
+    flood_bytes: int
 
 
 class Ran(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -121,9 +135,7 @@ class Process:
             self._process.stdin.close()
 
     def kill(self) -> None:
-        if self._process.returncode is None:  # `Process.kill` would take its exit code from the loop
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(self._process.pid, signal.SIGKILL)
+        kill(self._process)
 
     async def _send(self, message: Mapping[str, Any]) -> None:
         assert self._process.stdin is not None
@@ -146,3 +158,10 @@ class Process:
                 said = (await self._process.stderr.read(64 * 1024)).decode(errors="replace").strip().splitlines()
                 return said[-1][:300] if said else ""
         return ""
+
+
+def kill(process: asyncio.subprocess.Process) -> None:
+    """`Process.kill` would take the exit code from the loop, which waits for it."""
+    if process.returncode is None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process.pid, signal.SIGKILL)

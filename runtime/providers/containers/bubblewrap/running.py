@@ -12,10 +12,9 @@ from runtime.provider import Tasks
 from runtime.providers.containers.bubblewrap.config import BubblewrapConfig
 from runtime.providers.containers.bubblewrap.files import ContainerFiles, file_of, shown
 from runtime.providers.containers.bubblewrap.folder import Folder
-from runtime.providers.containers.bubblewrap.inside.watching import Limits
 from runtime.providers.containers.bubblewrap.isolating import Isolating
 from runtime.providers.containers.bubblewrap.isolation import WARM_UP, Isolation
-from runtime.providers.containers.bubblewrap.process import Process
+from runtime.providers.containers.bubblewrap.process import Limits, Process, kill
 from runtime.providers.containers.bubblewrap.processes import Processes
 from runtime.storage.sql import Row
 
@@ -113,7 +112,7 @@ class Running:
         try:
             _, said = await process.communicate()
         except BaseException:
-            process.kill()
+            kill(process)
             await process.wait()
             raise
         if process.returncode != 0:

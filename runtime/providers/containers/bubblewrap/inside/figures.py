@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from pathlib import Path
 
-DATA = Path("/mnt/data")
+DATA = "/mnt/data"
 
 
 def keep_figures() -> list[str]:
@@ -17,7 +17,7 @@ def keep_figures() -> list[str]:
     try:
         for number in plot.get_fignums():
             name = _free_name()
-            plot.figure(number).savefig(DATA / name, format="png")
+            plot.figure(number).savefig(f"{DATA}/{name}", format="png")
             names.append(name)
     finally:
         plot.close("all")
@@ -26,6 +26,6 @@ def keep_figures() -> list[str]:
 
 def _free_name() -> str:
     number = 1
-    while (DATA / f"figure-{number}.png").exists():
+    while os.path.lexists(f"{DATA}/figure-{number}.png"):
         number += 1
     return f"figure-{number}.png"

@@ -15,13 +15,14 @@ import select
 import signal
 import sys
 import time
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
 
 from runtime.providers.containers.bubblewrap.inside import worker
 from runtime.providers.containers.bubblewrap.inside.messages import LENGTH_BYTES, Gone, framed, read, receive, send
-from runtime.providers.containers.bubblewrap.inside.watching import Limits, Watch
+from runtime.providers.containers.bubblewrap.inside.watching import Watch
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 _TICK_S = 0.05
 _READ_BYTES = 64 * 1024
@@ -40,11 +41,11 @@ def main() -> None:
         os.dup2(nothing, number)
     # Pid 1 gets only those signals of its container that it has a handler for.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    Path("/proc/self/oom_score_adj").write_text("1000")  # where memory is short, this goes first
+    with open("/proc/self/oom_score_adj", "w") as file:
+        file.write("1000")  # where memory is short, this goes first
     ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)  # nobody looks into it, or takes its pipes
     settings = receive(incoming)
-    limits = Limits(**settings["limits"])
-    code = _Code(settings, limits)
+    code = _Code(settings)
     send(outgoing, {"is_ready": True})
     while True:
         code.pause()
@@ -58,24 +59,24 @@ def main() -> None:
             return
 
 
-@dataclass
 class _Output:
     """What a run wrote: kept to a limit, and counted."""
 
-    most: int
-    kept: bytearray = field(default_factory=bytearray)
-    size: int = 0
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self.kept = bytearray()
+        self.size = 0
 
     def add(self, data: bytes) -> None:
         self.size += len(data)
-        self.kept += data[: self.most - len(self.kept)]
+        self.kept += data[: self._most - len(self.kept)]
 
 
 class _Code:
     """The process of the caller's code."""
 
-    def __init__(self, settings: dict[str, Any], limits: Limits) -> None:
-        self._limits = limits
+    def __init__(self, settings: dict[str, Any]) -> None:
+        self._limits = settings["limits"]
         task, self._tasks = os.pipe()
         self._results, result = os.pipe()
         self._output, output = os.pipe()
@@ -97,13 +98,13 @@ class _Code:
         """Run the code of a request. server: the pipe that ends when the server does. The answer: `logs`, and `is_cut`;
         `error`, `limit` and `figures`; `is_over`: whether nothing runs here after it.
         """
-        output = _Output(self._limits.log_bytes)
+        output = _Output(self._limits["log_bytes"])
         watch = Watch(self._limits, asked["timeout_s"])
         os.kill(-1, signal.SIGCONT)
         said, limit = self._ended(asked, output, watch, server)
         self.pause()
         while limit is None and self._take(output):
-            if output.size > self._limits.flood_bytes:
+            if output.size > self._limits["flood_bytes"]:
                 limit = "output"
         limit = limit or said.get("limit") or watch.exceeded()
         logs = output.kept.decode(errors="replace")
@@ -135,7 +136,7 @@ class _Code:
                     return self._ended_itself(), None
                 else:
                     said += part
-            if output.size > self._limits.flood_bytes or len(said) > _MOST_SAID:
+            if output.size > self._limits["flood_bytes"] or len(said) > _MOST_SAID:
                 return {}, "output"
             if len(said) >= LENGTH_BYTES and len(said) - LENGTH_BYTES >= int.from_bytes(said[:LENGTH_BYTES], "big"):
                 return _said(bytes(said), asked["nonce"]), None

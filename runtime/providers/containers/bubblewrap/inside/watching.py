@@ -10,9 +10,11 @@ import os
 import resource
 import stat
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
 
 DATA = "/mnt/data"
 _IN_MEMORY = ("/tmp", "/dev/shm")  # noqa: S108  # the container's own
@@ -20,25 +22,10 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Limits:
-    """Of a container. processes: with threads. memory_bytes: of all processes and of what is in memory only. files: in
-    its folder. log_bytes: of output that is kept; flood_bytes: of output that is let through.
-    """
-
-    cpu_s: float
-    memory_bytes: int
-    disk_bytes: int
-    files: int
-    processes: int
-    log_bytes: int
-    flood_bytes: int
-
-
 class Watch:
-    """Of one run, from its making. timeout_s: how long it may take."""
+    """Of one run, from its making. limits: see `process.Limits`. timeout_s: how long it may take."""
 
-    def __init__(self, limits: Limits, timeout_s: float) -> None:
+    def __init__(self, limits: dict[str, Any], timeout_s: float) -> None:
         self._limits = limits
         self._ends_at = time.monotonic() + timeout_s
         self._cpu_before_s = _cpu_s([*_processes()])
@@ -49,9 +36,9 @@ class Watch:
         if time.monotonic() > self._ends_at:
             return "time"
         running = [*_processes()]
-        if _cpu_s(running) - self._cpu_before_s > self._limits.cpu_s:
+        if _cpu_s(running) - self._cpu_before_s > self._limits["cpu_s"]:
             return "time"
-        if sum(_threads(fields) for _, fields in running) >= self._limits.processes - 1:  # the kernel counts pid 1
+        if sum(_threads(fields) for _, fields in running) >= self._limits["processes"] - 1:  # the kernel counts pid 1
             return "processes"
         if self._takes_memory([pid for pid, _ in running]):
             return "memory"
@@ -59,27 +46,32 @@ class Watch:
 
     def _takes_memory(self, pids: list[int]) -> bool:
         in_files = sum(_used_bytes(place) for place in _IN_MEMORY)
-        if in_files + sum(map(_resident_bytes, pids)) <= self._limits.memory_bytes:
+        if in_files + sum(map(_resident_bytes, pids)) <= self._limits["memory_bytes"]:
             return False
-        return in_files + sum(map(_share_bytes, pids)) > self._limits.memory_bytes
+        return bool(in_files + sum(map(_share_bytes, pids)) > self._limits["memory_bytes"])
 
     def _takes_disk(self, pids: list[int]) -> bool:
         """Looks again only after ten times as long as it took, since a folder of many files takes a while."""
         began = time.monotonic()
         if began < self._disk_at:
             return False
-        size, files = _folder(DATA, self._limits.files)
+        size, files = _folder(DATA, self._limits["files"])
         size += sum(map(_removed_bytes, pids))
         self._disk_at = time.monotonic() + min(1.0, 10 * (time.monotonic() - began))
-        return size >= self._limits.disk_bytes or files > self._limits.files
+        return bool(size >= self._limits["disk_bytes"] or files > self._limits["files"])
 
 
 def _processes() -> Iterator[tuple[int, list[str]]]:
     """Every process but this one, and the fields of its `stat` from the state on: man 5 proc."""
-    for path in Path("/proc").iterdir():
-        if path.name.isdigit() and path.name != "1":
+    for name in os.listdir("/proc"):
+        if name.isdigit() and name != "1":
             with contextlib.suppress(OSError):
-                yield int(path.name), (path / "stat").read_text(errors="replace").rpartition(")")[2].split()
+                yield int(name), _read(f"/proc/{name}/stat").rpartition(")")[2].split()
+
+
+def _read(path: str) -> str:
+    with open(path, errors="replace") as file:
+        return file.read()
 
 
 def _cpu_s(running: list[tuple[int, list[str]]]) -> float:
@@ -94,7 +86,7 @@ def _threads(fields: list[str]) -> int:
 
 def _resident_bytes(pid: int) -> int:
     try:
-        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * _PAGE_BYTES
+        return int(_read(f"/proc/{pid}/statm").split()[1]) * _PAGE_BYTES
     except OSError:
         return 0
 
@@ -102,7 +94,7 @@ def _resident_bytes(pid: int) -> int:
 def _share_bytes(pid: int) -> int:
     """Of what several processes share, each has its part."""
     try:
-        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+        lines = _read(f"/proc/{pid}/smaps_rollup").splitlines()
     except OSError:
         return 0
     return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith(("Pss:", "SwapPss:")))
@@ -141,16 +133,16 @@ def _folder(place: str, most: int) -> tuple[int, int]:
 def _open_up(path: str) -> None:
     """Make a folder readable that its owner, whose code this is, has closed to itself. Raises OSError."""
     if not os.access(path, os.R_OK | os.X_OK):
-        Path(path).chmod(0o700)
+        os.chmod(path, 0o700)
 
 
 def _removed_bytes(pid: int) -> int:
     """What files take that were removed while a process has them open: these are in no folder."""
     size = 0
     with contextlib.suppress(OSError):
-        for path in Path(f"/proc/{pid}/fd").iterdir():
+        for name in os.listdir(f"/proc/{pid}/fd"):
             with contextlib.suppress(OSError):
-                found = path.stat()
+                found = os.stat(f"/proc/{pid}/fd/{name}")
                 if found.st_nlink == 0 and stat.S_ISREG(found.st_mode):
                     size += found.st_blocks * 512
     return size

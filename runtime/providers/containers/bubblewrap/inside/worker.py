@@ -5,26 +5,26 @@ What code defines stays for the next one. Its output goes to a pipe of pid 1, al
 
 from __future__ import annotations
 
-import ast
+import _ast
 import builtins
 import contextlib
 import ctypes
 import errno
 import fcntl
 import io
-import linecache
 import os
 import resource
 import sys
-import traceback
 import types
 import warnings
-from pathlib import Path
-from typing import Any, NoReturn
 
 from runtime.providers.containers.bubblewrap.inside import filtering
 from runtime.providers.containers.bubblewrap.inside.figures import keep_figures
 from runtime.providers.containers.bubblewrap.inside.messages import receive, send
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, NoReturn
 
 PACKAGES, BYTECODE = "/opt/packages", "/opt/bytecode"
 _OPEN_FILES = 256
@@ -75,6 +75,7 @@ class _Session:
 
     def __init__(self, settings: dict[str, Any]) -> None:
         self._number = 0
+        self._sources: dict[str, str] = {}
         self._pid = os.getpid()
         self._processes: int = settings["limits"]["processes"]
         for name in [name for name in sys.modules if name.partition(".")[0] == "runtime"]:
@@ -112,7 +113,7 @@ class _Session:
         except MemoryError:
             said |= {"error": "MemoryError", "limit": "memory"}
         except BaseException as error:
-            said["error"] = _told(error)
+            said["error"] = self._told(error)
             if isinstance(error, OSError) and error.errno in (errno.EFBIG, errno.EDQUOT):
                 said["limit"] = "disk"
             elif isinstance(error, BlockingIOError | RuntimeError) and self._is_crowded():
@@ -120,7 +121,7 @@ class _Session:
         try:
             said["figures"] = keep_figures()
         except Exception as error:
-            said["error"] = said["error"] or _told(error)
+            said["error"] = said["error"] or self._told(error)
         for stream in (sys.stdout, sys.stderr):
             with contextlib.suppress(Exception):
                 stream.flush()
@@ -128,26 +129,31 @@ class _Session:
 
     def _is_crowded(self) -> bool:
         """Whether so much runs here that it must be why no more could be started."""
-        here = sum(path.name.isdigit() for path in Path("/proc").iterdir())
-        return 2 * (here + len([*Path("/proc/self/task").iterdir()])) > self._processes
+        here = sum(name.isdigit() for name in os.listdir("/proc"))
+        return 2 * (here + len(os.listdir("/proc/self/task"))) > self._processes
 
     def _execute(self, code: str, name: str) -> None:
         """Run it; the value of an expression at its end is shown as Python shows one."""
-        linecache.cache[name] = (len(code), None, code.splitlines(keepends=True), name)
-        tree = ast.parse(code, name)
-        last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
+        self._sources[name] = code
+        tree = compile(code, name, "exec", flags=_ast.PyCF_ONLY_AST)
+        assert isinstance(tree, _ast.Module)
+        last = tree.body.pop() if tree.body and isinstance(tree.body[-1], _ast.Expr) else None
         exec(compile(tree, name, "exec"), self._names)  # noqa: S102  # what this is for
         if last is not None:
-            exec(compile(ast.Interactive([last]), name, "single"), self._names)  # noqa: S102
+            exec(compile(_ast.Interactive([last]), name, "single"), self._names)  # noqa: S102
 
+    def _told(self, error: BaseException) -> str:
+        """An exception with where it came from, without our own part of that."""
+        import linecache  # these take longer to import than most code takes
+        import traceback
 
-def _told(error: BaseException) -> str:
-    """An exception with where it came from, without our own part of that."""
-    try:
-        inner = error.__traceback__
-        while inner is not None and inner.tb_frame.f_code.co_filename == __file__:
-            inner = inner.tb_next
-        words = "".join(traceback.format_exception(type(error), error, inner, limit=-20)).strip()
-    except Exception:
-        words = type(error).__name__
-    return words if len(words) <= _ERROR_CHARACTERS else "..." + words[-_ERROR_CHARACTERS:]
+        for name, code in self._sources.items():
+            linecache.cache[name] = (len(code), None, code.splitlines(keepends=True), name)
+        try:
+            inner = error.__traceback__
+            while inner is not None and inner.tb_frame.f_code.co_filename == __file__:
+                inner = inner.tb_next
+            words = "".join(traceback.format_exception(type(error), error, inner, limit=-20)).strip()
+        except Exception:
+            words = type(error).__name__
+        return words if len(words) <= _ERROR_CHARACTERS else "..." + words[-_ERROR_CHARACTERS:]
