@@ -6,6 +6,7 @@ What every inference provider promises is in `tests/conformance/test_inference.p
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -247,6 +248,20 @@ async def test_a_response_is_truncated_to_the_context(client: Client) -> None:
     assert (await client.post("/v1/responses", asked)).error["code"] == "context_length_exceeded"
     made = await client.post("/v1/responses", asked | {"truncation": "auto"})
     assert made.status == 200 and made.json()["usage"]["input_tokens"] < 128
+
+
+async def test_a_custom_tool_is_called_with_what_its_regular_expression_allows(tmp_path: Path) -> None:
+    tool = {"type": "custom", "name": "f", "format": {"type": "grammar", "syntax": "regex", "definition": "[0-9]{2}"}}
+    asked = {"model": "llama/Tiny", "input": "hello", "tools": [tool], "tool_choice": {"type": "custom", "name": "f"}}
+    model = write_tiny_chat_model(tmp_path / "Tiny", context_length=2048)
+    config = {"model": str(model), "device": "cpu", "dtype": "float32", "threads": 1}
+    provider = {"provider_id": "llama", "provider_type": "inline::meta-reference", "config": config}
+    async with serving(run_config(provider), tmp_path) as served:
+        made = await served.client.post("/v1/responses", asked)
+    assert made.status == 200, made.body
+    [call] = made.json()["output"]
+    assert (call["type"], call["name"], call["status"]) == ("custom_tool_call", "f", "completed")
+    assert re.fullmatch("[0-9]{2}", call["input"])
 
 
 @pytestmark_module
