@@ -282,4 +282,4 @@ CONNECTOR = Resource(
     configured=ConfiguredConnector,
     shown=shown_connector,
 )
-API = Api("connectors", Connectors, resource=CONNECTOR, offered_with=("inference",))
+API = Api("connectors", Connectors, resource=CONNECTOR, offered_with=("inference",), mounted_with=("responses",))

@@ -46,6 +46,8 @@ def test_a_small_config_gets_what_comes_with_it() -> None:
     assert {*planned.packages} == needed and {"cryptography>=46", "pandas>=2.2"} <= needed
     listed = plan(run_config(openai_at("http://localhost:1/v1"), apis=["inference"]))
     assert "responses" not in listed.apis, "what is listed is all that is mounted"
+    listed = plan(run_config(openai_at("http://localhost:1/v1"), apis=["inference", "responses"]))
+    assert {"connectors", "conversations", "prompts"} <= {*listed.apis}, "what comes with responses"
 
 
 def test_no_providers_at_all_is_a_stack_that_can_be_asked_how_it_is() -> None:
