@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -172,3 +173,52 @@ async def test_a_name_with_its_group_asks_that_group_alone(tmp_path: Path) -> No
     async with stack(tmp_path, [toolbox(**TOOLS)], GROUPS) as served:
         await served.client.post("/v1/tool-runtime/invoke", {"tool_name": "weather/search"})
         assert adapter_of(served.stack, "tool_runtime").listings == {"w": 1}
+
+
+async def test_many_groups_are_asked_at_once_but_not_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = [f"g{number}" for number in range(40)]
+    asked: list[str] = []
+    gate, full = asyncio.Event(), asyncio.Event()
+    async with stack(
+        tmp_path, [toolbox(**{name: [f"of_{name}"] for name in names})], [group(name) for name in names]
+    ) as served:
+        adapter = adapter_of(served.stack, "tool_runtime")
+        list_tools = adapter.list_tools
+
+        async def waiting(request: ListToolsRequest) -> Any:
+            asked.append(str(request.toolgroup_id))
+            if len(asked) == 16:
+                full.set()
+            await gate.wait()
+            return await list_tools(request)
+
+        monkeypatch.setattr(adapter, "list_tools", waiting)
+        listing = asyncio.create_task(served.stack.api("tool_runtime").list_tools(ListToolsRequest()))
+        async with asyncio.timeout(20):
+            await full.wait()
+            for _ in range(10):
+                await asyncio.sleep(0)
+            assert len(asked) == 16
+            gate.set()
+            assert len((await listing).data) == 40
+
+
+async def test_a_caller_that_leaves_ends_what_is_asked_for_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, ended = asyncio.Event(), asyncio.Event()
+    async with stack(tmp_path, [toolbox(**TOOLS)], GROUPS) as served:
+
+        async def hanging(request: ListToolsRequest) -> Any:
+            begun.set()
+            try:
+                await asyncio.Event().wait()
+            finally:
+                ended.set()
+
+        monkeypatch.setattr(adapter_of(served.stack, "tool_runtime"), "list_tools", hanging)
+        listing = asyncio.create_task(served.stack.api("tool_runtime").list_tools(ListToolsRequest()))
+        async with asyncio.timeout(20):
+            await begun.wait()
+            listing.cancel()
+            await asyncio.gather(listing, return_exceptions=True)
+            await ended.wait()
+        assert listing.cancelled()
