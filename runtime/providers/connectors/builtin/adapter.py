@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from runtime.apis.connectors import (
     CallServerToolRequest,
@@ -23,12 +23,13 @@ from runtime.providers.connectors.builtin.config import ClientCredentials, Conne
 from runtime.providers.connectors.builtin.deadlines import in_time
 from runtime.providers.connectors.builtin.identities import AskedAs, Identities
 from runtime.providers.connectors.builtin.outcomes import outcome_of
-from runtime.providers.connectors.builtin.pool import Pool, key_of
+from runtime.providers.connectors.builtin.pool import Pool
 from runtime.providers.connectors.builtin.servers import Server, named_server, server_of
 from runtime.providers.connectors.builtin.tokens import Tokens
 from runtime.providers.connectors.builtin.tool_lists import ToolLists
 
-_MOST_KNOWN = 1024
+if TYPE_CHECKING:
+    from runtime.providers.connectors.builtin.session import Session
 
 
 class BuiltinConnectors:
@@ -42,7 +43,6 @@ class BuiltinConnectors:
             if isinstance(identity, ClientCredentials | TokenExchange)
         }
         self._identities = Identities(config.identities, tokens, provider_id=context.provider_id)
-        self._known: OrderedDict[Hashable, tuple[str, str]] = OrderedDict()
 
     async def stop(self) -> None:
         await self.pool.close()
@@ -102,20 +102,15 @@ class BuiltinConnectors:
             param="tool_name",
         )
 
-    async def _introduced(self, server: Server, asked_as: AskedAs) -> tuple[str, str]:
+    async def _introduced(self, server: Server, asked_as: AskedAs) -> tuple[str | None, str | None]:
         """What a server calls itself, and its version."""
-        key = key_of(server, asked_as)
-        if key not in self._known:
 
-            async def info(session: object) -> tuple[str, str]:
-                found = session.info  # type: ignore[attr-defined]
-                return (found.name, found.version) if found is not None else ("", "")
+        async def info(session: Session) -> tuple[str | None, str | None]:
+            found = session.info
+            return (found.name or None, found.version or None) if found is not None else (None, None)
 
-            async with in_time(server):
-                self._known[key] = await self.pool.asked(server, asked_as, info, repeats=True)
-            while len(self._known) > _MOST_KNOWN:
-                self._known.popitem(last=False)
-        return self._known[key]
+        async with in_time(server):
+            return await self.pool.asked(server, asked_as, info, repeats=True)
 
 
 def _named(tools: Sequence[ConnectorTool], name: str) -> ConnectorTool | None:
