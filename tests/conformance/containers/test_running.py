@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from pathlib import Path
 
@@ -9,7 +10,8 @@ import psutil
 import pytest
 
 from tests.conformance.containers.asking import Asking
-from tests.support.stacks import adapter_of
+from tests.conformance.containers.conftest import config
+from tests.support.stacks import adapter_of, serving
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -199,12 +201,44 @@ def _below(containers: Asking) -> list[psutil.Process]:
 
 
 async def test_stopping_the_stack_leaves_no_process(can_isolate: None, tmp_path: Path) -> None:
-    from tests.conformance.containers.conftest import config
-    from tests.support.stacks import serving
-
     before = {process.pid for process in psutil.Process().children(recursive=True)}
     async with serving(config(), tmp_path) as served:
         asking = Asking(served, served.stack.api("containers"))
         await asking.logs(await asking.made(), "import os\nif os.fork() == 0:\n    while True: pass\nNone")
         assert {process.pid for process in psutil.Process().children(recursive=True)} > before
     assert {process.pid for process in psutil.Process().children(recursive=True)} <= before
+
+
+async def test_an_idle_process_ends_and_its_files_stay(can_isolate: None, tmp_path: Path) -> None:
+    before = {process.pid for process in psutil.Process().children(recursive=True)}
+    async with serving(config(idle_s=0.001), tmp_path) as served:
+        asking = Asking(served, served.stack.api("containers"))
+        made = await asking.made()
+        await asking.logs(made, "x = 1; open('a.txt', 'w').write('a'); None")
+        adapter = adapter_of(served.stack, "containers")
+        while adapter._processes._slots:
+            await adapter.sweep_now()
+        left = await asyncio.to_thread(_of_containers, before)
+        assert left == [] and [*await asking.files(made)] == ["/mnt/data/a.txt"]
+        assert (await asking.run(made, "x")).is_fresh
+
+
+async def test_a_caller_who_leaves_ends_what_runs(containers: Asking) -> None:
+    made = await containers.made()
+    await containers.logs(made, "x = 1")
+    adapter = adapter_of(containers.served.stack, "containers")
+    [process] = [slot.process for name, slot in adapter._processes._slots.items() if name == made]
+    left = asyncio.create_task(containers.run(made, "while True: pass"))
+    while process.runs < 2:
+        await asyncio.sleep(0)
+    left.cancel()
+    async with asyncio.timeout(10):
+        await asyncio.wait({left})
+    assert left.cancelled() and process.has_ended
+    assert (await containers.run(made, "x")).is_fresh
+
+
+def _of_containers(before: set[int]) -> list[psutil.Process]:
+    """The processes of containers that were started since; not that which compiles packages."""
+    new = [process for process in psutil.Process().children(recursive=True) if process.pid not in before]
+    return [process for process in new if any("supervisor" in part for part in process.cmdline())]

@@ -24,6 +24,8 @@ from runtime.providers.containers.bubblewrap.isolation import NOBODY
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_ROOM = 0.9
+"""How much of its bounds a container may still take after what is new was removed, so that there is room for more."""
 _DEEPEST = 64
 """Folders within folders that are looked into; what is deeper is not listed."""
 
@@ -90,7 +92,8 @@ class Folder:
         tops = {path: _tree_of(path) for path in self.data.iterdir()}
         size, count = (sum(one[number] for one in tops.values()) for number in (0, 1))
         for path in sorted(tops, key=lambda path: (os.fsencode(path.name) in before, -tops[path][0], -tops[path][1])):
-            if size < disk_bytes and count <= max_files:
+            part = 1.0 if os.fsencode(path.name) in before else _ROOM
+            if size < part * disk_bytes and count <= part * max_files:
                 return
             if path.is_dir() and not path.is_symlink():
                 _remove_tree(path)
@@ -193,6 +196,8 @@ def _remove_tree(path: Path) -> None:
         if isinstance(error[1], FileNotFoundError):
             return
         place = Path(failed)
+        if place.is_symlink() or place.parent.is_symlink():  # what it names is not the container's
+            raise error[1]
         place.parent.chmod(0o700)
         if function in (os.unlink, os.rmdir):
             function(failed)
