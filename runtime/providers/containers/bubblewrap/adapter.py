@@ -29,7 +29,7 @@ from runtime.apis.files import Files
 from runtime.apis.files.file import FileRequest
 from runtime.apis.providers import ProviderHealth
 from runtime.errors import NotSupported, StackError
-from runtime.provider import ProviderContext, healthy, unhealthy
+from runtime.provider import ProviderContext, healthy
 from runtime.providers.containers.bubblewrap.config import BubblewrapConfig
 from runtime.providers.containers.bubblewrap.files import ContainerFiles, file_of, shown_file
 from runtime.providers.containers.bubblewrap.folder import Folder
@@ -65,9 +65,11 @@ class BubblewrapContainers:
         await self._processes.stop()
 
     async def check_health(self) -> ProviderHealth:
-        """Whether code can be kept apart here, as far as is known before the first container."""
+        """Whether code can be kept apart here, as far as is known before the first container. A host that cannot is no
+        outage: nothing is down, and everybody else works.
+        """
         trouble = self._running.isolating.trouble()
-        return unhealthy(f"no container can be made: {trouble}") if trouble else healthy()
+        return healthy(message=f"no container can be made: {trouble}" if trouble else None)
 
     async def create_container(self, request: CreateContainerRequest) -> Container:
         """Raises NotSupported where this host cannot isolate, or for what this provider does not have; RequestError for
