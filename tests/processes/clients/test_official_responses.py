@@ -29,6 +29,7 @@ ASK_SERVERS = (
     "llama-stack-client-0.7",
     "ogx-client-1.1",
     "ogx-client",
+    "ai-sdk-openai",
 )
 
 
@@ -94,8 +95,8 @@ async def test_tools_of_a_server_are_called_allowed_and_refused(client: Running,
         "events": [f"response.{kind}" for kind in (
             "mcp_list_tools.in_progress", "mcp_list_tools.completed", "mcp_call.in_progress",
             "mcp_call_arguments.delta", "mcp_call_arguments.done", "mcp_call.completed")],
-        "allowed": ['{"a": 1, "b": 2}', called, "Three"],
-        "refused": ['{"a": 1, "b": 2}', [], "Three"],
+        "allowed": [{"a": 1, "b": 2}, called, "Three"],
+        "refused": [{"a": 1, "b": 2}, [], "Three"],
     }  # fmt: skip
     assert server.ran == ["add"] * 3 and keys == {"a-key"}
     assert "did not allow" in script.asked[-1]["messages"][-1]["content"]

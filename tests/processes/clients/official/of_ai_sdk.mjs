@@ -111,6 +111,38 @@ await serve(PACKAGE, {
     return { calls: calls(first.steps), answer: first.text, again: again.text }
   },
 
+  async response_mcp({ server, ...at }) {
+    const sums = (requireApproval) => ({
+      sums: provider(at.url).tools.mcp({
+        ...{ serverLabel: 'sums', serverUrl: server, headers: { 'x-key': 'a-key' }, requireApproval },
+      }),
+    })
+    const called = ({ steps }) =>
+      steps
+        .flatMap((step) => step.content)
+        .filter((part) => part.type === 'tool-result')
+        .map(({ output }) => [output.serverLabel, output.name, output.output])
+    const streamed = streamText(byResponses(at, { prompt: 'Add', tools: sums('never'), includeRawChunks: true }))
+    const events = []
+    for await (const part of streamed.fullStream) {
+      if (part.type === 'error') throw part.error
+      if (part.type === 'raw' && part.rawValue.type.includes('mcp')) events.push(part.rawValue.type)
+    }
+    const whole = called(await generateText(byResponses(at, { prompt: 'Add', tools: sums('never') })))
+    const answered = async (approved) => {
+      const messages = [{ role: 'user', content: 'Add' }]
+      const tools = sums('always')
+      const first = await generateText(byResponses(at, { messages, tools }))
+      const request = first.content.find((part) => part.type === 'tool-approval-request')
+      const { approvalId } = request
+      const answer = { type: 'tool-approval-response', approvalId, approved, providerExecuted: true }
+      const more = [...messages, ...(await first.responseMessages), { role: 'tool', content: [answer] }]
+      const second = await generateText(byResponses(at, { messages: more, tools }))
+      return [request.toolCall.input, called(second), second.text]
+    }
+    return { whole, events, allowed: await answered(true), refused: await answered(false) }
+  },
+
   async response_structured(at) {
     const asked = { prompt: PERSON, output: Output.object({ schema: Person }) }
     const whole = await generateText(byResponses(at, asked))

@@ -73,11 +73,11 @@ def response_tools(url: str, model: str, streams: bool) -> Any:
 def response_mcp(url: str, model: str, server: str) -> Any:
     """The same calls as in `responses_shape.py`; what is asked is answered by the framework."""
     where = {"type": "mcp", "server_label": "sums", "server_url": server, "headers": {"x-key": "a-key"}}
-    requests: list[str] = []
+    requests: list[Any] = []
 
     def tool(approve: bool | None) -> HostedMCPTool:
         def answer(request: Any) -> Any:
-            requests.append(request.data.arguments)
+            requests.append(json.loads(request.data.arguments))
             return {"approve": approve}
 
         required = "never" if approve is None else "always"

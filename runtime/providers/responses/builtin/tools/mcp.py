@@ -62,7 +62,7 @@ class ToolsOfServer:
     def is_known(self, items: Iterable[Json]) -> bool:
         """Whether the last that was told of this server is the same."""
         told = [item for item in items if item["type"] == "mcp_list_tools" and item["server_label"] == self.label]
-        return bool(told) and told[-1]["tools"] == self.tools
+        return bool(told) and [_said(tool) for tool in told[-1]["tools"]] == self.tools
 
     def tell(self, answering: Answering) -> None:
         item: Json = {
@@ -70,7 +70,6 @@ class ToolsOfServer:
             "id": answering.new_id("mcpl_"),
             "server_label": self.label,
             "tools": [],
-            "error": None,
         }
         place = answering.add(item)
         where = {"item_id": item["id"], "output_index": place}
@@ -142,12 +141,18 @@ def _definition(tool: ConnectorTool, given: Json) -> Json:
 
 
 def _shown(tool: ConnectorTool) -> Json:
-    return {
+    shown = {
         "name": tool.name,
         "description": tool.description,
         "input_schema": tool.input_schema,
         "annotations": tool.annotations,
     }
+    return _said(shown)
+
+
+def _said(tool: Json) -> Json:
+    """Without members that are null: some clients take none, and others put them back."""
+    return {name: value for name, value in tool.items() if value is not None}
 
 
 def _allowed(asked: Asked, label: str, functions: dict[str, Function]) -> list[ToRun]:
