@@ -81,7 +81,8 @@ class ResponsesShape:
             [request] = [item for item in first.output if item.type == "mcp_approval_request"]
             answer = {"type": "mcp_approval_response", "approval_request_id": request.id, "approve": approve}
             second = self._at(url).create(input=[answer], previous_response_id=first.id, **asked)
-            told["allowed" if approve else "refused"] = [json.loads(request.arguments), _calls_in(second), text_of(second)]
+            arguments = json.loads(request.arguments)
+            told["allowed" if approve else "refused"] = [arguments, _calls_in(second), text_of(second)]
         return told
 
     def _ask(self, url: str, streams: bool, **asked: Any) -> Any:
