@@ -17,6 +17,7 @@ from multipart import MultipartSegment, parse_options_header
 from runtime.apis._api import Operation
 from runtime.apis._carriers import Upload
 from runtime.errors import RequestError, UnsupportedMedia
+from runtime.server.content import json_object
 from runtime.server.errors import quoted
 from runtime.server.fields import MAX_TEXT_BYTES, URLENCODED, nested, takes_several, too_much_text, urlencoded
 from runtime.server.incoming import Incoming
@@ -25,6 +26,7 @@ from runtime.temporary import writing_temporary
 
 _MAX_MEMORY_BYTES = 1024 * 1024
 _READ_BYTES = 256 * 1024
+_JSON = "application/json"
 
 
 class Build(Protocol):
@@ -38,7 +40,8 @@ CheckUpload: TypeAlias = Callable[[int], None]
 
 
 async def read_form(operation: Operation, incoming: Incoming, build: Build, check_upload: CheckUpload) -> Any:
-    """The request of a form, with its files as `Upload`. check_upload: asked about files that are stored first.
+    """The request of a form, with its files as `Upload`; one that needs no file may be JSON. check_upload: asked about
+    files that are stored first.
 
     Raises RequestError for an invalid form, UnsupportedMedia for another content type, TooLarge, and what `build`
     raises.
@@ -48,6 +51,12 @@ async def read_form(operation: Operation, incoming: Incoming, build: Build, chec
         room = _Room()
         data = b"".join([room.take(data) async for data in incoming.chunks()])
         return build(urlencoded(data, operation.request), is_whole=True)
+    if kind == _JSON and not any(
+        operation.request.model_fields[name].is_required() for name in operation.upload_fields
+    ):
+        room = _Room()
+        data = b"".join([room.take(data) async for data in incoming.chunks()])
+        return build(json_object(data, kind.encode()), is_whole=True)
     if kind != "multipart/form-data" or not options.get("boundary"):
         given_type = f"the content type is `{quoted(kind)}`" if kind else "there is no content type"
         raise UnsupportedMedia(f"This needs a form, but {given_type}", hint="send multipart/form-data")

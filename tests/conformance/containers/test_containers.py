@@ -81,6 +81,10 @@ async def test_a_file_of_the_files_api_is_copied(containers: Asking) -> None:
     assert await containers.content(made, "/mnt/data/there.txt") == b"from there"
     answered = await containers.sent(made, field("file_id", kept.json()["id"]))
     assert answered.status == 200 and len(await containers.files(made)) == 1
+    as_json = await containers.done("POST", f"/{await containers.made()}/files", {"file_id": kept.json()["id"]})
+    assert as_json["path"] == "/mnt/data/there.txt"
+    for body in ({}, {"file_id": 5}, {"file": "x"}, []):
+        assert (await containers.ask("POST", f"/{made}/files", body)).status == 400
 
 
 async def test_a_file_that_is_too_large_is_refused_and_leaves_nothing(containers: Asking) -> None:
