@@ -24,7 +24,6 @@ from runtime.errors import NotFound, NotSupported, StackError
 from runtime.providers.vector_stores.builtin.config import FileIngestion
 from runtime.providers.vector_stores.builtin.contextual import WholeText
 from runtime.providers.vector_stores.builtin.writing import NewChunk
-from runtime.sse import Reply
 
 _LONG_CONTEXT_TOKENS = 1000
 _OF_CONTEXT = 0.75
@@ -88,13 +87,12 @@ class Reading:
         made = await self._processed(ProcessFileRequest(file_id=file_id))
         counts = [chunk.chunk_metadata.content_token_count for chunk in made.chunks]
         tokens = None if None in counts else sum(count or 0 for count in counts)
-        return WholeText("\n\n".join(text_of(chunk.content) for chunk in made.chunks), tokens)
+        return WholeText(made.text(), tokens)
 
     async def _processed(self, request: ProcessFileRequest) -> ProcessFileResponse:
         if self._processors is None:
             raise NotSupported("Documents cannot be read: the API file_processors has no provider")
-        answer = await self._processors.process_file(request)
-        return ProcessFileResponse.model_validate_json(answer.data) if isinstance(answer, Reply) else answer
+        return ProcessFileResponse.of(await self._processors.process_file(request))
 
 
 def new_chunk(chunk: Chunk) -> NewChunk:
