@@ -1,4 +1,4 @@
-"""A database that is down for a while: files wait for it, also through a restart of the server, though not for ever."""
+"""Files wait: for a database that is down, also while the server is started again, but not for ever; and for memory."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import pytest
 from runtime.errors import Unavailable
 from runtime.providers.vector_stores.builtin.index_vectors import IndexVectors
 from runtime.providers.vector_stores.builtin.patience import LATER_S
+from runtime.providers.vector_stores.builtin.reading import ReadFile, Reading
 from runtime.providers.vector_stores.builtin.tables import FILES, file_key
 from runtime.storage.jobs import Job
 from runtime.storage.sql import Select, eq
@@ -156,3 +157,26 @@ async def test_vectors_that_are_lost_are_not_waited_for(stores: Asking) -> None:
     await stores.done("POST", f"{STORES}/{store}/files", {"file_id": file_id})
     failed = await stores.ended(store, file_id)
     assert failed["status"] == "failed" and "reindex" in failed["last_error"]["message"]
+
+
+async def test_files_that_do_not_fit_into_memory_together_are_read_in_turn(
+    vector_io: Mapping[str, Any], models: Models, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read, now, most = Reading.read, 0, 0
+
+    async def counted(self: Reading, *given: Any) -> ReadFile:
+        nonlocal now, most
+        now, most = now + 1, max(most, now + 1)
+        try:
+            return await read(self, *given)
+        finally:
+            now -= 1
+
+    monkeypatch.setattr(Reading, "read", counted)
+    async with asking(vector_io, models, tmp_path, file_batch_params={"max_bytes_at_once": 1}) as stores:
+        store = await stores.store()
+        ids = [await stores.upload(f"Animal {number} grazes.") for number in range(4)]
+        batch = await stores.done("POST", f"{STORES}/{store}/file_batches", {"file_ids": ids})
+        assert (await stores.batch_ended(store, batch["id"]))["file_counts"]["completed"] == 4
+        assert {*await stores.files_found(store, "animal")} == {*ids}
+    assert most == 1

@@ -18,7 +18,7 @@ from runtime.apis._chunks import (
 )
 from runtime.apis.file_processors import FileProcessors, ProcessFileRequest, ProcessFileResponse
 from runtime.apis.files import Files
-from runtime.apis.files.file import FileRequest
+from runtime.apis.files.file import File, FileRequest
 from runtime.context import RequestContext, serving
 from runtime.errors import NotFound, NotSupported, StackError
 from runtime.providers.vector_stores.builtin.config import FileIngestion
@@ -47,12 +47,12 @@ class Reading:
         self._files = files
         self._processors = processors
 
-    async def filename(self, file_id: str) -> str:
-        """Of a stored file. Raises NotFound if the caller sees none with this id, NotSupported, Unavailable."""
+    async def stored(self, file_id: str) -> File:
+        """What is known of a file. Raises NotFound if the caller sees none with this id, NotSupported, Unavailable."""
         if self._files is None or self._processors is None:
             missing = "files" if self._files is None else "file_processors"
             raise NotSupported(f"Files cannot be attached: the API {missing} has no provider")
-        return (await self._files.get_file(FileRequest(file_id=file_id))).filename
+        return await self._files.get_file(FileRequest(file_id=file_id))
 
     async def is_stored(self, file_id: str) -> bool | None:
         """Whether a file is there, whoever may see it; None while that cannot be told."""
@@ -67,14 +67,15 @@ class Reading:
             return None
         return True
 
-    async def read(self, file_id: str, sizes: StaticSizes) -> ReadFile:
-        """The chunks of a file. Raises RequestError for a document that cannot be read, NotFound, Unavailable."""
-        filename = await self.filename(file_id)
+    async def read(self, file: File, sizes: StaticSizes) -> ReadFile:
+        """The chunks of a stored file. Raises RequestError for a document that cannot be read, NotFound, Unavailable,
+        NotSupported.
+        """
         strategy = StaticChunking(type="static", static=sizes)
-        return await self._read(filename, ProcessFileRequest(file_id=file_id, chunking_strategy=strategy))
+        return await self._read(file.filename, ProcessFileRequest(file_id=file.id, chunking_strategy=strategy))
 
     async def read_upload(self, upload: Upload, sizes: StaticSizes) -> ReadFile:
-        """The chunks of a document that is not stored. Raises as `read` does, and NotSupported."""
+        """The chunks of a document that is not stored. Raises as `read` does."""
         strategy = StaticChunking(type="static", static=sizes)
         return await self._read(upload.filename, ProcessFileRequest(file=upload, chunking_strategy=strategy))
 
