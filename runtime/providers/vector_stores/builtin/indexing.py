@@ -17,11 +17,8 @@ from runtime.providers.vector_stores.builtin.indexes import Index
 from runtime.providers.vector_stores.builtin.reading import Reading, settled, sizes_of
 from runtime.providers.vector_stores.builtin.room import Room
 from runtime.providers.vector_stores.builtin.stages import Stages
-from runtime.providers.vector_stores.builtin.writing import Draft, NewChunk, NewGroup, Writing
+from runtime.providers.vector_stores.builtin.writing import STORED_AT_ONCE, Draft, NewChunk, NewGroup, Writing
 from runtime.storage.sql import Row
-
-_WRITTEN_AT_ONCE = 512
-"""Chunks."""
 
 
 @dataclass
@@ -94,7 +91,7 @@ class FileIndexing:
             try:
                 taken.resize(_size_bytes(chunks))
                 while chunks:  # those that are written take up nothing any more
-                    written, chunks = chunks[:_WRITTEN_AT_ONCE], chunks[_WRITTEN_AT_ONCE:]
+                    written, chunks = chunks[:STORED_AT_ONCE], chunks[STORED_AT_ONCE:]
                     await self._writing.add(draft, written)
                     taken.resize(taken.size_bytes - _size_bytes(written))
             except BaseException:
