@@ -9,7 +9,7 @@ from pydantic_core import PydanticCustomError
 
 from runtime.apis._api import Api, Store, route
 from runtime.apis._carriers import Upload
-from runtime.apis._chunks import AutoChunking, Chunk, StaticChunking
+from runtime.apis._chunks import AutoChunking, Chunk, StaticChunking, text_of
 from runtime.apis._names import ResourceId
 from runtime.apis._paging import Page, PageRequest
 from runtime.apis._request import Request, Response
@@ -48,6 +48,15 @@ class ProcessFileResponse(Response):
         description="What is known of the file and the run: `processor`, `extraction_method`, `processing_time_ms`,"
         " `file_size_bytes`, `page_count`, title and author."
     )
+
+    @classmethod
+    def of(cls, answer: ProcessFileResponse | Reply) -> ProcessFileResponse:
+        """What `process_file` answered."""
+        return cls.model_validate_json(answer.data) if isinstance(answer, Reply) else answer
+
+    def text(self) -> str:
+        """What the document says, which is one chunk where no chunking strategy was asked for."""
+        return "\n\n".join(text_of(chunk.content) for chunk in self.chunks)
 
 
 ProcessFileJobStatus = Literal["scheduled", "in_progress", "completed", "failed", "cancelled"]

@@ -79,8 +79,9 @@ def before_or_at(columns: Sequence[str], values: Sequence[Any], operator: str) -
 def every(conditions: Iterable[Condition]) -> Condition:
     """All of them hold; ALL for none."""
     parts = [condition for condition in conditions if condition.sql]
-    entries = tuple(entry for part in parts for entry in part.entries)
-    return replace(_joined(" AND ", parts), entries=entries)
+    joined = _joined(" AND ", parts)
+    entries = [entry for part in parts for entry in part.entries]
+    return replace(joined, entries=tuple(entries)) if entries else joined
 
 
 def either(conditions: Sequence[Condition]) -> Condition:

@@ -65,6 +65,12 @@ async def test_a_document_is_its_text_behind_its_name(asking: Asking) -> None:
         assert await read(asking, part) == [f"Lookhooves.txt:\n\n{TEXT}"]
 
 
+async def test_a_long_document_is_not_cut(asking: Asking) -> None:
+    text = " ".join(["Go, 1."] * 1200)  # about 6,000 tokens
+    part = {"type": "input_file", "file_data": encoded(text.encode()), "filename": "long.txt"}
+    assert await read(asking, part) == [f"Looklong.txt:\n\n{text}"]
+
+
 async def test_the_output_of_a_function_may_be_a_file(asking: Asking) -> None:
     call = {"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"}
     part = {"type": "input_file", "file_data": encoded(TEXT.encode()), "filename": "a.txt"}

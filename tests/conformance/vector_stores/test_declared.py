@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from runtime.access import User
+from runtime.apis.vector_stores.older import RegisterVectorDbRequest
+from runtime.apis.vector_stores.store import ConfiguredVectorStore, VectorStoreRequest
+from runtime.context import RequestContext
+from runtime.context import serving as for_request
+from runtime.errors import NotFound, RequestError
+from runtime.providers.vector_stores.builtin.declared import DeclaredStores
+from runtime.providers.vector_stores.builtin.older import VectorDbs
+from runtime.providers.vector_stores.builtin.stores import Opened
 from runtime.providers.vector_stores.builtin.tables import STORES as STORE_ROWS
-from runtime.storage.sql import Update, eq
+from runtime.storage.sql import Select, Update, eq
 from tests.conformance.vector_stores.asking import LIMIT_S, Asking, asking
 from tests.support.upstream import EMBEDDING_MODEL
 from tests.support.vector_stores import STORES
@@ -45,6 +54,15 @@ async def trouble(stores: Asking) -> str:
             await stores.turn()
     said: str = found["message"]
     return said
+
+
+async def let_expire(stores: Asking, store: str) -> None:
+    past = int(time.time()) - 1
+    await stores.rows.write(Update(STORE_ROWS, {"expires_at": past}, eq("id", store), expect=1))
+
+
+def as_user(name: str) -> for_request:
+    return for_request(RequestContext(user=User(principal=name)))
 
 
 async def test_one_is_there_after_each_start_with_what_was_put_into_it(
@@ -118,10 +136,71 @@ async def test_one_that_has_expired_is_made_anew_at_the_next_start(
 ) -> None:
     async with asking(vector_io, models, tmp_path, persistent=True, declared=[HANDBOOK]) as first:
         await there(first, "handbook")
-        past = int(time.time()) - 1
-        await first.rows.write(Update(STORE_ROWS, {"expires_at": past}, eq("id", "handbook"), expect=1))
+        await let_expire(first, "handbook")
     async with asking(vector_io, models, tmp_path, persistent=True, declared=[HANDBOOK]) as second:
         async with asyncio.timeout(LIMIT_S):
             while (await there(second, "handbook"))["status"] == "expired":
                 await second.turn()
         assert await second.search("handbook", "llama") == []
+
+
+class SlowVectorDbs(VectorDbs):
+    """Of a server that is overtaken by another one once it has seen that a store has expired."""
+
+    async def kept(self, request: RegisterVectorDbRequest) -> Opened:
+        try:
+            return await super().kept(request)
+        except RequestError:
+            await self.overtaken()
+            raise
+
+    overtaken: Callable[[], Awaitable[None]]
+
+
+async def test_one_that_two_servers_find_expired_is_made_anew_once(
+    vector_io: Mapping[str, Any], models: Models, tmp_path: Path
+) -> None:
+    async with asking(vector_io, models, tmp_path, declared=[HANDBOOK]) as stores:
+        await there(stores, "handbook")
+        await let_expire(stores, "handbook")
+        adapter, given = stores.adapter, ConfiguredVectorStore.model_validate(HANDBOOK)
+        slow = SlowVectorDbs(adapter._stores, adapter._embedding)
+        second = DeclaredStores([given], adapter._stores, slow)
+
+        async def first_server() -> None:
+            await adapter._declared._make(given)
+            await stores.insert("handbook", {"content": "A llama grazes.", "metadata": {"document_id": "d"}})
+
+        slow.overtaken = first_server
+        async with asyncio.timeout(LIMIT_S):
+            await second.run()
+        assert len(await stores.search("handbook", "llama")) == 1
+
+
+async def test_what_was_made_anew_does_not_expire_with_what_was_there_before(
+    vector_io: Mapping[str, Any], models: Models, tmp_path: Path
+) -> None:
+    async with asking(vector_io, models, tmp_path, declared=[HANDBOOK]) as stores:
+        await there(stores, "handbook")
+        await let_expire(stores, "handbook")
+        [before] = await stores.rows.select(Select(STORE_ROWS, eq("id", "handbook")))
+        await stores.adapter._declared._make(ConfiguredVectorStore.model_validate(HANDBOOK))
+        await stores.adapter._stores.end(before)  # as another server, which read it earlier
+        await stores.adapter._stores.forget(before)
+        assert await stores.search("handbook", "llama") == []
+        assert (await stores.shown("handbook"))["status"] == "completed"
+
+
+async def test_a_users_own_one_of_the_same_name_is_nobody_elses_concern(
+    vector_io: Mapping[str, Any], models: Models, tmp_path: Path
+) -> None:
+    wanted = VectorStoreRequest(vector_store_id="handbook")
+    async with asking(vector_io, models, tmp_path, persistent=True) as first:
+        with as_user("ann"):
+            await first.adapter.register_vector_db(RegisterVectorDbRequest(vector_db_id="handbook"))
+    async with asking(vector_io, models, tmp_path, persistent=True, declared=[HANDBOOK]) as second:
+        assert "A user has made a vector store `handbook`" in await trouble(second)
+        with as_user("ann"):
+            assert (await second.adapter.get_store(wanted)).id == "handbook"
+        with as_user("bob"), pytest.raises(NotFound):
+            await second.adapter.get_store(wanted)

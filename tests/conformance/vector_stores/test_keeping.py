@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from runtime.apis.files.file import File
 from runtime.providers.vector_stores.builtin import caring
 from runtime.providers.vector_stores.builtin.ingestion import Ingestion
 from runtime.providers.vector_stores.builtin.reading import Reading
@@ -151,13 +152,13 @@ async def test_a_file_is_not_attached_to_a_store_that_is_deleted_meanwhile(
 ) -> None:
     store = await stores.store()
     file_id = await stores.upload("A llama grazes.")
-    filename = Reading.filename
+    stored = Reading.stored
 
-    async def meanwhile(self: Reading, asked: str) -> str:
+    async def meanwhile(self: Reading, asked: str) -> File:
         await stores.done("DELETE", f"{STORES}/{store}")
-        return await filename(self, asked)
+        return await stored(self, asked)
 
-    monkeypatch.setattr(Reading, "filename", meanwhile)
+    monkeypatch.setattr(Reading, "stored", meanwhile)
     error = await stores.refused(404, "POST", f"{STORES}/{store}/files", {"file_id": file_id})
     assert store in error["message"]
     await stores.removed()

@@ -1,18 +1,20 @@
-"""A database that is down for a while: files wait for it, also through a restart of the server, though not for ever."""
+"""Files wait: for a database that is down, also while the server is started again, but not for ever; and for memory."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from runtime.errors import Unavailable
+from runtime.providers.vector_stores.builtin.embedding import Embedding
 from runtime.providers.vector_stores.builtin.index_vectors import IndexVectors
 from runtime.providers.vector_stores.builtin.patience import LATER_S
+from runtime.providers.vector_stores.builtin.reading import ReadFile, Reading
 from runtime.providers.vector_stores.builtin.tables import FILES, file_key
 from runtime.storage.jobs import Job
 from runtime.storage.sql import Select, eq
@@ -156,3 +158,51 @@ async def test_vectors_that_are_lost_are_not_waited_for(stores: Asking) -> None:
     await stores.done("POST", f"{STORES}/{store}/files", {"file_id": file_id})
     failed = await stores.ended(store, file_id)
     assert failed["status"] == "failed" and "reindex" in failed["last_error"]["message"]
+
+
+async def test_files_that_do_not_fit_into_memory_together_are_read_in_turn(
+    vector_io: Mapping[str, Any], models: Models, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read, now, most = Reading.read, 0, 0
+
+    async def counted(self: Reading, *given: Any) -> ReadFile:
+        nonlocal now, most
+        now, most = now + 1, max(most, now + 1)
+        try:
+            return await read(self, *given)
+        finally:
+            now -= 1
+
+    monkeypatch.setattr(Reading, "read", counted)
+    async with asking(vector_io, models, tmp_path, file_batch_params={"max_bytes_at_once": 1}) as stores:
+        store = await stores.store()
+        ids = [await stores.upload(f"Animal {number} grazes.") for number in range(4)]
+        batch = await stores.done("POST", f"{STORES}/{store}/file_batches", {"file_ids": ids})
+        assert (await stores.batch_ended(store, batch["id"]))["file_counts"]["completed"] == 4
+        assert {*await stores.files_found(store, "animal")} == {*ids}
+    assert most == 1
+
+
+async def test_a_large_file_alone_keeps_the_model_busy_and_is_whole(
+    stores: Asking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    embed, now, most = Embedding.passages, 0, 0
+
+    async def counted(self: Embedding, texts: Sequence[str], *given: Any) -> bytes:
+        nonlocal now, most
+        now, most = now + 1, max(most, now + 1)
+        try:
+            return await embed(self, texts, *given)
+        finally:
+            now -= 1
+
+    monkeypatch.setattr(Embedding, "passages", counted)
+    store = await stores.store()
+    text = "\n\n".join(f"Part {number} of this text is about animal{number}. " * 8 for number in range(600))
+    file_id = await stores.attach(store, text, chunking_strategy=MANY_TOKENS)
+    assert most == 2
+    report = (await stores.done("GET", f"{STORES}/{store}/files/{file_id}"))["report"]
+    assert report["chunks"] > 512
+    for number in (0, 63, 64, 511, 512, 599):
+        [hit] = await stores.query(store, f"animal{number}", mode="vector", max_chunks=1)
+        assert f"animal{number}." in hit["content"], "each vector is its own chunk's"

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from runtime.providers.vector_stores.builtin.indexes import Index
 from tests.conformance.vector_stores.asking import Asking
 from tests.support.upstream import CHAT_MODEL, EMBEDDING_MODEL
 from tests.support.vector_stores import STORES
@@ -102,3 +103,23 @@ async def test_a_store_that_is_not_there_is_a_404_with_its_id(stores: Asking, me
     body = bodies.get(path, {"attributes": {}} if method == "POST" and path.startswith("/files/") else None)
     error = await stores.refused(404, method, f"{STORES}/vs_none{path}", body if method == "POST" else None)
     assert "vs_none" in error["message"] and error["code"] == "vector_store_not_found"
+
+
+async def test_one_that_is_made_and_deleted_meanwhile_takes_nothing_of_its_successor_along(
+    stores: Asking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, new_index = stores.adapter._stores, stores.adapter._stores.new_index
+
+    async def overtaken(*given: Any, **facts: Any) -> Index:
+        index = await new_index(*given, **facts)
+        monkeypatch.undo()
+        await stores.done("POST", "/v1/vector-dbs", {"vector_db_id": "twice"})
+        await stores.done("DELETE", "/v1/vector-dbs/twice")
+        return index
+
+    monkeypatch.setattr(made, "new_index", overtaken)
+    await stores.done("POST", "/v1/vector-dbs", {"vector_db_id": "twice"})
+    await stores.removed()
+    await stores.insert("twice", {"content": "A llama grazes.", "metadata": {"document_id": "d"}})
+    assert len(await stores.search("twice", "llama")) == 1
+    assert [row["state"] for row in await stores.indexes("twice")] == ["serving"]

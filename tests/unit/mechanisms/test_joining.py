@@ -115,3 +115,18 @@ async def test_who_leaves_while_its_own_is_at_work_in_vain_takes_it_along() -> N
     assert [type(one) for one in found] == [type(None), ValueError, asyncio.CancelledError, type(None)]
     assert work.done == ["a", "d"]
     assert not joining._places
+
+
+async def test_who_leaves_its_own_work_for_several_keeps_none_waiting_and_waits_for_none() -> None:
+    joining, work = Joining[str](9), Worker()
+    tasks = await begun(joining, work, "a", "b", "c", "d")
+    work.allow(1)
+    await asyncio.wait_for(work.begun.acquire(), LIMIT_S)
+    tasks[1].cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.wait_for(tasks[1], LIMIT_S)
+    assert not tasks[2].done()  # which is still at work
+    work.allow(1)
+    assert [type(one) for one in await ended(tasks)] == [type(None), asyncio.CancelledError, type(None), type(None)]
+    assert work.done == ["a", "cd"]
+    assert not joining._places

@@ -19,7 +19,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from runtime.apis._carriers import Upload
-from runtime.apis._chunks import StaticChunking, StaticSizes, text_of
 from runtime.apis.file_processors import FileProcessors, ProcessFileRequest, ProcessFileResponse
 from runtime.apis.files import Files
 from runtime.apis.files.file import FileRequest
@@ -27,12 +26,11 @@ from runtime.documents.images import image_type
 from runtime.errors import NotFound, NotSupported, RequestError
 from runtime.http.pages import Pages
 from runtime.providers.responses.builtin.readings import Readings
-from runtime.sse import Json, Reply
+from runtime.sse import Json
 
 MOST_BYTES = 32 * 1024 * 1024
 """Of one file or image."""
 _FETCHED_WITHIN_S = 30.0
-_WHOLE = StaticChunking(type="static", static=StaticSizes(max_chunk_size_tokens=4096, chunk_overlap_tokens=0))
 _WITH_PARTS = {"message": "content", "function_call_output": "output", "custom_tool_call_output": "output"}
 """The items that are made of parts, and where. Members of the same name that others have are the caller's own."""
 _SEEN = ("image/png", "image/jpeg", "image/gif", "image/webp")
@@ -119,9 +117,7 @@ class Inputs:
         if self._processors is None:
             raise NotSupported("Documents cannot be read: the API file_processors has no provider", param="input")
         upload = Upload(_at_once(file.content), filename=file.name, size_bytes=len(file.content))
-        answer = await self._processors.process_file(ProcessFileRequest(file=upload, chunking_strategy=_WHOLE))
-        made = ProcessFileResponse.model_validate_json(answer.data) if isinstance(answer, Reply) else answer
-        return "\n".join(text_of(chunk.content) for chunk in made.chunks)
+        return ProcessFileResponse.of(await self._processors.process_file(ProcessFileRequest(file=upload))).text()
 
 
 def has_files(item: Json) -> bool:

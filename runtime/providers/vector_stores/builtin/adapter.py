@@ -78,6 +78,7 @@ from runtime.providers.vector_stores.builtin.reading import Reading
 from runtime.providers.vector_stores.builtin.reindexing import Reindexings
 from runtime.providers.vector_stores.builtin.removing import Removing
 from runtime.providers.vector_stores.builtin.rewriting import Rewriting
+from runtime.providers.vector_stores.builtin.room import Room
 from runtime.providers.vector_stores.builtin.searching import Searching
 from runtime.providers.vector_stores.builtin.shown import queried_chunks, search_results
 from runtime.providers.vector_stores.builtin.stores import Stores
@@ -109,7 +110,12 @@ class BuiltinVectorStores:
         writing = Writing(rows, words, vectors, indexes, embedding)
         self._reading = reading = Reading(files, processors)
         indexing = FileIndexing(
-            writing=writing, reading=reading, contexts=contexts, embedding=embedding, sizes=config.file_ingestion_params
+            writing=writing,
+            reading=reading,
+            contexts=contexts,
+            embedding=embedding,
+            sizes=config.file_ingestion_params,
+            room=Room(config.file_batch_params.max_bytes_at_once),
         )
         ingestion = Ingestion(
             rows, context, indexes=indexes, indexing=indexing, writing=writing, concurrency=concurrency

@@ -96,7 +96,7 @@ class AttachedFiles:
         rows, unseen = [_new_row(store.id, one) for one in files], list[tuple[Row, NotFound]]()
         for row in rows:
             try:
-                await self._reading.filename(row["file_id"])
+                await self._reading.stored(row["file_id"])
             except NotFound as error:
                 if batch_id is None:
                     raise

@@ -78,6 +78,12 @@ class FileBatches(_Section):
     max_concurrent_files_per_batch: int = Field(
         16, ge=1, le=64, description="So many files at once, of all batches. What several have is stored together."
     )
+    max_bytes_at_once: int = Field(
+        64 * 1024**2,
+        ge=1,
+        description="So many bytes of files are read and not yet stored at once, of all batches; a larger file is read"
+        " alone. The default is 64 MiB.",
+    )
     file_batch_chunk_size: int = Field(10, ge=1, description="Accepted for older run configs; it has no effect.")
     cleanup_interval_seconds: int = Field(
         86_400, ge=1, description="Accepted for older run configs; it has no effect: batches are kept with their store."

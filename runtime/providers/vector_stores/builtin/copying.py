@@ -132,7 +132,7 @@ class Copying:
 
     async def _is_stored(self, file_id: str) -> bool:
         try:
-            await self._reading.filename(file_id)
+            await self._reading.stored(file_id)
         except NotFound:
             return False
         return True

@@ -28,6 +28,10 @@ _PAUSES_S, _SELDOM_S = (1.0, 2.0, 5.0, 10.0, 20.0), 60.0
 """Before each further attempt at those that are not there."""
 
 
+class _Taken(Conflict):
+    """A user's own store has the id: whoever does not see that one is told that there is none, as always."""
+
+
 class DeclaredStores:
     """given: those of the run config. A store whose id is given twice is given with the same values."""
 
@@ -68,16 +72,21 @@ class DeclaredStores:
             if self._troubles.get(store_id) != error.message:
                 facts = {"vector_store": store_id, "error": error.message, "hint": error.hint}
                 log.error("vector store of the run config is not as it says", extra=facts)
-            self._troubles[store_id] = self._stores.missing[store_id] = error.message
+            self._troubles[store_id] = error.message
+            if isinstance(error, _Taken):
+                self._stores.missing.pop(store_id, None)
+            else:
+                self._stores.missing[store_id] = error.message
         else:
-            del self._left[store_id], self._stores.missing[store_id]
+            del self._left[store_id]
+            self._stores.missing.pop(store_id, None)
             self._troubles.pop(store_id, None)
 
     async def _make(self, given: ConfiguredVectorStore) -> None:
-        """Raises Conflict if there is another one with its id, and what making one raises."""
+        """Raises Conflict if there is another one with its id, a user's as _Taken, and what making one raises."""
         row = await self._stores.find(given.vector_store_id)
         if row is not None and owner_of(row) is not None:
-            raise Conflict(
+            raise _Taken(
                 f"A user has made a vector store `{given.vector_store_id}`",
                 hint="give the one of the run config another id",
             )
@@ -94,9 +103,9 @@ class DeclaredStores:
             error.hint = "change the run config, or reindex the vector store so that it is as the run config says"
             raise
         except RequestError as error:
-            if error.code != "vector_store_expired":
+            if row is None or error.code != "vector_store_expired":
                 raise
-            await self._stores.delete(given.vector_store_id)
+            await self._stores.forget(row)
             store = await self._vector_dbs.kept(wanted)
         await self._take_over(given, store)
 

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from runtime.apis._chunks import ContextualChunking
+from runtime.apis._chunks import ContextualChunking, StaticChunking
+from runtime.apis.files.file import File
 from runtime.errors import RequestError
 from runtime.providers.vector_stores.builtin.config import FileIngestion
 from runtime.providers.vector_stores.builtin.contextual import Contexts
 from runtime.providers.vector_stores.builtin.embedding import Embedding
 from runtime.providers.vector_stores.builtin.indexes import Index
 from runtime.providers.vector_stores.builtin.reading import Reading, settled, sizes_of
+from runtime.providers.vector_stores.builtin.room import Room
 from runtime.providers.vector_stores.builtin.stages import Stages
-from runtime.providers.vector_stores.builtin.writing import Draft, NewGroup, Writing
+from runtime.providers.vector_stores.builtin.writing import STORED_AT_ONCE, Draft, NewChunk, NewGroup, Writing
 from runtime.storage.sql import Row
 
 
@@ -41,16 +44,24 @@ class Report:
 
 
 class FileIndexing:
-    """sizes: how files are cut that do not say it."""
+    """sizes: how files are cut that do not say it. room: what files take up that are read and not yet written."""
 
     def __init__(
-        self, *, writing: Writing, reading: Reading, contexts: Contexts, embedding: Embedding, sizes: FileIngestion
+        self,
+        *,
+        writing: Writing,
+        reading: Reading,
+        contexts: Contexts,
+        embedding: Embedding,
+        sizes: FileIngestion,
+        room: Room,
     ) -> None:
         self._writing = writing
         self._reading = reading
         self._contexts = contexts
         self._embedding = embedding
         self._sizes = sizes
+        self._room = room
 
     async def cut_of(self, index: Index, chunking: Mapping[str, Any] | None) -> dict[str, Any]:
         """How a file is cut in an index. chunking: what the file's row says. Raises RequestError if the index was made
@@ -71,8 +82,26 @@ class FileIndexing:
         report.cut = cut.model_dump(mode="json")
         if is_again:
             await self._writing.check(index)
+        file = await self._reading.stored(row["file_id"])
+        async with self._room.taken(file.bytes) as taken:
+            chunks = await self._read(file, cut, report)
+            group = NewGroup(source=file.id, filename=file.filename, content=row["attachment"])
+            draft = await self._writing.begin_again(index, group)
+            draft.stages = report.stages
+            try:
+                taken.resize(_size_bytes(chunks))
+                while chunks:  # those that are written take up nothing any more
+                    written, chunks = chunks[:STORED_AT_ONCE], chunks[STORED_AT_ONCE:]
+                    await self._writing.add(draft, written)
+                    taken.resize(taken.size_bytes - _size_bytes(written))
+            except BaseException:
+                await self._writing.abandon(draft)
+                raise
+            return draft
+
+    async def _read(self, file: File, cut: StaticChunking | ContextualChunking, report: Report) -> list[NewChunk]:
         with report.stages.stage("read"):
-            read = await self._reading.read(row["file_id"], sizes_of(cut))
+            read = await self._reading.read(file, sizes_of(cut))
         pages = read.facts.get("page_count")
         report.pages = pages if isinstance(pages, int) else None
         chunks = [chunk for chunk in read.chunks if chunk.text.strip()]
@@ -83,17 +112,14 @@ class FileIndexing:
             raise RequestError("The file has no text", code="document_without_text")
         if isinstance(cut, ContextualChunking):
             with report.stages.stage("context"):
-                whole = await self._reading.text(row["file_id"])
+                whole = await self._reading.text(file.id)
                 chunks = await self._contexts.written(whole, chunks, cut.contextual)
-        group = NewGroup(source=row["file_id"], filename=read.filename, content=row["attachment"])
-        draft = await self._writing.begin_again(index, group)
-        draft.stages = report.stages
-        try:
-            await self._writing.add(draft, chunks)
-        except BaseException:
-            await self._writing.abandon(draft)
-            raise
-        return draft
+        return chunks
+
+
+def _size_bytes(chunks: Sequence[NewChunk]) -> int:
+    """What their texts take up in memory."""
+    return sum(sys.getsizeof(chunk.text) for chunk in chunks)
 
 
 def about(row: Row, draft: Draft, report: Report) -> dict[str, Any]:

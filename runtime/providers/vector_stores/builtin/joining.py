@@ -47,21 +47,27 @@ class Joining(Generic[T]):
         mine = _Wanted(items)
         place.waiting.append(mine)
         try:
-            async with place.lock:
+            try:
+                await place.lock.acquire()
+            except asyncio.CancelledError:
+                await self._withdraw(place, mine)
+                raise
+            try:
                 if not mine.is_done:
                     await self._lead(place, mine, work)
-        except asyncio.CancelledError:
-            if mine in place.waiting:
-                place.waiting.remove(mine)
-            else:
-                async with place.lock:  # whoever has it at work; where that failed, it waits again
-                    if mine in place.waiting:
-                        place.waiting.remove(mine)
-            raise
+            finally:
+                place.lock.release()
         finally:
             place.users -= 1
             if not place.users:
                 del self._places[thing]
+
+    async def _withdraw(self, place: _Place[T], mine: _Wanted[T]) -> None:
+        if mine not in place.waiting:
+            async with place.lock:  # whoever has it at work; where that failed, it waits again
+                pass
+        if mine in place.waiting:
+            place.waiting.remove(mine)
 
     async def _lead(self, place: _Place[T], mine: _Wanted[T], work: Callable[[Sequence[T]], Awaitable[None]]) -> None:
         place.waiting.remove(mine)

@@ -18,13 +18,12 @@ from runtime.apis._chunks import (
 )
 from runtime.apis.file_processors import FileProcessors, ProcessFileRequest, ProcessFileResponse
 from runtime.apis.files import Files
-from runtime.apis.files.file import FileRequest
+from runtime.apis.files.file import File, FileRequest
 from runtime.context import RequestContext, serving
 from runtime.errors import NotFound, NotSupported, StackError
 from runtime.providers.vector_stores.builtin.config import FileIngestion
 from runtime.providers.vector_stores.builtin.contextual import WholeText
 from runtime.providers.vector_stores.builtin.writing import NewChunk
-from runtime.sse import Reply
 
 _LONG_CONTEXT_TOKENS = 1000
 _OF_CONTEXT = 0.75
@@ -48,12 +47,12 @@ class Reading:
         self._files = files
         self._processors = processors
 
-    async def filename(self, file_id: str) -> str:
-        """Of a stored file. Raises NotFound if the caller sees none with this id, NotSupported, Unavailable."""
+    async def stored(self, file_id: str) -> File:
+        """What is known of a file. Raises NotFound if the caller sees none with this id, NotSupported, Unavailable."""
         if self._files is None or self._processors is None:
             missing = "files" if self._files is None else "file_processors"
             raise NotSupported(f"Files cannot be attached: the API {missing} has no provider")
-        return (await self._files.get_file(FileRequest(file_id=file_id))).filename
+        return await self._files.get_file(FileRequest(file_id=file_id))
 
     async def is_stored(self, file_id: str) -> bool | None:
         """Whether a file is there, whoever may see it; None while that cannot be told."""
@@ -68,14 +67,15 @@ class Reading:
             return None
         return True
 
-    async def read(self, file_id: str, sizes: StaticSizes) -> ReadFile:
-        """The chunks of a file. Raises RequestError for a document that cannot be read, NotFound, Unavailable."""
-        filename = await self.filename(file_id)
+    async def read(self, file: File, sizes: StaticSizes) -> ReadFile:
+        """The chunks of a stored file. Raises RequestError for a document that cannot be read, NotFound, Unavailable,
+        NotSupported.
+        """
         strategy = StaticChunking(type="static", static=sizes)
-        return await self._read(filename, ProcessFileRequest(file_id=file_id, chunking_strategy=strategy))
+        return await self._read(file.filename, ProcessFileRequest(file_id=file.id, chunking_strategy=strategy))
 
     async def read_upload(self, upload: Upload, sizes: StaticSizes) -> ReadFile:
-        """The chunks of a document that is not stored. Raises as `read` does, and NotSupported."""
+        """The chunks of a document that is not stored. Raises as `read` does."""
         strategy = StaticChunking(type="static", static=sizes)
         return await self._read(upload.filename, ProcessFileRequest(file=upload, chunking_strategy=strategy))
 
@@ -88,13 +88,12 @@ class Reading:
         made = await self._processed(ProcessFileRequest(file_id=file_id))
         counts = [chunk.chunk_metadata.content_token_count for chunk in made.chunks]
         tokens = None if None in counts else sum(count or 0 for count in counts)
-        return WholeText("\n\n".join(text_of(chunk.content) for chunk in made.chunks), tokens)
+        return WholeText(made.text(), tokens)
 
     async def _processed(self, request: ProcessFileRequest) -> ProcessFileResponse:
         if self._processors is None:
             raise NotSupported("Documents cannot be read: the API file_processors has no provider")
-        answer = await self._processors.process_file(request)
-        return ProcessFileResponse.model_validate_json(answer.data) if isinstance(answer, Reply) else answer
+        return ProcessFileResponse.of(await self._processors.process_file(request))
 
 
 def new_chunk(chunk: Chunk) -> NewChunk:

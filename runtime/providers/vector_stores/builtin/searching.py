@@ -75,7 +75,7 @@ class Asked:
     threshold: float = 0.0
 
 
-@dataclass(kw_only=True)
+@dataclass(kw_only=True, slots=True)
 class Found:
     """A hit. score: in [0, 1]. places: its position, from 1, and its score in each ranking that it is in, by the
     ranking's name: a cosine, a BM25, what fusion and a reranking model gave it. text: which of those that were searched
@@ -149,11 +149,11 @@ class Searching:
         expected = min(size, within.chunks)
         if within.wanted is None or within.chunks > _EXACT_CHUNKS:
             limit = size + min(within.gone, _MORE_FOR_GONE)
-            tries = (within.wanted, within.seen) if within.wanted is None else (within.wanted,)
-            for groups in tries:
-                hits = within.only(await self._vectors.search(within.index, vector, limit, groups))
-                if len(hits.numbers) >= expected:
-                    return Hits(hits.numbers[:size], hits.similarities[:size])
+            hits = within.only(await self._vectors.search(within.index, vector, limit, within.wanted))
+            if len(hits.numbers) < expected and within.wanted is None:
+                hits = within.only(await self._vectors.search(within.index, vector, limit, within.seen))
+            if len(hits.numbers) >= expected:
+                return Hits(hits.numbers[:size], hits.similarities[:size])
         among: list[Vectors] = []
         numbers = within.numbers()
         for at in range(0, len(numbers), _READ_AT_ONCE):
@@ -249,22 +249,22 @@ class _OfTexts:
                     found[number] = (score, text)
         best = sorted(found.items(), key=lambda one: (-one[1][0], one[0]))[:size]
         self.best: Ranking = [(number, score) for number, (score, _) in best]
-        self._places = {number: (place, *found) for place, (number, found) in enumerate(best, start=1)}
+        self.places = {number: (place, score) for place, (number, (score, _)) in enumerate(best, start=1)}
+        """Position and score of each chunk."""
+        self._texts = {number: text for number, (_, text) in best}
 
-    def place(self, number: int) -> tuple[int, float, int] | None:
-        """Position, score, and which text a chunk has them for."""
-        return self._places.get(number)
+    def text(self, number: int) -> int:
+        """Which text a chunk has its score for."""
+        return self._texts[number]
 
 
 def _explained(row: Row, group: Group, score: float, rankings: Mapping[str, _OfTexts], asked: Asked) -> Found:
-    found = Found(row=row, group=group, score=score, text=asked.texts[0])
-    for name, ranking in rankings.items():
-        if (at := ranking.place(row["number"])) is not None:
-            found.places[name] = at[:2]
-    best = min(found.places, key=lambda name: found.places[name][0])
-    if (at := rankings[best].place(row["number"])) is not None:
-        found.text = asked.texts[at[2]]
-    return found
+    number = row["number"]
+    places = {name: at for name, ranking in rankings.items() if (at := ranking.places.get(number)) is not None}
+    text = 0
+    if len(asked.texts) > 1:
+        text = rankings[min(places, key=lambda name: places[name][0])].text(number)
+    return Found(row=row, group=group, score=score, text=asked.texts[text], places=places)
 
 
 def _words_of_all(texts: Sequence[str]) -> list[list[str]]:

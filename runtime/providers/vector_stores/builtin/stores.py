@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -39,6 +40,7 @@ from runtime.storage.sql import (
     Row,
     Select,
     SqlStore,
+    Stale,
     Statement,
     Update,
     above,
@@ -118,12 +120,16 @@ class Stores:
             "next_index": None,
             "reindexing": None,
         }
-        serves = Update(INDEXES, {"state": "serving"}, eq("number", index.number), expect=1)
+        mine = eq("number", index.number) & eq("state", "building")
+        serves = Update(INDEXES, {"state": "serving"}, mine, expect=1)
         try:
             await self._rows.for_user(current().user).write(Insert(STORES, row), serves)
         except Duplicate:
             await self._rows.write(removal(index, WHOLE_INDEX))
             raise Conflict(f"There is a vector store `{store_id}`", code="already_exists") from None
+        except Stale:  # another store of this id was made and deleted meanwhile, and all its indexes with it
+            await self._rows.write(removal(index, WHOLE_INDEX))
+            return await self.create(request, store_id=store_id)
         return Opened(row, index)
 
     async def new_index(
@@ -255,8 +261,9 @@ class Stores:
         await self.forget(await self.get(store_id, param=param))
 
     async def forget(self, row: Row) -> None:
-        """Delete a store, whoever owns it."""
-        await self._rows.write(*await self._without_index(row), Delete(STORES, eq("id", row["id"])))
+        """Delete a store, whoever owns it. Nothing happens if it is gone, or if another one has its id by now."""
+        with contextlib.suppress(Stale):
+            await self._rows.write(*await self._without_index(row), Delete(STORES, _same(row), expect=1))
 
     def is_there(self, store_id: str) -> Statement:
         """The statement that raises Stale in a transaction for a store that was deleted or has expired meanwhile."""
@@ -264,9 +271,13 @@ class Stores:
         return Update(STORES, {"id": store_id}, serves, expect=1)
 
     async def end(self, row: Row) -> None:
-        """Leave of a store only that it has expired."""
+        """Leave of a store only that it has expired. Nothing happens if it is gone, if another one has its id by now,
+        or if it lasts longer.
+        """
         gone = {"index_number": 0, "next_index": None, "reindexing": None}
-        await self._rows.write(*await self._without_index(row), Update(STORES, gone, eq("id", row["id"])))
+        over = _same(row) & eq("expires_at", row["expires_at"])
+        with contextlib.suppress(Stale):
+            await self._rows.write(*await self._without_index(row), Update(STORES, gone, over, expect=1))
 
     async def _without_index(self, row: Row) -> list[Statement]:
         mine = eq("store_id", row["id"])
@@ -311,6 +322,11 @@ class Stores:
 
 def _one(store_id: str) -> Select:
     return Select(STORES, eq("id", store_id) & _THERE)
+
+
+def _same(row: Row) -> Condition:
+    """The store of this row, and not one that was made under its id since."""
+    return eq("id", row["id"]) & eq("position", row["position"])
 
 
 def _expiry(now: int, days: int | None) -> int | None:

@@ -14,6 +14,7 @@ from typing import Any
 from runtime.apis.vector_io import GROUP_BITS
 from runtime.documents.words import words_of
 from runtime.errors import RequestError
+from runtime.providers.vector_stores.builtin.concurrently import concurrently
 from runtime.providers.vector_stores.builtin.embedding import TEXTS_AT_ONCE, Embedding
 from runtime.providers.vector_stores.builtin.index_vectors import IndexVectors
 from runtime.providers.vector_stores.builtin.indexes import Index, Indexes, set_state
@@ -25,8 +26,10 @@ from runtime.providers.vector_stores.builtin.words import Words
 from runtime.storage.sql import Duplicate, Insert, Select, SqlStore, Statement, Update, eq
 
 MAX_CHUNKS = 1 << GROUP_BITS
-_STORED_AT_ONCE = 500
-"""Of chunks that have their vectors."""
+STORED_AT_ONCE = 512
+"""Chunks."""
+_EMBEDDED_AT_ONCE = 2
+"""Requests for the chunks that are stored at once, so that one file alone keeps its model busy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +95,7 @@ class Writing:
         self._vectors = vectors
         self._indexes = indexes
         self._embedding = embedding
-        self._joining = Joining[_Whole](_STORED_AT_ONCE)
+        self._joining = Joining[_Whole](STORED_AT_ONCE)
         self._last_number = 0
 
     async def check(self, index: Index) -> None:
@@ -138,9 +141,8 @@ class Writing:
             numbered.append(((draft.number << GROUP_BITS) + draft.chunks, chunk))
             draft.chunks += 1
             draft.text_bytes += len(chunk.text.encode())
-        at_once = _STORED_AT_ONCE if all(chunk.embedding for _, chunk in chunks) else TEXTS_AT_ONCE
         pieces = iter(numbered)
-        while piece := list(islice(pieces, at_once)):
+        while piece := list(islice(pieces, STORED_AT_ONCE)):
             await self._put(chunks[0][0].index, piece, stages or Stages())
 
     async def _put(self, index: Index, numbered: Sequence[tuple[int, NewChunk]], stages: Stages) -> None:
@@ -192,7 +194,13 @@ class Writing:
         texts = [chunk.text for chunk in chunks if chunk.embedding is None]
         if not texts:
             return b"".join(chunk.embedding or b"" for chunk in chunks)
-        made = await self._embedding.passages(texts, index.embedding_model, index.dimension)
+        made = b"".join(
+            await concurrently(
+                lambda some: self._embedding.passages(some, index.embedding_model, index.dimension),
+                [texts[at : at + TEXTS_AT_ONCE] for at in range(0, len(texts), TEXTS_AT_ONCE)],
+                at_once=_EMBEDDED_AT_ONCE,
+            )
+        )
         if len(texts) == len(chunks):
             return made
         size = len(made) // len(texts)
