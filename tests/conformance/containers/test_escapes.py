@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from runtime.providers.containers.bubblewrap.folder import Folder
 from tests.conformance.containers.asking import Asking
 from tests.support.form import file
 from tests.support.stacks import adapter_of
@@ -267,3 +269,60 @@ async def test_a_folder_that_is_closed_can_still_be_removed(containers: Asking) 
     await containers.logs(made, code)
     assert (await containers.sent(made, file(b"x"))).status == 200
     assert (await containers.ask("DELETE", f"/{made}")).status == 200
+
+
+async def test_folders_without_end_are_ended_and_removed(containers: Asking) -> None:
+    made = await containers.made()
+    await containers.put(made, "a.txt", b"kept")
+    code = "import os\nfor n in range(1500):\n    os.mkdir('d')\n    os.chdir('d')\nwhile True: pass"
+    run = await containers.run(made, code)
+    assert run.error is None and run.limit == "disk", run
+    assert await containers.logs(made, "import os; print(os.listdir())") == "['a.txt']\n"
+    assert (await containers.ask("DELETE", f"/{made}")).status == 200
+
+
+async def test_folders_that_no_path_leads_to_are_removed(tmp_path: Path) -> None:
+    """Deeper than a function may call itself, and than a path may be long."""
+    folder = Folder(tmp_path / "container")
+    folder.make()
+    for top, depth in (("d", 1100), ("e", 2100)):
+        holder = os.open(folder.data, os.O_RDONLY)
+        for place in range(depth):
+            name = top if place == 0 else "d"
+            os.mkdir(name, dir_fd=holder)
+            inner = os.open(name, os.O_RDONLY, dir_fd=holder)
+            os.close(holder)
+            holder = inner
+        os.close(holder)
+    folder.make_room([], disk_bytes=64 * 1024**2, max_files=1500)
+    assert [path.name for path in folder.data.iterdir()] == ["d"]
+    folder.destroy()
+    assert not folder.path.exists()
+
+
+async def test_what_cannot_be_removed_keeps_nothing_else(containers: Asking, monkeypatch: pytest.MonkeyPatch) -> None:
+    adapter = adapter_of(containers.served.stack, "containers")
+    gone = [adapter._folder(f"cntr_gone_{n}") for n in range(3)]
+    for folder in gone:
+        folder.make()
+    destroy = Folder.destroy
+
+    def fails_for_one(folder: Folder) -> None:
+        if folder.path == gone[1].path:
+            raise OSError(errno.EPERM, "not permitted")
+        destroy(folder)
+
+    monkeypatch.setattr(Folder, "destroy", fails_for_one)
+    with pytest.raises(OSError, match="not permitted"):
+        await adapter.sweep_now()
+    assert [folder.path.exists() for folder in gone] == [False, True, False]
+    monkeypatch.undo()
+    await adapter.sweep_now()
+    assert not gone[1].path.exists()
+
+
+@pytest.mark.parametrize("ends", ["raise ValueError({half})", "import sys; sys.exit({half})"])
+async def test_half_a_character_in_an_exception_is_told(containers: Asking, ends: str) -> None:
+    made = await containers.made()
+    run = await containers.run(made, ends.format(half="'a' + chr(0xd800) + 'b'"))
+    assert run.error is not None and "a?b" in run.error

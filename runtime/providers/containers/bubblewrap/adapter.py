@@ -200,15 +200,21 @@ class BubblewrapContainers:
             await asyncio.sleep(_SWEEP_EVERY_S)
 
     async def sweep_now(self) -> None:
-        """End idle processes; remove every folder whose container has expired or is not there. Raises Unavailable,
-        OSError.
+        """End idle processes; remove every folder whose container has expired or is not there. One that cannot be
+        removed keeps no other: its OSError is raised at the end. Raises Unavailable.
         """
         await self._processes.end_idle()
         there = await asyncio.to_thread(_names, self._folders)
         alive = await self._kept.alive(there)
+        failure: OSError | None = None
         for container_id in there:
             if container_id not in alive and not self._processes.is_used(container_id):
-                await self._remove(container_id)
+                try:
+                    await self._remove(container_id)
+                except OSError as error:
+                    failure = error
+        if failure is not None:
+            raise failure
 
 
 def _names(folder: Path) -> list[str]:

@@ -12,17 +12,15 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import stat
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from runtime.ids import new_id
 from runtime.providers.containers.bubblewrap.isolation import NOBODY
+from runtime.providers.containers.bubblewrap.trees import FOLDER, opened, remove_tree, taken
 
-_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _ROOM = 0.9
 """How much of its bounds a container may still take after what is new was removed, so that there is room for more."""
@@ -65,11 +63,11 @@ class Folder:
         """A file's descriptor. Raises OSError, FileNotFoundError also for what is no regular file."""
         *folders, name = place.split(b"/")
         with _in(self.data, folders) as holder:
-            opened = os.open(name, _FILE, dir_fd=holder)
-        if not stat.S_ISREG(os.fstat(opened).st_mode):
-            os.close(opened)
+            file = os.open(name, _FILE, dir_fd=holder)
+        if not stat.S_ISREG(os.fstat(file).st_mode):
+            os.close(file)
             raise FileNotFoundError
-        return opened
+        return file
 
     def remove(self, place: bytes) -> None:
         """Raises OSError."""
@@ -89,21 +87,21 @@ class Folder:
         which goes last. Raises OSError.
         """
         before = {place.split(b"/")[0] for place in kept}
-        tops = {path: _tree_of(path) for path in self.data.iterdir()}
+        tops = {path: taken(path) for path in self.data.iterdir()}
         size, count = (sum(one[number] for one in tops.values()) for number in (0, 1))
         for path in sorted(tops, key=lambda path: (os.fsencode(path.name) in before, -tops[path][0], -tops[path][1])):
             part = 1.0 if os.fsencode(path.name) in before else _ROOM
             if size < part * disk_bytes and count <= part * max_files:
                 return
             if path.is_dir() and not path.is_symlink():
-                _remove_tree(path)
+                remove_tree(path)
             else:
                 path.unlink()
             size, count = size - tops[path][0], count - tops[path][1]
 
     def destroy(self) -> None:
         """Raises OSError."""
-        _remove_tree(self.path)
+        remove_tree(self.path)
 
 
 class Arriving:
@@ -143,13 +141,13 @@ def own(path: Path) -> None:
 
 @contextlib.contextmanager
 def _in(path: Path, folders: list[bytes]) -> Iterator[int]:
-    """The descriptor of a folder, reached step by step."""
-    holder = os.open(path, _FOLDER)
+    """The descriptor of a folder, reached step by step. The first is open even where code has closed it."""
+    holder = opened(os.fspath(path), None)
     try:
         for name in folders:
             if name in (b"", b".", b".."):
                 raise FileNotFoundError
-            inner = os.open(name, _FOLDER, dir_fd=holder)
+            inner = os.open(name, FOLDER, dir_fd=holder)
             os.close(holder)
             holder = inner
         yield holder
@@ -167,7 +165,7 @@ def _collect(holder: int, above: bytes, found: list[Found], left: list[int], dep
             name = os.fsencode(entry.name)
             with contextlib.suppress(OSError):
                 if entry.is_dir(follow_symlinks=False) and depth:
-                    inner = os.open(name, _FOLDER, dir_fd=holder)
+                    inner = os.open(name, FOLDER, dir_fd=holder)
                     try:
                         _collect(inner, above + name + b"/", found, left, depth - 1)
                     finally:
@@ -176,33 +174,3 @@ def _collect(holder: int, above: bytes, found: list[Found], left: list[int], dep
                     about = entry.stat(follow_symlinks=False)
                     state = f"{about.st_ino}-{about.st_mtime_ns}-{about.st_size}"
                     found.append(Found(place=above + name, size_bytes=about.st_size, state=state))
-
-
-def _tree_of(path: Path) -> tuple[int, int]:
-    """What an entry takes with all that is in it: bytes on disk, and entries."""
-    size, count = path.lstat().st_blocks * 512, 1
-    for folder, folders, files in os.walk(path):
-        count += len(folders) + len(files)
-        for name in [*folders, *files]:
-            with contextlib.suppress(OSError):
-                size += Path(folder, name).lstat().st_blocks * 512
-    return size, count
-
-
-def _remove_tree(path: Path) -> None:
-    """Also what code has closed to its own user, which the server may be. Raises OSError."""
-
-    def open_and_retry(function: Any, failed: str, error: Any) -> None:
-        if isinstance(error[1], FileNotFoundError):
-            return
-        place = Path(failed)
-        if place.is_symlink() or place.parent.is_symlink():  # what it names is not the container's
-            raise error[1]
-        place.parent.chmod(0o700)
-        if function in (os.unlink, os.rmdir):
-            function(failed)
-        else:
-            place.chmod(0o700)
-            shutil.rmtree(failed)
-
-    shutil.rmtree(path, onerror=open_and_retry)

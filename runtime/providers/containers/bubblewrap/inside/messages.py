@@ -20,8 +20,8 @@ class Gone(Exception):
 
 
 def framed(message: dict[str, Any]) -> bytes:
-    """A message with its length before it."""
-    body = json.dumps(message).encode()
+    """A message with its length before it. Half a character, which code may have in a text, is sent as `?`."""
+    body = json.dumps(message, ensure_ascii=False).encode(errors="replace")
     return len(body).to_bytes(LENGTH_BYTES, "big") + body
 
 
