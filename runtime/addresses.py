@@ -18,6 +18,8 @@ PORTS = {"http": 80, "https": 443}
 """The usual port of a scheme."""
 _TRANSLATED = ipaddress.ip_network("64:ff9b::/96")
 """IPv4 addresses as IPv6 ones: RFC 6052."""
+_GLOBAL = ipaddress.ip_network("2000::/3")
+"""The only IPv6 addresses that are given to anybody: RFC 4291, 2.4, and the registry of IANA."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -96,6 +98,8 @@ def is_public(host: str) -> bool | None:
             address = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
         else:
             address = address.sixtofour or (address.teredo or (None, None))[1] or address
+    if isinstance(address, ipaddress.IPv6Address) and address not in _GLOBAL:
+        return False
     return None if address is None else address.is_global and not address.is_multicast
 
 

@@ -187,3 +187,5 @@ async def test_what_is_public_is_told_by_its_address() -> None:
     assert is_public("93.184.215.14") and is_public("[2606:2800:21f:cb07:6820:80da:af6b:8b2c]")
     assert is_public("example.com") is None
     assert is_public("192.168.0.1") is False
+    for nobodys in ("::127.0.0.1", "::ffff:0:10.0.0.1", "fec0::1", "64:ff9b:1::a00:1", "5f00::1"):
+        assert is_public(nobodys) is False, nobodys
