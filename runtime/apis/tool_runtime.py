@@ -67,7 +67,7 @@ class ListToolsRequest(Request):
             return given
         try:
             return json.loads(given)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise PydanticCustomError("mcp_endpoint", 'must be JSON such as {{"uri": "https://..."}}') from None
 
 

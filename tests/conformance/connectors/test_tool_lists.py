@@ -74,3 +74,13 @@ async def test_pages_without_an_end_are_an_error(connectors: Asking) -> None:
         with pytest.raises(UpstreamError, match="more than 100 pages"):
             await connectors.at(server.url).names()
         assert server.times("tools/list") == 100
+
+
+@pytest.mark.parametrize("name", ["", "x" * 600])
+async def test_a_name_that_no_call_could_have_is_an_error(connectors: Asking, name: str) -> None:
+    async def listed(context: Any, params: Any) -> ListToolsResult:
+        return ListToolsResult(tools=[Tool(name=name, input_schema={"type": "object"})])
+
+    async with mcp_server(made=Server("odd", on_list_tools=listed)) as server:
+        with pytest.raises(UpstreamError, match="a tool without a name, or with one of over 512"):
+            await connectors.at(server.url).names()

@@ -115,3 +115,24 @@ async def test_a_group_without_a_server_is_said(server: RunningMcp, tmp_path: Pa
         await served.client.post("/v1/toolgroups", {"toolgroup_id": "none", "provider_id": "mcp", "args": args})
         answer = await served.client.get("/v1/tool-runtime/list-tools?tool_group_id=none")
         assert answer.status == 400 and "`mcp_endpoint`" in answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("named", ["", "x" * 600, ["c0"], {"a": 1}, 5])
+async def test_a_group_whose_connector_is_no_name_spoils_no_other(
+    server: RunningMcp, tmp_path: Path, named: Any
+) -> None:
+    async with grouped(tmp_path, server) as served:
+        group = {"toolgroup_id": "odd", "provider_id": "mcp", "args": {"connector_id": named}}
+        await served.client.post("/v1/toolgroups", group)
+        answer = await served.client.get("/v1/tools?toolgroup_id=odd")
+        assert answer.status == 400 and "`args.connector_id`" in answer.json()["error"]["message"]
+        listed = await served.client.get("/v1/tools")
+        assert "add" in [tool["name"] for tool in listed.json()["data"]]
+        assert (await invoke(served, "add", a=1, b=2)).status == 200
+
+
+@pytest.mark.parametrize("given", ["[" * 60_000, '{"uri": ' + "[" * 3000, "no json"])
+async def test_an_endpoint_that_is_no_json_is_said(server: RunningMcp, tmp_path: Path, given: str) -> None:
+    async with grouped(tmp_path, server) as served:
+        answer = await served.client.get(f"/v1/tools?mcp_endpoint={quote(given)}")
+        assert answer.status == 400 and answer.json()["error"]["param"] == "mcp_endpoint"

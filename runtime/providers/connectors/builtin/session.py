@@ -23,7 +23,7 @@ from mcp_types import CONNECTION_CLOSED, HEADER_MISMATCH, INVALID_PARAMS
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import TypeAdapter, ValidationError
 
-from runtime.errors import RequestError, StackError, UpstreamTimeout
+from runtime.errors import LONGEST_NAME, RequestError, StackError, UpstreamTimeout
 from runtime.http.client import HttpClient
 from runtime.providers.connectors.builtin.config import ConnectorsConfig
 from runtime.providers.connectors.builtin.failures import SessionLost, failed, not_opened, quoted
@@ -116,6 +116,10 @@ class Session:
             cursor: str | None = None
             for _ in range(_MOST_PAGES):
                 page = await client.list_tools(cursor=cursor)
+                if not all(1 <= len(tool.name) <= LONGEST_NAME for tool in page.tools):
+                    raise failed(
+                        self.server, f"has a tool without a name, or with one of over {LONGEST_NAME} characters"
+                    )
                 tools.extend(page.tools)
                 if len(tools) > self._config.max_tools:
                     raise failed(

@@ -14,7 +14,7 @@ from runtime.apis.tool_runtime import (
     ToolInvocationResult,
     ToolList,
 )
-from runtime.errors import RequestError
+from runtime.errors import LONGEST_NAME, RequestError
 from runtime.provider import ProviderContext
 from runtime.sse import Json
 
@@ -49,10 +49,17 @@ class McpTools:
 
 
 def _server_of(group: Registered) -> dict[str, Any]:
-    """The server of a group, as fields of `McpServer`. Raises RequestError for a group without one."""
+    """The server of a group, as fields of `McpServer`. Raises RequestError for a group without one, and for one whose
+    connector cannot be a name.
+    """
     connector_id = (group.facts.get("args") or {}).get("connector_id")
     if connector_id is not None:
-        return {"connector_id": str(connector_id)}
+        if not isinstance(connector_id, str) or not 1 <= len(connector_id) <= LONGEST_NAME:
+            raise RequestError(
+                f"`args.connector_id` of the tool group `{group.id}` is no connector's name",
+                hint="unregister it, and register it with one of GET /v1/connectors",
+            )
+        return {"connector_id": connector_id}
     endpoint = group.facts.get("mcp_endpoint")
     if endpoint is None:
         raise RequestError(
