@@ -5,6 +5,7 @@ A tool has its own name where only one group has it, else its group's before it.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections import Counter
 from collections.abc import Mapping
@@ -81,13 +82,25 @@ class OfferedTools:
         if self._tool_runtime is None:
             return {}
         tools = (await self._tool_runtime.list_tools(ListToolsRequest())).data
-        own = {LIST_STORES: 1, SEARCH_STORE: 1} if self._searching else {}
-        times = Counter(tool.name for tool in tools) + Counter(own)
-        return {_name(tool, is_alone=times[tool.name] == 1): tool for tool in tools}
+        own = (LIST_STORES, SEARCH_STORE) if self._searching else ()
+        times = Counter((*own, *(_fit(tool.name) for tool in tools)))
+        names = [
+            name if times[name := _fit(tool.name)] == 1 else _fit(f"{tool.toolgroup_id}__{tool.name}") for tool in tools
+        ]
+        times = Counter((*own, *names))
+        return {
+            name if times[name] == 1 else _told_apart(name, tool): tool for name, tool in zip(names, tools, strict=True)
+        }
 
 
-def _name(tool: ToolDef, *, is_alone: bool) -> str:
-    return _UNFIT.sub("_", tool.name if is_alone else f"{tool.toolgroup_id}__{tool.name}")[:_LONGEST]
+def _fit(name: str) -> str:
+    return _UNFIT.sub("_", name)[:_LONGEST]
+
+
+def _told_apart(name: str, tool: ToolDef) -> str:
+    """Of tools whose names differ only in what fits in none, or beyond its length."""
+    mark = hashlib.sha256(f"{tool.toolgroup_id}/{tool.name}".encode()).hexdigest()[:8]
+    return f"{name[: _LONGEST - len(mark) - 1]}_{mark}"
 
 
 def _answered(result: ToolInvocationResult) -> types.CallToolResult:
