@@ -202,8 +202,9 @@ async def test_an_exception_is_told_and_the_call_is_complete(coding: Asking) -> 
     assert response["output"][0]["outputs"][0]["logs"].endswith("ZeroDivisionError: division by zero")
 
 
-async def test_broken_arguments_are_said_once_and_then_fail(coding: Asking) -> None:
-    broken = ("call_1", "code_interpreter", '{"cod')
+@pytest.mark.parametrize("arguments", ['{"cod', '{"x": ' + "[" * 9000 + "]" * 9000 + "}"])
+async def test_broken_arguments_are_said_once_and_then_fail(coding: Asking, arguments: str) -> None:
+    broken = ("call_1", "code_interpreter", arguments)
     coding.says(calls(broken), calls(broken), says("Sorry"))
     response = await coding.whole(tools=[AUTO])
     [call] = [item for item in response["output"] if item["type"] == "code_interpreter_call"]

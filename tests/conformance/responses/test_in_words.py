@@ -52,6 +52,15 @@ async def test_a_call_in_the_text_is_a_call(asking: Asking, streams: bool) -> No
     assert "<tool_call>" in told[2]["content"] and told[3]["content"] == "<tool_response>rain</tool_response>"
 
 
+@pytest.mark.parametrize("half", ['"a": "\\ud800"', '"x": ' + "[" * 9000 + "]" * 9000])
+async def test_what_looks_like_a_call_and_cannot_be_read_is_text(asking: Asking, half: str) -> None:
+    text = f'<tool_call>{{"name": "get_weather", "arguments": {{{half}}}}}</tool_call>'
+    without_tools(asking, says(text))
+    response = await asking.whole([{"role": "user", "content": "And in Paris?"}], tools=[WEATHER])
+    [message] = response["output"]
+    assert response["status"] == "completed" and "get_weather" in message["content"][0]["text"]
+
+
 async def test_the_answer_says_that_tools_were_described(asking: Asking) -> None:
     without_tools(asking, says("Hi"))
     body = {"model": "vendor/small-chat", "input": "Hi", "tools": [WEATHER]}

@@ -123,14 +123,20 @@ async def test_a_search_that_fails_is_an_item_and_the_model_is_told(upstream: Up
         assert KEY not in str(response) + str(script.asked)
 
 
-async def test_arguments_without_a_query_are_said_once(upstream: Upstream, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [('{"q": 1}', "name no `query`"), ('{"x": ' + "[" * 9000 + "]" * 9000 + "}", "nested too deeply")],
+)
+async def test_arguments_without_a_query_are_said_once(
+    upstream: Upstream, tmp_path: Path, arguments: str, words: str
+) -> None:
     async with searching(upstream, tmp_path) as asking:
-        wrong = calls(("call_1", "web_search", '{"q": 1}'))
+        wrong = calls(("call_1", "web_search", arguments))
         script = asking.says(wrong, wrong, says("Well."))
         response = await asking.whole(tools=[SEARCH])
         assert [item["type"] for item in response["output"]] == ["web_search_call", "message"]
         assert response["output"][0]["status"] == "failed" and not asking.web.asked
-        assert "name no `query`" in script.asked[1]["messages"][-1]["content"]
+        assert words in script.asked[1]["messages"][-1]["content"]
 
 
 async def test_what_was_found_is_not_read_again_by_what_continues(upstream: Upstream, tmp_path: Path) -> None:
@@ -172,6 +178,19 @@ async def test_without_a_search_the_request_is_refused(upstream: Upstream, tmp_p
         refused = await Asking(served.client, upstream).refused({"input": "Hi", "tools": [SEARCH]})
         assert (refused["status"], refused["param"]) == (501, "tools")
         assert "remote::tavily-search" in refused["message"]
+
+
+async def test_a_group_that_sleeps_keeps_no_search_of_another(
+    upstream: Upstream, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    furnish_tools(monkeypatch)
+    providers = {"inference": [openai_at(upstream.url)], "tool_runtime": [toolbox(own=["web_search"], asleep=None)]}
+    groups = {"tool_groups": [group("mine", own="own"), group("asleep", own="asleep")]}
+    async with serving(run_config(providers=providers, registered_resources=groups), tmp_path) as served:
+        asking = Asking(served.client, upstream)
+        asking.says(ASKS, says("Fast."))
+        response = await asking.whole(tools=[SEARCH])
+        assert [item["type"] for item in response["output"]] == ["web_search_call", "message"]
 
 
 async def test_a_search_of_another_server_serves_for_what_it_takes(

@@ -45,6 +45,8 @@ def test_pieces_are_told_as_soon_as_they_are_sure() -> None:
         ('{"input": 5}', '{"input": 5}'),
         ("", ""),
         ('{"input": "broken \\q', "broken "),
+        ('{"input": "half \\ud800 and \\udc00"}', "half ? and ?"),
+        ('{"other": 1, "input": "\\ud800"}', "?"),
     ],
 )
 def test_arguments_that_are_none_as_they_should_be(arguments: str, whole: str) -> None:

@@ -26,7 +26,7 @@ def input_of(arguments: str) -> str | None:
     except (ValueError, RecursionError):
         return None
     value = given.get(INPUT) if isinstance(given, dict) else None
-    return value if isinstance(value, str) else None
+    return _whole(value) if isinstance(value, str) else None
 
 
 class ArgumentsRead:
@@ -50,7 +50,7 @@ class ArgumentsRead:
         if half := _half(raw):
             raw = raw[: half.start()]
         self._place += len(raw)
-        text: str = json.loads(f'"{raw}"', strict=False)
+        text = _whole(json.loads(f'"{raw}"', strict=False))
         self._told.append(text)
         return text
 
@@ -63,3 +63,8 @@ class ArgumentsRead:
         if whole is None:
             whole = self._all if self._place is None else told
         return whole[len(told) :] if whole.startswith(told) else ""
+
+
+def _whole(text: str) -> str:
+    """With `?` for half a character, which no answer can have."""
+    return text.encode(errors="replace").decode()

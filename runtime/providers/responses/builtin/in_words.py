@@ -14,8 +14,10 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import msgspec
+
 from runtime.errors import UpstreamRejected
-from runtime.sse import Json, encode
+from runtime.sse import Json, decode, encode
 
 _BEGIN, _END = "<tool_call>", "</tool_call>"
 _ASKED = ("tools", "tool_choice", "parallel_tool_calls")
@@ -143,9 +145,9 @@ class CallsInText:
 def _call(text: str) -> Json | None:
     """The function that is called; None where the text is no call."""
     try:
-        call = json.loads(text)
+        call = decode(text.encode())
         name, arguments = call["name"], call.get("arguments", {})
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+    except (msgspec.DecodeError, TypeError, KeyError):
         return None
     if not isinstance(name, str) or not name:
         return None

@@ -17,6 +17,7 @@ from runtime.apis.containers.container_file import FOLDER, ContainerFile
 from runtime.apis.containers.running import BringFilesRequest, CodeRun, RunCodeRequest, in_words
 from runtime.errors import NotSupported, RequestError, StackError
 from runtime.providers.responses.builtin.answering import Answering
+from runtime.providers.responses.builtin.arguments import reader
 from runtime.providers.responses.builtin.calls import Call
 from runtime.providers.responses.builtin.citations import ContainerSource
 from runtime.providers.responses.builtin.messages import CODE_INTERPRETER as NAME
@@ -43,7 +44,7 @@ class _Arguments(msgspec.Struct):
     code: str
 
 
-_to_arguments = msgspec.json.Decoder(_Arguments).decode
+_read_arguments = reader(_Arguments)
 
 
 async def offer(given: Json, where: str, asked: Asked) -> Offer:
@@ -180,8 +181,8 @@ def _end(answering: Answering, place: int, status: str, told: str) -> str:
 def _read(arguments: str) -> tuple[str, str]:
     """The code, and what is wrong with the arguments if something is."""
     try:
-        code = _to_arguments(arguments or "{}").code
-    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+        code = _read_arguments(arguments).code
+    except msgspec.DecodeError as error:
         return "", f"The arguments cannot be read: {error}"
     return code, "" if code.strip() else "The arguments have no `code`"
 

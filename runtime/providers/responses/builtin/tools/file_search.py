@@ -15,6 +15,7 @@ from runtime.apis.vector_stores import VectorStores
 from runtime.apis.vector_stores.search import LONGEST_QUERY, MAX_QUERIES, SearchVectorStoreRequest
 from runtime.errors import NotSupported, StackError
 from runtime.providers.responses.builtin.answering import Answering
+from runtime.providers.responses.builtin.arguments import reader
 from runtime.providers.responses.builtin.calls import Call
 from runtime.providers.responses.builtin.citations import Citations, FileSource
 from runtime.providers.responses.builtin.offering import Asked, Function, Offer, Tool
@@ -49,7 +50,7 @@ class _Arguments(msgspec.Struct):
     query: str = ""
 
 
-_to_arguments = msgspec.json.Decoder(_Arguments).decode
+_read_arguments = reader(_Arguments)
 
 
 async def offer(given: Json, where: str, asked: Asked) -> Offer:
@@ -135,8 +136,8 @@ def _told(hits: Sequence[Json], citations: Citations) -> str:
 def _queries(arguments: str) -> tuple[list[str], str]:
     """What to look for, and what is wrong with the arguments if something is."""
     try:
-        given = _to_arguments(arguments or "{}")
-    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+        given = _read_arguments(arguments)
+    except msgspec.DecodeError as error:
         return [], f"The arguments cannot be read: {error}"
     several = given.queries if isinstance(given.queries, list) else [given.queries]
     queries = [query[:LONGEST_QUERY] for query in (*several, given.query) if query.strip()]

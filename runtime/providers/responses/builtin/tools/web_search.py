@@ -23,6 +23,7 @@ from runtime.apis.tool_runtime import (
 )
 from runtime.errors import NotFound, NotSupported, RequestError, StackError
 from runtime.providers.responses.builtin.answering import Answering
+from runtime.providers.responses.builtin.arguments import reader
 from runtime.providers.responses.builtin.calls import Call
 from runtime.providers.responses.builtin.citations import Citations, PageSource
 from runtime.providers.responses.builtin.offering import Asked, Function, Offer, Tool
@@ -51,7 +52,7 @@ class _Arguments(msgspec.Struct):
     query: str = ""
 
 
-_to_arguments = msgspec.json.Decoder(_Arguments).decode
+_read_arguments = reader(_Arguments)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -200,8 +201,8 @@ def _without_nulls(location: Json) -> Json:
 def _query(arguments: str) -> tuple[str, str]:
     """What to look for, and what is wrong with the arguments if something is."""
     try:
-        query = _to_arguments(arguments or "{}").query.strip()[:_LONGEST_QUERY]
-    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+        query = _read_arguments(arguments).query.strip()[:_LONGEST_QUERY]
+    except msgspec.DecodeError as error:
         return "", f"The arguments cannot be read: {error}"
     return query, "" if query else "The arguments name no `query`"
 
