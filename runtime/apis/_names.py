@@ -14,6 +14,8 @@ from runtime.errors import LONGEST_NAME
 
 ResourceId = Annotated[str, Field(max_length=LONGEST_NAME)]
 """A name in a request."""
+NamedResource = Annotated[ResourceId, Field(min_length=1)]
+"""One that stands for something by itself, such as each of a list."""
 
 
 def _of_a_server(given: str) -> str:

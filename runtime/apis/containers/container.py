@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from runtime.apis._names import ResourceId
+from runtime.apis._names import NamedResource, ResourceId
 from runtime.apis._paging import Page, PageRequest
 from runtime.apis._request import AT_ONCE, Request, Response, example
 
@@ -37,7 +37,7 @@ class NetworkPolicy(Request):
 class ContainerSettings(Request):
     """What a container is like."""
 
-    file_ids: Annotated[list[ResourceId], AT_ONCE] | None = Field(
+    file_ids: Annotated[list[NamedResource], AT_ONCE] | None = Field(
         None,
         max_length=MOST_FILES_AT_CREATION,
         description="Files that are copied into it, at most 50. Default: none.",

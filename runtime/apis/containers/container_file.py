@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from runtime.apis._carriers import Upload
-from runtime.apis._names import ResourceId
+from runtime.apis._names import NamedResource, ResourceId
 from runtime.apis._paging import Page, PageRequest
 from runtime.apis._request import Response
 from runtime.apis.containers.container import ContainerRequest
@@ -23,7 +23,7 @@ class AddContainerFileRequest(ContainerRequest):
     """A file to put into a container."""
 
     file: Upload | None = Field(None, description="The file. Default: the one of `file_id`.")
-    file_id: ResourceId | None = Field(None, description="A file of this server's, to copy. Default: none.")
+    file_id: NamedResource | None = Field(None, description="A file of this server's, to copy. Default: none.")
 
     @model_validator(mode="after")
     def _is_one(self) -> AddContainerFileRequest:

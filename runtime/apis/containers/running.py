@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from runtime.apis._names import ResourceId
+from runtime.apis._names import NamedResource
 from runtime.apis._request import Response
 from runtime.apis.containers.container import ContainerRequest
 from runtime.apis.containers.container_file import ContainerFile
@@ -27,7 +27,7 @@ class RunCodeRequest(ContainerRequest):
 class BringFilesRequest(ContainerRequest):
     """Files of this server's to have in a container."""
 
-    file_ids: list[ResourceId] = Field(
+    file_ids: list[NamedResource] = Field(
         default_factory=list, description="Each is copied unless the container has its copy. Default: none."
     )
 

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from runtime.apis._carriers import Upload
-from runtime.apis._names import ResourceId
+from runtime.apis._names import NamedResource, ResourceId
 from runtime.apis._request import Request, Response, example
 from runtime.apis.files.file import MAX_FILE_BYTES, ExpiresAfter, File, Purpose
 
@@ -48,7 +48,9 @@ class CompleteUploadRequest(UploadRequest):
 
     model_config = example(part_ids=["part_abc", "part_def"])
 
-    part_ids: list[ResourceId] = Field(max_length=MAX_PARTS, description="The ids of the parts, in the file's order.")
+    part_ids: list[NamedResource] = Field(
+        max_length=MAX_PARTS, description="The ids of the parts, in the file's order."
+    )
     md5: str | None = Field(
         None, pattern="^[0-9a-fA-F]{32}$", description="The MD5 of the whole file in hex digits. By default unchecked."
     )

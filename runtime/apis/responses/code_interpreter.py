@@ -10,20 +10,35 @@ from typing import Annotated, Any, Literal, Required
 from pydantic import Discriminator, Field, Tag
 from typing_extensions import TypedDict
 
-from runtime.apis._names import ResourceId
+from runtime.apis._names import NamedResource, ResourceId
 from runtime.apis._request import AT_ONCE
-from runtime.apis.containers.container import MOST_FILES_AT_CREATION, MemoryLimit, NetworkPolicy
+from runtime.apis.containers.container import MOST_FILES_AT_CREATION, MemoryLimit
 from runtime.apis.inference._shared import OPEN
 from runtime.apis.responses.event_fields import OfItem
+
+
+class AutoNetworkPolicy(TypedDict, total=False):
+    """What code in a new container can reach."""
+
+    __pydantic_config__ = OPEN  # type: ignore[misc]  # how pydantic configures a TypedDict
+    type: Required[
+        Annotated[
+            Literal["disabled", "allowlist"],
+            Field(description="`disabled`: nothing. `allowlist` is refused where its provider cannot hold it."),
+        ]
+    ]
+    allowed_domains: Annotated[
+        list[str] | None, Field(description="What can be reached, with `allowlist`. Default: nothing.")
+    ]
 
 
 class AutoContainer(TypedDict, total=False):
     """The container of the last code of the conversation while there is one, else a new one."""
 
-    __pydantic_config__ = OPEN  # type: ignore[misc]  # how pydantic configures a TypedDict
+    __pydantic_config__ = OPEN  # type: ignore[misc]
     type: Required[Annotated[Literal["auto"], Field(description="Always `auto`.")]]
     file_ids: Annotated[
-        Annotated[list[ResourceId], AT_ONCE] | None,
+        Annotated[list[NamedResource], AT_ONCE] | None,
         Field(
             max_length=MOST_FILES_AT_CREATION,
             description="Files that are copied into it unless it has them, at most 50. Default: none.",
@@ -33,7 +48,7 @@ class AutoContainer(TypedDict, total=False):
         MemoryLimit | None, Field(description="How much memory a new one may take. Default: the provider's.")
     ]
     network_policy: Annotated[
-        NetworkPolicy | None, Field(description="What code can reach in a new one. Default: nothing.")
+        AutoNetworkPolicy | None, Field(description="What code can reach in a new one. Default: nothing.")
     ]
 
 
@@ -48,7 +63,7 @@ class CodeInterpreterTool(TypedDict, total=False):
     type: Required[Annotated[Literal["code_interpreter"], Field(description="Always `code_interpreter`.")]]
     container: Annotated[
         Annotated[
-            Annotated[ResourceId, Field(min_length=1), Tag("id")] | Annotated[AutoContainer, Tag("auto")],
+            Annotated[NamedResource, Tag("id")] | Annotated[AutoContainer, Tag("auto")],
             Discriminator(_shape),
         ],
         Field(description='The id of a container, or `{"type": "auto"}`, which is the default.'),
@@ -68,7 +83,7 @@ class CodeInterpreterCall(TypedDict, total=False):
     __pydantic_config__ = OPEN  # type: ignore[misc]
     type: Required[Annotated[Literal["code_interpreter_call"], Field(description="Always `code_interpreter_call`.")]]
     code: Required[Annotated[str | None, Field(description="The code.")]]
-    container_id: Annotated[str, Field(description="The container it ran in.")]
+    container_id: Annotated[ResourceId, Field(description="The container it ran in.")]
     outputs: Annotated[
         list[dict[str, Any]] | None,
         Field(

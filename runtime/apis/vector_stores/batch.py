@@ -12,7 +12,7 @@ from pydantic_core import PydanticCustomError
 
 from runtime.apis._chunks import ChunkingStrategy
 from runtime.apis._metadata import Attributes
-from runtime.apis._names import ResourceId
+from runtime.apis._names import NamedResource, ResourceId
 from runtime.apis._request import Response, example
 from runtime.apis.vector_stores.attached_file import AttachedFileStatus, FileToAttach, ListAttachedFilesRequest
 from runtime.apis.vector_stores.store import FileCounts, VectorStoreRequest
@@ -25,7 +25,7 @@ class CreateFileBatchRequest(VectorStoreRequest):
 
     model_config = example(files=[{"file_id": "file-abc123", "attributes": {"year": 2026}}, {"file_id": "file-def456"}])
 
-    file_ids: list[ResourceId] | None = Field(
+    file_ids: list[NamedResource] | None = Field(
         None, min_length=1, max_length=MAX_BATCH_FILES, description="Their ids, at most 2000. By default, see `files`."
     )
     files: list[FileToAttach] | None = Field(

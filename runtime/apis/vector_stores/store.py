@@ -11,7 +11,7 @@ from pydantic import AliasChoices, Field
 
 from runtime.apis._chunks import ChunkingStrategy
 from runtime.apis._metadata import OpenAIMetadata
-from runtime.apis._names import ResourceId
+from runtime.apis._names import NamedResource, ResourceId
 from runtime.apis._paging import Page
 from runtime.apis._request import Request, Response, example
 
@@ -54,7 +54,7 @@ class CreateVectorStoreRequest(Request):
     description: str | None = Field(
         None, max_length=_LONGEST_DESCRIPTION, description="What it is for. By default, nothing is said."
     )
-    file_ids: list[ResourceId] | None = Field(
+    file_ids: list[NamedResource] | None = Field(
         None,
         max_length=MAX_FILES_AT_CREATION,
         description="Files to attach, at most 500; they are indexed in the background. By default, none.",

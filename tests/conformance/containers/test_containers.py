@@ -87,6 +87,15 @@ async def test_a_file_of_the_files_api_is_copied(containers: Asking) -> None:
         assert (await containers.ask("POST", f"/{made}/files", body)).status == 400
 
 
+@pytest.mark.parametrize(("file_id", "status"), [("", 400), ("file-none", 404)])
+async def test_a_file_that_is_not_there_is_named_by_its_place(containers: Asking, file_id: str, status: int) -> None:
+    made = await containers.refused(status, "POST", body={"name": "x", "file_ids": [file_id]})
+    assert made["param"] == "file_ids[0]"
+    there = await containers.made()
+    sent = await containers.sent(there, field("file_id", file_id))
+    assert (sent.status, sent.error["param"]) == (status, "file_id")
+
+
 async def test_a_file_that_is_too_large_is_refused_and_leaves_nothing(containers: Asking) -> None:
     made = await containers.made()
     answered = await containers.sent(made, file(b"x" * (64 * 1024**2 + 1)))

@@ -202,6 +202,34 @@ async def test_an_exception_is_told_and_the_call_is_complete(coding: Asking) -> 
     assert response["output"][0]["outputs"][0]["logs"].endswith("ZeroDivisionError: division by zero")
 
 
+@pytest.mark.parametrize("policy", [{"type": "disabled"}, None])
+async def test_a_policy_of_the_network_is_kept_and_shown(coding: Asking, policy: Any) -> None:
+    coding.says(calls(code("1 + 1")), says("2"))
+    container = {"type": "auto", "network_policy": policy}
+    response = await coding.whole(tools=[{"type": "code_interpreter", "container": container}])
+    assert response["output"][0]["status"] == "completed" and response["tools"][0]["container"] == container
+
+
+async def test_a_policy_that_cannot_be_held_is_told_to_the_model(coding: Asking) -> None:
+    policy = {"type": "allowlist", "allowed_domains": ["example.com"]}
+    coding.says(calls(code("1 + 1")), says("Sorry"))
+    response = await coding.whole(tools=[{**AUTO, "container": {"type": "auto", "network_policy": policy}}])
+    [call, _] = response["output"]
+    assert call["status"] == "failed" and "reaches no network" in call["outputs"][0]["logs"]
+
+
+@pytest.mark.parametrize("container", [{"type": "auto", "file_ids": [""]}, "", {"type": "auto", "file_ids": [None]}])
+async def test_what_names_nothing_is_refused(coding: Asking, container: Any) -> None:
+    refused = await coding.refused({"input": "Hi", "tools": [{"type": "code_interpreter", "container": container}]})
+    assert refused["status"] == 400 and refused["param"].startswith("tools[0].container")
+
+
+async def test_an_item_with_a_container_that_cannot_be_is_refused(coding: Asking) -> None:
+    item = {"type": "code_interpreter_call", "id": "a", "code": "1", "container_id": "x" * 700, "outputs": None}
+    refused = await coding.refused({"input": [{**item, "status": "completed"}], "tools": [AUTO]})
+    assert (refused["status"], refused["param"]) == (400, "input[0].container_id")
+
+
 @pytest.mark.parametrize("arguments", ['{"cod', '{"x": ' + "[" * 9000 + "]" * 9000 + "}"])
 async def test_broken_arguments_are_said_once_and_then_fail(coding: Asking, arguments: str) -> None:
     broken = ("call_1", "code_interpreter", arguments)

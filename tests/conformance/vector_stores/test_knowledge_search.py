@@ -28,6 +28,12 @@ def text_of(result: Any) -> str:
     return "".join(part["text"] for part in result["content"])
 
 
+@pytest.mark.parametrize("named", ["", "x" * 900])
+async def test_what_is_no_name_of_a_store_is_refused(stores: Asking, named: str) -> None:
+    refused = await stores.refused(400, "POST", INVOKE, call(vector_store_ids=[named]))
+    assert refused["param"] == "kwargs" and "vector_store_ids" in refused["message"]
+
+
 @pytest.mark.parametrize("name", ["vector_store_ids", "vector_db_ids"])
 async def test_stores_that_the_call_names_are_searched(stores: Asking, name: str) -> None:
     store = await filled(stores)

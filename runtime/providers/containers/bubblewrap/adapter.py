@@ -28,7 +28,7 @@ from runtime.apis.containers.running import BringFilesRequest, CodeRun, FilesThe
 from runtime.apis.files import Files
 from runtime.apis.files.file import FileRequest
 from runtime.apis.providers import ProviderHealth
-from runtime.errors import NotSupported, StackError
+from runtime.errors import NotFound, NotSupported, StackError
 from runtime.provider import ProviderContext, healthy
 from runtime.providers.containers.bubblewrap.config import BubblewrapConfig
 from runtime.providers.containers.bubblewrap.files import ContainerFiles, file_of, shown_file
@@ -166,7 +166,10 @@ class BubblewrapContainers:
         if self._files_api is None:
             raise NotSupported(f"`{param}` names a file, and this server keeps none", param=param)
         asked = FileRequest(file_id=file_id)
-        about = await self._files_api.get_file(asked)
+        try:
+            about = await self._files_api.get_file(asked)
+        except NotFound as error:
+            raise error.saying(error.message, param=param) from error
         content = await self._files_api.read_file(asked)
         async with aclosing(content.read(0, content.size_bytes)) as chunks:  # type: ignore[type-var]  # generators are
             file = await self._add(row, chunks, filename=about.filename, least_bytes=content.size_bytes)

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 from pydantic import AliasChoices, Field, StringConstraints, ValidationError
 
+from runtime.apis._names import NamedResource
 from runtime.apis.tool_runtime import (
     ContentPart,
     InvokeToolRequest,
@@ -39,8 +40,8 @@ class _Search(Arguments):
 class _Call(_Search):
     """With what no model chooses: whoever calls the tool for one does, or the group's `args`."""
 
-    vector_store_ids: Annotated[list[str], Field(min_length=1, max_length=MAX_SEARCHED_STORES)] | None = Field(
-        None, validation_alias=AliasChoices(_STORES, *_OLDER_STORES), description="The stores to search."
+    vector_store_ids: Annotated[list[NamedResource], Field(min_length=1, max_length=MAX_SEARCHED_STORES)] | None = (
+        Field(None, validation_alias=AliasChoices(_STORES, *_OLDER_STORES), description="The stores to search.")
     )
     query_config: dict[str, Any] | None = Field(None, description="As for `/v1/tool-runtime/rag-tool/query`.")
 
