@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from runtime.errors import RateLimited
+from runtime.apis.containers.running import BringFilesRequest
+from runtime.errors import RateLimited, Unavailable
 from runtime.providers.containers.bubblewrap import isolation
 from tests.conformance.containers.asking import CONTAINERS, Asking
 from tests.conformance.containers.conftest import config
@@ -183,12 +184,38 @@ async def test_deleting_ends_what_runs(containers: Asking) -> None:
     made = await containers.made()
     await containers.logs(made, "1")
     busy = asyncio.create_task(containers.run(made, "while True: pass"))
-    while not adapter_of(containers.served.stack, "containers")._processes.is_used(made):
-        await asyncio.sleep(0)
+    slot = adapter_of(containers.served.stack, "containers")._processes._slots[made]
+    async with asyncio.timeout(10):
+        while slot.process is None or slot.process.runs < 2:
+            await asyncio.sleep(0)
     assert (await containers.ask("DELETE", f"/{made}")).status == 200
     async with asyncio.timeout(10):
-        await asyncio.gather(busy, return_exceptions=True)
+        with pytest.raises(Unavailable, match="it was deleted"):
+            await busy
     assert not (adapter_of(containers.served.stack, "containers")._folders / made).exists()
+
+
+async def test_what_another_server_has_is_left_as_it_is(containers: Asking, tmp_path: Path) -> None:
+    """Two servers on one database, each with folders of its own."""
+    made = await containers.made()
+    sent = await containers.put(made, "a.txt", b"there")
+    adapter = adapter_of(containers.served.stack, "containers")
+    folders, adapter._folders = adapter._folders, tmp_path / "of-another"
+    try:
+        for method, path in (("GET", f"/files/{sent['id']}/content"), ("DELETE", f"/files/{sent['id']}")):
+            error = await containers.refused(503, method, f"/{made}{path}")
+            assert error["code"] == "container_elsewhere"
+        with pytest.raises(Unavailable, match="is not on this server"):
+            await containers.run(made, "1")
+        with pytest.raises(Unavailable, match="is not on this server"):
+            await containers.api.bring_files(BringFilesRequest(container_id=made))
+        assert (await containers.sent(made, file(b"x", filename="b.txt"))).status == 503
+        assert (await containers.done("GET", f"/{made}"))["status"] == "running"
+        await adapter.sweep_now()
+    finally:
+        adapter._folders = folders
+    assert await containers.files(made) == {"/mnt/data/a.txt": sent}
+    assert await containers.content(made, "/mnt/data/a.txt") == b"there"
 
 
 async def test_both_versions_of_the_route_are_served(containers: Asking) -> None:

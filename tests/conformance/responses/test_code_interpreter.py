@@ -104,11 +104,18 @@ async def test_a_conversation_keeps_its_container_and_reads_its_code_again(codin
     )
 
 
-async def test_a_container_that_is_gone_is_followed_by_another_and_that_is_said(coding: Asking) -> None:
+@pytest.mark.parametrize("is_elsewhere", [False, True])
+async def test_a_container_that_is_gone_is_followed_by_another_and_that_is_said(
+    coding: Asking, tmp_path_factory: pytest.TempPathFactory, is_elsewhere: bool
+) -> None:
     coding.says(calls(code("x = 5")), says("Done"))
     first = await coding.whole(tools=[AUTO])
     gone = first["output"][0]["container_id"]
-    assert (await coding.client.request("DELETE", f"/v1/containers/{gone}")).status == 200
+    if is_elsewhere:
+        [folder] = [path for path in tmp_path_factory.getbasetemp().rglob(gone) if path.is_dir()]
+        folder.rename(folder.parent.parent / "of-another-server")
+    else:
+        assert (await coding.client.request("DELETE", f"/v1/containers/{gone}")).status == 200
     coding.says(calls(code("x")), says("Lost"))
     second = await coding.whole("x?", previous_response_id=first["id"], tools=[AUTO])
     call = second["output"][0]

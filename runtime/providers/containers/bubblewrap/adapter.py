@@ -28,7 +28,7 @@ from runtime.apis.containers.running import BringFilesRequest, CodeRun, FilesThe
 from runtime.apis.files import Files
 from runtime.apis.files.file import FileRequest
 from runtime.apis.providers import ProviderHealth
-from runtime.errors import NotFound, NotSupported, StackError
+from runtime.errors import NotFound, NotSupported, StackError, Unavailable
 from runtime.provider import ProviderContext, healthy
 from runtime.providers.containers.bubblewrap.config import BubblewrapConfig
 from runtime.providers.containers.bubblewrap.files import ContainerFiles, file_of, shown_file
@@ -78,6 +78,7 @@ class BubblewrapContainers:
         await self._running.isolating.found()
         row = await self._kept.create(request)
         try:
+            await self._running.prepare(self._folder(row["id"]))
             for place, file_id in enumerate(request.file_ids or ()):
                 await self._copy(row, file_id, param=f"file_ids[{place}]")
         except BaseException:
@@ -127,19 +128,19 @@ class BubblewrapContainers:
         """Raises NotFound, RequestError for a closed file or an expired container, Unavailable."""
         await self._kept.used(request.container_id)
         row = await self._files.row(request.container_id, request.file_id)
-        return await self._files.download(self._folder(request.container_id), row)
+        return await self._files.download(await self._here(request.container_id), row)
 
     async def delete_container_file(self, request: ContainerFileRequest) -> ContainerFileDeleted:
         """Raises NotFound, RequestError for a container that has expired, Unavailable."""
         await self._kept.used(request.container_id)
         row = await self._files.row(request.container_id, request.file_id)
-        await self._files.remove(self._folder(request.container_id), row)
+        await self._files.remove(await self._here(request.container_id), row)
         return ContainerFileDeleted(id=request.file_id)
 
     async def run_code(self, request: RunCodeRequest) -> CodeRun:
         """Raises NotFound, RequestError for a container that has expired, RateLimited, NotSupported, Unavailable."""
         row = await self._kept.used(request.container_id)
-        folder = self._folder(row["id"])
+        folder = await self._here(row["id"])
         limit = memory_bytes(row["memory_limit"])
         run = await self._running.run(row["id"], folder, request.code, request.timeout_s, memory_bytes=limit)
         await self._kept.touch(row)
@@ -148,18 +149,28 @@ class BubblewrapContainers:
     async def bring_files(self, request: BringFilesRequest) -> FilesThere:
         """Raises as `add_container_file` does."""
         container_id = request.container_id
+        row = await (self._kept.used(container_id) if request.file_ids else self._kept.row(container_id))
+        await self._here(container_id)
         if request.file_ids:
-            row = await self._kept.used(container_id)
             there = {one["copied_from"] for one in await self._files.all(container_id)}
             for place, file_id in enumerate(dict.fromkeys(request.file_ids)):
                 if file_id not in there:
                     await self._copy(row, file_id, param=f"file_ids[{place}]")
-        else:
-            await self._kept.row(container_id)
         return FilesThere(data=[file_of(one) for one in await self._files.all(container_id)])
 
     def _folder(self, container_id: str) -> Folder:
         return Folder(self._folders / container_id)
+
+    async def _here(self, container_id: str) -> Folder:
+        """The folder of a container. Raises Unavailable where it is on another server, whose container this is."""
+        folder = self._folder(container_id)
+        if not await asyncio.to_thread(folder.exists):
+            raise Unavailable(
+                f"The container `{container_id}` is not on this server",
+                hint="another server of the same database made it: ask that one, or make another container",
+                code="container_elsewhere",
+            )
+        return folder
 
     async def _copy(self, row: Row, file_id: str, *, param: str = "file_id") -> Row:
         """Put a file of the Files API into a container."""
@@ -177,8 +188,7 @@ class BubblewrapContainers:
         return file
 
     async def _add(self, row: Row, content: AsyncIterable[bytes], *, filename: str, least_bytes: int) -> Row:
-        folder = self._folder(row["id"])
-        await self._running.prepare(folder)
+        folder = await self._here(row["id"])
         return await self._files.add(row["id"], folder, content, filename=filename, least_bytes=least_bytes)
 
     async def _remove(self, container_id: str) -> None:

@@ -92,6 +92,8 @@ class Processes:
                 raise
             if ran.is_over:
                 await self._end(slot)
+            if slot.is_ending:
+                raise Unavailable("The container was ended while its code ran: it was deleted, or the server stops")
             return ran, is_fresh
         finally:
             slot.runs = False

@@ -54,7 +54,6 @@ class Running:
     ) -> CodeRun:
         """Raises NotSupported, RateLimited, Unavailable, NotFound for a container that is deleted meanwhile."""
         isolation = await self.isolating.found()
-        await self.prepare(folder)
         await self._warm(isolation)
         most_s = self._config.run_timeout_s
 

@@ -15,7 +15,7 @@ from runtime.apis.containers import Containers
 from runtime.apis.containers.container import ContainerRequest, CreateContainerRequest
 from runtime.apis.containers.container_file import FOLDER, ContainerFile
 from runtime.apis.containers.running import BringFilesRequest, CodeRun, RunCodeRequest, in_words
-from runtime.errors import NotSupported, RequestError, StackError
+from runtime.errors import NotSupported, RequestError, StackError, Unavailable
 from runtime.providers.responses.builtin.answering import Answering
 from runtime.providers.responses.builtin.arguments import reader
 from runtime.providers.responses.builtin.calls import Call
@@ -90,8 +90,9 @@ class _Place:
         if used:
             try:
                 await _check(self.containers, used[-1])
+                await self.containers.bring_files(BringFilesRequest(container_id=used[-1]))  # whether it is here
                 self.id = used[-1]
-            except RequestError:
+            except (RequestError, Unavailable):
                 self.id = None
         if self.id is None and self.settings.get("file_ids"):
             await self.make()
