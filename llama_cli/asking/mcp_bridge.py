@@ -108,8 +108,9 @@ class Bridge:
         version = meta.get(_VERSION_KEY) if isinstance(meta, dict) else None
         if not isinstance(version, str):
             return headers | ({"mcp-protocol-version": self._version} if self._version else {})
-        headers |= {"mcp-protocol-version": _in_a_header(version), "mcp-method": _in_a_header(str(message["method"]))}
-        name = parameters.get(_NAMED_BY.get(str(message["method"]), ""))
+        method = str(message.get("method", ""))
+        headers |= {"mcp-protocol-version": _in_a_header(version), "mcp-method": _in_a_header(method)}
+        name = parameters.get(_NAMED_BY.get(method, ""))
         return headers | ({"mcp-name": _in_a_header(name)} if isinstance(name, str) else {})
 
     def _learn(self, message: Mapping[str, Any], answer: Mapping[str, Any]) -> None:
@@ -119,7 +120,7 @@ class Bridge:
 
     def _tell(self, message: Mapping[str, Any]) -> None:
         with self._writing:
-            self._write(json.dumps(message, ensure_ascii=False, separators=(",", ":")))
+            self._write(json.dumps(message, separators=(",", ":")))
 
 
 def _messages(reply: ServerReply) -> Iterator[dict[str, Any]]:
