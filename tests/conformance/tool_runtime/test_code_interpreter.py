@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 from collections.abc import AsyncIterator
 from typing import Any
@@ -67,6 +68,11 @@ async def test_calls_of_a_session_share_a_container(client: Client) -> None:
     assert second["metadata"]["container_id"] == first["metadata"]["container_id"]
     assert "NameError" in (await invoked(client, code="x", session_id="other"))["error_message"]
     assert len(await containers(client)) == 2
+
+
+async def test_first_calls_of_a_session_at_once_share_a_container(client: Client) -> None:
+    results = await asyncio.gather(*(invoked(client, code=f"x = {n}", session_id="at once") for n in range(6)))
+    assert len({one["metadata"]["container_id"] for one in results}) == 1
 
 
 async def test_figures_are_images(client: Client) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import base64
 from typing import Annotated, Any
+from weakref import WeakValueDictionary
 
 from pydantic import Field, StringConstraints
 
@@ -60,6 +61,7 @@ class CodeInterpreter:
 
     def __init__(self, config: object, context: ProviderContext) -> None:
         self._containers = context.api(Containers)  # type: ignore[type-abstract]
+        self._finding: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def list_tools(self, request: ListToolsRequest) -> ToolList:
         return ToolList(data=[ToolDef(name=NAME, description=_DESCRIPTION, input_schema=schema_of(_Code))])
@@ -81,12 +83,17 @@ class CodeInterpreter:
         )
 
     async def _container(self, call: _Call) -> str:
-        name = f"{NAME} {call.session_id}" if call.session_id is not None else NAME
-        if call.session_id is not None:
+        if call.session_id is None:
+            return await self._made(NAME, call)
+        name = f"{NAME} {call.session_id}"
+        async with self._finding.setdefault(name, asyncio.Lock()):  # of several first calls one makes it
             page = await self._containers.list_containers(ListContainersRequest(name=name, limit=1))
             found: list[dict[str, Any]] = page.value()["data"] if isinstance(page, Reply) else page.data
             if found and found[0]["status"] == "running":
                 return str(found[0]["id"])
+            return await self._made(name, call)
+
+    async def _made(self, name: str, call: _Call) -> str:
         asked = CreateContainerRequest(name=name, memory_limit=call.memory_limit)
         return (await self._containers.create_container(asked)).id
 
