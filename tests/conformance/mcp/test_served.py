@@ -12,8 +12,15 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from runtime.access import User
+from runtime.apis._request import Empty
+from runtime.apis.prompts import CreatePromptRequest
+from runtime.apis.tool_groups import RegisterToolGroupRequest, ToolGroupRequest
+from runtime.context import RequestContext
+from runtime.context import serving as serving_request
 from runtime.server.app import make_app
 from tests.support import form
+from tests.support.asgi import Client
 from tests.support.examples import toolbox
 from tests.support.mounting import mount
 from tests.support.raw_http import listening
@@ -167,3 +174,33 @@ async def test_many_callers_at_once_get_their_own_answers(url: str) -> None:
             return str((await client.call_tool("add", {"numbers": [number, 1]})).content[0].text)
 
     assert await asyncio.gather(*map(added, range(16))) == [str(number + 1) for number in range(16)]
+
+
+async def _told(served: Served, user: str, method: str, **params: Any) -> Any:
+    """What a user is answered, past authentication."""
+    request = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).encode()
+    headers = {"accept": "application/json, text/event-stream", "content-type": "application/json"}
+    with serving_request(RequestContext(user=User(principal=user))):
+        application = await served.stack.api("mcp").serve_mcp(Empty())
+        answer = await Client(application.asgi).post("/mcp", body=request, headers=headers)
+    return json.loads(answer.body.decode().partition("data: ")[2])
+
+
+@pytest.mark.parametrize("first", ["ann", "bob"])
+async def test_each_user_is_offered_what_that_user_may_see(served: Served, first: str) -> None:
+    with serving_request(RequestContext(user=User(principal="ann"))):
+        groups, prompts = served.stack.api("tool_groups"), served.stack.api("prompts")
+        group = {"toolgroup_id": "anns", "provider_id": "first", "provider_toolgroup_id": "mine"}
+        await groups.register_tool_group(RegisterToolGroupRequest(**group))
+        made = await prompts.create_prompt(CreatePromptRequest(prompt="Anns secret."))
+    for user in (first, "ann", "bob"):
+        tools = [one["name"] for one in (await _told(served, user, "tools/list"))["result"]["tools"]]
+        assert any(name.startswith("anns__") for name in tools) == (user == "ann"), (user, tools)
+        told = await _told(served, user, "prompts/list")
+        assert ("Anns secret." in str(told)) == (user == "ann")
+        called = await _told(served, user, "tools/call", name="anns__who", arguments={})
+        assert ("error" in called) == (user == "bob"), called
+        filled = await _told(served, user, "prompts/get", name=made.prompt_id)
+        assert ("error" in filled) == (user == "bob"), filled
+    with serving_request(RequestContext(user=User(principal="ann"))):
+        await groups.unregister_tool_group(ToolGroupRequest(toolgroup_id="anns"))
