@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -26,6 +25,7 @@ from llama_cli.servers import records
 from llama_cli.servers.records import Record
 from runtime.config.home import llama_home, private_folder, servers_dir
 from runtime.errors import Conflict
+from runtime.trees import remove_tree
 
 KEPT_S = 7 * 86_400.0
 """How long logs and copies of what was edited are kept, unless another age is given."""
@@ -158,6 +158,6 @@ def _delete_environment(path: Path) -> None:
 def _delete(path: Path) -> None:
     with suppress(OSError):
         if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path, ignore_errors=True)
+            remove_tree(path)
         else:
             path.unlink(missing_ok=True)

@@ -7,7 +7,6 @@ a killed command leaves of that, `prune` finds. Knows nothing of how a distribut
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from llama_cli.packages.run_yaml import is_edited
 from llama_cli.servers import records
 from llama_cli.servers.records import Record
 from runtime.errors import Conflict
+from runtime.trees import remove_tree
 
 HALF_REMOVED = ".removed-"
 
@@ -93,13 +93,7 @@ def remove(folder: Path, *, with_state: bool) -> Removal:
             records.forget(record)
         for holding, _ in removal.goes:
             holding.path.replace(trash / holding.path.name)
-        shutil.rmtree(trash, onerror=_unless_gone)
+        remove_tree(trash)  # `prune` may be at it, too
         with suppress(OSError):  # it is not empty, or a link of the user's to a folder elsewhere
             folder.rmdir()
     return removal
-
-
-def _unless_gone(function: object, path: str, error: tuple[type[BaseException], BaseException, object]) -> None:
-    """`prune` may be at it, too."""
-    if not isinstance(error[1], FileNotFoundError):
-        raise error[1]

@@ -5,11 +5,12 @@ Knows the words around a server's life. Knows no Typer, and leaves processes to 
 
 from __future__ import annotations
 
-import shutil
 import signal
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from llama_cli.exits import ExitCode, Failure
@@ -30,6 +31,7 @@ from llama_cli.servers.second_run import check_same, until_ready
 from llama_cli.servers.waiting import Awaited, wait
 from llama_cli.terminal import console, words
 from llama_cli.terminal.progress import working
+from runtime.trees import remove_tree
 
 if TYPE_CHECKING:
     from runtime.config.user_file import UserFile
@@ -139,7 +141,8 @@ def _forget(record: Record, choices: Choices) -> None:
 
 def _remove_state(record: Record) -> None:
     assert record.state_dir
-    shutil.rmtree(record.state_dir, ignore_errors=True)
+    with suppress(OSError):
+        remove_tree(Path(record.state_dir))
 
 
 def _wait_until_ready(

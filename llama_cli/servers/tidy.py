@@ -7,7 +7,6 @@ A server that has crashed or failed keeps its record, to be looked at and starte
 from __future__ import annotations
 
 import os
-import shutil
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -15,6 +14,7 @@ from pathlib import Path
 from llama_cli.servers import records
 from llama_cli.servers.records import Record
 from runtime.config.home import distributions_dir, servers_dir
+from runtime.trees import remove_tree
 
 _LEFT_S = 60.0
 
@@ -42,7 +42,8 @@ def forget(record: Record) -> None:
 
     records.forget(record, before=before)
     if trash is not None:
-        shutil.rmtree(trash, ignore_errors=True)
+        with suppress(OSError):
+            remove_tree(trash)
 
 
 def forget_stopped(record: Record) -> None:

@@ -29,6 +29,7 @@ ALLOWED: dict[str, set[str]] = {
     "runtime.sse": set(),
     "runtime.stdio": set(),
     "runtime.temporary": {"errors"},
+    "runtime.trees": set(),
     "runtime.apis": {"errors", "sse"},
     "runtime.access": {"errors", "ids", "apis"},
     "runtime.context": {"access", "errors", "ids", "apis", "timing"},
@@ -46,7 +47,7 @@ ALLOWED: dict[str, set[str]] = {
     "runtime.provider": {"apis", "context", "storage", "http", "telemetry", "errors", "spec"},
     "runtime.providers": {
         "addresses", "apis", "provider", "http", "storage", "context", "ids", "errors", "telemetry", "sse", "spec",
-        "catalog", "documents", "temporary",
+        "catalog", "documents", "temporary", "trees",
     },
     "runtime.auth": {"access", "http", "errors"},
     "runtime.discovery": {"spec", "errors"},
@@ -111,7 +112,7 @@ ONLY_IN = {
     "dotenv": ("llama_cli.servers.variables",),
 }
 
-LIGHT = {"addresses", "durations", "ports", "spec", "discovery", "catalog", "errors", "stdio"}
+LIGHT = {"addresses", "durations", "ports", "spec", "discovery", "catalog", "errors", "stdio", "trees"}
 """What the command line may import anywhere; `config` and `stack.plan` bring pydantic and belong inside commands."""
 
 

@@ -19,11 +19,12 @@ from pathlib import Path
 
 from runtime.ids import new_id
 from runtime.providers.containers.bubblewrap.isolation import NOBODY
-from runtime.providers.containers.bubblewrap.trees import FOLDER, opened, remove_tree, taken
+from runtime.trees import FOLDER, opened, remove_tree
 
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _ROOM = 0.9
 """How much of its bounds a container may still take after what is new was removed, so that there is room for more."""
+_MORE_THAN_ANY = 1 << 62
 _DEEPEST = 64
 """Folders within folders that are looked into; what is deeper is not listed."""
 
@@ -87,7 +88,7 @@ class Folder:
         which goes last. Raises OSError.
         """
         before = {place.split(b"/")[0] for place in kept}
-        tops = {path: taken(path) for path in self.data.iterdir()}
+        tops = {path: _taken(path) for path in self.data.iterdir()}
         size, count = (sum(one[number] for one in tops.values()) for number in (0, 1))
         for path in sorted(tops, key=lambda path: (os.fsencode(path.name) in before, -tops[path][0], -tops[path][1])):
             part = 1.0 if os.fsencode(path.name) in before else _ROOM
@@ -174,3 +175,25 @@ def _collect(holder: int, above: bytes, found: list[Found], left: list[int], dep
                     about = entry.stat(follow_symlinks=False)
                     state = f"{about.st_ino}-{about.st_mtime_ns}-{about.st_size}"
                     found.append(Found(place=above + name, size_bytes=about.st_size, state=state))
+
+
+def _taken(path: Path) -> tuple[int, int]:
+    """What an entry takes with all that is in it: bytes on disk, and entries. More than any bound of both where a part
+    of it cannot be looked into. Raises OSError.
+    """
+    about = path.lstat()
+    size, count = about.st_blocks * 512, 1
+    waiting = [os.fspath(path)] if stat.S_ISDIR(about.st_mode) else []
+    while waiting:
+        try:
+            with os.scandir(waiting.pop()) as entries:
+                for entry in entries:
+                    count += 1
+                    size += entry.stat(follow_symlinks=False).st_blocks * 512
+                    if entry.is_dir(follow_symlinks=False):
+                        waiting.append(entry.path)
+        except FileNotFoundError:
+            continue
+        except OSError:  # too deep for a path, or closed
+            return _MORE_THAN_ANY, _MORE_THAN_ANY
+    return size, count

@@ -1,7 +1,7 @@
-"""Folders that code has filled: what they take, and removing them, however deep they are and whatever is closed.
+"""Removes folders that code has filled, however deep they are and whatever is closed in them.
 
 Code can nest folders so deep that no path leads to the last one. Nothing here calls itself, or holds more than three
-files open. All calls block.
+files open. All calls block. Imports nothing else of ours.
 """
 
 from __future__ import annotations
@@ -11,10 +11,7 @@ import os
 import stat
 from pathlib import Path
 
-from runtime.ids import new_id
-
 FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-_MORE_THAN_ANY = 1 << 62
 
 
 def opened(name: str, holder: int | None) -> int:
@@ -28,41 +25,27 @@ def opened(name: str, holder: int | None) -> int:
     return folder
 
 
-def taken(path: Path) -> tuple[int, int]:
-    """What an entry takes with all that is in it: bytes on disk, and entries. More than any bound of both where a part
-    of it cannot be looked into. Raises OSError.
-    """
-    about = path.lstat()
-    size, count = about.st_blocks * 512, 1
-    waiting = [os.fspath(path)] if stat.S_ISDIR(about.st_mode) else []
-    while waiting:
-        try:
-            with os.scandir(waiting.pop()) as entries:
-                for entry in entries:
-                    count += 1
-                    size += entry.stat(follow_symlinks=False).st_blocks * 512
-                    if entry.is_dir(follow_symlinks=False):
-                        waiting.append(entry.path)
-        except FileNotFoundError:
-            continue
-        except OSError:  # too deep for a path, or closed
-            return _MORE_THAN_ANY, _MORE_THAN_ANY
-    return size, count
-
-
 def remove_tree(path: Path) -> None:
     """Each folder in it is moved to its top before that is emptied. Also what code has closed to its own user, which
-    the server may be. Raises OSError.
+    the server may be. What cannot be removed keeps nothing else: its OSError is raised at the end. A path that leads to
+    nothing is nothing to do.
     """
+    failures: dict[str, OSError] = {}
     with contextlib.suppress(FileNotFoundError):
         top = opened(os.fspath(path), None)
         try:
-            while names := _names(top):
+            while names := [name for name in _names(top) if name not in failures]:
                 for name in names:
-                    with contextlib.suppress(FileNotFoundError):
+                    try:
                         _remove(name, top)
+                    except FileNotFoundError:
+                        continue
+                    except OSError as error:
+                        failures[name] = error
         finally:
             os.close(top)
+        if failures:
+            raise next(iter(failures.values()))
         path.rmdir()
 
 
@@ -76,7 +59,7 @@ def _remove(name: str, top: int) -> None:
         for inner in _names(folder):
             if _is_folder(inner, folder):
                 os.close(opened(inner, folder))  # what is closed cannot be moved either
-                os.rename(inner, new_id("removed_"), src_dir_fd=folder, dst_dir_fd=top)
+                os.rename(inner, os.urandom(12).hex(), src_dir_fd=folder, dst_dir_fd=top)
             else:
                 os.unlink(inner, dir_fd=folder)
     finally:
