@@ -107,3 +107,11 @@ async def test_a_redirection_to_itself_has_an_end(leading: Any) -> None:
         with pytest.raises(UpstreamError):
             await connectors.tools(Known(id="x", facts={"url": f"{url_of(leading)}/mcp"}))
         assert connectors.left == (0, 0)
+
+
+@pytest.mark.parametrize("is_configured", [False, True])
+async def test_the_hint_is_for_whoever_has_named_the_server(is_configured: bool) -> None:
+    async with asking(allow_private_addresses=True) as connectors:
+        with pytest.raises(UpstreamError) as caught:
+            await connectors.at("http://127.0.0.1:1/mcp", is_configured=is_configured).tools()
+    assert caught.value.hint is not None and ("run config" in caught.value.hint) == is_configured

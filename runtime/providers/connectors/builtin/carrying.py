@@ -15,7 +15,7 @@ import msgspec
 
 from runtime.addresses import place_of
 from runtime.context import current, serving
-from runtime.errors import StackError, UpstreamError, UpstreamRejected
+from runtime.errors import StackError, UpstreamError, UpstreamRejected, UpstreamUnreachable
 from runtime.http.bridge import cause_of, httpx2_transport
 from runtime.http.client import HttpClient
 from runtime.providers.connectors.builtin.identities import AskedAs
@@ -57,7 +57,7 @@ class Carrier(httpx2.AsyncBaseTransport):
         except StackError as error:  # of the credentials
             return self._failed(request, trial, error)
         except httpx2.TransportError as error:
-            return self._failed(request, trial, cause_of(error))
+            return self._failed(request, trial, self._in_its_words(cause_of(error)))
         if response.status_code in (401, 403):
             await response.aclose()
             return self._failed(request, trial, self._refused(response.status_code))
@@ -73,6 +73,12 @@ class Carrier(httpx2.AsyncBaseTransport):
         is_one = "json" in response.headers.get("content-type", "")
         response.stream = _Body(response.stream, trial, self._server, self._limit_bytes if is_one else None)
         return response
+
+    def _in_its_words(self, error: StackError | None) -> StackError | None:
+        """With a hint for whoever has named the server, which may not be the run config."""
+        if error is not None and error.code == UpstreamUnreachable.code and not self._server.is_trusted:
+            error.hint = "is it running, and is its address right?"
+        return error
 
     def _is_request(self, request: httpx2.Request) -> bool:
         """Whether something waits for an answer: a notification goes out also after a failure."""
