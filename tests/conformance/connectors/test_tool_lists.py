@@ -9,7 +9,8 @@ import pytest
 from mcp.server.lowlevel import Server
 from mcp_types import ListToolsResult, Tool
 
-from runtime.errors import UpstreamError
+from runtime.errors import UpstreamError, UpstreamTimeout
+from runtime.providers.connectors.builtin import tool_lists
 from tests.conformance.connectors.asking import Asking, asking, until
 from tests.support.mcp_server import RunningMcp, mcp_server
 
@@ -84,3 +85,28 @@ async def test_a_name_that_no_call_could_have_is_an_error(connectors: Asking, na
     async with mcp_server(made=Server("odd", on_list_tools=listed)) as server:
         with pytest.raises(UpstreamError, match="a tool without a name, or with one of over 512"):
             await connectors.at(server.url).names()
+
+
+async def test_a_server_that_hangs_is_waited_for_only_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tool_lists, "_SHORTLY_S", 0.05)
+    awake, asked = asyncio.Event(), 0
+
+    async def listed(context: Any, params: Any) -> ListToolsResult:
+        nonlocal asked
+        asked += 1
+        await awake.wait()
+        return ListToolsResult(tools=[Tool(name="yawn", input_schema={"type": "object"})])
+
+    async with mcp_server(made=Server("asleep", on_list_tools=listed)) as server, asking(list_timeout_s=1.5) as own:
+        at = own.at(server.url)
+        with pytest.raises(UpstreamTimeout):
+            await at.names()
+        for _ in range(3):
+            with pytest.raises(UpstreamTimeout, match="did not list its tools in"):
+                await at.names()
+            assert own.adapter._lists._rounds._running, "it is asked all the same"
+        assert asked == 2, "by one round"
+        awake.set()
+        monkeypatch.setattr(tool_lists, "_SHORTLY_S", 10.0)
+        assert await at.names() == ["yawn"]
+        assert not own.adapter._lists._hanging

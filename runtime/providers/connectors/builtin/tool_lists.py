@@ -1,13 +1,19 @@
-"""The tools of servers as they were last listed: one round for all who ask at the same time, none while it is fresh."""
+"""The tools of servers as they were last listed: one round for all who ask at the same time, none while it is fresh.
+
+Whoever asks for all tools asks every server, and would wait for one that hangs, each time for as long as it may take.
+So one that did not answer in time is waited for only shortly until it answers again; it is asked all the same.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 from runtime.apis.connectors import ConnectorTool
+from runtime.errors import UpstreamTimeout
 from runtime.providers.connectors.builtin.config import ConnectorsConfig
 from runtime.providers.connectors.builtin.identities import AskedAs
 from runtime.providers.connectors.builtin.pool import Pool, key_of
@@ -17,6 +23,8 @@ from runtime.providers.connectors.builtin.servers import Server
 _MOST_LISTS = 512
 _JUST_NOW_S = 1.0
 """A list of this age is not asked for again because of a name that is not in it."""
+
+_SHORTLY_S = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +37,7 @@ class ToolLists:
     def __init__(self, config: ConnectorsConfig) -> None:
         self._config = config
         self._kept: OrderedDict[Hashable, _Listed] = OrderedDict()
+        self._hanging: OrderedDict[Hashable, UpstreamTimeout] = OrderedDict()
         self._rounds: Rounds[Sequence[ConnectorTool]] = Rounds()
 
     def changed(self, key: Hashable) -> None:
@@ -45,11 +54,29 @@ class ToolLists:
             self._kept.move_to_end(key)
             tools = kept.tools
         else:
-            tools = await self._rounds.of(key, lambda: self._listed(pool, server, asked_as, key))
+            tools = await self._asked(pool, server, asked_as, key)
         return [tool for tool in tools if server.allows(tool.name)]
 
+    async def _asked(self, pool: Pool, server: Server, asked_as: AskedAs, key: Hashable) -> Sequence[ConnectorTool]:
+        hanging = self._hanging.get(key)
+        asked = self._rounds.of(key, lambda: self._listed(pool, server, asked_as, key))
+        if hanging is None:
+            return await asked
+        try:
+            async with asyncio.timeout(_SHORTLY_S):
+                return await asked
+        except TimeoutError:
+            raise hanging from None
+
     async def _listed(self, pool: Pool, server: Server, asked_as: AskedAs, key: Hashable) -> Sequence[ConnectorTool]:
-        found = await pool.asked(server, asked_as, lambda session: session.listed(), repeats=True)
+        try:
+            found = await pool.asked(server, asked_as, lambda session: session.listed(), repeats=True)
+        except UpstreamTimeout as error:
+            self._hanging[key] = error
+            while len(self._hanging) > _MOST_LISTS:
+                self._hanging.popitem(last=False)
+            raise
+        self._hanging.pop(key, None)
         tools = [self._shown(tool) for tool in found]
         if self._rounds.is_current(key):
             self._kept[key] = _Listed(tools=tools, at=time.monotonic())
