@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import logging
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from http.server import HTTPServer
 from typing import Any
 from urllib.parse import parse_qs
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from runtime.access import User
 from runtime.errors import (
@@ -222,3 +225,43 @@ async def test_no_credential_is_in_a_log_an_error_or_a_result(
             await connectors.call("add", {"a": 1, "b": 1}, crm)
         assert SECRET not in json.dumps(caught.value.body())
     assert SECRET not in caplog.text
+
+
+@asynccontextmanager
+async def repeating(shape: str, method: str) -> AsyncIterator[str]:
+    """A server that answers one method with the token that it was sent, in what is no message of MCP. Its address."""
+
+    async def answer(request: web.Request) -> web.Response:
+        asked = await request.json() if request.method == "POST" else {}
+        token = request.headers["authorization"].removeprefix("Bearer ")
+        if asked.get("method") == method:
+            return web.Response(text=shape % token, content_type="application/json")
+        if "id" not in asked:
+            return web.Response(status=202 if asked else 405)
+        info = {
+            "protocolVersion": "2025-06-18",
+            "capabilities": {"tools": {}},
+            "serverInfo": {"name": "a", "version": ""},
+        }
+        known = asked["method"] == "initialize"
+        said = {"result": info} if known else {"error": {"code": -32601, "message": "unknown"}}
+        return web.json_response({"jsonrpc": "2.0", "id": asked["id"], **said})
+
+    app = web.Application()
+    app.router.add_route("*", "/mcp", answer)
+    async with TestServer(app, host="127.0.0.1") as server:
+        yield str(server.make_url("/mcp"))
+
+
+@pytest.mark.parametrize("method", ["initialize", "tools/list"])
+@pytest.mark.parametrize("shape", ["%s", '"%s"', '{"a": "%s"}'])
+async def test_no_part_of_a_credential_is_told_of_an_answer_that_cannot_be_read(shape: str, method: str) -> None:
+    token = "".join(f"{number:02d}-" for number in range(40))
+    async with (
+        repeating(shape, method) as url,
+        asking(identities={"stack": {"type": "bearer", "token": token}}) as connectors,
+    ):
+        with pytest.raises(UpstreamError, match="no message of MCP") as caught:
+            await connectors.tools(Known(id="crm", facts={"url": url, "identity": "stack"}))
+    told = json.dumps(caught.value.body())
+    assert "00-01-" not in told and "38-39-" not in told

@@ -7,6 +7,7 @@ from typing import Any
 
 from httpx2 import SSEError
 from mcp.shared.exceptions import MCPError
+from mcp_types import PARSE_ERROR
 
 from runtime.errors import StackError, UpstreamError
 from runtime.http.bridge import cause_of
@@ -33,7 +34,11 @@ def failed(server: Server, what: str, **facts: Any) -> UpstreamError:
 
 
 def quoted(error: MCPError, trial: Trial) -> str:
-    """What a server says of an error."""
+    """What a server says of an error. What the SDK says of an answer that it cannot read has the beginning and the end
+    of that, where a part of a secret would not be found.
+    """
+    if error.code == PARSE_ERROR:
+        return "what it was sent, or what it answered, is no message of MCP"
     return trial.without_secrets(error.message)[:_WORDS]
 
 
