@@ -11,6 +11,8 @@ import psutil
 import pytest
 
 from runtime.errors import NotSupported, UpstreamError, UpstreamTimeout, UpstreamUnreachable
+from runtime.providers.connectors.builtin.programs import _LastWords
+from runtime.providers.connectors.builtin.servers import Server
 from tests.conformance.connectors.asking import Asking, Known, asking, until
 
 SERVER = """
@@ -97,3 +99,19 @@ async def test_it_takes_no_credentials_of_a_request(connectors: Asking, program:
         await connectors.tools(program, authorization="x")
     await asyncio.sleep(0)
     assert connectors.left == (0, 0)
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b""])
+async def test_a_secret_that_comes_in_pieces_is_not_in_the_log(caplog: pytest.LogCaptureFixture, end: bytes) -> None:
+    words = _LastWords(Server(label="odd", command=("odd",), environment={"MY_TOKEN": TOKEN}))
+    stderr = asyncio.StreamReader()
+    reading = asyncio.create_task(words.read(stderr))
+    for piece in (b"first\nit was ", TOKEN[:7].encode(), TOKEN[7:].encode(), b", \xc3", b"\xbc" + end):
+        stderr.feed_data(piece)
+        async with asyncio.timeout(10):
+            while stderr._buffer:  # type: ignore[attr-defined]  # until this piece has been read by itself
+                await asyncio.sleep(0)
+    words.tell()
+    stderr.feed_eof()
+    await reading
+    assert caplog.records[-1].__dict__["stderr"] == "first\nit was ********, \xfc"

@@ -29,6 +29,7 @@ from runtime.providers.connectors.builtin.servers import Server
 log = logging.getLogger(__name__)
 _LAST_LINES = 20
 _LINE_CHARS = 500
+_LINE_BYTES = 64 * 1024
 _GRACE_S = 2.0
 """For a program whose input has ended, and again for one that was told to end."""
 
@@ -133,12 +134,20 @@ class _LastWords:
 
     def __init__(self, server: Server) -> None:
         self._server = server
-        self._lines: deque[str] = deque(maxlen=_LAST_LINES)
+        self._lines: deque[bytes] = deque(maxlen=_LAST_LINES)
+        self._unfinished = b""
 
     async def read(self, stderr: asyncio.StreamReader) -> None:
         while data := await stderr.read(16 * 1024):
-            for line in data.decode(errors="replace").splitlines():
-                self._lines.append(self._without_secrets(line)[:_LINE_CHARS])
+            *lines, self._unfinished = (self._unfinished + data).splitlines(keepends=True)
+            if self._unfinished.endswith((b"\n", b"\r")) or len(self._unfinished) > _LINE_BYTES:
+                lines.append(self._unfinished)
+                self._unfinished = b""
+            self._lines.extend(lines)
+
+    def _told(self, line: bytes) -> str:
+        """A whole line: in a part of one, a part of a secret would not be found."""
+        return self._without_secrets(line.decode(errors="replace").rstrip("\r\n"))[:_LINE_CHARS]
 
     def _without_secrets(self, line: str) -> str:
         for value in self._server.environment.values():
@@ -147,7 +156,8 @@ class _LastWords:
         return line
 
     def tell(self) -> None:
+        lines = [*self._lines, self._unfinished] if self._unfinished else [*self._lines]
         log.warning(
             "the program of an MCP server has failed",
-            extra={"server": self._server.label, "stderr": "\n".join(self._lines)},
+            extra={"server": self._server.label, "stderr": "\n".join(map(self._told, lines))},
         )
