@@ -265,3 +265,19 @@ async def test_no_part_of_a_credential_is_told_of_an_answer_that_cannot_be_read(
             await connectors.tools(Known(id="crm", facts={"url": url, "identity": "stack"}))
     told = json.dumps(caught.value.body())
     assert "00-01-" not in told and "38-39-" not in told
+
+
+async def test_no_credential_is_told_of_a_stream_that_is_none() -> None:
+    async def answer(request: web.Request) -> web.Response:
+        return web.Response(headers={"content-type": f"text/{request.headers['authorization'].split()[1]}"})
+
+    app = web.Application()
+    app.router.add_get("/sse", answer)
+    async with (
+        TestServer(app, host="127.0.0.1") as server,
+        asking(identities={"stack": {"type": "bearer", "token": SECRET}}) as connectors,
+    ):
+        facts = {"url": str(server.make_url("/sse")), "identity": "stack", "transport": "sse"}
+        with pytest.raises(UpstreamError) as caught:
+            await connectors.tools(Known(id="crm", facts=facts))
+    assert SECRET not in json.dumps(caught.value.body())

@@ -54,7 +54,7 @@ def not_opened(server: Server, error: Exception, trial: Trial) -> StackError:
             return ours
     first, status = inside[0], trial.status or None
     if isinstance(first, SSEError):
-        return failed(server, f"broke off its stream: {first}"[:_WORDS])
+        return failed(server, f"broke off its stream: {trial.without_secrets(str(first))}"[:_WORDS])
     answered = f"it answered {status}" if status else "it answered"
     if isinstance(first, MCPError):
         return failed(server, f"opened no session: {answered}: {quoted(first, trial)}", upstream_status=status)
