@@ -1,39 +1,13 @@
-"""What all tools share that a vendor runs: their settings, and a provider that waits for its key."""
+"""What all tools share that a vendor runs: a provider that waits for its key."""
 
 from __future__ import annotations
-
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, SecretStr
 
 from runtime.apis.providers import ProviderHealth
 from runtime.http.auth import Auth
 from runtime.http.client import HttpClient
 from runtime.http.timeouts import Timeouts
 from runtime.provider import ProviderContext, healthy, unhealthy
-
-
-class RemoteToolConfig(BaseModel):
-    """Also under the names of older configs."""
-
-    model_config = ConfigDict(extra="forbid", populate_by_name=True)
-
-    api_key: SecretStr | None = Field(
-        None, description="The key; without one, requests send theirs in `X-LlamaStack-Provider-Data`."
-    )
-    base_url: str | None = Field(None, description="Where its requests go; by default the vendor's own address.")
-    timeout_s: float = Field(
-        30.0,
-        gt=0,
-        allow_inf_nan=False,
-        validation_alias=AliasChoices("timeout_s", "timeout"),
-        description="The longest that a call may take, in seconds.",
-    )
-    connect_timeout_s: float = Field(
-        10.0,
-        gt=0,
-        allow_inf_nan=False,
-        validation_alias=AliasChoices("connect_timeout_s", "connect_timeout"),
-        description="The longest wait for a connection, in seconds.",
-    )
+from runtime.providers.tool_runtime._remote_config import RemoteToolConfig
 
 
 class RemoteTool:

@@ -8,7 +8,6 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
 from runtime.errors import names_for
-from runtime.http.network import sendable
 
 _Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
@@ -33,6 +32,8 @@ class FixedHeaders(_Section):
     @field_validator("headers")
     @classmethod
     def _can_be_sent(cls, headers: dict[str, SecretStr]) -> dict[str, SecretStr]:
+        from runtime.http.network import sendable  # which loads more than a plan needs without such headers
+
         return sendable(headers)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import AliasChoices, Field
 
-from runtime.providers.tool_runtime._remote import RemoteToolConfig
+from runtime.providers.tool_runtime._remote_config import RemoteToolConfig
 from runtime.providers.tool_runtime._web_search.asked import MOST_RESULTS
 
 

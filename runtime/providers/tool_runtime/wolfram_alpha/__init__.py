@@ -6,7 +6,7 @@ SPEC = remote(
     "wolfram-alpha",
     summary="Computation and facts from Wolfram Alpha",
     adapter=".adapter:WolframAlpha",
-    config="runtime.providers.tool_runtime._remote:RemoteToolConfig",
+    config="runtime.providers.tool_runtime._remote_config:RemoteToolConfig",
     serves=("builtin::wolfram_alpha",),
     enabled_by="WOLFRAM_ALPHA_API_KEY",
     key_env="WOLFRAM_ALPHA_API_KEY",

@@ -20,7 +20,8 @@ from runtime.http.auth import QueryKey
 from runtime.http.transport import Outgoing
 from runtime.provider import ProviderContext
 from runtime.providers.tool_runtime._arguments import Arguments, read, schema_of
-from runtime.providers.tool_runtime._remote import RemoteTool, RemoteToolConfig
+from runtime.providers.tool_runtime._remote import RemoteTool
+from runtime.providers.tool_runtime._remote_config import RemoteToolConfig
 
 NAME = "wolfram_alpha"
 _DESCRIPTION = "Compute something or look up a fact: mathematics, units, dates, science, places."
