@@ -286,7 +286,8 @@ class CreateResponseRequest(ResponseSettings):
         """Fields that a response does not have go to the model's provider: those of chat completions as these have
         them. None that asks for what a response has no place for: it would be lost.
         """
-        extra = self.model_extra or {}
+        if not (extra := self.model_extra):
+            return self
         for name in extra.keys() & _NOT_PASSED_ON.keys():
             if extra[name] is not None and (name, extra[name]) != ("n", 1):
                 message = "is a field of chat completions, and not of responses: {instead}"

@@ -31,6 +31,8 @@ def approved_now(items: Sequence[Json], own: Sequence[Json]) -> list[Approved]:
 
     Raises RequestError for an answer to nothing, and for a second one.
     """
+    if all(item["type"] != "mcp_approval_response" for item in items):
+        return []
     asked: dict[str, Json] = {}
     answered: set[str] = set()
     for item in items:

@@ -91,9 +91,14 @@ class Loop:
                             yield frames
                     answer = await self._ask()
                 turn = Turn(self._answering, ours=self._plan.tools, custom=self._plan.custom)
-                async with contextlib.aclosing(self._read(answer, turn)) as reading:
-                    async for frames in reading:
+                if isinstance(answer, Reply):
+                    self._hear(answer, turn)
+                    if frames := self._answering.take():
                         yield frames
+                else:
+                    async with contextlib.aclosing(self._read(answer, turn)) as reading:
+                        async for frames in reading:
+                            yield frames
                 ours = [ToRun(call=call, tool=self._plan.tools[call.name]) for call in turn.calls if call.place is None]
                 if not self._goes_on(turn, ours):
                     break
@@ -155,23 +160,27 @@ class Loop:
     async def _ask(self) -> Reply | EventStream:
         return await self._speaking.ask(self._messages, streams=self._answering.streams)
 
-    async def _read(self, answer: Reply | EventStream, turn: Turn) -> AsyncGenerator[Frames, None]:
-        if isinstance(answer, Reply):
-            for chunk in self._speaking.heard(answer.value()):
-                turn.add(chunk)
-        else:
-            async with contextlib.aclosing(answer):
-                async for read in answer:
-                    for sent in read.events():
-                        for chunk in self._speaking.heard(sent):
-                            turn.add(chunk)
-                    if frames := self._answering.take():
-                        yield frames
+    def _hear(self, answer: Reply, turn: Turn) -> None:
+        for chunk in self._speaking.heard(answer.value()):
+            turn.add(chunk)
+        self._end(turn)
+
+    async def _read(self, answer: EventStream, turn: Turn) -> AsyncGenerator[Frames, None]:
+        async with contextlib.aclosing(answer):
+            async for read in answer:
+                for sent in read.events():
+                    for chunk in self._speaking.heard(sent):
+                        turn.add(chunk)
+                if frames := self._answering.take():
+                    yield frames
+        self._end(turn)
+        if frames := self._answering.take():
+            yield frames
+
+    def _end(self, turn: Turn) -> None:
         for chunk in self._speaking.rest():
             turn.add(chunk)
         turn.end()
-        if frames := self._answering.take():
-            yield frames
 
     def _goes_on(self, turn: Turn, ours: Sequence[ToRun]) -> bool:
         """Whether there are tools to run; if not, the response has ended."""

@@ -29,7 +29,10 @@ class Making:
         async with contextlib.aclosing(self._loop.run(await self._loop.begin())) as running:
             async for _ in running:
                 pass
-        await self._keep()
+        if self._prepared.history.conversation is None:
+            await self._join_and_record()  # one write, which nobody who leaves can undo
+        else:
+            await self._keep()
         return Reply.of(self._answering.response)
 
     async def stream(self) -> EventStream:

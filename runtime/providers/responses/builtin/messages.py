@@ -62,13 +62,16 @@ def messages_of(
     first = 0  # the place of the summary: behind what systems say at the beginning
     for item in items:
         kind = kind_of(item)
-        if kind == "reasoning":
+        if kind == "message" and item["role"] != "assistant":
+            found.append({"role": item["role"], "content": _content(item["content"])})
+            last = None
+        elif kind == "message":
+            last = _assistant(found, last if last and _goes_on(last) else None)
+            _say(last, item["content"])
+        elif kind == "reasoning":
             if thought := _thought(item, opened):
                 last = _assistant(found, last if last and _goes_on(last) else None)
                 last["reasoning_content"] = last.get("reasoning_content", "") + thought
-        elif kind == "message" and item["role"] == "assistant":
-            last = _assistant(found, last if last and _goes_on(last) else None)
-            _say(last, item["content"])
         elif kind == "function_call":
             last = _assistant(found, last)
             _call(last, item["call_id"], item["name"], item["arguments"])
@@ -102,9 +105,6 @@ def messages_of(
             id = f"call_code_{made}"
             _call(last, id, CODE_INTERPRETER, encode({"code": item["code"] or ""}).decode())
             found.insert(_behind(found, last), {"role": "tool", "tool_call_id": id, "content": _logs(item)})
-            last = None
-        elif kind == "message":
-            found.append({"role": item["role"], "content": _content(item["content"])})
             last = None
         elif kind == "compaction":
             summary = _summary(item, opened)

@@ -134,21 +134,19 @@ class Preparing:
         which may be kept already.
         """
         history = await history_of(request, rows, position, self._continuing, recalled)
-        is_sealed = any("encrypted_content" in item for item in history.items)
-        opened = (await self._seals.load()).open if is_sealed else lambda _: None
         items = history.items
-        history.readings = Readings(
-            await known_readings(
-                [str(item["id"]) for item in items if has_files(item)],
-                rows,
-                responses=(*history.ancestors, response_id),
-                conversation=history.conversation,
-            ),
-            recalled.readings if recalled is not None else None,
-        )
+        is_sealed = any("encrypted_content" in item for item in items)
+        opened = (await self._seals.load()).open if is_sealed else lambda _: None
+        with_files = [str(item["id"]) for item in items if has_files(item)]
+        if with_files:
+            responses, conversation = (*history.ancestors, response_id), history.conversation
+            known = await known_readings(with_files, rows, responses=responses, conversation=conversation)
+            history.readings = Readings(known, recalled.readings if recalled is not None else None)
         if prompt is not None:
             items = [await prompt_item(prompt, self._prompts, is_alone=not items), *items]
-        return Read(history=history, items=await self._inputs.readable(items, history.readings), opened=opened)
+        if with_files or prompt is not None:
+            items = await self._inputs.readable(items, history.readings)
+        return Read(history=history, items=items, opened=opened)
 
     async def seal(self) -> Seal:
         """Raises Unavailable."""

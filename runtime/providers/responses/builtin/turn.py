@@ -50,8 +50,7 @@ class Turn:
             if choice.get("index"):
                 continue
             delta = choice.get("delta") or choice.get("message") or {}
-            thought = next((said for name in REASONING if (said := delta.get(name)) and isinstance(said, str)), None)
-            if thought:
+            if thought := _thought_in(delta):
                 self._opened(_Thought).add(thought)
             if text := text_of(delta.get("content")):
                 logprobs = (choice.get("logprobs") or {}).get("content")
@@ -136,7 +135,8 @@ class _Open:
         # Not before: the event says that the item is empty.
         item["content"] = [part]
         self._where = {"item_id": item["id"], "output_index": self._place, "content_index": 0}
-        answering.event("response.content_part.added", {**self._where, "part": part})
+        if answering.streams:
+            answering.event("response.content_part.added", {**self._where, "part": part})
 
     def keep(self) -> str:
         """Put what has come into the item, and return it."""
@@ -145,16 +145,18 @@ class _Open:
 
     def close(self, status: str) -> str:
         """Returns all of its text."""
-        text = self.keep()
-        self._answering.event(f"response.{self.done_name}.done", {**self._where, self.member: text, **self._extra()})
-        self._answering.event("response.content_part.done", {**self._where, "part": self._part})
+        text, extra = self.keep(), self._extra()
+        if self._answering.streams:
+            self._answering.event(f"response.{self.done_name}.done", {**self._where, self.member: text, **extra})
+            self._answering.event("response.content_part.done", {**self._where, "part": self._part})
         self._item["status"] = status
         self._answering.done(self._place)
         return text
 
     def _piece(self, piece: str, extra: Json) -> None:
         self._pieces.append(piece)
-        self._answering.event(f"response.{self.done_name}.delta", {**self._where, "delta": piece, **extra})
+        if self._answering.streams:
+            self._answering.event(f"response.{self.done_name}.delta", {**self._where, "delta": piece, **extra})
 
     def _extra(self) -> Json:
         return {}
@@ -250,6 +252,13 @@ def _message(answering: Answering) -> Json:
         "content": [],
         "status": "in_progress",
     }
+
+
+def _thought_in(delta: Json) -> str | None:
+    for name in REASONING:
+        if (said := delta.get(name)) and isinstance(said, str):
+            return said
+    return None
 
 
 def text_of(content: Any) -> str:
