@@ -36,7 +36,10 @@ def whole_items(given: str | Iterable[Any] | None, new_id: Callable[[str], str])
     if given is None:
         return []
     if isinstance(given, str):
-        given = [{"role": "user", "content": given}]
+        content = [_part("user", given)]
+        return [
+            {"role": "user", "content": content, "type": "message", "id": new_id("msg_"), "status": "completed"},
+        ]
     items: list[Json] = []
     item: Any
     for item in given:

@@ -113,8 +113,9 @@ async def history_of(
     elif (conversation := request.conversation_id) is not None:
         read = await continuing.read(conversation, most_bytes=MOST_BYTES)
         history.before, history.conversation, history.place = [*read.items], conversation, read.place
-    await _resolve(history, rows)
-    history.own = with_new_ids(history.own, {item["id"] for item in history.before}, new_id)
+    if not isinstance(request.input, str):  # one text is neither a reference nor an item with an id of its own
+        await _resolve(history, rows)
+        history.own = with_new_ids(history.own, {item["id"] for item in history.before}, new_id)
     return history
 
 

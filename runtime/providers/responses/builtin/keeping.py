@@ -107,15 +107,20 @@ class Record:
             raise
         self._is_there = True
 
-    async def end(self) -> None:
-        """Keep it as it is now. Raises Unavailable."""
+    async def end(self) -> bytes:
+        """Keep it as it is now. Returns its JSON. Raises Unavailable."""
+        response: bytes
         if not self._is_there:
-            await self._rows.write(*self._insertion(held_until=None))
-            return
-        values = self._values()
-        self._holding.release(values["id"])
-        changed = {"status": values["status"], "response": values["response"], "held_until": None}
-        await self._rows.write(Update(RESPONSES, changed, eq("id", values["id"])))
+            insertion = self._insertion(held_until=None)
+            await self._rows.write(*insertion)
+            response = insertion[0].values["response"]
+        else:
+            values = self._values()
+            response = values["response"]
+            self._holding.release(values["id"])
+            changed = {"status": values["status"], "response": response, "held_until": None}
+            await self._rows.write(Update(RESPONSES, changed, eq("id", values["id"])))
+        return response
 
     def _insertion(self, *, held_until: float | None) -> list[Insert]:
         return insertion(self._prepared.answering, self._prepared.history, held_until=held_until)

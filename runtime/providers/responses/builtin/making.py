@@ -26,13 +26,11 @@ class Making:
 
     async def whole(self) -> Reply:
         """The response, once it has ended and is kept. Raises what the model's provider raises before it answers."""
-        async with contextlib.aclosing(self._loop.run(await self._loop.begin())) as running:
-            async for _ in running:
-                pass
-        if self._prepared.history.conversation is None:
-            await self._join_and_record()  # one write, which nobody who leaves can undo
-        else:
-            await self._keep()
+        async for _ in self._loop.run(await self._loop.begin()):  # which ends by itself: nothing else happens here
+            pass
+        if self._prepared.history.conversation is None and self._record is not None:
+            return Reply(await self._record.end())  # one write, which nobody who leaves can undo
+        await self._keep()
         return Reply.of(self._answering.response)
 
     async def stream(self) -> EventStream:

@@ -33,7 +33,7 @@ from runtime.providers.responses.builtin.offering import Apis, Asked
 from runtime.providers.responses.builtin.prompting import prompt_item
 from runtime.providers.responses.builtin.readings import Readings, known_readings
 from runtime.providers.responses.builtin.sealing import Seal, Seals
-from runtime.providers.responses.builtin.toolbox import Toolbox, toolbox_of
+from runtime.providers.responses.builtin.toolbox import NO_TOOLS, Toolbox, toolbox_of
 from runtime.sse import Json
 from runtime.storage.sql import SqlStore
 
@@ -154,7 +154,9 @@ class Preparing:
 
     async def _plan(self, request: CreateResponseRequest, read: Read) -> Plan:
         approved = approved_now(read.items, read.history.own)
-        tools = await toolbox_of(Asked(request=request, items=read.items, approved=approved, apis=self._apis))
+        tools = NO_TOOLS
+        if request.tools or approved:
+            tools = await toolbox_of(Asked(request=request, items=read.items, approved=approved, apis=self._apis))
         messages = _messages(request, read.items, read.opened, tools.name_of)
         if not messages and not tools.allowed:
             raise RequestError("There is nothing to answer: neither `input` nor anything before it", param="input")

@@ -99,13 +99,11 @@ class Toolbox:
         return found
 
 
-_EMPTY = Toolbox(functions={})
+NO_TOOLS = Toolbox(functions={})
 
 
 async def toolbox_of(asked: Asked) -> Toolbox:
     """Raises RequestError for tools that do not go together, and what refuses one of them."""
-    if not asked.request.tools and not asked.approved:
-        return _EMPTY
     given: list[Json] = [dict(tool) for tool in asked.request.tools or ()]
     _check(given, asked)
     offers = await _offers(given, asked)

@@ -186,8 +186,10 @@ class _Text(_Open):
         if self._untold:
             self._piece("", {"logprobs": self._untold})
             self._untold = []
-        for one in self._answering.citations.of_files("".join(self._pieces)):
-            self._annotate(one)
+        citations = self._answering.citations
+        if citations.files or citations.uncited:
+            for one in citations.of_files("".join(self._pieces)):
+                self._annotate(one)
         return super().keep()
 
     def _show(self, found: list[str | Json], logprobs: list[Json]) -> None:
