@@ -16,6 +16,7 @@ from runtime.apis._request import Request, Response, example
 from runtime.apis.vector_stores.attached_file import ContentText
 from runtime.apis.vector_stores.filters import Filters
 from runtime.apis.vector_stores.store import VectorStoreRequest
+from runtime.sse import Json, Reply
 
 MAX_QUERIES = 32
 LONGEST_QUERY = 32_768
@@ -201,3 +202,15 @@ class SearchResults(Response):
     data: list[SearchHit] = Field(description="The hits.")
     has_more: bool = Field(False, description="Always false: `max_num_results` says how many there may be.")
     next_page: str | None = Field(None, description="Always null.")
+
+
+def hits_of(answer: SearchResults | Reply) -> list[Json]:
+    """What `search_store` answered: each hit as JSON."""
+    found = answer.value() if isinstance(answer, Reply) else answer.model_dump(mode="json")
+    hits: list[Json] = found["data"]
+    return hits
+
+
+def text_of(hit: Json) -> str:
+    """What was found, as a text."""
+    return "\n".join(part["text"] for part in hit["content"])

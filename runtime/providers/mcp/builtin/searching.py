@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from runtime.apis._paging import PageRequest
 from runtime.apis.vector_stores import VectorStores
-from runtime.apis.vector_stores.search import SearchVectorStoreRequest
+from runtime.apis.vector_stores.search import SearchVectorStoreRequest, hits_of, text_of
 from runtime.errors import StackError
 from runtime.sse import Json, Reply
 
@@ -87,15 +87,15 @@ class Searching:
 
     async def _search(self, arguments: Json) -> Json:
         known = {name: arguments[name] for name in _SEARCH["properties"] if arguments.get(name) is not None}
-        page = _json(await self._stores.search_store(SearchVectorStoreRequest.model_validate(known)))
+        hits = hits_of(await self._stores.search_store(SearchVectorStoreRequest.model_validate(known)))
         results = [
             {
                 "file_id": hit["file_id"],
                 "filename": hit["filename"],
                 "score": hit["score"],
-                "text": "\n".join(part["text"] for part in hit["content"]),
+                "text": text_of(hit),
             }
-            for hit in page["data"]
+            for hit in hits
         ]
         return {"results": results}
 

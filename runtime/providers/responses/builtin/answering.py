@@ -93,8 +93,10 @@ class Answering:
         self.event("response.output_item.added", {"output_index": place, "item": item})
         return place
 
-    def done(self, place: int) -> None:
-        """The item at a place is complete, or as complete as it gets."""
+    def done(self, place: int, status: str | None = None) -> None:
+        """The item at a place is complete, or as complete as it gets. status: the one that it has then."""
+        if status is not None:
+            self.output[place]["status"] = status
         self.event("response.output_item.done", {"output_index": place, "item": self.output[place]})
 
     def count(self, usage: Json | None) -> None:

@@ -33,6 +33,21 @@ class Tool(Protocol):
         ...
 
 
+class Corrects(Tool):
+    """A tool that says once what is wrong with its arguments, so that the model can call it again."""
+
+    _has_said = False
+
+    def said(self, wrong: str, call: Call, *, such_as: str = "") -> str | None:
+        """What the model is told of arguments that make no sense. None where nothing is wrong, and where it was told
+        before: then the call has failed. such_as: arguments that do.
+        """
+        if not wrong or self._has_said:
+            return None
+        self._has_said = True
+        return f"{wrong}. Call `{call.name}` again with a JSON object{f' such as {such_as}' if such_as else ''}."
+
+
 class Opening(Protocol):
     """What comes first in the output, before anything of the model's."""
 

@@ -21,7 +21,7 @@ from runtime.providers.responses.builtin.arguments import reader
 from runtime.providers.responses.builtin.calls import Call
 from runtime.providers.responses.builtin.citations import ContainerSource
 from runtime.providers.responses.builtin.messages import CODE_INTERPRETER as NAME
-from runtime.providers.responses.builtin.offering import Asked, Function, Offer, Tool
+from runtime.providers.responses.builtin.offering import Asked, Corrects, Function, Offer
 from runtime.providers.responses.builtin.outcomes import FAILED
 from runtime.sse import Json
 
@@ -113,21 +113,19 @@ class _Place:
         return (await self.containers.bring_files(asked)).data
 
 
-class CodeInterpreter(Tool):
+class CodeInterpreter(Corrects):
     """shows_images: whether the item has images. has_run: whether code has run in the conversation."""
 
     def __init__(self, place: _Place, *, shows_images: bool) -> None:
         self._place = place
         self._shows_images = shows_images
-        self._was_told = False
         self.has_run = False
 
     async def run(self, call: Call, answering: Answering) -> AsyncGenerator[str, None]:
         """See `Tool.run`. Arguments that make no sense are said to the model once; then the item has failed."""
         code, wrong = _read(call.arguments)
-        if wrong and not self._was_told:
-            self._was_told = True
-            yield f"{wrong}. Call `{NAME}` again with a JSON object such as {{'code': 'print(1)'}}."
+        if said := self.said(wrong, call, such_as="{'code': 'print(1)'}"):
+            yield said
             return
         if not wrong:
             try:
@@ -174,8 +172,7 @@ class CodeInterpreter(Tool):
 def _end(answering: Answering, place: int, status: str, told: str) -> str:
     item = answering.output[place]
     item["outputs"] = [{"type": "logs", "logs": told}, *(item["outputs"] or ())]
-    item["status"] = status
-    answering.done(place)
+    answering.done(place, status)
     return told
 
 

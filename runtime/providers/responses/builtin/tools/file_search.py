@@ -12,14 +12,20 @@ from typing import Any
 import msgspec
 
 from runtime.apis.vector_stores import VectorStores
-from runtime.apis.vector_stores.search import LONGEST_QUERY, MAX_QUERIES, SearchVectorStoreRequest
+from runtime.apis.vector_stores.search import (
+    LONGEST_QUERY,
+    MAX_QUERIES,
+    SearchVectorStoreRequest,
+    hits_of,
+    text_of,
+)
 from runtime.errors import NotSupported, StackError
 from runtime.providers.responses.builtin.answering import Answering
 from runtime.providers.responses.builtin.arguments import reader
 from runtime.providers.responses.builtin.calls import Call
 from runtime.providers.responses.builtin.citations import Citations, FileSource
-from runtime.providers.responses.builtin.offering import Asked, Function, Offer, Tool
-from runtime.sse import Json, Reply
+from runtime.providers.responses.builtin.offering import Asked, Corrects, Function, Offer
+from runtime.sse import Json
 
 NAME = "file_search"
 _MOST_HITS = 10
@@ -61,21 +67,19 @@ async def offer(given: Json, where: str, asked: Asked) -> Offer:
     return Offer(functions=[Function(kind=NAME, name=NAME, definition=_DEFINITION, tool=search)])
 
 
-class FileSearch(Tool):
+class FileSearch(Corrects):
     """given: the tool as the request has it. shows_results: whether the item has what was found."""
 
     def __init__(self, given: Json, stores: VectorStores, *, shows_results: bool) -> None:
         self._given = given
         self._stores = stores
         self._shows_results = shows_results
-        self._was_told = False
 
     async def run(self, call: Call, answering: Answering) -> AsyncGenerator[str, None]:
         """See `Tool.run`. Arguments that make no sense are said to the model once; then the item has failed."""
         queries, wrong = _queries(call.arguments)
-        if wrong and not self._was_told:
-            self._was_told = True
-            yield f"{wrong}. Call `{NAME}` again with a JSON object such as {{'queries': ['what to look for']}}."
+        if said := self.said(wrong, call, such_as="{'queries': ['what to look for']}"):
+            yield said
             return
         item: Json = {
             "type": "file_search_call",
@@ -88,7 +92,8 @@ class FileSearch(Tool):
         where = {"item_id": item["id"], "output_index": place}
         answering.event("response.file_search_call.in_progress", where)
         if wrong:
-            yield self._end(answering, place, "failed", wrong)
+            answering.done(place, "failed")
+            yield wrong
             return
         item["status"] = "searching"
         answering.event("response.file_search_call.searching", where)
@@ -96,17 +101,14 @@ class FileSearch(Tool):
         try:
             hits = await self._search(queries)
         except StackError as error:
-            yield self._end(answering, place, "failed", f"The search failed: {error.message}")
+            answering.done(place, "failed")
+            yield f"The search failed: {error.message}"
             return
         if self._shows_results:
             item["results"] = [_result(hit) for hit in hits]
         answering.event("response.file_search_call.completed", where)
-        yield self._end(answering, place, "completed", _told(hits, answering.citations))
-
-    def _end(self, answering: Answering, place: int, status: str, words: str) -> str:
-        answering.output[place]["status"] = status
-        answering.done(place)
-        return words
+        answering.done(place, "completed")
+        yield _told(hits, answering.citations)
 
     async def _search(self, queries: Sequence[str]) -> list[Json]:
         """The best hits in all stores. Raises what searching one raises."""
@@ -117,9 +119,7 @@ class FileSearch(Tool):
             asked = SearchVectorStoreRequest(
                 vector_store_id=store_id, query=[*queries], max_num_results=most, **options
             )
-            results = await self._stores.search_store(asked)
-            page = results.value() if isinstance(results, Reply) else results.model_dump(mode="json")
-            found += page["data"]
+            found += hits_of(await self._stores.search_store(asked))
         found.sort(key=lambda hit: -hit["score"])
         return found[:most]
 
@@ -129,7 +129,7 @@ def _told(hits: Sequence[Json], citations: Citations) -> str:
     if not hits:
         return _NOTHING
     marks = [citations.mark(_source(hit)) for hit in hits]
-    passages = [f"{mark} {hit['filename']}\n{_text(hit)}" for mark, hit in zip(marks, hits, strict=True)]
+    passages = [f"{mark} {hit['filename']}\n{text_of(hit)}" for mark, hit in zip(marks, hits, strict=True)]
     return "\n\n".join([_HOW_TO_CITE.format(mark=marks[0]), *passages])
 
 
@@ -144,10 +144,6 @@ def _queries(arguments: str) -> tuple[list[str], str]:
     return queries[:MAX_QUERIES], "" if queries else "The arguments name no `queries`"
 
 
-def _text(hit: Json) -> str:
-    return "\n".join(part["text"] for part in hit["content"])
-
-
 def _source(hit: Json) -> FileSource:
     metadata: dict[str, Any] = next((part.get("metadata") or {} for part in hit["content"]), {})
     return FileSource(file_id=hit["file_id"], filename=hit["filename"], page=metadata.get("page_number"))
@@ -159,5 +155,5 @@ def _result(hit: Json) -> Json:
         "filename": hit["filename"],
         "score": hit["score"],
         "attributes": hit.get("attributes") or {},
-        "text": _text(hit),
+        "text": text_of(hit),
     }

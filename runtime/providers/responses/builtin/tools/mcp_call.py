@@ -15,7 +15,7 @@ from runtime.apis.connectors import CallServerToolRequest, Connectors, ToolOutco
 from runtime.errors import NotFound, StackError, UpstreamError
 from runtime.providers.responses.builtin.answering import Answering
 from runtime.providers.responses.builtin.calls import Call
-from runtime.providers.responses.builtin.offering import Tool
+from runtime.providers.responses.builtin.offering import Corrects
 from runtime.providers.responses.builtin.outcomes import FAILED, TOOL_FAILED
 from runtime.sse import Json, decode, encode
 
@@ -37,14 +37,13 @@ class Server:
         return f"Server(label={self.label!r})"
 
 
-class McpTool(Tool):
+class McpTool(Corrects):
     """name: at the server. asks_first: whether the caller has to allow each call."""
 
     def __init__(self, server: Server, name: str, *, asks_first: bool) -> None:
         self._server = server
         self._name = name
         self._asks_first = asks_first
-        self._was_told = False
 
     def asks(self, call: Call, answering: Answering) -> bool:
         """See `Tool.asks`. Nobody is asked about arguments that make no sense."""
@@ -63,9 +62,8 @@ class McpTool(Tool):
     async def run(self, call: Call, answering: Answering) -> AsyncGenerator[str, None]:
         """See `Tool.run`. Arguments that make no sense are said to the model once; then the item has failed."""
         arguments, wrong = _read(call.arguments)
-        if wrong and not self._was_told:
-            self._was_told = True
-            yield f"{wrong}. Call `{call.name}` again with a JSON object."
+        if said := self.said(wrong, call):
+            yield said
             return
         item: Json = {
             "type": "mcp_call",

@@ -26,7 +26,7 @@ from runtime.providers.responses.builtin.answering import Answering
 from runtime.providers.responses.builtin.arguments import reader
 from runtime.providers.responses.builtin.calls import Call
 from runtime.providers.responses.builtin.citations import Citations, PageSource
-from runtime.providers.responses.builtin.offering import Asked, Function, Offer, Tool
+from runtime.providers.responses.builtin.offering import Asked, Corrects, Function, Offer
 from runtime.sse import Json
 
 NAME = "web_search"
@@ -89,21 +89,19 @@ async def offer(given: Json, where: str, asked: Asked) -> Offer:
     return Offer(functions=[Function(kind=NAME, name=NAME, definition=_DEFINITION, tool=search)])
 
 
-class WebSearch(Tool):
+class WebSearch(Corrects):
     """request: says whether the item has the sources and what was found."""
 
     def __init__(self, searching: _Searching, request: CreateResponseRequest) -> None:
         self._searching = searching
         self._shows_sources = request.includes("web_search_call.action.sources")
         self._shows_results = request.includes("web_search_call.results")
-        self._was_told = False
 
     async def run(self, call: Call, answering: Answering) -> AsyncGenerator[str, None]:
         """See `Tool.run`. Arguments that make no sense are said to the model once; then the item has failed."""
         query, wrong = _query(call.arguments)
-        if wrong and not self._was_told:
-            self._was_told = True
-            yield f"{wrong}. Call `{NAME}` again with a JSON object such as {{'query': 'what to look for'}}."
+        if said := self.said(wrong, call, such_as="{'query': 'what to look for'}"):
+            yield said
             return
         item: Json = {
             "type": "web_search_call",
@@ -115,7 +113,8 @@ class WebSearch(Tool):
         about = {"item_id": item["id"], "output_index": place}
         answering.event("response.web_search_call.in_progress", about)
         if wrong:
-            yield self._end(answering, place, "failed", wrong)
+            answering.done(place, "failed")
+            yield wrong
             return
         item["status"] = "searching"
         answering.event("response.web_search_call.searching", about)
@@ -123,10 +122,12 @@ class WebSearch(Tool):
         try:
             result = await self._searching.search(query)
         except StackError as error:
-            yield self._end(answering, place, "failed", f"The search failed: {error.message}")
+            answering.done(place, "failed")
+            yield f"The search failed: {error.message}"
             return
         if result.error_message:
-            yield self._end(answering, place, "failed", f"The search failed: {result.error_message}")
+            answering.done(place, "failed")
+            yield f"The search failed: {result.error_message}"
             return
         pages = _pages(result)
         if self._shows_sources:
@@ -134,12 +135,8 @@ class WebSearch(Tool):
         if self._shows_results:
             item["results"] = pages
         answering.event("response.web_search_call.completed", about)
-        yield self._end(answering, place, "completed", _told(result, pages, answering.citations))
-
-    def _end(self, answering: Answering, place: int, status: str, words: str) -> str:
-        answering.output[place]["status"] = status
-        answering.done(place)
-        return words
+        answering.done(place, "completed")
+        yield _told(result, pages, answering.citations)
 
 
 def _refuse_what_is_not_done(given: Json, where: str) -> None:
