@@ -202,7 +202,8 @@ class HttpClient:
         """As `Renewals.renewed`, until the deadline. Raises UpstreamTimeout then."""
         left_s = None if deadline is None else deadline - time.monotonic()
         try:
-            return await asyncio.wait_for(self._renewals.renewed(auth, request, refused), left_s)
+            async with asyncio.timeout(left_s):
+                return await self._renewals.renewed(auth, request, refused)
         except TimeoutError:
             if left_s is None:
                 raise

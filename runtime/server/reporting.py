@@ -93,6 +93,7 @@ async def _wait(settled: asyncio.Event) -> None:
         await asyncio.sleep(_INTERVAL_S)
         return
     try:
-        await asyncio.wait_for(settled.wait(), _INTERVAL_S)
+        async with asyncio.timeout(_INTERVAL_S):
+            await settled.wait()
     except TimeoutError:
         return

@@ -35,7 +35,8 @@ class Listings:
         """Returns once every provider has been asked, or after 10 s."""
         if not self._had_first.is_set():
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._had_first.wait(), _FIRST_LIMIT_S)
+                async with asyncio.timeout(_FIRST_LIMIT_S):
+                    await self._had_first.wait()
 
     async def ask_all_first(self) -> None:
         """Ask all providers for the first time."""

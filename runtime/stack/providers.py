@@ -308,4 +308,5 @@ async def _cancel(tasks: list[asyncio.Task[Any]]) -> None:
 
 async def _within(work: Awaitable[None], limit_s: float) -> None:
     with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(work, limit_s)
+        async with asyncio.timeout(limit_s):
+            await work

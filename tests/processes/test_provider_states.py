@@ -121,14 +121,7 @@ def nobody() -> Iterator[int]:
 def test_a_stack_whose_upstream_is_down_or_lost_says_so_and_recovers_with_it(home: Home, nobody: int) -> None:
     vendor = Vendor(keys=frozenset({OWN_KEY}), port=nobody)
     key = {"OPENAI_API_KEY": OWN_KEY, "OPENAI_BASE_URL": vendor.url}
-    with home.served("remote"):
-        pass  # built, and its files read once
-    began = time.monotonic()
-    with home.served("remote"):
-        healthy_s = time.monotonic() - began
-    began = time.monotonic()
     with home.served("remote", **key) as server:
-        assert time.monotonic() - began < 2 * healthy_s + 3
         health = server.health("openai")
         assert health["status"] == "Error" and "cannot be reached" in health["message"]
         assert server.get("/v1/health")["status"] == "OK"

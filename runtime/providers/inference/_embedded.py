@@ -108,7 +108,8 @@ class Loading:
         if not self._settled.is_set():
             with within or nullcontext(), current().timing:
                 try:
-                    await asyncio.wait_for(self._settled.wait(), self._limit_s)
+                    async with asyncio.timeout(self._limit_s):
+                        await self._settled.wait()
                 except TimeoutError:
                     raise Unavailable(f"Model `{self._model}` is still loading", headers={"retry-after": "5"}) from None
         if self._failure is not None:

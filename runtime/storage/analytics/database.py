@@ -102,7 +102,8 @@ class Database(BatchThread[_Addition]):
                 loop.call_later(_INTERRUPT_AGAIN_S, interrupt)
 
         try:
-            return await asyncio.wait_for(asyncio.shield(answer), limit_s)
+            async with asyncio.timeout(limit_s):
+                return await asyncio.shield(answer)
         except TimeoutError as error:
             raise RequestError(
                 f"the query did not end within {limit_s:g} s", hint="ask for less", code="query_too_slow"

@@ -110,7 +110,8 @@ class JobQueue:
             if job.has_ended:
                 return job
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(end.wait(), self._runner.poll_s)
+                async with asyncio.timeout(self._runner.poll_s):
+                    await end.wait()
 
     def _part(self, user: User | None) -> SqlStore:
         return self._runner.store.for_user(user)

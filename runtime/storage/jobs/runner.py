@@ -137,7 +137,8 @@ class JobRunner:
             except Exception:
                 log.exception("jobs were not looked after")
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), self.poll_s)
+                async with asyncio.timeout(self.poll_s):
+                    await self._wake.wait()
 
     async def _look_after(self) -> None:
         """Renew the leases, and interrupt what was cancelled or is somebody else's by now."""

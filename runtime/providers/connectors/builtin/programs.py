@@ -112,7 +112,8 @@ async def _end(process: asyncio.subprocess.Process) -> None:
 
 async def _has_ended(process: asyncio.subprocess.Process) -> bool:
     with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(process.wait(), _GRACE_S)
+        async with asyncio.timeout(_GRACE_S):
+            await process.wait()
     return process.returncode is not None
 
 

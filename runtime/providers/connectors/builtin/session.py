@@ -261,7 +261,8 @@ class Session:
                 if left_s <= 0:
                     return
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._ending.wait(), left_s)
+                async with asyncio.timeout(left_s):
+                    await self._ending.wait()
 
     async def _hear(self, message: Any) -> None:
         if isinstance(message, types.ToolListChangedNotification):

@@ -60,7 +60,8 @@ class Telling:
                 if state is None or state["status"] not in RUNS:
                     break
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(news.wait(), _POLLED_S)
+                    async with asyncio.timeout(_POLLED_S):
+                        await news.wait()
         finally:
             self.tell(response_id)  # whoever else follows it looks again; nothing of it stays here
         ended = await self._store.first(Select(RESPONSES, eq("id", response_id), ("status", "response")))

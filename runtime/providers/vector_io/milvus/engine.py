@@ -19,7 +19,7 @@ from runtime.providers.vector_io._shared.folders import make_file
 from runtime.providers.vector_io.milvus.client import MilvusCollections
 
 _TIMEOUT_S = 60.0
-"""Of each call; without it, the client asks a program that has ended for minutes."""
+"""Of connecting and of each call; without it, the client asks a program that has ended for minutes."""
 
 
 class MilvusEngine(MilvusCollections):
@@ -31,7 +31,11 @@ class MilvusEngine(MilvusCollections):
         if not (self._program.init() and self._program.start()):
             self._program.stop()
             raise OSError(f"Milvus Lite did not start on {path}: another process may have it")
-        client = MilvusClient(self._program.uds_path)
+        try:
+            client = MilvusClient(self._program.uds_path, timeout=_TIMEOUT_S)
+        except BaseException:
+            self._program.stop()
+            raise
         super().__init__(client, index_type="FLAT", consistency_level=consistency_level, timeout_s=_TIMEOUT_S)
 
     def has_ended(self) -> bool:
