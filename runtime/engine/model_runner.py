@@ -16,7 +16,8 @@ from runtime.engine.memory_plan import MemoryPlan
 from runtime.engine.messages import TokenLogprob
 from runtime.engine.model_config import ModelConfig
 from runtime.engine.models.llama import Llama
-from runtime.engine.sampler import Sampled, logprobs_of, sample
+from runtime.engine.sampled import Sampled
+from runtime.engine.sampler import logprobs_of, sample
 from runtime.engine.scheduler import Chunk
 from runtime.engine.sequence import Sequence
 

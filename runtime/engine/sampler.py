@@ -1,8 +1,5 @@
-"""From logits to token ids, for many sequences at once. Knows sampling parameters and token counts; no model, no pages.
-
-Randomness is counter-based: the draw for a token depends only on the sequence's seed and the token's place in its
-output, so other sequences, preemption and restarts do not change it. One uniform number per token is looked up in the
-cumulative sum of the distribution (inverse transform sampling: Devroye 1986, section III.2).
+"""From logits to token ids, for many sequences at once, by torch on any device. Knows sampling parameters and token
+counts; no model, no pages.
 """
 
 from __future__ import annotations
@@ -16,28 +13,12 @@ import torch
 from torch import Tensor
 
 from runtime.engine.grammar import Matcher
+from runtime.engine.sampled import NO_TOKEN, Sampled, uniform
 from runtime.engine.sequence import Sequence
 from runtime.errors import RequestError
 
 # Truncation looks at this many of the likeliest tokens first; it sorts the whole vocabulary only where it needs more.
 _LIKELY = 256
-# In place of a token id where damaged weights or an overflow make NaN, or infinity as the largest logit.
-NO_TOKEN = -1
-_MASK64 = (1 << 64) - 1
-
-
-@dataclass(frozen=True, slots=True)
-class Sampled:
-    """One sampled token. token_id: NO_TOKEN where the logits were not finite, or where there is a failure: the grammar
-    could not be followed.
-
-    logprob and top_logprobs: as in TokenOutput.
-    """
-
-    token_id: int
-    logprob: float | None = None
-    top_logprobs: tuple[tuple[int, float], ...] = ()
-    failure: RequestError | None = None
 
 
 def sample(logits: Tensor, sequences: Rows[Sequence]) -> list[Sampled]:
@@ -73,18 +54,6 @@ def logprobs_of(logits: Tensor, token_ids: Rows[int], top: int) -> list[tuple[fl
     values, ids = distribution.topk(min(top, logits.shape[1]), dim=-1)
     pairs = zip(own, ids.tolist(), values.tolist(), strict=True)
     return [(value, tuple(zip(row_ids, row_values, strict=True))) for value, row_ids, row_values in pairs]
-
-
-def uniform(seed: int, index: int) -> float:
-    """A number in [0, 1) from a seed and a counter: two rounds of SplitMix64 (Steele et al. 2014), top 53 bits."""
-    return (_mixed(_mixed(seed & _MASK64) + index & _MASK64) >> 11) * 2.0**-53
-
-
-def _mixed(value: int) -> int:
-    value = (value + 0x9E3779B97F4A7C15) & _MASK64
-    value = ((value ^ (value >> 30)) * 0xBF58476D1CE4E5B9) & _MASK64
-    value = ((value ^ (value >> 27)) * 0x94D049BB133111EB) & _MASK64
-    return value ^ (value >> 31)
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,7 @@ from runtime.engine.messages import (
 )
 from runtime.engine.model_runner import ModelRunner
 from runtime.engine.options import EngineOptions
-from runtime.engine.sampler import NO_TOKEN, Sampled
+from runtime.engine.sampled import NO_TOKEN, Sampled
 from runtime.engine.scheduler import Chunk, Scheduler
 from runtime.engine.sequence import Sequence
 

@@ -11,7 +11,7 @@ import torch
 
 from runtime.engine.model_config import ModelConfig, RopeScaling
 from runtime.engine.model_runner import ModelRunner
-from runtime.engine.sampler import Sampled
+from runtime.engine.sampled import Sampled
 from runtime.engine.scheduler import Chunk
 from tests.support.tiny_llama import (
     LLAMA3,

@@ -14,7 +14,8 @@ from safetensors.torch import load_file, save_file
 from runtime.engine.embedder import Embedder
 from runtime.engine.engine import Engine
 from runtime.engine.options import EngineOptions
-from runtime.engine.sampler import NO_TOKEN, sample
+from runtime.engine.sampled import NO_TOKEN
+from runtime.engine.sampler import sample
 from runtime.engine.sampling_params import SamplingParams
 from runtime.engine.sequence import Sequence
 from runtime.errors import StackError

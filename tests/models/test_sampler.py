@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from runtime.engine.sampler import sample, uniform
+from runtime.engine.sampled import uniform
+from runtime.engine.sampler import sample
 from runtime.engine.sampling_params import SamplingParams
 from runtime.engine.sequence import Sequence
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from runtime.engine.sampler import NO_TOKEN, sample
+from runtime.engine.sampled import NO_TOKEN
+from runtime.engine.sampler import sample
 from runtime.engine.sampling_params import SamplingParams
 from runtime.engine.sequence import Sequence
 from runtime.engine.text.text_model import grammars_of
