@@ -1,0 +1,141 @@
+"""Compiles a module of kernels for this machine's CPU, and keeps the result on disk: compiling takes seconds, reading
+what was compiled milliseconds.
+
+The name of a kept file is a digest of everything that it depends on: the module's text, the CPU, its features and the
+compiler's version. A file that is damaged or cannot be written costs a compilation, nothing else.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import logging
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import llvmlite
+import llvmlite.binding as llvm
+from llvmlite import ir
+
+log = logging.getLogger(__name__)
+
+_SUFFIX = ".o"
+YIELD = "llama_yield"
+"""A function that kernels may call: gives the CPU to another thread that waits for it."""
+
+_is_initialized = False
+
+
+class Compiled:
+    """Machine code in this process. It stays as long as this object."""
+
+    def __init__(self, machine: llvm.TargetMachine, data: bytes) -> None:
+        backing = llvm.parse_assembly("")
+        self._engine = llvm.create_mcjit_compiler(backing, machine)
+        self._engine.add_object_file(llvm.ObjectFileRef.from_data(data))
+        self._engine.finalize_object()
+        self._engine.run_static_constructors()
+
+    def function(self, name: str, *types: Any) -> Callable[..., None]:
+        """A kernel that can be called; Python's other threads run meanwhile. types: of its arguments, from ctypes.
+
+        Raises KeyError where there is none of this name.
+        """
+        address = self._engine.get_function_address(name)
+        if not address:
+            raise KeyError(name)
+        made: Callable[..., None] = ctypes.CFUNCTYPE(None, *types)(address)
+        return made
+
+
+def host_features() -> frozenset[str]:
+    """The features of this CPU by LLVM's names, such as `avx512vnni`."""
+    _initialize()
+    return frozenset(name for name, is_there in llvm.get_host_cpu_features().items() if is_there)
+
+
+def compile_module(module: ir.Module, folder: Path | None, *, features: frozenset[str] | None = None) -> Compiled:
+    """folder: where compiled modules are kept; None keeps none. features: which of the CPU's may be used; None for all.
+
+    Raises RuntimeError, with LLVM's message, for a module that is wrong.
+    """
+    _initialize()
+    mine = llvm.get_host_cpu_features()
+    used = {name: is_there and (features is None or name in features) for name, is_there in mine.items()}
+    flags = ",".join(f"{'+' if is_there else '-'}{name}" for name, is_there in sorted(used.items()))
+    target = llvm.Target.from_default_triple()
+    machine = target.create_target_machine(llvm.get_host_cpu_name(), flags, opt=3, jit=True)
+    module.triple = target.triple
+    text = str(module)
+    facts = (text, llvm.get_host_cpu_name(), flags, llvmlite.__version__, str(llvm.llvm_version_info))
+    kept = folder / (hashlib.sha256("\0".join(facts).encode()).hexdigest()[:32] + _SUFFIX) if folder else None
+    if kept is not None and (data := _read(kept)) is not None:
+        try:
+            return Compiled(machine, data)
+        except RuntimeError:
+            log.warning("a compiled kernel cannot be used and is made again", extra={"path": str(kept)})
+    data = _compiled(text, machine)
+    if kept is not None:
+        _keep(kept, data)
+    return Compiled(machine, data)
+
+
+def assembly_for(module: ir.Module, triple: str, features: str) -> str:
+    """What a module becomes on another kind of CPU, in its assembly language. triple, features: in LLVM's words."""
+    llvm.initialize_all_targets()
+    llvm.initialize_all_asmprinters()
+    target = llvm.Target.from_triple(triple)
+    machine = target.create_target_machine("", features, opt=3)
+    module.triple = triple
+    parsed = _optimized(str(module), machine)
+    assembly: str = machine.emit_assembly(parsed)
+    return assembly
+
+
+def _initialize() -> None:
+    global _is_initialized
+    if not _is_initialized:
+        llvm.initialize_native_target()
+        llvm.initialize_native_asmprinter()
+        yields = getattr(ctypes.CDLL(None), "sched_yield", None) if os.name == "posix" else ctypes.windll.kernel32.SwitchToThread  # type: ignore[attr-defined,unused-ignore]
+        assert yields is not None, "every POSIX system has it"
+        llvm.add_symbol(YIELD, ctypes.cast(yields, ctypes.c_void_p).value)
+        _is_initialized = True
+
+
+def _compiled(text: str, machine: llvm.TargetMachine) -> bytes:
+    data: bytes = machine.emit_object(_optimized(text, machine))
+    return data
+
+
+def _optimized(text: str, machine: llvm.TargetMachine) -> llvm.ModuleRef:
+    parsed = llvm.parse_assembly(text)
+    parsed.verify()
+    options = llvm.create_pipeline_tuning_options(speed_level=2)
+    options.loop_vectorization = options.slp_vectorization = False  # ours are vectors already
+    passes = llvm.create_pass_builder(machine, options)
+    passes.getModulePassManager().run(parsed, passes)
+    return parsed
+
+
+def _read(path: Path) -> bytes | None:
+    """What was kept: its digest, then the code; None where it is not there or damaged."""
+    try:
+        data = path.read_bytes()
+    except OSError:
+        return None
+    digest, code = data[:32], data[32:]
+    return code if hashlib.sha256(code).digest() == digest else None
+
+
+def _keep(path: Path, code: bytes) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
+            file.write(hashlib.sha256(code).digest() + code)
+        Path(file.name).replace(path)
+    except OSError as error:
+        log.info("compiled kernels are not kept", extra={"path": str(path), "reason": error.strerror})

@@ -1,0 +1,199 @@
+"""A Llama model on packed weights, computed by kernels on a CPU: tables of addresses, numpy arrays behind them, threads.
+
+Knows weights, pages and rows; not sequences, sampling or scheduling (`packed_runner.py`). No torch.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from runtime.engine.kernels.attention import PAGE
+from runtime.engine.kernels.compiled import compile_module, host_features
+from runtime.engine.kernels.decoder import HEAD, STEP, Layer, Shape, Step, decoder_module
+from runtime.engine.kernels.dot import Dot, best_dot
+from runtime.engine.kernels.packing import COLUMNS, Packed
+from runtime.engine.kernels.products import NOTE_BYTES
+from runtime.engine.layers.frequencies import inverse_frequencies
+from runtime.engine.model_config import ModelConfig
+from runtime.engine.team import Team
+
+Floats = NDArray[np.float32]
+Weights = Mapping[str, Packed | Floats]
+_ARGUMENTS = (ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
+_MATRICES = ("attention.q", "attention.k", "attention.v", "attention.o", "ffn.gate", "ffn.up", "ffn.down")
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Neighbouring tokens of one sequence: `start` is the first one's position. pages: the sequence's block table."""
+
+    tokens: Sequence[int]
+    start: int
+    pages: Sequence[int]
+
+
+def shape_of(config: ModelConfig) -> Shape:
+    return Shape(
+        layers=config.layers,
+        hidden=config.hidden_size,
+        heads=config.heads,
+        kv_heads=config.kv_heads,
+        head_dim=config.head_dim,
+        ffn=config.ffn_size,
+        vocab=config.vocab_size,
+        eps=config.norm_eps,
+    )
+
+
+class PackedModel:
+    """Its methods are for one thread at a time. They let Python's other threads run while they compute.
+
+    weights: by our names; matrices packed, norms [hidden_size] f32. pages: of the cache, page 0 included. most_rows:
+    tokens of one step. kept: the folder for compiled kernels. dot: how to multiply; None for the best on this CPU.
+    """
+
+    def __init__(
+        self,
+        config: ModelConfig,
+        weights: Weights,
+        *,
+        pages: int,
+        most_rows: int,
+        context_tokens: int,
+        threads: int = 1,
+        kept: Path | None = None,
+        dot: Dot | None = None,
+    ) -> None:
+        self.config, self.shape = config, shape_of(config)
+        shape = self.shape
+        self._frequencies = inverse_frequencies(config)
+        self._team = Team(threads)
+        compiled = compile_module(decoder_module(shape, dot or best_dot(host_features())), kept)
+        self._step, self._head = (compiled.function(name, *_ARGUMENTS) for name in (STEP, HEAD))
+        self._compiled = compiled  # the code is gone when it is
+        # numpy's zeros take no memory until they are written, so a page costs something once it is used.
+        pool = (config.layers, 2, pages, config.kv_heads, PAGE, config.head_dim)
+        self.cache = np.zeros(pool, np.float16)
+        self._table = np.zeros(len(Step), np.int64)
+        self._alive: list[Any] = [weights]
+        self._fill_rooms(most_rows, -(-context_tokens // PAGE) * PAGE, threads)
+        self._fill_weights(weights)
+
+    def step(self, parts: Sequence[Rows]) -> None:
+        """Compute all layers for these tokens, at most `most_rows`, and write their keys and values to their pages."""
+        counts = [len(part.tokens) for part in parts]
+        tokens = np.array([token for part in parts for token in part.tokens], np.int64)
+        positions = np.concatenate([np.arange(part.start, part.start + len(part.tokens)) for part in parts])
+        tables = [np.asarray(part.pages, np.int32) for part in parts]
+        slots = [
+            table[own // PAGE] * np.int64(PAGE) + own % PAGE
+            for table, own in zip(tables, np.split(positions, np.cumsum(counts)[:-1]), strict=True)
+        ]
+        angles = np.outer(positions, self._frequencies)  # float64: a float32 product is off at position 100,000
+        given: dict[Step, NDArray[Any]] = {
+            Step.TOKENS: tokens,
+            Step.COS: np.cos(angles).astype(np.float32),
+            Step.SIN: np.sin(angles).astype(np.float32),
+            Step.SLOTS: np.concatenate(slots),
+            Step.TILES: self._tiles(parts, tables),
+            Step.TABLES: np.concatenate(tables),
+        }
+        self._set(given)
+        self._table[Step.ROWS] = len(tokens)
+        self._table[Step.TILE_COUNT] = len(given[Step.TILES])
+        self._call(self._step)
+
+    def logits(self, rows: Sequence[int]) -> Floats:
+        """Of these rows of the last step, by their places: [rows, vocab_size] f32, which is the caller's."""
+        logits = np.empty((len(rows), self.shape.padded_vocab), np.float32)
+        selected = np.asarray(rows, np.int64)
+        self._set({Step.SELECTED: selected, Step.LOGITS: logits})
+        self._table[Step.SELECTED_COUNT] = len(rows)
+        self._call(self._head)
+        return logits[:, : self.config.vocab_size]
+
+    def close(self) -> None:
+        """End the threads."""
+        self._team.close()
+
+    def _call(self, function: Any) -> None:
+        self._barrier[0] = 0
+        table = self._table.ctypes.data
+        self._team.run(lambda thread, threads: function(table, thread, threads))
+
+    def _tiles(self, parts: Sequence[Rows], tables: Sequence[NDArray[np.int32]]) -> NDArray[np.int64]:
+        """The pieces in which attention is shared out: up to 8 queries, at most 8 rows."""
+        found, row, place = [], 0, 0
+        for part, table in zip(parts, tables, strict=True):
+            for at in range(0, len(part.tokens), _TILE_ROWS):
+                count = min(_TILE_ROWS, len(part.tokens) - at)
+                found.append((row + at, count, part.start + at, place))
+            row, place = row + len(part.tokens), place + len(table)
+        return np.array(found, np.int64)
+
+    def _set(self, arrays: Mapping[Step, NDArray[Any]]) -> None:
+        """Put the arrays' addresses into the table, and keep the arrays until the next ones come."""
+        self._given = {**getattr(self, "_given", {}), **arrays}
+        for field, array in arrays.items():
+            self._table[field] = array.ctypes.data
+
+    def _fill_rooms(self, rows: int, tokens: int, threads: int) -> None:
+        """What is computed on the way. tokens: of the longest sequence, whole pages."""
+        shape = self.shape
+        scratch = np.empty((threads, shape.widest_input), np.float32)
+        scores = np.empty((threads, 8 * tokens), np.float32)
+        self._barrier = np.zeros(8, np.int64)
+        rooms: dict[Step, NDArray[Any]] = {
+            Step.X: np.empty((rows, shape.hidden), np.float32),
+            Step.WIDE: np.empty((rows, shape.wide), np.float32),
+            Step.ATTENDED: np.empty((rows, shape.heads * shape.head_dim), np.float32),
+            Step.BYTES: np.empty((rows, shape.widest_input), np.int8),
+            Step.NOTES: np.empty((rows, shape.widest_input // COLUMNS * NOTE_BYTES), np.uint8),
+            Step.SCRATCH: scratch,
+            Step.SCORES: scores,
+            Step.BARRIER: self._barrier,
+        }
+        self._alive.append(rooms)
+        for field, array in rooms.items():
+            self._table[field] = array.ctypes.data
+        self._table[Step.SCRATCH_BYTES] = scratch.strides[0]
+        self._table[Step.SCORES_BYTES] = scores.strides[0]
+
+    def _fill_weights(self, weights: Weights) -> None:
+        layers = np.zeros((self.config.layers, len(Layer)), np.int64)
+        for number, layer in enumerate(layers):
+            for place, name in ((Layer.ATTENTION_NORM, "attention_norm"), (Layer.FFN_NORM, "ffn_norm")):
+                layer[place] = _address(weights[f"layers.{number}.{name}"])
+            for name in _MATRICES:
+                place = Layer[name.partition(".")[2].upper()]
+                matrix = weights[f"layers.{number}.{name}"]
+                assert isinstance(matrix, Packed)
+                layer[place], layer[place + 1] = _address(matrix), matrix.bits
+            layer[Layer.KEYS], layer[Layer.VALUES] = (pool.ctypes.data for pool in self.cache[number])
+        embedding, head = weights["embedding"], weights.get("head", weights["embedding"])
+        assert isinstance(embedding, Packed) and isinstance(head, Packed)
+        self._alive.append(layers)
+        for field, number in (
+            (Step.LAYERS, layers.ctypes.data),
+            (Step.NORM, _address(weights["norm"])),
+            (Step.EMBEDDING, _address(embedding)),
+            (Step.EMBEDDING_BITS, embedding.bits),
+            (Step.HEAD, _address(head)),
+            (Step.HEAD_BITS, head.bits),
+        ):
+            self._table[field] = number
+
+
+_TILE_ROWS = 8
+
+
+def _address(weight: Packed | Floats) -> int:
+    address: int = (weight.data if isinstance(weight, Packed) else weight).ctypes.data
+    return address

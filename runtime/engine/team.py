@@ -1,0 +1,51 @@
+"""Threads that compute one function together: each calls it with its number. Knows neither tensors nor models."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from queue import SimpleQueue
+from threading import Thread
+
+Work = Callable[[int, int], None]
+
+
+class Team:
+    """threads: how many, the caller's own included. The others wait without using the CPU."""
+
+    def __init__(self, threads: int) -> None:
+        self.threads = threads
+        self._given: list[SimpleQueue[Work | None]] = [SimpleQueue() for _ in range(threads - 1)]
+        self._done: SimpleQueue[BaseException | None] = SimpleQueue()
+        self._members = [
+            Thread(target=self._serve, args=(number, given), name=f"kernel {number}", daemon=True)
+            for number, given in enumerate(self._given, 1)
+        ]
+        for member in self._members:
+            member.start()
+
+    def run(self, work: Work) -> None:
+        """Return once every thread has done work(number, threads). Raises what one of them raised."""
+        for given in self._given:
+            given.put(work)
+        try:
+            work(0, self.threads)
+        finally:
+            failures = [self._done.get() for _ in self._given]
+        for failure in failures:
+            if failure is not None:
+                raise failure
+
+    def close(self) -> None:
+        """End the threads."""
+        for given in self._given:
+            given.put(None)
+        for member in self._members:
+            member.join()
+
+    def _serve(self, number: int, given: SimpleQueue[Work | None]) -> None:
+        while (work := given.get()) is not None:
+            try:
+                work(number, self.threads)
+                self._done.put(None)
+            except BaseException as failure:
+                self._done.put(failure)
