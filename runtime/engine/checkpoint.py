@@ -4,22 +4,21 @@
     a Hugging Face folder       config.json + *.safetensors (one, or several)           checkpoint_hugging_face.py
     a Meta folder               params.json + consolidated.*.pth (one, or several)      checkpoint_meta.py
 
-Knows files and layouts; not devices or working dtypes.
+Knows files and layouts; not devices or working dtypes. Only the folders' kinds import torch.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Protocol
-
-from torch import Tensor
+from typing import TYPE_CHECKING, Protocol
 
 from runtime.engine.checkpoint_gguf import GGUFCheckpoint
-from runtime.engine.checkpoint_hugging_face import HuggingFaceCheckpoint
 from runtime.engine.checkpoint_kinds import locate
-from runtime.engine.checkpoint_meta import MetaCheckpoint
 from runtime.engine.model_config import ModelConfig
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class Checkpoint(Protocol):
@@ -45,6 +44,9 @@ def open_checkpoint(path: str | Path) -> Checkpoint:
     path = locate(Path(path))
     if path.is_file():
         return GGUFCheckpoint(path)
+    from runtime.engine.checkpoint_hugging_face import HuggingFaceCheckpoint
+    from runtime.engine.checkpoint_meta import MetaCheckpoint
+
     has_both = (path / "config.json").is_file() and any(path.glob("*.safetensors"))
     is_meta = (path / "params.json").is_file() and not has_both
     return MetaCheckpoint(path) if is_meta else HuggingFaceCheckpoint(path)

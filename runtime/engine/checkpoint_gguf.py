@@ -7,15 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from runtime.engine.checkpoint_config import NUMBER, checked_config, read_field, unsupported_architecture
 from runtime.engine.checkpoint_kinds import refuse_gguf
-from runtime.engine.checkpoint_weights import half_split_rows, our_name, unknown_tensor
-from runtime.engine.gguf import GGUFFile, read_gguf
+from runtime.engine.checkpoint_weights import check_shapes, half_split_rows, our_name, unknown_tensor
+from runtime.engine.gguf import GGUFFile, GGUFTensor, read_gguf
 from runtime.engine.model_config import SUPPORTED_ARCHITECTURES, CheckpointInvalid, ModelConfig, RopeScaling
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 _GGUF_NAMES = {
     "token_embd": "embedding",
@@ -34,15 +35,23 @@ _GGUF_NAMES = {
 
 
 class GGUFCheckpoint:
-    """A GGUF file of architecture `llama`, mapped into memory."""
+    """A GGUF file of architecture `llama`, mapped into memory.
+
+    Raises CheckpointInvalid, naming file and tensor, for anything that makes it unusable: its table says all.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.file: GGUFFile = read_gguf(path)
         self.config = checked_config(_gguf_config(self.file), path)
+        check_shapes(((name, tensor.shape) for name, tensor in self.tensors()), self.config, path)
+        for _, tensor in self.tensors():
+            tensor.check_type()
 
-    def weights(self) -> Iterator[tuple[str, Tensor]]:
-        """Each weight by our name, decoded: [outputs, inputs] or [hidden_size], float32. Raises CheckpointInvalid."""
+    def tensors(self) -> Iterator[tuple[str, GGUFTensor]]:
+        """Each weight by our name, as it lies in the file, largest first. Raises CheckpointInvalid for one that we have
+        no name for.
+        """
         # The embedding is by far the largest. Decoded first, its copy does not add to other weights in memory.
         for tensor in sorted(self.file.tensors.values(), key=lambda tensor: -tensor.data.size):
             if tensor.name == "rope_freqs.weight":
@@ -50,6 +59,13 @@ class GGUFCheckpoint:
             name = our_name(tensor.name.removesuffix(".weight"), _GGUF_NAMES, r"blk\.(\d+)\.(.+)")
             if name is None:
                 raise unknown_tensor(self.path, tensor.name)
+            yield name, tensor
+
+    def weights(self) -> Iterator[tuple[str, Tensor]]:
+        """Each weight by our name, decoded: [outputs, inputs] or [hidden_size], float32. Raises CheckpointInvalid."""
+        import torch
+
+        for name, tensor in self.tensors():
             values = torch.from_numpy(tensor.dequantize())
             yield name, half_split_rows(name, values, self.config, self.path)
 

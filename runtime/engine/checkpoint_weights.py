@@ -10,12 +10,17 @@ Rotary channels: Hugging Face pairs channel i with i + head_dim / 2, as our laye
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from torch import Tensor
+import numpy as np
+from numpy.typing import NDArray
 
 from runtime.engine.model_config import CheckpointInvalid, ModelConfig
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def our_name(name: str, table: Mapping[str, str], layer: str) -> str | None:
@@ -39,17 +44,66 @@ def unknown_tensor(path: Path, name: str) -> CheckpointInvalid:
     )
 
 
-def half_split_rows(name: str, weight: Tensor, config: ModelConfig, path: Path) -> Tensor:
-    """The weight with its rows in our rotary order, if it makes queries or keys; any other as it is.
+def half_split_order(name: str, shape: Sequence[int], config: ModelConfig, path: Path) -> NDArray[np.intp] | None:
+    """Which row of a weight comes where in our rotary order, if it makes queries or keys; None for any other.
 
-    weight: [heads * head_dim, hidden_size], any dtype. Returns the same shape and dtype: in each head, row 2i goes to
-    i and row 2i + 1 to i + head_dim / 2. Raises CheckpointInvalid for a shape that is not whole heads.
+    shape: [heads * head_dim, hidden_size]. Returns [heads * head_dim]: in each head, row 2i goes to i and row 2i + 1 to
+    i + head_dim / 2. Raises CheckpointInvalid for a shape that is not whole heads.
     """
     if not name.endswith(("attention.q", "attention.k")):
-        return weight
-    if weight.dim() != 2 or weight.shape[0] % config.head_dim:
+        return None
+    if len(shape) != 2 or shape[0] % config.head_dim:
         raise CheckpointInvalid(
-            f"Tensor `{name}` of `{path}` has the shape {list(weight.shape)}, not heads of {config.head_dim} rows."
+            f"Tensor `{name}` of `{path}` has the shape {list(shape)}, not heads of {config.head_dim} rows."
         )
-    pairs = weight.view(-1, config.head_dim // 2, 2, weight.shape[1])
-    return pairs.transpose(1, 2).reshape(weight.shape)
+    return np.arange(shape[0]).reshape(-1, config.head_dim // 2, 2).swapaxes(1, 2).reshape(-1)
+
+
+def half_split_rows(name: str, weight: Tensor, config: ModelConfig, path: Path) -> Tensor:
+    """The weight with its rows in our rotary order: any dtype, as `half_split_order` says."""
+    order = half_split_order(name, weight.shape, config, path)
+    return weight if order is None else weight[order]
+
+
+def check_shapes(found: Iterable[tuple[str, Sequence[int]]], config: ModelConfig, path: Path) -> None:
+    """Raises CheckpointInvalid, naming the tensor, where one is missing, unknown, given twice or of the wrong shape.
+
+    found: the weights of a checkpoint by our names, with their shapes.
+    """
+    expected = weight_shapes(config)
+    missing = dict(expected)
+    for name, shape in found:
+        if name not in expected:
+            raise CheckpointInvalid(f"`{path}` has a tensor `{name}` that a Llama model has no place for.")
+        if missing.pop(name, None) is None:
+            raise CheckpointInvalid(f"`{path}` has the tensor `{name}` twice.")
+        if tuple(shape) != expected[name]:
+            raise CheckpointInvalid(
+                f"Tensor `{name}` of `{path}` has the shape {list(shape)}, "
+                f"but its configuration asks for {list(expected[name])}."
+            )
+    if missing:
+        named = ", ".join(f"`{name}`" for name in list(missing)[:3])
+        more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
+        raise CheckpointInvalid(f"`{path}` lacks {named}{more}.", hint="a file of the checkpoint may be missing")
+
+
+def weight_shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
+    """The weights of a Llama model by our names: [outputs, inputs], norms [hidden_size]."""
+    hidden, ffn = config.hidden_size, config.ffn_size
+    queries, keys = config.heads * config.head_dim, config.kv_heads * config.head_dim
+    layer: dict[str, tuple[int, ...]] = {
+        "attention_norm": (hidden,),
+        "attention.q": (queries, hidden),
+        "attention.k": (keys, hidden),
+        "attention.v": (keys, hidden),
+        "attention.o": (hidden, queries),
+        "ffn_norm": (hidden,),
+        "ffn.gate": (ffn, hidden),
+        "ffn.up": (ffn, hidden),
+        "ffn.down": (hidden, ffn),
+    }
+    ends: dict[str, tuple[int, ...]] = {"embedding": (config.vocab_size, hidden), "norm": (hidden,)}
+    if not config.is_tied:
+        ends["head"] = (config.vocab_size, hidden)
+    return ends | {f"layers.{number}.{name}": shape for number in range(config.layers) for name, shape in layer.items()}

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import mmap
 import struct
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,7 @@ class GGUFTensor:
     """One tensor of a file.
 
     shape: outermost axis first, as in numpy and torch (the file stores the reverse). data: [size_bytes], uint8, a view
-    that keeps the mapped file alive.
+    that keeps the mapped file alive. offset: of the bytes in the file.
     """
 
     name: str
@@ -43,18 +43,36 @@ class GGUFTensor:
     data: Bytes = field(repr=False)
     format: BlockFormat = field(repr=False)
     path: Path = field(repr=False)
+    mapped: mmap.mmap = field(repr=False)
+    offset: int = field(repr=False)
 
-    def dequantize(self, out: Floats | None = None) -> Floats:
-        """The values: [*shape], float32. out: the same, contiguous; written when given.
-
-        Raises CheckpointInvalid for a type that this engine cannot decode.
-        """
+    def check_type(self) -> None:
+        """Raises CheckpointInvalid for a type that this engine cannot decode."""
         if self.format.decode is None:
             known = ", ".join(f.name for f in FORMATS.values() if f.decode is not None)
             raise CheckpointInvalid(
                 f"Tensor `{self.name}` of `{self.path}` is stored as {self.type}, which this engine cannot read.",
                 hint=f"take a file whose tensors are among {known}",
             )
+
+    def rows(self, first: int, last: int) -> GGUFTensor:
+        """The rows `first` to `last` - 1 of a matrix."""
+        width = len(self.data) // self.shape[0]
+        return replace(self, shape=(last - first, self.shape[1]), data=self.data[first * width : last * width])
+
+    def forget(self) -> None:
+        """Let the system take the memory of these bytes back: they are not needed soon, and still in the file."""
+        page = mmap.ALLOCATIONGRANULARITY
+        first, last = -(-self.offset // page) * page, (self.offset + len(self.data)) // page * page
+        if first < last and hasattr(mmap, "MADV_DONTNEED"):
+            self.mapped.madvise(mmap.MADV_DONTNEED, first, last - first)
+
+    def dequantize(self, out: Floats | None = None) -> Floats:
+        """The values: [*shape], float32. out: the same, contiguous; written when given.
+
+        Raises CheckpointInvalid for a type that this engine cannot decode.
+        """
+        self.check_type()
         flat = None if out is None else out.reshape(-1)
         return dequantize(self.data, self.format, flat).reshape(self.shape)
 
@@ -191,7 +209,7 @@ class _Reader:
                     f"tensor `{name}` should end at byte {start + size}, but the file ends at byte {self.size}"
                 )
             data = whole[start : start + size]
-            tensors[name] = GGUFTensor(name, shape, format.name, data, format, self.path)
+            tensors[name] = GGUFTensor(name, shape, format.name, data, format, self.path, self.bytes, start)
         return tensors
 
     def tensor_entry(self) -> tuple[str, tuple[int, ...], BlockFormat, int]:

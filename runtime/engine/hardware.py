@@ -1,11 +1,13 @@
-"""Measures this machine: free memory, GPUs, bf16 units. What to do with them is decided in `memory_plan.py`."""
+"""Measures this machine: free memory, GPUs, bf16 units. What to do with them is decided in `memory_plan.py`.
+
+torch, which takes seconds to import, is asked only where it will compute or where there may be a GPU.
+"""
 
 from __future__ import annotations
 
+import ctypes
 import os
 from pathlib import Path
-
-import torch
 
 from runtime.engine.memory_plan import Gpu, Hardware
 
@@ -16,12 +18,33 @@ _CGROUPS = (
 )
 
 
-def probe_hardware() -> Hardware:
-    """This machine as it is now: free memory changes."""
+def probe_hardware(*, with_torch: bool = True) -> Hardware:
+    """This machine as it is now: free memory changes. with_torch: False leaves out what only torch knows."""
+    if not with_torch:
+        return Hardware(available_bytes=_available_bytes())
     return Hardware(available_bytes=_available_bytes(), has_bf16=_has_bf16(), gpus=_gpus())
 
 
+def may_have_gpu() -> bool:
+    """Whether NVIDIA's driver is there, without which torch finds no GPU."""
+    for name in ("libcuda.so.1", "nvcuda.dll"):
+        try:
+            ctypes.CDLL(name)
+        except OSError:
+            continue
+        return True
+    return False
+
+
+def usable_cpus() -> int:
+    """Those that this process may run on."""
+    allowed = getattr(os, "sched_getaffinity", None)  # not on every system
+    return len(allowed(0)) if allowed is not None else os.cpu_count() or 1
+
+
 def _gpus() -> tuple[Gpu, ...]:
+    import torch
+
     if not torch.cuda.is_available():
         return ()
     found = []
@@ -33,6 +56,8 @@ def _gpus() -> tuple[Gpu, ...]:
 
 def _has_bf16() -> bool:
     """Whether the CPU multiplies bf16 in hardware; emulated, it is several times slower than float32."""
+    import torch
+
     known = getattr(torch.cpu, "get_capabilities", None)  # not in every torch we accept
     capabilities = known() if known else {}
     return any(capabilities.get(name, False) for name in ("avx512_bf16", "amx_bf16", "bf16"))

@@ -11,9 +11,10 @@ from typing import Literal
 from runtime import errors
 from runtime.engine.model_config import ModelConfig
 
-DType = Literal["float32", "bfloat16"]
+DType = Literal["float32", "bfloat16", "quantized"]
 DTYPES: dict[str, DType] = {"float32": "float32", "fp32": "float32", "bfloat16": "bfloat16", "bf16": "bfloat16"}
-_BYTES: dict[DType, int] = {"float32": 4, "bfloat16": 2}
+_BYTES: dict[DType, int] = {"float32": 4, "bfloat16": 2, "quantized": 2}
+"""Of an element of the KV cache, and of a weight unless that is quantised."""
 
 # Tokens on a page: large pages waste memory at the end of each sequence, small ones need more indices per gather.
 _PAGE_TOKENS_CPU = 32
@@ -70,23 +71,27 @@ def plan_memory(
     max_step_tokens: int,
     max_context_tokens: int | None = None,
     kv_cache_bytes: int | None = None,
+    packed_bytes: int | None = None,
 ) -> MemoryPlan:
     """The plan for one model on one machine.
 
     device: `auto`, `cpu`, `cuda` or `cuda:N`; `auto` takes the GPU with the most free memory that holds the weights.
     dtype: `auto`, `float32` or `bfloat16`; `auto` is bfloat16 on a GPU or a CPU with units for it. kv_cache_bytes: None
     takes what a full batch of full contexts could use, within the memory that is free. A pool too small for one full
-    context shortens `context_tokens`.
+    context shortens `context_tokens`. packed_bytes: what quantised weights take that stay so, on a CPU; they leave
+    nothing to `device` and `dtype`.
 
     Raises Unavailable for a device that is not there or a model that does not fit; RequestError for a device or dtype
     that does not exist.
     """
     if dtype != "auto" and dtype not in DTYPES:
         raise errors.RequestError(f"`{dtype}` is not a dtype.", hint="use auto, float32 or bfloat16", param="dtype")
-    number = _gpu(config, hardware, device, dtype)
+    number = _gpu(config, hardware, device, dtype) if packed_bytes is None else None
     on_gpu = number is not None
     working: DType = DTYPES[dtype] if dtype != "auto" else "bfloat16" if on_gpu or hardware.has_bf16 else "float32"
     weights_bytes = config.parameters * _BYTES[working]
+    if packed_bytes is not None:
+        working, weights_bytes = "quantized", packed_bytes
     place = f"cuda:{number}" if on_gpu else "cpu"
     free_bytes = int(hardware.gpus[number].free_bytes * _GPU_SHARE) if number is not None else hardware.available_bytes
     left = free_bytes - weights_bytes - _activation_bytes(config, max_batch_size, max_step_tokens, _BYTES[working])

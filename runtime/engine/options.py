@@ -18,8 +18,9 @@ class EngineOptions:
     max_context_tokens: prompt and completion of one sequence; None for as many as the model was trained on.
     max_step_tokens: tokens computed in one step; more uses the machine better, but running sequences wait longer.
     max_waiting: sequences that may wait besides those that run, with `PROMPT_TOKENS_EACH` prompt tokens for each on
-    average. threads: of torch on the CPU; None for its own choice. name: the model's name in messages; None for its
-    file's, which in a Hugging Face cache is a digest.
+    average. threads: on the CPU; None for as many as there are cores. name: the model's name in messages; None for
+    its file's, which in a Hugging Face cache is a digest. kernels_dir: where compiled kernels are kept; None for
+    nowhere.
     Raises RequestError for impossible numbers.
     """
 
@@ -33,6 +34,7 @@ class EngineOptions:
     max_waiting: int = 2048
     threads: int | None = None
     name: str | None = None
+    kernels_dir: Path | None = None
 
     @property
     def model_name(self) -> str:

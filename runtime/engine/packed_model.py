@@ -1,4 +1,4 @@
-"""A Llama model on packed weights, computed by kernels on a CPU: tables of addresses, numpy arrays behind them, threads.
+"""A Llama model on packed weights, computed by kernels on a CPU: tables of addresses, and arrays behind them.
 
 Knows weights, pages and rows; not sequences, sampling or scheduling (`packed_runner.py`). No torch.
 """
@@ -31,7 +31,7 @@ _MATRICES = ("attention.q", "attention.k", "attention.v", "attention.o", "ffn.ga
 
 
 @dataclass(frozen=True)
-class Rows:
+class Span:
     """Neighbouring tokens of one sequence: `start` is the first one's position. pages: the sequence's block table."""
 
     tokens: Sequence[int]
@@ -86,7 +86,7 @@ class PackedModel:
         self._fill_rooms(most_rows, -(-context_tokens // PAGE) * PAGE, threads)
         self._fill_weights(weights)
 
-    def step(self, parts: Sequence[Rows]) -> None:
+    def step(self, parts: Sequence[Span]) -> None:
         """Compute all layers for these tokens, at most `most_rows`, and write their keys and values to their pages."""
         counts = [len(part.tokens) for part in parts]
         tokens = np.array([token for part in parts for token in part.tokens], np.int64)
@@ -128,7 +128,7 @@ class PackedModel:
         table = self._table.ctypes.data
         self._team.run(lambda thread, threads: function(table, thread, threads))
 
-    def _tiles(self, parts: Sequence[Rows], tables: Sequence[NDArray[np.int32]]) -> NDArray[np.int64]:
+    def _tiles(self, parts: Sequence[Span], tables: Sequence[NDArray[np.int32]]) -> NDArray[np.int64]:
         """The pieces in which attention is shared out: up to 8 queries, at most 8 rows."""
         found, row, place = [], 0, 0
         for part, table in zip(parts, tables, strict=True):

@@ -7,18 +7,13 @@ could take the place of the thread.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from queue import SimpleQueue
 from threading import Event
 
-import torch
-from torch import Tensor
-
 from runtime import errors
 from runtime.engine.block_manager import BlockManager
-from runtime.engine.checkpoint import Checkpoint, open_checkpoint
-from runtime.engine.hardware import probe_hardware
-from runtime.engine.memory_plan import plan_memory
+from runtime.engine.loading import loaded_runner
 from runtime.engine.messages import (
     Abort,
     Add,
@@ -31,8 +26,8 @@ from runtime.engine.messages import (
     Stop,
     TokenOutput,
 )
-from runtime.engine.model_runner import ModelRunner
 from runtime.engine.options import EngineOptions
+from runtime.engine.runner import Runner
 from runtime.engine.sampled import NO_TOKEN, Sampled
 from runtime.engine.scheduler import Chunk, Scheduler
 from runtime.engine.sequence import Sequence
@@ -50,12 +45,14 @@ def run(
     stopping: checked between weights, so that loading can be stopped; once loaded, the `Stop` command ends the loop.
     """
     error: errors.StackError = errors.Unavailable(_STOPPED)
+
+    def go_on() -> None:
+        if stopping.is_set():
+            raise errors.Unavailable(_STOPPED)
+
     try:
-        if options.threads is not None:
-            torch.set_num_threads(options.threads)
-        # Inference mode belongs to the thread, and tensors made in it cannot be used outside: so it is on throughout.
-        with torch.inference_mode():
-            _Worker(options, stopping, report).serve(commands)
+        with loaded_runner(options, go_on) as runner:
+            _Worker(options, runner, report).serve(commands)
     except errors.StackError as failure:
         error = failure
     except Exception as failure:
@@ -66,23 +63,10 @@ def run(
 
 
 class _Worker:
-    def __init__(self, options: EngineOptions, stopping: Event, report: Callable[[Report], None]) -> None:
+    def __init__(self, options: EngineOptions, runner: Runner, report: Callable[[Report], None]) -> None:
         self.report = report
         self.name = options.model_name
-        checkpoint = open_checkpoint(options.model)
-        self.config = checkpoint.config
-        self.plan = plan_memory(
-            self.config,
-            probe_hardware(),
-            device=options.device,
-            dtype=options.dtype,
-            max_batch_size=options.max_batch_size,
-            max_step_tokens=options.max_step_tokens,
-            max_context_tokens=options.max_context_tokens,
-            kv_cache_bytes=options.kv_cache_bytes,
-        )
-        self.runner = ModelRunner(self.config, self.plan)
-        self.runner.model.load(self._weights(checkpoint, stopping), checkpoint.path)
+        self.runner, self.config, self.plan = runner, runner.config, runner.plan
         self.scheduler = Scheduler(
             BlockManager(self.plan.pages, self.plan.page_size),
             max_batch_size=options.max_batch_size,
@@ -198,13 +182,3 @@ class _Worker:
             generated_tokens=self.generated_tokens,
             preemptions=scheduler.preemptions,
         )
-
-    def _weights(self, checkpoint: Checkpoint, stopping: Event) -> Iterator[tuple[str, Tensor]]:
-        """The checkpoint's weights as they are: [outputs, inputs] or [hidden_size], in the dtype of the file.
-
-        Raises Unavailable between them once `stopping` is set.
-        """
-        for name, tensor in checkpoint.weights():
-            if stopping.is_set():
-                raise errors.Unavailable(_STOPPED)
-            yield name, tensor

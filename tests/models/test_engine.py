@@ -16,15 +16,15 @@ import pytest
 import torch
 
 from runtime import errors
-from runtime.engine import worker
+from runtime.engine import loading
 from runtime.engine.checkpoint import Checkpoint, open_checkpoint
 from runtime.engine.engine import Engine
 from runtime.engine.messages import Abort, TokenOutput
 from runtime.engine.model_config import CheckpointInvalid
-from runtime.engine.model_runner import ModelRunner
 from runtime.engine.options import EngineOptions
 from runtime.engine.sampling_params import SamplingParams
 from runtime.engine.scheduler import Chunk, Scheduler
+from runtime.engine.torch_runner import TorchRunner
 from tests.support.tiny_llama import random_weights, slow_logits, tiny_config, write_hugging_face
 
 CONFIG = tiny_config(eos_token_ids=(127,))
@@ -262,11 +262,11 @@ async def test_a_call_before_start_or_between_call_and_reading_is_refused(model:
             await anext(early)
 
 
-def failing_at(token_id: int) -> Callable[[ModelRunner, list[Chunk]], torch.Tensor]:
+def failing_at(token_id: int) -> Callable[[TorchRunner, list[Chunk]], torch.Tensor]:
     """A forward pass with a bug that one token brings out."""
-    correct = ModelRunner.forward
+    correct = TorchRunner.forward
 
-    def forward(self: ModelRunner, chunks: list[Chunk]) -> torch.Tensor:
+    def forward(self: TorchRunner, chunks: list[Chunk]) -> torch.Tensor:
         if any(token_id in chunk.sequence.tokens for chunk in chunks):
             raise ZeroDivisionError("planted")
         return correct(self, chunks)
@@ -277,7 +277,7 @@ def failing_at(token_id: int) -> Callable[[ModelRunner, list[Chunk]], torch.Tens
 async def test_a_bug_fails_the_sequences_of_its_step_and_no_others(
     model: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(ModelRunner, "forward", failing_at(126))
+    monkeypatch.setattr(TorchRunner, "forward", failing_at(126))
     async with running(model, max_batch_size=2) as engine:
         calls = [[5], [6, 126], [7], [8]]
         params = replace(GREEDY, logit_bias={126: -100.0})
@@ -330,7 +330,7 @@ async def test_a_start_that_is_given_up_ends_its_thread(model: Path, monkeypatch
     def slow(path: Path) -> Checkpoint:
         return Slow(path)
 
-    monkeypatch.setattr(worker, "open_checkpoint", slow)
+    monkeypatch.setattr(loading, "open_checkpoint", slow)
     engine = Engine(EngineOptions(model=model))
     start = asyncio.create_task(engine.start())
     assert await asyncio.to_thread(loading.wait, 30)

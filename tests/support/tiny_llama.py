@@ -21,10 +21,10 @@ from torch import Tensor
 from runtime.engine.checkpoint import open_checkpoint
 from runtime.engine.memory_plan import MemoryPlan
 from runtime.engine.model_config import ModelConfig, RopeScaling
-from runtime.engine.model_runner import ModelRunner
 from runtime.engine.sampling_params import SamplingParams
 from runtime.engine.scheduler import Chunk
 from runtime.engine.sequence import Sequence
+from runtime.engine.torch_runner import TorchRunner
 
 TINY = ModelConfig(
     architecture="llama",
@@ -295,7 +295,7 @@ def _frequency(config: ModelConfig, i: int) -> float:
     return (1 - smooth) * frequency / scaling.factor + smooth * frequency
 
 
-def load_runner(path: Path, *, pages: int = 65, page_size: int = 4, dtype: str = "float32") -> ModelRunner:
+def load_runner(path: Path, *, pages: int = 65, page_size: int = 4, dtype: str = "float32") -> TorchRunner:
     """A runner on the CPU with small pages, so that a short sequence crosses many."""
     checkpoint = open_checkpoint(path)
     plan = MemoryPlan(
@@ -307,7 +307,7 @@ def load_runner(path: Path, *, pages: int = 65, page_size: int = 4, dtype: str =
         context_tokens=checkpoint.config.context_length,
     )
     with torch.inference_mode():
-        runner = ModelRunner(checkpoint.config, plan)
+        runner = TorchRunner(checkpoint.config, plan)
         runner.model.load(checkpoint.weights(), path)
     return runner
 
@@ -324,7 +324,7 @@ def new_sequence(number: int, tokens: list[int], pages: list[int], **params: Any
     )
 
 
-def forward(runner: ModelRunner, steps: list[list[tuple[Sequence, int]]]) -> dict[int, Tensor]:
+def forward(runner: TorchRunner, steps: list[list[tuple[Sequence, int]]]) -> dict[int, Tensor]:
     """Run steps of (sequence, tokens); the logits of every token by sequence id: [tokens, vocab]."""
     found: dict[int, list[Tensor]] = {}
     with torch.inference_mode():

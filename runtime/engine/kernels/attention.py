@@ -11,7 +11,7 @@ import math
 
 from llvmlite import ir
 
-from runtime.engine.kernels.builder import F32, FLOATS, HALVES, I32, I64, INTS, LANES, POINTER, Kernel, Value
+from runtime.engine.kernels.builder import F32, FLOATS, HALVES, I32, I64, LANES, POINTER, Kernel, Value
 from runtime.engine.kernels.functions import exponential
 
 PAGE = 32
@@ -44,14 +44,14 @@ def add_attend(module: ir.Module, *, heads: int, kv_heads: int, head_dim: int, r
     return kernel
 
 
-_PARAMETERS = dict(
-    q=POINTER, out=POINTER, keys=POINTER, values=POINTER, table=POINTER, start=I64, rows=I64, head=I64, scores=POINTER
-)
+_PARAMETERS = {
+    **dict.fromkeys(("q", "out", "keys", "values", "table"), POINTER),
+    **dict.fromkeys(("start", "rows", "head"), I64),
+    "scores": POINTER,
+}
 
 
-def _add_queries(
-    module: ir.Module, count: int, *, heads: int, kv_heads: int, head_dim: int, row_width: int
-) -> Kernel:
+def _add_queries(module: ir.Module, count: int, *, heads: int, kv_heads: int, head_dim: int, row_width: int) -> Kernel:
     """So many queries, from the `first` one on: of each row those of the key-value head's group, row by row."""
     group = heads // kv_heads
     kernel = Kernel(
@@ -76,7 +76,9 @@ def _add_queries(
         return kernel.place(kernel[pool], (number * kv_heads + kernel["head"]) * (head_dim * PAGE * 2))
 
     with kernel.loop(0, pages) as page:
-        _score(kernel, page_of("keys", page), queries, [kernel.place(row, page * (PAGE * 4)) for row in scores], head_dim)
+        _score(
+            kernel, page_of("keys", page), queries, [kernel.place(row, page * (PAGE * 4)) for row in scores], head_dim
+        )
     totals = [_softmax(kernel, row, length, pages) for row, length in zip(scores, lengths, strict=True)]
     with kernel.loop(0, head_dim, LANES) as channel:
         sums = [kernel.variable(kernel.zeros(FLOATS)) for _ in numbers]

@@ -176,9 +176,7 @@ class Variable:
 class Kernel:
     """A function under construction, without a result unless `returns` says so. `kernel[name]`: a parameter."""
 
-    def __init__(
-        self, module: ir.Module, name: str, *, is_internal: bool = False, **parameters: ir.Type
-    ) -> None:
+    def __init__(self, module: ir.Module, name: str, *, is_internal: bool = False, **parameters: ir.Type) -> None:
         self.module = module
         self.function = ir.Function(module, ir.FunctionType(ir.VoidType(), list(parameters.values())), name)
         if is_internal:
@@ -236,7 +234,9 @@ class Kernel:
 
     def load(self, address: Value, type: ir.Type, offset: Value | int = 0) -> Value:
         """offset: in bytes."""
-        return Value(self, self.at.load(self.place(address, offset).raw, typ=type, align=1 if _is_vector(type) else None))
+        return Value(
+            self, self.at.load(self.place(address, offset).raw, typ=type, align=1 if _is_vector(type) else None)
+        )
 
     def store(self, value: Value, address: Value, offset: Value | int = 0) -> None:
         """offset: in bytes."""

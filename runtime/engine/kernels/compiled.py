@@ -100,9 +100,8 @@ def _initialize() -> None:
     if not _is_initialized:
         llvm.initialize_native_target()
         llvm.initialize_native_asmprinter()
-        yields = getattr(ctypes.CDLL(None), "sched_yield", None) if os.name == "posix" else ctypes.windll.kernel32.SwitchToThread  # type: ignore[attr-defined,unused-ignore]
-        assert yields is not None, "every POSIX system has it"
-        llvm.add_symbol(YIELD, ctypes.cast(yields, ctypes.c_void_p).value)
+        library, name = ("kernel32", "SwitchToThread") if os.name == "nt" else (None, "sched_yield")
+        llvm.add_symbol(YIELD, ctypes.cast(getattr(ctypes.CDLL(library), name), ctypes.c_void_p).value)
         _is_initialized = True
 
 

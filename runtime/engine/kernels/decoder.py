@@ -195,7 +195,15 @@ class _Step:
         self.quantize(self.scratch, row, self.shape.hidden)
 
     def multiply(
-        self, weights: Value, bits: Value, columns: int, outputs: int, rows: Value, out: Value, width: int, adds: int = 0
+        self,
+        weights: Value,
+        bits: Value,
+        columns: int,
+        outputs: int,
+        rows: Value,
+        out: Value,
+        width: int,
+        adds: int = 0,
     ) -> None:
         """This thread's panels of `rows` quantised rows times weights, into out: [rows, width] f32."""
         first, last = self.share(outputs // LANES)

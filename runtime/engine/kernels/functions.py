@@ -6,7 +6,7 @@ import math
 
 from llvmlite import ir
 
-from runtime.engine.kernels.builder import F32, FLOATS, I8, I32, I64, INTS, LANES, POINTER, Kernel, Value
+from runtime.engine.kernels.builder import F32, FLOATS, I8, I32, I64, LANES, POINTER, Kernel, Value
 from runtime.engine.kernels.packing import COLUMNS, RECORD_BYTES
 
 _LOWEST, _HIGHEST = -87.0, 88.0

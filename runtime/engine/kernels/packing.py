@@ -51,6 +51,11 @@ def empty_packed(bits: int, outputs: int, inputs: int) -> Packed:
     return Packed(np.zeros((panels, blocks, RECORD_BYTES[bits]), np.uint8), bits, outputs, inputs)
 
 
+def packed_bytes(bits: int, shape: Sequence[int]) -> int:
+    """The memory of a matrix, [outputs, inputs]."""
+    return -(-shape[0] // ROWS) * (shape[1] // COLUMNS) * RECORD_BYTES[bits]
+
+
 def bits_of(kind: str) -> int:
     """Of a type that can be packed."""
     return _WIDTHS[kind][1]
@@ -73,7 +78,7 @@ def pack_rows(target: Packed, first: int, data: Bytes, kind: str, order: NDArray
     scales = panels[..., :2]
     out[..., 64 * bits : 64 * bits + 32] = scales.reshape(*panels.shape[:2], 32)
     if bits == 8:
-        out[..., :512] = _by_columns(panels[..., 2:] ^ 128)
+        out[..., :512] = _by_columns(panels[..., 2:] ^ np.uint8(128))
         return
     quants = panels[..., width - 16 :]
     # A byte of the file has the columns c and c + 16, one of ours c and c + 4.

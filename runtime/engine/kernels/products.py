@@ -34,7 +34,7 @@ NOTE_BYTES = 16
 
 
 def add_quantize(module: ir.Module) -> Kernel:
-    """quantize(x, bytes, notes, columns): one token. x: [columns] f32; bytes: [columns] i8; notes: [columns / 32] notes.
+    """quantize(x, bytes, notes, columns): one token. x: [columns] f32; bytes: [columns] i8; notes: [columns / 32].
 
     Numbers that are not finite stay so in the product, by the block's step.
     """
@@ -43,7 +43,10 @@ def add_quantize(module: ir.Module) -> Kernel:
         x = kernel.place(kernel["x"], at * 4)
         first, second = kernel.load(x, FLOATS), kernel.load(x, FLOATS, 64)
         # A sum of magnitudes is NaN where one of them is, a maximum is not.
-        most, total = first.magnitude().max(second.magnitude()).largest(), (first.magnitude() + second.magnitude()).sum()
+        most, total = (
+            first.magnitude().max(second.magnitude()).largest(),
+            (first.magnitude() + second.magnitude()).sum(),
+        )
         step = most / 127.0
         is_sound = (total - total).equals(0.0)
         inverse = kernel.choose(
@@ -67,8 +70,8 @@ def add_quantize(module: ir.Module) -> Kernel:
 def add_multiply(module: ir.Module, dot: Dot, bits: int) -> Kernel:
     """multiply(weights, first, last, blocks, bytes, notes, tokens, out, width, adds): panels `first` to `last` - 1.
 
-    bytes: [tokens, blocks * 32] i8; notes: [tokens, blocks] notes; out: [tokens, width] f32, of which the panels' columns
-    are written, or added to where `adds` is 1.
+    bytes: [tokens, blocks * 32] i8; notes: [tokens, blocks]; out: [tokens, width] f32, of which the panels' columns are
+    written, or added to where `adds` is 1.
     """
     tiles = [_add_tile(module, dot, bits, tokens) for tokens in range(1, MOST_TOKENS + 1)]
     kernel = Kernel(

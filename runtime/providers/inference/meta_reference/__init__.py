@@ -10,6 +10,7 @@ SPEC = inline(
     packages=(
         "torch>=2.8",
         "numpy>=1.26",
+        "llvmlite>=0.44",  # compiles the kernels that compute quantised models on a CPU; no compiler is needed
         "safetensors>=0.5",  # Hugging Face folders
         "tokenizers>=0.21",  # byte-level BPE in Rust
         "llguidance>=1.9,<2",  # answers that keep to a JSON Schema, a grammar or a tool's parameters

@@ -69,6 +69,7 @@ class MetaReferenceInference:
                 max_waiting=config.max_waiting,
                 threads=config.threads,
                 name=self._name,
+                kernels_dir=context.state_dir / "kernels",
             )
         )
         self._text: TextModel | None = None

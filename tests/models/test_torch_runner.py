@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from runtime.engine.model_config import ModelConfig, RopeScaling
-from runtime.engine.model_runner import ModelRunner
 from runtime.engine.sampled import Sampled
 from runtime.engine.scheduler import Chunk
+from runtime.engine.torch_runner import TorchRunner
 from tests.support.tiny_llama import (
     LLAMA3,
     forward,
@@ -36,7 +36,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> tuple[ModelConfig, Weight
 
 
 @pytest.fixture
-def runner(model: tuple[ModelConfig, Weights, Path]) -> ModelRunner:
+def runner(model: tuple[ModelConfig, Weights, Path]) -> TorchRunner:
     return load_runner(model[2])
 
 
@@ -73,7 +73,7 @@ def test_whole_prompt_equals_the_slow_reference(tmp_path: Path, changes: dict[st
 @pytest.mark.parametrize("cuts", [[29], [7, 22], [1] * 29, [4, 4, 4, 4, 13], [28, 1], [1, 28]], ids=str)
 @pytest.mark.parametrize("pages", [list(range(1, 9)), [9, 3, 5, 12, 1, 30, 2, 7]], ids=["run", "scattered"])
 def test_chunks_on_any_pages_equal_the_whole_prompt(
-    model: tuple[ModelConfig, Weights, Path], runner: ModelRunner, cuts: list[int], pages: list[int]
+    model: tuple[ModelConfig, Weights, Path], runner: TorchRunner, cuts: list[int], pages: list[int]
 ) -> None:
     config, weights, _ = model
     tokens = tokens_of(2, 29)
@@ -83,7 +83,7 @@ def test_chunks_on_any_pages_equal_the_whole_prompt(
 
 
 def test_mixed_steps_of_many_sequences_equal_each_alone(
-    model: tuple[ModelConfig, Weights, Path], runner: ModelRunner
+    model: tuple[ModelConfig, Weights, Path], runner: TorchRunner
 ) -> None:
     """Decode rows of very different lengths beside chunks at the start, in the middle and at the end of prompts."""
     config, weights, _ = model
@@ -109,7 +109,7 @@ def test_mixed_steps_of_many_sequences_equal_each_alone(
 
 
 def test_pages_of_an_aborted_neighbour_do_not_show_through(
-    model: tuple[ModelConfig, Weights, Path], runner: ModelRunner
+    model: tuple[ModelConfig, Weights, Path], runner: TorchRunner
 ) -> None:
     config, weights, _ = model
     gone = new_sequence(1, tokens_of(4, 30), list(range(1, 9)))
@@ -134,13 +134,13 @@ def test_bfloat16_stays_near_the_reference(model: tuple[ModelConfig, Weights, Pa
     assert relative_error(ours[2], theirs) < 3e-2
 
 
-def run_step(runner: ModelRunner, chunks: list[Chunk]) -> list[Sampled | None]:
+def run_step(runner: TorchRunner, chunks: list[Chunk]) -> list[Sampled | None]:
     with torch.inference_mode():
         return runner.run(chunks)
 
 
 def test_samples_only_where_a_chunk_reaches_the_end(
-    model: tuple[ModelConfig, Weights, Path], runner: ModelRunner
+    model: tuple[ModelConfig, Weights, Path], runner: TorchRunner
 ) -> None:
     config, weights, _ = model
     first = new_sequence(1, tokens_of(8, 9), [1, 2, 3], temperature=0)
@@ -153,7 +153,7 @@ def test_samples_only_where_a_chunk_reaches_the_end(
 
 @pytest.mark.parametrize("cuts", [[9], [4, 5], [1, 1, 7]], ids=str)
 def test_prompt_logprobs_are_those_of_each_next_token(
-    model: tuple[ModelConfig, Weights, Path], runner: ModelRunner, cuts: list[int]
+    model: tuple[ModelConfig, Weights, Path], runner: TorchRunner, cuts: list[int]
 ) -> None:
     config, weights, _ = model
     tokens = tokens_of(10, 9)
@@ -170,7 +170,7 @@ def test_prompt_logprobs_are_those_of_each_next_token(
 
 
 def test_prompt_logprobs_are_not_repeated_after_a_preemption(
-    model: tuple[ModelConfig, Weights, Path], runner: ModelRunner
+    model: tuple[ModelConfig, Weights, Path], runner: TorchRunner
 ) -> None:
     sequence = new_sequence(1, tokens_of(11, 9), [1, 2, 3], prompt_logprobs=True)
     run_step(runner, [Chunk(sequence, 5, samples=False)])

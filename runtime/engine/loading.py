@@ -1,0 +1,113 @@
+"""From a checkpoint to a runner: which kind computes it, how much memory it gets, and its weights. Blocks for seconds.
+
+Quantised files are computed by our kernels where the CPU is the device and nobody asks for another dtype; everything
+else by torch, which is imported only then.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from runtime.engine.checkpoint import Checkpoint, open_checkpoint
+from runtime.engine.checkpoint_gguf import GGUFCheckpoint
+from runtime.engine.hardware import may_have_gpu, probe_hardware, usable_cpus
+from runtime.engine.memory_plan import plan_memory
+from runtime.engine.options import EngineOptions
+from runtime.engine.packed_weights import pack_weights, weights_bytes, why_not_packed
+from runtime.engine.runner import Runner
+
+log = logging.getLogger(__name__)
+
+
+@contextmanager
+def loaded_runner(options: EngineOptions, go_on: Callable[[], None]) -> Iterator[Runner]:
+    """The runner of a model, as long as the block lasts. go_on: called between weights; what it raises ends loading.
+
+    Raises CheckpointInvalid before anything is allocated where the file's table shows that it cannot be used, and
+    Unavailable and RequestError as `plan_memory` does.
+    """
+    checkpoint = open_checkpoint(options.model)
+    if isinstance(checkpoint, GGUFCheckpoint) and _stays_packed(checkpoint, options):
+        runner = _packed(checkpoint, options, go_on)
+        try:
+            yield runner
+        finally:
+            runner.close()
+        return
+    import torch
+
+    if options.threads is not None:
+        torch.set_num_threads(options.threads)
+    # Inference mode belongs to the thread, and tensors made in it cannot be used outside: so it is on throughout.
+    with torch.inference_mode():
+        yield _on_torch(checkpoint, options, go_on)
+
+
+def _stays_packed(checkpoint: GGUFCheckpoint, options: EngineOptions) -> bool:
+    if options.dtype not in ("auto", "quantized") or (options.device == "auto" and may_have_gpu()):
+        return False
+    if options.device not in ("auto", "cpu"):
+        return False
+    if (reason := why_not_packed(checkpoint)) is not None:
+        log.info("the model is computed by torch", extra={"model": options.model_name, "reason": f"it {reason}"})
+        return False
+    if importlib.util.find_spec("llvmlite") is None:
+        log.warning(
+            "the model is computed by torch, which takes several times longer: install `llvmlite`",
+            extra={"model": options.model_name},
+        )
+        return False
+    return True
+
+
+def _packed(checkpoint: GGUFCheckpoint, options: EngineOptions, go_on: Callable[[], None]) -> Runner:
+    from runtime.engine.packed_model import PackedModel
+    from runtime.engine.packed_runner import PackedRunner
+
+    plan = plan_memory(
+        checkpoint.config,
+        probe_hardware(with_torch=False),
+        packed_bytes=weights_bytes(checkpoint),
+        **_limits(options),
+    )
+    model = PackedModel(
+        checkpoint.config,
+        pack_weights(checkpoint, go_on),
+        pages=plan.pages,
+        most_rows=options.max_step_tokens,
+        context_tokens=plan.context_tokens,
+        threads=options.threads or usable_cpus(),
+        kept=options.kernels_dir,
+    )
+    return PackedRunner(checkpoint.config, plan, model)
+
+
+def _on_torch(checkpoint: Checkpoint, options: EngineOptions, go_on: Callable[[], None]) -> Runner:
+    from runtime.engine.torch_runner import TorchRunner
+
+    plan = plan_memory(
+        checkpoint.config, probe_hardware(), device=options.device, dtype=options.dtype, **_limits(options)
+    )
+    runner = TorchRunner(checkpoint.config, plan)
+
+    def weights() -> Iterator[tuple[str, Any]]:
+        """As they are: [outputs, inputs] or [hidden_size], in the dtype of the file."""
+        for name, tensor in checkpoint.weights():
+            go_on()
+            yield name, tensor
+
+    runner.model.load(weights(), checkpoint.path)
+    return runner
+
+
+def _limits(options: EngineOptions) -> dict[str, Any]:
+    return {
+        "max_batch_size": options.max_batch_size,
+        "max_step_tokens": options.max_step_tokens,
+        "max_context_tokens": options.max_context_tokens,
+        "kv_cache_bytes": options.kv_cache_bytes,
+    }

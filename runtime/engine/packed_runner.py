@@ -1,0 +1,46 @@
+"""Runs steps on a CPU by kernels, on quantised weights. No torch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence as Rows
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from runtime.engine import sampler_cpu
+from runtime.engine.memory_plan import MemoryPlan
+from runtime.engine.model_config import ModelConfig
+from runtime.engine.packed_model import PackedModel, Span
+from runtime.engine.runner import Logprob, Runner
+from runtime.engine.sampled import Sampled
+from runtime.engine.scheduler import Chunk
+from runtime.engine.sequence import Sequence
+
+Logits = NDArray[np.float32]
+
+
+class PackedRunner(Runner):
+    """model: whose pages are the plan's."""
+
+    def __init__(self, config: ModelConfig, plan: MemoryPlan, model: PackedModel) -> None:
+        self.config, self.plan, self.model = config, plan, model
+
+    def compute(self, chunks: Rows[Chunk]) -> None:
+        spans = []
+        for chunk in chunks:
+            sequence, start = chunk.sequence, chunk.sequence.computed
+            spans.append(Span(sequence.tokens[start : start + chunk.count], start, sequence.pages))
+        self.model.step(spans)
+
+    def logits(self, rows: Rows[int]) -> Logits:
+        return self.model.logits(rows)
+
+    def sample(self, logits: Any, sequences: Rows[Sequence]) -> list[Sampled]:
+        return sampler_cpu.sample(logits, sequences)
+
+    def logprobs_of(self, logits: Any, token_ids: Rows[int], top: int) -> list[Logprob]:
+        return sampler_cpu.logprobs_of(logits, token_ids, top)
+
+    def close(self) -> None:
+        self.model.close()

@@ -1,0 +1,96 @@
+"""The weights of a GGUF file, packed for the kernels. No torch.
+
+Types that kernels read keep every bit. Others are decoded and rounded to 8 bits in blocks of 32, row by row: of a file
+that is quantised more coarsely, this adds a tenth of the error that it has.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from runtime.engine.checkpoint_gguf import GGUFCheckpoint
+from runtime.engine.checkpoint_weights import half_split_order
+from runtime.engine.gguf import GGUFTensor
+from runtime.engine.kernels.packing import (
+    COLUMNS,
+    ROWS,
+    Packed,
+    bits_of,
+    can_be_packed,
+    empty_packed,
+    pack_rows,
+    packed_bytes,
+)
+
+Floats = NDArray[np.float32]
+_WHOLE = ("F32", "F16", "BF16", "F64")
+_AT_ONCE = 2**20  # weights that are packed at a time
+
+
+def why_not_packed(checkpoint: GGUFCheckpoint) -> str | None:
+    """Why the kernels cannot compute this model, in words that go on behind "it"; None where they can."""
+    config = checkpoint.config
+    matrices = [tensor for _, tensor in checkpoint.tensors() if len(tensor.shape) == 2]
+    if all(tensor.type in _WHOLE for tensor in matrices):
+        return "is not quantised"
+    inputs = (config.hidden_size, config.ffn_size, config.heads * config.head_dim)
+    if any(size % COLUMNS for size in inputs) or config.head_dim % ROWS:
+        return f"has sizes that are not multiples of {COLUMNS}"
+    return None
+
+
+def weights_bytes(checkpoint: GGUFCheckpoint) -> int:
+    """The memory that the packed weights take."""
+    return sum(
+        packed_bytes(_bits(tensor), tensor.shape) if len(tensor.shape) == 2 else 4 * math.prod(tensor.shape)
+        for _, tensor in checkpoint.tensors()
+    )
+
+
+def pack_weights(checkpoint: GGUFCheckpoint, go_on: Callable[[], None]) -> dict[str, Packed | Floats]:
+    """The weights by our names: matrices packed, norms [hidden_size] f32. go_on: called between them, may raise.
+
+    Raises CheckpointInvalid for a tensor that cannot be decoded.
+    """
+    packed: dict[str, Packed | Floats] = {}
+    for name, tensor in checkpoint.tensors():
+        go_on()
+        if len(tensor.shape) != 2:
+            packed[name] = tensor.dequantize()
+            continue
+        order = half_split_order(name, tensor.shape, checkpoint.config, checkpoint.path)
+        outputs, inputs = tensor.shape
+        matrix = empty_packed(_bits(tensor), outputs, inputs)
+        for first, piece in _pieces(tensor, whole=order is not None):
+            if can_be_packed(tensor.type, tensor.shape):
+                pack_rows(matrix, first, piece.data, tensor.type, order)
+            else:
+                pack_rows(matrix, first, _rounded(piece.dequantize()), "Q8_0", order)
+        packed[name] = matrix
+        tensor.forget()
+    return packed
+
+
+def _bits(tensor: GGUFTensor) -> int:
+    return bits_of(tensor.type) if can_be_packed(tensor.type, tensor.shape) else 8
+
+
+def _pieces(tensor: GGUFTensor, *, whole: bool) -> Iterator[tuple[int, GGUFTensor]]:
+    """The tensor's rows a few at a time, each time with the number of the first: so no copy of a large one is made."""
+    outputs, inputs = tensor.shape
+    at_once = outputs if whole else max(ROWS, _AT_ONCE // inputs // ROWS * ROWS)
+    for first in range(0, outputs, at_once):
+        yield first, tensor.rows(first, min(first + at_once, outputs))
+
+
+def _rounded(rows: Floats) -> NDArray[np.uint8]:
+    """Rows as blocks of Q8_0: [bytes]. The step is the largest magnitude of a block, divided by 127."""
+    blocks = rows.reshape(-1, COLUMNS)
+    steps = (np.abs(blocks).max(axis=1, keepdims=True) / 127).astype(np.float16)
+    divisors = np.where(steps == 0, 1, steps).astype(np.float32)
+    quants = np.rint(blocks / divisors).clip(-127, 127).astype(np.int8)
+    return np.concatenate([steps.view(np.uint8), quants.view(np.uint8)], axis=1).reshape(-1)

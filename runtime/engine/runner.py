@@ -1,0 +1,95 @@
+"""Runs a step: chunks in, sampled tokens out. What runs when is the scheduler's choice; how it is computed, the kinds':
+
+torch_runner.py     any device, any checkpoint; float32 or bfloat16
+packed_runner.py    a CPU, quantised weights as kernels read them; no torch
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from collections.abc import Sequence as Rows
+from typing import Any
+
+from runtime.engine.memory_plan import MemoryPlan
+from runtime.engine.messages import TokenLogprob
+from runtime.engine.model_config import ModelConfig
+from runtime.engine.sampled import Sampled
+from runtime.engine.scheduler import Chunk
+from runtime.engine.sequence import Sequence
+
+# Rows of logits computed at a time for log-probabilities of a prompt: 64 rows of a 128k vocabulary are 32 MB.
+_LOGIT_ROWS = 64
+
+
+Logprob = tuple[float, tuple[tuple[int, float], ...]]
+"""Of a token, and (token id, log-probability) of the likeliest ones in its place."""
+
+
+class Runner(ABC):
+    """A loaded model and its KV cache, for one thread."""
+
+    config: ModelConfig
+    plan: MemoryPlan
+
+    @abstractmethod
+    def compute(self, chunks: Rows[Chunk]) -> None:
+        """All layers for the tokens of the chunks; writes their keys and values into their pages. What becomes of the
+        tokens stays until the next call: a row for each, in order.
+        """
+
+    @abstractmethod
+    def logits(self, rows: Rows[int]) -> Any:
+        """Of these rows of the last `compute`: [rows, vocab_size] float32, an array or tensor of the caller's."""
+
+    @abstractmethod
+    def sample(self, logits: Any, sequences: Rows[Sequence]) -> list[Sampled]:
+        """A token for each row of `logits`, which this changes."""
+
+    @abstractmethod
+    def logprobs_of(self, logits: Any, token_ids: Rows[int], top: int) -> list[Logprob]:
+        """The log-probability of each row's token, and the `top` likeliest tokens as (token id, log-probability)."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Give back what Python does not give back by itself."""
+
+    def run(self, chunks: Rows[Chunk]) -> list[Sampled | None]:
+        """Compute the chunks, and sample a token for each that reaches the last token of its sequence.
+
+        Returns an entry for each chunk, None where nothing is sampled. Appends log-probabilities of prompts to the
+        sequences that ask for them, and changes nothing else about a sequence.
+        """
+        self.compute(chunks)
+        self._add_prompt_logprobs(chunks)
+        last_rows, sampling, row = [], [], -1
+        for chunk in chunks:
+            row += chunk.count
+            if chunk.samples:
+                last_rows.append(row)
+                sampling.append(chunk.sequence)
+        if not sampling:
+            return [None] * len(chunks)
+        sampled: Iterator[Sampled] = iter(self.sample(self.logits(last_rows), sampling))
+        return [next(sampled) if chunk.samples else None for chunk in chunks]
+
+    def _add_prompt_logprobs(self, chunks: Rows[Chunk]) -> None:
+        row = 0
+        for chunk in chunks:
+            sequence = chunk.sequence
+            if sequence.params.prompt_logprobs:
+                # A row predicts the token after it. After a preemption the first ones are already known.
+                first = max(len(sequence.prompt_logprobs), sequence.computed) + 1
+                last = min(sequence.prompt_length, sequence.computed + chunk.count + 1)
+                for start in range(first, last, _LOGIT_ROWS):
+                    end = min(start + _LOGIT_ROWS, last)
+                    offset = row - sequence.computed - 1
+                    logits = self.logits(range(start + offset, end + offset))
+                    self._append_logprobs(sequence, logits, sequence.tokens[start:end])
+            row += chunk.count
+
+    def _append_logprobs(self, sequence: Sequence, logits: Any, token_ids: list[int]) -> None:
+        """Row i of the logits predicts token_ids[i]."""
+        found = self.logprobs_of(logits, token_ids, sequence.params.logprobs or 0)
+        for token_id, (logprob, top) in zip(token_ids, found, strict=True):
+            sequence.prompt_logprobs.append(TokenLogprob(token_id=token_id, logprob=logprob, top_logprobs=top))
