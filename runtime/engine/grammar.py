@@ -11,6 +11,7 @@ below end a compilation or a step, and the callers bound what could overflow the
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from ctypes import addressof, c_char
 from threading import Lock
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 _ITEMS_IN_ROW = 10_000  # an object with thousands of optional properties
 _LEXER_STATES = 50_000  # 1 to 2 kB each
 _GRAMMAR_SIZE = 200_000
+_MASK_WORD = 32  # bits
 _NO_EXTENSION = ("NoExtension", "NoExtensionBias")  # errors of a grammar that can go no further
 
 
@@ -64,10 +66,11 @@ class Grammars:
             max_grammar_size=_GRAMMAR_SIZE,
             verbose_errors=False,
         )
-        matcher = LLMatcher(self._vocabulary(), LLMatcher.grammar_from_lark(source), log_level=0, limits=limits)
+        vocabulary = self._vocabulary()
+        matcher = LLMatcher(vocabulary, LLMatcher.grammar_from_lark(source), log_level=0, limits=limits)
         if matcher.is_error():
             raise GrammarInvalid(f"The grammar cannot be compiled: {short_reason(matcher.get_error())}.")
-        grammar = Grammar(matcher)
+        grammar = Grammar(matcher, vocabulary.vocab_size)
         try:
             grammar.matcher().allowed()
         except RequestError as error:
@@ -109,30 +112,34 @@ class _Description:
 
 
 class Grammar:
-    """One compiled grammar."""
+    """One compiled grammar. vocab_size: of the tokenizer."""
 
-    def __init__(self, compiled: LLMatcher) -> None:
+    def __init__(self, compiled: LLMatcher, vocab_size: int) -> None:
         self._compiled = compiled
+        self._mask_bytes = -(-vocab_size // _MASK_WORD) * _MASK_WORD // 8
 
     def matcher(self) -> Matcher:
         """A matcher at the beginning of an answer; takes microseconds."""
-        return Matcher(self._compiled.deep_copy())
+        return Matcher(self._compiled.deep_copy(), self._mask_bytes)
 
 
 class Matcher:
     """Where one answer stands in its grammar. It belongs to the engine's thread."""
 
-    def __init__(self, matcher: LLMatcher) -> None:
+    def __init__(self, matcher: LLMatcher, mask_bytes: int) -> None:
         self._matcher = matcher
+        self._mask, self._nothing = bytearray(mask_bytes), bytes(mask_bytes)
+        self._mask_address = addressof(c_char.from_buffer(self._mask))
 
     def allowed(self) -> bytearray:
-        """One byte for each id of the tokenizer's vocabulary: 0 where the token may not come next.
+        """One bit for each id of the tokenizer's vocabulary, the lowest of each byte first: 1 where the token may come
+        next. Bits that fill up the last word of 32 are 0. The next call writes into the same bytes.
 
         Raises RequestError where the grammar has become too complex to follow, or allows no token.
         """
-        mask = bytearray(self._matcher.compute_logit_bias())
+        self._matcher.unsafe_compute_mask_ptr(self._mask_address, len(self._mask))
         reason = short_reason(self._matcher.get_error())
-        if reason in _NO_EXTENSION or (not reason and mask.count(0) == len(mask)):
+        if reason in _NO_EXTENSION or (not reason and self._mask == self._nothing):
             raise RequestError("No answer fits the grammar.", code="grammar_without_answer")
         if reason:
             raise RequestError(
@@ -140,7 +147,15 @@ class Matcher:
                 hint="use a simpler schema or grammar",
                 code="grammar_too_complex",
             )
-        return mask
+        return self._mask
+
+    def forced(self) -> list[int]:
+        """Tokens that can be appended unseen, since every answer goes on with their text; often none.
+
+        That text is spelt in the longest tokens there are, without its last one where that may be part of a longer
+        token. `accept` them one by one. Takes tens of microseconds where some text is forced, else nearly none.
+        """
+        return self._matcher.compute_ff_tokens()
 
     def accept(self, token_id: int) -> None:
         """Go on past a token that `allowed` has allowed."""

@@ -111,7 +111,9 @@ def _apply_grammar(logits: Tensor, matcher: Matcher) -> None:
 
     Raises RequestError where the grammar can no longer be followed.
     """
-    allowed = torch.frombuffer(matcher.allowed(), dtype=torch.uint8)[: len(logits)].to(logits.device)
+    mask = torch.frombuffer(matcher.allowed(), dtype=torch.uint8).to(logits.device)
+    bits = torch.arange(8, dtype=torch.uint8, device=logits.device)
+    allowed = ((mask[:, None] >> bits) & 1).flatten()[: len(logits)]
     logits[: len(allowed)].masked_fill_(allowed == 0, -math.inf)
     logits[len(allowed) :] = -math.inf  # ids that pad the vocabulary have no text
 

@@ -22,7 +22,7 @@ from runtime.engine.text.loading import load_tokenizer
 from runtime.engine.text.text_model import grammars_of
 from runtime.engine.text.tokenizer import Tokenizer
 from runtime.errors import RequestError
-from tests.support.draws import Draws
+from tests.support.draws import Draws, allowed_ids
 from tests.support.tiny_model import write_tiny_chat_model
 
 
@@ -149,7 +149,7 @@ def test_a_grammar_that_no_answer_fits_is_refused_when_it_is_compiled_or_where_i
     matcher = grammars.compile(f"start: %json {json.dumps(schema)}").matcher()
     with pytest.raises(RequestError) as refused:
         for id in tokenizer.encode('{"a": '):
-            assert matcher.allowed()[id]
+            assert id in allowed_ids(matcher)
             matcher.accept(id)
         matcher.allowed()
     assert refused.value.code == "grammar_without_answer"
@@ -159,9 +159,29 @@ def test_a_grammar_that_becomes_too_complex_ends_in_a_clear_error(grammars: Gram
     matcher = grammars.compile("start: /(((a|b){1,1000}){1,1000}){1000}c/").matcher()
     with pytest.raises(RequestError) as refused:
         for _ in range(2000):
-            allowed = matcher.allowed()
-            matcher.accept(allowed.index(200))
+            matcher.accept(min(allowed_ids(matcher)))
     assert refused.value.code == "grammar_too_complex"
+
+
+def test_forced_tokens_are_those_with_which_every_answer_goes_on(grammars: Grammars, tokenizer: Tokenizer) -> None:
+    matcher = grammars.compile('start: "so " ("many" | "much")').matcher()
+    forced = matcher.forced()
+    assert tokenizer.decode(forced) == "so m"
+    for id in forced:
+        assert allowed_ids(matcher) == {id}
+        matcher.accept(id)
+    assert matcher.forced() == []
+    assert {tokenizer.decode([id]) for id in allowed_ids(matcher)} == {"a", "u"}
+
+
+def test_matchers_of_one_grammar_have_masks_of_their_own(grammars: Grammars, tokenizer: Tokenizer) -> None:
+    grammar = grammars.compile('start: "a" "b"')
+    first, second = grammar.matcher(), grammar.matcher()
+    mask = first.allowed()
+    first.accept(*tokenizer.encode("a"))
+    before = bytes(mask)
+    assert second.allowed() == before
+    assert first.allowed() is mask and mask != before
 
 
 # In the engine

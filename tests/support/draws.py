@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 
+from runtime.engine.grammar import Matcher
 from runtime.engine.sampled import NO_TOKEN
 from runtime.engine.sampler import sample
 from runtime.engine.sampling_params import SamplingParams
 from runtime.engine.sequence import Sequence
 from runtime.engine.text.text_model import grammars_of
 from runtime.engine.text.tokenizer import Tokenizer
+
+
+def allowed_ids(matcher: Matcher) -> set[int]:
+    """The tokens that may come next."""
+    return set(np.flatnonzero(np.unpackbits(np.frombuffer(matcher.allowed(), np.uint8), bitorder="little")).tolist())
 
 
 class Draws:
@@ -60,8 +67,7 @@ class Draws:
         """Whether a grammar allows exactly this answer."""
         matcher = self.grammars.compile(source).matcher()
         for id in self.tokenizer.encode(text, add_bos=False, allow_special=allow_special):
-            if not matcher.allowed()[id]:
+            if id not in allowed_ids(matcher):
                 return False
             matcher.accept(id)
-        allowed = matcher.allowed()
-        return any(allowed[id] for id in self.tokenizer.end_ids)
+        return not allowed_ids(matcher).isdisjoint(self.tokenizer.end_ids)
