@@ -78,8 +78,9 @@ class PackedModel:
         compiled = compile_module(decoder_module(shape, dot or best_dot(host_features())), kept)
         self._step, self._head = (compiled.function(name, *_ARGUMENTS) for name in (STEP, HEAD))
         self._compiled = compiled  # the code is gone when it is
-        # numpy's zeros take no memory until they are written, so a page costs something once it is used.
-        pool = (config.layers, 2, pages, config.kv_heads, PAGE, config.head_dim)
+        # numpy's zeros take no memory until they are written, so a page costs something once it is used. What all
+        # layers write for a token lies together: the system gives memory in pieces of up to 2 MB.
+        pool = (pages, config.layers, 2, config.kv_heads, PAGE, config.head_dim)
         self.cache = np.zeros(pool, np.float16)
         self._table = np.zeros(len(Step), np.int64)
         self._alive: list[Any] = [weights]
@@ -176,7 +177,7 @@ class PackedModel:
                 matrix = weights[f"layers.{number}.{name}"]
                 assert isinstance(matrix, Packed)
                 layer[place], layer[place + 1] = _address(matrix), matrix.bits
-            layer[Layer.KEYS], layer[Layer.VALUES] = (pool.ctypes.data for pool in self.cache[number])
+            layer[Layer.KEYS], layer[Layer.VALUES] = (pool.ctypes.data for pool in self.cache[0, number])
         embedding, head = weights["embedding"], weights.get("head", weights["embedding"])
         assert isinstance(embedding, Packed) and isinstance(head, Packed)
         self._alive.append(layers)

@@ -16,7 +16,6 @@ import pytest
 import torch
 
 from runtime import errors
-from runtime.engine import loading
 from runtime.engine.checkpoint import Checkpoint, open_checkpoint
 from runtime.engine.engine import Engine
 from runtime.engine.messages import Abort, TokenOutput

@@ -209,7 +209,8 @@ def write_meta(
     return folder
 
 
-def write_gguf(path: Path, config: ModelConfig, weights: dict[str, Tensor]) -> Path:
+def write_gguf(path: Path, config: ModelConfig, weights: dict[str, Tensor], *, kind: str = "F32") -> Path:
+    """kind: of the matrices, one of those that the package `gguf` writes."""
     import gguf
 
     writer = gguf.GGUFWriter(path, "llama")
@@ -229,7 +230,11 @@ def write_gguf(path: Path, config: ModelConfig, weights: dict[str, Tensor]) -> P
         writer.add_tensor("rope_freqs.weight", np.array(config.rope_scaling.factors, np.float32))
     for name, tensor in weights.items():
         stored = _neighbours(tensor, config.head_dim) if name.endswith((".q", ".k")) else tensor
-        writer.add_tensor(_their_name(name, _GGUF, "blk"), stored.numpy())
+        if stored.dim() == 1 or kind == "F32":
+            writer.add_tensor(_their_name(name, _GGUF, "blk"), stored.numpy())
+            continue
+        type = gguf.GGMLQuantizationType[kind]
+        writer.add_tensor(_their_name(name, _GGUF, "blk"), gguf.quants.quantize(stored.numpy(), type), raw_dtype=type)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()

@@ -19,16 +19,27 @@ PAGE = 32
 MOST_QUERIES = 8
 
 
-def add_attend(module: ir.Module, *, heads: int, kv_heads: int, head_dim: int, row_width: int) -> Kernel:
+def add_attend(
+    module: ir.Module, *, heads: int, kv_heads: int, head_dim: int, row_width: int, page_bytes: int
+) -> Kernel:
     """attend(q, out, keys, values, table, start, rows, head, scores): neighbouring rows of one sequence, of which the
     first has the position `start`.
 
-    q: the first row's queries, whose rows are `row_width` f32 apart; out: [rows, heads, head_dim] f32. keys: [pages,
-    kv_heads, head_dim, 32] f16; values: [pages, kv_heads, 32, head_dim] f16. table: [pages of the sequence] i32. head:
-    a key-value head. scores: room for 8 rows of all tokens, each rounded up to pages, f32.
+    q: the first row's queries, whose rows are `row_width` f32 apart; out: [rows, heads, head_dim] f32. keys, values:
+    this layer's place on page 0, where [kv_heads, head_dim, 32] f16 and [kv_heads, 32, head_dim] f16 lie; those of
+    other pages are `page_bytes` apart. table: [pages of the sequence] i32. head: a key-value head. scores: room for 8
+    rows of all tokens, each rounded up to pages, f32.
     """
     parts = [
-        _add_queries(module, count, heads=heads, kv_heads=kv_heads, head_dim=head_dim, row_width=row_width)
+        _add_queries(
+            module,
+            count,
+            group=heads // kv_heads,
+            out_width=heads * head_dim,
+            head_dim=head_dim,
+            row_width=row_width,
+            page_bytes=page_bytes,
+        )
         for count in range(1, MOST_QUERIES + 1)
     ]
     kernel = Kernel(module, "attend", is_internal=True, **_PARAMETERS)
@@ -51,9 +62,10 @@ _PARAMETERS = {
 }
 
 
-def _add_queries(module: ir.Module, count: int, *, heads: int, kv_heads: int, head_dim: int, row_width: int) -> Kernel:
+def _add_queries(
+    module: ir.Module, count: int, *, group: int, out_width: int, head_dim: int, row_width: int, page_bytes: int
+) -> Kernel:
     """So many queries, from the `first` one on: of each row those of the key-value head's group, row by row."""
-    group = heads // kv_heads
     kernel = Kernel(
         module,
         f"attend_{count}",
@@ -73,7 +85,7 @@ def _add_queries(module: ir.Module, count: int, *, heads: int, kv_heads: int, he
 
     def page_of(pool: str, page: Value) -> Value:
         number = kernel.load(kernel["table"], I32, page * 4).wide()
-        return kernel.place(kernel[pool], (number * kv_heads + kernel["head"]) * (head_dim * PAGE * 2))
+        return kernel.place(kernel[pool], number * page_bytes + kernel["head"] * (head_dim * PAGE * 2))
 
     with kernel.loop(0, pages) as page:
         _score(
@@ -91,7 +103,7 @@ def _add_queries(module: ir.Module, count: int, *, heads: int, kv_heads: int, he
                     weight = kernel.splat(kernel.load(score, F32, token * 4))
                     part.set(value.times_plus(weight, part.get()))
         for number, place, part, total in zip(numbers, channels, sums, totals, strict=True):
-            offset = (number // group * (heads * head_dim) + place + channel) * 4
+            offset = (number // group * out_width + place + channel) * 4
             kernel.store(part.get() * kernel.splat(total), kernel["out"], offset)
     kernel.end()
     return kernel

@@ -74,7 +74,7 @@ class Step(_Fields):
 
 
 class Layer(_Fields):
-    """Places in the table of a layer: addresses, and behind each matrix its bits."""
+    """Places in the table of a layer: addresses, and behind each matrix its bits. KEYS, VALUES: on page 0."""
 
     ATTENTION_NORM = auto()
     Q = auto()
@@ -114,6 +114,11 @@ class Shape:
         return (self.heads + 2 * self.kv_heads) * self.head_dim
 
     @property
+    def page_bytes(self) -> int:
+        """Of the keys and values of all layers."""
+        return self.layers * 2 * self.kv_heads * self.head_dim * PAGE * 2
+
+    @property
     def padded_vocab(self) -> int:
         return -(-self.vocab // LANES) * LANES
 
@@ -146,7 +151,12 @@ class _Parts:
         self.rotate = add_rotate(module, head_dim=shape.head_dim)
         self.unpack_row = {bits: add_unpack_row(module, bits, columns=shape.hidden) for bits in (4, 8)}
         self.attend = add_attend(
-            module, heads=shape.heads, kv_heads=shape.kv_heads, head_dim=shape.head_dim, row_width=shape.qkv
+            module,
+            heads=shape.heads,
+            kv_heads=shape.kv_heads,
+            head_dim=shape.head_dim,
+            row_width=shape.qkv,
+            page_bytes=shape.page_bytes,
         )
         self.meet = _add_meet(module)
 
@@ -309,7 +319,7 @@ def _keep(step: _Step, row: Value, qkv: Value, keys: Value, values: Value) -> No
     page, place = slot // PAGE, slot % PAGE
     with kernel.loop(0, shape.kv_heads) as head:
         own = kernel.place(qkv, (head + shape.heads) * (dim * 4))
-        start = (page * shape.kv_heads + head) * (dim * PAGE * 2)
+        start = page * shape.page_bytes + head * (dim * PAGE * 2)
         with kernel.loop(0, dim) as channel:
             half = kernel.load(own, F32, channel * 4).to_halves()
             kernel.store(half, kernel.place(keys, start), (channel * PAGE + place) * 2)

@@ -1,0 +1,171 @@
+"""The runner on packed weights: near the slow reference on the same weights, and the same to the last bit on every way
+through a step.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from runtime.engine.checkpoint import open_checkpoint
+from runtime.engine.loading import loaded_runner
+from runtime.engine.model_config import ModelConfig, RopeScaling
+from runtime.engine.options import EngineOptions
+from runtime.engine.packed_runner import PackedRunner
+from runtime.engine.scheduler import Chunk
+from tests.support.tiny_llama import (
+    new_sequence,
+    random_weights,
+    relative_error,
+    slow_logits,
+    tiny_config,
+    write_gguf,
+)
+
+Steps = list[list[tuple[int, int]]]
+CONFIG = tiny_config(layers=3, hidden_size=96, heads=6, kv_heads=2, head_dim=16, ffn_size=160, vocab_size=200)
+
+
+def quantised(folder: Path, config: ModelConfig, kind: str = "Q8_0") -> Path:
+    """A random model with matrices of this type."""
+    weights = {name: weight * (0.4 if weight.dim() == 2 else 1) for name, weight in random_weights(config).items()}
+    return write_gguf(folder / "tiny.gguf", config, weights, kind=kind)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def kernels(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where compiled kernels are kept: a shape is compiled once."""
+    return tmp_path_factory.mktemp("kernels")
+
+
+@contextmanager
+def packed_runner(path: Path, kernels: Path, *, threads: int = 1) -> Iterator[PackedRunner]:
+    options = EngineOptions(model=path, device="cpu", threads=threads, max_step_tokens=64, kernels_dir=kernels)
+    with loaded_runner(options, lambda: None) as runner:
+        assert isinstance(runner, PackedRunner)
+        yield runner
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return quantised(tmp_path_factory.mktemp("packed"), CONFIG)
+
+
+@pytest.fixture(scope="module")
+def runner(path: Path, kernels: Path) -> Iterator[PackedRunner]:
+    with packed_runner(path, kernels) as runner:
+        yield runner
+
+
+def tokens_of(seed: int, count: int) -> list[int]:
+    return random.Random(seed).choices(range(3, 200), k=count)
+
+
+def forward(runner: PackedRunner, prompts: list[list[int]], steps: Steps) -> list[np.ndarray]:
+    """Run steps of (prompt, tokens); the logits of every token by prompt: [tokens, vocab]."""
+    at = iter(range(1, 1000))
+    sequences = [
+        new_sequence(number, prompt, [next(at) for _ in range(0, len(prompt), 32)])
+        for number, prompt in enumerate(prompts)
+    ]
+    found: list[list[np.ndarray]] = [[] for _ in prompts]
+    for step in steps:
+        chunks = [Chunk(sequences[prompt], count, samples=False) for prompt, count in step]
+        runner.compute(chunks)
+        logits = iter(runner.logits(range(sum(count for _, count in step))))
+        for prompt, count in step:
+            found[prompt] += [next(logits) for _ in range(count)]
+            sequences[prompt].computed += count
+    return [np.array(rows) for rows in found]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"is_tied": True},
+        {"kv_heads": 6},
+        {"kv_heads": 1, "head_dim": 32},
+        {"rope_theta": 500000.0},
+        {"rope_scaling": RopeScaling(kind="factors", factors=(1, 1, 2, 3, 5, 8, 8, 8))},
+        {"norm_eps": 0.1},
+        {"vocab_size": 201},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("kind", ["Q8_0", "Q4_1", "Q4_0", "Q5_1"])
+def test_logits_are_near_the_slow_reference(tmp_path: Path, kernels: Path, kind: str, changes: dict[str, Any]) -> None:
+    config = replace(CONFIG, **changes)
+    path, prompt = quantised(tmp_path, config, kind), tokens_of(1, 50)
+    with packed_runner(path, kernels) as runner:
+        ours = torch.from_numpy(forward(runner, [prompt], [[(0, 50)]])[0])
+    theirs = slow_logits(config, dict(open_checkpoint(path).weights()), prompt)
+    # What kernels do not read is rounded once more.
+    assert relative_error(ours, theirs) <= (0.05 if kind == "Q5_1" else 0.03)
+    assert (ours.argmax(-1) == theirs.argmax(-1)).float().mean() >= 0.9
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        [[(0, 1)]] * 61,
+        [[(0, 32)], [(0, 29)]],
+        [[(0, 7)], [(0, 40)], [(0, 1)], [(0, 13)]],
+    ],
+    ids=["token by token", "pages", "odd chunks"],
+)
+def test_chunks_equal_the_whole_prompt_to_the_last_bit(runner: PackedRunner, steps: Steps) -> None:
+    prompt = tokens_of(2, 61)
+    whole = forward(runner, [prompt], [[(0, 61)]])[0]
+    assert np.array_equal(forward(runner, [prompt], steps)[0], whole)
+
+
+def test_a_batch_of_sixteen_equals_each_alone_to_the_last_bit(runner: PackedRunner) -> None:
+    prompts = [tokens_of(n, 5 + 4 * (n % 9)) for n in range(16)]
+    left = [len(prompt) for prompt in prompts]
+    chooses, steps = random.Random(3), Steps()
+    while any(left):
+        step = []
+        for prompt in (prompt for prompt, count in enumerate(left) if count):
+            count = min(left[prompt], chooses.choice((1, 1, 2, 4)))
+            left[prompt] -= count
+            step.append((prompt, count))
+        steps.append(step)
+    together = forward(runner, prompts, steps)
+    for prompt, logits in zip(prompts, together, strict=True):
+        assert np.array_equal(logits, forward(runner, [prompt], [[(0, len(prompt))]])[0])
+
+
+@pytest.mark.parametrize("threads", [2, 3, 5])
+def test_any_number_of_threads_gives_the_same_to_the_last_bit(path: Path, kernels: Path, runner: PackedRunner, threads: int) -> None:
+    prompts = [tokens_of(7, 45), tokens_of(8, 1), tokens_of(9, 9)]
+    steps: Steps = [[(0, 40), (2, 8)], [(0, 5), (1, 1), (2, 1)]]
+    alone = forward(runner, prompts, steps)
+    with packed_runner(path, kernels, threads=threads) as other:
+        for ours, theirs in zip(forward(other, prompts, steps), alone, strict=True):
+            assert np.array_equal(ours, theirs)
+
+
+def test_padded_ids_have_no_logits(tmp_path: Path, kernels: Path) -> None:
+    with packed_runner(quantised(tmp_path, replace(CONFIG, vocab_size=130)), kernels) as runner:
+        assert forward(runner, [[1, 2]], [[(0, 2)]])[0].shape == (2, 130)
+
+
+def test_torch_takes_what_kernels_cannot(tmp_path: Path) -> None:
+    odd = quantised(tmp_path, replace(CONFIG, head_dim=24, heads=4))
+    with loaded_runner(EngineOptions(model=odd, device="cpu"), lambda: None) as runner:
+        assert not isinstance(runner, PackedRunner)
+    plain = quantised(tmp_path, CONFIG, "F16")
+    with loaded_runner(EngineOptions(model=plain, device="cpu"), lambda: None) as runner:
+        assert not isinstance(runner, PackedRunner)
+    packed = quantised(tmp_path, CONFIG)
+    with loaded_runner(EngineOptions(model=packed, device="cpu", dtype="float32"), lambda: None) as runner:
+        assert not isinstance(runner, PackedRunner), "float32 was asked for"
