@@ -30,7 +30,7 @@ class EncoderWorker:
         """Raises CheckpointInvalid, naming the file at fault."""
         import torch
 
-        from runtime.engine.encoder import load_encoder
+        from runtime.engine.encoder_weights import load_encoder
 
         if threads is not None:
             torch.set_num_threads(threads)
