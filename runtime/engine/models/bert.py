@@ -1,8 +1,9 @@
-"""The BERT encoder (Devlin et al. 2019, section 3): token ids to a vector for each token, both ways.
+"""The BERT encoder (Devlin et al. 2019, section 3), which RoBERTa's and XLM-R's is as well: token ids to a vector for
+each token, from those before and after it; and what makes a score of the first one.
 
 Knows weights and shapes; not texts, batches or where weights come from.
 
-    words + positions + segment -> norm -> layers x (attention -> + -> norm ; feed-forward -> + -> norm)
+    words + positions + segments -> norm -> layers x (attention -> + -> norm ; feed-forward -> + -> norm)
 """
 
 from __future__ import annotations
@@ -43,26 +44,41 @@ class _Layer(nn.Module):
 
 
 class BertEncoder(nn.Module):
-    """Token ids to a vector for each token. Every token is of segment type 0."""
+    """Token ids to a vector for each token."""
 
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
         self.words = _embedding(config.vocab_size, config.hidden_size)
         self.positions = _embedding(config.positions, config.hidden_size)
-        self.segment = nn.Parameter(torch.empty(config.hidden_size))
+        self.segments = _embedding(config.segments, config.hidden_size)
         self.norm = nn.LayerNorm(config.hidden_size, config.norm_eps)
         self.layers = nn.ModuleList(_Layer(config) for _ in range(config.layers))
 
-    def forward(self, ids: Tensor, is_token: Tensor | None) -> Tensor:
+    def forward(self, ids: Tensor, is_token: Tensor | None, segments: Tensor | None = None) -> Tensor:
         """ids: [batch, length], int64. is_token: [batch, length], bool, False at padding; None without padding.
+        segments: of which one each token is, [batch, length], int64; None where all are of the first.
 
         Returns [batch, length, hidden_size], float32.
         """
-        x = self.norm(self.words(ids) + self.positions.weight[: ids.shape[1]] + self.segment)
+        of_segments = self.segments.weight[0] if segments is None else self.segments(segments)
+        x = self.norm(self.words(ids) + self.positions.weight[: ids.shape[1]] + of_segments)
         mask = None if is_token is None else is_token[:, None, None, :]
         for layer in self.layers:
             x = layer(x, mask)
         return x  # type: ignore[no-any-return]  # modules are not generic
+
+
+class ScoreHead(nn.Module):
+    """A logit for each text, from the vector of its first token."""
+
+    def __init__(self, config: EncoderConfig) -> None:
+        super().__init__()
+        self.dense = nn.Linear(config.hidden_size, config.hidden_size)
+        self.out = nn.Linear(config.hidden_size, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x: [batch, length, hidden_size], float32. Returns [batch], float32."""
+        return self.out(torch.tanh(self.dense(x[:, 0])))[:, 0]  # type: ignore[no-any-return]  # modules are not generic
 
 
 def _embedding(rows: int, width: int) -> nn.Embedding:
