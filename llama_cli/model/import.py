@@ -48,12 +48,13 @@ def command(
         if is_new and not dry_run:
             take_in(found, called, link=link, count=count)
     result = "already_there" if not is_new else "would_import" if dry_run else "imported"
-    done = f"{result.replace('_', ' ')} a {found.kind} of {words.size(size_bytes)} as `{called}`"
+    article = "an" if found.kind[0] in "aeiou" else "a"
+    done = f"{result.replace('_', ' ')} {article} {found.kind} of {words.size(size_bytes)} as `{called}`"
     console.say(done if is_new else f"`{called}` is there already")
     facts = {"name": called, "kind": found.kind, "folder": str(models_dir() / called), "size_bytes": size_bytes}
     if json:
         console.document({**facts, "files": list(found.files), "result": result})
     elif not dry_run:
         console.row(called, facts["folder"])
-        if found.kind != "embedding model":
+        if found.kind not in ("embedding model", "reranking model"):
             console.next_step(f"llama stack run starter --model {called}")

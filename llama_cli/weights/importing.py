@@ -190,4 +190,6 @@ def _checked_folder(folder: Path) -> str:
         raise Failure(message + more, hint="download what is missing, then import it")
     if is_meta:
         return "Meta checkpoint"
-    return "embedding model" if is_embedding_model(folder, facts) else "Hugging Face folder"
+    if not is_embedding_model(folder, facts):
+        return "Hugging Face folder"
+    return "reranking model" if "ForSequenceClassification" in str(facts.get("architectures")) else "embedding model"

@@ -18,7 +18,7 @@ _PICKLES = (".bin", ".pt", ".pth", ".ckpt")
 _PART = re.compile(r"(.+)-\d{5}-of-\d{5}\.gguf")
 _SOUND_FORMS = "take its GGUF file, or a folder with its *.safetensors"
 EMBEDDING_HINT = (
-    "it makes embeddings: serve its sentence-transformers folder with the provider `inline::sentence-transformers`"
+    "it embeds or ranks: serve its sentence-transformers folder with the provider `inline::sentence-transformers`"
 )
 # What quantisation methods add to the names of weights: bitsandbytes, GPTQ, AWQ, fp8, compressed-tensors, MXFP4.
 _QUANTISED_TENSOR = re.compile(
@@ -131,7 +131,7 @@ def refuse_tensors(names: Iterable[str], path: Path) -> None:
 
 
 def is_embedding_model(folder: Path, facts: Mapping[str, Any]) -> bool:
-    """Whether a Hugging Face folder holds a model that makes embeddings. facts: its `config.json`."""
+    """Whether a Hugging Face folder holds a model that makes embeddings, or ranks. facts: its `config.json`."""
     marks = ("modules.json", "sentence_bert_config.json", "config_sentence_transformers.json")
     return "bert" in str(facts.get("model_type")) or any((folder / mark).is_file() for mark in marks)
 

@@ -14,16 +14,18 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
-from runtime.engine.encoder_jobs import EmbeddingJob, Embeddings, Job, Ranking, RankingJob
+from runtime.engine.encoder_jobs import EmbeddingJob, Embeddings, Job
+from runtime.engine.encoder_rankings import MaxSimJob, PairsJob, Ranking
 from runtime.engine.encoder_worker import EncoderWorker
 from runtime.engine.waiting_room import WaitingRoom
-from runtime.errors import Unavailable
+from runtime.errors import RequestError, Unavailable
 
 CHARACTERS_EACH = 2048
 
 
 class Embedder:
-    """An embedding model for concurrent callers: waiting texts are encoded together, in fair shares. It reranks, too.
+    """An embedding model for concurrent callers: waiting texts are encoded together, in fair shares. It reranks, too; a
+    cross-encoder does nothing else.
 
     path: a sentence-transformers folder with a BERT-style model. device: a torch device or `auto`. threads: CPU threads
     for a step, None for torch's default. max_waiting: texts that may be accepted and not yet answered, with
@@ -69,7 +71,7 @@ class Embedder:
         worker = await asyncio.wrap_future(loaded)
         with self._gate:
             if self._is_stopped:
-                raise Unavailable("The embedding model was stopped while it was loading.")
+                raise Unavailable(f"Model `{self._name}` was stopped while it was loading.")
             self._worker = worker
 
     async def embed(self, texts: Sequence[str | Sequence[int]], *, truncate: bool = True) -> Embeddings:
@@ -77,22 +79,38 @@ class Embedder:
 
         texts: strings, or token ids of the model's own vocabulary without its special tokens. Texts longer than
         `max_tokens` are cut at the end; with `truncate=False` they are an error.
-        Raises RequestError for texts that are too long or ids that do not exist, TooLarge for more texts than fit even
-        when nothing else waits, RateLimited where too many wait, Unavailable when not running.
+        Raises RequestError for texts that are too long, ids that do not exist and a model that makes no vectors,
+        TooLarge for more texts than fit even when nothing else waits, RateLimited where too many wait, Unavailable when
+        not running.
         """
+        self.check_embeds()
         job = EmbeddingJob(texts, truncate=truncate)
         embeddings: Embeddings = await self._answered(job, len(texts), sum(map(len, texts)))
         return embeddings
 
     async def rerank(self, query: str, documents: Sequence[str], *, max_tokens: int | None = None) -> Ranking:
-        """A score for each document, in the order given, by late interaction (`RankingJob`).
+        """A score for each document, in the order given: by a cross-encoder (`PairsJob`), or else by late interaction
+        (`MaxSimJob`).
 
-        query: cut at the end to `max_tokens` of the model. max_tokens: what is read of a document; None for all of it.
-        Raises RequestError for a query without tokens, and otherwise what `embed` raises.
+        query: cut at the end where the model cannot read all of it. max_tokens: what is read of a document; None for as
+        much as can be.
+        Raises RequestError for a query without tokens, TooLarge, RateLimited and Unavailable as `embed`.
         """
-        job = RankingJob(query, documents, max_tokens=max_tokens)
-        ranking: Ranking = await self._answered(job, len(documents), len(query) + sum(map(len, documents)))
+        is_read_once = self._running().encoder.config.score_activation is None  # or else with each document
+        kind = MaxSimJob if is_read_once else PairsJob
+        size = len(query) * (1 if is_read_once else len(documents)) + sum(map(len, documents))
+        ranking: Ranking = await self._answered(kind(query, documents, max_tokens=max_tokens), len(documents), size)
         return ranking
+
+    def check_embeds(self) -> None:
+        """Raises RequestError for a cross-encoder, Unavailable when not running."""
+        if self._running().encoder.config.score_activation is not None:
+            raise RequestError(
+                f"Model `{self._name}` is a cross-encoder: it ranks documents and makes no vectors.",
+                hint="ask `/v1/rerank`, or name an embedding model",
+                param="model",
+                code="model_type_mismatch",
+            )
 
     async def _answered(self, job: Job, texts: int, size: int) -> Any:
         """A job's answer. size: of all its texts, in characters or token ids."""
@@ -129,7 +147,7 @@ class Embedder:
 
     def _running(self) -> EncoderWorker:
         if self._worker is None:
-            raise Unavailable(f"The embedding model `{self._name}` is not running.")
+            raise Unavailable(f"Model `{self._name}` is not running.")
         return self._worker
 
     def _run(self, loaded: Future[EncoderWorker]) -> None:

@@ -1,4 +1,4 @@
-"""Texts as the token ids that a sentence encoder reads."""
+"""Texts as the token ids that an encoder reads."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runtime.engine.checkpoint_kinds import refuse_pointer
+from runtime.engine.encoder_pairs import PairFrame
 from runtime.engine.model_config import CheckpointInvalid
 from runtime.errors import RequestError
 
@@ -17,7 +18,9 @@ if TYPE_CHECKING:
 
 
 class EncoderTokens:
-    """room: the tokens of the longest text, without the special ones that stand around it."""
+    """room: the tokens of the longest text, without the special ones that stand around it. pairs: how a cross-encoder
+    reads two texts; None for a model that embeds.
+    """
 
     def __init__(self, tokenizer: Tokenizer, config: EncoderConfig) -> None:
         self._tokenizer = tokenizer
@@ -28,6 +31,7 @@ class EncoderTokens:
         start = whole.index(bare[0])
         self._before, self._after = whole[:start], whole[start + len(bare) :]
         self.room = config.max_tokens - len(self._before) - len(self._after)
+        self.pairs = PairFrame.of(tokenizer, config) if config.score_activation else None
 
     @classmethod
     def load(cls, folder: Path, config: EncoderConfig) -> EncoderTokens:

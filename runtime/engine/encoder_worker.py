@@ -1,4 +1,4 @@
-"""The thread that owns a sentence encoder: takes jobs, and encodes their texts together, step by step, in fair shares.
+"""The thread that owns an encoder: takes jobs, and encodes their texts together, step by step, in fair shares.
 
 Knows no event loop and no callers (`embedder.py`). Importing this imports no torch; `EncoderWorker.load` does.
 """
@@ -14,13 +14,14 @@ from runtime.engine.encoder_tokens import EncoderTokens
 from runtime.errors import StackError, Unavailable
 
 if TYPE_CHECKING:
+    from runtime.engine.cross_encoder import CrossEncoder
     from runtime.engine.encoder import SentenceEncoder
 
 
 class EncoderWorker:
     """The thread's work: it alone touches the model. name: the model's, for messages."""
 
-    def __init__(self, name: str, encoder: SentenceEncoder, tokens: EncoderTokens) -> None:
+    def __init__(self, name: str, encoder: SentenceEncoder | CrossEncoder, tokens: EncoderTokens) -> None:
         self._name = name
         self.encoder = encoder
         self._tokens = tokens
@@ -30,7 +31,7 @@ class EncoderWorker:
         """Raises CheckpointInvalid, naming the file at fault."""
         import torch
 
-        from runtime.engine.encoder import load_encoder
+        from runtime.engine.encoder_weights import load_encoder
 
         if threads is not None:
             torch.set_num_threads(threads)
@@ -53,14 +54,14 @@ class EncoderWorker:
             if self._accepts(command):
                 jobs.append(command)
         for job in jobs:
-            _fail(job, Unavailable("The embedding model was stopped."))
+            _fail(job, Unavailable(f"Model `{self._name}` was stopped."))
 
     def _accepts(self, job: Job) -> bool:
         """Tokenize a job; False where nothing is left to encode: it failed, was cancelled or is empty."""
         if job.future.cancelled():
             return False
         try:
-            job.prepare(self._tokens, self.encoder)
+            job.prepare(self._tokens, self.encoder.config)
         except Exception as error:
             _fail(job, error)
             return False
@@ -72,32 +73,28 @@ class EncoderWorker:
         """Encode the next texts of every job; each job gets about the same share of a step's tokens."""
         # A step fills one batch of the encoder, so a new job waits for one batch at most.
         share = self.encoder.batch_tokens // len(jobs)
-        chosen: dict[bool, list[tuple[Job, int]]] = {False: [], True: []}  # by whether tokens are needed
+        chosen: dict[type[Job], list[tuple[Job, int]]] = {}
         for job in jobs:
             tokens = 0
             while job.left and tokens < share and not job.future.cancelled():
                 at = job.left.pop()
                 tokens += len(job.ids[at])
-                chosen[job.needs_tokens].append((job, at))
-        self._encode(chosen[False], needs_tokens=False)
-        self._encode(chosen[True], needs_tokens=True)
+                chosen.setdefault(type(job), []).append((job, at))
+        for kind, texts in chosen.items():
+            self._encode(kind, texts)
         for job in jobs:
             if not job.left and not job.future.done():
                 self._finish(job)
 
-    def _encode(self, chosen: list[tuple[Job, int]], *, needs_tokens: bool) -> None:
-        """Encode texts of jobs, which take what becomes of them, in the order given."""
-        if not chosen:
-            return
-        texts = [job.ids[at] for job, at in chosen]
+    def _encode(self, kind: type[Job], chosen: list[tuple[Job, int]]) -> None:
+        """Encode texts of jobs of one kind, which take what becomes of them, in the order given."""
         try:
-            vectors = self.encoder.encode_tokens(texts) if needs_tokens else self.encoder.encode(texts)
-            for (job, at), vector in zip(chosen, vectors, strict=True):
-                job.take(at, vector)
+            for (job, at), made in zip(chosen, kind.encode(self.encoder, chosen), strict=True):
+                job.take(at, made)
         except Exception as error:
             # A bug, or no memory left: the thread must survive it, since later calls need it.
             for job in dict.fromkeys(job for job, _ in chosen):
-                failure = StackError("The embedding model failed on these texts.")
+                failure = StackError(f"Model `{self._name}` failed on these texts.")
                 failure.__cause__ = error
                 _fail(job, failure)
 
@@ -111,7 +108,7 @@ class EncoderWorker:
 
     def _not_finite(self) -> StackError:
         return StackError(
-            f"The embedding model `{self._name}` computed NaN or infinity for these texts.",
+            f"Model `{self._name}` computed NaN or infinity for these texts.",
             hint="its weights are damaged: download them again",
             code="model_not_finite",
         )

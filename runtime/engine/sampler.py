@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Sequence as Rows
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -111,11 +112,11 @@ def _apply_grammar(logits: Tensor, matcher: Matcher) -> None:
 
     Raises RequestError where the grammar can no longer be followed.
     """
-    mask = torch.frombuffer(matcher.allowed(), dtype=torch.uint8).to(logits.device)
-    bits = torch.arange(8, dtype=torch.uint8, device=logits.device)
-    allowed = ((mask[:, None] >> bits) & 1).flatten()[: len(logits)]
-    logits[: len(allowed)].masked_fill_(allowed == 0, -math.inf)
-    logits[len(allowed) :] = -math.inf  # ids that pad the vocabulary have no text
+    # Unpacked by numpy: torch takes a hundred times as long on a CPU, and on a GPU it would be four launches.
+    bits = np.unpackbits(np.frombuffer(matcher.allowed(), np.uint8), bitorder="little")[: len(logits)]
+    is_forbidden = torch.from_numpy(bits == 0).to(logits.device)
+    logits[: len(bits)].masked_fill_(is_forbidden, -math.inf)
+    logits[len(bits) :] = -math.inf  # ids that pad the vocabulary have no text
 
 
 def _choose(logits: Tensor, sequences: Rows[Sequence]) -> list[int]:

@@ -14,7 +14,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from runtime.engine.checkpoint import open_checkpoint
-from runtime.engine.encoder import load_encoder
+from runtime.engine.encoder_weights import load_encoder
 from runtime.engine.model_config import CheckpointInvalid
 from runtime.engine.text.loading import load_tokenizer
 from tests.support.tiny_encoder import write_embedder

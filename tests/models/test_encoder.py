@@ -11,7 +11,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from runtime.engine.encoder import load_encoder
+from runtime.engine.encoder_weights import load_encoder
 from runtime.engine.model_config import CheckpointInvalid
 from tests.support.llama_cpp import package_folder
 from tests.support.tiny_encoder import CONFIG, write_encoder

@@ -23,6 +23,7 @@ from runtime.engine.text.text_model import grammars_of
 from runtime.engine.text.tokenizer import Tokenizer
 from runtime.errors import RequestError
 from tests.support.draws import Draws, allowed_ids
+from tests.support.samplers import SAMPLERS
 from tests.support.tiny_model import write_tiny_chat_model
 
 
@@ -45,9 +46,9 @@ def of_schema(schema: Any) -> str:
     return f"start: %json {json.dumps(enforceable(schema, 'schema').schema)}"
 
 
-@pytest.fixture(scope="module")
-def draws(tokenizer: Tokenizer) -> Draws:
-    return Draws(tokenizer)
+@pytest.fixture(scope="module", params=SAMPLERS)
+def draws(tokenizer: Tokenizer, request: pytest.FixtureRequest) -> Draws:
+    return Draws(tokenizer, request.param)
 
 
 SCHEMAS: dict[str, Any] = {

@@ -15,10 +15,10 @@ from runtime.engine.embedder import Embedder
 from runtime.engine.engine import Engine
 from runtime.engine.options import EngineOptions
 from runtime.engine.sampled import NO_TOKEN
-from runtime.engine.sampler import sample
 from runtime.engine.sampling_params import SamplingParams
 from runtime.engine.sequence import Sequence
 from runtime.errors import StackError
+from tests.support.samplers import SAMPLERS
 from tests.support.tiny_encoder import write_embedder
 from tests.support.tiny_llama import random_weights, tiny_config, write_hugging_face
 
@@ -36,16 +36,18 @@ def sequence(number: int, **params: Any) -> Sequence:
     return Sequence(id=number, tokens=[1], prompt_length=1, params=SamplingParams(**params), seed=number, max_length=99)
 
 
+@pytest.mark.parametrize("sampler", SAMPLERS)
 @pytest.mark.parametrize("way", WAYS, ids=str)
 @pytest.mark.parametrize(
     "spoil",
-    [lambda row: row[7:8].fill_(math.nan), lambda row: row.fill_(math.nan), lambda row: row[7:8].fill_(math.inf),
-     lambda row: row.fill_(-math.inf)],
-    ids=["one NaN", "all NaN", "one infinity", "nothing possible"],
+    [lambda row: row[7:8].fill_(math.nan), lambda row: row[7:8].fill_(-math.nan), lambda row: row.fill_(math.nan),
+     lambda row: row[7:8].fill_(math.inf), lambda row: row.fill_(-math.inf)],
+    ids=["one NaN", "one negative NaN", "all NaN", "one infinity", "nothing possible"],
 )  # fmt: skip
 def test_no_token_is_drawn_from_what_is_no_number_and_neighbours_keep_theirs(
-    way: dict[str, Any], spoil: Callable[[torch.Tensor], Any]
+    way: dict[str, Any], spoil: Callable[[torch.Tensor], Any], sampler: str
 ) -> None:
+    sample = SAMPLERS[sampler]
     logits = torch.randn(3, 300, generator=torch.Generator().manual_seed(0))
     sequences = [sequence(number, logprobs=2, **way) for number in range(3)]
     sound = [sampled.token_id for sampled in sample(logits.clone(), sequences)]

@@ -14,7 +14,7 @@ import torch
 from tokenizers import Tokenizer
 
 from runtime.engine import encoder
-from runtime.engine.encoder import load_encoder
+from runtime.engine.encoder_weights import load_encoder
 from runtime.errors import RequestError, StackError, TooLarge
 from tests.support.encoders import running
 from tests.support.llama_cpp import package_folder
@@ -36,7 +36,7 @@ def windows(ids: list[int], room: int) -> list[list[int]]:
 
 def written_out(folder: Path, query: str, documents: Sequence[str]) -> list[float]:
     """Each text alone, each token of the query against each of the document, in float64."""
-    model = load_encoder(folder, "cpu")
+    model: Any = load_encoder(folder, "cpu")
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     tokenizer.no_padding()
     tokenizer.no_truncation()
@@ -45,7 +45,7 @@ def written_out(folder: Path, query: str, documents: Sequence[str]) -> list[floa
 
     def vectors(ids: list[int]) -> list[np.ndarray[Any, Any]]:
         with torch.inference_mode():
-            states = model._model(torch.tensor([[before, *ids, after]]), None)[0, 1:-1].double().numpy()
+            states = model._states.model(torch.tensor([[before, *ids, after]]), None)[0, 1:-1].double().numpy()
         return [state / np.linalg.norm(state) for state in states]
 
     asked = vectors(tokenizer.encode(query, add_special_tokens=False).ids[:room])
@@ -65,7 +65,7 @@ async def test_a_score_is_the_mean_over_the_query_of_the_nearest_tokens(tmp_path
     assert ranking.scores[1] == 0 and len({*ranking.scores}) == 4
     # Two of the frame each: the query, two short documents, and two windows of the long one.
     assert ranking.total_tokens == (2 + 2) + (2 + 2) + (4 + 2) + (23 + 2 * 2)
-    assert (ranking.query_tokens, ranking.query_room) == (2, 14)
+    assert (ranking.query_tokens, ranking.query_read) == (2, 2)
 
 
 async def test_rankings_and_embeddings_of_many_callers_are_those_of_one(tmp_path: Path) -> None:
@@ -92,7 +92,7 @@ async def test_documents_are_cut_to_what_the_caller_says(tmp_path: Path) -> None
 async def test_a_long_query_is_cut_and_an_empty_one_refused(tmp_path: Path) -> None:
     async with running(write_embedder(tmp_path)) as embedder:
         long = await embedder.rerank("cat " * 40, ["dog"])
-        assert (long.query_tokens, long.total_tokens) == (40, 16 + 3)
+        assert (long.query_tokens, long.query_read, long.total_tokens) == (40, 14, 16 + 3)
         assert long.scores == (await embedder.rerank("cat " * 14, ["dog"])).scores
         for query in ("", "  "):
             with pytest.raises(RequestError) as refused:

@@ -1,8 +1,12 @@
-"""Sampling: the right distribution, the same draw whatever the company, penalties and log-probabilities by hand."""
+"""Sampling: the right distribution, the same draw whatever the company, penalties and log-probabilities by hand.
+
+Both samplers go through all of it, and agree.
+"""
 
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from typing import Any
 
@@ -10,10 +14,17 @@ import numpy as np
 import pytest
 import torch
 
-from runtime.engine.sampled import uniform
-from runtime.engine.sampler import sample
+from runtime.engine import sampler, sampler_cpu
+from runtime.engine.grammar import Grammars
+from runtime.engine.sampled import NO_TOKEN, uniform
 from runtime.engine.sampling_params import SamplingParams
 from runtime.engine.sequence import Sequence
+from tests.support.samplers import SAMPLERS, Sample
+
+
+@pytest.fixture(params=SAMPLERS)
+def sample(request: pytest.FixtureRequest) -> Sample:
+    return SAMPLERS[request.param]
 
 
 def sequence(*, prompt: list[int] | None = None, output: list[int] | None = None, **params: Any) -> Sequence:
@@ -37,7 +48,7 @@ def reference(logits: torch.Tensor, params: SamplingParams) -> np.ndarray:
     scaled = logits.double().numpy() / params.temperature
     p = np.exp(scaled - scaled.max())
     p /= p.sum()
-    order = np.argsort(-p)
+    order = np.argsort(-p, kind="stable")
     if params.top_k:
         p[order[params.top_k :]] = 0
         p /= p.sum()
@@ -62,20 +73,20 @@ def chi_square_tail(statistic: float, freedom: int) -> float:
 
 
 @pytest.mark.parametrize(
-    ("draws", "params"),
+    "params",
     [
-        (20_000, {}),
-        (20_000, {"temperature": 0.5}),
-        (20_000, {"temperature": 2.0, "min_p": 0.02}),
-        (20_000, {"top_k": 20, "top_p": 0.7, "temperature": 1.5}),
-        (3_000, {"top_k": 5}),
-        (3_000, {"top_p": 0.8}),
-        (3_000, {"top_p": 0.95, "min_p": 0.05, "temperature": 1.3}),
+        {},
+        {"temperature": 0.5},
+        {"temperature": 2.0, "min_p": 0.02},
+        {"top_k": 20, "top_p": 0.7, "temperature": 1.5},
+        {"top_k": 5},
+        {"top_p": 0.8},
+        {"top_p": 0.95, "min_p": 0.05, "temperature": 1.3},
     ],
     ids=str,
 )
-def test_draws_follow_the_distribution(draws: int, params: dict[str, Any]) -> None:
-    vocab = 60
+def test_draws_follow_the_distribution(sample: Sample, params: dict[str, Any]) -> None:
+    draws, vocab = 20_000, 400
     logits = random_logits(1, vocab)
     rows = [sequence(seed=seed, **params) for seed in range(draws)]
     counted = Counter[int]()
@@ -102,7 +113,7 @@ def test_draws_along_one_sequence_follow_the_distribution_too() -> None:
 
 
 @pytest.mark.parametrize("top_p", [0.5, 0.9999, 0.999999])
-def test_a_nucleus_larger_than_the_first_look_is_drawn_from_whole(top_p: float) -> None:
+def test_a_nucleus_larger_than_the_first_look_is_drawn_from_whole(sample: Sample, top_p: float) -> None:
     vocab = 2000
     logits = random_logits(1, vocab, seed=1) * 0.05  # nearly flat: the nucleus is thousands of tokens
     allowed = set(np.flatnonzero(reference(logits[0], SamplingParams(top_p=top_p))))
@@ -126,7 +137,62 @@ ALL_KINDS: list[dict[str, Any]] = [
 ]
 
 
-def test_a_row_is_the_same_alone_and_in_any_company() -> None:
+def looked_up(logits: torch.Tensor, found: Sequence) -> tuple[int, bool]:
+    """The token of a sequence's draw by plain numpy, and whether the draw is so near to another that rounding decides.
+
+    logits: [vocab]. Truncated distributions are in the order of probability, others in that of the vocabulary.
+    """
+    p = reference(logits, found.params)
+    order = np.argsort(-logits.numpy(), kind="stable") if found.params.is_truncated else np.arange(len(p))
+    ends = p[order].cumsum()
+    draw = uniform(found.seed, found.output_length)
+    place = int(ends.searchsorted(draw, side="right"))
+    return int(order[place]), bool(np.abs(ends - draw).min() < 1e-6)
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {},
+        {"temperature": 0.3},
+        {"temperature": 1.7, "min_p": 0.001},
+        {"top_k": 1000},
+        {"top_k": 50, "top_p": 0.9},
+        {"top_p": 0.6},
+        {"top_p": 0.97, "temperature": 1.5},
+    ],
+    ids=str,
+)
+def test_a_seed_s_token_is_the_one_at_its_draw_in_the_cumulative_sum(sample: Sample, params: dict[str, Any]) -> None:
+    logits = random_logits(1, 5000, seed=6)
+    decided = 0
+    for seed in range(200):
+        row = sequence(seed=seed, output=[1] * (seed % 3), **params)
+        token_id, is_near = looked_up(logits[0], row)
+        if not is_near:
+            decided += 1
+            assert sample(logits.clone(), [row])[0].token_id == token_id
+    assert decided > 150
+
+
+@pytest.mark.parametrize("top_p", [0.4995, 0.9])
+def test_equally_likely_tokens_are_drawn_in_the_order_of_the_vocabulary(sample: Sample, top_p: float) -> None:
+    logits = torch.zeros(1, 1001)
+    logits[0, 700:] = 0.5
+    for seed in range(50):
+        row = sequence(seed=seed, top_p=top_p)
+        token_id, is_near = looked_up(logits[0], row)
+        assert is_near or sample(logits.clone(), [row])[0].token_id == token_id
+
+
+def test_top_k_counts_equally_likely_tokens_too(sample: Sample) -> None:
+    logits = torch.zeros(1, 300)
+    logits[0, 250] = 1.0
+    found = {sample(logits.clone(), [sequence(seed=seed, top_k=2, logprobs=2)])[0].token_id for seed in range(50)}
+    assert len(found) == 2 and 250 in found
+
+
+def test_a_row_is_the_same_alone_and_in_any_company(sample: Sample) -> None:
     rows = [sequence(prompt=[1, 2, 3], output=[4, 4, 5], **params) for params in ALL_KINDS]
     logits = random_logits(len(rows), 1000, seed=2)
     together = sample(logits.clone(), rows)
@@ -136,7 +202,7 @@ def test_a_row_is_the_same_alone_and_in_any_company() -> None:
     assert backwards == alone
 
 
-def test_the_draw_depends_on_the_seed_and_the_place() -> None:
+def test_the_draw_depends_on_the_seed_and_the_place(sample: Sample) -> None:
     logits = random_logits(1, 1000) * 0.1
     by_seed = {sample(logits.clone(), [sequence(seed=seed)])[0].token_id for seed in range(50)}
     by_place = {sample(logits.clone(), [sequence(seed=1, output=[7] * place)])[0].token_id for place in range(50)}
@@ -150,33 +216,33 @@ def test_the_draw_depends_on_the_seed_and_the_place() -> None:
     "params",
     [{"temperature": 0}, {"top_k": 1}, {"top_p": 0.0}, {"min_p": 1.0}, {"temperature": 1e-6}, {"temperature": 1e-300}],
 )
-def test_the_likeliest_token_wins_where_only_it_is_left(params: dict[str, Any]) -> None:
+def test_the_likeliest_token_wins_where_only_it_is_left(sample: Sample, params: dict[str, Any]) -> None:
     logits = random_logits(20, 300, seed=3)
     rows = [sequence(seed=row, **params) for row in range(20)]
     assert [found.token_id for found in sample(logits.clone(), rows)] == logits.argmax(-1).tolist()
 
 
-def changed(logits: list[float], **params: Any) -> list[float]:
+def changed(sample: Sample, logits: list[float], **params: Any) -> list[float]:
     """What penalties make of logits, read back from log-probabilities of a second, unchanged pass."""
     row = torch.tensor([logits])
     sample(row, [sequence(prompt=[0, 1], output=[1, 2, 2], temperature=0, **params)])
     return [round(value, 4) for value in row[0].tolist()]
 
 
-def test_penalties_and_bias_do_what_their_definitions_say() -> None:
+def test_penalties_and_bias_do_what_their_definitions_say(sample: Sample) -> None:
     logits = [2.0, -2.0, 1.0, 0.5]  # tokens 0, 1 in the prompt; 1 once and 2 twice in the output; 3 unseen
-    assert changed(logits, presence_penalty=0.5) == [2.0, -2.5, 0.5, 0.5]
-    assert changed(logits, frequency_penalty=0.5) == [2.0, -2.5, 0.0, 0.5]
-    assert changed(logits, frequency_penalty=-0.5, presence_penalty=0.25) == [2.0, -1.75, 1.75, 0.5]
-    assert changed(logits, repetition_penalty=2.0) == [1.0, -4.0, 0.5, 0.5]
-    assert changed(logits, logit_bias={3: 5.0, 0: -1.0}) == [1.0, -2.0, 1.0, 5.5]
+    assert changed(sample, logits, presence_penalty=0.5) == [2.0, -2.5, 0.5, 0.5]
+    assert changed(sample, logits, frequency_penalty=0.5) == [2.0, -2.5, 0.0, 0.5]
+    assert changed(sample, logits, frequency_penalty=-0.5, presence_penalty=0.25) == [2.0, -1.75, 1.75, 0.5]
+    assert changed(sample, logits, repetition_penalty=2.0) == [1.0, -4.0, 0.5, 0.5]
+    assert changed(sample, logits, logit_bias={3: 5.0, 0: -1.0}) == [1.0, -2.0, 1.0, 5.5]
     everything = changed(
-        logits, repetition_penalty=2.0, frequency_penalty=0.5, presence_penalty=0.25, logit_bias={2: 1.0}
+        sample, logits, repetition_penalty=2.0, frequency_penalty=0.5, presence_penalty=0.25, logit_bias={2: 1.0}
     )
     assert everything == [1.0, -4.75, 0.25, 0.5]
 
 
-def test_bias_can_force_and_forbid_a_token() -> None:
+def test_bias_can_force_and_forbid_a_token(sample: Sample) -> None:
     logits = random_logits(1, 50, seed=4)
     for seed in range(20):
         forced = sample(logits.clone(), [sequence(seed=seed, logit_bias={17: 100.0})])
@@ -186,7 +252,7 @@ def test_bias_can_force_and_forbid_a_token() -> None:
     assert forbidden[0].token_id == int(logits[0].topk(2).indices[1])
 
 
-def test_logprobs_are_of_the_raw_distribution() -> None:
+def test_logprobs_are_of_the_raw_distribution(sample: Sample) -> None:
     logits = random_logits(1, 200, seed=5)
     raw = logits[0].log_softmax(-1)
     row = sequence(seed=1, temperature=0.3, top_k=4, presence_penalty=1.0, logit_bias={8: 2.0}, logprobs=3)
@@ -197,7 +263,7 @@ def test_logprobs_are_of_the_raw_distribution() -> None:
     assert [value for _, value in found.top_logprobs] == pytest.approx(top.values.tolist(), abs=1e-6)
 
 
-def test_logprobs_are_only_made_for_who_asked() -> None:
+def test_logprobs_are_only_made_for_who_asked(sample: Sample) -> None:
     plain, chosen, top = sample(random_logits(3, 50), [sequence(), sequence(logprobs=0), sequence(logprobs=4)])
     assert (plain.logprob, plain.top_logprobs) == (None, ())
     assert chosen.logprob is not None
@@ -205,5 +271,47 @@ def test_logprobs_are_only_made_for_who_asked() -> None:
     assert len(top.top_logprobs) == 4
 
 
-def test_more_likely_tokens_than_the_vocabulary_are_all_of_it() -> None:
+def test_more_likely_tokens_than_the_vocabulary_are_all_of_it(sample: Sample) -> None:
     assert len(sample(random_logits(1, 7), [sequence(logprobs=20)])[0].top_logprobs) == 7
+
+
+LETTERS = [chr(place).encode() for place in range(ord("a"), ord("z") + 1)]
+VOCABULARY = [*LETTERS, *(first + second for first in LETTERS for second in LETTERS), b"<end>"]
+
+
+@pytest.mark.parametrize("source", ['start: "a" | "zz"', "start: /[a-y]+/"], ids=["few", "most"])
+@pytest.mark.parametrize("vocab", [len(VOCABULARY) + 20, len(VOCABULARY), 500], ids=["padded", "same", "fewer"])
+@pytest.mark.parametrize("params", [{}, {"temperature": 0}, {"top_k": 9}, {"top_p": 0.9}, {"min_p": 0.1}], ids=str)
+def test_only_what_a_grammar_allows_is_drawn(sample: Sample, params: dict[str, Any], vocab: int, source: str) -> None:
+    end = len(VOCABULARY) - 1
+    grammar = Grammars(tokens=lambda: VOCABULARY, special_ids=[end], end_ids=[end]).compile(source)
+    pattern = re.compile(rb"a|z|zz" if "zz" in source else rb"[a-y]+")
+    allowed = [id for id, token in enumerate(VOCABULARY[:vocab]) if pattern.fullmatch(token)]
+    logits = random_logits(1, vocab, seed=8)
+    only = torch.full((vocab,), -math.inf)
+    only[allowed] = logits[0, allowed]
+    for seed in range(20):
+        row = sequence(seed=seed, logprobs=1, **params)
+        token_id, is_near = (int(only.argmax()), False) if row.params.is_greedy else looked_up(only, row)
+        row.matcher = grammar.matcher()
+        found = sample(logits.clone(), [row])[0]
+        assert found.token_id == token_id or is_near
+        assert found.logprob == pytest.approx(float(logits[0].log_softmax(-1)[found.token_id]), abs=1e-5)
+
+
+def test_a_grammar_of_tokens_that_have_no_logits_gives_none(sample: Sample) -> None:
+    end = len(VOCABULARY) - 1
+    row = sequence(seed=1)
+    row.matcher = Grammars(tokens=lambda: VOCABULARY, special_ids=[end], end_ids=[end]).compile('start: "z"').matcher()
+    assert sample(random_logits(1, 20), [row])[0].token_id == NO_TOKEN
+
+
+@pytest.mark.parametrize("top", [0, 1, 5, 400])
+def test_both_give_the_same_log_probabilities_of_given_tokens(top: int) -> None:
+    logits = random_logits(3, 3000, seed=9)
+    by_torch = sampler.logprobs_of(logits, [5, 0, 2999], top)
+    by_numpy = sampler_cpu.logprobs_of(logits.numpy(), [5, 0, 2999], top)
+    for (own, likeliest), (own_too, likeliest_too) in zip(by_torch, by_numpy, strict=True):
+        assert own == pytest.approx(own_too, abs=1e-5)
+        assert [id for id, _ in likeliest] == [id for id, _ in likeliest_too]
+        assert [value for _, value in likeliest] == pytest.approx([value for _, value in likeliest_too], abs=1e-5)

@@ -7,11 +7,11 @@ import torch
 
 from runtime.engine.grammar import Matcher
 from runtime.engine.sampled import NO_TOKEN
-from runtime.engine.sampler import sample
 from runtime.engine.sampling_params import SamplingParams
 from runtime.engine.sequence import Sequence
 from runtime.engine.text.text_model import grammars_of
 from runtime.engine.text.tokenizer import Tokenizer
+from tests.support.samplers import SAMPLERS
 
 
 def allowed_ids(matcher: Matcher) -> set[int]:
@@ -20,9 +20,10 @@ def allowed_ids(matcher: Matcher) -> set[int]:
 
 
 class Draws:
-    """For one tokenizer. The same answers in every run."""
+    """For one tokenizer, by one of the samplers. The same answers in every run."""
 
-    def __init__(self, tokenizer: Tokenizer) -> None:
+    def __init__(self, tokenizer: Tokenizer, sampler: str = "numpy") -> None:
+        self.sample = SAMPLERS[sampler]
         self.grammars, self.tokenizer = grammars_of(tokenizer, tokenizer.end_ids), tokenizer
         self.generator = torch.Generator().manual_seed(7)
 
@@ -52,7 +53,7 @@ class Draws:
             logits = torch.randn(len(running), self.tokenizer.vocab_size, generator=self.generator)
             logits[:, [*closing, *ends]] += leaning
             going_on = []
-            for sequence, sampled in zip(running, sample(logits, running), strict=True):
+            for sequence, sampled in zip(running, self.sample(logits, running), strict=True):
                 assert sampled.token_id != NO_TOKEN
                 reason = sequence.append(sampled.token_id)
                 if reason is None:

@@ -6,11 +6,12 @@ For tests that need a real encoder and no real meaning.
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 
 CONFIG: dict[str, Any] = {
@@ -82,9 +83,29 @@ def write_embedder(folder: Path) -> Path:
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     tokenizer.add_special_tokens(SPECIAL)
     tokenizer.post_processor = processors.TemplateProcessing(
-        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", WORDS.index("[CLS]")), ("[SEP]", WORDS.index("[SEP]"))]
+        single="[CLS] $A [SEP]",
+        pair="[CLS] $A [SEP] $B:1 [SEP]:1",
+        special_tokens=[("[CLS]", WORDS.index("[CLS]")), ("[SEP]", WORDS.index("[SEP]"))],
     )
     tokenizer.enable_truncation(8)
     tokenizer.enable_padding(length=8)
     tokenizer.save(str(folder / "tokenizer.json"))
+    return folder
+
+
+def write_cross_encoder(folder: Path, **changes: Any) -> Path:
+    """A random cross-encoder for 16 tokens, with the files that one has on the hub. changes: to its `config.json`."""
+    write_embedder(folder)
+    torch.manual_seed(1)
+    weights = {f"bert.{name}": value for name, value in load_file(folder / "model.safetensors").items()}
+    width = CONFIG["hidden_size"]
+    for name, rows in (("bert.pooler.dense", width), ("classifier", 1)):
+        weights |= {f"{name}.weight": torch.randn(rows, width) * 0.5, f"{name}.bias": torch.randn(rows) * 0.5}
+    save_file(weights, folder / "model.safetensors")
+    head = {"architectures": ["BertForSequenceClassification"], "id2label": {"0": "LABEL_0"}}
+    (folder / "config.json").write_text(json.dumps(CONFIG | head | changes))
+    (folder / "tokenizer_config.json").write_text(json.dumps({"model_max_length": 16}))
+    for name in ("modules.json", "sentence_bert_config.json"):
+        (folder / name).unlink()
+    shutil.rmtree(folder / "1_Pooling")
     return folder

@@ -7,6 +7,7 @@ from __future__ import annotations
 import base64
 import json
 import threading
+from collections.abc import AsyncIterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -19,11 +20,15 @@ import numpy as np
 
 from runtime.apis.inference import EmbeddingsRequest, RerankRequest
 from runtime.context import RequestContext, serving
-from runtime.engine.encoder_jobs import Embeddings, Ranking
+from runtime.engine.encoder_jobs import Embeddings
+from runtime.engine.encoder_rankings import Ranking
+from runtime.errors import RequestError
 from runtime.providers.inference.sentence_transformers import adapter
 from runtime.providers.inference.sentence_transformers.adapter import SentenceTransformersInference
 from runtime.providers.inference.sentence_transformers.config import SentenceTransformersConfig
-from tests.support.tiny_encoder import write_embedder
+from tests.support.stacks import run_config
+from tests.support.stacks import serving as serving_stack
+from tests.support.tiny_encoder import write_cross_encoder, write_embedder
 
 
 class Encoder:
@@ -34,6 +39,9 @@ class Encoder:
     async def start(self) -> None:
         pass
 
+    def check_embeds(self) -> None:
+        pass
+
     async def embed(self, inputs: list[Any], *, truncate: bool = True) -> Embeddings:
         made = np.arange(len(inputs) * self.dimension, dtype="float32").reshape(len(inputs), self.dimension) / 3
         return Embeddings(vectors=made, prompt_tokens=len(inputs))
@@ -41,7 +49,8 @@ class Encoder:
     async def rerank(self, query: str, documents: list[str], *, max_tokens: int | None = None) -> Ranking:
         """As many `x` as a document has, of 4; a token for each character."""
         scores = [text[:max_tokens].count("x") / 4 for text in documents]
-        return Ranking(scores, total_tokens=len("".join(documents)), query_tokens=len(query), query_room=8)
+        tokens = len("".join(documents))
+        return Ranking(scores=scores, total_tokens=tokens, query_tokens=len(query), query_read=min(len(query), 8))
 
 
 @pytest.fixture
@@ -145,3 +154,57 @@ async def test_how_much_a_model_reads_is_known_before_it_is_loaded(tmp_path: Pat
     finally:
         await made.stop()
     assert (early["embedding_dimension"], early["loaded"]) == (24, False)
+
+
+@pytest.fixture
+async def ranking(tmp_path: Path) -> AsyncIterator[SentenceTransformersInference]:
+    """With a cross-encoder, a real one."""
+    folder = tmp_path / "judge"
+    folder.mkdir()
+    config = SentenceTransformersConfig(model=str(write_cross_encoder(folder)), device="cpu", threads=1)
+    made = SentenceTransformersInference(config, SimpleNamespace(models_dir=None))  # type: ignore[arg-type]
+    early = await made.list_models()
+    await made.start()
+    late = await made.list_models()
+    assert [(one.provider_model_id, one.model_type) for one in early] == [("judge", "rerank")]
+    assert early[0].metadata == {"loaded": False, "context_length": 16}
+    assert late[0].metadata == early[0].metadata | {"loaded": True}
+    yield made
+    await made.stop()
+
+
+async def test_a_cross_encoder_ranks_and_says_what_it_did_not_read(ranking: SentenceTransformersInference) -> None:
+    context = RequestContext()
+    with serving(context):
+        answer = await reranked(ranking, query="cat", documents=["red", "a b c d " * 4, "dog", "e f g h " * 9], top_n=3)
+    assert context.warnings == [
+        "cut at the end: `documents[1]` and 1 more; `m` takes 16 tokens of a document and the query together"
+    ]
+    scores = [result["relevance_score"] for result in answer["results"]]
+    assert scores == sorted(scores, reverse=True) and len({*scores}) == 3
+    assert answer["usage"] == {"total_tokens": 5 + 16 + 5 + 16}
+
+
+@pytest.mark.parametrize("dimensions", [None, 7])
+async def test_a_cross_encoder_is_asked_for_vectors_in_vain(
+    ranking: SentenceTransformersInference, dimensions: int | None
+) -> None:
+    with pytest.raises(RequestError, match="`judge` is a cross-encoder") as refused:
+        await ranking.embeddings(EmbeddingsRequest(model="m", input="x", dimensions=dimensions))
+    assert (refused.value.status, refused.value.param) == (400, "model")
+
+
+async def test_a_cross_encoder_is_a_reranking_model_at_the_door(tmp_path: Path) -> None:
+    folder = tmp_path / "judge"
+    folder.mkdir()
+    config = {"model": str(write_cross_encoder(folder)), "device": "cpu", "threads": 1}
+    provider = {"provider_id": "st", "provider_type": "inline::sentence-transformers", "config": config}
+    async with serving_stack(run_config(provider), tmp_path / "state") as served:
+        body = {"model": "st/judge", "query": "cat", "documents": ["red", "cat"]}
+        answer = (await served.client.post("/v1/rerank", body)).json()
+        assert answer["model"] == "st/judge" and {one["index"] for one in answer["results"]} == {0, 1}
+        listed = (await served.client.get("/v1/models")).json()["data"]
+        kinds = {one["id"]: one["custom_metadata"]["model_type"] for one in listed}
+        assert kinds == {"st/judge": "rerank"}
+        refused = await served.client.post("/v1/embeddings", {"model": "st/judge", "input": "cat"})
+        assert (refused.status, refused.error["code"]) == (400, "model_type_mismatch")

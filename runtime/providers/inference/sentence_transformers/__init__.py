@@ -1,5 +1,5 @@
-"""Sentence embeddings and reranking in this process, from BERT-style models in the sentence-transformers layout. No
-key, no network service.
+"""Sentence embeddings and reranking in this process, from BERT-style models in the sentence-transformers layout: BERT,
+RoBERTa and XLM-R, to embed with or as cross-encoders. No key, no network service.
 
 The name is that of older configs; the encoder is our own, since the sentence-transformers package takes ten seconds to
 import.
@@ -22,5 +22,5 @@ SPEC = inline(
     ships=("all-MiniLM-L6-v2",),
     capabilities=frozenset({"embeddings", "rerank"}),
     evidence="live",
-    evidence_note="all-MiniLM-L6-v2 against transformers",
+    evidence_note="all-MiniLM-L6-v2, and tiny random cross-encoders, against transformers",
 )

