@@ -47,8 +47,8 @@ def unknown_tensor(path: Path, name: str) -> CheckpointInvalid:
 def half_split_order(name: str, shape: Sequence[int], config: ModelConfig, path: Path) -> NDArray[np.intp] | None:
     """Which row of a weight comes where in our rotary order, if it makes queries or keys; None for any other.
 
-    shape: [heads * head_dim, hidden_size]. Returns [heads * head_dim]: in each head, row 2i goes to i and row 2i + 1 to
-    i + head_dim / 2. Raises CheckpointInvalid for a shape that is not whole heads.
+    shape: [heads * head_dim, hidden_size]. Returns [heads * head_dim], int64: in each head, row 2i goes to i and row 2i
+    + 1 to i + head_dim / 2. Raises CheckpointInvalid for a shape that is not whole heads.
     """
     if not name.endswith(("attention.q", "attention.k")):
         return None
@@ -60,7 +60,7 @@ def half_split_order(name: str, shape: Sequence[int], config: ModelConfig, path:
 
 
 def half_split_rows(name: str, weight: Tensor, config: ModelConfig, path: Path) -> Tensor:
-    """The weight with its rows in our rotary order: any dtype, as `half_split_order` says."""
+    """The weight with its rows in our rotary order, as `half_split_order` says: [outputs, inputs], any dtype."""
     order = half_split_order(name, weight.shape, config, path)
     return weight if order is None else weight[order]
 

@@ -55,8 +55,9 @@ def shape_of(config: ModelConfig) -> Shape:
 class PackedModel:
     """Its methods are for one thread at a time. They let Python's other threads run while they compute.
 
-    weights: by our names; matrices packed, norms [hidden_size] f32. pages: of the cache, page 0 included. most_rows:
-    tokens of one step. kept: the folder for compiled kernels. dot: how to multiply; None for the best on this CPU.
+    weights: by our names; matrices packed, norms [hidden_size] float32. pages: of the cache, page 0 included.
+    most_rows: tokens of one step. kept: the folder for compiled kernels. dot: how to multiply; None for the best on
+    this CPU.
     """
 
     def __init__(
@@ -112,7 +113,7 @@ class PackedModel:
         self._call(self._step)
 
     def logits(self, rows: Sequence[int]) -> Floats:
-        """Of these rows of the last step, by their places: [rows, vocab_size] f32, which is the caller's."""
+        """Of these rows of the last step, by their places: [rows, vocab_size], float32, which is the caller's."""
         logits = np.empty((len(rows), self.shape.padded_vocab), np.float32)
         selected = np.asarray(rows, np.int64)
         self._set({Step.SELECTED: selected, Step.LOGITS: logits})
@@ -130,7 +131,10 @@ class PackedModel:
         self._team.run(lambda thread, threads: function(table, thread, threads))
 
     def _tiles(self, parts: Sequence[Span], tables: Sequence[NDArray[np.int32]]) -> NDArray[np.int64]:
-        """The pieces in which attention is shared out: up to 8 queries, at most 8 rows."""
+        """The pieces in which attention is shared out, up to 8 rows each. tables: of the spans, [pages], int32.
+
+        Returns [pieces, 4], int64, as `Step.TILES` says.
+        """
         found, row, place = [], 0, 0
         for part, table in zip(parts, tables, strict=True):
             for at in range(0, len(part.tokens), _TILE_ROWS):
@@ -140,7 +144,10 @@ class PackedModel:
         return np.array(found, np.int64)
 
     def _set(self, arrays: Mapping[Step, NDArray[Any]]) -> None:
-        """Put the arrays' addresses into the table, and keep the arrays until the next ones come."""
+        """Put the arrays' addresses into the table, and keep the arrays until the next ones come.
+
+        arrays: of the shapes and dtypes that `Step` says, such as [rows], int64.
+        """
         self._given = {**getattr(self, "_given", {}), **arrays}
         for field, array in arrays.items():
             self._table[field] = array.ctypes.data
@@ -196,5 +203,6 @@ _TILE_ROWS = 8
 
 
 def _address(weight: Packed | Floats) -> int:
+    """weight: a matrix, or a norm's: [hidden_size], float32."""
     address: int = (weight.data if isinstance(weight, Packed) else weight).ctypes.data
     return address

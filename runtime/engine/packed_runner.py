@@ -21,7 +21,7 @@ Logits = NDArray[np.float32]
 
 
 class PackedRunner(Runner):
-    """model: whose pages are the plan's."""
+    """model: whose pages are the plan's. logits: [rows, vocab_size], float32."""
 
     def __init__(self, config: ModelConfig, plan: MemoryPlan, model: PackedModel) -> None:
         self.config, self.plan, self.model = config, plan, model

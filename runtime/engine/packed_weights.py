@@ -52,7 +52,7 @@ def weights_bytes(checkpoint: GGUFCheckpoint) -> int:
 
 
 def pack_weights(checkpoint: GGUFCheckpoint, go_on: Callable[[], None]) -> dict[str, Packed | Floats]:
-    """The weights by our names: matrices packed, norms [hidden_size] f32. go_on: called between them, may raise.
+    """The weights by our names: matrices packed, norms [hidden_size], float32. go_on: called between them, may raise.
 
     Raises CheckpointInvalid for a tensor that cannot be decoded.
     """
@@ -88,7 +88,9 @@ def _pieces(tensor: GGUFTensor, *, whole: bool) -> Iterator[tuple[int, GGUFTenso
 
 
 def _rounded(rows: Floats) -> NDArray[np.uint8]:
-    """Rows as blocks of Q8_0: [bytes]. The step is the largest magnitude of a block, divided by 127."""
+    """rows: [outputs, inputs], float32. Returns blocks of Q8_0: [bytes], uint8. The step is the largest magnitude of a
+    block, divided by 127.
+    """
     blocks = rows.reshape(-1, COLUMNS)
     steps = (np.abs(blocks).max(axis=1, keepdims=True) / 127).astype(np.float16)
     divisors = np.where(steps == 0, 1, steps).astype(np.float32)

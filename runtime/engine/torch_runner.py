@@ -23,7 +23,7 @@ from runtime.engine.sequence import Sequence
 
 
 class TorchRunner(Runner):
-    """Use it inside torch.inference_mode()."""
+    """Use it inside torch.inference_mode(). logits: [rows, vocab_size], float32, on the device."""
 
     def __init__(self, config: ModelConfig, plan: MemoryPlan) -> None:
         """Allocates weights, still unset, and the cache. Load `model` before the first step."""
@@ -47,7 +47,6 @@ class TorchRunner(Runner):
         self._hidden = self.forward(chunks)
 
     def logits(self, rows: Rows[int]) -> Tensor:
-        """In float32, on the device."""
         hidden = self._hidden
         if len(rows) < len(hidden):
             hidden = hidden[torch.tensor(rows, device=self.device)]

@@ -16,6 +16,7 @@ import pytest
 import torch
 
 from runtime import errors
+from runtime.engine import loading
 from runtime.engine.checkpoint import Checkpoint, open_checkpoint
 from runtime.engine.engine import Engine
 from runtime.engine.messages import Abort, TokenOutput
@@ -312,7 +313,7 @@ async def test_a_model_that_cannot_be_loaded_fails_the_start(tmp_path: Path) -> 
 
 
 async def test_a_start_that_is_given_up_ends_its_thread(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    loading, gate = threading.Event(), threading.Event()
+    has_begun, gate = threading.Event(), threading.Event()
 
     class Slow:
         def __init__(self, path: Path) -> None:
@@ -322,7 +323,7 @@ async def test_a_start_that_is_given_up_ends_its_thread(model: Path, monkeypatch
         def weights(self) -> Iterator[tuple[str, torch.Tensor]]:
             for number, weight in enumerate(open_checkpoint(self.path).weights()):
                 if number == 2:
-                    loading.set()
+                    has_begun.set()
                     gate.wait(30)
                 yield weight
 
@@ -332,7 +333,7 @@ async def test_a_start_that_is_given_up_ends_its_thread(model: Path, monkeypatch
     monkeypatch.setattr(loading, "open_checkpoint", slow)
     engine = Engine(EngineOptions(model=model))
     start = asyncio.create_task(engine.start())
-    assert await asyncio.to_thread(loading.wait, 30)
+    assert await asyncio.to_thread(has_begun.wait, 30)
     start.cancel()
     gate.set()
     with pytest.raises(asyncio.CancelledError):

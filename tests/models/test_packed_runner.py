@@ -40,7 +40,7 @@ def quantised(folder: Path, config: ModelConfig, kind: str = "Q8_0") -> Path:
     return write_gguf(folder / "tiny.gguf", config, weights, kind=kind)
 
 
-@pytest.fixture(scope="module", autouse=True)
+@pytest.fixture(scope="module")
 def kernels(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where compiled kernels are kept: a shape is compiled once."""
     return tmp_path_factory.mktemp("kernels")
@@ -145,7 +145,9 @@ def test_a_batch_of_sixteen_equals_each_alone_to_the_last_bit(runner: PackedRunn
 
 
 @pytest.mark.parametrize("threads", [2, 3, 5])
-def test_any_number_of_threads_gives_the_same_to_the_last_bit(path: Path, kernels: Path, runner: PackedRunner, threads: int) -> None:
+def test_any_number_of_threads_gives_the_same_to_the_last_bit(
+    path: Path, kernels: Path, runner: PackedRunner, threads: int
+) -> None:
     prompts = [tokens_of(7, 45), tokens_of(8, 1), tokens_of(9, 9)]
     steps: Steps = [[(0, 40), (2, 8)], [(0, 5), (1, 1), (2, 1)]]
     alone = forward(runner, prompts, steps)

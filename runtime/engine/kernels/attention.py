@@ -25,10 +25,10 @@ def add_attend(
     """attend(q, out, keys, values, table, start, rows, head, scores): neighbouring rows of one sequence, of which the
     first has the position `start`.
 
-    q: the first row's queries, whose rows are `row_width` f32 apart; out: [rows, heads, head_dim] f32. keys, values:
-    this layer's place on page 0, where [kv_heads, head_dim, 32] f16 and [kv_heads, 32, head_dim] f16 lie; those of
-    other pages are `page_bytes` apart. table: [pages of the sequence] i32. head: a key-value head. scores: room for 8
-    rows of all tokens, each rounded up to pages, f32.
+    q: the first row's queries, whose rows are `row_width` float32 apart; out: [rows, heads, head_dim] float32. keys,
+    values: this layer's place on page 0, where [kv_heads, head_dim, 32] float16 and [kv_heads, 32, head_dim] float16
+    lie; those of other pages are `page_bytes` apart. table: [pages of the sequence] int32. head: a key-value head.
+    scores: room for 8 rows of all tokens, each rounded up to pages, float32.
     """
     parts = [
         _add_queries(

@@ -38,10 +38,10 @@ class _Fields(IntEnum):
 class Step(_Fields):
     """Places in the table of a step. Counts as they are, the rest addresses.
 
-    tokens: [rows] i64. cos, sin: [rows, head_dim / 2] f32. slots: [rows] i64, page * 32 + place on the page. tiles:
-    [tile_count, 4] i64: first row, rows, the first row's position, place of its block table in `tables`. tables: i32.
-    selected: [selected_count] i64, rows whose logits are wanted. logits: [selected_count, padded vocabulary] f32.
-    The others are room for what is computed on the way; scratch and scores for each thread.
+    tokens: [rows] int64. cos, sin: [rows, head_dim / 2] float32. slots: [rows] int64, page * 32 + place on the page.
+    tiles: [tile_count, 4] int64: first row, rows, the first row's position, place of its block table in `tables`.
+    tables: int32. selected: [selected_count] int64, rows whose logits are wanted. logits: [selected_count, padded
+    vocabulary] float32. The others are room for what is computed on the way; scratch and scores for each thread.
     """
 
     ROWS = auto()
@@ -215,7 +215,7 @@ class _Step:
         width: int,
         adds: int = 0,
     ) -> None:
-        """This thread's panels of `rows` quantised rows times weights, into out: [rows, width] f32."""
+        """This thread's panels of `rows` quantised rows times weights, into out: [rows, width] float32."""
         first, last = self.share(outputs // LANES)
         for count, multiply in self.parts.multiply.items():
             with self.kernel.when(bits.equals(count)):

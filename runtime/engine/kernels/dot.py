@@ -19,7 +19,7 @@ from runtime.engine.kernels.builder import BYTES, I8, I16, I32, INTS, Kernel, Va
 @dataclass(frozen=True, kw_only=True)
 class Dot:
     """One way to multiply. needs: features of the CPU, any of these sets. adds_128: whether 8-bit weights count
-    128 more than they are. step: (kernel, sums [16] i32, weights [64] i8, activations [1] i32, bits) -> new sums.
+    128 more than they are. step: (kernel, sums [16] int32, weights [64] int8, activations [1] int32, bits) -> new sums.
     """
 
     name: str

@@ -16,7 +16,7 @@ _SERIES = [1 / math.factorial(power) for power in range(7)]
 
 
 def exponential(kernel: Kernel, x: Value) -> Value:
-    """e to the power of each lane of x, [16] f32, to about 2e-7 of itself. Below -87 it is 0; NaN stays.
+    """e to the power of each lane of x, [16] float32, to about 2e-7 of itself. Below -87 it is 0; NaN stays.
 
     With e^x = 2^n * e^r, where n is x / ln(2) rounded and r is what is left: Muller 2016, section 5.2.
     """
@@ -37,7 +37,7 @@ def exponential(kernel: Kernel, x: Value) -> Value:
 
 
 def add_norm(module: ir.Module, *, size: int, eps: float) -> Kernel:
-    """norm(x, weight, out): root-mean-square normalisation. Zhang and Sennrich 2019, eq. 4. All [size] f32."""
+    """norm(x, weight, out): root-mean-square normalisation. Zhang and Sennrich 2019, eq. 4. All [size] float32."""
     kernel = Kernel(module, f"norm_{size}", is_internal=True, x=POINTER, weight=POINTER, out=POINTER)
     squares = kernel.variable(kernel.zeros(FLOATS))
     with kernel.loop(0, size * 4, LANES * 4) as at:
@@ -53,7 +53,7 @@ def add_norm(module: ir.Module, *, size: int, eps: float) -> Kernel:
 
 
 def add_gate(module: ir.Module, *, size: int) -> Kernel:
-    """gate(x, up, out): x / (1 + e^-x) * up. Shazeer 2020 (GLU variants), eq. 6. All [size] f32."""
+    """gate(x, up, out): x / (1 + e^-x) * up. Shazeer 2020 (GLU variants), eq. 6. All [size] float32."""
     kernel = Kernel(module, "gate", is_internal=True, x=POINTER, up=POINTER, out=POINTER)
     with kernel.loop(0, size * 4, LANES * 4) as at:
         x = kernel.load(kernel["x"], FLOATS, at)
@@ -66,7 +66,7 @@ def add_gate(module: ir.Module, *, size: int) -> Kernel:
 def add_rotate(module: ir.Module, *, head_dim: int) -> Kernel:
     """rotate(x, cos, sin): a head's channels i and i + head_dim / 2, in place. Su et al. 2021 (RoFormer), eq. 34.
 
-    x: [head_dim] f32; cos, sin: [head_dim / 2] f32.
+    x: [head_dim] float32; cos, sin: [head_dim / 2] float32.
     """
     kernel = Kernel(module, "rotate", is_internal=True, x=POINTER, cos=POINTER, sin=POINTER)
     half = head_dim // 2
@@ -81,7 +81,7 @@ def add_rotate(module: ir.Module, *, head_dim: int) -> Kernel:
 
 
 def add_unpack_row(module: ir.Module, bits: int, *, columns: int) -> Kernel:
-    """unpack_row(weights, row, out): one row of a packed matrix. out: [columns] f32."""
+    """unpack_row(weights, row, out): one row of a packed matrix. out: [columns] float32."""
     kernel = Kernel(module, f"unpack_row_{bits}", is_internal=True, weights=POINTER, row=I64, out=POINTER)
     blocks, lane = columns // COLUMNS, kernel["row"] % LANES
     panel = kernel.place(kernel["weights"], kernel["row"] // LANES * (blocks * RECORD_BYTES[bits]))

@@ -64,7 +64,8 @@ def bits_of(kind: str) -> int:
 def pack_rows(target: Packed, first: int, data: Bytes, kind: str, order: NDArray[np.intp] | None = None) -> None:
     """Put the blocks of a GGUF tensor into rows `first` and following.
 
-    first: a multiple of 16. data: [bytes], as in the file. order: which of its rows comes where; None for as they are.
+    first: a multiple of 16. data: [bytes], uint8, as in the file. order: [rows], int64, which of its rows comes where;
+    None for as they are.
     """
     width, bits = _WIDTHS[kind]
     blocks = target.inputs // COLUMNS
@@ -90,7 +91,9 @@ def pack_rows(target: Packed, first: int, data: Bytes, kind: str, order: NDArray
 
 
 def unpacked(matrix: Packed) -> NDArray[np.float32]:
-    """The values: [outputs, inputs]. The inverse of packing, for tests and for computing on dequantised weights."""
+    """The values: [outputs, inputs], float32. The inverse of packing, for tests and for computing on dequantised
+    weights.
+    """
     data, bits = matrix.data, matrix.bits
     lines = data[..., : 64 * bits].reshape(*data.shape[:2], bits, ROWS, 4)
     scales = data[..., 64 * bits : 64 * bits + 32].copy().view(np.float16).astype(np.float32)
@@ -105,15 +108,16 @@ def unpacked(matrix: Packed) -> NDArray[np.float32]:
 
 
 def _of_rows(numbers: NDArray[np.float32]) -> NDArray[np.float32]:
-    """[panels, blocks, rows] as [rows, blocks, 1]."""
+    """numbers: [panels, blocks, rows], float32. Returns them as [rows, blocks, 1]."""
     return numbers.transpose(0, 2, 1).reshape(-1, numbers.shape[1], 1)
 
 
 def _by_columns(values: Bytes) -> Bytes:
-    """[panels, blocks, rows, columns] in groups of 4 columns, 16 rows each: [panels, blocks, bytes]."""
+    """values: [panels, blocks, rows, columns], uint8. Returns [panels, blocks, bytes]: 4 columns of 16 rows, and so on."""
     groups = values.reshape(*values.shape[:3], -1, 4).swapaxes(2, 3)
     return groups.reshape(*values.shape[:2], -1)
 
 
 def _times_minus_8(scales: Bytes) -> Bytes:
+    """scales: [..., 2], uint8, the bytes of float16 numbers, as which they return, too."""
     return (np.ascontiguousarray(scales).view(np.float16) * np.float16(-8)).view(np.uint8)

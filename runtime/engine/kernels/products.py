@@ -34,7 +34,8 @@ NOTE_BYTES = 16
 
 
 def add_quantize(module: ir.Module) -> Kernel:
-    """quantize(x, bytes, notes, columns): one token. x: [columns] f32; bytes: [columns] i8; notes: [columns / 32].
+    """quantize(x, bytes, notes, columns): one token. x: [columns] float32; bytes: [columns] int8; notes: [columns /
+    32].
 
     Numbers that are not finite stay so in the product, by the block's step.
     """
@@ -70,8 +71,8 @@ def add_quantize(module: ir.Module) -> Kernel:
 def add_multiply(module: ir.Module, dot: Dot, bits: int) -> Kernel:
     """multiply(weights, first, last, blocks, bytes, notes, tokens, out, width, adds): panels `first` to `last` - 1.
 
-    bytes: [tokens, blocks * 32] i8; notes: [tokens, blocks]; out: [tokens, width] f32, of which the panels' columns are
-    written, or added to where `adds` is 1.
+    bytes: [tokens, blocks * 32] int8; notes: [tokens, blocks]; out: [tokens, width] float32, of which the panels'
+    columns are written, or added to where `adds` is 1.
     """
     tiles = [_add_tile(module, dot, bits, tokens) for tokens in range(1, MOST_TOKENS + 1)]
     kernel = Kernel(

@@ -11,7 +11,7 @@ from runtime.engine.model_config import ModelConfig
 
 
 def inverse_frequencies(config: ModelConfig) -> NDArray[np.float64]:
-    """Radians per position of each channel pair: [head_dim / 2].
+    """Radians per position of each channel pair: [head_dim / 2], float64.
 
     Su et al. 2021 (RoFormer), eq. 15; scaling as described at `RopeScaling`.
     """
