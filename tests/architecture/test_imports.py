@@ -98,7 +98,7 @@ ONLY_IN = {
     "pymongo": ("runtime.storage.mongodb.collection",),
     "redis": ("runtime.storage.redis.connections",),
     "torch": ("runtime.engine",),
-    "numba": ("runtime.engine",),
+    "llvmlite": ("runtime.engine",),
     "safetensors": ("runtime.engine",),
     "tokenizers": ("runtime.engine",),
     "transformers": (),

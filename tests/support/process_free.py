@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-MODEL_CODE = ("torch", "transformers", "numba", "safetensors", "tokenizers")
+MODEL_CODE = ("torch", "transformers", "llvmlite", "safetensors", "tokenizers")
 UNSEEN = ("uvloop",)
 """What starts processes and opens connections where no audit hook sees it."""
 PROCESSES = ("subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.spawn", "os.exec", "os.system")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[3]
-MODELS = {"torch", "numpy", "numba", "safetensors", "tokenizers", "transformers", "llguidance", "jinja2"}
+MODELS = {"torch", "numpy", "llvmlite", "safetensors", "tokenizers", "transformers", "llguidance", "jinja2"}
 CLIENTS = {"aiohttp", "httpx", "openai", "requests"}
 OF_SOME = {"asyncpg", "duckdb", "obstore", "pymongo", "redis"}
 """What only distributions have whose run config wants it."""
