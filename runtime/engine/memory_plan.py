@@ -119,6 +119,15 @@ def plan_memory(
     )
 
 
+def kept_pages(plan: MemoryPlan, tokens: int | None) -> int | None:
+    """How many free pages keep their content for later sequences; None for all. tokens: the setting; None takes two
+    full contexts on the CPU, where the pool takes memory only as it is used, and all on a GPU, which has given it.
+    """
+    if tokens is None:
+        return None if plan.device != "cpu" else 2 * -(-plan.context_tokens // plan.page_size)
+    return tokens // plan.page_size
+
+
 def _gpu(config: ModelConfig, hardware: Hardware, device: str, dtype: str) -> int | None:
     """The number of the GPU to use; None for the CPU."""
     kind, _, number = device.partition(":")

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from runtime import errors
 from runtime.engine.hardware import probe_hardware
-from runtime.engine.memory_plan import Gpu, Hardware, MemoryPlan, plan_memory
+from runtime.engine.memory_plan import Gpu, Hardware, MemoryPlan, kept_pages, plan_memory
 from runtime.engine.model_config import ModelConfig
+from runtime.engine.options import EngineOptions
 from tests.support.tiny_llama import tiny_config
 
 GIB = 2**30
@@ -107,3 +109,20 @@ def test_unknown_words_are_refused(options: dict[str, Any], error: type[errors.S
 
 def test_this_machine_can_be_measured() -> None:
     assert probe_hardware().available_bytes > 0
+
+
+def test_what_stays_in_the_cache_is_bounded_where_other_programs_need_the_memory() -> None:
+    on_gpu = plan(Hardware(available_bytes=64 * GIB, gpus=(H100,)))
+    on_cpu = plan(Hardware(available_bytes=64 * GIB), max_context_tokens=1000)
+    assert (kept_pages(on_gpu, None), kept_pages(on_cpu, None)) == (None, 2 * 32)
+    assert [kept_pages(on_cpu, tokens) for tokens in (0, 31, 64)] == [0, 0, 2]
+
+
+def test_steps_that_others_wait_for_are_smaller_where_steps_are_slow() -> None:
+    options = EngineOptions(model=Path("m"))
+    assert (options.chunk_tokens("cpu"), options.chunk_tokens("cuda:0")) == (128, 512)
+    assert EngineOptions(model=Path("m"), prefill_chunk_tokens=7).chunk_tokens("cpu") == 7
+    for field, value in (("prefill_chunk_tokens", 0), ("prefix_cache_tokens", -1)):
+        with pytest.raises(errors.RequestError, match=f"`{field}` is {value}") as refused:
+            EngineOptions(model=Path("m"), **{field: value})
+        assert refused.value.param == field
