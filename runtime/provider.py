@@ -236,8 +236,8 @@ class ProviderContext:
         return found
 
 
-def healthy(message: str | None = None) -> ProviderHealth:
-    return ProviderHealth(status="OK", state="ready", message=message)
+def healthy(message: str | None = None, *, metrics: dict[str, dict[str, float]] | None = None) -> ProviderHealth:
+    return ProviderHealth(status="OK", state="ready", message=message, metrics=metrics)
 
 
 def unhealthy(message: str, *, state: Literal["starting", "needs-key", "degraded"] = "degraded") -> ProviderHealth:

@@ -229,7 +229,7 @@ class RunningProvider:
             self._clear_trouble("health")
         if health.state == "ready" and (trouble := self.trouble):
             return unhealthy(trouble)
-        return healthy(self._note) if health.state == "ready" and self._note else health
+        return health.model_copy(update={"message": self._note}) if health.state == "ready" and self._note else health
 
     async def _checked(self) -> ProviderHealth:
         adapter = self.adapter
