@@ -173,7 +173,7 @@ async def test_an_end_token_that_the_weights_lack_is_not_waited_for(
     """Added to a tokenizer without new weights; the engine refuses ids that it does not know."""
     tokenizer = load_tokenizer(hugging_face(tmp_path, monkeypatch)("normal", ["<|im_end|>", "</s>"], None))
     asked: list[SamplingParams] = []
-    engine: Any = SimpleNamespace(generate=lambda prompt, params: asked.append(params))
+    engine: Any = SimpleNamespace(generate=lambda prompt, params, **_: asked.append(params))
     TextModel(engine, tokenizer, vocab_size=257).generate_text([1], SamplingParams())
     assert asked[0].stop_token_ids == {256}
 

@@ -29,12 +29,13 @@ from runtime.engine.waiting_room import early_room
 from runtime.errors import RequestError
 from runtime.provider import ListedModel, ProviderContext, healthy
 from runtime.providers.inference._embedded import Loading
-from runtime.providers.inference.meta_reference.answers import ChatShape, CompletionShape, Shape, Usage
+from runtime.providers.inference.meta_reference.answers import ChatShape, CompletionShape, Shape
 from runtime.providers.inference.meta_reference.chats import chat_prompt, prepare_chat
 from runtime.providers.inference.meta_reference.completions import best, count_answers, prepare_completions
 from runtime.providers.inference.meta_reference.config import MetaReferenceConfig
 from runtime.providers.inference.meta_reference.defaults import sampling_defaults
-from runtime.providers.inference.meta_reference.requests import stop_strings
+from runtime.providers.inference.meta_reference.requests import place_in_line, stop_strings
+from runtime.providers.inference.meta_reference.usage import Usage
 from runtime.providers.inference.meta_reference.weights import find_weights
 from runtime.sse import EventStream, Frames, Reply
 
@@ -66,6 +67,8 @@ class MetaReferenceInference:
                 max_batch_size=config.max_batch_size,
                 max_context_tokens=config.max_seq_len,
                 kv_cache_bytes=config.kv_cache_bytes,
+                prefill_chunk_tokens=config.prefill_chunk_tokens,
+                prefix_cache_tokens=config.prefix_cache_tokens,
                 max_waiting=config.max_waiting,
                 threads=config.threads,
                 name=self._name,
@@ -111,7 +114,10 @@ class MetaReferenceInference:
 
     async def check_health(self) -> ProviderHealth:
         stats = self._engine.stats()
-        return healthy(f"{self._name} on {self._engine.plan.device}: {stats.running} running, {stats.waiting} waiting")
+        return healthy(
+            f"{self._name} on {self._engine.plan.device}: {stats.running} running, {stats.waiting} waiting",
+            metrics={self._name: self._engine.figures()},
+        )
 
     async def chat_completion(self, request: ChatCompletionRequest) -> Reply | EventStream:
         model = await self._model(request, answers=request.n or 1)
@@ -178,13 +184,15 @@ class MetaReferenceInference:
         """
         lengths = [len(prompt) for prompt in prompts]
         self._engine.check_size(lengths, each)
-        usage = Usage(prompt_tokens=sum(lengths))
+        usage = Usage(prompt_tokens=sum(lengths), each=each)
         stop = stop_strings(request.stop)
+        line = place_in_line(request)
         streams: list[TextStream] = []
         try:
             for prompt in prompts:
                 for copy in range(each):
-                    streams.append(model.generate_text(prompt, _seeded_copy(params, copy), stop, shown=shown))
+                    seeded = _seeded_copy(params, copy)
+                    streams.append(model.generate_text(prompt, seeded, stop, shown=shown, **line))
         except BaseException:
             await _close_all(streams)
             raise
@@ -218,6 +226,8 @@ async def _frames(
                 opened.add(index)
                 if (opening := shape.opening(index, output)) is not None:
                     events.insert(0, opening)
+            if len(usage.ended) == len(streams) and not wants_usage and (timings := usage.timings()) is not None:
+                events[-1]["timings"] = timings
             if events:
                 yield Frames.of(*events)
     if wants_usage:

@@ -34,6 +34,19 @@ class MetaReferenceConfig(BaseModel):
     kv_cache_bytes: int | None = Field(
         None, ge=1, description="Memory for the KV cache, in bytes; by default a share of what is free."
     )
+    prefill_chunk_tokens: int | None = Field(
+        None,
+        ge=1,
+        description="Tokens of prompts that are read in a step which also writes answers: with fewer, answers that are"
+        " being streamed pause for less while a long prompt is read, and the prompt takes longer. By default 128 on a"
+        " CPU and 512 on a GPU.",
+    )
+    prefix_cache_tokens: int | None = Field(
+        None,
+        ge=0,
+        description="Tokens of ended requests that stay in the KV cache, so that a prompt which begins like them is"
+        " read faster; 0 for none. By default two full contexts on a CPU, and the whole cache on a GPU.",
+    )
     threads: int | None = Field(None, ge=1, description="CPU threads; by default one per core.")
     load_timeout_s: float = Field(
         300.0, gt=0, description="How long a request waits for a model that is being loaded, in seconds."
