@@ -21,6 +21,12 @@ def probe_hardware() -> Hardware:
     return Hardware(available_bytes=_available_bytes(), has_bf16=_has_bf16(), gpus=_gpus())
 
 
+def give_back_gpu_memory() -> None:
+    """Return what torch keeps of freed tensors, so that `probe_hardware` sees it as free."""
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
 def _gpus() -> tuple[Gpu, ...]:
     if not torch.cuda.is_available():
         return ()

@@ -20,7 +20,7 @@ _EXTRA_FIELDS = {"top_k": int, "min_p": float, "repetition_penalty": float, "ign
 _LINE_FIELDS = frozenset({"priority", "cache_salt"})
 _MAX_PRIORITY = 1000
 _MAX_STOPS, _MAX_STOP_CHARACTERS = 64, 4096
-_READ_ELSEWHERE = FORMAT_FIELDS | _LINE_FIELDS | {"chat_template_kwargs", "response_format"}
+_READ_ELSEWHERE = FORMAT_FIELDS | _LINE_FIELDS | {"chat_template_kwargs", "keep_alive", "response_format"}
 
 
 def chat_params(request: ChatCompletionRequest, defaults: SamplingDefaults) -> SamplingParams:
