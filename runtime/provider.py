@@ -171,9 +171,10 @@ class ProviderContext:
 
     http: its own client, closed with it. storage: `kv(store)`. state_dir: a folder of its own; the provider makes it
     before it writes there. models_dir: where models are that the user downloaded or imported, None where there is no
-    such folder. tasks: background work. stack: what it may see of the stack. find_api, find_optional_api, find_jobs,
-    find_loop: called by `api`, `optional_api`, `jobs` and `check_upstream`. registered: what the run config lists of
-    the kind that its API keeps itself, but for what belongs to a provider that is off. configured_key: the `api_key`
+    such folder. list_changed: to be called when `list_models` has something new to say. tasks: background work. stack:
+    what it may see of the stack. find_api, find_optional_api, find_jobs, find_loop: called by `api`, `optional_api`,
+    `jobs` and `check_upstream`. registered: what the run config lists of the kind that its API keeps itself, but for
+    what belongs to a provider that is off. configured_key: the `api_key`
     of its config, for `keys`.
     """
 
@@ -188,6 +189,7 @@ class ProviderContext:
     find_optional_api: Callable[[type], Any]
     find_jobs: Callable[[], Jobs]
     find_loop: Callable[[Mapping[str, str]], bool]
+    list_changed: Callable[[], None] = lambda: None
     models_dir: Path | None = None
     registered: Sequence[BaseModel] = ()
     configured_key: str | None = field(default=None, repr=False)
@@ -236,8 +238,8 @@ class ProviderContext:
         return found
 
 
-def healthy(message: str | None = None) -> ProviderHealth:
-    return ProviderHealth(status="OK", state="ready", message=message)
+def healthy(message: str | None = None, *, metrics: dict[str, dict[str, float]] | None = None) -> ProviderHealth:
+    return ProviderHealth(status="OK", state="ready", message=message, metrics=metrics)
 
 
 def unhealthy(message: str, *, state: Literal["starting", "needs-key", "degraded"] = "degraded") -> ProviderHealth:

@@ -18,6 +18,11 @@ class ProviderHealth(Response):
     state: Literal["ready", "starting", "needs-key", "degraded"] = Field(description="The same, more precisely.")
     message: str | None = Field(None, description="Why, and what to do about it; null where there is nothing to say.")
     since: str | None = Field(None, description="Since when it does not work, such as `2026-11-26T07:03:11Z`.")
+    metrics: dict[str, dict[str, float]] | None = Field(
+        None,
+        description="Of a provider that computes answers itself, by model: queue, KV cache, prefix hits, latencies and"
+        " rates, with units in their names; null for others.",
+    )
 
 
 class ProviderInfo(Response):

@@ -13,6 +13,7 @@ import asyncio
 import itertools
 import os
 import secrets
+import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from dataclasses import replace
 from queue import SimpleQueue
@@ -33,13 +34,12 @@ from runtime.engine.messages import (
     Stop,
     TokenOutput,
 )
+from runtime.engine.metrics import Metrics
 from runtime.engine.model_config import ModelConfig
 from runtime.engine.options import PROMPT_TOKENS_EACH, EngineOptions
+from runtime.engine.request_checks import check_ids, check_length
 from runtime.engine.sampling_params import SamplingParams
 from runtime.engine.waiting_room import WaitingRoom
-
-# A bound on the work per token; OpenAI allows 20.
-MAX_LOGPROBS = 100
 
 
 class TokenStream:
@@ -63,6 +63,14 @@ class TokenStream:
         await self._tokens.aclose()
 
 
+class _Reader:
+    """What one sequence has for whoever reads it. at_s: of its last token, or of the call, of `time.monotonic`."""
+
+    def __init__(self, at_s: float) -> None:
+        self.at_s = at_s
+        self.items: asyncio.Queue[TokenOutput | errors.StackError] = asyncio.Queue()
+
+
 class Engine:
     """One model on one device, serving many sequences at once."""
 
@@ -75,10 +83,11 @@ class Engine:
         self._ready: asyncio.Future[Ready] | None = None
         self._closed: asyncio.Future[None] | None = None
         self._failure: errors.StackError | None = None
-        self._streams: dict[int, asyncio.Queue[TokenOutput | errors.StackError]] = {}
+        self._streams: dict[int, _Reader] = {}
         self._ids = itertools.count(1)
         self._model: Ready | None = None
         self._stats = EngineStats()
+        self._metrics = Metrics()
         self._room: WaitingRoom | None = None
 
     async def start(self) -> None:
@@ -126,6 +135,10 @@ class Engine:
         """Counts as of the last step."""
         return self._stats
 
+    def figures(self) -> dict[str, float]:
+        """Queue, KV use, prefix hits, latencies and rates by name; see `metrics.Metrics`."""
+        return self._metrics.figures(self._stats)
+
     def check_size(self, prompt_lengths: Sequence[int], each: int = 1) -> None:
         """Check a request of several prompts before any is started.
 
@@ -133,53 +146,61 @@ class Engine:
         leaves no room in the context, TooLarge for more than fits even into an idle engine.
         """
         for length in prompt_lengths:
-            self._check_length(length)
+            check_length(length, self.plan.context_tokens)
         assert self._room is not None
         self._room.check_size(len(prompt_lengths) * each, sum(prompt_lengths) * each)
 
-    def generate(self, prompt: Sequence[int], params: SamplingParams) -> TokenStream:
+    def generate(
+        self, prompt: Sequence[int], params: SamplingParams, *, priority: int = 0, cache_salt: str = ""
+    ) -> TokenStream:
         """The completion of a prompt, token by token; the last one has a finish reason.
 
+        priority: lower numbers are computed first, and may take the places of higher ones. cache_salt: sequences with
+        different ones share no computed prefixes, so that nobody can tell by its speed what others have asked.
         The sequence takes its place in the waiting room at once; work begins with the first item. Closing or cancelling
         the iterator gives the place back and ends the sequence at the next step.
         Raises at once: RequestError for an empty prompt, ids outside the vocabulary, or a prompt that leaves no room in
         the context (code `context_length_exceeded`); RateLimited where too many wait; Unavailable where the engine is
         not running. While iterating: Unavailable when the engine stops, StackError when a step fails.
         """
-        self._check(prompt, params)
+        check_length(len(prompt), self.plan.context_tokens)
+        check_ids(prompt, params, self.config.vocab_size)
         assert self._room is not None
         self._room.enter(1, len(prompt))
-        sequence_id, kept = next(self._ids), tuple(prompt)
-        self._streams[sequence_id] = asyncio.Queue()
-        return TokenStream(self._tokens(sequence_id, kept, params), lambda: self._leave(sequence_id, len(kept)))
+        add = Add(
+            sequence_id=next(self._ids),
+            prompt=tuple(prompt),
+            params=params if params.seed is not None else replace(params, seed=secrets.randbits(63)),
+            priority=priority,
+            cache_salt=cache_salt,
+            at_s=time.monotonic(),
+        )
+        self._streams[add.sequence_id] = _Reader(add.at_s)
+        return TokenStream(self._tokens(add), lambda: self._leave(add))
 
-    def _leave(self, sequence_id: int, prompt_tokens: int) -> None:
+    def _leave(self, add: Add) -> None:
         """Give a sequence's place back, once."""
-        if self._streams.pop(sequence_id, None) is not None and self._room is not None:
-            self._room.leave(1, prompt_tokens)
+        if self._streams.pop(add.sequence_id, None) is not None and self._room is not None:
+            self._room.leave(1, len(add.prompt))
 
-    async def _tokens(
-        self, sequence_id: int, prompt: tuple[int, ...], params: SamplingParams
-    ) -> AsyncGenerator[TokenOutput, None]:
+    async def _tokens(self, add: Add) -> AsyncGenerator[TokenOutput, None]:
         is_over = True
         try:
             self._started()  # it may have stopped since the call
-            if params.seed is None:
-                params = replace(params, seed=secrets.randbits(63))
-            stream = self._streams[sequence_id]
-            self._commands.put(Add(sequence_id=sequence_id, prompt=prompt, params=params))
+            items = self._streams[add.sequence_id].items
+            self._commands.put(add)
             is_over = False
             while not is_over:
-                output = await stream.get()
+                output = await items.get()
                 is_over = isinstance(output, errors.StackError) or output.finish_reason is not None
                 if isinstance(output, errors.StackError):
                     # Many streams raise the same error object, and each raise would lengthen its traceback.
                     raise output.with_traceback(None)
                 yield output
         finally:
-            self._leave(sequence_id, len(prompt))
+            self._leave(add)
             if not is_over:
-                self._commands.put(Abort(sequence_id=sequence_id))
+                self._commands.put(Abort(sequence_id=add.sequence_id))
 
     def _room_for(self, plan: MemoryPlan) -> WaitingRoom:
         """Room for what runs on the device, and for `max_waiting` sequences that wait."""
@@ -200,40 +221,6 @@ class Engine:
                 f"The model `{self.options.model_name}` is not loaded.", hint="start the engine first"
             )
         return self._model
-
-    def _check_length(self, prompt_tokens: int) -> None:
-        context_tokens = self._started().plan.context_tokens
-        if not prompt_tokens:
-            raise errors.RequestError("The prompt has no tokens.", param="prompt", code="empty_prompt")
-        if prompt_tokens >= context_tokens:
-            raise errors.RequestError(
-                f"The prompt has {prompt_tokens} tokens; with a completion it exceeds the context of {context_tokens}.",
-                hint="shorten the prompt",
-                param="prompt",
-                code="context_length_exceeded",
-            )
-
-    def _check(self, prompt: Sequence[int], params: SamplingParams) -> None:
-        self._check_length(len(prompt))
-        vocab_size = self._started().config.vocab_size
-        for name, ids in (
-            ("prompt", prompt),
-            ("logit_bias", params.logit_bias),
-            ("stop_token_ids", params.stop_token_ids),
-        ):
-            if ids and not (min(ids) >= 0 and max(ids) < vocab_size):
-                outside = max(ids) if max(ids) >= vocab_size else min(ids)
-                raise errors.RequestError(
-                    f"`{name}` has the token id {outside}, outside the model's vocabulary of {vocab_size}.",
-                    param=name,
-                    code="invalid_value",
-                )
-        if params.logprobs is not None and params.logprobs > MAX_LOGPROBS:
-            raise errors.RequestError(
-                f"`logprobs` is {params.logprobs}; at most {MAX_LOGPROBS} are given.",
-                param="logprobs",
-                code="invalid_value",
-            )
 
     def _run(self) -> None:
         """The thread. torch is imported here, since that takes seconds and would block the event loop."""
@@ -265,14 +252,18 @@ class Engine:
         """Called on the event loop, once a step."""
         self._stats = report.stats
         if isinstance(report, StepBatch):
-            items: list[tuple[int, TokenOutput | errors.StackError]] = [
-                *report.outputs.items(),
-                *report.failures.items(),
-            ]
-            for sequence_id, item in items:
+            now = time.monotonic()
+            self._metrics.loop_lag.add(max(0.0, now - report.stats.at_s))
+            self._metrics.generated.add(len(report.outputs))
+            for sequence_id, output in report.outputs.items():
                 # Output of a stream that was just closed may still arrive.
-                if (stream := self._streams.get(sequence_id)) is not None:
-                    stream.put_nowait(item)
+                if (reader := self._streams.get(sequence_id)) is not None:
+                    (self._metrics.between_tokens if output.index else self._metrics.first_token).add(now - reader.at_s)
+                    reader.at_s = now
+                    reader.items.put_nowait(output)
+            for sequence_id, failure in report.failures.items():
+                if (reader := self._streams.get(sequence_id)) is not None:
+                    reader.items.put_nowait(failure)
             return
         assert self._ready is not None and self._closed is not None
         if isinstance(report, Ready):
@@ -282,6 +273,6 @@ class Engine:
         self._failure = report.error
         if not self._ready.done():
             self._ready.set_exception(report.error)
-        for stream in self._streams.values():
-            stream.put_nowait(report.error)
+        for reader in self._streams.values():
+            reader.items.put_nowait(report.error)
         self._closed.set_result(None)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import sys
 from pathlib import Path
 
 from runtime.engine.memory_plan import Gpu, Hardware
@@ -40,6 +41,13 @@ def usable_cpus() -> int:
     """Those that this process may run on."""
     allowed = getattr(os, "sched_getaffinity", None)  # not on every system
     return len(allowed(0)) if allowed is not None else os.cpu_count() or 1
+
+
+def give_back_gpu_memory() -> None:
+    """Return what torch keeps of freed tensors, so that `probe_hardware` sees it as free."""
+    torch = sys.modules.get("torch")  # without it nothing was kept
+    if torch is not None and torch.cuda.is_available():
+        torch.cuda.empty_cache()
 
 
 def _gpus() -> tuple[Gpu, ...]:

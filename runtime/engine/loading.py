@@ -10,12 +10,13 @@ import importlib.util
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import Any
 
 from runtime.engine.checkpoint import Checkpoint, open_checkpoint
 from runtime.engine.checkpoint_gguf import GGUFCheckpoint
 from runtime.engine.hardware import may_have_gpu, probe_hardware, usable_cpus
-from runtime.engine.memory_plan import plan_memory
+from runtime.engine.memory_plan import MemoryPlan, plan_memory
 from runtime.engine.options import EngineOptions
 from runtime.engine.packed_weights import pack_weights, weights_bytes, why_not_packed
 from runtime.engine.runner import Runner
@@ -23,16 +24,50 @@ from runtime.engine.runner import Runner
 log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True)
+class Planned:
+    """A checkpoint that has been opened, and how it will be computed. is_packed: by kernels, not by torch."""
+
+    checkpoint: Checkpoint
+    plan: MemoryPlan
+    is_packed: bool
+
+
+def plan_model(options: EngineOptions, *, promised_bytes: int = 0, least_context_tokens: int = 1) -> Planned:
+    """Nothing is allocated yet.
+
+    promised_bytes: main memory that others may still take. Raises CheckpointInvalid where the files' headers show that
+    they cannot be used, and what `plan_memory` raises.
+    """
+    checkpoint = open_checkpoint(options.model)
+    packed_bytes = None
+    if isinstance(checkpoint, GGUFCheckpoint) and _stays_packed(checkpoint, options):
+        packed_bytes = weights_bytes(checkpoint)
+    hardware = probe_hardware(with_torch=packed_bytes is None)
+    plan = plan_memory(
+        checkpoint.config,
+        replace(hardware, available_bytes=max(0, hardware.available_bytes - promised_bytes)),
+        device=options.device,
+        dtype=options.dtype,
+        max_batch_size=options.max_batch_size,
+        max_step_tokens=options.max_step_tokens,
+        max_context_tokens=options.max_context_tokens,
+        kv_cache_bytes=options.kv_cache_bytes,
+        least_context_tokens=least_context_tokens,
+        packed_bytes=packed_bytes,
+    )
+    return Planned(checkpoint, plan, packed_bytes is not None)
+
+
 @contextmanager
 def loaded_runner(options: EngineOptions, go_on: Callable[[], None]) -> Iterator[Runner]:
     """The runner of a model, as long as the block lasts. go_on: called between weights; what it raises ends loading.
 
-    Raises CheckpointInvalid before anything is allocated where the file's table shows that it cannot be used, and
-    Unavailable and RequestError as `plan_memory` does.
+    Raises what `plan_model` does, and CheckpointInvalid for a tensor that cannot be read.
     """
-    checkpoint = open_checkpoint(options.model)
-    if isinstance(checkpoint, GGUFCheckpoint) and _stays_packed(checkpoint, options):
-        runner = _packed(checkpoint, options, go_on)
+    planned = plan_model(options)
+    if planned.is_packed:
+        runner = _packed(planned, options, go_on)
         try:
             yield runner
         finally:
@@ -44,7 +79,7 @@ def loaded_runner(options: EngineOptions, go_on: Callable[[], None]) -> Iterator
         torch.set_num_threads(options.threads)
     # Inference mode belongs to the thread, and tensors made in it cannot be used outside: so it is on throughout.
     with torch.inference_mode():
-        yield _on_torch(checkpoint, options, go_on)
+        yield _on_torch(planned, go_on)
 
 
 def _stays_packed(checkpoint: GGUFCheckpoint, options: EngineOptions) -> bool:
@@ -64,16 +99,12 @@ def _stays_packed(checkpoint: GGUFCheckpoint, options: EngineOptions) -> bool:
     return True
 
 
-def _packed(checkpoint: GGUFCheckpoint, options: EngineOptions, go_on: Callable[[], None]) -> Runner:
+def _packed(planned: Planned, options: EngineOptions, go_on: Callable[[], None]) -> Runner:
     from runtime.engine.packed_model import PackedModel
     from runtime.engine.packed_runner import PackedRunner
 
-    plan = plan_memory(
-        checkpoint.config,
-        probe_hardware(with_torch=False),
-        packed_bytes=weights_bytes(checkpoint),
-        **_limits(options),
-    )
+    checkpoint, plan = planned.checkpoint, planned.plan
+    assert isinstance(checkpoint, GGUFCheckpoint)
     model = PackedModel(
         checkpoint.config,
         pack_weights(checkpoint, go_on),
@@ -86,13 +117,11 @@ def _packed(checkpoint: GGUFCheckpoint, options: EngineOptions, go_on: Callable[
     return PackedRunner(checkpoint.config, plan, model)
 
 
-def _on_torch(checkpoint: Checkpoint, options: EngineOptions, go_on: Callable[[], None]) -> Runner:
+def _on_torch(planned: Planned, go_on: Callable[[], None]) -> Runner:
     from runtime.engine.torch_runner import TorchRunner
 
-    plan = plan_memory(
-        checkpoint.config, probe_hardware(), device=options.device, dtype=options.dtype, **_limits(options)
-    )
-    runner = TorchRunner(checkpoint.config, plan)
+    checkpoint = planned.checkpoint
+    runner = TorchRunner(checkpoint.config, planned.plan)
 
     def weights() -> Iterator[tuple[str, Any]]:
         """As they are: [outputs, inputs] or [hidden_size], in the dtype of the file."""
@@ -102,12 +131,3 @@ def _on_torch(checkpoint: Checkpoint, options: EngineOptions, go_on: Callable[[]
 
     runner.model.load(weights(), checkpoint.path)
     return runner
-
-
-def _limits(options: EngineOptions) -> dict[str, Any]:
-    return {
-        "max_batch_size": options.max_batch_size,
-        "max_step_tokens": options.max_step_tokens,
-        "max_context_tokens": options.max_context_tokens,
-        "kv_cache_bytes": options.kv_cache_bytes,
-    }

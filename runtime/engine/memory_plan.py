@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from runtime import errors
@@ -45,12 +45,25 @@ class Hardware:
     gpus: tuple[Gpu, ...] = ()
 
 
+class DoesNotFit(errors.Unavailable):
+    """A model for which there is not enough memory; nothing of it has been taken.
+
+    missing_bytes: what others would have to free on its device for it to run, with the shortest context.
+    """
+
+    code = "model_does_not_fit"
+
+    def __init__(self, message: str, *, missing_bytes: int, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.missing_bytes = missing_bytes
+
+
 @dataclass(frozen=True, kw_only=True)
 class MemoryPlan:
     """Where and how a model runs.
 
-    device: torch's name for it. pages: of the KV pool, the unused page 0 included. context_tokens: the longest
-    sequence, prompt and completion together.
+    device: torch's name for it. pages: of the KV pool, the unused page 0 included; kv_bytes: what they take once all
+    were written. context_tokens: the longest sequence, prompt and completion together.
     """
 
     device: str
@@ -59,6 +72,7 @@ class MemoryPlan:
     page_size: int
     pages: int
     context_tokens: int
+    kv_bytes: int = 0
 
 
 def plan_memory(
@@ -71,6 +85,7 @@ def plan_memory(
     max_step_tokens: int,
     max_context_tokens: int | None = None,
     kv_cache_bytes: int | None = None,
+    least_context_tokens: int = 1,
     packed_bytes: int | None = None,
 ) -> MemoryPlan:
     """The plan for one model on one machine.
@@ -78,50 +93,124 @@ def plan_memory(
     device: `auto`, `cpu`, `cuda` or `cuda:N`; `auto` takes the GPU with the most free memory that holds the weights.
     dtype: `auto`, `float32` or `bfloat16`; `auto` is bfloat16 on a GPU or a CPU with units for it. kv_cache_bytes: None
     takes what a full batch of full contexts could use, within the memory that is free. A pool too small for one full
-    context shortens `context_tokens`. packed_bytes: what quantised weights take that stay so, on a CPU; they leave
-    nothing to `device` and `dtype`.
+    context shortens `context_tokens`, but not below `least_context_tokens`. packed_bytes: what quantised weights take
+    that stay so, on a CPU; they leave nothing to `device` and `dtype`.
 
-    Raises Unavailable for a device that is not there or a model that does not fit; RequestError for a device or dtype
-    that does not exist.
+    Raises DoesNotFit, with what would fit; Unavailable for a device that is not there or a KV cache without room for a
+    page; RequestError for a device or dtype that does not exist.
     """
-    if dtype != "auto" and dtype not in DTYPES:
+    if packed_bytes is None and dtype != "auto" and dtype not in DTYPES:
         raise errors.RequestError(f"`{dtype}` is not a dtype.", hint="use auto, float32 or bfloat16", param="dtype")
     number = _gpu(config, hardware, device, dtype) if packed_bytes is None else None
     on_gpu = number is not None
-    working: DType = DTYPES[dtype] if dtype != "auto" else "bfloat16" if on_gpu or hardware.has_bf16 else "float32"
-    weights_bytes = config.parameters * _BYTES[working]
+    working: DType = "bfloat16" if on_gpu or hardware.has_bf16 else "float32"
     if packed_bytes is not None:
-        working, weights_bytes = "quantized", packed_bytes
+        working = "quantized"
+    elif dtype != "auto":
+        working = DTYPES[dtype]
     place = f"cuda:{number}" if on_gpu else "cpu"
     free_bytes = int(hardware.gpus[number].free_bytes * _GPU_SHARE) if number is not None else hardware.available_bytes
-    left = free_bytes - weights_bytes - _activation_bytes(config, max_batch_size, max_step_tokens, _BYTES[working])
-    if left <= 0:
-        raise errors.Unavailable(
-            f"The weights take {_size(weights_bytes)} as {working}, but {place} has {_size(free_bytes)} free.",
-            hint="take a smaller model, or `bfloat16`" if working == "float32" else "take a smaller model",
-        )
     page_size = _PAGE_TOKENS_GPU if on_gpu else _PAGE_TOKENS_CPU
     context_tokens = min(config.context_length, max_context_tokens or config.context_length)
+    least_tokens = min(least_context_tokens, context_tokens)
+    needs = _Needs(
+        config,
+        working,
+        max_batch_size,
+        max_step_tokens,
+        -(-least_tokens // page_size) * page_size,
+        weights=packed_bytes if packed_bytes is not None else config.parameters * _BYTES[working],
+    )
+    if needs.total > free_bytes:
+        raise needs.refusal(place, free_bytes)
     page_bytes = page_size * config.kv_elements_per_token * _BYTES[working]
-    wanted = max_batch_size * -(-context_tokens // page_size)
-    if kv_cache_bytes is not None:
-        fitting = kv_cache_bytes // page_bytes
-    else:
-        fitting = int(left if on_gpu else left * _CPU_KV_SHARE) // page_bytes
-    pages = min(wanted, fitting)
+    left = free_bytes - needs.weights - needs.step
+    room = (
+        max(left if on_gpu else int(left * _CPU_KV_SHARE), needs.context) if kv_cache_bytes is None else kv_cache_bytes
+    )
+    pages = min(max_batch_size * -(-context_tokens // page_size), room // page_bytes)
     if pages < 1:
         raise errors.Unavailable(
             f"The KV cache has no room for {page_size} tokens, which take {_size(page_bytes)}.",
-            hint="raise `kv_cache_bytes`" if kv_cache_bytes is not None else f"free memory on {place}",
+            hint="raise `kv_cache_bytes`",
+        )
+    if pages * page_bytes > left:
+        raise DoesNotFit(
+            f"The KV cache is set to {_size(pages * page_bytes)}; beside the weights, {place} has {_size(left)} free.",
+            hint=f"set `kv_cache_bytes` to {left // page_bytes * page_bytes} or less, or leave it out",
+            missing_bytes=pages * page_bytes - left,
         )
     return MemoryPlan(
         device=place,
         dtype=working,
-        weights_bytes=weights_bytes,
+        weights_bytes=needs.weights,
         page_size=page_size,
         pages=pages + 1,
         context_tokens=min(context_tokens, pages * page_size),
+        kv_bytes=(pages + 1) * page_bytes,
     )
+
+
+def kept_pages(plan: MemoryPlan, tokens: int | None) -> int | None:
+    """How many free pages keep their content for later sequences; None for all. tokens: the setting; None takes two
+    full contexts on the CPU, where the pool takes memory only as it is used, and all on a GPU, which has given it.
+    """
+    if tokens is None:
+        return None if plan.device != "cpu" else 2 * -(-plan.context_tokens // plan.page_size)
+    return tokens // plan.page_size
+
+
+@dataclass(frozen=True)
+class _Needs:
+    """The least memory, in bytes, with which a model runs. context_tokens: of one sequence, in whole pages. weights: in
+    bytes.
+    """
+
+    config: ModelConfig
+    dtype: DType
+    batch_size: int
+    step_tokens: int
+    context_tokens: int
+    weights: int
+
+    @property
+    def step(self) -> int:
+        width = 4 if self.dtype == "quantized" else _BYTES[self.dtype]  # kernels compute in float32
+        return _activation_bytes(self.config, self.batch_size, self.step_tokens, width)
+
+    @property
+    def context(self) -> int:
+        return self.context_tokens * self.config.kv_elements_per_token * _BYTES[self.dtype]
+
+    @property
+    def total(self) -> int:
+        return self.weights + self.step + self.context
+
+    def refusal(self, place: str, free_bytes: int) -> DoesNotFit:
+        """The error where they exceed what is free, with the first change that would make the model fit."""
+        return DoesNotFit(
+            f"The model needs {_size(self.total)}: {_size(self.weights)} for weights as {self.dtype},"
+            f" {_size(self.step)} for a step of {self.batch_size} sequences, {_size(self.context)} for"
+            f" {self.context_tokens} tokens of context. {place} has {_size(free_bytes)} free.",
+            hint=self._what_fits(free_bytes),
+            missing_bytes=max(0, self.weights + self.step - free_bytes),
+        )
+
+    def _what_fits(self, free_bytes: int) -> str:
+        smaller, batch_size = [], self.batch_size
+        while batch_size > 1:
+            batch_size //= 2
+            smaller.append((f"`max_batch_size: {batch_size}`", replace(self, batch_size=batch_size)))
+        if self.dtype == "float32":
+            smaller.append(("`dtype: bfloat16`", replace(self, dtype="bfloat16", weights=self.weights // 2)))
+        for words, needs in smaller:
+            if needs.total <= free_bytes:
+                return f"it fits with {words}"
+        fitting = max(0, free_bytes - self.step - self.context) // _BYTES["bfloat16"]
+        return (
+            f"free {_size(self.total - free_bytes)}, or take a model of at most {fitting / 1e9:.1f} billion parameters"
+            " as bfloat16"
+        )
 
 
 def _gpu(config: ModelConfig, hardware: Hardware, device: str, dtype: str) -> int | None:

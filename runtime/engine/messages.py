@@ -29,12 +29,24 @@ class TokenLogprob:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Prefill:
+    """How a prompt was computed. cached_tokens: those found on pages of earlier sequences. waited_s: until its first
+    step. computed_s: from there to its first token.
+    """
+
+    cached_tokens: int
+    waited_s: float
+    computed_s: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class TokenOutput:
-    """One generated token. index: its place in the completion, from 0.
+    """One generated token. index: its place in the completion, from 0. at_s: when its step ended, of `time.monotonic`.
 
     logprob: natural logarithm, of the raw distribution; None unless asked for. top_logprobs: (token id,
     log-probability), likeliest first. finish_reason: set on the last token; the end token itself is included.
-    prompt: on the first token, where asked for: the tokens of the prompt from the second on; else None.
+    prompt: on the first token, where asked for: the tokens of the prompt from the second on; else None. prefill: on the
+    first token.
     """
 
     token_id: int
@@ -43,31 +55,48 @@ class TokenOutput:
     top_logprobs: tuple[tuple[int, float], ...] = ()
     finish_reason: FinishReason | None = None
     prompt: tuple[TokenLogprob, ...] | None = None
+    at_s: float = 0.0
+    prefill: Prefill | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EngineStats:
-    """Now: sequences, and pages of `page_size` tokens. Since the start: steps, tokens and preemptions."""
+    """Now: sequences, and pages of `page_size` tokens; pages_kept: free ones whose content can still be found. Since
+    the start: steps, prompt tokens that were computed and that were found computed (`cached_tokens`), generated tokens,
+    preemptions, and steps that ran out of memory and were tried again smaller. at_s: when this was so, of
+    `time.monotonic`.
+    """
 
     running: int = 0
     waiting: int = 0
     pages_used: int = 0
+    pages_kept: int = 0
     pages_total: int = 0
     page_size: int = 0
     weights_bytes: int = 0
     steps: int = 0
     prompt_tokens: int = 0
+    cached_tokens: int = 0
     generated_tokens: int = 0
     preemptions: int = 0
+    out_of_memory: int = 0
+    at_s: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Add:
-    """Start a sequence. params: with a seed. `Engine` has checked everything."""
+    """Start a sequence. params: with a seed. `Engine` has checked everything.
+
+    priority: lower is earlier. cache_salt: sequences with different ones share no pages. at_s: when it was asked for,
+    of `time.monotonic`.
+    """
 
     sequence_id: int
     prompt: tuple[int, ...]
     params: SamplingParams
+    priority: int = 0
+    cache_salt: str = ""
+    at_s: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -1,18 +1,26 @@
-"""What the next step computes: continuous batching under one token budget. Knows counts and pages; no tensors.
+"""What the next step computes: continuous batching under one token budget. Knows counts, pages and keys; no tensors.
 
-A step is filled in this order: one token for every sequence that is decoding, oldest first; then chunks of prompts,
-oldest first; then waiting sequences while there is room. A sequence gets the pages for all its tokens when it starts.
-If a decoding sequence later finds no free page, the youngest running one gives up its pages and waits at the front to
-be computed again; so the oldest always advances. Iteration-level scheduling: Yu et al. 2022 (Orca), section 3;
-chunked prefill: Agrawal et al. 2024 (Sarathi-Serve), section 4.
+A step is filled in this order: one token for every sequence that is decoding, then chunks of prompts, of running and of
+waiting sequences. Beside tokens that somebody waits for, the chunks are smaller, so that no stream stalls while a long
+prompt is read. A lower priority number always comes first. Within it the shortest prompt comes first, but what has
+waited grows shorter: nobody is overtaken by a sequence that arrives after as many tokens were computed as it has itself
+left. A sequence gets the pages for all its tokens when it starts, and computes only those that no page has yet; while
+another one is computing its next page, it waits for that.
+
+If a decoding sequence finds no free page, the last one by priority and arrival gives up its pages and is computed
+again, from what is left of them; so the first always advances. It also gives way to a waiting one of an earlier
+priority. Iteration-level scheduling: Yu et al. 2022 (Orca), section 3; chunked prefill: Agrawal et al. 2024
+(Sarathi-Serve), section 4.
 """
 
 from __future__ import annotations
 
+from bisect import insort
 from collections import deque
 from dataclasses import dataclass
 
 from runtime.engine.block_manager import BlockManager
+from runtime.engine.prefix_keys import extend_keys
 from runtime.engine.sequence import Sequence
 
 
@@ -26,72 +34,170 @@ class Chunk:
 
 
 class Scheduler:
-    """max_batch_size: sequences running at once. max_step_tokens: tokens of one step.
+    """max_batch_size: sequences running at once. max_step_tokens: tokens of one step. prefill_chunk_tokens: tokens of
+    prompts in a step that decodes, too; None for what is left of `max_step_tokens`.
 
     Raises ValueError where `max_step_tokens` is below `max_batch_size`.
     """
 
-    def __init__(self, blocks: BlockManager, *, max_batch_size: int, max_step_tokens: int) -> None:
+    def __init__(
+        self,
+        blocks: BlockManager,
+        *,
+        max_batch_size: int,
+        max_step_tokens: int,
+        prefill_chunk_tokens: int | None = None,
+    ) -> None:
         if max_step_tokens < max_batch_size:
             raise ValueError("a step must have room for one token of every running sequence")
         self.blocks = blocks
         self.max_batch_size = max_batch_size
         self.max_step_tokens = max_step_tokens
+        self.prefill_chunk_tokens = prefill_chunk_tokens or max_step_tokens
         self.running: list[Sequence] = []
-        self.waiting: deque[Sequence] = deque()
+        self.waiting: list[Sequence] = []  # by `_turn`
         self.preemptions = 0
+        self.cached_tokens = 0  # of prompts, found computed
         self._by_id: dict[int, Sequence] = {}
+        self._arrivals = self._arrived_tokens = 0
+        # Below the maxima after a step that ran out of memory.
+        self._rows, self._step_tokens = max_batch_size, max_step_tokens
 
     @property
     def has_work(self) -> bool:
         return bool(self._by_id)
 
     def add(self, sequence: Sequence) -> None:
+        self._arrivals += 1
+        self._arrived_tokens += len(sequence.tokens)
+        sequence.order, sequence.born = self._arrivals, self._arrived_tokens
         self._by_id[sequence.id] = sequence
-        self.waiting.append(sequence)
+        insort(self.waiting, sequence, key=_turn)
 
     def schedule(self) -> list[Chunk]:
         """The chunks of the next step; at least one while there is work."""
+        self._displace()
         chunks: list[Chunk] = []
-        budget = self.max_step_tokens
-        for sequence in [sequence for sequence in self.running if sequence.pending == 1]:
+        for sequence in sorted((one for one in self.running if one.pending == 1), key=_standing):
             if self._make_room(sequence):
                 chunks.append(Chunk(sequence, 1, samples=True))
-                budget -= 1
-        for sequence in self.running:
-            if budget and sequence.pending > 1:
-                budget -= self._take_chunk(sequence, budget, chunks)
-        while budget and self.waiting and len(self.running) < self.max_batch_size:
-            sequence = self.waiting[0]
-            wanted = self.blocks.pages_for(len(sequence.tokens))
-            if wanted > self.blocks.free:
-                break
-            self.waiting.popleft()
-            sequence.pages = self.blocks.allocate(wanted)
-            self.running.append(sequence)
-            budget -= self._take_chunk(sequence, budget, chunks)
+        budget = self._step_tokens - len(chunks)
+        self._prefill(min(budget, self.prefill_chunk_tokens) if chunks else budget, chunks)
         return chunks
 
-    def remove(self, sequence_id: int) -> Sequence | None:
-        """Remove a sequence, running or waiting, and free its pages. Returns it; None for an unknown id."""
+    def advance(self, chunk: Chunk) -> None:
+        """Note that a chunk is computed. Pages that are full now can be found by others."""
+        sequence, page_size = chunk.sequence, self.blocks.page_size
+        full = sequence.computed // page_size
+        sequence.computed += chunk.count
+        if sequence.computed // page_size > full:
+            extend_keys(sequence.keys, sequence.tokens, page_size, sequence.salt)
+            for number in range(full, sequence.computed // page_size):
+                self.blocks.remember(sequence.pages[number], sequence.keys[number])
+
+    def remove(self, sequence_id: int, *, is_damaged: bool = False) -> Sequence | None:
+        """Remove a sequence, running or waiting, and free its pages. Returns it; None for an unknown id.
+
+        is_damaged: what it computed must not be used again.
+        """
         sequence = self._by_id.pop(sequence_id, None)
         if sequence is None:
             return None
-        if sequence in self.running:
-            self.running.remove(sequence)
-        else:
-            self.waiting.remove(sequence)
+        if is_damaged:
+            self.blocks.forget(sequence.pages)
+        (self.running if sequence in self.running else self.waiting).remove(sequence)
         self._free(sequence)
+        self._rows, self._step_tokens = self.max_batch_size, self.max_step_tokens
         return sequence
+
+    def relieve(self, chunks: list[Chunk]) -> bool:
+        """After a step that ran out of memory, make the next ones smaller until a sequence ends: the last of its
+        sequences gives way, and a chunk that is alone is halved. False for a single token, which is as small as it
+        gets.
+        """
+        if len(chunks) > 1:
+            self._preempt(max((chunk.sequence for chunk in chunks), key=_standing))
+            self._rows = max(1, len(self.running))
+            return True
+        if chunks and chunks[0].count > 1:
+            self._step_tokens = chunks[0].count // 2
+            return True
+        return False
 
     def ids(self) -> list[int]:
         """The ids of all sequences, running and waiting."""
         return list(self._by_id)
 
-    def _take_chunk(self, sequence: Sequence, budget: int, chunks: list[Chunk]) -> int:
-        count = min(sequence.pending, budget)
-        chunks.append(Chunk(sequence, count, samples=count == sequence.pending))
-        return count
+    def _prefill(self, budget: int, chunks: list[Chunk]) -> None:
+        """Add chunks of prompts, `budget` tokens at most, and start waiting sequences for them."""
+        begun = deque(sorted((one for one in self.running if one.pending > 1), key=_turn))
+        coming = self._all_coming()
+        # Looking up pages takes a while, so a step looks at no more sequences that it passes over than it could run.
+        waiting = deque(self.waiting[: 2 * self.max_batch_size])
+        while budget > 0 and (begun or waiting):
+            if begun and not (waiting and _turn(waiting[0]) < _turn(begun[0])):
+                sequence = begun.popleft()
+            else:
+                sequence = waiting.popleft()
+                found = self._find(sequence)
+                if self._next_key(sequence, len(found)) in coming:
+                    continue
+                if not self._fits(sequence, found):
+                    waiting.clear()  # nobody behind it takes the pages that it waits for
+                    continue
+                self._start(sequence, found)
+                coming.update(self._coming(sequence))
+            count = min(sequence.pending, budget)
+            chunks.append(Chunk(sequence, count, samples=count == sequence.pending))
+            budget -= count
+
+    def _find(self, sequence: Sequence) -> list[int]:
+        """The pages that have its first tokens already."""
+        extend_keys(sequence.keys, sequence.tokens, self.blocks.page_size, sequence.salt)
+        return self.blocks.find(sequence.keys[: sequence.reusable // self.blocks.page_size])
+
+    def _next_key(self, sequence: Sequence, found: int) -> bytes | None:
+        """The key of the page after the `found` first ones, where it could be taken from another sequence."""
+        return sequence.keys[found] if found < sequence.reusable // self.blocks.page_size else None
+
+    def _coming(self, sequence: Sequence) -> list[bytes]:
+        """The keys of the pages that a running sequence is about to fill."""
+        return sequence.keys[sequence.computed // self.blocks.page_size :]
+
+    def _all_coming(self) -> set[bytes]:
+        return {key for one in self.running if one.pending > 1 for key in self._coming(one)}
+
+    def _fits(self, sequence: Sequence, found: list[int]) -> bool:
+        return len(self.running) < self._rows and self._missing_pages(sequence, found) <= 0
+
+    def _missing_pages(self, sequence: Sequence, found: list[int]) -> int:
+        """How many more pages must be free before it can start."""
+        wanted = self.blocks.pages_for(len(sequence.tokens)) - len(found)
+        return wanted - (self.blocks.free - self.blocks.free_among(found))
+
+    def _start(self, sequence: Sequence, found: list[int]) -> None:
+        self.blocks.share(found)
+        sequence.pages = found + self.blocks.allocate(self.blocks.pages_for(len(sequence.tokens)) - len(found))
+        sequence.computed = len(found) * self.blocks.page_size
+        if not sequence.preemptions:
+            sequence.cached_tokens = sequence.computed
+            self.cached_tokens += sequence.computed
+        self.waiting.remove(sequence)
+        self.running.append(sequence)
+
+    def _displace(self) -> None:
+        """Preempt sequences of later priorities where the first that waits finds no row or no pages because of them."""
+        while self.waiting:
+            first = self.waiting[0]
+            later = [one for one in self.running if one.priority > first.priority]
+            if not later:
+                return
+            found = self._find(first)
+            if self._fits(first, found) or self._next_key(first, len(found)) in self._all_coming():
+                return
+            if self._missing_pages(first, found) > sum(len(one.pages) for one in later):
+                return
+            self._preempt(max(later, key=_standing))
 
     def _make_room(self, sequence: Sequence) -> bool:
         """Give the sequence a page for its next token; False where it was preempted, now or earlier in this step."""
@@ -101,16 +207,30 @@ class Scheduler:
             if self.blocks.free:
                 sequence.pages += self.blocks.allocate(1)
             else:
-                self._preempt(self.running[-1])
+                self._preempt(max(self.running, key=_standing))
         return False
 
     def _preempt(self, sequence: Sequence) -> None:
         self.running.remove(sequence)
         self._free(sequence)
         sequence.computed = 0
-        self.waiting.appendleft(sequence)
+        sequence.preemptions += 1
+        insort(self.waiting, sequence, key=_turn)
         self.preemptions += 1
 
     def _free(self, sequence: Sequence) -> None:
         self.blocks.release(sequence.pages)
         sequence.pages = []
+
+
+def _standing(sequence: Sequence) -> tuple[int, int]:
+    """Who keeps its pages: earlier priorities, and the elder among equals."""
+    return sequence.priority, sequence.order
+
+
+def _turn(sequence: Sequence) -> tuple[int, int, int]:
+    """Who computes its prompt first. Later ones overtake while all that has arrived since is less than what is left.
+    One that was preempted has waited before.
+    """
+    left = 0 if sequence.preemptions else sequence.pending
+    return sequence.priority, sequence.born + left, sequence.order

@@ -20,7 +20,11 @@ class Sequence:
 
     max_length: in tokens; at this length the sequence ends with reason `length`. end_ids: tokens that end it with
     reason `stop`. matcher: the grammar that the output keeps to, at its end. prompt_logprobs: of the prompt's tokens
-    from the second on, as far as they are known.
+    from the second on, as far as they are known. priority: lower is earlier. salt: keeps its pages from others'.
+
+    For the scheduler: order, by arrival; born, the tokens that had arrived in all, with its own; preemptions, how often
+    it lost its pages; keys, of its first full pages; cached_tokens, of its prompt, which were found computed. For the
+    worker: arrived_s and started_s, of `time.monotonic`; None until its first step.
     """
 
     id: int
@@ -34,11 +38,30 @@ class Sequence:
     prompt_logprobs: list[TokenLogprob] = field(default_factory=list)
     pages: list[int] = field(default_factory=list)
     computed: int = 0
+    priority: int = 0
+    salt: str = ""
+    order: int = 0
+    born: int = 0
+    preemptions: int = 0
+    keys: list[bytes] = field(default_factory=list)
+    arrived_s: float = 0.0
+    started_s: float | None = None
+    cached_tokens: int = 0
 
     @property
     def pending(self) -> int:
         """Tokens that are not computed yet: one while decoding, more while prefilling."""
         return len(self.tokens) - self.computed
+
+    @property
+    def reusable(self) -> int:
+        """How many of its first tokens need not be computed where their keys and values are known: all but the last,
+        which is sampled after, and all whose log-probabilities are not asked for or known.
+        """
+        known = len(self.prompt_logprobs)
+        if self.params.prompt_logprobs and known < self.prompt_length - 1:
+            return known
+        return len(self.tokens) - 1
 
     @property
     def output_length(self) -> int:

@@ -7,6 +7,7 @@ could take the place of the thread.
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 from queue import SimpleQueue
 from threading import Event
@@ -14,12 +15,14 @@ from threading import Event
 from runtime import errors
 from runtime.engine.block_manager import BlockManager
 from runtime.engine.loading import loaded_runner
+from runtime.engine.memory_plan import kept_pages
 from runtime.engine.messages import (
     Abort,
     Add,
     Closed,
     Command,
     EngineStats,
+    Prefill,
     Ready,
     Report,
     StepBatch,
@@ -27,6 +30,7 @@ from runtime.engine.messages import (
     TokenOutput,
 )
 from runtime.engine.options import EngineOptions
+from runtime.engine.out_of_memory import is_out_of_memory, out_of_memory_error
 from runtime.engine.runner import Runner
 from runtime.engine.sampled import NO_TOKEN, Sampled
 from runtime.engine.scheduler import Chunk, Scheduler
@@ -68,11 +72,14 @@ class _Worker:
         self.name = options.model_name
         self.runner, self.config, self.plan = runner, runner.config, runner.plan
         self.scheduler = Scheduler(
-            BlockManager(self.plan.pages, self.plan.page_size),
+            BlockManager(
+                self.plan.pages, self.plan.page_size, max_kept=kept_pages(self.plan, options.prefix_cache_tokens)
+            ),
             max_batch_size=options.max_batch_size,
             max_step_tokens=options.max_step_tokens,
+            prefill_chunk_tokens=options.chunk_tokens(self.plan.device),
         )
-        self.steps = self.prompt_tokens = self.generated_tokens = 0
+        self.steps = self.prompt_tokens = self.generated_tokens = self.out_of_memory = 0
         report(Ready(config=self.config, plan=self.plan, stats=self.stats()))
 
     def serve(self, commands: SimpleQueue[Command]) -> None:
@@ -105,28 +112,55 @@ class _Worker:
                 max_length=min(length, self.plan.context_tokens),
                 end_ids=end_ids,
                 matcher=None if params.grammar is None else params.grammar.matcher(),
+                priority=command.priority,
+                salt=command.cache_salt,
+                arrived_s=command.at_s,
             )
         )
 
     def step(self) -> None:
-        """One step. An error in it ends the sequences of the step; the engine goes on with the others."""
+        """One step. Where it runs out of memory a smaller one takes its place. Any other error in it ends the sequences
+        of the step; the engine goes on with the others.
+        """
         chunks: list[Chunk] = []
+        results: list[Sampled | None] | None = None
         failures: dict[int, errors.StackError] = {}
         try:
-            chunks = self.scheduler.schedule()
-            results = self.runner.run(chunks)
+            while results is None:
+                chunks = self.scheduler.schedule()
+                results = self.run(chunks)
             outputs = self.append(chunks, results, failures)
         except Exception as failure:
             log.exception("engine step failed", extra={"sequences": len(chunks)})
             # Without chunks the scheduler itself failed: no sequence can be relied on to advance.
             failed = [chunk.sequence.id for chunk in chunks] or self.scheduler.ids()
             for sequence_id in failed:
-                self.scheduler.remove(sequence_id)
-            error = errors.StackError(f"The engine failed in a step: {type(failure).__name__}: {failure}")
+                self.scheduler.remove(sequence_id, is_damaged=True)
+            error = (
+                out_of_memory_error(self.name, self.plan)
+                if is_out_of_memory(failure)
+                else errors.StackError(f"The engine failed in a step: {type(failure).__name__}: {failure}")
+            )
             self.report(StepBatch(stats=self.stats(), failures=dict.fromkeys(failed, error)))
             return
         self.steps += 1
         self.report(StepBatch(stats=self.stats(), outputs=outputs, failures=failures))
+
+    def run(self, chunks: list[Chunk]) -> list[Sampled | None] | None:
+        """The results of a step; None where it ran out of memory and the next one is smaller."""
+        now = time.monotonic()
+        for chunk in chunks:
+            if chunk.sequence.started_s is None:
+                chunk.sequence.started_s = now
+        try:
+            return self.runner.run(chunks)
+        except Exception as failure:
+            # Whoever handles this error keeps its frames, and so the memory of the step: it is handled here.
+            if not is_out_of_memory(failure) or not self.scheduler.relieve(chunks):
+                raise
+            self.out_of_memory += 1
+            log.warning("a step ran out of memory and is tried again", extra={"sequences": len(chunks)})
+        return None
 
     def append(
         self, chunks: list[Chunk], results: list[Sampled | None], failures: dict[int, errors.StackError]
@@ -136,14 +170,15 @@ class _Worker:
         A sequence for which there is no token is removed too, and gets an error in `failures`.
         """
         outputs = {}
+        now = time.monotonic()
         for chunk, sampled in zip(chunks, results, strict=True):
             sequence = chunk.sequence
             self.prompt_tokens += max(0, min(chunk.count, sequence.prompt_length - sequence.computed))
-            sequence.computed += chunk.count
+            self.scheduler.advance(chunk)
             if sampled is None:
                 continue
             if sampled.token_id == NO_TOKEN:
-                self.scheduler.remove(sequence.id)
+                self.scheduler.remove(sequence.id, is_damaged=sampled.failure is None)
                 failures[sequence.id] = sampled.failure or self.not_finite()
                 continue
             index = sequence.output_length
@@ -156,6 +191,8 @@ class _Worker:
                 top_logprobs=sampled.top_logprobs,
                 finish_reason=finish_reason,
                 prompt=tuple(sequence.prompt_logprobs) if sequence.params.prompt_logprobs and not index else None,
+                at_s=now,
+                prefill=None if index else _prefill(sequence, now),
             )
             if finish_reason is not None:
                 self.scheduler.remove(sequence.id)
@@ -174,11 +211,22 @@ class _Worker:
             running=len(scheduler.running),
             waiting=len(scheduler.waiting),
             pages_used=scheduler.blocks.used,
+            pages_kept=scheduler.blocks.kept,
             pages_total=scheduler.blocks.total,
             page_size=self.plan.page_size,
             weights_bytes=self.plan.weights_bytes,
             steps=self.steps,
             prompt_tokens=self.prompt_tokens,
+            cached_tokens=scheduler.cached_tokens,
             generated_tokens=self.generated_tokens,
             preemptions=scheduler.preemptions,
+            out_of_memory=self.out_of_memory,
+            at_s=time.monotonic(),
         )
+
+
+def _prefill(sequence: Sequence, now: float) -> Prefill:
+    """How the prompt of a sequence that has its first token `now` was computed."""
+    started = now if sequence.started_s is None else sequence.started_s
+    waited_s = max(0.0, started - sequence.arrived_s)
+    return Prefill(cached_tokens=sequence.cached_tokens, waited_s=waited_s, computed_s=now - started)

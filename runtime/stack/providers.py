@@ -178,6 +178,11 @@ class RunningProvider:
         """Ask for its list. If that fails, its last list stays, and the reason becomes its trouble."""
         await self._once("listing", self._ask)
 
+    def ask_soon(self) -> None:
+        """Ask for its list in the background, since it says that there is something new in it."""
+        if self.lists:
+            self.tasks.spawn(self.ask(), name="list again")
+
     async def health(self) -> ProviderHealth:
         """Its current health; the provider is asked, with a limit of 3 s."""
         health = await self._health()
@@ -229,7 +234,7 @@ class RunningProvider:
             self._clear_trouble("health")
         if health.state == "ready" and (trouble := self.trouble):
             return unhealthy(trouble)
-        return healthy(self._note) if health.state == "ready" and self._note else health
+        return health.model_copy(update={"message": self._note}) if health.state == "ready" and self._note else health
 
     async def _checked(self) -> ProviderHealth:
         adapter = self.adapter

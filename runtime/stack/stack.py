@@ -316,6 +316,7 @@ class Stack:
             find_jobs=lambda: Jobs(self._jobs, running.name, lambda: running.phase == "ready"),
             find_loop=partial(self.instance.leads_back, place),
             registered=tuple(self._kept(planned.api)),
+            list_changed=running.ask_soon,
             models_dir=_models_dir(),
             configured_key=configured_key(planned),
         )

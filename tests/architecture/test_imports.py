@@ -46,8 +46,8 @@ ALLOWED: dict[str, set[str]] = {
     "runtime.engine": {"errors", "catalog"},
     "runtime.provider": {"apis", "context", "storage", "http", "telemetry", "errors", "spec"},
     "runtime.providers": {
-        "addresses", "apis", "provider", "http", "storage", "context", "ids", "errors", "telemetry", "sse", "spec",
-        "catalog", "documents", "temporary", "trees",
+        "addresses", "apis", "provider", "http", "storage", "context", "durations", "ids", "errors", "telemetry", "sse",
+        "spec", "catalog", "documents", "temporary", "trees",
     },
     "runtime.auth": {"access", "http", "errors"},
     "runtime.discovery": {"spec", "errors"},

@@ -20,6 +20,7 @@ from runtime.engine.text.text_model import TextModel
 from runtime.engine.text.tokenizer import Tokenizer
 from runtime.providers.inference.meta_reference.adapter import MetaReferenceInference
 from runtime.providers.inference.meta_reference.config import MetaReferenceConfig
+from tests.support.contexts import model_context
 from tests.support.tiny_model import write_tiny_chat_model
 
 NORMAL, CONTROL, USER_DEFINED = 1, 3, 4
@@ -173,7 +174,7 @@ async def test_an_end_token_that_the_weights_lack_is_not_waited_for(
     """Added to a tokenizer without new weights; the engine refuses ids that it does not know."""
     tokenizer = load_tokenizer(hugging_face(tmp_path, monkeypatch)("normal", ["<|im_end|>", "</s>"], None))
     asked: list[SamplingParams] = []
-    engine: Any = SimpleNamespace(generate=lambda prompt, params: asked.append(params))
+    engine: Any = SimpleNamespace(generate=lambda prompt, params, **_: asked.append(params))
     TextModel(engine, tokenizer, vocab_size=257).generate_text([1], SamplingParams())
     assert asked[0].stop_token_ids == {256}
 
@@ -189,9 +190,7 @@ async def test_an_answer_ends_though_every_file_calls_its_end_ordinary(tmp_path:
         )
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps({**config, "eos_token_id": None}))
-    inference = MetaReferenceInference(
-        MetaReferenceConfig(model=str(folder), device="cpu", threads=1), SimpleNamespace(models_dir=None)
-    )  # type: ignore[arg-type]
+    inference = MetaReferenceInference(MetaReferenceConfig(model=str(folder), device="cpu", threads=1), model_context())
     await inference.start()
     try:
         messages = [{"role": "user", "content": "hi"}]

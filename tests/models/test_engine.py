@@ -6,11 +6,10 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import Callable, Iterator
+from contextlib import aclosing
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -25,12 +24,18 @@ from runtime.engine.options import EngineOptions
 from runtime.engine.sampling_params import SamplingParams
 from runtime.engine.scheduler import Chunk, Scheduler
 from runtime.engine.torch_runner import TorchRunner
-from tests.support.tiny_llama import random_weights, slow_logits, tiny_config, write_hugging_face
-
-CONFIG = tiny_config(eos_token_ids=(127,))
-WEIGHTS = random_weights(CONFIG, seed=1)
-GREEDY = SamplingParams(temperature=0, max_tokens=8, ignore_eos=True)
-PAGE_BYTES = 32 * CONFIG.kv_elements_per_token * 4
+from tests.support.tiny_engine import (
+    CONFIG,
+    GREEDY,
+    PAGE_BYTES,
+    WEIGHTS,
+    assert_idle,
+    ids_of,
+    outputs_of,
+    prompts,
+    running,
+)
+from tests.support.tiny_llama import slow_logits, write_hugging_face
 
 
 @pytest.fixture(scope="module")
@@ -44,42 +49,11 @@ def no_thread_is_left() -> Iterator[None]:
     assert not [thread.name for thread in threading.enumerate() if thread.name.startswith("engine")]
 
 
-@asynccontextmanager
-async def running(model: Path, **options: Any) -> AsyncIterator[Engine]:
-    """A started engine, stopped afterwards; nothing in a test may hang for longer than this."""
-    engine = Engine(EngineOptions(model=model, threads=1, **{"dtype": "float32", **options}))
-    async with asyncio.timeout(60):
-        await engine.start()
-        try:
-            yield engine
-        finally:
-            await engine.stop()
-
-
-async def outputs_of(engine: Engine, prompt: list[int], params: SamplingParams = GREEDY) -> list[TokenOutput]:
-    return [output async for output in engine.generate(prompt, params)]
-
-
-async def ids_of(engine: Engine, prompt: list[int], params: SamplingParams = GREEDY) -> list[int]:
-    return [output.token_id for output in await outputs_of(engine, prompt, params)]
-
-
 def greedy_reference(prompt: list[int], count: int) -> list[int]:
     tokens = list(prompt)
     for _ in range(count):
         tokens.append(int(slow_logits(CONFIG, WEIGHTS, tokens)[-1].argmax()))
     return tokens[len(prompt) :]
-
-
-def prompts(count: int, seed: int = 0) -> list[list[int]]:
-    dice = torch.Generator().manual_seed(seed)
-    lengths = torch.randint(1, 90, (count,), generator=dice).tolist()
-    return [torch.randint(3, 120, (length,), generator=dice).tolist() for length in lengths]
-
-
-def assert_idle(engine: Engine) -> None:
-    stats = engine.stats()
-    assert (stats.running, stats.waiting, stats.pages_used) == (0, 0, 0)
 
 
 async def test_greedy_tokens_are_those_of_the_slow_reference(model: Path) -> None:
@@ -279,7 +253,7 @@ async def test_a_bug_fails_the_sequences_of_its_step_and_no_others(
 ) -> None:
     monkeypatch.setattr(TorchRunner, "forward", failing_at(126))
     async with running(model, max_batch_size=2) as engine:
-        calls = [[5], [6, 126], [7], [8]]
+        calls = [[5, 5], [6, 126], [7, 7], [8, 8]]
         params = replace(GREEDY, logit_bias={126: -100.0})
         found = await asyncio.gather(*[ids_of(engine, prompt, params) for prompt in calls], return_exceptions=True)
         assert [type(result) for result in found] == [errors.StackError, errors.StackError, list, list]

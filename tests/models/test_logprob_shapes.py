@@ -18,7 +18,8 @@ from runtime.engine.text.special_tokens import SpecialTokens
 from runtime.engine.text.text_model import TextModel
 from runtime.engine.text.text_stream import TextOutput
 from runtime.engine.text.tokenizer import Tokenizer
-from runtime.providers.inference.meta_reference.answers import ChatShape, CompletionShape, Usage
+from runtime.providers.inference.meta_reference.answers import ChatShape, CompletionShape
+from runtime.providers.inference.meta_reference.usage import Usage
 
 END, HIDDEN, PADDING = 0, 1, 2
 
@@ -37,7 +38,9 @@ class Pieces:
         self._pieces.append(piece)
         return len(self._pieces) - 1
 
-    async def generate(self, prompt: Sequence[int], params: SamplingParams) -> AsyncIterator[TokenOutput]:
+    async def generate(
+        self, prompt: Sequence[int], params: SamplingParams, *, priority: int = 0, cache_salt: str = ""
+    ) -> AsyncIterator[TokenOutput]:
         for at, id in enumerate(self._said):
             last = at == len(self._said) - 1
             yield TokenOutput(

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from runtime import errors
 from runtime.engine.hardware import probe_hardware
-from runtime.engine.memory_plan import Gpu, Hardware, MemoryPlan, plan_memory
+from runtime.engine.memory_plan import DoesNotFit, Gpu, Hardware, MemoryPlan, kept_pages, plan_memory
 from runtime.engine.model_config import ModelConfig
+from runtime.engine.options import EngineOptions
 from tests.support.tiny_llama import tiny_config
 
 GIB = 2**30
@@ -52,7 +54,7 @@ def test_the_roomiest_gpu_is_taken() -> None:
 
 def test_a_gpu_too_small_for_the_weights_leaves_the_model_on_the_cpu() -> None:
     assert plan(Hardware(available_bytes=64 * GIB, gpus=(SMALL_GPU,))).device == "cpu"
-    with pytest.raises(errors.Unavailable, match=r"15\.0 GiB as bfloat16, but cuda:0 has 6\.3 GiB free"):
+    with pytest.raises(errors.Unavailable, match=r"15\.0 GiB for weights as bfloat16.* cuda:0 has 6\.3 GiB free"):
         plan(Hardware(available_bytes=64 * GIB, gpus=(SMALL_GPU,)), device="cuda")
 
 
@@ -85,10 +87,62 @@ def test_a_context_limit_is_kept() -> None:
     assert plan(Hardware(available_bytes=GIB), tiny_config(), max_context_tokens=100_000).context_tokens == 256
 
 
-def test_a_model_larger_than_memory_is_refused_with_both_numbers() -> None:
-    with pytest.raises(errors.Unavailable, match=r"29\.9 GiB as float32, but cpu has 8\.0 GiB free") as caught:
-        plan(Hardware(available_bytes=8 * GIB))
-    assert caught.value.hint == "take a smaller model, or `bfloat16`"
+@pytest.mark.parametrize(
+    ("hardware", "options", "needs", "fits"),
+    [
+        (
+            Hardware(available_bytes=8 * GIB),
+            {},
+            "needs 30.1 GiB: 29.9 GiB for weights as float32, 231.3 MiB for a step of 16 sequences, 8.0 MiB for 32"
+            " tokens of context. cpu has 8.0 GiB free.",
+            "free 22.1 GiB, or take a model of at most 4.2 billion parameters as bfloat16",
+        ),
+        (Hardware(available_bytes=20 * GIB), {}, "cpu has 20.0 GiB free.", "it fits with `dtype: bfloat16`"),
+        (
+            Hardware(available_bytes=31 * GIB),
+            {"max_batch_size": 1024, "max_step_tokens": 1024},
+            "for a step of 1024 sequences",
+            "it fits with `max_batch_size: 256`",
+        ),
+        (
+            Hardware(available_bytes=30 * GIB),
+            {"dtype": "bfloat16", "kv_cache_bytes": 16 * GIB, "max_step_tokens": 16},
+            "The KV cache is set to 16.0 GiB; beside the weights, cpu has 15.0 GiB free.",
+            "set `kv_cache_bytes` to ",
+        ),
+        (Hardware(available_bytes=8 * GIB), {"device": "cpu", "dtype": "bfloat16"}, "as bfloat16", "free 7.1 GiB, or"),
+    ],
+)
+def test_a_model_larger_than_memory_is_refused_with_what_it_needs_and_what_would_fit(
+    hardware: Hardware, options: dict[str, Any], needs: str, fits: str
+) -> None:
+    with pytest.raises(DoesNotFit) as caught:
+        plan(hardware, **options)
+    assert needs in caught.value.message and fits in str(caught.value.hint)
+    assert caught.value.code == "model_does_not_fit"
+
+
+def test_what_a_refusal_advises_is_enough() -> None:
+    for options in ({"max_batch_size": 256, "max_step_tokens": 1024}, {"dtype": "bfloat16"}):
+        assert plan(Hardware(available_bytes=31 * GIB), **options).pages > 1
+
+
+def test_what_is_missing_is_what_the_shortest_context_lacks() -> None:
+    """Others are unloaded for a longer one only where it can then be loaded at all."""
+    options: dict[str, Any] = {"dtype": "bfloat16", "least_context_tokens": 65536}
+    with pytest.raises(DoesNotFit, match="for 65536 tokens of context") as caught:
+        plan(Hardware(available_bytes=20 * GIB), **options)
+    assert caught.value.missing_bytes == 0
+    with pytest.raises(DoesNotFit) as caught:
+        plan(Hardware(available_bytes=10 * GIB), **options)
+    assert 5 * GIB < caught.value.missing_bytes < 5.5 * GIB
+
+
+def test_a_least_context_takes_more_than_the_usual_share() -> None:
+    found = plan(Hardware(available_bytes=24 * GIB), dtype="bfloat16", least_context_tokens=65536)
+    assert found.context_tokens == 65536
+    assert found.kv_bytes == found.pages * found.page_size * LLAMA_8B.kv_elements_per_token * 2
+    assert plan(Hardware(available_bytes=24 * GIB), dtype="bfloat16").context_tokens < 32768
 
 
 @pytest.mark.parametrize(
@@ -107,3 +161,20 @@ def test_unknown_words_are_refused(options: dict[str, Any], error: type[errors.S
 
 def test_this_machine_can_be_measured() -> None:
     assert probe_hardware().available_bytes > 0
+
+
+def test_what_stays_in_the_cache_is_bounded_where_other_programs_need_the_memory() -> None:
+    on_gpu = plan(Hardware(available_bytes=64 * GIB, gpus=(H100,)))
+    on_cpu = plan(Hardware(available_bytes=64 * GIB), max_context_tokens=1000)
+    assert (kept_pages(on_gpu, None), kept_pages(on_cpu, None)) == (None, 2 * 32)
+    assert [kept_pages(on_cpu, tokens) for tokens in (0, 31, 64)] == [0, 0, 2]
+
+
+def test_steps_that_others_wait_for_are_smaller_where_steps_are_slow() -> None:
+    options = EngineOptions(model=Path("m"))
+    assert (options.chunk_tokens("cpu"), options.chunk_tokens("cuda:0")) == (128, 512)
+    assert EngineOptions(model=Path("m"), prefill_chunk_tokens=7).chunk_tokens("cpu") == 7
+    for field, value in (("prefill_chunk_tokens", 0), ("prefix_cache_tokens", -1)):
+        with pytest.raises(errors.RequestError, match=f"`{field}` is {value}") as refused:
+            EngineOptions(model=Path("m"), **{field: value})
+        assert refused.value.param == field

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,6 +15,7 @@ from runtime.engine.text.loading import load_tokenizer
 from runtime.providers.inference.meta_reference.adapter import MetaReferenceInference
 from runtime.providers.inference.meta_reference.config import MetaReferenceConfig
 from runtime.sse import Reply
+from tests.support.contexts import model_context
 from tests.support.llama_cpp import shipped_gguf
 
 gguf = pytest.importorskip("gguf")
@@ -55,7 +55,7 @@ async def test_its_answer_ends_where_the_sound_file_s_does(retyped: Path) -> Non
 
 async def answer_of(file: Path) -> tuple[str, str, int]:
     """Text, finish reason and prompt tokens of a greedy chat."""
-    context: Any = SimpleNamespace(models_dir=None)
+    context: Any = model_context()
     inference = MetaReferenceInference(MetaReferenceConfig(model=str(file), device="cpu", threads=1), context)
     await inference.start()
     try:

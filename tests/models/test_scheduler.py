@@ -4,34 +4,8 @@ from __future__ import annotations
 
 import random
 
-from runtime.engine.block_manager import BlockManager
 from runtime.engine.sampling_params import SamplingParams
-from runtime.engine.scheduler import Chunk, Scheduler
-from runtime.engine.sequence import Sequence
-
-
-def scheduler(*, pages: int = 100, page_size: int = 4, batch: int = 4, tokens: int = 16) -> Scheduler:
-    return Scheduler(BlockManager(pages + 1, page_size), max_batch_size=batch, max_step_tokens=tokens)
-
-
-def sequence(number: int, length: int, *, max_length: int = 1000) -> Sequence:
-    return Sequence(
-        id=number, tokens=[7] * length, prompt_length=length, params=SamplingParams(), seed=0, max_length=max_length
-    )
-
-
-def step(scheduler: Scheduler) -> list[tuple[int, int, bool]]:
-    """Schedule, pretend to compute; finished sequences leave. (id, tokens, samples) per chunk."""
-    chunks = scheduler.schedule()
-    for chunk in chunks:
-        advance(scheduler, chunk)
-    return [(chunk.sequence.id, chunk.count, chunk.samples) for chunk in chunks]
-
-
-def advance(scheduler: Scheduler, chunk: Chunk) -> None:
-    chunk.sequence.computed += chunk.count
-    if chunk.samples and chunk.sequence.append(9) is not None:
-        scheduler.remove(chunk.sequence.id)
+from tests.support.scheduling import Pool, advance, scheduler, sequence, step
 
 
 def test_a_long_prompt_is_computed_in_chunks_of_the_budget() -> None:
@@ -45,11 +19,44 @@ def test_decoding_comes_before_the_next_chunk_of_a_prompt() -> None:
     it.add(sequence(1, 3))
     assert step(it) == [(1, 3, True)]
     it.add(sequence(2, 40))
-    it.add(sequence(3, 2))
     assert step(it) == [(1, 1, True), (2, 15, False)]
     assert step(it) == [(1, 1, True), (2, 15, False)]
-    assert step(it) == [(1, 1, True), (2, 10, True), (3, 2, True)]
-    assert step(it) == [(1, 1, True), (2, 1, True), (3, 1, True)]
+    it.add(sequence(3, 12))
+    assert step(it) == [(1, 1, True), (2, 10, True), (3, 5, False)]
+    assert step(it) == [(1, 1, True), (2, 1, True), (3, 7, True)]
+
+
+def test_chunks_are_smaller_beside_tokens_that_somebody_waits_for() -> None:
+    it = scheduler(chunk=6)
+    it.add(sequence(1, 40, max_length=45))
+    assert [step(it) for _ in range(3)] == [[(1, 16, False)], [(1, 16, False)], [(1, 8, True)]]
+    it.add(sequence(2, 30))
+    assert [step(it) for _ in range(4)] == [[(1, 1, True), (2, 6, False)]] * 4
+    assert step(it) == [(2, 6, True)]
+
+
+def test_a_short_prompt_overtakes_a_long_one_that_is_being_read() -> None:
+    it = scheduler(tokens=10)
+    it.add(sequence(1, 40))
+    assert step(it) == [(1, 10, False)]
+    it.add(sequence(2, 4))
+    assert step(it) == [(2, 4, True), (1, 6, False)]
+
+
+def test_a_long_prompt_is_overtaken_by_no_more_tokens_than_it_has() -> None:
+    """While short ones keep coming, two in each step and more than the machine can do."""
+    it = scheduler(tokens=10, batch=10)
+    it.add(sequence(1, 30))
+    overtaken, number = 0, 1
+    while 1 in it.ids():
+        for _ in range(2):
+            number += 1
+            it.add(sequence(number, 8, max_length=9))
+        for id, count, samples in step(it):
+            overtaken += count if id != 1 else 0
+            if id == 1 and samples:
+                it.remove(1)
+    assert 0 < overtaken <= 30
 
 
 def test_no_more_sequences_run_than_the_batch_holds() -> None:
@@ -79,11 +86,22 @@ def test_the_youngest_gives_up_its_pages_and_is_computed_again() -> None:
     # Both need a third page now and none is free.
     assert step(it) == [(1, 1, True)]
     assert (it.preemptions, second.pages, second.computed) == (1, [], 0)
-    assert list(it.waiting) == [second]
+    assert it.waiting == [second]
     while len(first.tokens) < 12:
         step(it)
     it.remove(1)
-    assert step(it) == [(2, 9, True)]
+    assert step(it) == [(2, 5, True)]  # its first page still has its content
+
+
+def test_a_preempted_sequence_that_lost_all_its_pages_starts_over() -> None:
+    it = scheduler(pages=4, kept=0)
+    it.add(sequence(1, 8, max_length=12))
+    it.add(sequence(2, 8))
+    assert [step(it) for _ in range(5)] == [
+        [(1, 8, True), (2, 8, True)],
+        *[[(1, 1, True)]] * 3,
+        [(2, 9, True)],
+    ]
 
 
 def test_a_preempted_sequence_comes_before_newer_ones() -> None:
@@ -107,28 +125,49 @@ def test_removing_frees_pages_wherever_the_sequence_is() -> None:
 
 
 def test_random_traffic_ends_and_leaks_nothing() -> None:
-    """Whatever comes, every step advances someone, no page is held twice, and each sequence gets all its tokens."""
-    for seed in range(30):
+    """Whatever comes, every step advances someone, a page is written by one sequence and read by those whose tokens are
+    on it, and each sequence gets all its tokens.
+    """
+    for seed in range(60):
         dice = random.Random(seed)
-        it = scheduler(pages=dice.randint(10, 30), batch=dice.randint(1, 6), tokens=dice.randint(6, 20))
-        arriving = [sequence(number, dice.randint(1, 30)) for number in range(25)]
-        for one in arriving:
+        it = scheduler(
+            pages=dice.randint(10, 30),
+            batch=dice.randint(1, 6),
+            tokens=dice.randint(6, 20),
+            chunk=dice.choice([None, 1, 4]),
+            kept=dice.choice([None, 0, 3]),
+        )
+        pool = Pool(it)
+        beginnings = [[start] * 40 for start in range(3)]
+        arriving = []
+        for number in range(25):
+            prompt = dice.choice(beginnings)[: dice.randint(1, 28)] + [number] * dice.randint(0, 2)
+            one = sequence(
+                number,
+                prompt,
+                priority=dice.choice([0, 0, 1]),
+                salt=dice.choice(["", "", "s"]),
+                params=SamplingParams(prompt_logprobs=dice.random() < 0.2),
+            )
             one.max_length = min(40, one.prompt_length + dice.randint(1, 20))
+            arriving.append(one)
         everyone, aborted = list(arriving), set()
         for _ in range(5000):
             while arriving and dice.random() < 0.3:
                 it.add(arriving.pop())
             if it.running and dice.random() < 0.02:
                 victim = dice.choice(it.running)
-                it.remove(victim.id)
+                it.remove(victim.id, is_damaged=dice.random() < 0.3)
                 aborted.add(victim.id)
             if it.has_work:
                 chunks = it.schedule()
                 assert chunks
                 assert sum(chunk.count for chunk in chunks) <= it.max_step_tokens
                 assert len({chunk.sequence.id for chunk in chunks}) == len(chunks) <= it.max_batch_size
-                held = [page for one in it.running for page in one.pages]
-                assert len(held) == len(set(held)) == it.blocks.used
+                assert len({page for one in it.running for page in one.pages}) == it.blocks.used
+                if dice.random() < 0.05 and it.relieve(chunks):
+                    continue
+                pool.compute(chunks)
                 for chunk in chunks:
                     assert it.blocks.pages_for(chunk.sequence.computed + chunk.count) <= len(chunk.sequence.pages)
                     advance(it, chunk)
@@ -137,4 +176,8 @@ def test_random_traffic_ends_and_leaks_nothing() -> None:
         assert not it.has_work
         assert not arriving
         assert it.blocks.used == 0
-        assert all(len(one.tokens) == one.max_length for one in everyone if one.id not in aborted)
+        assert it.blocks.kept <= it.blocks.total
+        finished = [one for one in everyone if one.id not in aborted]
+        assert all(len(one.tokens) == one.max_length for one in finished)
+        known = [len(one.prompt_logprobs) for one in finished if one.params.prompt_logprobs]
+        assert known == [one.prompt_length - 1 for one in finished if one.params.prompt_logprobs]

@@ -137,7 +137,9 @@ class ScriptedEngine:
         self.is_closed = False
         self.params: SamplingParams | None = None
 
-    def generate(self, prompt: Sequence[int], params: SamplingParams) -> ScriptedEngine:
+    def generate(
+        self, prompt: Sequence[int], params: SamplingParams, *, priority: int = 0, cache_salt: str = ""
+    ) -> ScriptedEngine:
         self.params = params
         return self
 

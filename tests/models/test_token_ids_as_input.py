@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,6 +17,7 @@ from runtime.engine.sampling_params import SamplingParams
 from runtime.errors import RequestError
 from runtime.providers.inference.sentence_transformers.adapter import SentenceTransformersInference
 from runtime.providers.inference.sentence_transformers.config import SentenceTransformersConfig
+from tests.support.contexts import model_context
 from tests.support.tiny_encoder import CONFIG, write_embedder
 from tests.support.tiny_llama import random_weights, tiny_config, write_hugging_face
 
@@ -27,7 +27,7 @@ WORDS = CONFIG["vocab_size"]
 @pytest.fixture
 async def embedding(tmp_path: Path) -> AsyncIterator[SentenceTransformersInference]:
     config = SentenceTransformersConfig(model=str(write_embedder(tmp_path)), device="cpu", threads=1)
-    made = SentenceTransformersInference(config, SimpleNamespace(models_dir=None))  # type: ignore[arg-type]
+    made = SentenceTransformersInference(config, model_context())
     await made.start()
     yield made
     await made.stop()

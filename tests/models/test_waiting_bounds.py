@@ -7,7 +7,6 @@ import random
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -25,11 +24,12 @@ from runtime.providers.inference.meta_reference.config import MetaReferenceConfi
 from runtime.providers.inference.sentence_transformers.adapter import SentenceTransformersInference
 from runtime.providers.inference.sentence_transformers.config import SentenceTransformersConfig
 from runtime.sse import EventStream
+from tests.support.contexts import model_context
 from tests.support.tiny_encoder import write_embedder
 from tests.support.tiny_model import write_tiny_chat_model
 
 ENDLESS = SamplingParams(ignore_eos=True, temperature=0)
-CONTEXT: Any = SimpleNamespace(models_dir=None)
+CONTEXT = model_context()
 
 
 def assert_told_to_come_again(refused: pytest.ExceptionInfo[RateLimited]) -> None:
@@ -271,27 +271,27 @@ async def test_a_model_is_called_as_it_is_served_and_not_as_its_folder(tmp_path:
 # While a model loads
 
 
-def early_chat(model: Path) -> Callable[[int], Awaitable[Any]]:
+def early_chat(model: Path) -> tuple[Any, Callable[[int], Awaitable[Any]]]:
     made = MetaReferenceInference(MetaReferenceConfig(model=str(model), max_waiting=3, load_timeout_s=30), CONTEXT)
-    return lambda number: made.chat_completion(chat(n=number))
+    return made, lambda number: made.chat_completion(chat(n=number))
 
 
-def early_completion(model: Path) -> Callable[[int], Awaitable[Any]]:
+def early_completion(model: Path) -> tuple[Any, Callable[[int], Awaitable[Any]]]:
     made = MetaReferenceInference(MetaReferenceConfig(model=str(model), max_waiting=3, load_timeout_s=30), CONTEXT)
-    return lambda number: made.completion(CompletionRequest(model="Tiny", prompt=["a"] * number))
+    return made, lambda number: made.completion(CompletionRequest(model="Tiny", prompt=["a"] * number))
 
 
-def early_embedding(model: Path) -> Callable[[int], Awaitable[Any]]:
+def early_embedding(model: Path) -> tuple[Any, Callable[[int], Awaitable[Any]]]:
     config = SentenceTransformersConfig(model=str(model), max_waiting=3, load_timeout_s=30)
     made = SentenceTransformersInference(config, CONTEXT)
-    return lambda number: made.embeddings(EmbeddingsRequest(model="Tiny", input=["a"] * number))
+    return made, lambda number: made.embeddings(EmbeddingsRequest(model="Tiny", input=["a"] * number))
 
 
 @pytest.mark.parametrize("early", [early_chat, early_completion, early_embedding])
 async def test_requests_that_wait_for_the_weights_are_bounded(
-    model: Path, early: Callable[[Path], Callable[[int], Awaitable[Any]]]
+    model: Path, early: Callable[[Path], tuple[Any, Callable[[int], Awaitable[Any]]]]
 ) -> None:
-    ask = early(model)
+    made, ask = early(model)
     waiting = [asyncio.ensure_future(ask(number)) for number in (2, 1)]
     await asyncio.sleep(0)
     try:
@@ -307,6 +307,7 @@ async def test_requests_that_wait_for_the_weights_are_bounded(
         for task in waiting:
             task.cancel()
         await asyncio.gather(*waiting, return_exceptions=True)
+        await made.stop()
 
 
 async def test_early_requests_are_bounded_by_their_bytes_too(model: Path) -> None:
@@ -314,3 +315,4 @@ async def test_early_requests_are_bounded_by_their_bytes_too(model: Path) -> Non
     with pytest.raises(StackError, match="bytes of requests") as refused:
         await made.chat_completion(chat().with_raw(b"x" * 100_000))
     assert refused.value.status == 429
+    await made.stop()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 from runtime.http.client import HttpClient
@@ -36,3 +38,8 @@ def provider_context(
         find_loop=lambda headers: False,
         configured_key=key,
     )
+
+
+def model_context(list_changed: Callable[[], None] = lambda: None) -> Any:
+    """What a provider that runs models here uses of its context."""
+    return SimpleNamespace(models_dir=None, list_changed=list_changed)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from runtime.apis._api import Api, Store, inner, route
+from runtime.apis._api import Alias, Api, Store, inner, route
 from runtime.apis.inference._shared import MAX_INPUTS
 from runtime.apis.inference.abilities import Abilities, AbilitiesRequest
 from runtime.apis.inference.chat import ChatCompletionRequest
@@ -16,6 +16,7 @@ from runtime.apis.inference.chat_answers import ChatCompletion, ChatCompletionCh
 from runtime.apis.inference.completions import Completion, CompletionRequest
 from runtime.apis.inference.counting import TokenCount
 from runtime.apis.inference.embeddings import EmbeddingsRequest, EmbeddingsResponse
+from runtime.apis.inference.loading import LoadModelRequest, ModelChanged, UnloadModelRequest
 from runtime.apis.inference.rerank import RankedItems, RerankItemsRequest, RerankRequest, RerankResponse
 from runtime.apis.inference.stored import (
     CompletionMessagesRequest,
@@ -27,6 +28,7 @@ from runtime.apis.inference.stored import (
     StoredMessageList,
     UpdateCompletionRequest,
 )
+from runtime.errors import Conflict
 from runtime.sse import EventStream, Reply
 
 __all__ = [
@@ -153,6 +155,33 @@ class Inference(Protocol):
     )
     async def rerank_items(self, request: RerankItemsRequest) -> Reply:
         """The same as `/v1/rerank`, in llama-stack's form. Adapters have only `rerank`: the router makes this of it."""
+        ...
+
+    @route(
+        "POST",
+        "/v1alpha/admin/models/load",
+        aliases=(Alias(path="/models/load", deprecated=False),),
+        key="model",
+    )
+    async def load_model(self, request: LoadModelRequest) -> ModelChanged:
+        """Load a model that runs here, and answer when it is loaded.
+
+        404 for an unknown model, 503 where it cannot be loaded, 501 for one that runs elsewhere.
+        """
+        ...
+
+    @route(
+        "POST",
+        "/v1alpha/admin/models/unload",
+        aliases=(Alias(path="/models/unload", deprecated=False),),
+        key="model",
+        raises=(Conflict,),
+    )
+    async def unload_model(self, request: UnloadModelRequest) -> ModelChanged:
+        """Unload a model that runs here, once its answers have ended; its next request loads it again.
+
+        404 for an unknown model, 409 where its answers take too long, 501 for one that runs elsewhere.
+        """
         ...
 
 

@@ -30,7 +30,9 @@ if TYPE_CHECKING:
 class TokenEngine(Protocol):
     """The part of an engine that this file uses."""
 
-    def generate(self, prompt: Sequence[int], params: SamplingParams) -> AsyncIterator[TokenOutput]: ...
+    def generate(
+        self, prompt: Sequence[int], params: SamplingParams, *, priority: int = 0, cache_salt: str = ""
+    ) -> AsyncIterator[TokenOutput]: ...
 
 
 @dataclass(frozen=True)
@@ -130,10 +132,13 @@ class TextModel:
         stop: Sequence[str] = (),
         *,
         shown: frozenset[int] = frozenset(),
+        priority: int = 0,
+        cache_salt: str = "",
     ) -> TextStream:
         """Text that continues `prompt_ids`, up to a stop string, an end token or a limit; none of these is shown.
 
-        shown: special tokens that are spelt out in the text; the others are left out.
+        shown: special tokens that are spelt out in the text; the others are left out. priority, cache_salt: see
+        `Engine.generate`.
         Raises RequestError for an empty stop string, and all that `generate` of the engine raises. Closing the stream
         closes the engine's.
         """
@@ -141,7 +146,8 @@ class TextModel:
         # A checkpoint may declare fewer end tokens than its vocabulary has; the engine must stop at all of them.
         params = replace(params, stop_token_ids=params.stop_token_ids | ends)
         assembly = Assembly(self.tokenizer, StopStrings(stop), ends, prompt_ids, shown)
-        return TextStream(self.engine.generate(prompt_ids, params), assembly)
+        tokens = self.engine.generate(prompt_ids, params, priority=priority, cache_salt=cache_salt)
+        return TextStream(tokens, assembly)
 
 
 def grammars_of(tokenizer: Tokenizer, ends: Collection[int]) -> Grammars:

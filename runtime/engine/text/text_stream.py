@@ -16,7 +16,7 @@ from runtime.engine.text.stop_strings import StopStrings
 from runtime.engine.text.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
-    from runtime.engine.messages import FinishReason, TokenLogprob, TokenOutput
+    from runtime.engine.messages import FinishReason, Prefill, TokenLogprob, TokenOutput
 
 
 @dataclass(frozen=True)
@@ -41,12 +41,25 @@ class TextToken(TopLogprob):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Timing:
+    """How long an answer took. cached_tokens: of its prompt, which were found computed. waited_s: before its prompt was
+    begun. prompt_s: from there to its first token. rest_s: from its first token to its last.
+    """
+
+    cached_tokens: int
+    waited_s: float
+    prompt_s: float
+    rest_s: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class TextOutput:
     """The next part of an answer.
 
     tokens: those that begin in `text`, if log-probabilities were asked for. prompt: on the first output, if asked for:
     the tokens of the prompt; the first has NaN for its log-probability, since nothing comes before it.
-    finish_reason: only on the last output. completion_tokens: so far, the end token included.
+    finish_reason: only on the last output. completion_tokens: so far, the end token included. timing: on the last
+    output, where the engine measures it.
     """
 
     text: str
@@ -55,6 +68,7 @@ class TextOutput:
     finish_reason: FinishReason | None = None
     prompt_tokens: int
     completion_tokens: int
+    timing: Timing | None = None
 
 
 class TextStream:
@@ -111,6 +125,8 @@ class Assembly:
         self._shown = 0
         self._waiting: deque[TextToken] = deque()
         self._prompt_shown: tuple[TextToken, ...] = ()  # until they are returned
+        self._prefill: Prefill | None = None
+        self._first_at_s = 0.0
 
     def push(self, token: TokenOutput) -> TextOutput | None:
         """The output after `token`; None while all its text is held back."""
@@ -120,6 +136,8 @@ class Assembly:
         data = self._tokenizer.token_bytes(token.token_id) if is_shown else b""
         if token.logprob is not None and not is_end:
             self._waiting.append(self._described(token.token_id, token.logprob, token.top_logprobs, self._offset(data)))
+        if token.prefill is not None:
+            self._prefill, self._first_at_s = token.prefill, token.at_s
         if token.prompt is not None:
             self._prompt_shown = self._described_prompt(token.prompt)
         text, is_stopped = self._show(self._detokenizer.push(data) if data else "")
@@ -141,6 +159,18 @@ class Assembly:
             finish_reason=finish_reason,
             prompt_tokens=len(self._prompt),
             completion_tokens=self._completion_tokens,
+            timing=self._timing(token.at_s) if self.is_finished else None,
+        )
+
+    def _timing(self, at_s: float) -> Timing | None:
+        """As of a token at `at_s`."""
+        if self._prefill is None:
+            return None
+        return Timing(
+            cached_tokens=self._prefill.cached_tokens,
+            waited_s=self._prefill.waited_s,
+            prompt_s=self._prefill.computed_s,
+            rest_s=at_s - self._first_at_s,
         )
 
     def _show(self, text: str) -> tuple[str, bool]:

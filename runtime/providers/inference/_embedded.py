@@ -78,26 +78,35 @@ def expand_home(path: str) -> Path:
 
 
 class Loading:
-    """A model that is being loaded. Requests that arrive earlier wait for it, up to `limit_s` seconds."""
+    """A model that is being loaded. Requests that arrive earlier wait for it, up to `limit_s` seconds.
+
+    failure: why it could not be loaded, in words for those who wait.
+    """
 
     def __init__(self, model: str, *, limit_s: float) -> None:
         self._model = model
         self._limit_s = limit_s
         self._settled = asyncio.Event()
-        self._failure: StackError | None = None
+        self.failure: StackError | None = None
 
     async def run(self, work: Awaitable[None]) -> None:
         """Load the model by awaiting `work`. Its error is raised here and by every later `wait`."""
         try:
             await work
         except StackError as error:
-            self._failure = error
+            self.give_up(error)
             raise
         except BaseException as error:
             kind = type(error).__name__
-            self._failure = Unavailable(f"Model `{self._model}` could not be loaded: {kind}; the server's log says why")
+            self.give_up(Unavailable(f"Model `{self._model}` could not be loaded: {kind}; the server's log says why"))
             raise
         finally:
+            self._settled.set()
+
+    def give_up(self, error: StackError) -> None:
+        """Let everybody who waits have this error; nothing happens where the model is loaded, or has failed to."""
+        if not self._settled.is_set():
+            self.failure = error
             self._settled.set()
 
     async def wait(self, within: AbstractContextManager[None] | None = None) -> None:
@@ -112,5 +121,5 @@ class Loading:
                         await self._settled.wait()
                 except TimeoutError:
                     raise Unavailable(f"Model `{self._model}` is still loading", headers={"retry-after": "5"}) from None
-        if self._failure is not None:
-            raise self._failure.with_traceback(None)  # otherwise it keeps the frames of every request that raised it
+        if self.failure is not None:
+            raise self.failure.with_traceback(None)  # otherwise it keeps the frames of every request that raised it

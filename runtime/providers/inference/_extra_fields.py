@@ -8,6 +8,8 @@ from typing import Any
 
 from runtime.apis._request import ExtensibleRequest
 from runtime.context import current, warn
+from runtime.errors import RequestError
+from runtime.providers.inference._keep_alive import keep_alive_seconds
 
 _IGNORED = "ignored by this provider: "
 
@@ -27,3 +29,15 @@ def warn_ignored(*names: str) -> None:
             warnings[at] = ", ".join([words, *names])
             return
     warn(_IGNORED + ", ".join(names))
+
+
+def checked_keep_alive(given: Any) -> float | None:
+    """The seconds that a request's `keep_alive` asks for, infinity for ever; None where it has none. Raises
+    RequestError.
+    """
+    if given is None:
+        return None
+    try:
+        return keep_alive_seconds(given)
+    except ValueError as error:
+        raise RequestError(f"`keep_alive` is {given!r}: {error}", param="keep_alive") from error

@@ -55,7 +55,12 @@ async def test_an_echo_has_the_log_probabilities_of_the_prompt(client: Client, f
     assert logprobs["text_offset"][:7] == [0, 1, 2, 3, 4, 5, 5]
     assert logprobs["text_offset"][7] == len("helloé") and len(logprobs["tokens"]) == len(ids) + 4
     assert all(len(top) in (2, 3) for top in logprobs["top_logprobs"][1:])
-    assert answer["usage"] == {"prompt_tokens": 7, "completion_tokens": 4, "total_tokens": 11}
+    assert answer["usage"] == {
+        "prompt_tokens": 7,
+        "completion_tokens": 4,
+        "total_tokens": 11,
+        "prompt_tokens_details": {"cached_tokens": 0},
+    }
     streamed = (await complete(client, echo=True, logprobs=2, stream=True)).events()
     pieces = [one["choices"][0] for one in streamed]
     assert "".join(piece["text"] for piece in pieces) == choice["text"]

@@ -9,7 +9,6 @@ import json
 import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -26,6 +25,7 @@ from runtime.errors import RequestError
 from runtime.providers.inference.sentence_transformers import adapter
 from runtime.providers.inference.sentence_transformers.adapter import SentenceTransformersInference
 from runtime.providers.inference.sentence_transformers.config import SentenceTransformersConfig
+from tests.support.contexts import model_context
 from tests.support.stacks import run_config
 from tests.support.stacks import serving as serving_stack
 from tests.support.tiny_encoder import write_cross_encoder, write_embedder
@@ -57,7 +57,7 @@ class Encoder:
 async def embedding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SentenceTransformersInference:
     (tmp_path / "config.json").write_text('{"hidden_size": 16}')
     monkeypatch.setattr(adapter, "Embedder", lambda *_, **__: Encoder())
-    context = SimpleNamespace(models_dir=None)
+    context = model_context()
     made = SentenceTransformersInference(SentenceTransformersConfig(model=str(tmp_path)), context)  # type: ignore[arg-type]
     await made.start()
     return made
@@ -146,7 +146,7 @@ async def test_what_can_be_reranked_is_listed_beside_what_embeds(embedding: Sent
 
 async def test_how_much_a_model_reads_is_known_before_it_is_loaded(tmp_path: Path) -> None:
     config = SentenceTransformersConfig(model=str(write_embedder(tmp_path)), device="cpu", threads=1)
-    made = SentenceTransformersInference(config, SimpleNamespace(models_dir=None))  # type: ignore[arg-type]
+    made = SentenceTransformersInference(config, model_context())
     early = (await made.list_models())[0].metadata
     await made.start()
     try:
@@ -162,7 +162,7 @@ async def ranking(tmp_path: Path) -> AsyncIterator[SentenceTransformersInference
     folder = tmp_path / "judge"
     folder.mkdir()
     config = SentenceTransformersConfig(model=str(write_cross_encoder(folder)), device="cpu", threads=1)
-    made = SentenceTransformersInference(config, SimpleNamespace(models_dir=None))  # type: ignore[arg-type]
+    made = SentenceTransformersInference(config, model_context())
     early = await made.list_models()
     await made.start()
     late = await made.list_models()

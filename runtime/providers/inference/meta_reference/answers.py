@@ -8,41 +8,15 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Protocol
 
 from runtime.engine.text.answer_parts import CallArguments, CallStart, Content, Part, Reasoning
 from runtime.engine.text.answer_reader import AnswerReader
 from runtime.engine.text.text_stream import TextOutput, TextToken, TopLogprob
 from runtime.ids import new_id
+from runtime.providers.inference.meta_reference.usage import Usage
 from runtime.sse import Json
-
-
-@dataclass(kw_only=True)
-class Usage:
-    """Tokens of one answer. prompt_tokens: each prompt counts once. completion_tokens: so far, by choice.
-
-    reasoning_tokens: those before the answer itself, by choice.
-    """
-
-    prompt_tokens: int = 0
-    completion_tokens: dict[int, int] = field(default_factory=dict)
-    reasoning_tokens: dict[int, int] = field(default_factory=dict)
-
-    def add(self, choice: int, output: TextOutput) -> None:
-        self.completion_tokens[choice] = output.completion_tokens
-
-    def json(self) -> Json:
-        written = sum(self.completion_tokens.values())
-        made: Json = {
-            "prompt_tokens": self.prompt_tokens,
-            "completion_tokens": written,
-            "total_tokens": self.prompt_tokens + written,
-        }
-        if self.reasoning_tokens:
-            made["completion_tokens_details"] = {"reasoning_tokens": sum(self.reasoning_tokens.values())}
-        return made
-
 
 _IMPOSSIBLE = -9999.0
 """What OpenAI shows for a log-probability of minus infinity. https://platform.openai.com/docs/api-reference/chat/object"""
@@ -96,7 +70,7 @@ class ChatShape:
         return [self._chunk([one]) for one in made]
 
     def usage_chunk(self, usage: Usage) -> Json:
-        return {**self._chunk([]), "usage": usage.json()}
+        return {**self._chunk([]), **usage.facts()}
 
     def whole(self, choices: list[list[TextOutput]], usage: Usage) -> Json:
         made = []
@@ -111,7 +85,7 @@ class ChatShape:
                     "finish_reason": self._finish_reason(index, outputs[-1]),
                 }
             )
-        return {**self._head, "object": "chat.completion", "choices": made, "usage": usage.json()}
+        return {**self._head, "object": "chat.completion", "choices": made, **usage.facts()}
 
     def _parts(self, choice: int, output: TextOutput, usage: Usage) -> list[Part]:
         reader = self._readers.get(choice) or self._readers.setdefault(choice, self._new_reader())
@@ -192,7 +166,7 @@ class CompletionShape:
         return [{**self._head, "choices": [made]}]
 
     def usage_chunk(self, usage: Usage) -> Json:
-        return {**self._head, "choices": [], "usage": usage.json()}
+        return {**self._head, "choices": [], **usage.facts()}
 
     def whole(self, choices: list[list[TextOutput]], usage: Usage) -> Json:
         made = []
@@ -201,7 +175,7 @@ class CompletionShape:
             text = self._echoes[index] + "".join(output.text for output in outputs)
             tokens = tuple(token for output in outputs for token in output.tokens)
             made.append(self._choice(index, text, outputs[0].prompt, tokens, outputs[-1].finish_reason))
-        return {**self._head, "choices": made, "usage": usage.json()}
+        return {**self._head, "choices": made, **usage.facts()}
 
     def _shown(self, choice: int, outputs: list[TextOutput], usage: Usage) -> list[TextOutput]:
         """The outputs without what is left out after an echo."""

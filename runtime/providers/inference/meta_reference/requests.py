@@ -5,7 +5,7 @@ is a warning.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypedDict
 
 from runtime.apis.inference import ChatCompletionRequest, CompletionRequest
 from runtime.context import warn
@@ -17,8 +17,10 @@ from runtime.providers.inference.meta_reference.formats import FORMAT_FIELDS
 
 # vLLM's names for parameters that OpenAI does not have: https://docs.vllm.ai/en/latest/api/vllm/sampling_params.html
 _EXTRA_FIELDS = {"top_k": int, "min_p": float, "repetition_penalty": float, "ignore_eos": bool}
+_LINE_FIELDS = frozenset({"priority", "cache_salt"})
+_MAX_PRIORITY = 1000
 _MAX_STOPS, _MAX_STOP_CHARACTERS = 64, 4096
-_READ_ELSEWHERE = FORMAT_FIELDS | {"chat_template_kwargs", "response_format"}
+_READ_ELSEWHERE = FORMAT_FIELDS | _LINE_FIELDS | {"chat_template_kwargs", "keep_alive", "response_format"}
 
 
 def chat_params(request: ChatCompletionRequest, defaults: SamplingDefaults) -> SamplingParams:
@@ -59,6 +61,31 @@ def stop_strings(stop: str | list[str] | None) -> list[str]:
             param="stop",
         )
     return stops
+
+
+class PlaceInLine(TypedDict):
+    """Which requests come before this one, and which may use what it has computed. See `Engine.generate`."""
+
+    priority: int
+    cache_salt: str
+
+
+def place_in_line(request: ChatCompletionRequest | CompletionRequest) -> PlaceInLine:
+    """vLLM's fields `priority`, of which lower is earlier (default 0), and `cache_salt` (default: none). Raises
+    RequestError for values of another kind.
+    """
+    extra = extra_fields(request)
+    priority = _extra_value("priority", int, extra.get("priority", 0))
+    if abs(priority) > _MAX_PRIORITY:
+        raise RequestError(
+            f"`priority` is {priority}; it must be between {-_MAX_PRIORITY} and {_MAX_PRIORITY}.",
+            param="priority",
+            code="invalid_value",
+        )
+    salt = extra.get("cache_salt", "")
+    if not isinstance(salt, str):
+        raise RequestError("`cache_salt` must be of type str", param="cache_salt")
+    return {"priority": priority, "cache_salt": salt}
 
 
 def _params(

@@ -1,0 +1,107 @@
+"""One model of our engine in memory, with its tokenizer and chat template: what the pool loads and unloads. Knows no
+requests.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from runtime.engine.checkpoint_kinds import locate
+from runtime.engine.engine import Engine
+from runtime.engine.estimate import LEAST_CONTEXT_TOKENS, plan_beside, within
+from runtime.engine.memory_plan import DoesNotFit, MemoryPlan
+from runtime.engine.options import EngineOptions
+from runtime.engine.promised_memory import forget, promise, promised_bytes
+from runtime.engine.text.text_model import TextModel
+from runtime.providers.inference._pool_members import NoRoom
+
+if TYPE_CHECKING:
+    from runtime.engine.text.chat_template import ChatTemplate
+    from runtime.engine.text.tokenizer import Tokenizer
+
+
+class EngineRunner:
+    """A model's engine and its text half, which are there between `load` and `unload`."""
+
+    engine: Engine
+    text: TextModel
+    plan: MemoryPlan
+
+    def __init__(self, options: EngineOptions) -> None:
+        self._options = options
+
+    async def load(self, *, may_shrink: bool) -> None:
+        """Load tokenizer and weights at the same time. may_shrink: the context may be as short as memory makes it.
+
+        Raises NoRoom where it does not fit, and CheckpointInvalid for damaged or unknown files.
+        """
+        await asyncio.to_thread(locate, self._options.model)  # clearer than a missing tokenizer
+        try:
+            await self._load(await self._planned(may_shrink=may_shrink))
+        except DoesNotFit as error:
+            raise NoRoom(
+                f"Model `{self._options.model_name}` does not fit into memory: {error.message}",
+                hint=error.hint,
+                missing_bytes=error.missing_bytes,
+            ) from error
+
+    async def _planned(self, *, may_shrink: bool) -> EngineOptions:
+        """The options, with a plan that leaves the other models of this process what they were promised."""
+        promised = promised_bytes()
+        if may_shrink and not promised:
+            return self._options  # the engine's own plan is the same
+        least = 1 if may_shrink else LEAST_CONTEXT_TOKENS
+        plan = await asyncio.to_thread(plan_beside, self._options, promised_bytes=promised, least_context_tokens=least)
+        return within(self._options, plan)
+
+    async def _load(self, options: EngineOptions) -> None:
+        engine = Engine(options)
+        try:
+            (tokenizer, template), _ = await asyncio.gather(
+                asyncio.to_thread(_read_text, options.model), engine.start()
+            )
+        except BaseException:
+            await engine.stop()  # without a tokenizer the weights are of no use
+            raise
+        self.engine, self.plan = engine, engine.plan
+        self.text = TextModel(engine, tokenizer, template, vocab_size=engine.config.vocab_size)
+        if self.plan.device == "cpu":
+            promise(self, self.plan.kv_bytes)
+
+    async def unload(self) -> None:
+        forget(self)
+        await self.engine.stop()
+        if self.plan.device != "cpu":
+            await asyncio.to_thread(_give_back_gpu_memory)
+
+    @property
+    def size_bytes(self) -> int:
+        return self.plan.weights_bytes + self.plan.kv_bytes
+
+    def facts(self) -> dict[str, Any]:
+        plan = self.plan
+        return {"device": plan.device, "dtype": plan.dtype, "context_tokens": plan.context_tokens}
+
+    def condition(self) -> str:
+        stats = self.engine.stats()
+        return f"{self._options.model_name} on {self.plan.device}: {stats.running} running, {stats.waiting} waiting"
+
+    def figures(self) -> dict[str, float]:
+        return self.engine.figures()
+
+
+def _give_back_gpu_memory() -> None:
+    """Imports torch: not for an event loop."""
+    from runtime.engine.hardware import give_back_gpu_memory
+
+    give_back_gpu_memory()
+
+
+def _read_text(path: Path) -> tuple[Tokenizer, ChatTemplate | None]:
+    """A model's tokenizer and chat template. Imports numpy, tokenizers and jinja2: so not before the server answers."""
+    from runtime.engine.text.loading import load_chat_template, load_tokenizer
+
+    tokenizer = load_tokenizer(path)
+    return tokenizer, load_chat_template(path, tokenizer)

@@ -1,0 +1,242 @@
+"""Several models of our engine in one provider: tiny ones, over HTTP. When each is loaded is tested without an engine
+in `tests/unit/providers/test_model_pool.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("torch")
+
+from runtime.engine import estimate
+from runtime.engine.memory_plan import Hardware
+from runtime.engine.promised_memory import promised_bytes
+from runtime.errors import Unavailable
+from runtime.providers.inference.meta_reference.config import MetaReferenceConfig
+from runtime.providers.inference.meta_reference.served import served_models
+from tests.support.asgi import Answered
+from tests.support.stacks import Served, adapter_of, run_config, serving
+from tests.support.tiny_model import write_tiny_chat_model
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = tmp_path_factory.mktemp("models")
+    for name, context_length in (("A", 128), ("B", 256), ("Damaged", 128)):
+        write_tiny_chat_model(made / name, context_length=context_length)
+    weights = made / "Damaged" / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1000])
+    return made
+
+
+@asynccontextmanager
+async def served(folder: Path, *models: str | dict[str, Any], **config: Any) -> AsyncIterator[Served]:
+    given = [
+        str(folder / one) if isinstance(one, str) else {**one, "model": str(folder / one["model"])} for one in models
+    ]
+    settings = {"device": "cpu", "dtype": "float32", "threads": 1, "models": given, **config}
+    provider = {"provider_id": "llama", "provider_type": "inline::meta-reference", "config": settings}
+    async with serving(run_config(provider), folder / "state") as running:
+        yield running
+
+
+async def chat(running: Served, name: str, **fields: Any) -> Answered:
+    messages = [{"role": "user", "content": "hello"}]
+    body = {"model": f"llama/{name}", "messages": messages, "temperature": 0, "max_tokens": 5, **fields}
+    return await running.client.post("/v1/chat/completions", body)
+
+
+async def states(running: Served) -> dict[str, str]:
+    """Of the models, as the list says."""
+    listed = (await running.client.get("/v1/models")).json()["data"]
+    return {model["id"]: model["custom_metadata"]["state"] for model in listed}
+
+
+async def listed_as(running: Served, **wanted: str) -> None:
+    async with asyncio.timeout(10):
+        while await states(running) != {f"llama/{name}": state for name, state in wanted.items()}:
+            await asyncio.sleep(0)
+
+
+async def health(running: Served) -> dict[str, Any]:
+    found: dict[str, Any] = (await running.client.get("/v1/providers/llama")).json()["health"]
+    return found
+
+
+async def test_the_first_is_loaded_at_the_start_and_others_by_their_first_request(folder: Path) -> None:
+    async with served(folder, "A", "B") as running:
+        await listed_as(running, A="loaded", B="unloaded")
+        assert (await health(running))["message"] == "A on cpu: 0 running, 0 waiting; B is not loaded"
+        answers = await asyncio.gather(*(chat(running, name) for name in "ABB"))
+        assert [answer.status for answer in answers] == [200] * 3
+        await listed_as(running, A="loaded", B="loaded")
+        model = (await running.client.get("/v1/models/llama/B")).json()
+        assert model["metadata"]["context_length"] == 256
+    assert promised_bytes() == 0  # whoever has been unloaded has given up its share
+
+
+async def test_models_take_turns_where_only_one_may_be_loaded(folder: Path) -> None:
+    async with served(folder, "A", "B") as running:
+        expected = [(await chat(running, name)).json()["choices"] for name in "AB"]
+    async with served(folder, "A", "B", max_loaded_models=1) as running:
+        answers = await asyncio.gather(*(chat(running, name) for name in "ABAB"))
+        assert [answer.json()["choices"] for answer in answers] == expected * 2
+        assert sorted((await states(running)).values()) == ["loaded", "unloaded"]
+
+
+async def test_a_model_is_not_unloaded_under_a_stream(folder: Path) -> None:
+    async with served(folder, "A", "B", max_loaded_models=1) as running:
+        pool = adapter_of(running.stack, "inference")._pool
+        body = {"model": "llama/A", "prompt": "hello", "stream": True, "max_tokens": 100, "ignore_eos": True}
+        sent = {"headers": {"content-type": "application/json"}, "body": json.dumps(body | {"keep_alive": 0}).encode()}
+        answer = running.client.call("POST", "/v1/completions", **sent)
+        status, _ = await answer.start()
+        assert status == 200 and await answer.chunk()
+        other = asyncio.create_task(chat(running, "B"))
+        async with asyncio.timeout(10):
+            while not pool.member("A").is_leaving:
+                await asyncio.sleep(0)
+        assert b"[DONE]" in await answer.rest()  # it was read to its end
+        assert (await other).status == 200
+        await listed_as(running, A="unloaded", B="loaded")
+
+
+async def test_a_model_goes_at_once_where_its_request_says_so(folder: Path) -> None:
+    async with served(folder, "A", "B") as running:
+        answer = await chat(running, "A", keep_alive=0)
+        assert answer.status == 200 and "keep_alive" not in answer.headers.get("x-llama-warnings", "")
+        await listed_as(running, A="unloaded", B="unloaded")
+        assert (await chat(running, "A", keep_alive="5m")).status == 200
+        await listed_as(running, A="loaded", B="unloaded")
+        refused = await chat(running, "A", keep_alive="soon")
+        assert (refused.status, refused.error["param"]) == (400, "keep_alive")
+
+
+@pytest.mark.parametrize("path", ["/v1alpha/admin/models", "/models"])
+async def test_models_are_loaded_and_unloaded_by_name(folder: Path, path: str) -> None:
+    async with served(folder, "A", {"model": "B", "keep_alive": "1h"}) as running:
+        for action, state in (("load", "loaded"), ("load", "loaded"), ("unload", "unloaded"), ("unload", "unloaded")):
+            answer = await running.client.post(f"{path}/{action}", {"model": "llama/B"})
+            assert (answer.status, answer.json()) == (200, {"success": True})
+            await listed_as(running, A="loaded", B=state)
+        assert (await running.client.post(f"{path}/load", {"model": "llama/C"})).status == 404
+
+
+async def test_a_damaged_file_is_named_and_the_others_go_on(folder: Path) -> None:
+    async with served(folder, "A", {"model": "Damaged", "preload": True}, {"model": "Missing"}) as running:
+        assert (await chat(running, "A")).status == 200
+        for _ in range(2):
+            answer = await chat(running, "Damaged")
+            assert (answer.status, answer.error["code"]) == (503, "checkpoint_invalid")
+            assert "Damaged/model.safetensors" in answer.error["message"]
+        missing = await chat(running, "Missing")
+        assert (missing.status, missing.error["code"]) == (503, "weights_not_found")
+        await listed_as(running, A="loaded", Damaged="failed", Missing="failed")
+        found = await health(running)
+        assert found["state"] == "degraded" and "Damaged could not be loaded" in found["message"]
+
+        write_tiny_chat_model(folder / "Missing", context_length=64)
+        assert (await running.client.post("/models/load", {"model": "llama/Missing"})).status == 200
+        assert (await chat(running, "Missing")).status == 200
+
+
+async def test_a_model_without_room_is_refused_with_what_it_needs_before_it_is_loaded(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from runtime.engine import hardware
+
+    async with served(folder, {"model": "A", "pinned": True}, "B") as running:
+        real = hardware.probe_hardware
+        monkeypatch.setattr(hardware, "probe_hardware", lambda: Hardware(available_bytes=promised_bytes() + 1000))
+        answer = await chat(running, "B")
+        assert (answer.status, answer.error["code"]) == (503, "model_does_not_fit")
+        assert "Model `B` does not fit into memory: The model needs" in answer.error["message"]
+        assert "cpu has 0.0 MiB free" in answer.error["message"]
+        assert (await chat(running, "A")).status == 200
+        monkeypatch.setattr(hardware, "probe_hardware", real)
+        assert (await running.client.post("/models/load", {"model": "llama/B"})).status == 200
+
+
+def test_a_plan_beside_others_is_the_plan_that_the_engine_makes(folder: Path) -> None:
+    served = served_models(MetaReferenceConfig(model=str(folder / "A"), device="cpu", dtype="float32"), None)["A"]
+    options = served.options(folder / "A")
+    plan = estimate.plan_beside(options, promised_bytes=0, least_context_tokens=1)
+    again = estimate.plan_beside(estimate.within(options, plan), promised_bytes=0, least_context_tokens=1)
+    assert again == plan
+
+
+# Settings
+
+
+def test_a_model_s_own_settings_count_before_the_provider_s() -> None:
+    config = MetaReferenceConfig.model_validate(
+        {
+            "models": [
+                "one",
+                {"model": "two", "checkpoint_dir": "/x", "max_seq_len": 9, "keep_alive": -1, "pinned": True},
+            ],
+            "max_seq_len": 100,
+            "keep_alive": "10m",
+        }
+    )
+    one, two = config.entries()
+    assert (one.model, one.max_seq_len, one.keep_alive_s, one.preload, one.pinned) == ("one", 100, 600, True, False)
+    assert (two.checkpoint_dir, two.max_seq_len, two.keep_alive_s, two.preload) == ("/x", 9, float("inf"), True)
+
+
+@pytest.mark.parametrize(
+    ("given", "names"),
+    [
+        ({}, ["SmolLM2-135M-Instruct"]),
+        ({"model": "a"}, ["a"]),
+        ({"models": ["b", "c"]}, ["b", "c"]),
+        ({"model": "a", "models": ["b"]}, ["a", "b"]),
+        ({"preload": False, "models": ["b"]}, ["b"]),
+    ],
+)
+def test_what_is_served(given: dict[str, Any], names: list[str]) -> None:
+    entries = MetaReferenceConfig.model_validate(given).entries()
+    assert [entry.model for entry in entries] == names
+    assert entries[0].preload is given.get("preload", True)
+
+
+@pytest.mark.parametrize(
+    ("given", "seconds"),
+    [(0, 0.0), ("90s", 90.0), ("1h30m", 5400.0), (-1, -1.0), ("-1", -1.0), ("-5m", -1.0), (2.5, 2.5)],
+)
+def test_how_long_a_model_stays_is_written_in_several_ways(given: Any, seconds: float) -> None:
+    assert MetaReferenceConfig(keep_alive=given).keep_alive == seconds
+
+
+@pytest.mark.parametrize("given", ["soon", True, None, [], "", float("nan")])
+def test_what_is_no_duration_is_refused(given: Any) -> None:
+    with pytest.raises(ValueError, match="keep_alive"):
+        MetaReferenceConfig(keep_alive=given)
+
+
+def test_two_models_of_one_name_are_refused(folder: Path, tmp_path: Path) -> None:
+    write_tiny_chat_model(tmp_path / "A")
+    both = [str(folder / "A"), str(tmp_path / "A")]
+    with pytest.raises(Unavailable, match="Two models are called `A`"):
+        served_models(MetaReferenceConfig.model_validate({"models": both}), None)
+    named = [both[0], {"model": "Other", "checkpoint_dir": both[1]}]
+    assert list(served_models(MetaReferenceConfig.model_validate({"models": named}), None)) == ["A", "Other"]
+
+
+@pytest.mark.smollm2
+async def test_the_model_that_comes_with_us_is_served_beside_another(folder: Path) -> None:
+    name = "SmolLM2-135M-Instruct"
+    async with served(folder, model=name, models=[str(folder / "A")], keep_alive=0) as running:
+        question = [{"role": "user", "content": "What is the capital of France?"}]
+        for _ in range(2):
+            answer = await chat(running, name, messages=question, max_tokens=12)
+            assert "Paris" in json.dumps(answer.json())
+            assert (await chat(running, "A")).status == 200
+        await listed_as(running, **{name: "unloaded", "A": "unloaded"})

@@ -1,0 +1,127 @@
+"""Prompts that begin like others: what is found computed, what waits for whom, and what is kept apart. No model."""
+
+from __future__ import annotations
+
+from runtime.engine.messages import TokenLogprob
+from runtime.engine.prefix_keys import extend_keys
+from runtime.engine.sampling_params import SamplingParams
+from tests.support.scheduling import NEXT, scheduler, sequence, step
+
+
+def keys_of(tokens: list[int], salt: str = "") -> list[bytes]:
+    keys: list[bytes] = []
+    extend_keys(keys, tokens, 4, salt)
+    return keys
+
+
+def test_a_key_is_of_a_full_page_and_all_before_it() -> None:
+    tokens = list(range(11))
+    first, second = keys_of(tokens)
+    assert keys_of(tokens[:4]) == [first]
+    assert keys_of([*tokens[4:8], *tokens[4:8]])[1] not in (first, second)
+    assert keys_of([0, 1, 2, 3, 4, 5, 6, 70])[0] == first
+    assert not set(keys_of(tokens, "mine")) & {first, second}
+    grown = keys_of(tokens[:6])
+    extend_keys(grown, tokens, 4)
+    assert grown == [first, second]
+
+
+def test_keys_tell_large_ids_apart() -> None:
+    """Not only the lowest byte of each."""
+    assert len({keys_of([7, 7, 7, 7 + far])[0] for far in (0, 256, 65536, 2**24, 2**31)}) == 5
+
+
+def test_a_prompt_that_begins_like_an_earlier_one_computes_only_the_rest() -> None:
+    it = scheduler()
+    it.add(sequence(1, range(10), max_length=14))
+    while it.has_work:
+        step(it)
+    again, more = sequence(2, range(10)), sequence(3, [*range(10), NEXT, NEXT, 5, 6])
+    it.add(again)
+    assert step(it) == [(2, 2, True)]
+    it.add(more)
+    assert step(it) == [(2, 1, True), (3, 2, True)]  # the answer is found too
+    assert (again.cached_tokens, more.cached_tokens, it.cached_tokens) == (8, 12, 20)
+    assert again.pages[:2] == more.pages[:2]
+
+
+def test_a_prompt_of_full_pages_has_a_token_left_to_compute() -> None:
+    it = scheduler()
+    it.add(sequence(1, range(8), max_length=9))
+    step(it)
+    it.add(sequence(2, range(8)))
+    assert step(it) == [(2, 4, True)]
+
+
+def test_answers_to_one_prompt_wait_until_it_is_computed_once() -> None:
+    it = scheduler(tokens=8)
+    for number in (1, 2, 3):
+        it.add(sequence(number, range(18)))
+    assert [step(it) for _ in range(4)] == [
+        [(1, 8, False)],
+        [(1, 8, False)],
+        [(1, 2, True), (2, 2, True), (3, 2, True)],
+        [(1, 1, True), (2, 1, True), (3, 1, True)],
+    ]
+    assert it.blocks.used == 4 + 3  # four pages for all, and one for the end of each
+
+
+def test_others_do_not_wait_for_those_that_wait_for_a_page() -> None:
+    it = scheduler(tokens=8)
+    it.add(sequence(1, range(18)))
+    it.add(sequence(2, range(18)))
+    it.add(sequence(3, 20))
+    assert [step(it) for _ in range(3)] == [
+        [(1, 8, False)],
+        [(1, 8, False)],
+        [(1, 2, True), (2, 2, True), (3, 4, False)],
+    ]
+
+
+def test_whoever_waited_for_a_page_computes_it_when_the_other_leaves() -> None:
+    it = scheduler(tokens=8)
+    it.add(sequence(1, range(18)))
+    it.add(sequence(2, range(18)))
+    assert step(it) == [(1, 8, False)]
+    it.remove(1)
+    assert step(it) == [(2, 8, False)]  # from where the other had come
+
+
+def test_prompts_with_another_salt_are_kept_apart() -> None:
+    it = scheduler()
+    it.add(sequence(1, range(10), salt="a"))
+    it.add(sequence(2, range(10), salt="b"))
+    assert step(it) == [(1, 10, True), (2, 6, False)]
+    it.add(sequence(3, range(10), salt="a"))
+    assert step(it) == [(1, 1, True), (2, 4, True), (3, 2, True)]
+
+
+def test_log_probabilities_of_a_prompt_need_all_of_it_computed_once() -> None:
+    it = scheduler()
+    it.add(sequence(1, range(10)))
+    step(it)
+    asking = sequence(2, range(10), params=SamplingParams(prompt_logprobs=True))
+    it.add(asking)
+    assert step(it) == [(1, 1, True), (2, 10, True)]
+    # What is known after a preemption is not asked for again.
+    asking.prompt_logprobs += [TokenLogprob(token_id=id, logprob=0.0) for id in range(1, 6)]
+    assert asking.reusable == 5
+    asking.prompt_logprobs += [TokenLogprob(token_id=id, logprob=0.0) for id in range(6, 10)]
+    assert asking.reusable == len(asking.tokens) - 1
+
+
+def test_what_a_damaged_sequence_computed_is_not_used_again() -> None:
+    it = scheduler()
+    it.add(sequence(1, range(10)))
+    step(it)
+    it.remove(1, is_damaged=True)
+    it.add(sequence(2, range(10)))
+    assert step(it) == [(2, 10, True)]
+
+
+def test_a_prompt_that_fits_only_beside_the_pages_it_finds_can_start() -> None:
+    it = scheduler(pages=4)
+    it.add(sequence(1, range(8)))
+    step(it)
+    it.add(sequence(2, [*range(8), 50, 51]))
+    assert step(it) == [(1, 1, True), (2, 2, True)]

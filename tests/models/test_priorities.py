@@ -1,0 +1,92 @@
+"""Earlier priorities first: in the line, among prompts that are read, and for the places of others. No model."""
+
+from __future__ import annotations
+
+from tests.support.scheduling import scheduler, sequence, step
+
+
+def test_an_earlier_priority_comes_first_wherever_there_is_a_line() -> None:
+    it = scheduler(tokens=8)
+    it.add(sequence(1, 30, priority=5))
+    assert step(it) == [(1, 8, False)]
+    it.add(sequence(2, 4, priority=5))
+    it.add(sequence(3, 40))
+    assert step(it) == [(3, 8, False)]  # long, but earlier
+    assert [waiting.id for waiting in it.waiting] == [2]
+
+
+def test_it_takes_the_row_of_the_last_one_of_a_later_priority() -> None:
+    it = scheduler(batch=3, tokens=20)
+    for number, priority in ((1, 1), (2, 2), (3, 2)):
+        it.add(sequence(number, 6, priority=priority))
+    step(it)
+    it.add(sequence(4, 5, max_length=6))
+    assert step(it) == [(1, 1, True), (2, 1, True), (4, 5, True)]
+    assert [waiting.id for waiting in it.waiting] == [3]
+    assert step(it) == [(1, 1, True), (2, 1, True), (3, 3, True)]  # its first page is still there
+    assert it.preemptions == 1
+
+
+def test_equals_wait_for_each_other() -> None:
+    it = scheduler(batch=1)
+    it.add(sequence(1, 4, priority=1, max_length=6))
+    step(it)
+    it.add(sequence(2, 4, priority=1))
+    assert step(it) == [(1, 1, True)]
+    assert it.preemptions == 0
+
+
+def test_pages_are_taken_from_later_priorities_too_but_not_in_vain() -> None:
+    it = scheduler(pages=10, tokens=40)
+    for number, length, priority in ((1, 8, 0), (2, 8, 1), (3, 12, 1)):
+        it.add(sequence(number, length, priority=priority))
+    step(it)
+    step(it)
+    assert ([one.id for one in it.running], it.blocks.free) == ([1, 2, 3], 0)
+    it.add(sequence(4, 32))  # does not fit beside the first, whoever leaves
+    step(it)
+    assert it.preemptions == 0
+    it.remove(4)
+    it.add(sequence(5, 12))
+    step(it)
+    assert [one.id for one in it.running] == [1, 2, 5]
+
+
+def test_the_last_of_the_latest_priority_gives_way_where_pages_run_out() -> None:
+    it = scheduler(pages=6, tokens=40)
+    for number, priority in ((1, 1), (2, 0), (3, 0)):
+        it.add(sequence(number, 8, priority=priority))
+    step(it)
+    assert it.blocks.free == 0
+    step(it)
+    assert [waiting.id for waiting in it.waiting] == [1]
+
+
+def test_nobody_is_displaced_for_one_that_waits_for_a_page_being_computed() -> None:
+    it = scheduler(batch=2, tokens=8)
+    it.add(sequence(1, 4, priority=1))
+    step(it)
+    it.add(sequence(2, range(20)))
+    step(it)
+    it.add(sequence(3, range(20)))
+    step(it)
+    assert {one.id for one in it.running} == {1, 2}
+
+
+def test_a_step_without_memory_is_made_smaller_until_one_token_is_left() -> None:
+    it = scheduler(batch=3)
+    it.add(sequence(1, 6, priority=0))
+    it.add(sequence(2, 6, priority=1))
+    it.add(sequence(3, 4, priority=0))
+    chunks = it.schedule()
+    assert [(chunk.sequence.id, chunk.count) for chunk in chunks] == [(1, 6), (3, 4), (2, 6)]
+    assert it.relieve(chunks)
+    chunks = it.schedule()
+    assert {chunk.sequence.id for chunk in chunks} == {1, 3}  # the later priority has gone, and is not taken at once
+    assert it.relieve(chunks)
+    for count in (6, 3, 1):
+        [chunk] = chunks = it.schedule()
+        assert (chunk.sequence.id, chunk.count) == (1, count)
+        assert it.relieve(chunks) is (count > 1)
+    it.remove(1)  # its memory is free again
+    assert [(chunk.sequence.id, chunk.count) for chunk in it.schedule()] == [(3, 4), (2, 6)]
