@@ -150,17 +150,18 @@ async def test_a_damaged_file_is_named_and_the_others_go_on(folder: Path) -> Non
 async def test_a_model_without_room_is_refused_with_what_it_needs_before_it_is_loaded(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from runtime.engine import hardware
+    from runtime.engine import loading
 
     async with served(folder, {"model": "A", "pinned": True}, "B") as running:
-        real = hardware.probe_hardware
-        monkeypatch.setattr(hardware, "probe_hardware", lambda: Hardware(available_bytes=promised_bytes() + 1000))
+        real = loading.probe_hardware
+        little = Hardware(available_bytes=promised_bytes() + 1000)
+        monkeypatch.setattr(loading, "probe_hardware", lambda **_: little)
         answer = await chat(running, "B")
         assert (answer.status, answer.error["code"]) == (503, "model_does_not_fit")
         assert "Model `B` does not fit into memory: The model needs" in answer.error["message"]
         assert "cpu has 0.0 MiB free" in answer.error["message"]
         assert (await chat(running, "A")).status == 200
-        monkeypatch.setattr(hardware, "probe_hardware", real)
+        monkeypatch.setattr(loading, "probe_hardware", real)
         assert (await running.client.post("/models/load", {"model": "llama/B"})).status == 200
 
 
