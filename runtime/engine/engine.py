@@ -254,10 +254,12 @@ class Engine:
         if isinstance(report, StepBatch):
             now = time.monotonic()
             self._metrics.loop_lag.add(max(0.0, now - report.stats.at_s))
-            self._metrics.generated.add(len(report.outputs))
-            for sequence_id, output in report.outputs.items():
+            self._metrics.generated.add(sum(map(len, report.outputs.values())))
+            for sequence_id, outputs in report.outputs.items():
                 # Output of a stream that was just closed may still arrive.
-                if (reader := self._streams.get(sequence_id)) is not None:
+                if (reader := self._streams.get(sequence_id)) is None:
+                    continue
+                for output in outputs:
                     (self._metrics.between_tokens if output.index else self._metrics.first_token).add(now - reader.at_s)
                     reader.at_s = now
                     reader.items.put_nowait(output)

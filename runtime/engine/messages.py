@@ -7,7 +7,7 @@ thread -> loop     Ready, StepBatch            one call per step; Closed is the 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -125,10 +125,10 @@ class Ready:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StepBatch:
-    """The results of one step, by sequence id."""
+    """The results of one step, by sequence id: usually one token, more where a grammar leaves no choice."""
 
     stats: EngineStats
-    outputs: Mapping[int, TokenOutput] = field(default_factory=dict)
+    outputs: Mapping[int, Sequence[TokenOutput]] = field(default_factory=dict)
     failures: Mapping[int, errors.StackError] = field(default_factory=dict)
 
 

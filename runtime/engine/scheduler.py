@@ -1,11 +1,11 @@
 """What the next step computes: continuous batching under one token budget. Knows counts, pages and keys; no tensors.
 
-A step is filled in this order: one token for every sequence that is decoding, then chunks of prompts, of running and of
-waiting sequences. Beside tokens that somebody waits for, the chunks are smaller, so that no stream stalls while a long
-prompt is read. A lower priority number always comes first. Within it the shortest prompt comes first, but what has
-waited grows shorter: nobody is overtaken by a sequence that arrives after as many tokens were computed as it has itself
-left. A sequence gets the pages for all its tokens when it starts, and computes only those that no page has yet; while
-another one is computing its next page, it waits for that.
+A step is filled in this order: the next token of every sequence that is decoding, with those that its grammar forces
+after it; then chunks of prompts, of running and of waiting sequences. Beside tokens that somebody waits for, the chunks
+are smaller, so that no stream stalls while a long prompt is read. A lower priority number always comes first; within it
+short prompts overtake longer ones, each by no more tokens in all than it has itself. A sequence gets the pages for all
+its tokens when it starts, and computes only those that no page has yet; while another one is computing its next page,
+it waits for that.
 
 If a decoding sequence finds no free page, the last one by priority and arrival gives up its pages and is computed
 again, from what is left of them; so the first always advances. It also gives way to a waiting one of an earlier
@@ -78,10 +78,12 @@ class Scheduler:
         """The chunks of the next step; at least one while there is work."""
         self._displace()
         chunks: list[Chunk] = []
-        for sequence in sorted((one for one in self.running if one.pending == 1), key=_standing):
+        budget = self._step_tokens
+        decoding = sorted((one for one in self.running if one.is_decoding), key=_standing)
+        for number, sequence in enumerate(decoding, 1):
             if self._make_room(sequence):
-                chunks.append(Chunk(sequence, 1, samples=True))
-        budget = self._step_tokens - len(chunks)
+                # Each of those after it has room for a token.
+                budget -= self._add_chunk(chunks, sequence, max(1, budget - (len(decoding) - number)))
         self._prefill(min(budget, self.prefill_chunk_tokens) if chunks else budget, chunks)
         return chunks
 
@@ -130,7 +132,7 @@ class Scheduler:
 
     def _prefill(self, budget: int, chunks: list[Chunk]) -> None:
         """Add chunks of prompts, `budget` tokens at most, and start waiting sequences for them."""
-        begun = deque(sorted((one for one in self.running if one.pending > 1), key=_turn))
+        begun = deque(sorted((one for one in self.running if not one.is_decoding), key=_turn))
         coming = self._all_coming()
         # Looking up pages takes a while, so a step looks at no more sequences that it passes over than it could run.
         waiting = deque(self.waiting[: 2 * self.max_batch_size])
@@ -147,9 +149,12 @@ class Scheduler:
                     continue
                 self._start(sequence, found)
                 coming.update(self._coming(sequence))
-            count = min(sequence.pending, budget)
-            chunks.append(Chunk(sequence, count, samples=count == sequence.pending))
-            budget -= count
+            budget -= self._add_chunk(chunks, sequence, budget)
+
+    def _add_chunk(self, chunks: list[Chunk], sequence: Sequence, budget: int) -> int:
+        count = min(sequence.pending, budget)
+        chunks.append(Chunk(sequence, count, samples=count == sequence.pending))
+        return count
 
     def _find(self, sequence: Sequence) -> list[int]:
         """The pages that have its first tokens already."""
@@ -200,7 +205,7 @@ class Scheduler:
             self._preempt(max(later, key=_standing))
 
     def _make_room(self, sequence: Sequence) -> bool:
-        """Give the sequence a page for its next token; False where it was preempted, now or earlier in this step."""
+        """Give the sequence pages for its next tokens; False where it was preempted, now or earlier in this step."""
         while sequence.pages:
             if len(sequence.pages) >= self.blocks.pages_for(len(sequence.tokens)):
                 return True

@@ -50,8 +50,13 @@ class Sequence:
 
     @property
     def pending(self) -> int:
-        """Tokens that are not computed yet: one while decoding, more while prefilling."""
+        """Tokens that are not computed yet."""
         return len(self.tokens) - self.computed
+
+    @property
+    def is_decoding(self) -> bool:
+        """Whether its prompt is computed, but for one token at most."""
+        return self.pending == 1 or self.computed >= self.prompt_length
 
     @property
     def reusable(self) -> int:
@@ -67,8 +72,14 @@ class Sequence:
     def output_length(self) -> int:
         return len(self.tokens) - self.prompt_length
 
+    def forced(self) -> list[int]:
+        """The tokens that its grammar leaves no choice about, to be appended without sampling. None where
+        log-probabilities are asked for, since these have to be computed.
+        """
+        return [] if self.matcher is None or self.params.logprobs is not None else self.matcher.forced()
+
     def append(self, token_id: int) -> FinishReason | None:
-        """Add a sampled token. Returns why the sequence ends with it; None where it goes on."""
+        """Add a sampled or forced token. Returns why the sequence ends with it; None where it goes on."""
         self.tokens.append(token_id)
         if token_id in self.end_ids:
             return "stop"

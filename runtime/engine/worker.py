@@ -164,7 +164,7 @@ class _Worker:
 
     def append(
         self, chunks: list[Chunk], results: list[Sampled | None], failures: dict[int, errors.StackError]
-    ) -> dict[int, TokenOutput]:
+    ) -> dict[int, list[TokenOutput]]:
         """Add the results of a step to its sequences; remove those that are finished. Returns outputs by sequence id.
 
         A sequence for which there is no token is removed too, and gets an error in `failures`.
@@ -181,20 +181,9 @@ class _Worker:
                 self.scheduler.remove(sequence.id, is_damaged=sampled.failure is None)
                 failures[sequence.id] = sampled.failure or self.not_finite()
                 continue
-            index = sequence.output_length
-            finish_reason = sequence.append(sampled.token_id)
-            self.generated_tokens += 1
-            outputs[sequence.id] = TokenOutput(
-                token_id=sampled.token_id,
-                index=index,
-                logprob=sampled.logprob,
-                top_logprobs=sampled.top_logprobs,
-                finish_reason=finish_reason,
-                prompt=tuple(sequence.prompt_logprobs) if sequence.params.prompt_logprobs and not index else None,
-                at_s=now,
-                prefill=None if index else _prefill(sequence, now),
-            )
-            if finish_reason is not None:
+            outputs[sequence.id] = added = _added(sequence, sampled, now)
+            self.generated_tokens += len(added)
+            if added[-1].finish_reason is not None:
                 self.scheduler.remove(sequence.id)
         return outputs
 
@@ -223,6 +212,30 @@ class _Worker:
             out_of_memory=self.out_of_memory,
             at_s=time.monotonic(),
         )
+
+
+def _added(sequence: Sequence, sampled: Sampled, now: float) -> list[TokenOutput]:
+    """What a sampled token adds to a sequence: itself, and the tokens that must follow it."""
+    index = sequence.output_length
+    finish_reason = sequence.append(sampled.token_id)
+    first = TokenOutput(
+        token_id=sampled.token_id,
+        index=index,
+        logprob=sampled.logprob,
+        top_logprobs=sampled.top_logprobs,
+        finish_reason=finish_reason,
+        prompt=tuple(sequence.prompt_logprobs) if sequence.params.prompt_logprobs and not index else None,
+        at_s=now,
+        prefill=None if index else _prefill(sequence, now),
+    )
+    added = [first]
+    for token_id in sequence.forced() if finish_reason is None else ():
+        index += 1
+        finish_reason = sequence.append(token_id)
+        added.append(TokenOutput(token_id=token_id, index=index, finish_reason=finish_reason, at_s=now))
+        if finish_reason is not None:
+            break
+    return added
 
 
 def _prefill(sequence: Sequence, now: float) -> Prefill:

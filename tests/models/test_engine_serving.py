@@ -114,16 +114,27 @@ class OutOfMemoryError(RuntimeError):
     """As torch's, which is known by its name."""
 
 
-def without_memory_for(monkeypatch: pytest.MonkeyPatch, *, tokens: int) -> None:
-    """No step of `tokens` tokens or more fits into memory."""
-    correct = ModelRunner.forward
+class Short:
+    """A runner for which no step of `tokens` tokens or more fits into memory."""
 
-    def forward(self: ModelRunner, chunks: list[Chunk]) -> torch.Tensor:
-        if sum(chunk.count for chunk in chunks) >= tokens:
+    def __init__(self, runner: Any, tokens: int) -> None:
+        self._runner, self._tokens = runner, tokens
+
+    def run(self, chunks: list[Chunk]) -> Any:
+        if sum(chunk.count for chunk in chunks) >= self._tokens:
             raise OutOfMemoryError("planted")
-        return correct(self, chunks)
+        return self._runner.run(chunks)
 
-    monkeypatch.setattr(ModelRunner, "forward", forward)
+
+def without_memory_for(monkeypatch: pytest.MonkeyPatch, *, tokens: int) -> None:
+    correct = worker._Worker.run
+
+    def run(self: worker._Worker, chunks: list[Chunk]) -> Any:
+        with monkeypatch.context() as patched:
+            patched.setattr(self, "runner", Short(self.runner, tokens))
+            return correct(self, chunks)
+
+    monkeypatch.setattr(worker._Worker, "run", run)
 
 
 async def test_a_step_without_memory_is_tried_again_smaller_and_nobody_notices(

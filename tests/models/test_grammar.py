@@ -225,6 +225,32 @@ async def test_the_engine_keeps_to_grammars_in_a_batch_and_repeats_with_a_seed(
         assert cut == alone[0][:2]
 
 
+async def test_what_a_grammar_forces_takes_no_steps_unless_its_log_probabilities_are_asked_for(
+    folder: Path, tokenizer: Tokenizer, grammars: Grammars
+) -> None:
+    text = '{"answer": [true, false, null]}'
+    grammar = grammars.compile(f"start: {json.dumps(text[:-1])} /[0-9]/ {json.dumps(text[-1])}")
+    async with running(folder) as engine:
+        found, steps = {}, {}
+        for logprobs in (None, 0):
+            for most in (None, 5):
+                begun = engine.stats().steps
+                params = SamplingParams(seed=1, grammar=grammar, logprobs=logprobs, max_tokens=most)
+                outputs = [one async for one in engine.generate(tokenizer.encode("hello"), params)]
+                steps[logprobs, most] = engine.stats().steps - begun
+                found[logprobs, most] = tokenizer.decode([one.token_id for one in outputs])
+                assert [one.index for one in outputs] == list(range(len(outputs)))
+                assert [one.finish_reason for one in outputs[:-1]] == [None] * (len(outputs) - 1)
+                assert {one.logprob is None for one in outputs} == {logprobs is None}
+                assert most is None or len(outputs) == most
+    whole = found[None, None]
+    assert whole[:-2] == text[:-1] and whole[-2].isdigit() and whole[-1] == text[-1]
+    assert found[0, None][:-2] == text[:-1]
+    assert whole.startswith(found[None, 5]) and text.startswith(found[0, 5])
+    assert steps[None, None] <= 5 < len(text) <= steps[0, None]
+    assert steps[None, 5] == 1 and steps[0, 5] == 5
+
+
 def test_an_answer_of_a_form_cannot_ignore_its_end(grammars: Grammars) -> None:
     with pytest.raises(RequestError) as refused:
         SamplingParams(ignore_eos=True, grammar=grammars.compile('start: "a"'))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 
 from runtime.engine.sampling_params import SamplingParams
-from tests.support.scheduling import Pool, advance, scheduler, sequence, step
+from tests.support.scheduling import Pool, advance, force, scheduler, sequence, step
 
 
 def test_a_long_prompt_is_computed_in_chunks_of_the_budget() -> None:
@@ -33,6 +33,18 @@ def test_chunks_are_smaller_beside_tokens_that_somebody_waits_for() -> None:
     it.add(sequence(2, 30))
     assert [step(it) for _ in range(4)] == [[(1, 1, True), (2, 6, False)]] * 4
     assert step(it) == [(2, 6, True)]
+
+
+def test_forced_tokens_are_computed_with_the_next_one_as_far_as_there_is_room() -> None:
+    it = scheduler(tokens=8)
+    first, second = sequence(1, 4), sequence(2, 4)
+    it.add(first)
+    it.add(second)
+    assert step(it) == [(1, 4, True), (2, 4, True)]
+    force(it, first, 9)
+    assert step(it) == [(1, 7, False), (2, 1, True)]
+    assert step(it) == [(1, 3, True), (2, 1, True)]
+    assert first.computed == len(first.tokens) - 1 == 14
 
 
 def test_a_short_prompt_overtakes_a_long_one_that_is_being_read() -> None:
@@ -171,6 +183,8 @@ def test_random_traffic_ends_and_leaks_nothing() -> None:
                 for chunk in chunks:
                     assert it.blocks.pages_for(chunk.sequence.computed + chunk.count) <= len(chunk.sequence.pages)
                     advance(it, chunk)
+                    if chunk.samples and dice.random() < 0.1:
+                        force(it, chunk.sequence, dice.randint(1, 9))
             elif not arriving:
                 break
         assert not it.has_work

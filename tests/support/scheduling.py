@@ -56,6 +56,14 @@ def advance(scheduler: Scheduler, chunk: Chunk) -> None:
         scheduler.remove(chunk.sequence.id)
 
 
+def force(scheduler: Scheduler, sequence: Sequence, count: int) -> None:
+    """Add `count` tokens that a grammar forces, up to the end of the sequence."""
+    while count and sequence.id in scheduler.ids():
+        count -= 1
+        if sequence.append(NEXT) is not None:
+            scheduler.remove(sequence.id)
+
+
 class Pool:
     """What stands on each page, and whether a step only writes where it may and reads what it should."""
 
