@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 import torch
-from runtime.engine.model_runner import ModelRunner
 
 from runtime import errors
 from runtime.engine import worker
