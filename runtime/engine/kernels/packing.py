@@ -113,7 +113,7 @@ def _of_rows(numbers: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _by_columns(values: Bytes) -> Bytes:
-    """values: [panels, blocks, rows, columns], uint8. Returns [panels, blocks, bytes]: 4 columns of 16 rows, and so on."""
+    """values: [panels, blocks, rows, columns], uint8. Returns [panels, blocks, bytes]: 16 rows of 4 columns each."""
     groups = values.reshape(*values.shape[:3], -1, 4).swapaxes(2, 3)
     return groups.reshape(*values.shape[:2], -1)
 
