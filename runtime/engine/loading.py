@@ -107,7 +107,7 @@ def _packed(planned: Planned, options: EngineOptions, go_on: Callable[[], None])
     assert isinstance(checkpoint, GGUFCheckpoint)
     model = PackedModel(
         checkpoint.config,
-        pack_weights(checkpoint, go_on),
+        pack_weights(checkpoint, go_on, kept=options.kernels_dir),
         pages=plan.pages,
         most_rows=options.max_step_tokens,
         context_tokens=plan.context_tokens,

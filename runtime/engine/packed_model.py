@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runtime.engine.kernels.attention import PAGE
-from runtime.engine.kernels.compiled import compile_module, host_features
+from runtime.engine.kernels.compiled import compiled, host_features
 from runtime.engine.kernels.decoder import HEAD, STEP, Layer, Shape, Step, decoder_module
-from runtime.engine.kernels.dot import Dot, best_dot
+from runtime.engine.kernels.dot import best_dot
 from runtime.engine.kernels.packing import COLUMNS, Packed
 from runtime.engine.kernels.products import NOTE_BYTES
 from runtime.engine.layers.frequencies import inverse_frequencies
@@ -70,15 +70,14 @@ class PackedModel:
         context_tokens: int,
         threads: int = 1,
         kept: Path | None = None,
-        dot: Dot | None = None,
     ) -> None:
         self.config, self.shape = config, shape_of(config)
         shape = self.shape
         self._frequencies = inverse_frequencies(config)
         self._team = Team(threads)
-        compiled = compile_module(decoder_module(shape, dot or best_dot(host_features())), kept)
-        self._step, self._head = (compiled.function(name, *_ARGUMENTS) for name in (STEP, HEAD))
-        self._compiled = compiled  # the code is gone when it is
+        dot = best_dot(host_features())
+        self._compiled = compiled(f"{shape} {dot.name}", lambda: decoder_module(shape, dot), kept)
+        self._step, self._head = (self._compiled.function(name, *_ARGUMENTS) for name in (STEP, HEAD))
         # numpy's zeros take no memory until they are written, so a page costs something once it is used. What all
         # layers write for a token lies together: the system gives memory in pieces of up to 2 MB.
         pool = (pages, config.layers, 2, config.kv_heads, PAGE, config.head_dim)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,16 +16,8 @@ from numpy.typing import NDArray
 from runtime.engine.checkpoint_gguf import GGUFCheckpoint
 from runtime.engine.checkpoint_weights import half_split_order
 from runtime.engine.gguf import GGUFTensor
-from runtime.engine.kernels.packing import (
-    COLUMNS,
-    ROWS,
-    Packed,
-    bits_of,
-    can_be_packed,
-    empty_packed,
-    pack_rows,
-    packed_bytes,
-)
+from runtime.engine.kernels.pack import Packer
+from runtime.engine.kernels.packing import COLUMNS, KINDS, ROWS, Packed, can_be_packed, empty_packed, packed_bytes
 
 Floats = NDArray[np.float32]
 _WHOLE = ("F32", "F16", "BF16", "F64")
@@ -51,12 +44,16 @@ def weights_bytes(checkpoint: GGUFCheckpoint) -> int:
     )
 
 
-def pack_weights(checkpoint: GGUFCheckpoint, go_on: Callable[[], None]) -> dict[str, Packed | Floats]:
+def pack_weights(
+    checkpoint: GGUFCheckpoint, go_on: Callable[[], None], *, kept: Path | None = None
+) -> dict[str, Packed | Floats]:
     """The weights by our names: matrices packed, norms [hidden_size], float32. go_on: called between them, may raise.
+    kept: the folder for compiled kernels.
 
     Raises CheckpointInvalid for a tensor that cannot be decoded.
     """
     packed: dict[str, Packed | Floats] = {}
+    packer = Packer(kept)
     for name, tensor in checkpoint.tensors():
         go_on()
         if len(tensor.shape) != 2:
@@ -67,16 +64,16 @@ def pack_weights(checkpoint: GGUFCheckpoint, go_on: Callable[[], None]) -> dict[
         matrix = empty_packed(_bits(tensor), outputs, inputs)
         for first, piece in _pieces(tensor, whole=order is not None):
             if can_be_packed(tensor.type, tensor.shape):
-                pack_rows(matrix, first, piece.data, tensor.type, order)
+                packer.pack(matrix, first, piece.data, tensor.type, order)
             else:
-                pack_rows(matrix, first, _rounded(piece.dequantize()), "Q8_0", order)
+                packer.pack(matrix, first, _rounded(piece.dequantize()), "Q8_0", order)
         packed[name] = matrix
         tensor.forget()
     return packed
 
 
 def _bits(tensor: GGUFTensor) -> int:
-    return bits_of(tensor.type) if can_be_packed(tensor.type, tensor.shape) else 8
+    return KINDS[tensor.type] if can_be_packed(tensor.type, tensor.shape) else 8
 
 
 def _pieces(tensor: GGUFTensor, *, whole: bool) -> Iterator[tuple[int, GGUFTensor]]:

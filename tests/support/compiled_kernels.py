@@ -38,7 +38,7 @@ def exported(module: ir.Module, kernel: Kernel, *, features: frozenset[str] | No
     outer = Kernel(module, "exported", **dict(zip(names, types, strict=True)))
     outer.call(kernel, *(outer[name] for name in names))
     outer.end()
-    compiled = compile_module(module, None, features=features)
+    compiled = compile_module(module, features)
     kinds = [ctypes.c_void_p if type == POINTER else ctypes.c_int64 for type in types]
     function = compiled.function("exported", *kinds)
 

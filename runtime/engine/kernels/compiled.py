@@ -1,8 +1,9 @@
 """Compiles a module of kernels for this machine's CPU, and keeps the result on disk: compiling takes seconds, reading
 what was compiled milliseconds.
 
-The name of a kept file is a digest of everything that it depends on: the module's text, the CPU, its features and the
-compiler's version. A file that is damaged or cannot be written costs a compilation, nothing else.
+The name of a kept file is a digest of everything that it depends on: this package's source, the module's name, the CPU
+with its features and the compiler's version; so a module that is kept is not even built. A file that is damaged or
+cannot be written costs a compilation, nothing else.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import logging
 import os
 import tempfile
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -57,30 +59,55 @@ def host_features() -> frozenset[str]:
     return frozenset(name for name, is_there in llvm.get_host_cpu_features().items() if is_there)
 
 
-def compile_module(module: ir.Module, folder: Path | None, *, features: frozenset[str] | None = None) -> Compiled:
-    """folder: where compiled modules are kept; None keeps none. features: which of the CPU's may be used; None for all.
+def compiled(name: str, build: Callable[[], ir.Module], kept: Path | None) -> Compiled:
+    """A module of ours for this CPU. name: says, with the source of this package, what `build` makes.
+
+    kept: the folder where compiled modules are kept; None keeps none.
+    """
+    _initialize()
+    path = None
+    if kept is not None:
+        facts = (name, _source_digest(), llvm.get_host_cpu_name(), _flags(None), llvmlite.__version__)
+        path = kept / (hashlib.sha256("\0".join(facts).encode()).hexdigest()[:32] + _SUFFIX)
+        if (data := _read(path)) is not None:
+            try:
+                return Compiled(_machine(None), data)
+            except RuntimeError:
+                log.warning("a compiled kernel cannot be used and is made again", extra={"path": str(path)})
+    machine = _machine(None)
+    data = _compiled(str(build()), machine)
+    if path is not None:
+        _keep(path, data)
+    return Compiled(machine, data)
+
+
+def compile_module(module: ir.Module, features: frozenset[str] | None = None) -> Compiled:
+    """A module for this CPU, of whose features only these are used; None for all. Nothing is kept.
 
     Raises RuntimeError, with LLVM's message, for a module that is wrong.
     """
     _initialize()
-    mine = llvm.get_host_cpu_features()
-    used = {name: is_there and (features is None or name in features) for name, is_there in mine.items()}
-    flags = ",".join(f"{'+' if is_there else '-'}{name}" for name, is_there in sorted(used.items()))
+    machine = _machine(features)
+    return Compiled(machine, _compiled(str(module), machine))
+
+
+def _flags(features: frozenset[str] | None) -> str:
+    """This CPU's features in LLVM's words, without those that are not among `features`."""
+    mine = llvm.get_host_cpu_features().items()
+    used = {name: is_there and (features is None or name in features) for name, is_there in mine}
+    return ",".join(f"{'+' if is_there else '-'}{name}" for name, is_there in sorted(used.items()))
+
+
+def _machine(features: frozenset[str] | None) -> llvm.TargetMachine:
     target = llvm.Target.from_default_triple()
-    machine = target.create_target_machine(llvm.get_host_cpu_name(), flags, opt=3, jit=True)
-    module.triple = target.triple
-    text = str(module)
-    facts = (text, llvm.get_host_cpu_name(), flags, llvmlite.__version__, str(llvm.llvm_version_info))
-    kept = folder / (hashlib.sha256("\0".join(facts).encode()).hexdigest()[:32] + _SUFFIX) if folder else None
-    if kept is not None and (data := _read(kept)) is not None:
-        try:
-            return Compiled(machine, data)
-        except RuntimeError:
-            log.warning("a compiled kernel cannot be used and is made again", extra={"path": str(kept)})
-    data = _compiled(text, machine)
-    if kept is not None:
-        _keep(kept, data)
-    return Compiled(machine, data)
+    return target.create_target_machine(llvm.get_host_cpu_name(), _flags(features), opt=3, jit=True)
+
+
+@cache
+def _source_digest() -> str:
+    """Of this package: other source makes other modules."""
+    files = sorted(Path(__file__).parent.glob("*.py"))
+    return hashlib.sha256(b"\0".join(file.read_bytes() for file in files)).hexdigest()
 
 
 def assembly_for(module: ir.Module, triple: str, features: str) -> str:

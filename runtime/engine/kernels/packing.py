@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 ROWS, COLUMNS = 16, 32
 RECORD_BYTES = {4: 320, 8: 544}
 Bytes = NDArray[np.uint8]
-_WIDTHS = {"Q4_0": (18, 4), "Q4_1": (20, 4), "Q8_0": (34, 8)}
-"""Types of GGUF tensors that are packed without any loss: bytes of a block, bits of a weight."""
+KINDS = {"Q4_0": 4, "Q4_1": 4, "Q8_0": 8}
+"""Types of GGUF tensors that are packed without any loss, and their bits of a weight."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,11 +42,11 @@ class Packed:
 
 def can_be_packed(kind: str, shape: Sequence[int]) -> bool:
     """Whether a GGUF tensor of this type and shape, [outputs, inputs], is packed without loss."""
-    return kind in _WIDTHS and len(shape) == 2 and shape[1] % COLUMNS == 0
+    return kind in KINDS and len(shape) == 2 and shape[1] % COLUMNS == 0
 
 
 def empty_packed(bits: int, outputs: int, inputs: int) -> Packed:
-    """A matrix of zeros, to be filled by `pack_rows`."""
+    """A matrix of zeros, to be filled by a `Packer`."""
     panels, blocks = -(-outputs // ROWS), inputs // COLUMNS
     return Packed(np.zeros((panels, blocks, RECORD_BYTES[bits]), np.uint8), bits, outputs, inputs)
 
@@ -54,40 +54,6 @@ def empty_packed(bits: int, outputs: int, inputs: int) -> Packed:
 def packed_bytes(bits: int, shape: Sequence[int]) -> int:
     """The memory of a matrix, [outputs, inputs]."""
     return -(-shape[0] // ROWS) * (shape[1] // COLUMNS) * RECORD_BYTES[bits]
-
-
-def bits_of(kind: str) -> int:
-    """Of a type that can be packed."""
-    return _WIDTHS[kind][1]
-
-
-def pack_rows(target: Packed, first: int, data: Bytes, kind: str, order: NDArray[np.intp] | None = None) -> None:
-    """Put the blocks of a GGUF tensor into rows `first` and following.
-
-    first: a multiple of 16. data: [bytes], uint8, as in the file. order: [rows], int64, which of its rows comes where;
-    None for as they are.
-    """
-    width, bits = _WIDTHS[kind]
-    blocks = target.inputs // COLUMNS
-    rows = data.reshape(-1, blocks, width)
-    if order is not None:
-        rows = rows[order]
-    if missing := -len(rows) % ROWS:
-        rows = np.concatenate([rows, np.zeros((missing, blocks, width), np.uint8)])
-    panels = rows.reshape(-1, ROWS, blocks, width).swapaxes(1, 2)  # [panels, blocks, rows, bytes]
-    out = target.data[first // ROWS : first // ROWS + len(panels)]
-    scales = panels[..., :2]
-    out[..., 64 * bits : 64 * bits + 32] = scales.reshape(*panels.shape[:2], 32)
-    if bits == 8:
-        out[..., :512] = _by_columns(panels[..., 2:] ^ np.uint8(128))
-        return
-    quants = panels[..., width - 16 :]
-    # A byte of the file has the columns c and c + 16, one of ours c and c + 4.
-    low, high = (half.reshape(*quants.shape[:-1], 2, 2, 4) for half in (quants & 15, quants >> 4))
-    lower, upper = (np.concatenate([low[..., half, :], high[..., half, :]], axis=-2) for half in (0, 1))
-    out[..., :256] = _by_columns((lower | upper << 4).reshape(quants.shape))
-    least = panels[..., 2:4] if kind == "Q4_1" else _times_minus_8(scales)
-    out[..., 288:320] = least.reshape(*panels.shape[:2], 32)
 
 
 def unpacked(matrix: Packed) -> NDArray[np.float32]:
@@ -110,14 +76,3 @@ def unpacked(matrix: Packed) -> NDArray[np.float32]:
 def _of_rows(numbers: NDArray[np.float32]) -> NDArray[np.float32]:
     """numbers: [panels, blocks, rows], float32. Returns them as [rows, blocks, 1]."""
     return numbers.transpose(0, 2, 1).reshape(-1, numbers.shape[1], 1)
-
-
-def _by_columns(values: Bytes) -> Bytes:
-    """values: [panels, blocks, rows, columns], uint8. Returns [panels, blocks, bytes]: 16 rows of 4 columns each."""
-    groups = values.reshape(*values.shape[:3], -1, 4).swapaxes(2, 3)
-    return groups.reshape(*values.shape[:2], -1)
-
-
-def _times_minus_8(scales: Bytes) -> Bytes:
-    """scales: [..., 2], uint8, the bytes of float16 numbers, as which they return, too."""
-    return (np.ascontiguousarray(scales).view(np.float16) * np.float16(-8)).view(np.uint8)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 
 import gguf
 import numpy as np
@@ -12,24 +13,25 @@ from llvmlite import ir
 from runtime.engine.dequantize import FORMATS, dequantize
 from runtime.engine.kernels.compiled import assembly_for
 from runtime.engine.kernels.dot import DOTS, Dot, best_dot
-from runtime.engine.kernels.packing import Packed, bits_of, empty_packed, pack_rows, packed_bytes, unpacked
+from runtime.engine.kernels.pack import Packer
+from runtime.engine.kernels.packing import KINDS, Packed, empty_packed, packed_bytes, unpacked
 from runtime.engine.kernels.products import MOST_TOKENS, add_multiply, add_quantize
 from tests.support.compiled_kernels import HERE, exported, features_for
 
 Call = Callable[..., None]
-KINDS = {
-    "Q4_0": gguf.GGMLQuantizationType.Q4_0,
-    "Q4_1": gguf.GGMLQuantizationType.Q4_1,
-    "Q8_0": gguf.GGMLQuantizationType.Q8_0,
-}
+
+
+@cache
+def packer() -> Packer:
+    return Packer(None)
 
 
 def packed(kind: str, outputs: int, inputs: int, seed: int = 0) -> tuple[Packed, np.ndarray]:
     """A random matrix, packed, and its values as ggml decodes them."""
     values = np.random.default_rng(seed).standard_normal((outputs, inputs)).astype(np.float32)
-    data = gguf.quants.quantize(values, KINDS[kind]).reshape(-1)
-    matrix = empty_packed(bits_of(kind), outputs, inputs)
-    pack_rows(matrix, 0, data, kind)
+    data = gguf.quants.quantize(values, gguf.GGMLQuantizationType[kind]).reshape(-1)
+    matrix = empty_packed(KINDS[kind], outputs, inputs)
+    packer().pack(matrix, 0, data, kind)
     format_ = next(format_ for format_ in FORMATS.values() if format_.name == kind)
     return matrix, dequantize(data, format_).reshape(outputs, inputs)
 
@@ -44,12 +46,12 @@ def test_packing_loses_nothing(kind: str, outputs: int) -> None:
 
 def test_rows_can_be_put_in_another_order_and_come_in_pieces() -> None:
     values = np.random.default_rng(1).standard_normal((64, 32)).astype(np.float32)
-    data = gguf.quants.quantize(values, KINDS["Q4_1"]).reshape(64, -1)
+    data = gguf.quants.quantize(values, gguf.GGMLQuantizationType.Q4_1).reshape(64, -1)
     order = np.random.default_rng(2).permutation(64)
     whole, pieces = empty_packed(4, 64, 32), empty_packed(4, 64, 32)
-    pack_rows(whole, 0, data.reshape(-1), "Q4_1", order)
+    packer().pack(whole, 0, data.reshape(-1), "Q4_1", order)
     for first in (0, 16, 48):
-        pack_rows(pieces, first, data[order][first : first + (32 if first == 16 else 16)].reshape(-1), "Q4_1")
+        packer().pack(pieces, first, data[order][first : first + (32 if first == 16 else 16)].reshape(-1), "Q4_1")
     assert np.array_equal(whole.data, pieces.data)
 
 
@@ -111,7 +113,7 @@ def test_the_largest_sums_do_not_overflow(dot: Dot, quantize: Call) -> None:
     data = np.zeros((16, 128, 34), np.uint8)
     data[..., :2] = np.array([1], np.float16).view(np.uint8)
     data[..., 2:] = np.where(np.arange(16) % 2, 127, -127).astype(np.int8).view(np.uint8)[:, None, None]
-    pack_rows(matrix, 0, data.reshape(-1), "Q8_0")
+    packer().pack(matrix, 0, data.reshape(-1), "Q8_0")
     module = ir.Module()
     multiply = exported(module, add_multiply(module, dot, 8), features=features_for(dot))
     x, quants, notes = np.full(4096, -1, np.float32), np.empty(4096, np.int8), np.empty((128, 4), np.float32)
