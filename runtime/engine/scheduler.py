@@ -4,8 +4,8 @@ A step is filled in this order: the next token of every sequence that is decodin
 after it; then chunks of prompts, of running and of waiting sequences. Beside tokens that somebody waits for, the chunks
 are smaller, so that no stream stalls while a long prompt is read. A lower priority number always comes first; within it
 short prompts overtake longer ones, each by no more tokens in all than it has itself. A sequence gets the pages for all
-its tokens when it starts, and computes only those that no page has yet; while another one is computing its next page,
-it waits for that.
+its tokens when it starts, and computes only those that no page has yet; while another one that is no later is computing
+its next page, it waits for that.
 
 If a decoding sequence finds no free page, the last one by priority and arrival gives up its pages and is computed
 again, from what is left of them; so the first always advances. It also gives way to a waiting one of an earlier
@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from bisect import insort
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from runtime.engine.block_manager import BlockManager
@@ -142,13 +143,13 @@ class Scheduler:
             else:
                 sequence = waiting.popleft()
                 found = self._find(sequence)
-                if self._next_key(sequence, len(found)) in coming:
+                if self._is_coming(sequence, found, coming):
                     continue
                 if not self._fits(sequence, found):
                     waiting.clear()  # nobody behind it takes the pages that it waits for
                     continue
                 self._start(sequence, found)
-                coming.update(self._coming(sequence))
+                coming |= dict.fromkeys(self._coming(sequence), sequence.priority)
             budget -= self._add_chunk(chunks, sequence, budget)
 
     def _add_chunk(self, chunks: list[Chunk], sequence: Sequence, budget: int) -> int:
@@ -161,16 +162,22 @@ class Scheduler:
         extend_keys(sequence.keys, sequence.tokens, self.blocks.page_size, sequence.salt)
         return self.blocks.find(sequence.keys[: sequence.reusable // self.blocks.page_size])
 
-    def _next_key(self, sequence: Sequence, found: int) -> bytes | None:
-        """The key of the page after the `found` first ones, where it could be taken from another sequence."""
-        return sequence.keys[found] if found < sequence.reusable // self.blocks.page_size else None
+    def _is_coming(self, sequence: Sequence, found: list[int], coming: Mapping[bytes, int]) -> bool:
+        """Whether the page after the `found` ones is being computed by a sequence that does not come after it."""
+        number = len(found)
+        if number == sequence.reusable // self.blocks.page_size:
+            return False
+        priority = coming.get(sequence.keys[number])
+        return priority is not None and priority <= sequence.priority
+
+    def _all_coming(self) -> dict[bytes, int]:
+        """The keys of all pages that are being computed, with the earliest priority of those that do."""
+        reading = sorted((one for one in self.running if one.pending > 1), key=_standing, reverse=True)
+        return {key: one.priority for one in reading for key in self._coming(one)}
 
     def _coming(self, sequence: Sequence) -> list[bytes]:
         """The keys of the pages that a running sequence is about to fill."""
         return sequence.keys[sequence.computed // self.blocks.page_size :]
-
-    def _all_coming(self) -> set[bytes]:
-        return {key for one in self.running if one.pending > 1 for key in self._coming(one)}
 
     def _fits(self, sequence: Sequence, found: list[int]) -> bool:
         return len(self.running) < self._rows and self._missing_pages(sequence, found) <= 0
@@ -198,7 +205,7 @@ class Scheduler:
             if not later:
                 return
             found = self._find(first)
-            if self._fits(first, found) or self._next_key(first, len(found)) in self._all_coming():
+            if self._fits(first, found) or self._is_coming(first, found, self._all_coming()):
                 return
             if self._missing_pages(first, found) > sum(len(one.pages) for one in later):
                 return

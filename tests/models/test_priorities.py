@@ -73,6 +73,20 @@ def test_nobody_is_displaced_for_one_that_waits_for_a_page_being_computed() -> N
     assert {one.id for one in it.running} == {1, 2}
 
 
+def test_nobody_waits_for_a_page_that_comes_later_than_itself() -> None:
+    it = scheduler(tokens=8)
+    it.add(sequence(1, range(30), priority=1))
+    assert step(it) == [(1, 8, False)]
+    it.add(sequence(2, range(30)))
+    assert step(it) == [(2, 8, False)]  # from where the other is
+    it.add(sequence(3, range(30)))
+    assert [step(it) for _ in range(3)] == [
+        [(2, 8, False)],
+        [(2, 6, True), (1, 2, False)],  # here the third does wait, for the second
+        [(2, 1, True), (3, 2, True), (1, 5, False)],
+    ]
+
+
 def test_a_step_without_memory_is_made_smaller_until_one_token_is_left() -> None:
     it = scheduler(batch=3)
     it.add(sequence(1, 6, priority=0))

@@ -118,11 +118,11 @@ def test_a_preempted_sequence_that_lost_all_its_pages_starts_over() -> None:
 
 def test_a_preempted_sequence_comes_before_newer_ones() -> None:
     it = scheduler(pages=4, batch=2)
-    for number in (1, 2, 3):
-        it.add(sequence(number, 8))
+    for number, length in ((1, 8), (2, 8), (3, 4)):
+        it.add(sequence(number, length))
     step(it)
     step(it)
-    assert [waiting.id for waiting in it.waiting] == [2, 3]
+    assert [waiting.id for waiting in it.waiting] == [2, 3]  # though the newer one is shorter
 
 
 def test_removing_frees_pages_wherever_the_sequence_is() -> None:
