@@ -14,6 +14,7 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
+from runtime.engine.encoder_config import EncoderConfig
 from runtime.engine.encoder_jobs import EmbeddingJob, Embeddings, Job
 from runtime.engine.encoder_rankings import MaxSimJob, PairsJob, Ranking
 from runtime.engine.encoder_worker import EncoderWorker
@@ -129,6 +130,16 @@ class Embedder:
             self._commands.put(None)
         if self._thread is not None:
             await asyncio.to_thread(self._thread.join)
+
+    @property
+    def config(self) -> EncoderConfig:
+        """Its sizes. Raises Unavailable when not running."""
+        return self._running().encoder.config
+
+    @property
+    def waiting(self) -> int:
+        """How many texts are accepted and not yet answered."""
+        return self._room.taken
 
     @property
     def dimension(self) -> int:

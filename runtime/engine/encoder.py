@@ -23,6 +23,11 @@ _BATCH_TOKENS = {"cpu": 1024, "cuda": 65536}
 _SHORTEST_SHARE = 0.8
 
 
+def batch_tokens(device: torch.device) -> int:
+    """The tokens of a full batch on a device, padding included."""
+    return _BATCH_TOKENS.get(device.type, _BATCH_TOKENS["cuda"])
+
+
 class TokenStates:
     """What a model makes of each token of texts, batch by batch, for one thread at a time.
 
@@ -32,7 +37,7 @@ class TokenStates:
     def __init__(self, model: BertEncoder, device: torch.device) -> None:
         self.model = model
         self._device = device
-        self.batch_tokens = _BATCH_TOKENS.get(device.type, _BATCH_TOKENS["cuda"])
+        self.batch_tokens = batch_tokens(device)
 
     def batches(
         self, texts: Sequence[Sequence[int]], segments: Sequence[Sequence[int]] | None = None

@@ -14,10 +14,13 @@ from torch import Tensor, nn
 
 from runtime.engine.checkpoint_kinds import locate, refuse_pointer, refuse_tensors
 from runtime.engine.cross_encoder import CrossEncoder
-from runtime.engine.encoder import SentenceEncoder
+from runtime.engine.encoder import SentenceEncoder, batch_tokens
 from runtime.engine.encoder_config import EncoderConfig, Family
+from runtime.engine.encoder_memory import check_encoder_fits
+from runtime.engine.hardware import probe_hardware
 from runtime.engine.model_config import CheckpointInvalid
 from runtime.engine.models.bert import BertEncoder, ScoreHead
+from runtime.engine.promised_memory import promised_bytes
 
 Get = Callable[[str], Tensor]
 """The tensor of a name."""
@@ -27,11 +30,13 @@ def load_encoder(folder: Path, device: str = "auto") -> SentenceEncoder | CrossE
     """The encoder in a folder as sentence-transformers writes it, in float32. device: a torch device; `auto` takes CUDA
     if present.
 
-    Raises CheckpointInvalid, naming the file, for weights that are missing, damaged or of the wrong shape.
+    Raises CheckpointInvalid, naming the file, for weights that are missing, damaged or of the wrong shape; DoesNotFit
+    before they are read.
     """
     _refuse_other_forms(folder)
     config = EncoderConfig.read(folder)
     place = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
+    check_encoder_fits(config, place=str(place), free_bytes=_free_bytes(place), batch_tokens=batch_tokens(place))
     with torch.device("meta"):
         model = BertEncoder(config)
         head = ScoreHead(config) if config.score_activation else None
@@ -55,6 +60,13 @@ def load_encoder(folder: Path, device: str = "auto") -> SentenceEncoder | CrossE
     except RuntimeError as error:
         raise CheckpointInvalid(f"`{path}` does not fit `{folder / 'config.json'}`: {error}") from error
     return CrossEncoder(model, head, config, place)
+
+
+def _free_bytes(place: torch.device) -> int:
+    hardware = probe_hardware()
+    if place.type == "cuda":
+        return hardware.gpus[place.index or 0].free_bytes
+    return max(0, hardware.available_bytes - promised_bytes())
 
 
 def _fill(module: nn.Module, weights: Mapping[str, Tensor], place: torch.device) -> None:

@@ -131,12 +131,12 @@ def plan_memory(
     pages = min(max_batch_size * -(-context_tokens // page_size), room // page_bytes)
     if pages < 1:
         raise errors.Unavailable(
-            f"The KV cache has no room for {page_size} tokens, which take {_size(page_bytes)}.",
+            f"The KV cache has no room for {page_size} tokens, which take {size(page_bytes)}.",
             hint="raise `kv_cache_bytes`",
         )
     if pages * page_bytes > left:
         raise DoesNotFit(
-            f"The KV cache is set to {_size(pages * page_bytes)}; beside the weights, {place} has {_size(left)} free.",
+            f"The KV cache is set to {size(pages * page_bytes)}; beside the weights, {place} has {size(left)} free.",
             hint=f"set `kv_cache_bytes` to {left // page_bytes * page_bytes} or less, or leave it out",
             missing_bytes=pages * page_bytes - left,
         )
@@ -189,9 +189,9 @@ class _Needs:
     def refusal(self, place: str, free_bytes: int) -> DoesNotFit:
         """The error where they exceed what is free, with the first change that would make the model fit."""
         return DoesNotFit(
-            f"The model needs {_size(self.total)}: {_size(self.weights)} for weights as {self.dtype},"
-            f" {_size(self.step)} for a step of {self.batch_size} sequences, {_size(self.context)} for"
-            f" {self.context_tokens} tokens of context. {place} has {_size(free_bytes)} free.",
+            f"The model needs {size(self.total)}: {size(self.weights)} for weights as {self.dtype},"
+            f" {size(self.step)} for a step of {self.batch_size} sequences, {size(self.context)} for"
+            f" {self.context_tokens} tokens of context. {place} has {size(free_bytes)} free.",
             hint=self._what_fits(free_bytes),
             missing_bytes=max(0, self.weights + self.step - free_bytes),
         )
@@ -208,7 +208,7 @@ class _Needs:
                 return f"it fits with {words}"
         fitting = max(0, free_bytes - self.step - self.context) // _BYTES["bfloat16"]
         return (
-            f"free {_size(self.total - free_bytes)}, or take a model of at most {fitting / 1e9:.1f} billion parameters"
+            f"free {size(self.total - free_bytes)}, or take a model of at most {fitting / 1e9:.1f} billion parameters"
             " as bfloat16"
         )
 
@@ -241,5 +241,6 @@ def _activation_bytes(config: ModelConfig, max_batch_size: int, max_step_tokens:
     return max_step_tokens * widest * width * 2 + max_batch_size * config.vocab_size * 4 * 4
 
 
-def _size(count: int) -> str:
+def size(count: int) -> str:
+    """A number of bytes as it is written for people."""
     return f"{count / 2**30:.1f} GiB" if count >= 2**30 else f"{count / 2**20:.1f} MiB"

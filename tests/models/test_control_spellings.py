@@ -190,7 +190,9 @@ async def test_an_answer_ends_though_every_file_calls_its_end_ordinary(tmp_path:
         )
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps({**config, "eos_token_id": None}))
-    inference = MetaReferenceInference(MetaReferenceConfig(model=str(folder), device="cpu", threads=1), model_context())
+    inference = MetaReferenceInference(
+        MetaReferenceConfig(model=str(folder), device="cpu", threads=1), model_context(tmp_path)
+    )
     await inference.start()
     try:
         messages = [{"role": "user", "content": "hi"}]

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -47,15 +46,15 @@ def test_the_tokens_of_its_chats_are_whole_and_never_a_user_s(retyped: Path) -> 
 
 
 @pytest.mark.smollm2
-async def test_its_answer_ends_where_the_sound_file_s_does(retyped: Path) -> None:
-    answers = [await answer_of(file) for file in (shipped_gguf(), retyped)]
+async def test_its_answer_ends_where_the_sound_file_s_does(retyped: Path, tmp_path: Path) -> None:
+    answers = [await answer_of(file, tmp_path) for file in (shipped_gguf(), retyped)]
     assert answers[0] == answers[1]
     assert answers[0][1] == "stop" and "<|" not in answers[0][0]
 
 
-async def answer_of(file: Path) -> tuple[str, str, int]:
+async def answer_of(file: Path, state_dir: Path) -> tuple[str, str, int]:
     """Text, finish reason and prompt tokens of a greedy chat."""
-    context: Any = model_context()
+    context = model_context(state_dir)
     inference = MetaReferenceInference(MetaReferenceConfig(model=str(file), device="cpu", threads=1), context)
     await inference.start()
     try:

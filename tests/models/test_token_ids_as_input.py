@@ -26,8 +26,10 @@ WORDS = CONFIG["vocab_size"]
 
 @pytest.fixture
 async def embedding(tmp_path: Path) -> AsyncIterator[SentenceTransformersInference]:
-    config = SentenceTransformersConfig(model=str(write_embedder(tmp_path)), device="cpu", threads=1)
-    made = SentenceTransformersInference(config, model_context())
+    folder = tmp_path / "mini"
+    folder.mkdir()
+    config = SentenceTransformersConfig(model=str(write_embedder(folder)), device="cpu", threads=1)
+    made = SentenceTransformersInference(config, model_context(tmp_path))
     await made.start()
     yield made
     await made.stop()

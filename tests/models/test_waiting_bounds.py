@@ -29,7 +29,7 @@ from tests.support.tiny_encoder import write_embedder
 from tests.support.tiny_model import write_tiny_chat_model
 
 ENDLESS = SamplingParams(ignore_eos=True, temperature=0)
-CONTEXT = model_context()
+CONTEXT = model_context(Path("unused"))
 
 
 def assert_told_to_come_again(refused: pytest.ExceptionInfo[RateLimited]) -> None:
@@ -292,6 +292,7 @@ async def test_requests_that_wait_for_the_weights_are_bounded(
     model: Path, early: Callable[[Path], tuple[Any, Callable[[int], Awaitable[Any]]]]
 ) -> None:
     made, ask = early(model)
+    await made._pool._turn.acquire()  # so that nothing is loaded
     waiting = [asyncio.ensure_future(ask(number)) for number in (2, 1)]
     await asyncio.sleep(0)
     try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -40,6 +39,6 @@ def provider_context(
     )
 
 
-def model_context(list_changed: Callable[[], None] = lambda: None) -> Any:
+def model_context(state_dir: Path) -> Any:
     """What a provider that runs models here uses of its context."""
-    return SimpleNamespace(models_dir=None, list_changed=list_changed)
+    return SimpleNamespace(models_dir=None, state_dir=state_dir, list_changed=lambda: None)

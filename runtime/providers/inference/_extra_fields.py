@@ -9,7 +9,7 @@ from typing import Any
 from runtime.apis._request import ExtensibleRequest
 from runtime.context import current, warn
 from runtime.errors import RequestError
-from runtime.providers.inference._keep_alive import keep_alive_seconds
+from runtime.providers.inference._kept_settings import keep_alive_seconds
 
 _IGNORED = "ignored by this provider: "
 

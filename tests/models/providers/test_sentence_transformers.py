@@ -30,6 +30,8 @@ from tests.support.stacks import run_config
 from tests.support.stacks import serving as serving_stack
 from tests.support.tiny_encoder import write_cross_encoder, write_embedder
 
+NAME = 'm"é'
+
 
 class Encoder:
     """Stands in for the encoder, whose vectors do not matter here: as many as it is given texts."""
@@ -55,10 +57,11 @@ class Encoder:
 
 @pytest.fixture
 async def embedding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SentenceTransformersInference:
-    (tmp_path / "config.json").write_text('{"hidden_size": 16}')
+    folder = tmp_path / NAME
+    folder.mkdir()
+    (folder / "config.json").write_text('{"hidden_size": 16}')
     monkeypatch.setattr(adapter, "Embedder", lambda *_, **__: Encoder())
-    context = model_context()
-    made = SentenceTransformersInference(SentenceTransformersConfig(model=str(tmp_path)), context)  # type: ignore[arg-type]
+    made = SentenceTransformersInference(SentenceTransformersConfig(model=str(folder)), model_context(tmp_path))
     await made.start()
     return made
 
@@ -68,10 +71,10 @@ async def embedding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Sentence
 async def test_an_answer_has_openai_s_shape(
     embedding: SentenceTransformersInference, texts: int, encoding_format: Any
 ) -> None:
-    request = EmbeddingsRequest(model='m"é', input=["x"] * texts, encoding_format=encoding_format)
+    request = EmbeddingsRequest(model=NAME, input=["x"] * texts, encoding_format=encoding_format)
     answer = json.loads((await embedding.embeddings(request)).data)
     assert {key: answer[key] for key in answer if key != "data"} == {
-        "object": "list", "model": 'm"é', "usage": {"prompt_tokens": texts, "total_tokens": texts},
+        "object": "list", "model": NAME, "usage": {"prompt_tokens": texts, "total_tokens": texts},
     }  # fmt: skip
     assert [(one["object"], one["index"]) for one in answer["data"]] == [("embedding", n) for n in range(texts)]
     last = answer["data"][-1]["embedding"]
@@ -91,19 +94,19 @@ async def test_a_large_answer_is_written_beside_the_event_loop(
         return reply(*arguments)
 
     monkeypatch.setattr(adapter, "_reply", noting)
-    await embedding.embeddings(EmbeddingsRequest(model="m", input=["x"] * texts))
+    await embedding.embeddings(EmbeddingsRequest(model=NAME, input=["x"] * texts))
     assert (threads != [threading.main_thread()]) == elsewhere
 
 
 async def reranked(provider: SentenceTransformersInference, **fields: Any) -> dict[str, Any]:
-    request = {"model": "m", "query": "q", "documents": ["x", {"text": "xxx", "id": 7}, "", "x"], **fields}
+    request = {"model": NAME, "query": "q", "documents": ["x", {"text": "xxx", "id": 7}, "", "x"], **fields}
     answer: dict[str, Any] = json.loads((await provider.rerank(RerankRequest.model_validate(request))).data)
     return answer
 
 
 async def test_a_ranking_has_the_best_first_and_counts_its_tokens(embedding: SentenceTransformersInference) -> None:
     assert await reranked(embedding) == {
-        "model": "m",
+        "model": NAME,
         "results": [
             {"index": 1, "relevance_score": 0.75},
             {"index": 0, "relevance_score": 0.25},
@@ -133,7 +136,7 @@ async def test_fields_that_have_no_effect_are_named(embedding: SentenceTransform
     with serving(context):
         await reranked(embedding, truncate="END", rank_fields=["text"], priority=None)
         await embedding.embeddings(
-            EmbeddingsRequest.model_validate({"model": "m", "input": "x", "input_type": "query"})
+            EmbeddingsRequest.model_validate({"model": NAME, "input": "x", "input_type": "query"})
         )
     assert context.warnings == ["ignored by this provider: rank_fields, truncate, input_type"]
 
@@ -146,11 +149,11 @@ async def test_what_can_be_reranked_is_listed_beside_what_embeds(embedding: Sent
 
 async def test_how_much_a_model_reads_is_known_before_it_is_loaded(tmp_path: Path) -> None:
     config = SentenceTransformersConfig(model=str(write_embedder(tmp_path)), device="cpu", threads=1)
-    made = SentenceTransformersInference(config, model_context())
+    made = SentenceTransformersInference(config, model_context(tmp_path))
     early = (await made.list_models())[0].metadata
     await made.start()
     try:
-        assert (await made.list_models())[0].metadata == early | {"loaded": True}
+        assert (await made.list_models())[0].metadata == early | {"loaded": True, "state": "loaded"}
     finally:
         await made.stop()
     assert (early["embedding_dimension"], early["loaded"]) == (24, False)
@@ -162,13 +165,13 @@ async def ranking(tmp_path: Path) -> AsyncIterator[SentenceTransformersInference
     folder = tmp_path / "judge"
     folder.mkdir()
     config = SentenceTransformersConfig(model=str(write_cross_encoder(folder)), device="cpu", threads=1)
-    made = SentenceTransformersInference(config, model_context())
+    made = SentenceTransformersInference(config, model_context(tmp_path))
     early = await made.list_models()
     await made.start()
     late = await made.list_models()
     assert [(one.provider_model_id, one.model_type) for one in early] == [("judge", "rerank")]
-    assert early[0].metadata == {"loaded": False, "context_length": 16}
-    assert late[0].metadata == early[0].metadata | {"loaded": True}
+    assert early[0].metadata == {"loaded": False, "state": "unloaded", "context_length": 16}
+    assert late[0].metadata == early[0].metadata | {"loaded": True, "state": "loaded"}
     yield made
     await made.stop()
 
@@ -176,9 +179,11 @@ async def ranking(tmp_path: Path) -> AsyncIterator[SentenceTransformersInference
 async def test_a_cross_encoder_ranks_and_says_what_it_did_not_read(ranking: SentenceTransformersInference) -> None:
     context = RequestContext()
     with serving(context):
-        answer = await reranked(ranking, query="cat", documents=["red", "a b c d " * 4, "dog", "e f g h " * 9], top_n=3)
+        answer = await reranked(
+            ranking, model="judge", query="cat", documents=["red", "a b c d " * 4, "dog", "e f g h " * 9], top_n=3
+        )
     assert context.warnings == [
-        "cut at the end: `documents[1]` and 1 more; `m` takes 16 tokens of a document and the query together"
+        "cut at the end: `documents[1]` and 1 more; `judge` takes 16 tokens of a document and the query together"
     ]
     scores = [result["relevance_score"] for result in answer["results"]]
     assert scores == sorted(scores, reverse=True) and len({*scores}) == 3
@@ -190,7 +195,7 @@ async def test_a_cross_encoder_is_asked_for_vectors_in_vain(
     ranking: SentenceTransformersInference, dimensions: int | None
 ) -> None:
     with pytest.raises(RequestError, match="`judge` is a cross-encoder") as refused:
-        await ranking.embeddings(EmbeddingsRequest(model="m", input="x", dimensions=dimensions))
+        await ranking.embeddings(EmbeddingsRequest(model="judge", input="x", dimensions=dimensions))
     assert (refused.value.status, refused.value.param) == (400, "model")
 
 

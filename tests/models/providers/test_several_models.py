@@ -16,13 +16,14 @@ import pytest
 pytest.importorskip("torch")
 
 from runtime.engine import estimate
-from runtime.engine.memory_plan import Hardware
+from runtime.engine.encoder_memory import encoder_bytes
+from runtime.engine.memory_plan import DoesNotFit, Hardware
 from runtime.engine.promised_memory import promised_bytes
-from runtime.errors import Unavailable
 from runtime.providers.inference.meta_reference.config import MetaReferenceConfig
-from runtime.providers.inference.meta_reference.served import served_models
+from runtime.providers.inference.meta_reference.served import engine_options
 from tests.support.asgi import Answered
 from tests.support.stacks import Served, adapter_of, run_config, serving
+from tests.support.tiny_encoder import write_cross_encoder, write_embedder
 from tests.support.tiny_model import write_tiny_chat_model
 
 
@@ -166,69 +167,11 @@ async def test_a_model_without_room_is_refused_with_what_it_needs_before_it_is_l
 
 
 def test_a_plan_beside_others_is_the_plan_that_the_engine_makes(folder: Path) -> None:
-    served = served_models(MetaReferenceConfig(model=str(folder / "A"), device="cpu", dtype="float32"), None)["A"]
-    options = served.options(folder / "A")
+    [entry] = MetaReferenceConfig(model=str(folder / "A"), device="cpu", dtype="float32").entries()
+    options = engine_options("A", entry, folder / "A")
     plan = estimate.plan_beside(options, promised_bytes=0, least_context_tokens=1)
     again = estimate.plan_beside(estimate.within(options, plan), promised_bytes=0, least_context_tokens=1)
     assert again == plan
-
-
-# Settings
-
-
-def test_a_model_s_own_settings_count_before_the_provider_s() -> None:
-    config = MetaReferenceConfig.model_validate(
-        {
-            "models": [
-                "one",
-                {"model": "two", "checkpoint_dir": "/x", "max_seq_len": 9, "keep_alive": -1, "pinned": True},
-            ],
-            "max_seq_len": 100,
-            "keep_alive": "10m",
-        }
-    )
-    one, two = config.entries()
-    assert (one.model, one.max_seq_len, one.keep_alive_s, one.preload, one.pinned) == ("one", 100, 600, True, False)
-    assert (two.checkpoint_dir, two.max_seq_len, two.keep_alive_s, two.preload) == ("/x", 9, float("inf"), True)
-
-
-@pytest.mark.parametrize(
-    ("given", "names"),
-    [
-        ({}, ["SmolLM2-135M-Instruct"]),
-        ({"model": "a"}, ["a"]),
-        ({"models": ["b", "c"]}, ["b", "c"]),
-        ({"model": "a", "models": ["b"]}, ["a", "b"]),
-        ({"preload": False, "models": ["b"]}, ["b"]),
-    ],
-)
-def test_what_is_served(given: dict[str, Any], names: list[str]) -> None:
-    entries = MetaReferenceConfig.model_validate(given).entries()
-    assert [entry.model for entry in entries] == names
-    assert entries[0].preload is given.get("preload", True)
-
-
-@pytest.mark.parametrize(
-    ("given", "seconds"),
-    [(0, 0.0), ("90s", 90.0), ("1h30m", 5400.0), (-1, -1.0), ("-1", -1.0), ("-5m", -1.0), (2.5, 2.5)],
-)
-def test_how_long_a_model_stays_is_written_in_several_ways(given: Any, seconds: float) -> None:
-    assert MetaReferenceConfig(keep_alive=given).keep_alive == seconds
-
-
-@pytest.mark.parametrize("given", ["soon", True, None, [], "", float("nan")])
-def test_what_is_no_duration_is_refused(given: Any) -> None:
-    with pytest.raises(ValueError, match="keep_alive"):
-        MetaReferenceConfig(keep_alive=given)
-
-
-def test_two_models_of_one_name_are_refused(folder: Path, tmp_path: Path) -> None:
-    write_tiny_chat_model(tmp_path / "A")
-    both = [str(folder / "A"), str(tmp_path / "A")]
-    with pytest.raises(Unavailable, match="Two models are called `A`"):
-        served_models(MetaReferenceConfig.model_validate({"models": both}), None)
-    named = [both[0], {"model": "Other", "checkpoint_dir": both[1]}]
-    assert list(served_models(MetaReferenceConfig.model_validate({"models": named}), None)) == ["A", "Other"]
 
 
 @pytest.mark.smollm2
@@ -241,3 +184,59 @@ async def test_the_model_that_comes_with_us_is_served_beside_another(folder: Pat
             assert "Paris" in json.dumps(answer.json())
             assert (await chat(running, "A")).status == 200
         await listed_as(running, **{name: "unloaded", "A": "unloaded"})
+
+
+# Encoders
+
+
+async def test_encoders_take_turns_too(folder: Path, tmp_path: Path) -> None:
+    for name, write in (("E", write_embedder), ("Judge", write_cross_encoder), ("F", write_embedder)):
+        (tmp_path / name).mkdir()
+        write(tmp_path / name)
+    weights = tmp_path / "F" / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-100])
+    models = [str(tmp_path / "Judge"), {"model": str(tmp_path / "F"), "preload": True}]
+    config = {"model": str(tmp_path / "E"), "models": models, "max_loaded_models": 1, "device": "cpu", "threads": 1}
+    provider = {"provider_id": "st", "provider_type": "inline::sentence-transformers", "config": config}
+    async with serving(run_config(provider), tmp_path / "state") as running:
+        texts = {"input": ["cat", "dog"], "keep_alive": "5m"}
+        ranking = {"query": "cat", "documents": ["red", "cat"]}
+        answers = await asyncio.gather(
+            running.client.post("/v1/embeddings", {"model": "st/E", **texts}),
+            running.client.post("/v1/rerank", {"model": "st/Judge", **ranking}),
+            running.client.post("/v1/rerank", {"model": "st/E-maxsim", **ranking}),
+        )
+        assert [answer.status for answer in answers] == [200] * 3
+        assert "x-llama-warnings" not in answers[0].headers
+        for action, state in (("load", "loaded"), ("unload", "unloaded")):
+            assert (await running.client.post(f"/models/{action}", {"model": "st/E-maxsim"})).status == 200
+            async with asyncio.timeout(10):
+                while (await states(running))["st/E"] != state:
+                    await asyncio.sleep(0)
+        damaged = await running.client.post("/v1/embeddings", {"model": "st/F", **texts})
+        assert (damaged.status, damaged.error["code"]) == (503, "checkpoint_invalid")
+        found = (await running.client.get("/v1/providers/st")).json()["health"]
+        assert found["state"] == "degraded" and "F could not be loaded" in found["message"]
+
+
+async def test_an_encoder_without_room_is_refused_before_its_weights_are_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from runtime.engine import encoder_weights
+
+    def read(*_: Any, **__: Any) -> None:
+        raise AssertionError("the weights were read")
+
+    monkeypatch.setattr(encoder_weights, "probe_hardware", lambda: Hardware(available_bytes=1000))
+    monkeypatch.setattr(encoder_weights, "safe_open", read)
+    with pytest.raises(DoesNotFit, match=r"needs .* for weights as float32.* cpu has 0\.0 MiB free"):
+        encoder_weights.load_encoder(write_embedder(tmp_path), "cpu")
+
+
+def test_an_encoder_s_size_is_counted_from_its_config(tmp_path: Path) -> None:
+    from runtime.engine.encoder_config import EncoderConfig
+    from runtime.engine.encoder_weights import load_encoder
+
+    folder = write_embedder(tmp_path)
+    weights = load_encoder(folder, "cpu")._states.model.state_dict().values()
+    assert encoder_bytes(EncoderConfig.read(folder)) == sum(weight.nbytes for weight in weights)

@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from runtime.apis.inference import ChatCompletionRequest, CompletionRequest
@@ -21,18 +22,20 @@ from runtime.apis.providers import ProviderHealth
 from runtime.context import current
 from runtime.engine.sampling_params import SamplingParams
 from runtime.engine.text.text_stream import TextOutput, TextStream
+from runtime.engine.waiting_room import early_room
 from runtime.provider import ListedModel, ProviderContext
 from runtime.providers.inference._extra_fields import checked_keep_alive, extra_fields
 from runtime.providers.inference._model_pool import ModelPool
 from runtime.providers.inference._pool_members import Lease
 from runtime.providers.inference._pool_report import health_of, shown
+from runtime.providers.inference._served_models import served_models
 from runtime.providers.inference.meta_reference.answers import ChatShape, CompletionShape, Shape
 from runtime.providers.inference.meta_reference.chats import chat_prompt, prepare_chat
 from runtime.providers.inference.meta_reference.completions import best, count_answers, prepare_completions
 from runtime.providers.inference.meta_reference.config import MetaReferenceConfig
 from runtime.providers.inference.meta_reference.requests import place_in_line, stop_strings
 from runtime.providers.inference.meta_reference.runner import EngineRunner
-from runtime.providers.inference.meta_reference.served import served_models
+from runtime.providers.inference.meta_reference.served import engine_options, language_models
 from runtime.providers.inference.meta_reference.streams import close_all, frames, merged
 from runtime.providers.inference.meta_reference.usage import Usage
 from runtime.sse import EventStream, Reply
@@ -46,7 +49,13 @@ class MetaReferenceInference:
     """
 
     def __init__(self, config: MetaReferenceConfig, context: ProviderContext) -> None:
-        self._served = served_models(config, context.models_dir, context.state_dir / "kernels")
+        kind = language_models(context.models_dir, context.state_dir / "kernels")
+        self._served = served_models(kind, config.entries())
+        for one in self._served.values():
+            engine_options(one.name, one.entry, one.path or Path(one.name))  # now, not when it is first asked for
+        self._early = {
+            name: early_room(name, one.entry.max_waiting, unit="answers") for name, one in self._served.items()
+        }
         self.load_timeout_s = max(one.entry.load_timeout_s for one in self._served.values())
         self._pool = ModelPool(
             [one.member() for one in self._served.values()],
@@ -69,7 +78,7 @@ class MetaReferenceInference:
             metadata: dict[str, Any] = shown(member.state)
             if member.runner is not None:
                 metadata["context_length"] = member.runner.plan.context_tokens
-            if advised := self._served[name].defaults.advised():
+            if advised := self._served[name].facts.advised():
                 metadata["sampling_defaults"] = advised
             found.append(ListedModel(provider_model_id=name, model_type="llm", metadata=metadata))
         return found
@@ -79,7 +88,7 @@ class MetaReferenceInference:
 
     async def chat_completion(self, request: ChatCompletionRequest) -> Reply | EventStream:
         async with self._leased(request, answers=request.n or 1) as lease:
-            model, defaults = lease.model.text, self._served[request.model].defaults
+            model, defaults = lease.model.text, self._served[request.model].facts
             chat = await asyncio.to_thread(prepare_chat, model, request, defaults)
             shape = ChatShape(
                 request.model,
@@ -104,7 +113,7 @@ class MetaReferenceInference:
     async def completion(self, request: CompletionRequest) -> Reply | EventStream:
         answers = count_answers(request)
         async with self._leased(request, answers=answers) as lease:
-            defaults = self._served[request.model].defaults
+            defaults = self._served[request.model].facts
             made = await asyncio.to_thread(prepare_completions, lease.model.text, request, defaults)
             shape = CompletionShape(
                 request.model,
@@ -131,7 +140,7 @@ class MetaReferenceInference:
         Raises as `ModelPool.acquire`, and RateLimited where too many wait for it.
         """
         name = self._pool.member(request.model).name
-        within = self._served[name].early.within(answers, len(request.raw or b""))
+        within = self._early[name].within(answers, len(request.raw or b""))
         keep_alive_s = checked_keep_alive(extra_fields(request).get("keep_alive"))
         lease = await self._pool.acquire(name, within, keep_alive_s=keep_alive_s)
         try:

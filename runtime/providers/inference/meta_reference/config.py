@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import math
-from typing import Annotated, Any, Self
+from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BeforeValidator, Field
 
-from runtime.providers.inference._keep_alive import FOR_EVER, KeepAlive
+from runtime.providers.inference._kept_settings import KeptSettings, MaxLoadedModels, all_filled, named
 
 
-class ModelSettings(BaseModel):
-    """How one model runs, and how long it stays in memory."""
-
-    model_config = ConfigDict(extra="forbid", protected_namespaces=())
+class ModelSettings(KeptSettings):
+    """How one model runs."""
 
     device: str = Field("auto", description="auto, cpu, cuda or cuda:N.")
     dtype: str = Field("auto", description="auto, float32 or bfloat16.")
@@ -49,24 +46,6 @@ class ModelSettings(BaseModel):
     load_timeout_s: float = Field(
         300.0, gt=0, description="How long a request waits for a model that is being loaded, in seconds."
     )
-    keep_alive: KeepAlive = Field(
-        FOR_EVER,
-        description="How long a model stays in memory after its last answer, such as `10m` or a number of seconds;"
-        " 0 is not at all, -1 for ever. A request's own `keep_alive` counts before it.",
-    )
-    pinned: bool = Field(
-        False, description="Whether it stays in memory whatever happens: it makes no room for other models."
-    )
-    preload: bool | None = Field(
-        None,
-        description="Whether it is loaded when the server starts, not by its first request; by default so for the first"
-        " model and for pinned ones.",
-    )
-
-    @property
-    def keep_alive_s(self) -> float:
-        """Infinity for ever."""
-        return math.inf if self.keep_alive < 0 else self.keep_alive
 
 
 _MODEL = (
@@ -82,40 +61,22 @@ class ModelEntry(ModelSettings):
     model: str = Field(min_length=1, description=_MODEL)
     checkpoint_dir: str | None = Field(None, description=_CHECKPOINT_DIR)
 
-    def with_defaults(self, settings: ModelSettings) -> Self:
-        """The entry with every setting that it leaves out taken from `settings`."""
-        left_out = ModelSettings.model_fields.keys() - self.model_fields_set
-        return self.model_copy(update={name: getattr(settings, name) for name in left_out})
-
-
-def _entry(given: Any) -> Any:
-    return {"model": given} if isinstance(given, str) else given
-
 
 class MetaReferenceConfig(ModelSettings):
     """One or several models, with the memory and threads for each."""
 
     model: str = Field("SmolLM2-135M-Instruct", min_length=1, description=_MODEL)
     checkpoint_dir: str | None = Field(None, description=_CHECKPOINT_DIR)
-    models: list[Annotated[ModelEntry, BeforeValidator(_entry)]] = Field(
+    models: list[Annotated[ModelEntry, BeforeValidator(named)]] = Field(
         [],
         description="More models than one: names or paths as in `model`, or entries with `model` and settings of their"
         " own. They are loaded by their first request. `model` is then only served if it is given too. Default: none.",
     )
-    max_loaded_models: int | None = Field(
-        None,
-        ge=1,
-        description="Models that are in memory at once; for one more, the one that was not used for the longest time is"
-        " unloaded. By default as many as there is memory for.",
-    )
+    max_loaded_models: MaxLoadedModels = None
 
     def entries(self) -> list[ModelEntry]:
         """Every model with all its settings, in the order in which they are served: `model` is the first."""
         given = list(self.models)
         if not given or self.model_fields_set & {"model", "checkpoint_dir"}:
             given.insert(0, ModelEntry(model=self.model, checkpoint_dir=self.checkpoint_dir))
-        entries = [entry.with_defaults(self) for entry in given]
-        for position, entry in enumerate(entries):
-            if entry.preload is None:
-                entry.preload = position == 0 or entry.pinned
-        return entries
+        return all_filled(given, self)

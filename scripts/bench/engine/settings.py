@@ -1,0 +1,11 @@
+"""What every subject of the comparison is given: the same model, threads, streams and memory for keys and values."""
+
+from __future__ import annotations
+
+MODEL = "SmolLM2-135M-Instruct"
+STREAMS = 16
+"""Sequences that are computed together at most."""
+CACHE_TOKENS = 16384
+"""Tokens whose keys and values have room, over all streams; 2 bytes an element, as llama.cpp keeps them."""
+CACHE_BYTES = CACHE_TOKENS * 30 * 2 * 3 * 64 * 2
+"""The same for our engine: 30 layers, keys and values, 3 heads of 64, 2 bytes each."""

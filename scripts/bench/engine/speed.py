@@ -1,0 +1,74 @@
+"""Tokens for each CPU second, of every subject on the same prompts in interleaved rounds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from scripts.bench import measure
+from scripts.bench.engine.in_process.child import Child
+from scripts.bench.engine.prompts import Messages, Prompts
+from scripts.bench.engine.report import Found
+from scripts.bench.engine.served import Served
+from scripts.bench.engine.subjects import IK, LLAMA_CPP, OUR_ENGINE, OUR_SERVER, TRANSFORMERS, Absent, Subjects
+
+Subject = Served | Child | Absent
+
+
+@dataclass(frozen=True, kw_only=True)
+class Load:
+    """streams: prompts at once. answer: tokens of each answer. words: of a long prompt; 0 for a short one. counts:
+    which tokens are the figure; the others' cost is in it.
+    """
+
+    streams: int = 1
+    answer: int
+    words: int = 0
+    counts: Literal["prompt", "answer"] = "answer"
+
+    def chats(self, prompts: Prompts) -> list[Messages]:
+        return [prompts.long(self.words) if self.words else prompts.short() for _ in range(self.streams)]
+
+
+def everybody(subjects: Subjects, *, with_transformers: bool) -> dict[str, Subject]:
+    return {
+        OUR_SERVER: subjects.our_server,
+        LLAMA_CPP: subjects.llama_cpp,
+        OUR_ENGINE: subjects.our_engine,
+        IK: subjects.ik,
+        **({name: subjects.transformers(dtype) for dtype, name in TRANSFORMERS.items()} if with_transformers else {}),
+    }
+
+
+def speeds(load: Load, subjects: Mapping[str, Subject], prompts: Prompts, rounds: int) -> Found:
+    """Tokens for each CPU second, by subject. Each works once beforehand: it compiles, and takes its memory."""
+
+    def bound(subject: Served | Child) -> Callable[[], float]:
+        return lambda: _speed(load, subject, prompts)
+
+    present = {name: bound(subject) for name, subject in subjects.items() if not isinstance(subject, Absent)}
+    for name, once in present.items():
+        measure.say(f"{name} warms up")
+        once()
+    found = measure.interleaved(present, rounds=rounds)
+    absent = {name: subject for name, subject in subjects.items() if isinstance(subject, Absent)}
+    return {name: absent[name] if name in absent else found[name] for name in subjects}
+
+
+def best(found: Found, names: Sequence[str]) -> Sequence[float] | Absent:
+    """The speeds of whichever of some subjects has the highest median."""
+    speeds = [values for name in names if not isinstance(values := found[name], Absent)]
+    return max(speeds, key=measure.median)
+
+
+def _speed(load: Load, subject: Served | Child, prompts: Prompts) -> float:
+    chats = load.chats(prompts)
+    if isinstance(subject, Served):
+        answers, cpu_s = subject.generate(chats, load.answer, ignore_eos=True)
+        counted = sum(answer.prompt_tokens if load.counts == "prompt" else answer.tokens for answer in answers)
+        return counted / cpu_s
+    ids = prompts.ids(chats)
+    done = subject.ask("generate", prompts=ids, answer=load.answer)
+    counted = sum(map(len, ids)) if load.counts == "prompt" else done["tokens"]
+    return float(counted / done["cpu_s"])
