@@ -22,6 +22,7 @@ from typing import Any, Generic, TypeVar
 from runtime.errors import Conflict, RequestError, StackError, Unavailable
 from runtime.providers.inference._embedded import Loading
 from runtime.providers.inference._pool_members import Lease, Member, ModelState, NoRoom, NoTurn, Runner
+from runtime.providers.inference._turns import one_at_a_time
 
 M = TypeVar("M", bound=Runner)
 log = logging.getLogger(__name__)
@@ -178,7 +179,8 @@ class ModelPool(Generic[M]):
                 continue
             runner = member.make()
             try:
-                await runner.load(may_shrink=not others)
+                async with one_at_a_time():
+                    await runner.load(may_shrink=not others)
             except NoRoom as error:
                 if error.missing_bytes > sum(one.size_bytes for one in others):
                     raise
