@@ -91,6 +91,14 @@ class ModelConfig:
         return self.layers * layer + embeddings + self.hidden_size
 
     @property
+    def doubling_tokens(self) -> int:
+        """After how many tokens another one costs twice as much as the first: when attention takes as long as the
+        weights. Per token and layer it has 2 * heads * head_dim products for each token before, computed at half the
+        speed of those with the weights (between a third and all of it, by kernels, torch and device).
+        """
+        return max(1, self.parameters // (4 * self.layers * self.heads * self.head_dim))
+
+    @property
     def kv_elements_per_token(self) -> int:
         """Elements of the keys and values of one token, over all layers."""
         return self.layers * 2 * self.kv_heads * self.head_dim

@@ -36,7 +36,9 @@ class Chunk:
 
 class Scheduler:
     """max_batch_size: sequences running at once. max_step_tokens: tokens of one step. prefill_chunk_tokens: tokens of
-    prompts in a step that decodes, too; None for what is left of `max_step_tokens`.
+    prompts in a step that decodes, too, where they begin: further on there are fewer, so that steps take equally long;
+    None for what is left of `max_step_tokens`. doubling_tokens: of a prompt, after which a token costs twice as much as
+    at its beginning (`ModelConfig.doubling_tokens`); None where it never does.
 
     Raises ValueError where `max_step_tokens` is below `max_batch_size`.
     """
@@ -48,6 +50,7 @@ class Scheduler:
         max_batch_size: int,
         max_step_tokens: int,
         prefill_chunk_tokens: int | None = None,
+        doubling_tokens: int | None = None,
     ) -> None:
         if max_step_tokens < max_batch_size:
             raise ValueError("a step must have room for one token of every running sequence")
@@ -55,6 +58,7 @@ class Scheduler:
         self.max_batch_size = max_batch_size
         self.max_step_tokens = max_step_tokens
         self.prefill_chunk_tokens = prefill_chunk_tokens or max_step_tokens
+        self.doubling_tokens = doubling_tokens
         self.running: list[Sequence] = []
         self.waiting: list[Sequence] = []  # by `_turn`
         self.preemptions = 0
@@ -85,7 +89,10 @@ class Scheduler:
             if self._make_room(sequence):
                 # Each of those after it has room for a token.
                 budget -= self._add_chunk(chunks, sequence, max(1, budget - (len(decoding) - number)))
-        self._prefill(min(budget, self.prefill_chunk_tokens) if chunks else budget, chunks)
+        if chunks:
+            self._prefill(min(budget, self.prefill_chunk_tokens), chunks, doubling_tokens=self.doubling_tokens)
+        else:
+            self._prefill(budget, chunks)
         return chunks
 
     def advance(self, chunk: Chunk) -> None:
@@ -131,13 +138,15 @@ class Scheduler:
         """The ids of all sequences, running and waiting."""
         return list(self._by_id)
 
-    def _prefill(self, budget: int, chunks: list[Chunk]) -> None:
-        """Add chunks of prompts, `budget` tokens at most, and start waiting sequences for them."""
+    def _prefill(self, budget: float, chunks: list[Chunk], *, doubling_tokens: int | None = None) -> None:
+        """Add chunks of prompts that cost as much as the first `budget` tokens of one, and start waiting sequences for
+        them. doubling_tokens: None counts all tokens alike.
+        """
         begun = deque(sorted((one for one in self.running if not one.is_decoding), key=_turn))
         coming = self._all_coming()
         # Looking up pages takes a while, so a step looks at no more sequences that it passes over than it could run.
         waiting = deque(self.waiting[: 2 * self.max_batch_size])
-        while budget > 0 and (begun or waiting):
+        while budget >= 1 and (begun or waiting):
             if begun and not (waiting and _turn(waiting[0]) < _turn(begun[0])):
                 sequence = begun.popleft()
             else:
@@ -150,7 +159,8 @@ class Scheduler:
                     continue
                 self._start(sequence, found)
                 coming |= dict.fromkeys(self._coming(sequence), sequence.priority)
-            budget -= self._add_chunk(chunks, sequence, budget)
+            cost = 1 + sequence.computed / doubling_tokens if doubling_tokens else 1
+            budget -= cost * self._add_chunk(chunks, sequence, max(1, int(budget / cost)))
 
     def _add_chunk(self, chunks: list[Chunk], sequence: Sequence, budget: int) -> int:
         count = min(sequence.pending, budget)

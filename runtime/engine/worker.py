@@ -78,6 +78,7 @@ class _Worker:
             max_batch_size=options.max_batch_size,
             max_step_tokens=options.max_step_tokens,
             prefill_chunk_tokens=options.chunk_tokens(self.plan.device),
+            doubling_tokens=self.config.doubling_tokens,
         )
         self.steps = self.prompt_tokens = self.generated_tokens = self.out_of_memory = 0
         report(Ready(config=self.config, plan=self.plan, stats=self.stats()))

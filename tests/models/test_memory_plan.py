@@ -39,6 +39,7 @@ def plan(hardware: Hardware, config: ModelConfig = LLAMA_8B, **options: Any) -> 
 def test_counts_the_weights_of_a_known_model() -> None:
     assert LLAMA_8B.parameters == 8_030_261_248  # the published count of Llama 3.1 8B
     assert LLAMA_8B.kv_elements_per_token * 2 == 128 * 1024
+    assert LLAMA_8B.doubling_tokens == 8_030_261_248 // (4 * 32 * 4096)
 
 
 def test_a_gpu_is_taken_in_bfloat16_and_filled_with_pages() -> None:

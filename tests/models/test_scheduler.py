@@ -35,6 +35,27 @@ def test_chunks_are_smaller_beside_tokens_that_somebody_waits_for() -> None:
     assert step(it) == [(2, 6, True)]
 
 
+def test_chunks_beside_others_grow_smaller_as_their_tokens_cost_more() -> None:
+    it = scheduler(tokens=50, chunk=40, doubling=100)
+    it.add(sequence(1, 3))
+    step(it)
+    it.add(sequence(2, 150))
+    counts = [step(it)[1][1] for _ in range(6)]
+    assert counts == [40, 28, 23, 20, 18, 17]  # 40 / 1, 40 / 1.4, 40 / 1.68 ...
+    it.remove(1)
+    assert step(it) == [(2, 4, True)]
+
+
+def test_late_tokens_leave_less_of_a_chunk_to_others() -> None:
+    it = scheduler(tokens=50, chunk=20, doubling=10, batch=5)
+    it.add(sequence(1, 50))
+    assert step(it) == [(1, 50, True)]
+    it.add(sequence(2, 24))
+    assert step(it) == [(1, 1, True), (2, 20, False)]
+    it.add(sequence(3, 30))
+    assert step(it) == [(1, 1, True), (2, 4, True), (3, 8, False)]  # 4 tokens at three times the cost leave 8
+
+
 def test_forced_tokens_are_computed_with_the_next_one_as_far_as_there_is_room() -> None:
     it = scheduler(tokens=8)
     first, second = sequence(1, 4), sequence(2, 4)
@@ -147,6 +168,7 @@ def test_random_traffic_ends_and_leaks_nothing() -> None:
             batch=dice.randint(1, 6),
             tokens=dice.randint(6, 20),
             chunk=dice.choice([None, 1, 4]),
+            doubling=dice.choice([None, 5]),
             kept=dice.choice([None, 0, 3]),
         )
         pool = Pool(it)

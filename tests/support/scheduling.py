@@ -21,10 +21,17 @@ def scheduler(
     batch: int = 4,
     tokens: int = 16,
     chunk: int | None = None,
+    doubling: int | None = None,
     kept: int | None = None,
 ) -> Scheduler:
     blocks = BlockManager(pages + 1, page_size, max_kept=kept)
-    return Scheduler(blocks, max_batch_size=batch, max_step_tokens=tokens, prefill_chunk_tokens=chunk)
+    return Scheduler(
+        blocks,
+        max_batch_size=batch,
+        max_step_tokens=tokens,
+        prefill_chunk_tokens=chunk,
+        doubling_tokens=doubling,
+    )
 
 
 def sequence(number: int, prompt: int | Ids[int], *, max_length: int = 1000, **facts: object) -> Sequence:
