@@ -63,8 +63,8 @@ class TokenOutput:
 class EngineStats:
     """Now: sequences, and pages of `page_size` tokens; pages_kept: free ones whose content can still be found. Since
     the start: steps, prompt tokens that were computed and that were found computed (`cached_tokens`), generated tokens,
-    preemptions, and steps that ran out of memory and were tried again smaller. at_s: when this was so, of
-    `time.monotonic`.
+    tokens that were guessed and those of them that were right (`speculative.py`), preemptions, and steps that ran out
+    of memory and were tried again smaller. at_s: when this was so, of `time.monotonic`.
     """
 
     running: int = 0
@@ -78,6 +78,8 @@ class EngineStats:
     prompt_tokens: int = 0
     cached_tokens: int = 0
     generated_tokens: int = 0
+    guessed_tokens: int = 0
+    accepted_tokens: int = 0
     preemptions: int = 0
     out_of_memory: int = 0
     at_s: float = 0.0

@@ -23,6 +23,8 @@ class EngineOptions:
     more uses the machine better, but the streams of the others wait longer; None for what suits the device.
     prefix_cache_tokens: of sequences that have ended, whose keys and values later ones may find; 0 for none, None for
     two full contexts on the CPU, whose memory other programs need too, and the whole pool on a GPU.
+    speculative_tokens: that are guessed in a step, for all its sequences together; 0 for none, None for what suits the
+    way of computing.
     max_waiting: sequences that may wait besides those that run, with `PROMPT_TOKENS_EACH` prompt tokens for each on
     average. threads: on the CPU; None for as many as there are cores. name: the model's name in messages; None for
     its file's, which in a Hugging Face cache is a digest. kernels_dir: where compiled kernels are kept; None for
@@ -39,6 +41,7 @@ class EngineOptions:
     max_step_tokens: int = 512
     prefill_chunk_tokens: int | None = None
     prefix_cache_tokens: int | None = None
+    speculative_tokens: int | None = None
     max_waiting: int = 2048
     threads: int | None = None
     name: str | None = None
@@ -67,11 +70,10 @@ class EngineOptions:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise errors.RequestError(f"`{name}` is {value}; it must be 1 or more.", param=name)
-        if self.prefix_cache_tokens is not None and self.prefix_cache_tokens < 0:
-            raise errors.RequestError(
-                f"`prefix_cache_tokens` is {self.prefix_cache_tokens}; it must be 0 or more.",
-                param="prefix_cache_tokens",
-            )
+        for name in ("prefix_cache_tokens", "speculative_tokens"):
+            value = getattr(self, name)
+            if value is not None and value < 0:
+                raise errors.RequestError(f"`{name}` is {value}; it must be 0 or more.", param=name)
         if self.max_step_tokens < self.max_batch_size:
             raise errors.RequestError(
                 f"`max_step_tokens` is {self.max_step_tokens}, below `max_batch_size`, which is {self.max_batch_size}.",

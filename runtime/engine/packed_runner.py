@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runtime.engine import sampler_cpu
+from runtime.engine.kernels.products import MOST_TOKENS
 from runtime.engine.memory_plan import MemoryPlan
 from runtime.engine.model_config import ModelConfig
 from runtime.engine.packed_model import PackedModel, Span
@@ -23,15 +24,14 @@ Logits = NDArray[np.float32]
 class PackedRunner(Runner):
     """model: whose pages are the plan's. logits: [rows, vocab_size], float32."""
 
+    # Eight rows are computed together: weights are unpacked once for them.
+    guessed_tokens = MOST_TOKENS - 1
+
     def __init__(self, config: ModelConfig, plan: MemoryPlan, model: PackedModel) -> None:
         self.config, self.plan, self.model = config, plan, model
 
     def compute(self, chunks: Rows[Chunk]) -> None:
-        spans = []
-        for chunk in chunks:
-            sequence, start = chunk.sequence, chunk.sequence.computed
-            spans.append(Span(sequence.tokens[start : start + chunk.count], start, sequence.pages))
-        self.model.step(spans)
+        self.model.step([Span(chunk.tokens, chunk.sequence.computed, chunk.sequence.pages) for chunk in chunks])
 
     def logits(self, rows: Rows[int]) -> Logits:
         return self.model.logits(rows)

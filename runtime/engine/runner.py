@@ -7,7 +7,7 @@ packed_runner.py    a CPU, quantised weights as kernels read them; no torch
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from collections.abc import Sequence as Rows
 from typing import Any
 
@@ -27,10 +27,12 @@ Logprob = tuple[float, tuple[tuple[int, float], ...]]
 
 
 class Runner(ABC):
-    """A loaded model and its KV cache, for one thread."""
+    """A loaded model and its KV cache, for one thread. guessed_tokens: that cost little beside others of a step."""
 
     config: ModelConfig
     plan: MemoryPlan
+    guessed_tokens = 0
+    _guessed: Mapping[int, Any]
 
     @abstractmethod
     def compute(self, chunks: Rows[Chunk]) -> None:
@@ -62,16 +64,32 @@ class Runner(ABC):
         """
         self.compute(chunks)
         self._add_prompt_logprobs(chunks)
-        last_rows, sampling, row = [], [], -1
+        sampling = [chunk for chunk in chunks if chunk.samples]
+        if not sampling:
+            return [None] * len(chunks)
+        rows: list[int] = []
+        firsts: list[int] = []
+        row = -1
         for chunk in chunks:
             row += chunk.count
             if chunk.samples:
-                last_rows.append(row)
-                sampling.append(chunk.sequence)
-        if not sampling:
-            return [None] * len(chunks)
-        sampled: Iterator[Sampled] = iter(self.sample(self.logits(last_rows), sampling))
+                firsts.append(len(rows))
+                rows += range(row, row + 1 + len(chunk.guess))
+            row += len(chunk.guess)
+        logits = self.logits(rows)
+        # Sampling writes into what it is given, and a guess may need its row later.
+        self._guessed = {
+            chunk.sequence.id: logits[first + 1 : first + 1 + len(chunk.guess)]
+            for chunk, first in zip(sampling, firsts, strict=True)
+            if chunk.guess
+        }
+        first_logits = logits[firsts] if self._guessed else logits
+        sampled: Iterator[Sampled] = iter(self.sample(first_logits, [chunk.sequence for chunk in sampling]))
         return [next(sampled) if chunk.samples else None for chunk in chunks]
+
+    def sample_guessed(self, sequence: Sequence, place: int) -> Sampled:
+        """The token after the guessed one at `place` of the last step, which has been appended to the sequence."""
+        return self.sample(self._guessed[sequence.id][place : place + 1], [sequence])[0]
 
     def _add_prompt_logprobs(self, chunks: Rows[Chunk]) -> None:
         row = 0
@@ -86,7 +104,7 @@ class Runner(ABC):
                     offset = row - sequence.computed - 1
                     logits = self.logits(range(start + offset, end + offset))
                     self._append_logprobs(sequence, logits, sequence.tokens[start:end])
-            row += chunk.count
+            row += chunk.rows
 
     def _append_logprobs(self, sequence: Sequence, logits: Any, token_ids: list[int]) -> None:
         """Row i of the logits predicts token_ids[i]."""

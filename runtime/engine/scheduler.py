@@ -1,11 +1,11 @@
 """What the next step computes: continuous batching under one token budget. Knows counts, pages and keys; no tensors.
 
 A step is filled in this order: the next token of every sequence that is decoding, with those that its grammar forces
-after it; then chunks of prompts, of running and of waiting sequences. Beside tokens that somebody waits for, the chunks
-are smaller, so that no stream stalls while a long prompt is read. A lower priority number always comes first; within it
-short prompts overtake longer ones, each by no more tokens in all than it has itself. A sequence gets the pages for all
-its tokens when it starts, and computes only those that no page has yet; while another one that is no later is computing
-its next page, it waits for that.
+after it or that are guessed; then chunks of prompts, of running and of waiting sequences. Beside tokens that somebody
+waits for, the chunks are smaller, so that no stream stalls while a long prompt is read. A lower priority number always
+comes first; within it short prompts overtake longer ones, each by no more tokens in all than it has itself. A sequence
+gets the pages for all its tokens when it starts, and computes only those that no page has yet; while another one that
+is no later is computing its next page, it waits for that.
 
 If a decoding sequence finds no free page, the last one by priority and arrival gives up its pages and is computed
 again, from what is left of them; so the first always advances. It also gives way to a waiting one of an earlier
@@ -27,18 +27,31 @@ from runtime.engine.sequence import Sequence
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """The next `count` uncomputed tokens of one sequence. samples: whether they include its last token."""
+    """The next `count` uncomputed tokens of one sequence. samples: whether they include its last token. guess: tokens
+    that may come after that, and are computed with it.
+    """
 
     sequence: Sequence
     count: int
     samples: bool
+    guess: tuple[int, ...] = ()
+
+    @property
+    def rows(self) -> int:
+        return self.count + len(self.guess)
+
+    @property
+    def tokens(self) -> list[int]:
+        start = self.sequence.computed
+        return [*self.sequence.tokens[start : start + self.count], *self.guess]
 
 
 class Scheduler:
     """max_batch_size: sequences running at once. max_step_tokens: tokens of one step. prefill_chunk_tokens: tokens of
     prompts in a step that decodes, too, where they begin: further on there are fewer, so that steps take equally long;
     None for what is left of `max_step_tokens`. doubling_tokens: of a prompt, after which a token costs twice as much as
-    at its beginning (`ModelConfig.doubling_tokens`); None where it never does.
+    at its beginning (`ModelConfig.doubling_tokens`); None where it never does. guessed_tokens: of a step, for all
+    sequences together.
 
     Raises ValueError where `max_step_tokens` is below `max_batch_size`.
     """
@@ -51,6 +64,7 @@ class Scheduler:
         max_step_tokens: int,
         prefill_chunk_tokens: int | None = None,
         doubling_tokens: int | None = None,
+        guessed_tokens: int = 0,
     ) -> None:
         if max_step_tokens < max_batch_size:
             raise ValueError("a step must have room for one token of every running sequence")
@@ -58,6 +72,7 @@ class Scheduler:
         self.max_batch_size = max_batch_size
         self.max_step_tokens = max_step_tokens
         self.prefill_chunk_tokens = prefill_chunk_tokens or max_step_tokens
+        self.guessed_tokens = guessed_tokens
         self.doubling_tokens = doubling_tokens
         self.running: list[Sequence] = []
         self.waiting: list[Sequence] = []  # by `_turn`
@@ -97,9 +112,13 @@ class Scheduler:
 
     def advance(self, chunk: Chunk) -> None:
         """Note that a chunk is computed. Pages that are full now can be found by others."""
-        sequence, page_size = chunk.sequence, self.blocks.page_size
+        self.count(chunk.sequence, chunk.count)
+
+    def count(self, sequence: Sequence, tokens: int) -> None:
+        """Note that so many more tokens of a sequence are computed."""
+        page_size = self.blocks.page_size
         full = sequence.computed // page_size
-        sequence.computed += chunk.count
+        sequence.computed += tokens
         if sequence.computed // page_size > full:
             extend_keys(sequence.keys, sequence.tokens, page_size, sequence.salt)
             for number in range(full, sequence.computed // page_size):
@@ -164,8 +183,19 @@ class Scheduler:
 
     def _add_chunk(self, chunks: list[Chunk], sequence: Sequence, budget: int) -> int:
         count = min(sequence.pending, budget)
-        chunks.append(Chunk(sequence, count, samples=count == sequence.pending))
-        return count
+        guess = self._guess(sequence, budget - count) if self.guessed_tokens and count == sequence.pending else ()
+        chunks.append(Chunk(sequence, count, samples=count == sequence.pending, guess=guess))
+        return count + len(guess)
+
+    def _guess(self, sequence: Sequence, budget: int) -> tuple[int, ...]:
+        """What may come after the tokens of a sequence that decodes; it has pages for that."""
+        most = min(budget, self.guessed_tokens // len(self.running), sequence.max_length - len(sequence.tokens) - 1)
+        if most < 1 or not sequence.output_length:
+            return ()
+        guess = sequence.lookup.guess(sequence.tokens, most)
+        while len(sequence.pages) < self.blocks.pages_for(len(sequence.tokens) + len(guess)) and self.blocks.free:
+            sequence.pages += self.blocks.allocate(1)
+        return guess[: len(sequence.pages) * self.blocks.page_size - len(sequence.tokens)]
 
     def _find(self, sequence: Sequence) -> list[int]:
         """The pages that have its first tokens already."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from runtime.engine.grammar import Matcher
 from runtime.engine.messages import FinishReason, TokenLogprob
 from runtime.engine.sampling_params import SamplingParams
+from runtime.engine.speculative import PromptLookup
 
 
 @dataclass(eq=False, slots=True, kw_only=True)
@@ -23,8 +24,9 @@ class Sequence:
     from the second on, as far as they are known. priority: lower is earlier. salt: keeps its pages from others'.
 
     For the scheduler: order, by arrival; born, the tokens that had arrived in all, with its own; preemptions, how often
-    it lost its pages; keys, of its first full pages; cached_tokens, of its prompt, which were found computed. For the
-    worker: arrived_s and started_s, of `time.monotonic`; None until its first step.
+    it lost its pages; keys, of its first full pages; lookup, what guesses its next tokens; cached_tokens, of its
+    prompt, which were found computed. For the worker: arrived_s and started_s, of `time.monotonic`; None until its
+    first step.
     """
 
     id: int
@@ -47,6 +49,7 @@ class Sequence:
     arrived_s: float = 0.0
     started_s: float | None = None
     cached_tokens: int = 0
+    lookup: PromptLookup = field(default_factory=PromptLookup)
 
     @property
     def pending(self) -> int:

@@ -70,10 +70,10 @@ class TorchRunner(Runner):
         positions: list[int] = []
         spans = []
         for chunk in chunks:
-            sequence, start = chunk.sequence, chunk.sequence.computed
-            tokens += sequence.tokens[start : start + chunk.count]
-            positions += range(start, start + chunk.count)
-            spans.append(Span(sequence.pages, start, chunk.count))
+            start = chunk.sequence.computed
+            tokens += chunk.tokens
+            positions += range(start, start + chunk.rows)
+            spans.append(Span(chunk.sequence.pages, start, chunk.rows))
         plan = plan_attention(spans, self.cache.page_size, self.dtype, self.device)
         hidden: Tensor = self.model(
             torch.tensor(tokens, device=self.device), torch.tensor(positions, device=self.device), self.cache, plan

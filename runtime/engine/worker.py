@@ -78,9 +78,11 @@ class _Worker:
             max_batch_size=options.max_batch_size,
             max_step_tokens=options.max_step_tokens,
             prefill_chunk_tokens=options.chunk_tokens(self.plan.device),
+            guessed_tokens=runner.guessed_tokens if options.speculative_tokens is None else options.speculative_tokens,
             doubling_tokens=self.config.doubling_tokens,
         )
         self.steps = self.prompt_tokens = self.generated_tokens = self.out_of_memory = 0
+        self.guessed_tokens = self.accepted_tokens = 0
         report(Ready(config=self.config, plan=self.plan, stats=self.stats()))
 
     def serve(self, commands: SimpleQueue[Command]) -> None:
@@ -183,10 +185,29 @@ class _Worker:
                 failures[sequence.id] = sampled.failure or self.not_finite()
                 continue
             outputs[sequence.id] = added = _added(sequence, sampled, now)
+            if chunk.guess:
+                self.add_guessed(chunk, added, now)
             self.generated_tokens += len(added)
             if added[-1].finish_reason is not None:
                 self.scheduler.remove(sequence.id)
         return outputs
+
+    def add_guessed(self, chunk: Chunk, added: list[TokenOutput], now: float) -> None:
+        """Add the tokens that a guess gives a sequence besides, as far as it was right. added: what the sampled token
+        has added; tokens that were forced after it are not those of the guess.
+        """
+        sequence, guess, right, last = chunk.sequence, chunk.guess, 0, added
+        while right < len(guess) and [one.token_id for one in last] == [guess[right]] and not last[0].finish_reason:
+            sampled = self.runner.sample_guessed(sequence, right)
+            if sampled.token_id == NO_TOKEN:
+                break  # it is computed again in the next step, and fails there
+            right += 1
+            self.scheduler.count(sequence, 1)
+            last = _added(sequence, sampled, now)
+            added += last
+        sequence.lookup.judge(len(guess), right)
+        self.guessed_tokens += len(guess)
+        self.accepted_tokens += right
 
     def not_finite(self) -> errors.StackError:
         return errors.StackError(
@@ -209,6 +230,8 @@ class _Worker:
             prompt_tokens=self.prompt_tokens,
             cached_tokens=scheduler.cached_tokens,
             generated_tokens=self.generated_tokens,
+            guessed_tokens=self.guessed_tokens,
+            accepted_tokens=self.accepted_tokens,
             preemptions=scheduler.preemptions,
             out_of_memory=self.out_of_memory,
             at_s=time.monotonic(),

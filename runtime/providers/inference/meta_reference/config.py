@@ -40,6 +40,13 @@ class ModelSettings(KeptSettings):
         description="Tokens of ended requests that stay in the KV cache, so that a prompt which begins like them is"
         " read faster; 0 for none. By default two full contexts on a CPU, and the whole cache on a GPU.",
     )
+    speculative_tokens: int | None = Field(
+        None,
+        ge=0,
+        description="Tokens that are guessed in a step from what was said before, for all answers together, and kept"
+        " where they are right: answers that repeat something come faster, and no answer changes; 0 for none. By"
+        " default 7 where a quantised model runs on a CPU, else 0.",
+    )
     threads: int | None = Field(
         None, ge=1, description="CPU threads; by default one per core. Models that answer at once share the cores."
     )

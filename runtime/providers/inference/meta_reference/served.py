@@ -37,6 +37,7 @@ def engine_options(name: str, entry: ModelEntry, path: Path, kernels_dir: Path |
         kv_cache_bytes=entry.kv_cache_bytes,
         prefill_chunk_tokens=entry.prefill_chunk_tokens,
         prefix_cache_tokens=entry.prefix_cache_tokens,
+        speculative_tokens=entry.speculative_tokens,
         max_waiting=entry.max_waiting,
         threads=entry.threads,
         name=name,
