@@ -8,6 +8,8 @@ from llama_cli.model.list import context
 from llama_cli.options import Json, Quiet, Url, Wide
 from llama_cli.terminal.tables import Column, listing
 
+_SHOWN_STATES = {"loaded": "yes", "unloaded": "no"}
+
 
 def command(url: Url = None, json: Json = False, quiet: Quiet = False, wide: Wide = False) -> None:
     """List the models that a server serves: who serves each, what it is for, how long a text it takes, and whether
@@ -30,7 +32,7 @@ def command(url: Url = None, json: Json = False, quiet: Quiet = False, wide: Wid
         Column("provider_id", "Provider", spare=True),
         Column("kind", "Kind"),
         Column("context_length", "Context", show=context),
-        Column("is_loaded", "Loaded", show=lambda is_loaded: "yes" if is_loaded else "not yet"),
+        Column("load_state", "Loaded", show=lambda state: _SHOWN_STATES.get(state, state)),
         Column("aliases", "Aliases", gives_way=True, spare=True),
     ]
     listing(rows, columns, name="id", wide=wide, empty="no models: see `llama stack status`")
@@ -55,6 +57,7 @@ def _rows(models: list[dict[str, Any]]) -> list[dict[str, Any]]:
             "context_length": _whole(facts.get("context_length")),
             "embedding_dimension": _whole(facts.get("embedding_dimension")),
             "is_loaded": facts["loaded"] if isinstance(facts.get("loaded"), bool) else None,
+            "load_state": _load_state(facts),
             "aliases": [],
         }
     order = {model["id"]: place for place, model in enumerate(models)}
@@ -65,6 +68,14 @@ def _facts(model: dict[str, Any]) -> dict[str, Any]:
     """What the server says beside the id: newer ones in `custom_metadata`, older ones in the model itself."""
     stated = model.get("custom_metadata")
     return {**model, **(stated if isinstance(stated, dict) else {})}
+
+
+def _load_state(facts: dict[str, Any]) -> str | None:
+    """An older server says only whether it is loaded."""
+    state = facts.get("state")
+    if isinstance(state, str):
+        return state
+    return {True: "loaded", False: "unloaded"}.get(facts["loaded"]) if isinstance(facts.get("loaded"), bool) else None
 
 
 def _full_id(facts: dict[str, Any]) -> str:

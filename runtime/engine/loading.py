@@ -7,6 +7,7 @@ else by torch, which is imported only then.
 from __future__ import annotations
 
 import importlib.util
+import itertools
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from typing import Any
 
 from runtime.engine.checkpoint import Checkpoint, open_checkpoint
 from runtime.engine.checkpoint_gguf import GGUFCheckpoint
+from runtime.engine.checkpoint_weights import weight_shapes
 from runtime.engine.hardware import may_have_gpu, probe_hardware, usable_cpus
 from runtime.engine.memory_plan import MemoryPlan, plan_memory
 from runtime.engine.options import EngineOptions
@@ -66,6 +68,7 @@ def loaded_runner(options: EngineOptions, go_on: Callable[[], None]) -> Iterator
     Raises what `plan_model` does, and CheckpointInvalid for a tensor that cannot be read.
     """
     planned = plan_model(options)
+    go_on = _counting(go_on, len(weight_shapes(planned.checkpoint.config)), options.on_progress)
     if planned.is_packed:
         runner = _packed(planned, options, go_on)
         try:
@@ -80,6 +83,20 @@ def loaded_runner(options: EngineOptions, go_on: Callable[[], None]) -> Iterator
     # Inference mode belongs to the thread, and tensors made in it cannot be used outside: so it is on throughout.
     with torch.inference_mode():
         yield _on_torch(planned, go_on)
+
+
+def _counting(
+    go_on: Callable[[], None], weights: int, on_progress: Callable[[float], None] | None
+) -> Callable[[], None]:
+    """A `go_on` that also says which share of the weights has been loaded, from 0 to nearly 1."""
+    loaded = itertools.count()
+
+    def counting() -> None:
+        go_on()
+        if on_progress is not None:
+            on_progress(next(loaded) / weights)
+
+    return counting
 
 
 def _stays_packed(checkpoint: GGUFCheckpoint, options: EngineOptions) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,7 +29,7 @@ class EngineOptions:
     max_waiting: sequences that may wait besides those that run, with `PROMPT_TOKENS_EACH` prompt tokens for each on
     average. threads: on the CPU; None for as many as there are cores. name: the model's name in messages; None for
     its file's, which in a Hugging Face cache is a digest. kernels_dir: where compiled kernels are kept; None for
-    nowhere.
+    nowhere. on_progress: called on the engine's thread with the share of the weights that is loaded, from 0 to 1.
     Raises RequestError for impossible numbers.
     """
 
@@ -46,6 +47,7 @@ class EngineOptions:
     threads: int | None = None
     name: str | None = None
     kernels_dir: Path | None = None
+    on_progress: Callable[[float], None] | None = None
 
     @property
     def model_name(self) -> str:

@@ -27,6 +27,7 @@ from runtime.providers.inference._turns import one_at_a_time
 M = TypeVar("M", bound=Runner)
 log = logging.getLogger(__name__)
 _RETRY_S, _MAX_RETRY_S = 5.0, 300.0
+_REPORT_S = 2.0
 _MAX_NAMED = 5
 
 
@@ -107,7 +108,7 @@ class ModelPool(Generic[M]):
         async with self._turn:
             if not await self._drain(member, "asked", limit_s=member.load_timeout_s):
                 raise Conflict(
-                    f"Model `{name}` is still answering {_requests(member)}.",
+                    f"Model `{name}` is still answering {member.uses}.",
                     hint="unload it when they have ended",
                     code="model_in_use",
                 )
@@ -158,13 +159,13 @@ class ModelPool(Generic[M]):
                 member.take(member.runner)  # it was to be unloaded, but its answers took too long
                 return
             member.began = time.monotonic()
-            self._tell()
-            log.info("loading model", extra={"model": member.name})
+            reporting = self._spawn(self._report(member), f"report on {member.name}")
             try:
                 runner = await self._loaded(member)
                 took_s = time.monotonic() - member.began
             finally:
-                member.began = None
+                reporting.cancel()
+                member.began = member.coming = None
             member.take(runner)
         log.info("model loaded", extra={"model": member.name, "took_s": round(took_s, 2), **runner.facts()})
         if not member.using:
@@ -177,7 +178,7 @@ class ModelPool(Generic[M]):
             if self._max_loaded is not None and self._count() >= self._max_loaded:
                 await self._make_room(member, others)
                 continue
-            runner = member.make()
+            runner = member.coming = member.make()
             try:
                 async with one_at_a_time():
                     await runner.load(may_shrink=not others)
@@ -187,6 +188,15 @@ class ModelPool(Generic[M]):
                 await self._make_room(member, others)
             else:
                 return runner
+
+    async def _report(self, member: Member[M]) -> None:
+        """Say that a model is being loaded, and how far, until cancelled."""
+        while True:
+            state = member.state
+            progress = {} if state.progress is None else {"progress": round(state.progress, 2)}
+            log.info("loading model", extra={"model": member.name, **progress})
+            self._tell()
+            await asyncio.sleep(_REPORT_S)
 
     def _count(self) -> int:
         return sum(member.runner is not None for member in self.members.values())
@@ -207,7 +217,7 @@ class ModelPool(Generic[M]):
         if not await self._drain(others[0], f"room for {member.name}", limit_s=member.load_timeout_s):
             raise NoTurn(
                 f"Model `{member.name}` is not loaded: there is room for it only without `{others[0].name}`, which is"
-                f" still answering {_requests(others[0])}",
+                f" still answering {others[0].uses}",
                 hint="try again later",
                 headers={"retry-after": "5"},
             )
@@ -276,17 +286,13 @@ class ModelPool(Generic[M]):
         if not self._is_closed:
             self._changed()
 
-    def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
+    def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
         task = asyncio.create_task(work, name=name, context=contextvars.Context())
         self._tasks.add(task)
         task.add_done_callback(self._ended)
+        return task
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (failure := task.exception()) is not None:
             log.error("task of a model failed", extra={"task": task.get_name()}, exc_info=failure)
-
-
-def _requests(member: Member[Any]) -> str:
-    count = len(member.using)
-    return "1 request" if count == 1 else f"{count} requests"

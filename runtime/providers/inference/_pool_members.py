@@ -32,7 +32,12 @@ class NoTurn(Unavailable):
 
 
 class Runner(Protocol):
-    """A model in memory. It is loaded once and unloaded once; the next time there is another runner."""
+    """A model in memory. It is loaded once and unloaded once; the next time there is another runner.
+
+    progress: the share of it that is loaded, from 0 to 1; None where that is not known.
+    """
+
+    progress: float | None
 
     async def load(self, *, may_shrink: bool) -> None:
         """Load it. may_shrink: it may take less memory than it can well use, since nothing else can be unloaded.
@@ -68,10 +73,11 @@ M = TypeVar("M", bound=Runner)
 
 @dataclass(frozen=True, kw_only=True)
 class ModelState:
-    """loading_s: since when it is being loaded, in seconds. failure: why it could not be loaded."""
+    """loading_s: how long it has been loading, in seconds; progress: see `Runner`. failure: why it is not loaded."""
 
     state: Literal["unloaded", "loading", "loaded", "failed"]
     loading_s: float | None = None
+    progress: float | None = None
     failure: StackError | None = None
 
 
@@ -91,6 +97,7 @@ class Member(Generic[M]):
     load_timeout_s: float = 300.0
 
     runner: M | None = field(default=None, init=False)
+    coming: M | None = field(default=None, init=False)
     loading: Loading | None = field(default=None, init=False)
     began: float | None = field(default=None, init=False)
     is_leaving: bool = field(default=False, init=False)
@@ -112,6 +119,11 @@ class Member(Generic[M]):
         return self.runner is not None and not self.is_leaving
 
     @property
+    def uses(self) -> str:
+        """How many requests it is answering, in words."""
+        return "1 request" if len(self.using) == 1 else f"{len(self.using)} requests"
+
+    @property
     def size_bytes(self) -> int:
         return self.runner.size_bytes if self.runner is not None else 0
 
@@ -120,7 +132,8 @@ class Member(Generic[M]):
         if self.runner is not None:
             return ModelState(state="loaded")
         if self.began is not None:
-            return ModelState(state="loading", loading_s=time.monotonic() - self.began)
+            progress = self.coming.progress if self.coming is not None else None
+            return ModelState(state="loading", loading_s=time.monotonic() - self.began, progress=progress)
         if self.failure is not None:
             return ModelState(state="failed", failure=self.failure)
         return ModelState(state="unloaded")

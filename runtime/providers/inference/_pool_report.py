@@ -13,6 +13,8 @@ from runtime.providers.inference._pool_members import Member, ModelState
 def shown(state: ModelState) -> dict[str, Any]:
     """What a listing says about a model's state."""
     found: dict[str, Any] = {"loaded": state.state == "loaded", "state": state.state}
+    if state.progress is not None:
+        found["progress"] = round(state.progress, 2)
     if state.failure is not None:
         found["failure"] = state.failure.words
     return found
@@ -32,5 +34,6 @@ def _condition(member: Member[Any]) -> str:
     if state.failure is not None:
         return f"{member.name} could not be loaded: {state.failure.words}"
     if state.loading_s is not None:
-        return f"{member.name} is being loaded for {state.loading_s:.0f} s"
+        progress = "" if state.progress is None else f", {state.progress:.0%}"
+        return f"{member.name} is being loaded for {state.loading_s:.0f} s{progress}"
     return f"{member.name} is not loaded" if member.runner is None else str(member.runner.condition())

@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -17,11 +19,16 @@ pytest.importorskip("torch")
 
 from runtime.engine import estimate
 from runtime.engine.encoder_memory import encoder_bytes
+from runtime.engine.engine import Engine
 from runtime.engine.memory_plan import DoesNotFit, Hardware
+from runtime.engine.options import EngineOptions
 from runtime.engine.promised_memory import promised_bytes
+from runtime.providers.inference.meta_reference.adapter import MetaReferenceInference
 from runtime.providers.inference.meta_reference.config import MetaReferenceConfig
 from runtime.providers.inference.meta_reference.served import engine_options
 from tests.support.asgi import Answered
+from tests.support.contexts import model_context
+from tests.support.llama_cpp import shipped_gguf
 from tests.support.stacks import Served, adapter_of, run_config, serving
 from tests.support.tiny_encoder import write_cross_encoder, write_embedder
 from tests.support.tiny_model import write_tiny_chat_model
@@ -166,6 +173,16 @@ async def test_a_model_without_room_is_refused_with_what_it_needs_before_it_is_l
         assert (await running.client.post("/models/load", {"model": "llama/B"})).status == 200
 
 
+@pytest.mark.parametrize("file", ["A", pytest.param("shipped", marks=pytest.mark.smollm2)])
+async def test_loading_tells_which_share_of_the_weights_is_there(folder: Path, file: str) -> None:
+    shares: list[float] = []
+    path = folder / "A" if file == "A" else shipped_gguf()
+    engine = Engine(EngineOptions(model=path, device="cpu", threads=1, on_progress=shares.append))
+    await engine.start()
+    await engine.stop()
+    assert shares[0] == 0 and shares == sorted(set(shares)) and 0.9 < shares[-1] < 1
+
+
 def test_a_plan_beside_others_is_the_plan_that_the_engine_makes(folder: Path) -> None:
     [entry] = MetaReferenceConfig(model=str(folder / "A"), device="cpu", dtype="float32").entries()
     options = engine_options("A", entry, folder / "A")
@@ -184,6 +201,23 @@ async def test_the_model_that_comes_with_us_is_served_beside_another(folder: Pat
             assert "Paris" in json.dumps(answer.json())
             assert (await chat(running, "A")).status == 200
         await listed_as(running, **{name: "unloaded", "A": "unloaded"})
+
+
+@pytest.mark.smollm2
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+async def test_what_a_model_took_is_free_when_it_is_unloaded(tmp_path: Path) -> None:
+    def taken() -> int:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+    inference = MetaReferenceInference(MetaReferenceConfig(device="cpu", threads=1), model_context(tmp_path))
+    pool = inference._pool
+    [name] = pool.members
+    await pool.load(name)
+    weights_bytes = pool.member(name).runner.plan.weights_bytes  # type: ignore[union-attr]  # it is loaded
+    loaded = taken()
+    await pool.unload(name)
+    assert loaded - taken() > weights_bytes * 0.8
+    await inference.stop()
 
 
 # Encoders

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from runtime.errors import Conflict, RequestError, StackError, Unavailable
+from runtime.providers.inference import _model_pool
 from runtime.providers.inference._model_pool import ModelPool
 from runtime.providers.inference._pool_members import Member, NoRoom, NoTurn
 from runtime.providers.inference._pool_report import health_of, shown
@@ -29,6 +30,8 @@ class Memory:
 
 
 class Runner:
+    progress: float | None = None
+
     def __init__(self, name: str, memory: Memory, size: int) -> None:
         self.name, self.memory, self.size_bytes = name, memory, size
 
@@ -36,6 +39,7 @@ class Runner:
         if self.size_bytes > self.memory.free:
             raise NoRoom(f"{self.name} does not fit", missing_bytes=self.size_bytes - self.memory.free)
         self.memory.loads.append(self.name)
+        self.progress = 0.423
         await self.memory.gate.wait()
         if self.memory.failures:
             raise self.memory.failures.pop(0)
@@ -111,7 +115,8 @@ async def test_all_who_wait_share_one_round_of_loading(memory: Memory, make: Cal
     memory.gate.clear()
     waiting = [asyncio.create_task(pool.acquire("a")) for _ in range(5)]
     await until(lambda: memory.loads)
-    assert pool.states()["a"].state == "loading"
+    assert shown(pool.states()["a"]) == {"loaded": False, "state": "loading", "progress": 0.42}
+    assert health_of(pool.members.values()).message == "a is being loaded for 0 s, 42%"
     waiting[0].cancel()  # who leaves takes nothing with them
     memory.gate.set()
     leases = await asyncio.gather(*waiting[1:])
@@ -120,6 +125,24 @@ async def test_all_who_wait_share_one_round_of_loading(memory: Memory, make: Cal
     assert (memory.loads, memory.unloads) == (["a"], [])
     leases[0].release()
     await until(lambda: memory.unloads)
+
+
+async def test_who_loads_says_how_far_it_is(
+    memory: Memory, make: Callable[..., Pool], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    monkeypatch.setattr(_model_pool, "_REPORT_S", 0.0)
+    told: list[float | None] = []
+    pool = make(member("a", memory), changed=lambda: told.append(pool.states()["a"].progress))
+    memory.gate.clear()
+    loading = asyncio.create_task(pool.load("a"))
+    await until(lambda: len(told) > 2)
+    memory.gate.set()
+    await loading
+    said = [(record.message, getattr(record, "progress", None)) for record in caplog.records]
+    assert said[0] == ("loading model", 0.42) and said[-1] == ("model loaded", None)
+    await until(lambda: told[-1] is None)
+    assert set(told[:-1]) == {0.423}
 
 
 async def test_waiting_has_a_bound_and_leaves_the_load_alone(memory: Memory, make: Callable[..., Pool]) -> None:
@@ -337,9 +360,9 @@ async def test_a_model_is_unloaded_by_name_and_loaded_by_the_next_request(
     pool = make(member("a", memory, is_pinned=True), changed=lambda: told.append(pool.states()["a"].state))
     await pool.unload("a")
     await pool.load("a")
-    await until(lambda: told == ["loading", "loaded"])
+    await until(lambda: told[-1:] == ["loaded"])
     await pool.unload("a")
-    assert (memory.unloads, told[2:]) == (["a"], ["unloaded"])
+    assert (memory.unloads, told[-1]) == (["a"], "unloaded")
     await use(pool, "a")
     assert memory.loads == ["a", "a"]
 

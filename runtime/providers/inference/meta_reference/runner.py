@@ -5,12 +5,14 @@ requests.
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runtime.engine.checkpoint_kinds import locate
 from runtime.engine.engine import Engine
 from runtime.engine.estimate import LEAST_CONTEXT_TOKENS, plan_beside, within
+from runtime.engine.hardware import give_back_memory
 from runtime.engine.memory_plan import DoesNotFit, MemoryPlan
 from runtime.engine.options import EngineOptions
 from runtime.engine.promised_memory import forget, promise, promised_bytes
@@ -30,7 +32,11 @@ class EngineRunner:
     plan: MemoryPlan
 
     def __init__(self, options: EngineOptions) -> None:
-        self._options = options
+        self.progress: float | None = None
+        self._options = replace(options, on_progress=self._on_progress)
+
+    def _on_progress(self, share: float) -> None:
+        self.progress = share  # on the engine's thread
 
     async def load(self, *, may_shrink: bool) -> None:
         """Load tokenizer and weights at the same time. may_shrink: the context may be as short as memory makes it.
@@ -73,8 +79,7 @@ class EngineRunner:
     async def unload(self) -> None:
         forget(self)
         await self.engine.stop()
-        if self.plan.device != "cpu":
-            await asyncio.to_thread(_give_back_gpu_memory)
+        await asyncio.to_thread(give_back_memory)
 
     @property
     def size_bytes(self) -> int:
@@ -90,13 +95,6 @@ class EngineRunner:
 
     def figures(self) -> dict[str, float]:
         return self.engine.figures()
-
-
-def _give_back_gpu_memory() -> None:
-    """Imports torch: not for an event loop."""
-    from runtime.engine.hardware import give_back_gpu_memory
-
-    give_back_gpu_memory()
 
 
 def _read_text(path: Path) -> tuple[Tokenizer, ChatTemplate | None]:

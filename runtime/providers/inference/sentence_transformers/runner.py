@@ -7,12 +7,15 @@ from typing import Any
 
 from runtime.engine.embedder import Embedder
 from runtime.engine.encoder_memory import encoder_bytes
+from runtime.engine.hardware import give_back_memory
 from runtime.engine.memory_plan import DoesNotFit
 from runtime.providers.inference._pool_members import NoRoom
 
 
 class EncoderRunner:
     """An encoder's thread, which runs between `load` and `unload`."""
+
+    progress: float | None = None
 
     def __init__(self, name: str, embedder: Embedder) -> None:
         self._name = name
@@ -34,6 +37,7 @@ class EncoderRunner:
 
     async def unload(self) -> None:
         await self.embedder.stop()
+        await asyncio.to_thread(give_back_memory)
 
     @property
     def size_bytes(self) -> int:

@@ -32,6 +32,7 @@ def serving() -> Iterator[str]:
         model("own/Tiny", "own", "Tiny", context_length=131072, loaded=True),
         model("own/Embed", "own", "Embed", model_type="embedding", embedding_dimension=384, loaded=False),
         model("vendor/big", "vendor", "big"),
+        model("own/Coming", "own", "Coming", loaded=False, state="loading", progress=0.4),
         {"id": "older", "provider_id": "vendor", "provider_resource_id": "named", "model_type": "rerank"},
         {"id": "bare"},
     ]
@@ -42,7 +43,7 @@ def serving() -> Iterator[str]:
 def test_the_rows_are_those_of_the_schema(serving: str, cli: Cli) -> None:
     rows = cli("models", "--url", serving, "--json").json()
     conform(rows, "models")
-    assert [row["id"] for row in rows] == ["own/Tiny", "own/Embed", "vendor/big", "older", "bare"]
+    assert [row["id"] for row in rows] == ["own/Tiny", "own/Embed", "vendor/big", "own/Coming", "older", "bare"]
     assert rows[0] == {
         "id": "own/Tiny",
         "provider_id": "own",
@@ -51,16 +52,26 @@ def test_the_rows_are_those_of_the_schema(serving: str, cli: Cli) -> None:
         "context_length": 131072,
         "embedding_dimension": None,
         "is_loaded": True,
+        "load_state": "loaded",
         "aliases": ["short"],
     }
-    assert [row["kind"] for row in rows] == ["llm", "embedding", "llm", "rerank", "llm"]
-    assert [row["is_loaded"] for row in rows] == [True, False, None, None, None]
+    assert [row["kind"] for row in rows] == ["llm", "embedding", "llm", "llm", "rerank", "llm"]
+    assert [row["is_loaded"] for row in rows] == [True, False, None, False, None, None]
+    assert [row["load_state"] for row in rows] == ["loaded", "unloaded", None, "loading", None, None]
 
 
 def test_a_row_a_line_in_a_pipe_and_ids_alone(serving: str, cli: Cli) -> None:
     lines = cli("models", "--url", serving).out.splitlines()
-    assert lines[:2] == ["own/Tiny\town\tllm\t128K\tyes\tshort", "own/Embed\town\tembedding\t\tnot yet\t"]
-    assert cli("models", "--url", serving, "-q").out.split() == ["own/Tiny", "own/Embed", "vendor/big", "older", "bare"]
+    assert lines[:2] == ["own/Tiny\town\tllm\t128K\tyes\tshort", "own/Embed\town\tembedding\t\tno\t"]
+    assert lines[3] == "own/Coming\town\tllm\t\tloading\t"
+    assert cli("models", "--url", serving, "-q").out.split() == [
+        "own/Tiny",
+        "own/Embed",
+        "vendor/big",
+        "own/Coming",
+        "older",
+        "bare",
+    ]
 
 
 def test_without_a_server_it_says_how_to_start_one(cli: Cli) -> None:
