@@ -4,7 +4,10 @@ through a step.
 
 from __future__ import annotations
 
+import asyncio
+import importlib.util
 import random
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -171,3 +174,41 @@ def test_torch_takes_what_kernels_cannot(tmp_path: Path) -> None:
     packed = quantised(tmp_path, CONFIG)
     with loaded_runner(EngineOptions(model=packed, device="cpu", dtype="float32"), lambda: None) as runner:
         assert not isinstance(runner, PackedRunner), "float32 was asked for"
+
+
+def test_without_the_compiler_torch_computes_and_the_log_names_the_package(
+    path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    find = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "llvmlite" else find(name))
+    with loaded_runner(EngineOptions(model=path, device="cpu"), lambda: None) as runner:
+        assert not isinstance(runner, PackedRunner)
+    [warning] = [record for record in caplog.records if record.levelname == "WARNING"]
+    assert "install `llvmlite`" in warning.getMessage()
+
+
+async def test_an_engine_on_packed_weights_imports_no_torch(path: Path, kernels: Path) -> None:
+    """In a process of its own, since here torch is imported for the reference."""
+    code = f"""
+import asyncio, sys
+from pathlib import Path
+from runtime.engine.engine import Engine
+from runtime.engine.options import EngineOptions
+from runtime.engine.sampling_params import SamplingParams
+
+async def main():
+    engine = Engine(EngineOptions(model=Path({str(path)!r}), device="cpu", kernels_dir=Path({str(kernels)!r})))
+    await engine.start()
+    params = SamplingParams(temperature=0.7, top_p=0.9, seed=1, logprobs=2, prompt_logprobs=True, max_tokens=5)
+    found = [one.token_id async for one in engine.generate([5, 6, 7], params)]
+    await engine.stop()
+    print(len(found), [name for name in ("torch", "numba", "safetensors") if name in sys.modules])
+
+asyncio.run(main())
+"""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", code, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+    )
+    async with asyncio.timeout(60):
+        said, _ = await process.communicate()
+    assert said.decode() == "5 []\n"

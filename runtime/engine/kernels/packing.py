@@ -22,8 +22,10 @@ from numpy.typing import NDArray
 ROWS, COLUMNS = 16, 32
 RECORD_BYTES = {4: 320, 8: 544}
 Bytes = NDArray[np.uint8]
-KINDS = {"Q4_0": 4, "Q4_1": 4, "Q8_0": 8}
-"""Types of GGUF tensors that are packed without any loss, and their bits of a weight."""
+KINDS = {"Q4_0": 4, "Q4_1": 4, "Q4_K": 4, "Q8_0": 8}
+"""Types of GGUF tensors that are packed as they are, and their bits of a weight. Of Q4_K the products of scales are
+rounded to float16, of the others nothing is.
+"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +43,7 @@ class Packed:
 
 
 def can_be_packed(kind: str, shape: Sequence[int]) -> bool:
-    """Whether a GGUF tensor of this type and shape, [outputs, inputs], is packed without loss."""
+    """Whether a GGUF tensor of this type and shape, [outputs, inputs], is packed as it is."""
     return kind in KINDS and len(shape) == 2 and shape[1] % COLUMNS == 0
 
 
