@@ -19,11 +19,11 @@ from runtime.engine.checkpoint_kinds import (
     is_embedding_model,
     read_json,
     refuse_folder,
-    refuse_pointer,
     refuse_tensors,
 )
-from runtime.engine.checkpoint_weights import our_name, unknown_tensor
+from runtime.engine.checkpoint_weights import check_shapes, our_name, unknown_tensor
 from runtime.engine.model_config import CheckpointInvalid, ModelConfig, RopeScaling
+from runtime.engine.safetensors_header import StoredTensor, check_float, read_header
 
 _HUGGING_FACE_NAMES = {
     "embed_tokens": "embedding",
@@ -42,37 +42,48 @@ _HUGGING_FACE_NAMES = {
 
 
 class HuggingFaceCheckpoint:
-    """A folder as `save_pretrained` writes it."""
+    """A folder as `save_pretrained` writes it.
+
+    Raises CheckpointInvalid, naming file and tensor, for anything that makes it unusable: the headers say all.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.config = checked_config(_hugging_face_config(path), path)
+        headers = {file: self._named(file, read_header(file)) for file in self._files()}
+        check_shapes(
+            ((ours, tensor.shape) for found in headers.values() for ours, _, tensor in found), self.config, path
+        )
+        self._places = {file: [(ours, theirs) for ours, theirs, _ in found] for file, found in headers.items()}
 
     def weights(self) -> Iterator[tuple[str, Tensor]]:
         """Each weight by our name: [outputs, inputs] or [hidden_size], in the dtype of the file.
 
-        Raises CheckpointInvalid for a file that is missing or damaged, and for a tensor that we have no name for.
+        Raises CheckpointInvalid for a file that cannot be read any more.
         """
-        seen: set[str] = set()
-        for file in self._files():
+        for file, places in self._places.items():
             try:
-                refuse_pointer(file)
                 with safe_open(file, framework="pt", device="cpu") as tensors:
-                    refuse_tensors(tensors.keys(), file)
-                    for name in tensors.keys():  # noqa: SIM118  # not a mapping
-                        seen.add(name)
-                        if name.endswith("rotary_emb.inv_freq") or (name == "lm_head.weight" and self.config.is_tied):
-                            continue
-                        ours = our_name(
-                            name.removeprefix("model.").removesuffix(".weight"),
-                            _HUGGING_FACE_NAMES,
-                            r"layers\.(\d+)\.(.+)",
-                        )
-                        if ours is None:
-                            raise unknown_tensor(file, name)
-                        yield ours, tensors.get_tensor(name)
+                    for ours, theirs in places:
+                        yield ours, tensors.get_tensor(theirs)
             except (SafetensorError, OSError) as error:
                 raise CheckpointInvalid(f"`{file}` cannot be read: {error}.", hint="download it again") from error
+
+    def _named(self, file: Path, header: Mapping[str, StoredTensor]) -> list[tuple[str, str, StoredTensor]]:
+        """The weights of a file: our name, the file's, and how it is stored."""
+        refuse_tensors(header, file)
+        found = []
+        for name, tensor in header.items():
+            if name.endswith("rotary_emb.inv_freq") or (name == "lm_head.weight" and self.config.is_tied):
+                continue
+            ours = our_name(
+                name.removeprefix("model.").removesuffix(".weight"), _HUGGING_FACE_NAMES, r"layers\.(\d+)\.(.+)"
+            )
+            if ours is None:
+                raise unknown_tensor(file, name)
+            check_float(name, tensor, file)
+            found.append((ours, name, tensor))
+        return found
 
     def _files(self) -> list[Path]:
         index = self.path / "model.safetensors.index.json"

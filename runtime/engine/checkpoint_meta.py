@@ -15,7 +15,7 @@ from torch import Tensor
 
 from runtime.engine.checkpoint_config import NUMBER, checked_config, read_field, unsupported_architecture
 from runtime.engine.checkpoint_kinds import read_json, refuse_folder, refuse_pointer
-from runtime.engine.checkpoint_weights import half_split_rows, our_name, unknown_tensor
+from runtime.engine.checkpoint_weights import check_shapes, half_split_rows, our_name, unknown_tensor
 from runtime.engine.model_config import CheckpointInvalid, ModelConfig, RopeScaling
 
 _META_NAMES = {
@@ -35,7 +35,10 @@ _META_NAMES = {
 
 
 class MetaCheckpoint:
-    """A folder as Meta distributes it; shards are joined along the axis on which each kind of weight was cut."""
+    """A folder as Meta distributes it; shards are joined along the axis on which each kind of weight was cut.
+
+    Raises CheckpointInvalid, naming file and tensor, for anything that makes it unusable.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -44,30 +47,56 @@ class MetaCheckpoint:
             raise CheckpointInvalid(f"`{path}` has a params.json but no consolidated.*.pth file.")
         self.shards = [_load_pth(file) for file in self.files]
         self.config = checked_config(_meta_config(path, self.shards), path)
+        check_shapes(((ours, self._shape(name, ours)) for name, ours in self._names()), self.config, path)
 
     def weights(self) -> Iterator[tuple[str, Tensor]]:
-        """Each weight by our name, whole: [outputs, inputs] or [hidden_size], in the dtype of the shards.
+        """Each weight by our name, whole: [outputs, inputs] or [hidden_size], in the dtype of the shards."""
+        for name, ours in self._names():
+            parts = [shard[name] for shard in self.shards]
+            axis = _cut_axis(ours, parts[0], self.config)
+            whole = parts[0] if len(parts) == 1 or axis is None else torch.cat(parts, dim=axis)
+            yield ours, half_split_rows(ours, whole, self.config, self.path)
 
-        Raises CheckpointInvalid for a tensor that some shards lack, or that we have no name for.
-        """
+    def _names(self) -> Iterator[tuple[str, str]]:
+        """Each weight by its name in the shards, and by ours. Raises CheckpointInvalid where we have none."""
         for name in self.shards[0]:
             if name == "rope.freqs":
                 continue
             ours = our_name(name.removesuffix(".weight"), _META_NAMES, r"layers\.(\d+)\.(.+)")
             if ours is None:
                 raise unknown_tensor(self.path, name)
-            yield ours, half_split_rows(ours, self._whole(name, ours), self.config, self.path)
+            yield name, ours
 
-    def _whole(self, name: str, ours: str) -> Tensor:
-        """One weight from all shards. Returns [outputs, inputs] or [hidden_size], in the dtype of the shards."""
+    def _shape(self, name: str, ours: str) -> list[int]:
+        """The shape of a whole weight. Raises CheckpointInvalid where shards lack it, do not fit together, or hold
+        something else than floating-point numbers.
+        """
         lacking = [file.name for file, shard in zip(self.files, self.shards, strict=True) if name not in shard]
         if lacking:
             raise CheckpointInvalid(f"`{self.path / lacking[0]}` lacks the tensor `{name}`, which other shards have.")
         parts = [shard[name] for shard in self.shards]
         axis = _cut_axis(ours, parts[0], self.config)
-        if len(parts) == 1 or axis is None:
-            return parts[0]
-        return torch.cat(parts, dim=axis)
+        whole = list(parts[0].shape)
+        for file, part in zip(self.files, parts, strict=True):
+            if not part.is_floating_point():
+                kind = str(part.dtype).removeprefix("torch.")
+                raise CheckpointInvalid(f"Tensor `{name}` of `{file}` is stored as {kind}, not as floating point.")
+            if not _fits(part, parts[0], axis):
+                raise CheckpointInvalid(
+                    f"Tensor `{name}` of `{file}` has the shape {list(part.shape)}, which does not fit the"
+                    f" {list(parts[0].shape)} of the first shard."
+                )
+        if len(parts) > 1 and axis is not None:
+            whole[axis] = sum(part.shape[axis] for part in parts)
+        return whole
+
+
+def _fits(part: Tensor, first: Tensor, axis: int | None) -> bool:
+    """Whether a shard's part of a weight has the first one's axes, but for the length of `axis`.
+
+    part, first: [outputs, inputs] or [hidden_size], any dtype.
+    """
+    return part.dim() == first.dim() and all(n == axis or part.shape[n] == first.shape[n] for n in range(first.dim()))
 
 
 def _cut_axis(name: str, part: Tensor, config: ModelConfig) -> int | None:

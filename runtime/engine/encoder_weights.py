@@ -12,7 +12,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
-from runtime.engine.checkpoint_kinds import locate, refuse_pointer, refuse_tensors
+from runtime.engine.checkpoint_kinds import locate, refuse_tensors
 from runtime.engine.cross_encoder import CrossEncoder
 from runtime.engine.encoder import SentenceEncoder, batch_tokens
 from runtime.engine.encoder_config import EncoderConfig, Family
@@ -21,6 +21,7 @@ from runtime.engine.hardware import probe_hardware
 from runtime.engine.model_config import CheckpointInvalid
 from runtime.engine.models.bert import BertEncoder, ScoreHead
 from runtime.engine.promised_memory import promised_bytes
+from runtime.engine.safetensors_header import read_header
 
 Get = Callable[[str], Tensor]
 """The tensor of a name."""
@@ -35,17 +36,17 @@ def load_encoder(folder: Path, device: str = "auto") -> SentenceEncoder | CrossE
     """
     _refuse_other_forms(folder)
     config = EncoderConfig.read(folder)
+    path = folder / "model.safetensors"
+    names = frozenset(read_header(path))
+    refuse_tensors(names, path)
     place = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
     check_encoder_fits(config, place=str(place), free_bytes=_free_bytes(place), batch_tokens=batch_tokens(place))
     with torch.device("meta"):
         model = BertEncoder(config)
         head = ScoreHead(config) if config.score_activation else None
-    path = folder / "model.safetensors"
-    refuse_pointer(path)
     try:
         with safe_open(path, framework="pt") as file:
-            refuse_tensors(file.keys(), path)
-            get = _reader(file.get_tensor, frozenset(file.keys()), config.family, path)
+            get = _reader(file.get_tensor, names, config.family, path)
             weights = dict(_encoder_weights(get, config))
             head_weights = dict(_head_weights(get, config.family)) if head else {}
     except (OSError, SafetensorError) as error:

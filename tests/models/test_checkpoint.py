@@ -13,6 +13,7 @@ from safetensors.torch import load_file, save_file
 
 from runtime.engine.checkpoint import open_checkpoint
 from runtime.engine.model_config import CheckpointInvalid, RopeScaling
+from runtime.engine.safetensors_header import check_float, read_header
 from tests.support.tiny_llama import (
     LLAMA3,
     Writer,
@@ -159,7 +160,7 @@ def test_weights_that_do_not_fit_are_named(tmp_path: Path, change: object, said:
     write_hugging_face(tmp_path, config, random_weights(config))
     change_tensors(tmp_path, change)
     with pytest.raises(CheckpointInvalid, match=said):
-        load_runner(tmp_path)
+        open_checkpoint(tmp_path)  # before any of them is read
 
 
 def test_buffers_of_older_checkpoints_are_passed_over(tmp_path: Path) -> None:
@@ -181,9 +182,65 @@ def test_damaged_safetensors_are_refused_with_their_name(tmp_path: Path) -> None
     config = tiny_config()
     write_hugging_face(tmp_path, config, random_weights(config))
     file = tmp_path / "model.safetensors"
-    file.write_bytes(file.read_bytes()[:5000])
-    with pytest.raises(CheckpointInvalid, match=r"model\.safetensors` cannot be read"):
-        load_runner(tmp_path)
+    whole = file.read_bytes()
+    for size in (0, 3, 8, 200, 5000, len(whole) - 1):
+        file.write_bytes(whole[:size])
+        with pytest.raises(CheckpointInvalid, match=r"model\.safetensors`") as caught:
+            open_checkpoint(tmp_path)
+        assert caught.value.hint == "download it again"
+    assert "tensor `model.norm.weight` ends 1 bytes behind the end of the file" in caught.value.message
+
+
+def with_entry(header: dict[str, object], **changes: object) -> bytes:
+    """A safetensors file that is nothing but a header, with an entry changed."""
+    entry = {"dtype": "F32", "shape": [2, 0], "data_offsets": [0, 0], **changes}
+    written = json.dumps({**header, "x": entry}).encode()
+    return len(written).to_bytes(8, "little") + written
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"\xff" * 16, "it ends inside its header"),
+        ((2).to_bytes(8, "little") + b"[]", "its header is not a JSON object"),
+        ((2).to_bytes(8, "little") + b"{;", "Expecting property name"),
+        ((2**16).to_bytes(8, "little") + b"[" * 2**16, "recursion"),
+        (with_entry({}, shape=[1]), r"tensor `x` has 0 bytes, and F32 of shape \[1\] takes 4"),
+        (with_entry({}, shape=[True]), "the entry of tensor `x` makes no sense"),
+        (with_entry({}, shape=[-1]), "the entry of tensor `x` makes no sense"),
+        (with_entry({}, data_offsets=[0, 1 << 62]), "tensor `x` ends 4611686018427387904 bytes behind"),
+        (with_entry({}, data_offsets=[-4, 0], shape=[1]), "tensor `x`"),
+        (with_entry({}, data_offsets=None), "the entry of tensor `x` makes no sense"),
+        (with_entry({"y": 7}), "the entry of tensor `y` makes no sense"),
+        (with_entry({}, dtype="F8_E4M3"), "Tensor `x` of .* is stored as F8_E4M3"),
+        (with_entry({}, dtype="F4"), "Tensor `x` of .* is stored as F4"),
+    ],
+)
+def test_a_header_that_makes_no_sense_is_refused_by_its_tensor(tmp_path: Path, content: bytes, said: str) -> None:
+    file = tmp_path / "model.safetensors"
+    file.write_bytes(content)
+    with pytest.raises(CheckpointInvalid, match=said):
+        for name, tensor in read_header(file).items():
+            check_float(name, tensor, file)
+
+
+def test_a_header_is_read_as_the_library_reads_it(tmp_path: Path) -> None:
+    file = tmp_path / "model.safetensors"
+    kinds = (
+        torch.float64,
+        torch.float32,
+        torch.float16,
+        torch.bfloat16,
+        torch.int8,
+        torch.uint8,
+        torch.int64,
+        torch.bool,
+    )
+    tensors = {str(kind): torch.zeros((3, number), dtype=kind) for number, kind in enumerate(kinds)}
+    save_file(tensors, file, metadata={"format": "pt"})
+    assert {name: tensor.shape for name, tensor in read_header(file).items()} == {
+        name: tuple(tensor.shape) for name, tensor in tensors.items()
+    }
 
 
 def test_a_missing_part_is_named(tmp_path: Path) -> None:
@@ -191,7 +248,7 @@ def test_a_missing_part_is_named(tmp_path: Path) -> None:
     write_hugging_face(tmp_path, config, random_weights(config), files=3)
     (tmp_path / "model-00002-of-00003.safetensors").unlink()
     with pytest.raises(CheckpointInvalid, match=r"lacks `model-00002-of-00003\.safetensors`"):
-        load_runner(tmp_path)
+        open_checkpoint(tmp_path)
 
 
 def test_meta_folders_that_are_damaged_are_refused(tmp_path: Path) -> None:
@@ -202,10 +259,14 @@ def test_meta_folders_that_are_damaged_are_refused(tmp_path: Path) -> None:
     removed = shard.pop("layers.1.attention.wo.weight")
     torch.save(shard, second)
     with pytest.raises(CheckpointInvalid, match=r"consolidated\.01\.pth` lacks the tensor `layers\.1\.attention\.wo"):
-        load_runner(tmp_path)
+        open_checkpoint(tmp_path)
+    for other, problem in ((removed[:3], "does not fit the"), (removed.to(torch.int8), "is stored as int8")):
+        torch.save({**shard, "layers.1.attention.wo.weight": other}, second)
+        with pytest.raises(CheckpointInvalid, match=rf"`layers\.1\.attention\.wo\.weight` of .*01\.pth` .*{problem}"):
+            open_checkpoint(tmp_path)
     torch.save({**shard, "layers.1.attention.wo.weight": removed[:, :3]}, second)
     with pytest.raises(CheckpointInvalid, match=r"`layers\.1\.attention\.o` of .* has the shape"):
-        load_runner(tmp_path)
+        open_checkpoint(tmp_path)
     second.write_bytes(second.read_bytes()[:1000])
     with pytest.raises(CheckpointInvalid, match=r"consolidated\.01\.pth` cannot be read"):
         open_checkpoint(tmp_path)

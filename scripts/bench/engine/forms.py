@@ -13,7 +13,7 @@ from scripts.bench.engine.served import Served
 from scripts.bench.engine.settings import STREAMS
 from scripts.bench.engine.subjects import Subjects
 
-_ANSWER = 96
+_ANSWER = 192
 _PERSON = {
     "type": "object",
     "properties": {

@@ -18,18 +18,20 @@ _PREFILLED = 2000
 
 def run(subjects: Subjects, report: Report, rounds: int) -> None:
     measure.say("longest gap in a stream")
-    found: dict[str, list[float]] = {}
-    for turn in range(rounds + 1):  # the first time it compiles
+    longest: list[dict[str, float]] = []
+    chunks_s: list[float] = []
+    for turn in range(rounds + 1):
         done = subjects.our_engine.ask("gap", short=_ids(subjects, 0), long=_ids(subjects), other=_ids(subjects))
-        if turn:
-            for name, value in done.items():
-                found.setdefault(name, []).append(value)
-    report.figures("tokens of a chunk beside a stream", {OUR_ENGINE: found["chunk_tokens"]}, 0)
-    report.figures("longest gap, CPU ms", {OUR_ENGINE: [1000 * value for value in found["gap_cpu_s"]]}, 0)
-    report.figures("longest gap, ms", {OUR_ENGINE: [1000 * value for value in found["gap_s"]]}, 0)
-    shares = [tokens / _PREFILLED for tokens in found["chunk_tokens"]]
-    chunks = [share * alone_s for share, alone_s in zip(shares, found["alone_cpu_s"], strict=True)]
-    report.ratio(budgets.GAP, found["gap_cpu_s"], chunks)
+        if turn:  # the first time it compiles
+            longest.append(done["longest"])
+            chunks_s.append(done["alone"]["cpu_s"] * done["longest"]["tokens"] / _PREFILLED)
+    for what, name, scale in (
+        ("tokens of a chunk beside a stream", "tokens", 1),
+        ("longest gap, ms", "s", 1000),
+        ("longest gap, CPU ms", "cpu_s", 1000),
+    ):
+        report.figures(what, {OUR_ENGINE: [scale * gap[name] for gap in longest]}, 0)
+    report.ratio(budgets.GAP, [gap["cpu_s"] for gap in longest], chunks_s)
 
 
 def _ids(subjects: Subjects, tokens: int = _PREFILLED) -> list[int]:

@@ -1,9 +1,10 @@
-"""Tokens for each CPU second, of every subject on the same prompts in interleaved rounds."""
+"""Figures of every subject in interleaved rounds, first of all tokens for each CPU second."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 from scripts.bench import measure
@@ -42,18 +43,18 @@ def everybody(subjects: Subjects, *, with_transformers: bool) -> dict[str, Subje
 
 
 def speeds(load: Load, subjects: Mapping[str, Subject], prompts: Prompts, rounds: int) -> Found:
-    """Tokens for each CPU second, by subject. Each works once beforehand: it compiles, and takes its memory."""
+    """Tokens for each CPU second, by subject."""
+    return rounds_of(lambda subject: _speed(load, subject, prompts), subjects, rounds)
 
-    def bound(subject: Served | Child) -> Callable[[], float]:
-        return lambda: _speed(load, subject, prompts)
 
-    present = {name: bound(subject) for name, subject in subjects.items() if not isinstance(subject, Absent)}
+def rounds_of(figure: Callable[[Served | Child], float], subjects: Mapping[str, Subject], rounds: int) -> Found:
+    """A figure of each subject in each round. Each works once beforehand: it compiles, and takes its memory."""
+    present = {name: partial(figure, subject) for name, subject in subjects.items() if not isinstance(subject, Absent)}
     for name, once in present.items():
         measure.say(f"{name} warms up")
         once()
     found = measure.interleaved(present, rounds=rounds)
-    absent = {name: subject for name, subject in subjects.items() if isinstance(subject, Absent)}
-    return {name: absent[name] if name in absent else found[name] for name in subjects}
+    return {name: subject if isinstance(subject, Absent) else found[name] for name, subject in subjects.items()}
 
 
 def best(found: Found, names: Sequence[str]) -> Sequence[float] | Absent:

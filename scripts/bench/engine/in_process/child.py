@@ -122,6 +122,17 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
+class Clocks:
+    """What has passed since this was made."""
+
+    def __init__(self) -> None:
+        self._s, self._cpu_s = time.perf_counter(), time.process_time()
+
+    def passed(self) -> dict[str, float]:
+        """Seconds: `s` of the wall clock, `cpu_s` of this process's CPU."""
+        return {"s": time.perf_counter() - self._s, "cpu_s": time.process_time() - self._cpu_s}
+
+
 def serve(works: Mapping[str, Work]) -> None:
     """In the child: do what is asked until the input ends. An error ends the process, its traceback in the log.
 

@@ -7,7 +7,6 @@ for how near the others are to the model: nobody here wrote it.
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ import numpy as np
 import torch
 from transformers import AutoModelForCausalLM
 
-from scripts.bench.engine.in_process.child import serve
+from scripts.bench.engine.in_process.child import Clocks, serve
 
 
 class _Transformers:
@@ -27,11 +26,11 @@ class _Transformers:
         ).eval()
 
     def generate(self, prompts: list[list[int]], answer: int) -> Mapping[str, Any]:
-        """All prompts at once, greedily, each answered with `answer` tokens. cpu_s: of this process meanwhile.
+        """All prompts at once, greedily, each answered with `answer` tokens. s, cpu_s: until then.
 
         prompts: of one length, so that none is padded.
         """
-        before = time.process_time()
+        clocks = Clocks()
         ids = torch.tensor(prompts)
         made = self._model.generate(
             input_ids=ids,
@@ -41,7 +40,7 @@ class _Transformers:
             do_sample=False,
             pad_token_id=0,
         )
-        return {"tokens": made.numel() - ids.numel(), "cpu_s": time.process_time() - before}
+        return {"tokens": made.numel() - ids.numel(), **clocks.passed()}
 
     def nearness(self, text: list[int], folder: str) -> Mapping[str, Any]:
         """Write `reference.npy`: logits, [places, vocab], float32, after each token of a text but the last."""

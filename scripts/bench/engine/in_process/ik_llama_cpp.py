@@ -7,7 +7,6 @@ vocabulary. Run by `child.py` with the path of the weights. https://github.com/i
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ from numpy.typing import NDArray
 
 from scripts.bench.engine.cpu import cpu_flags
 from scripts.bench.engine.divergence import likeliest, log_softmax
-from scripts.bench.engine.in_process.child import serve
+from scripts.bench.engine.in_process.child import Clocks, serve
 from scripts.bench.engine.settings import CACHE_TOKENS, STREAMS
 
 Token = tuple[int, int, int, bool]
@@ -37,9 +36,9 @@ class _IkLlamaCpp:
         self._batch = c.llama_batch_init(self._at_once, 0, 1)
 
     def generate(self, prompts: list[list[int]], answer: int) -> Mapping[str, Any]:
-        """All prompts at once, greedily, each answered with `answer` tokens. cpu_s: of this process meanwhile."""
+        """All prompts at once, greedily, each answered with `answer` tokens. s, cpu_s: until then."""
         self._start(streams=len(prompts))
-        before = time.process_time()
+        clocks = Clocks()
         lengths = [len(prompt) for prompt in prompts]
         step = [
             (token_id, place, sequence, place == len(prompt) - 1)
@@ -49,7 +48,7 @@ class _IkLlamaCpp:
         for made in range(answer):
             chosen = [int(row.argmax()) for row in self._logits(step, self._at_once)]
             step = [(token_id, lengths[n] + made, n, True) for n, token_id in enumerate(chosen)]
-        return {"tokens": len(prompts) * answer, "cpu_s": time.process_time() - before}
+        return {"tokens": len(prompts) * answer, **clocks.passed()}
 
     def nearness(self, text: list[int], folder: str) -> Mapping[str, Any]:
         """Write the log-probabilities of the likeliest tokens after each token of a text, computed in both ways, as

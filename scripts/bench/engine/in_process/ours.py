@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import sys
-import time
 from collections.abc import Mapping, Sequence
 from contextlib import aclosing
 from itertools import pairwise
@@ -23,8 +22,9 @@ from runtime.engine.options import EngineOptions
 from runtime.engine.sampling_params import SamplingParams
 from runtime.engine.text.loading import load_tokenizer
 from runtime.engine.text.text_model import grammars_of
+from scripts.bench import environments
 from scripts.bench.engine.divergence import TOP
-from scripts.bench.engine.in_process.child import serve
+from scripts.bench.engine.in_process.child import Clocks, serve
 from scripts.bench.engine.settings import CACHE_BYTES, STREAMS
 
 _DECODED_BEFORE = 8
@@ -37,22 +37,29 @@ class _Ours:
         self._loop = asyncio.new_event_loop()
         self._weights = weights
         self._engine = Engine(
-            EngineOptions(model=weights, device="cpu", threads=1, max_batch_size=STREAMS, kv_cache_bytes=CACHE_BYTES)
+            EngineOptions(
+                model=weights,
+                device="cpu",
+                threads=1,
+                max_batch_size=STREAMS,
+                kv_cache_bytes=CACHE_BYTES,
+                kernels_dir=environments.BENCH / "kernels",
+            )
         )
         self._loop.run_until_complete(self._engine.start())
 
     def generate(self, prompts: list[list[int]], answer: int) -> Mapping[str, Any]:
-        """All prompts at once, greedily, each answered with `answer` tokens. cpu_s: of this process meanwhile."""
-        before = time.process_time()
+        """All prompts at once, greedily, each answered with `answer` tokens. s, cpu_s: until then."""
+        clocks = Clocks()
         outputs = self._loop.run_until_complete(self._all(prompts, _greedy(max_tokens=answer, ignore_eos=True)))
-        return {"tokens": sum(map(len, outputs)), "cpu_s": time.process_time() - before}
+        return {"tokens": sum(map(len, outputs)), **clocks.passed()}
 
     def gap(self, short: list[int], long: list[int], other: list[int]) -> Mapping[str, Any]:
         """How long a stream waits for its next token while another prompt is prefilled.
 
         short: the stream's prompt; long: the one that is prefilled meanwhile; other: one like it that is prefilled
-        alone, afterwards. Returns seconds of the wall clock (`_s`) and of this process's CPU (`_cpu_s`) of the longest
-        gap and of all of `other`, and how many tokens the largest chunk beside the stream had.
+        alone, afterwards. Returns the `longest` gap with the most prompt `tokens` that were computed in one, and what
+        `other` took `alone`.
         """
         return self._loop.run_until_complete(self._gap(short, long, other))
 
@@ -92,34 +99,28 @@ class _Ours:
         return await asyncio.gather(*(self._one(prompt, params) for prompt in prompts))
 
     async def _gap(self, short: list[int], long: list[int], other: list[int]) -> Mapping[str, Any]:
-        engine = self._engine
-        clocks: list[tuple[float, float, int]] = []
-        async with aclosing(engine.generate(short, _greedy(ignore_eos=True))) as stream:
+        clocks = Clocks()
+        reads: list[
+            dict[str, float]
+        ] = []  # what had passed at each token of the stream, and tokens prefilled until then
+        async with aclosing(self._engine.generate(short, _greedy(ignore_eos=True))) as stream:
 
-            async def next_token() -> None:
+            async def read() -> None:
                 await anext(stream)
-                clocks.append((time.perf_counter(), time.process_time(), engine.stats().prompt_tokens))
+                reads.append({**clocks.passed(), "tokens": self._engine.stats().prompt_tokens})
 
             for _ in range(_DECODED_BEFORE):
-                await next_token()
-            del clocks[:-1]
+                await read()
+            del reads[:-1]
             prefill = asyncio.create_task(self._one(long, _greedy(max_tokens=1)))
             while not prefill.done():
-                await next_token()
+                await read()
             await prefill
-            await next_token()  # that of the last step of the prefill may not have been read yet
-        steps = [
-            (after[0] - before[0], after[1] - before[1], after[2] - before[2]) for before, after in pairwise(clocks)
-        ]
-        began = time.perf_counter(), time.process_time()
+            await read()  # that of the last step of the prefill may not have been read yet
+        longest = {name: max(after[name] - before[name] for before, after in pairwise(reads)) for name in reads[0]}
+        clocks = Clocks()
         await self._one(other, _greedy(max_tokens=1))
-        return {
-            "gap_s": max(wall for wall, _, _ in steps),
-            "gap_cpu_s": max(cpu for _, cpu, _ in steps),
-            "alone_s": time.perf_counter() - began[0],
-            "alone_cpu_s": time.process_time() - began[1],
-            "chunk_tokens": max(tokens for _, _, tokens in steps),
-        }
+        return {"longest": longest, "alone": clocks.passed()}
 
 
 def _greedy(**settings: Any) -> SamplingParams:
