@@ -1,7 +1,6 @@
 """The weights of a GGUF file, packed for the kernels. No torch.
 
-Types that kernels read stay as they are. Others are decoded and rounded to 8 bits in blocks of 32, row by row: of a file
-that is quantised more coarsely, this adds a tenth of the error that it has.
+Types that kernels read stay as they are. Others are decoded and rounded to 8 bits in blocks of 32, some rows at a time.
 """
 
 from __future__ import annotations
