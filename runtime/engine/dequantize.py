@@ -48,8 +48,8 @@ def dequantize(data: Bytes, format: BlockFormat, out: Floats | None = None) -> F
     """The float32 values of a run of blocks.
 
     data: [blocks * size_bytes], uint8, contiguous. out: [blocks * elements], float32, written when given. Returns `out`
-    or a new array like it. Raises ValueError for a format without a decoder, or for data that is not whole blocks;
-    callers check both first.
+    or a new array like it. Damaged scales give NaN or infinity and no warning. Raises ValueError for a format without a
+    decoder, or for data that is not whole blocks; callers check both first.
     """
     if format.decode is None:
         raise ValueError(f"no decoder for {format.name}")
@@ -57,8 +57,9 @@ def dequantize(data: Bytes, format: BlockFormat, out: Floats | None = None) -> F
     result = np.empty(blocks.shape[0] * format.elements, np.float32) if out is None else out
     rows = result.reshape(-1, format.elements)
     at_once = max(1, _BLOCK_BYTES_AT_ONCE // format.size_bytes)
-    for start in range(0, len(blocks), at_once):
-        rows[start : start + at_once] = format.decode(blocks[start : start + at_once])
+    with np.errstate(over="ignore", invalid="ignore"):
+        for start in range(0, len(blocks), at_once):
+            rows[start : start + at_once] = format.decode(blocks[start : start + at_once])
     return result
 
 

@@ -106,6 +106,8 @@ class PackedModel:
             Step.TILES: self._tiles(parts, tables),
             Step.TABLES: np.concatenate(tables),
         }
+        for part in parts:
+            self._clear(part)
         self._set(given)
         self._table[Step.ROWS] = len(tokens)
         self._table[Step.TILE_COUNT] = len(given[Step.TILES])
@@ -128,6 +130,14 @@ class PackedModel:
         self._barrier[0] = 0
         table = self._table.ctypes.data
         self._team.run(lambda thread, threads: function(table, thread, threads))
+
+    def _clear(self, part: Span) -> None:
+        """Take away what an earlier sequence left on a page that is begun now and stays partly filled: attention weighs
+        what lies beyond a sequence's end with 0, which NaN and infinity outlive.
+        """
+        last, filled = divmod(part.start + len(part.tokens), PAGE)
+        if filled and part.start <= last * PAGE:
+            self.cache[part.pages[last], :, 1] = 0
 
     def _tiles(self, parts: Sequence[Span], tables: Sequence[NDArray[np.int32]]) -> NDArray[np.int64]:
         """The pieces in which attention is shared out, up to 8 rows each. tables: of the spans, [pages], int32.

@@ -85,10 +85,11 @@ def _pieces(tensor: GGUFTensor, *, whole: bool) -> Iterator[tuple[int, GGUFTenso
 
 def _rounded(rows: Floats) -> NDArray[np.uint8]:
     """rows: [outputs, inputs], float32. Returns blocks of Q8_0: [bytes], uint8. The step is the largest magnitude of a
-    block, divided by 127.
+    block, divided by 127. Where a weight is not finite, the step is not.
     """
     blocks = rows.reshape(-1, COLUMNS)
-    steps = (np.abs(blocks).max(axis=1, keepdims=True) / 127).astype(np.float16)
-    divisors = np.where(steps == 0, 1, steps).astype(np.float32)
-    quants = np.rint(blocks / divisors).clip(-127, 127).astype(np.int8)
+    with np.errstate(over="ignore", invalid="ignore"):
+        steps = (np.abs(blocks).max(axis=1, keepdims=True) / 127).astype(np.float16)
+        divisors = np.where(steps == 0, 1, steps).astype(np.float32)
+        quants = np.rint(blocks / divisors).clip(-127, 127).astype(np.int8)
     return np.concatenate([steps.view(np.uint8), quants.view(np.uint8)], axis=1).reshape(-1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -12,15 +13,15 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from runtime.engine.embedder import Embedder
-from runtime.engine.engine import Engine
-from runtime.engine.options import EngineOptions
 from runtime.engine.sampled import NO_TOKEN
 from runtime.engine.sampling_params import SamplingParams
 from runtime.engine.sequence import Sequence
 from runtime.errors import StackError
 from tests.support.samplers import SAMPLERS
 from tests.support.tiny_encoder import write_embedder
+from tests.support.tiny_engine import PAGE_TOKENS, assert_idle, ids_of, running
 from tests.support.tiny_llama import random_weights, tiny_config, write_hugging_face
+from tests.support.tiny_packed import PACKED_PAGE_BYTES, spoil, write_quantised
 
 WAYS: list[dict[str, Any]] = [
     {"temperature": 0},
@@ -55,17 +56,42 @@ def test_no_token_is_drawn_from_what_is_no_number_and_neighbours_keep_theirs(
     assert [sampled.token_id for sampled in sample(logits, sequences)] == [sound[0], NO_TOKEN, sound[2]]
 
 
-async def test_a_prompt_that_meets_damaged_weights_fails_with_the_model_s_name(tmp_path: Path) -> None:
+def damaged_hugging_face(folder: Path) -> Path:
+    """A model of which the token 9 is NaN, computed by torch."""
     config = tiny_config()
     weights = random_weights(config)
     weights["embedding"][9] = math.nan
-    model = write_hugging_face(tmp_path / "Damaged-1B", config, weights)
-    engine = Engine(EngineOptions(model=model, device="cpu", dtype="float32", threads=1))
-    await engine.start()
-    try:
-        for way in WAYS:
+    return write_hugging_face(folder / "Damaged-1B", config, weights)
+
+
+def damaged_gguf(folder: Path) -> Path:
+    """The same with a block's scale, computed by our kernels."""
+    path = write_quantised(folder).rename(folder / "Damaged-1B")
+    spoil(path, "token_embd.weight", 9)
+    return path
+
+
+DAMAGED: dict[str, tuple[Callable[[Path], Path], dict[str, Any]]] = {
+    "torch": (damaged_hugging_face, {"dtype": "float32"}),
+    "kernels": (damaged_gguf, {"dtype": "auto", "device": "cpu"}),
+}
+
+
+@pytest.fixture(scope="module")
+def kernels(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("kernels")
+
+
+@pytest.mark.parametrize("way", DAMAGED)
+async def test_a_prompt_that_meets_damaged_weights_fails_with_the_model_s_name(
+    tmp_path: Path, kernels: Path, way: str
+) -> None:
+    write, options = DAMAGED[way]
+    async with running(write(tmp_path), kernels_dir=kernels, **options) as engine:
+        assert engine.plan.dtype == {"torch": "float32", "kernels": "quantized"}[way]
+        for sampling in WAYS:
             # Without the damaged token itself, which one answer in hundreds would draw.
-            params = SamplingParams(max_tokens=3, ignore_eos=True, logit_bias={9: -100.0}, **way)
+            params = SamplingParams(max_tokens=3, ignore_eos=True, logit_bias={9: -100.0}, **sampling)
             # Together in one step: the neighbour goes on.
             damaged, sound = engine.generate([5, 9], params), engine.generate([5, 6], params)
             first = await anext(sound)
@@ -73,10 +99,50 @@ async def test_a_prompt_that_meets_damaged_weights_fails_with_the_model_s_name(t
                 await anext(damaged)
             assert (failed.value.status, failed.value.code) == (500, "model_not_finite")
             assert [first.index, *[output.index async for output in sound]] == [0, 1, 2]
-        stats = engine.stats()
-        assert (stats.running, stats.waiting, stats.pages_used) == (0, 0, 0)
-    finally:
-        await engine.stop()
+        assert_idle(engine)
+
+
+@pytest.mark.parametrize("company", [1, 3])
+@pytest.mark.parametrize("way", DAMAGED)
+async def test_who_gets_the_page_of_a_damaged_prompt_finds_nothing_of_it(
+    tmp_path: Path, kernels: Path, way: str, company: int
+) -> None:
+    write, options = DAMAGED[way]
+    page_bytes = PACKED_PAGE_BYTES if way == "kernels" else PAGE_TOKENS * tiny_config().kv_elements_per_token * 4
+    async with running(write(tmp_path), kv_cache_bytes=3 * page_bytes, kernels_dir=kernels, **options) as engine:
+        assert engine.plan.pages == 4
+        prompts = [[5 + number, *[6] * number] for number in range(company)]
+        before = [await ids_of(engine, prompt) for prompt in prompts]
+        for _ in range(3):
+            with pytest.raises(StackError, match="computed NaN"):
+                await ids_of(engine, [5] * 40 + [9])
+            assert await asyncio.gather(*[ids_of(engine, prompt) for prompt in prompts]) == before
+
+
+@pytest.mark.parametrize(
+    ("kind", "scale"),
+    [
+        ("Q8_0", math.nan),
+        ("Q8_0", -math.inf),
+        ("Q4_0", math.nan),
+        ("Q4_0", 65504.0),  # the least value of its block is infinite
+        ("Q4_1", math.inf),
+        ("Q5_1", math.nan),
+        ("Q5_1", math.inf),
+    ],
+)
+async def test_a_damaged_layer_fails_every_prompt_and_not_the_engine(
+    tmp_path: Path, kernels: Path, kind: str, scale: float
+) -> None:
+    path = write_quantised(tmp_path, kind=kind)
+    spoil(path, "blk.1.ffn_up.weight", slice(None), scale)
+    async with running(path, dtype="auto", device="cpu", kernels_dir=kernels) as engine:
+        assert engine.plan.dtype == "quantized"
+        for _ in range(2):
+            with pytest.raises(StackError) as failed:
+                await ids_of(engine, [5, 6])
+            assert failed.value.code == "model_not_finite"
+        assert_idle(engine)
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])

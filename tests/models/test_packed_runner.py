@@ -20,27 +20,14 @@ import torch
 
 from runtime.engine.checkpoint import open_checkpoint
 from runtime.engine.loading import loaded_runner
-from runtime.engine.model_config import ModelConfig, RopeScaling
+from runtime.engine.model_config import RopeScaling
 from runtime.engine.options import EngineOptions
 from runtime.engine.packed_runner import PackedRunner
 from runtime.engine.scheduler import Chunk
-from tests.support.tiny_llama import (
-    new_sequence,
-    random_weights,
-    relative_error,
-    slow_logits,
-    tiny_config,
-    write_gguf,
-)
+from tests.support.tiny_llama import new_sequence, relative_error, slow_logits
+from tests.support.tiny_packed import PACKED, write_quantised
 
 Steps = list[list[tuple[int, int]]]
-CONFIG = tiny_config(layers=3, hidden_size=96, heads=6, kv_heads=2, head_dim=16, ffn_size=160, vocab_size=200)
-
-
-def quantised(folder: Path, config: ModelConfig, kind: str = "Q8_0") -> Path:
-    """A random model with matrices of this type."""
-    weights = {name: weight * (0.4 if weight.dim() == 2 else 1) for name, weight in random_weights(config).items()}
-    return write_gguf(folder / "tiny.gguf", config, weights, kind=kind)
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +46,7 @@ def packed_runner(path: Path, kernels: Path, *, threads: int = 1) -> Iterator[Pa
 
 @pytest.fixture(scope="module")
 def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return quantised(tmp_path_factory.mktemp("packed"), CONFIG)
+    return write_quantised(tmp_path_factory.mktemp("packed"), PACKED)
 
 
 @pytest.fixture(scope="module")
@@ -106,8 +93,8 @@ def forward(runner: PackedRunner, prompts: list[list[int]], steps: Steps) -> lis
 )
 @pytest.mark.parametrize("kind", ["Q8_0", "Q4_1", "Q4_0", "Q5_1"])
 def test_logits_are_near_the_slow_reference(tmp_path: Path, kernels: Path, kind: str, changes: dict[str, Any]) -> None:
-    config = replace(CONFIG, **changes)
-    path, prompt = quantised(tmp_path, config, kind), tokens_of(1, 50)
+    config = replace(PACKED, **changes)
+    path, prompt = write_quantised(tmp_path, config, kind), tokens_of(1, 50)
     with packed_runner(path, kernels) as runner:
         ours = torch.from_numpy(forward(runner, [prompt], [[(0, 50)]])[0])
     theirs = slow_logits(config, dict(open_checkpoint(path).weights()), prompt)
@@ -160,18 +147,18 @@ def test_any_number_of_threads_gives_the_same_to_the_last_bit(
 
 
 def test_padded_ids_have_no_logits(tmp_path: Path, kernels: Path) -> None:
-    with packed_runner(quantised(tmp_path, replace(CONFIG, vocab_size=130)), kernels) as runner:
+    with packed_runner(write_quantised(tmp_path, replace(PACKED, vocab_size=130)), kernels) as runner:
         assert forward(runner, [[1, 2]], [[(0, 2)]])[0].shape == (2, 130)
 
 
 def test_torch_takes_what_kernels_cannot(tmp_path: Path) -> None:
-    odd = quantised(tmp_path, replace(CONFIG, head_dim=24, heads=4))
+    odd = write_quantised(tmp_path, replace(PACKED, head_dim=24, heads=4))
     with loaded_runner(EngineOptions(model=odd, device="cpu"), lambda: None) as runner:
         assert not isinstance(runner, PackedRunner)
-    plain = quantised(tmp_path, CONFIG, "F16")
+    plain = write_quantised(tmp_path, PACKED, "F16")
     with loaded_runner(EngineOptions(model=plain, device="cpu"), lambda: None) as runner:
         assert not isinstance(runner, PackedRunner)
-    packed = quantised(tmp_path, CONFIG)
+    packed = write_quantised(tmp_path, PACKED)
     with loaded_runner(EngineOptions(model=packed, device="cpu", dtype="float32"), lambda: None) as runner:
         assert not isinstance(runner, PackedRunner), "float32 was asked for"
 

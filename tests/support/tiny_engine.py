@@ -27,7 +27,7 @@ PAGE_BYTES = PAGE_TOKENS * CONFIG.kv_elements_per_token * 4
 @asynccontextmanager
 async def running(model: Path, **options: Any) -> AsyncIterator[Engine]:
     """A started engine, stopped afterwards; nothing in a test may hang for longer than this."""
-    engine = Engine(EngineOptions(model=model, threads=1, **{"dtype": "float32", **options}))
+    engine = Engine(EngineOptions(model=model, **{"dtype": "float32", "threads": 1, **options}))
     async with asyncio.timeout(60):
         await engine.start()
         try:

@@ -91,10 +91,13 @@ class _Chunk:
 class AttentionPlan:
     """The addresses of one step, the same for all layers.
 
-    slots: [tokens], int64: where each token's key and value go, as page * page_size + place on the page.
+    slots: [tokens], int64: where each token's key and value go, as page * page_size + place on the page. begun:
+    [pages], int64, those that get their first token now and stay partly filled; None for none. What an earlier sequence
+    left on them is taken away, since NaN outlives a mask.
     """
 
     slots: Tensor
+    begun: Tensor | None
     groups: tuple[_DecodeGroup, ...]
     chunks: tuple[_Chunk, ...]
 
@@ -104,6 +107,7 @@ def plan_attention(spans: Sequence[Span], page_size: int, dtype: torch.dtype, de
     slots: list[np.ndarray] = []
     decodes: list[tuple[int, Span]] = []
     chunks: list[_Chunk] = []
+    begun: list[int] = []
     row = 0
     for span in spans:
         positions = np.arange(span.start, span.start + span.count)
@@ -113,13 +117,21 @@ def plan_attention(spans: Sequence[Span], page_size: int, dtype: torch.dtype, de
         else:
             chunks.append(_chunk(row, span, page_size, dtype, device))
         row += span.count
+        last, filled = divmod(span.start + span.count, page_size)
+        if filled and span.start <= last * page_size:
+            begun.append(span.pages[last])
     groups = []
     for group in _by_length(decodes, page_size):
         if len(group) == 1:
             chunks.append(_chunk(*group[0], page_size, dtype, device))
         else:
             groups.append(_group(group, page_size, dtype, device))
-    return AttentionPlan(torch.from_numpy(np.concatenate(slots)).to(device), tuple(groups), tuple(chunks))
+    return AttentionPlan(
+        torch.from_numpy(np.concatenate(slots)).to(device),
+        torch.tensor(begun, device=device) if begun else None,
+        tuple(groups),
+        tuple(chunks),
+    )
 
 
 def attend(q: Tensor, k: Tensor, v: Tensor, keys: Tensor, values: Tensor, plan: AttentionPlan) -> Tensor:
@@ -129,6 +141,9 @@ def attend(q: Tensor, k: Tensor, v: Tensor, keys: Tensor, values: Tensor, plan: 
     head_dim], one layer's pool, written in place. All have the working dtype. Returns [tokens, heads * head_dim].
     """
     kv_heads, head_dim = keys.shape[2:]
+    if plan.begun is not None:
+        keys.index_fill_(0, plan.begun, 0)
+        values.index_fill_(0, plan.begun, 0)
     keys.view(-1, kv_heads, head_dim).index_copy_(0, plan.slots, k)
     values.view(-1, kv_heads, head_dim).index_copy_(0, plan.slots, v)
     if len(plan.chunks) == 1 and not plan.groups:
