@@ -13,7 +13,7 @@ class ModelSettings(KeptSettings):
     """How one model runs."""
 
     device: str = Field("auto", description="auto, cpu, cuda or cuda:N.")
-    dtype: str = Field("auto", description="auto, float32 or bfloat16.")
+    dtype: str = Field("auto", description="auto, float32 or bfloat16. With auto, a quantised file stays quantised on a CPU.")
     max_batch_size: int = Field(16, ge=1, description="Sequences that are computed together.")
     max_waiting: int = Field(
         2048,
