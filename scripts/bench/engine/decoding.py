@@ -6,7 +6,7 @@ from scripts.bench import measure
 from scripts.bench.engine import budgets
 from scripts.bench.engine.report import Report
 from scripts.bench.engine.speed import Load, best, everybody, speeds
-from scripts.bench.engine.subjects import IK, LLAMA_CPP, OUR_ENGINE, OUR_SERVER, TRANSFORMERS, Subjects
+from scripts.bench.engine.subjects import IK, LLAMA_CPP, OUR_ENGINE, OUR_GUESSING, OUR_SERVER, TRANSFORMERS, Subjects
 
 _ANSWER = {1: 128, 8: 64, 16: 64}
 """Streams -> tokens of each answer: enough that the short prompt's cost is a few percent."""
@@ -15,7 +15,7 @@ _ANSWER = {1: 128, 8: 64, 16: 64}
 def run(subjects: Subjects, report: Report, rounds: int) -> None:
     for streams, answer in _ANSWER.items():
         measure.say(f"decode, streams: {streams}")
-        compared = everybody(subjects, with_transformers=streams != 8)
+        compared = {**everybody(subjects, with_transformers=streams != 8), OUR_GUESSING: subjects.our_guessing}
         found = speeds(Load(streams=streams, answer=answer), compared, subjects.prompts, rounds)
         report.figures(f"decode, streams: {streams}, tokens a CPU s", found)
         if streams == 1:

@@ -1,4 +1,8 @@
-"""What every subject of the comparison is given: the same model, threads, streams and memory for keys and values."""
+"""What every subject of the comparison is given: the same model, threads, streams and memory for keys and values.
+
+None guesses tokens: how often a guess is right depends on the text more than on the engine, and a small model that
+decodes greedily repeats itself.
+"""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ from scripts.bench.engine.settings import CACHE_BYTES, CACHE_TOKENS, MODEL, STRE
 from scripts.bench.servers import Server
 
 OUR_SERVER, LLAMA_CPP = "our server", "llama.cpp's server"
-OUR_ENGINE, IK = "our engine", "ik_llama.cpp"
+OUR_ENGINE, OUR_GUESSING, IK = "our engine", "our engine, guessing", "ik_llama.cpp"
 TRANSFORMERS = {dtype: f"transformers, {dtype}" for dtype in ("float32", "bfloat16")}
 _DIES = "does not run on this processor"
 
@@ -79,6 +79,11 @@ class Subjects:
     @cached_property
     def our_engine(self) -> Child:
         return self._ends.enter_context(self.start_our_engine())
+
+    @cached_property
+    def our_guessing(self) -> Child:
+        """Our engine as it is by default: it guesses tokens from what was said before."""
+        return self._ends.enter_context(child("ours", self.folder, str(self.weights), "guessing"))
 
     @cached_property
     def ik(self) -> Child | Absent:
@@ -139,6 +144,7 @@ def _run_config() -> dict[str, Any]:
         "threads": 1,
         "max_batch_size": STREAMS,
         "kv_cache_bytes": CACHE_BYTES,
+        "speculative_tokens": 0,
     }
     provider = {"provider_id": "llama", "provider_type": "inline::meta-reference", "config": config}
     return {

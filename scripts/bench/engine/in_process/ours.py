@@ -1,6 +1,7 @@
 """Our engine in a child process, through its public classes alone: on one thread, with the settings of the server.
 
-Run by `child.py` with the path of the weights. Knows token ids; imports nothing of what computes a step.
+Run by `child.py` with the path of the weights and, for an engine that guesses tokens, the word `guessing`. Knows token
+ids; imports nothing of what computes a step.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ _GIVEN = 32
 
 
 class _Ours:
-    def __init__(self, weights: Path) -> None:
+    def __init__(self, weights: Path, *, is_guessing: bool) -> None:
         self._loop = asyncio.new_event_loop()
         self._weights = weights
         self._engine = Engine(
@@ -43,6 +44,7 @@ class _Ours:
                 threads=1,
                 max_batch_size=STREAMS,
                 kv_cache_bytes=CACHE_BYTES,
+                speculative_tokens=None if is_guessing else 0,
                 kernels_dir=environments.BENCH / "kernels",
             )
         )
@@ -100,9 +102,8 @@ class _Ours:
 
     async def _gap(self, short: list[int], long: list[int], other: list[int]) -> Mapping[str, Any]:
         clocks = Clocks()
-        reads: list[
-            dict[str, float]
-        ] = []  # what had passed at each token of the stream, and tokens prefilled until then
+        # At each token of the stream: what had passed, and how many tokens of prompts were computed.
+        reads: list[dict[str, float]] = []
         async with aclosing(self._engine.generate(short, _greedy(ignore_eos=True))) as stream:
 
             async def read() -> None:
@@ -133,7 +134,7 @@ def _write(folder: str, name: str, places: Sequence[Sequence[tuple[int, float]]]
 
 
 if __name__ == "__main__":
-    ours = _Ours(Path(sys.argv[1]))
+    ours = _Ours(Path(sys.argv[1]), is_guessing="guessing" in sys.argv[2:])
     try:
         serve({"generate": ours.generate, "gap": ours.gap, "nearness": ours.nearness})
     finally:

@@ -61,6 +61,7 @@ class _OursOnGpu:
             max_batch_size=batch,
             max_step_tokens=max(batch, _STEP_TOKENS),
             max_context_tokens=context + _ROOM,
+            speculative_tokens=0,
         )
         self._engine = Engine(options)
         self._loop.run_until_complete(self._engine.start())
