@@ -15,13 +15,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from runtime.engine.checkpoint import Checkpoint, open_checkpoint
-from runtime.engine.checkpoint_gguf import GGUFCheckpoint
 from runtime.engine.checkpoint_weights import weight_shapes
 from runtime.engine.hardware import may_have_gpu, probe_hardware, usable_cpus
 from runtime.engine.memory_plan import MemoryPlan, plan_memory
 from runtime.engine.options import EngineOptions
 from runtime.engine.packed_weights import pack_weights, weights_bytes, why_not_packed
 from runtime.engine.runner import Runner
+from runtime.errors import RequestError
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +43,7 @@ def plan_model(options: EngineOptions, *, promised_bytes: int = 0, least_context
     """
     checkpoint = open_checkpoint(options.model)
     packed_bytes = None
-    if isinstance(checkpoint, GGUFCheckpoint) and _stays_packed(checkpoint, options):
+    if _is_packed(checkpoint, options):
         packed_bytes = weights_bytes(checkpoint)
     hardware = probe_hardware(with_torch=packed_bytes is None)
     plan = plan_memory(
@@ -99,21 +99,32 @@ def _counting(
     return counting
 
 
-def _stays_packed(checkpoint: GGUFCheckpoint, options: EngineOptions) -> bool:
-    if options.dtype not in ("auto", "quantized") or (options.device == "auto" and may_have_gpu()):
+def _is_packed(checkpoint: Checkpoint, options: EngineOptions) -> bool:
+    """Raises RequestError where the options ask for what is not possible."""
+    is_asked_for = options.dtype == "quantized"
+    if not is_asked_for and options.dtype != "auto":
         return False
-    if options.device not in ("auto", "cpu"):
+    if options.device not in ("auto", "cpu") or (options.device == "auto" and may_have_gpu() and not is_asked_for):
+        if is_asked_for:
+            raise RequestError(
+                f"`dtype` is quantized, which is computed on the CPU, but `device` is `{options.device}`.",
+                param="dtype",
+            )
         return False
-    if (reason := why_not_packed(checkpoint)) is not None:
+    reason = why_not_packed(checkpoint, is_asked_for=is_asked_for)
+    if reason is None and importlib.util.find_spec("llvmlite") is None:
+        if not is_asked_for:
+            log.warning(
+                "the model is computed by torch, which takes several times longer: install `llvmlite`",
+                extra={"model": options.model_name},
+            )
+            return False
+        reason = "needs the package `llvmlite` for that"
+    if reason is not None and is_asked_for:
+        raise RequestError(f"`{options.model_name}` cannot be computed quantised: it {reason}.", param="dtype")
+    if reason is not None:
         log.info("the model is computed by torch", extra={"model": options.model_name, "reason": f"it {reason}"})
-        return False
-    if importlib.util.find_spec("llvmlite") is None:
-        log.warning(
-            "the model is computed by torch, which takes several times longer: install `llvmlite`",
-            extra={"model": options.model_name},
-        )
-        return False
-    return True
+    return reason is None
 
 
 def _packed(planned: Planned, options: EngineOptions, go_on: Callable[[], None]) -> Runner:
@@ -121,7 +132,6 @@ def _packed(planned: Planned, options: EngineOptions, go_on: Callable[[], None])
     from runtime.engine.packed_runner import PackedRunner
 
     checkpoint, plan = planned.checkpoint, planned.plan
-    assert isinstance(checkpoint, GGUFCheckpoint)
     model = PackedModel(
         checkpoint.config,
         pack_weights(checkpoint, go_on, kept=options.kernels_dir),

@@ -1,6 +1,7 @@
-"""The weights of a GGUF file, packed for the kernels. No torch.
+"""The weights of a checkpoint, packed for the kernels. Of a GGUF file without torch.
 
-Types that kernels read stay as they are. Others are decoded and rounded to 8 bits in blocks of 32, some rows at a time.
+Types of a GGUF file that kernels read stay as they are. Others are decoded and rounded to 8 bits in blocks of 32, some
+rows at a time.
 """
 
 from __future__ import annotations
@@ -12,8 +13,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from runtime.engine.checkpoint import Checkpoint
 from runtime.engine.checkpoint_gguf import GGUFCheckpoint
-from runtime.engine.checkpoint_weights import half_split_order
+from runtime.engine.checkpoint_weights import half_split_order, weight_shapes
 from runtime.engine.gguf import GGUFTensor
 from runtime.engine.kernels.pack import Packer
 from runtime.engine.kernels.packing import COLUMNS, KINDS, ROWS, Packed, can_be_packed, empty_packed, packed_bytes
@@ -23,11 +25,12 @@ _WHOLE = ("F32", "F16", "BF16", "F64")
 _AT_ONCE = 2**20  # weights that are packed at a time
 
 
-def why_not_packed(checkpoint: GGUFCheckpoint) -> str | None:
-    """Why the kernels cannot compute this model, in words that go on behind "it"; None where they can."""
+def why_not_packed(checkpoint: Checkpoint, *, is_asked_for: bool) -> str | None:
+    """Why the kernels do not compute this model, in words that go on behind "it"; None where they do. is_asked_for:
+    whether weights that are not quantised are to be.
+    """
     config = checkpoint.config
-    matrices = [tensor for _, tensor in checkpoint.tensors() if len(tensor.shape) == 2]
-    if all(tensor.type in _WHOLE for tensor in matrices):
+    if not is_asked_for and not _is_quantised(checkpoint):
         return "is not quantised"
     inputs = (config.hidden_size, config.ffn_size, config.heads * config.head_dim)
     if any(size % COLUMNS for size in inputs) or config.head_dim % ROWS:
@@ -35,24 +38,45 @@ def why_not_packed(checkpoint: GGUFCheckpoint) -> str | None:
     return None
 
 
-def weights_bytes(checkpoint: GGUFCheckpoint) -> int:
+def weights_bytes(checkpoint: Checkpoint) -> int:
     """The memory that the packed weights take."""
+    bits = {name: _bits(tensor) for name, tensor in _tensors(checkpoint)}
+    shapes = weight_shapes(checkpoint.config)
     return sum(
-        packed_bytes(_bits(tensor), tensor.shape) if len(tensor.shape) == 2 else 4 * math.prod(tensor.shape)
-        for _, tensor in checkpoint.tensors()
+        packed_bytes(bits.get(name, 8), shape) if len(shape) == 2 else 4 * math.prod(shape)
+        for name, shape in shapes.items()
     )
 
 
 def pack_weights(
-    checkpoint: GGUFCheckpoint, go_on: Callable[[], None], *, kept: Path | None = None
+    checkpoint: Checkpoint, go_on: Callable[[], None], *, kept: Path | None = None
 ) -> dict[str, Packed | Floats]:
     """The weights by our names: matrices packed, norms [hidden_size], float32. go_on: called between them, may raise.
     kept: the folder for compiled kernels.
 
     Raises CheckpointInvalid for a tensor that cannot be decoded.
     """
-    packed: dict[str, Packed | Floats] = {}
     packer = Packer(kept)
+    if isinstance(checkpoint, GGUFCheckpoint):
+        return _packed_tensors(checkpoint, packer, go_on)
+    packed: dict[str, Packed | Floats] = {}
+    for name, weight in checkpoint.weights():
+        go_on()
+        if weight.dim() != 2:
+            packed[name] = weight.float().numpy().copy()
+            continue
+        outputs, inputs = weight.shape
+        packed[name] = matrix = empty_packed(8, outputs, inputs)
+        for first, last in _pieces(outputs, inputs):
+            packer.pack(matrix, first, _rounded(weight[first:last].float().numpy()), "Q8_0")
+    return packed
+
+
+def _packed_tensors(
+    checkpoint: GGUFCheckpoint, packer: Packer, go_on: Callable[[], None]
+) -> dict[str, Packed | Floats]:
+    """As `pack_weights`: matrices, norms [hidden_size], float32."""
+    packed: dict[str, Packed | Floats] = {}
     for name, tensor in checkpoint.tensors():
         go_on()
         if len(tensor.shape) != 2:
@@ -60,27 +84,35 @@ def pack_weights(
             continue
         order = half_split_order(name, tensor.shape, checkpoint.config, checkpoint.path)
         outputs, inputs = tensor.shape
-        matrix = empty_packed(_bits(tensor), outputs, inputs)
-        for first, piece in _pieces(tensor, whole=order is not None):
+        packed[name] = matrix = empty_packed(_bits(tensor), outputs, inputs)
+        for first, last in _pieces(outputs, inputs) if order is None else [(0, outputs)]:
+            piece = tensor.rows(first, last)
             if can_be_packed(tensor.type, tensor.shape):
                 packer.pack(matrix, first, piece.data, tensor.type, order)
             else:
                 packer.pack(matrix, first, _rounded(piece.dequantize()), "Q8_0", order)
-        packed[name] = matrix
         tensor.forget()
     return packed
+
+
+def _tensors(checkpoint: Checkpoint) -> list[tuple[str, GGUFTensor]]:
+    """Of a GGUF file; none of other checkpoints."""
+    return list(checkpoint.tensors()) if isinstance(checkpoint, GGUFCheckpoint) else []
+
+
+def _is_quantised(checkpoint: Checkpoint) -> bool:
+    return any(len(tensor.shape) == 2 and tensor.type not in _WHOLE for _, tensor in _tensors(checkpoint))
 
 
 def _bits(tensor: GGUFTensor) -> int:
     return KINDS[tensor.type] if can_be_packed(tensor.type, tensor.shape) else 8
 
 
-def _pieces(tensor: GGUFTensor, *, whole: bool) -> Iterator[tuple[int, GGUFTensor]]:
-    """The tensor's rows a few at a time, each time with the number of the first: so no copy of a large one is made."""
-    outputs, inputs = tensor.shape
-    at_once = outputs if whole else max(ROWS, _AT_ONCE // inputs // ROWS * ROWS)
+def _pieces(outputs: int, inputs: int) -> Iterator[tuple[int, int]]:
+    """A matrix's rows a few at a time, the first and the one after the last: so no copy of a large one is made."""
+    at_once = max(ROWS, _AT_ONCE // inputs // ROWS * ROWS)
     for first in range(0, outputs, at_once):
-        yield first, tensor.rows(first, min(first + at_once, outputs))
+        yield first, min(first + at_once, outputs)
 
 
 def _rounded(rows: Floats) -> NDArray[np.uint8]:

@@ -19,12 +19,21 @@ import pytest
 import torch
 
 from runtime.engine.checkpoint import open_checkpoint
-from runtime.engine.loading import loaded_runner
+from runtime.engine.loading import loaded_runner, plan_model
 from runtime.engine.model_config import RopeScaling
 from runtime.engine.options import EngineOptions
 from runtime.engine.packed_runner import PackedRunner
 from runtime.engine.scheduler import Chunk
-from tests.support.tiny_llama import new_sequence, relative_error, slow_logits
+from runtime.errors import RequestError
+from tests.support.tiny_llama import (
+    new_sequence,
+    random_weights,
+    relative_error,
+    slow_logits,
+    write_gguf,
+    write_hugging_face,
+    write_meta,
+)
 from tests.support.tiny_packed import PACKED, write_quantised
 
 Steps = list[list[tuple[int, int]]]
@@ -199,3 +208,31 @@ asyncio.run(main())
     async with asyncio.timeout(60):
         said, _ = await process.communicate()
     assert said.decode() == "5 []\n"
+
+
+@pytest.mark.parametrize("kind", ["Hugging Face", "Meta", "F16"])
+def test_any_checkpoint_is_rounded_to_8_bits_where_that_is_asked_for(tmp_path: Path, kernels: Path, kind: str) -> None:
+    config, prompt = PACKED, tokens_of(3, 40)
+    weights = {name: weight * (0.4 if weight.dim() == 2 else 1) for name, weight in random_weights(config).items()}
+    if kind == "F16":
+        path = write_gguf(tmp_path / "tiny.gguf", config, weights, kind="F16")
+    else:
+        path = (write_hugging_face if kind == "Hugging Face" else write_meta)(tmp_path / "tiny", config, weights)
+    options = EngineOptions(model=path, device="cpu", dtype="quantized", threads=1, kernels_dir=kernels)
+    planned = plan_model(options)
+    with loaded_runner(options, lambda: None) as runner:
+        assert isinstance(runner, PackedRunner) and runner.plan == planned.plan
+        ours = torch.from_numpy(forward(runner, [prompt], [[(0, 40)]])[0])
+    matrices = sum(weight.numel() for weight in weights.values() if weight.dim() == 2)
+    assert planned.plan.dtype == "quantized" and planned.plan.weights_bytes < matrices * 1.2
+    # Weights are rounded as activations are: both errors together.
+    assert relative_error(ours, slow_logits(planned.checkpoint.config, weights, prompt)) <= 0.06
+
+
+def test_what_cannot_be_quantised_is_refused_with_the_reason(tmp_path: Path) -> None:
+    odd = replace(PACKED, head_dim=24, heads=4)
+    folder = write_hugging_face(tmp_path, odd, random_weights(odd))
+    with pytest.raises(RequestError, match="it has sizes that are not multiples of 32"):
+        plan_model(EngineOptions(model=folder, device="cpu", dtype="quantized"))
+    with pytest.raises(RequestError, match="`device` is `cuda`"):
+        plan_model(EngineOptions(model=folder, device="cuda", dtype="quantized"))
