@@ -25,7 +25,6 @@ from runtime.engine.options import EngineOptions
 from runtime.engine.promised_memory import promised_bytes
 from runtime.providers.inference.meta_reference.adapter import MetaReferenceInference
 from runtime.providers.inference.meta_reference.config import MetaReferenceConfig
-from runtime.providers.inference.meta_reference.served import engine_options
 from tests.support.asgi import Answered
 from tests.support.contexts import model_context
 from tests.support.llama_cpp import shipped_gguf
@@ -183,9 +182,10 @@ async def test_loading_tells_which_share_of_the_weights_is_there(folder: Path, f
     assert shares[0] == 0 and shares == sorted(set(shares)) and 0.9 < shares[-1] < 1
 
 
-def test_a_plan_beside_others_is_the_plan_that_the_engine_makes(folder: Path) -> None:
-    [entry] = MetaReferenceConfig(model=str(folder / "A"), device="cpu", dtype="float32").entries()
-    options = engine_options("A", entry, folder / "A")
+@pytest.mark.parametrize("file", ["A", pytest.param("shipped", marks=pytest.mark.smollm2)])
+def test_a_plan_beside_others_is_the_plan_that_the_engine_makes(folder: Path, file: str) -> None:
+    path = folder / "A" if file == "A" else shipped_gguf()
+    options = EngineOptions(model=path, device="cpu", max_batch_size=3)
     plan = estimate.plan_beside(options, promised_bytes=0, least_context_tokens=1)
     again = estimate.plan_beside(estimate.within(options, plan), promised_bytes=0, least_context_tokens=1)
     assert again == plan
