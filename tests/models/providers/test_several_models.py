@@ -147,7 +147,7 @@ async def test_a_damaged_file_is_named_and_the_others_go_on(folder: Path) -> Non
         assert (missing.status, missing.error["code"]) == (503, "weights_not_found")
         await listed_as(running, A="loaded", Damaged="failed", Missing="failed")
         found = await health(running)
-        assert found["state"] == "degraded" and "Damaged could not be loaded" in found["message"]
+        assert found["state"] == "degraded" and "`Damaged` could not be loaded: " in found["message"]
 
         write_tiny_chat_model(folder / "Missing", context_length=64)
         assert (await running.client.post("/models/load", {"model": "llama/Missing"})).status == 200
@@ -250,7 +250,7 @@ async def test_encoders_take_turns_too(folder: Path, tmp_path: Path) -> None:
         damaged = await running.client.post("/v1/embeddings", {"model": "st/F", **texts})
         assert (damaged.status, damaged.error["code"]) == (503, "checkpoint_invalid")
         found = (await running.client.get("/v1/providers/st")).json()["health"]
-        assert found["state"] == "degraded" and "F could not be loaded" in found["message"]
+        assert found["state"] == "degraded" and "`F` could not be loaded" in found["message"]
 
 
 async def test_an_encoder_without_room_is_refused_before_its_weights_are_read(
