@@ -16,6 +16,9 @@ DTYPES: dict[str, DType] = {"float32": "float32", "fp32": "float32", "bfloat16":
 _BYTES: dict[DType, int] = {"float32": 4, "bfloat16": 2, "quantized": 2}
 """Of an element of the KV cache, and of a weight unless that is quantised."""
 
+# Kinds of quantised weights that people know, and bytes of a weight: blocks of 32 with their scales, in ggml's formats.
+_QUANTISED = {"Q8_0": 34 / 32, "Q4_1": 20 / 32}
+
 # Tokens on a page: large pages waste memory at the end of each sequence, small ones need more indices per gather.
 _PAGE_TOKENS_CPU = 32
 _PAGE_TOKENS_GPU = 16
@@ -192,25 +195,31 @@ class _Needs:
             f"The model needs {size(self.total)}: {size(self.weights)} for weights as {self.dtype},"
             f" {size(self.step)} for a step of {self.batch_size} sequences, {size(self.context)} for"
             f" {self.context_tokens} tokens of context. {place} has {size(free_bytes)} free.",
-            hint=self._what_fits(free_bytes),
+            hint=self._what_fits(free_bytes, on_cpu=place == "cpu"),
             missing_bytes=max(0, self.weights + self.step - free_bytes),
         )
 
-    def _what_fits(self, free_bytes: int) -> str:
+    def _what_fits(self, free_bytes: int, *, on_cpu: bool) -> str:
         smaller, batch_size = [], self.batch_size
         while batch_size > 1:
             batch_size //= 2
-            smaller.append((f"`max_batch_size: {batch_size}`", replace(self, batch_size=batch_size)))
+            smaller.append((f"it fits with `max_batch_size: {batch_size}`", replace(self, batch_size=batch_size)))
         if self.dtype == "float32":
-            smaller.append(("`dtype: bfloat16`", replace(self, dtype="bfloat16", weights=self.weights // 2)))
+            smaller.append(("it fits with `dtype: bfloat16`", self._stored("bfloat16", _BYTES["bfloat16"])))
+        if self.dtype != "quantized" and on_cpu:
+            for kind, width in _QUANTISED.items():
+                smaller.append((f"it fits as a GGUF file in {kind}", self._stored("quantized", width)))
         for words, needs in smaller:
             if needs.total <= free_bytes:
-                return f"it fits with {words}"
-        fitting = max(0, free_bytes - self.step - self.context) // _BYTES["bfloat16"]
-        return (
-            f"free {size(self.total - free_bytes)}, or take a model of at most {fitting / 1e9:.1f} billion parameters"
-            " as bfloat16"
-        )
+                return words
+        kind, width = list(_QUANTISED.items())[-1] if on_cpu else ("bfloat16", _BYTES["bfloat16"])
+        fitting = max(0, free_bytes - self.step - self.context) / width
+        missing = size(self.total - free_bytes)
+        return f"free {missing}, or take a model of at most {fitting / 1e9:.1f} billion parameters in {kind}"
+
+    def _stored(self, dtype: DType, width: float) -> _Needs:
+        """The same model with weights of another kind. width: of one, in bytes."""
+        return replace(self, dtype=dtype, weights=int(self.config.parameters * width))
 
 
 def _gpu(config: ModelConfig, hardware: Hardware, device: str, dtype: str) -> int | None:

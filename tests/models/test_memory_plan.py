@@ -96,7 +96,7 @@ def test_a_context_limit_is_kept() -> None:
             {},
             "needs 30.1 GiB: 29.9 GiB for weights as float32, 231.3 MiB for a step of 16 sequences, 8.0 MiB for 32"
             " tokens of context. cpu has 8.0 GiB free.",
-            "free 22.1 GiB, or take a model of at most 4.2 billion parameters as bfloat16",
+            "it fits as a GGUF file in Q4_1",
         ),
         (Hardware(available_bytes=20 * GIB), {}, "cpu has 20.0 GiB free.", "it fits with `dtype: bfloat16`"),
         (
@@ -111,7 +111,25 @@ def test_a_context_limit_is_kept() -> None:
             "The KV cache is set to 16.0 GiB; beside the weights, cpu has 15.0 GiB free.",
             "set `kv_cache_bytes` to ",
         ),
-        (Hardware(available_bytes=8 * GIB), {"device": "cpu", "dtype": "bfloat16"}, "as bfloat16", "free 7.1 GiB, or"),
+        (Hardware(available_bytes=9 * GIB), {"dtype": "bfloat16"}, "as bfloat16", "it fits as a GGUF file in Q8_0"),
+        (
+            Hardware(available_bytes=4 * GIB),
+            {"dtype": "bfloat16"},
+            "as bfloat16",
+            "free 11.1 GiB, or take a model of at most 6.6 billion parameters in Q4_1",
+        ),
+        (
+            Hardware(available_bytes=64 * GIB, gpus=(SMALL_GPU,)),
+            {"device": "cuda"},
+            "cuda:0 has 6.3 GiB free",
+            "or take a model of at most 3.3 billion parameters in bfloat16",
+        ),
+        (
+            Hardware(available_bytes=4 * GIB),
+            {"packed_bytes": 5 * GIB},
+            "5.0 GiB for weights as quantized",
+            "free 1.2 GiB, or take a model of at most",
+        ),
     ],
 )
 def test_a_model_larger_than_memory_is_refused_with_what_it_needs_and_what_would_fit(
@@ -126,6 +144,8 @@ def test_a_model_larger_than_memory_is_refused_with_what_it_needs_and_what_would
 def test_what_a_refusal_advises_is_enough() -> None:
     for options in ({"max_batch_size": 256, "max_step_tokens": 1024}, {"dtype": "bfloat16"}):
         assert plan(Hardware(available_bytes=31 * GIB), **options).pages > 1
+    packed_bytes = LLAMA_8B.parameters * 20 // 32
+    assert plan(Hardware(available_bytes=8 * GIB), packed_bytes=packed_bytes).dtype == "quantized"
 
 
 def test_what_is_missing_is_what_the_shortest_context_lacks() -> None:

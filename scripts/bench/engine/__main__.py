@@ -9,6 +9,8 @@ their own our engine with ik_llama.cpp, which runs anywhere, and with transforme
 from __future__ import annotations
 
 import argparse
+import signal
+import sys
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
@@ -38,6 +40,7 @@ def main() -> None:
     chosen = options.rows.split(",")
     if unknown := [name for name in chosen if name not in ROWS]:
         parser.error(f"there is no row `{unknown[0]}`; there are {', '.join(ROWS)}")
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))  # so that no server is left behind
     caption, report = measure.machine(), Report()
     with tempfile.TemporaryDirectory() as folder, ExitStack() as ends:
         subjects = Subjects(Path(folder), ends)

@@ -25,7 +25,6 @@ from runtime.engine.options import EngineOptions
 from runtime.engine.promised_memory import promised_bytes
 from runtime.providers.inference.meta_reference.adapter import MetaReferenceInference
 from runtime.providers.inference.meta_reference.config import MetaReferenceConfig
-from runtime.providers.inference.meta_reference.served import engine_options
 from tests.support.asgi import Answered
 from tests.support.contexts import model_context
 from tests.support.llama_cpp import shipped_gguf
@@ -148,7 +147,7 @@ async def test_a_damaged_file_is_named_and_the_others_go_on(folder: Path) -> Non
         assert (missing.status, missing.error["code"]) == (503, "weights_not_found")
         await listed_as(running, A="loaded", Damaged="failed", Missing="failed")
         found = await health(running)
-        assert found["state"] == "degraded" and "Damaged could not be loaded" in found["message"]
+        assert found["state"] == "degraded" and "`Damaged` could not be loaded: " in found["message"]
 
         write_tiny_chat_model(folder / "Missing", context_length=64)
         assert (await running.client.post("/models/load", {"model": "llama/Missing"})).status == 200
@@ -183,9 +182,10 @@ async def test_loading_tells_which_share_of_the_weights_is_there(folder: Path, f
     assert shares[0] == 0 and shares == sorted(set(shares)) and 0.9 < shares[-1] < 1
 
 
-def test_a_plan_beside_others_is_the_plan_that_the_engine_makes(folder: Path) -> None:
-    [entry] = MetaReferenceConfig(model=str(folder / "A"), device="cpu", dtype="float32").entries()
-    options = engine_options("A", entry, folder / "A")
+@pytest.mark.parametrize("file", ["A", pytest.param("shipped", marks=pytest.mark.smollm2)])
+def test_a_plan_beside_others_is_the_plan_that_the_engine_makes(folder: Path, file: str) -> None:
+    path = folder / "A" if file == "A" else shipped_gguf()
+    options = EngineOptions(model=path, device="cpu", max_batch_size=3)
     plan = estimate.plan_beside(options, promised_bytes=0, least_context_tokens=1)
     again = estimate.plan_beside(estimate.within(options, plan), promised_bytes=0, least_context_tokens=1)
     assert again == plan
@@ -250,7 +250,7 @@ async def test_encoders_take_turns_too(folder: Path, tmp_path: Path) -> None:
         damaged = await running.client.post("/v1/embeddings", {"model": "st/F", **texts})
         assert (damaged.status, damaged.error["code"]) == (503, "checkpoint_invalid")
         found = (await running.client.get("/v1/providers/st")).json()["health"]
-        assert found["state"] == "degraded" and "F could not be loaded" in found["message"]
+        assert found["state"] == "degraded" and "`F` could not be loaded" in found["message"]
 
 
 async def test_an_encoder_without_room_is_refused_before_its_weights_are_read(

@@ -188,7 +188,7 @@ async def test_a_failed_load_is_told_to_all_and_tried_again_after_a_while(
     health = health_of(pool.members.values())
     assert (health.state, health.message) == (
         "degraded",
-        "a could not be loaded: the file is damaged\nhint: get it again; b is not loaded",
+        "`a` could not be loaded: the file is damaged (get it again)",
     )
     assert shown(pool.states()["a"])["failure"].startswith("the file is damaged")
     await use(pool, "b")  # the others go on
