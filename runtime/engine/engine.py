@@ -131,6 +131,11 @@ class Engine:
         """Device, dtype, pages and the longest sequence. Raises Unavailable before `start` has succeeded."""
         return self._started().plan
 
+    @property
+    def is_running(self) -> bool:
+        """Whether it has started, and its thread has not ended since."""
+        return self._model is not None and self._failure is None
+
     def stats(self) -> EngineStats:
         """Counts as of the last step."""
         return self._stats

@@ -7,23 +7,29 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from runtime.engine.memory_plan import MemoryPlan
+from runtime.engine.memory_plan import DoesNotFit, MemoryPlan, has_larger_gpu
 from runtime.engine.options import EngineOptions
 
 LEAST_CONTEXT_TOKENS = 4096
 """What a model needs to be useful: for this, others are unloaded."""
 
 
-def plan_beside(options: EngineOptions, *, promised_bytes: int, least_context_tokens: int) -> MemoryPlan:
+def plan_beside(options: EngineOptions, *, promised_bytes: int, may_shrink: bool) -> MemoryPlan:
     """The plan for a model beside others.
 
-    promised_bytes: main memory that others may still take: a KV cache takes it only when it is written.
-    least_context_tokens: see `plan_memory`. Raises CheckpointInvalid (as `open_checkpoint`) and what `plan_memory`
-    raises; nothing is allocated.
+    promised_bytes: main memory that others may still take: a KV cache takes it only when it is written. may_shrink: the
+    model takes what is left; else it needs a useful context, and a GPU where it would have one without the others.
+    Raises what `plan_model` raises; nothing is allocated.
     """
+    from runtime.engine.hardware import probe_hardware
     from runtime.engine.loading import plan_model
 
-    return plan_model(options, promised_bytes=promised_bytes, least_context_tokens=least_context_tokens).plan
+    least = 1 if may_shrink else LEAST_CONTEXT_TOKENS
+    planned = plan_model(options, promised_bytes=promised_bytes, least_context_tokens=least)
+    is_cpu = planned.plan.device == "cpu" and options.device == "auto" and not planned.is_packed
+    if not may_shrink and is_cpu and has_larger_gpu(planned.checkpoint.config, probe_hardware()):
+        raise DoesNotFit("Other models are on the GPU.", missing_bytes=0)
+    return planned.plan
 
 
 def within(options: EngineOptions, plan: MemoryPlan) -> EngineOptions:

@@ -222,6 +222,12 @@ class _Needs:
         return replace(self, dtype=dtype, weights=int(self.config.parameters * width))
 
 
+def has_larger_gpu(config: ModelConfig, hardware: Hardware) -> bool:
+    """Whether the weights would fit on a GPU if nothing else were on it."""
+    needed = config.parameters * _BYTES["bfloat16"]
+    return any(gpu.total_bytes * _GPU_SHARE > needed for gpu in hardware.gpus)
+
+
 def _gpu(config: ModelConfig, hardware: Hardware, device: str, dtype: str) -> int | None:
     """The number of the GPU to use; None for the CPU."""
     kind, _, number = device.partition(":")

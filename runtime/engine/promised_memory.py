@@ -4,18 +4,21 @@ is written. One account for the process, since its providers share the memory. N
 
 from __future__ import annotations
 
-_promised: dict[int, int] = {}
+from collections.abc import Callable
+
+_untouched: dict[int, Callable[[], int]] = {}
 
 
-def promise(owner: object, size_bytes: int) -> None:
-    """Count memory as taken until `forget`; a second call replaces the first."""
-    _promised[id(owner)] = size_bytes
+def promise(owner: object, untouched_bytes: Callable[[], int]) -> None:
+    """Count memory as taken until `forget`. untouched_bytes: says how much of it the owner has not used yet."""
+    _untouched[id(owner)] = untouched_bytes
 
 
 def forget(owner: object) -> None:
-    _promised.pop(id(owner), None)
+    """Does nothing where nothing was promised."""
+    _untouched.pop(id(owner), None)
 
 
 def promised_bytes() -> int:
     """What all owners together may still take."""
-    return sum(_promised.values())
+    return sum(untouched() for untouched in _untouched.values())

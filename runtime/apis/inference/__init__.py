@@ -180,7 +180,7 @@ class Inference(Protocol):
     async def unload_model(self, request: UnloadModelRequest) -> ModelChanged:
         """Unload a model that runs here, once its answers have ended; its next request loads it again.
 
-        404 for an unknown model, 409 where its answers take too long, 501 for one that runs elsewhere.
+        404 for an unknown model, 409 where its answers take longer than 30 s, 501 for one that runs elsewhere.
         """
         ...
 

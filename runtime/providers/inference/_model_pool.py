@@ -27,7 +27,7 @@ from runtime.providers.inference._turns import one_at_a_time
 M = TypeVar("M", bound=Runner)
 log = logging.getLogger(__name__)
 _RETRY_S, _MAX_RETRY_S = 5.0, 300.0
-_REPORT_S = 2.0
+_REPORT_S, _UNLOAD_LIMIT_S = 2.0, 30.0
 _MAX_NAMED = 5
 
 
@@ -102,11 +102,11 @@ class ModelPool(Generic[M]):
 
     async def unload(self, name: str) -> None:
         """Unload a model once its answers have ended; requests that come meanwhile load it again afterwards. Does
-        nothing where it is not loaded. Raises RequestError as `acquire`, Conflict where its answers take too long.
+        nothing where it is not loaded. Raises RequestError as `acquire`, Conflict where its answers take over 30 s.
         """
         member = self.member(name)
         async with self._turn:
-            if not await self._drain(member, "asked", limit_s=member.load_timeout_s):
+            if not await self._drain(member, "asked", limit_s=_UNLOAD_LIMIT_S):
                 raise Conflict(
                     f"Model `{name}` is still answering {member.uses}.",
                     hint="unload it when they have ended",
@@ -155,9 +155,10 @@ class ModelPool(Generic[M]):
         async with self._turn:
             if not member.waiting:
                 return  # everybody has left
-            if member.runner is not None:
+            if member.is_usable and member.runner is not None:
                 member.take(member.runner)  # it was to be unloaded, but its answers took too long
                 return
+            await self._unload(member, "it broke off")  # where there is anything
             member.began = time.monotonic()
             reporting = self._spawn(self._report(member), f"report on {member.name}")
             try:

@@ -51,6 +51,11 @@ class Runner(Protocol):
         ...
 
     @property
+    def works(self) -> bool:
+        """False where it has broken off: it is to be loaded again."""
+        ...
+
+    @property
     def size_bytes(self) -> int:
         """What unloading frees, about."""
         ...
@@ -116,7 +121,7 @@ class Member(Generic[M]):
 
     @property
     def is_usable(self) -> bool:
-        return self.runner is not None and not self.is_leaving
+        return self.runner is not None and self.runner.works and not self.is_leaving
 
     @property
     def uses(self) -> str:

@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,9 @@ import pytest
 
 pytest.importorskip("torch")
 
-from runtime.engine import estimate
-from runtime.engine.encoder_memory import encoder_bytes
+from runtime.engine import estimate, hardware, loading
 from runtime.engine.engine import Engine
-from runtime.engine.memory_plan import DoesNotFit, Hardware
+from runtime.engine.memory_plan import DoesNotFit, Gpu, Hardware
 from runtime.engine.options import EngineOptions
 from runtime.engine.promised_memory import promised_bytes
 from runtime.providers.inference.meta_reference.adapter import MetaReferenceInference
@@ -29,7 +29,6 @@ from tests.support.asgi import Answered
 from tests.support.contexts import model_context
 from tests.support.llama_cpp import shipped_gguf
 from tests.support.stacks import Served, adapter_of, run_config, serving
-from tests.support.tiny_encoder import write_cross_encoder, write_embedder
 from tests.support.tiny_model import write_tiny_chat_model
 
 
@@ -115,6 +114,14 @@ async def test_a_model_is_not_unloaded_under_a_stream(folder: Path) -> None:
         await listed_as(running, A="unloaded", B="loaded")
 
 
+async def test_an_engine_that_has_ended_is_replaced_by_the_next_request(folder: Path) -> None:
+    async with served(folder, "A") as running:
+        pool = adapter_of(running.stack, "inference")._pool
+        await pool.member("A").runner.engine.stop()
+        assert (await chat(running, "A")).status == 200
+        assert pool.member("A").runner.works
+
+
 async def test_a_model_goes_at_once_where_its_request_says_so(folder: Path) -> None:
     async with served(folder, "A", "B") as running:
         answer = await chat(running, "A", keep_alive=0)
@@ -186,8 +193,8 @@ async def test_loading_tells_which_share_of_the_weights_is_there(folder: Path, f
 def test_a_plan_beside_others_is_the_plan_that_the_engine_makes(folder: Path, file: str) -> None:
     path = folder / "A" if file == "A" else shipped_gguf()
     options = EngineOptions(model=path, device="cpu", max_batch_size=3)
-    plan = estimate.plan_beside(options, promised_bytes=0, least_context_tokens=1)
-    again = estimate.plan_beside(estimate.within(options, plan), promised_bytes=0, least_context_tokens=1)
+    plan = estimate.plan_beside(options, promised_bytes=0, may_shrink=True)
+    again = estimate.plan_beside(estimate.within(options, plan), promised_bytes=0, may_shrink=True)
     assert again == plan
 
 
@@ -201,6 +208,22 @@ async def test_the_model_that_comes_with_us_is_served_beside_another(folder: Pat
             assert "Paris" in json.dumps(answer.json())
             assert (await chat(running, "A")).status == 200
         await listed_as(running, **{name: "unloaded", "A": "unloaded"})
+
+
+def test_a_model_waits_for_the_gpu_that_others_hold(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a machine that is not here: rather than to be computed by the CPU."""
+    full = Gpu(name="full", total_bytes=2**33, free_bytes=0)
+    there = Hardware(available_bytes=2**33, gpus=(full,))
+    monkeypatch.setattr(hardware, "probe_hardware", lambda **_: there)
+    monkeypatch.setattr(loading, "probe_hardware", lambda **_: there)
+    options = EngineOptions(model=folder / "A")
+    with pytest.raises(DoesNotFit, match="on the GPU") as caught:
+        estimate.plan_beside(options, promised_bytes=0, may_shrink=False)
+    assert caught.value.missing_bytes == 0  # so others are unloaded for it
+    assert estimate.plan_beside(options, promised_bytes=0, may_shrink=True).device == "cpu"
+    tiny = replace(full, total_bytes=1000)
+    there = Hardware(available_bytes=2**33, gpus=(tiny,))
+    assert estimate.plan_beside(options, promised_bytes=0, may_shrink=False).device == "cpu"
 
 
 @pytest.mark.smollm2
@@ -218,59 +241,3 @@ async def test_what_a_model_took_is_free_when_it_is_unloaded(tmp_path: Path) -> 
     await pool.unload(name)
     assert loaded - taken() > weights_bytes * 0.8
     await inference.stop()
-
-
-# Encoders
-
-
-async def test_encoders_take_turns_too(folder: Path, tmp_path: Path) -> None:
-    for name, write in (("E", write_embedder), ("Judge", write_cross_encoder), ("F", write_embedder)):
-        (tmp_path / name).mkdir()
-        write(tmp_path / name)
-    weights = tmp_path / "F" / "model.safetensors"
-    weights.write_bytes(weights.read_bytes()[:-100])
-    models = [str(tmp_path / "Judge"), {"model": str(tmp_path / "F"), "preload": True}]
-    config = {"model": str(tmp_path / "E"), "models": models, "max_loaded_models": 1, "device": "cpu", "threads": 1}
-    provider = {"provider_id": "st", "provider_type": "inline::sentence-transformers", "config": config}
-    async with serving(run_config(provider), tmp_path / "state") as running:
-        texts = {"input": ["cat", "dog"], "keep_alive": "5m"}
-        ranking = {"query": "cat", "documents": ["red", "cat"]}
-        answers = await asyncio.gather(
-            running.client.post("/v1/embeddings", {"model": "st/E", **texts}),
-            running.client.post("/v1/rerank", {"model": "st/Judge", **ranking}),
-            running.client.post("/v1/rerank", {"model": "st/E-maxsim", **ranking}),
-        )
-        assert [answer.status for answer in answers] == [200] * 3
-        assert "x-llama-warnings" not in answers[0].headers
-        for action, state in (("load", "loaded"), ("unload", "unloaded")):
-            assert (await running.client.post(f"/models/{action}", {"model": "st/E-maxsim"})).status == 200
-            async with asyncio.timeout(10):
-                while (await states(running))["st/E"] != state:
-                    await asyncio.sleep(0)
-        damaged = await running.client.post("/v1/embeddings", {"model": "st/F", **texts})
-        assert (damaged.status, damaged.error["code"]) == (503, "checkpoint_invalid")
-        found = (await running.client.get("/v1/providers/st")).json()["health"]
-        assert found["state"] == "degraded" and "`F` could not be loaded" in found["message"]
-
-
-async def test_an_encoder_without_room_is_refused_before_its_weights_are_read(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from runtime.engine import encoder_weights
-
-    def read(*_: Any, **__: Any) -> None:
-        raise AssertionError("the weights were read")
-
-    monkeypatch.setattr(encoder_weights, "probe_hardware", lambda: Hardware(available_bytes=1000))
-    monkeypatch.setattr(encoder_weights, "safe_open", read)
-    with pytest.raises(DoesNotFit, match=r"needs .* for weights as float32.* cpu has 0\.0 MiB free"):
-        encoder_weights.load_encoder(write_embedder(tmp_path), "cpu")
-
-
-def test_an_encoder_s_size_is_counted_from_its_config(tmp_path: Path) -> None:
-    from runtime.engine.encoder_config import EncoderConfig
-    from runtime.engine.encoder_weights import load_encoder
-
-    folder = write_embedder(tmp_path)
-    weights = load_encoder(folder, "cpu")._states.model.state_dict().values()
-    assert encoder_bytes(EncoderConfig.read(folder)) == sum(weight.nbytes for weight in weights)

@@ -31,6 +31,7 @@ class Memory:
 
 class Runner:
     progress: float | None = None
+    works = True
 
     def __init__(self, name: str, memory: Memory, size: int) -> None:
         self.name, self.memory, self.size_bytes = name, memory, size
@@ -236,6 +237,17 @@ async def test_a_start_fails_only_where_no_model_is_left(memory: Memory, make: C
         await make(member("a", memory, preloads=True), member("b", memory, preloads=True)).preload()
 
 
+async def test_a_model_that_has_broken_off_is_loaded_again(memory: Memory, make: Callable[..., Pool]) -> None:
+    pool = make(member("a", memory))
+    broken = await pool.acquire("a")
+    broken.model.works = False
+    again = await pool.acquire("a")
+    assert again.model.works and (memory.loads, memory.unloads) == (["a", "a"], ["a"])
+    broken.release()
+    again.release()
+    assert pool.states()["a"].state == "loaded"
+
+
 # Idle models
 
 
@@ -367,8 +379,11 @@ async def test_a_model_is_unloaded_by_name_and_loaded_by_the_next_request(
     assert memory.loads == ["a", "a"]
 
 
-async def test_a_model_that_answers_is_not_unloaded_under_it(memory: Memory, make: Callable[..., Pool]) -> None:
-    pool = make(member("a", memory, load_timeout_s=0.01))
+async def test_a_model_that_answers_is_not_unloaded_under_it(
+    memory: Memory, make: Callable[..., Pool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_model_pool, "_UNLOAD_LIMIT_S", 0.01)
+    pool = make(member("a", memory))
     busy = await pool.acquire("a")
     with pytest.raises(Conflict, match="still answering 1 request"):
         await pool.unload("a")

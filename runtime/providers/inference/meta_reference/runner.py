@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from runtime.engine.checkpoint_kinds import locate
 from runtime.engine.engine import Engine
-from runtime.engine.estimate import LEAST_CONTEXT_TOKENS, plan_beside, within
+from runtime.engine.estimate import plan_beside, within
 from runtime.engine.hardware import give_back_memory
 from runtime.engine.memory_plan import DoesNotFit, MemoryPlan
 from runtime.engine.options import EngineOptions
@@ -58,8 +58,7 @@ class EngineRunner:
         promised = promised_bytes()
         if may_shrink and not promised:
             return self._options  # the engine's own plan is the same
-        least = 1 if may_shrink else LEAST_CONTEXT_TOKENS
-        plan = await asyncio.to_thread(plan_beside, self._options, promised_bytes=promised, least_context_tokens=least)
+        plan = await asyncio.to_thread(plan_beside, self._options, promised_bytes=promised, may_shrink=may_shrink)
         return within(self._options, plan)
 
     async def _load(self, options: EngineOptions) -> None:
@@ -74,12 +73,21 @@ class EngineRunner:
         self.engine, self.plan = engine, engine.plan
         self.text = TextModel(engine, tokenizer, template, vocab_size=engine.config.vocab_size)
         if self.plan.device == "cpu":
-            promise(self, self.plan.kv_bytes)
+            promise(self, self._untouched_bytes)
+
+    def _untouched_bytes(self) -> int:
+        """Of the KV cache, in main memory."""
+        stats, plan = self.engine.stats(), self.plan
+        return plan.kv_bytes - (stats.pages_used + stats.pages_kept) * (plan.kv_bytes // plan.pages)
 
     async def unload(self) -> None:
         forget(self)
         await self.engine.stop()
         await asyncio.to_thread(give_back_memory)
+
+    @property
+    def works(self) -> bool:
+        return self.engine.is_running
 
     @property
     def size_bytes(self) -> int:

@@ -40,6 +40,10 @@ class EncoderRunner:
         await asyncio.to_thread(give_back_memory)
 
     @property
+    def works(self) -> bool:
+        return True  # its thread survives whatever happens in a step
+
+    @property
     def size_bytes(self) -> int:
         return encoder_bytes(self.embedder.config)
 
