@@ -19,7 +19,7 @@ def plan_beside(options: EngineOptions, *, promised_bytes: int, may_shrink: bool
 
     promised_bytes: main memory that others may still take: a KV cache takes it only when it is written. may_shrink: the
     model takes what is left; else it needs a useful context, and a GPU where it would have one without the others.
-    Raises what `plan_model` raises; nothing is allocated.
+    Raises DoesNotFit, and else what `plan_model` raises; nothing is allocated.
     """
     from runtime.engine.hardware import probe_hardware
     from runtime.engine.loading import plan_model
