@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from runtime.engine import sampler
-from runtime.engine.layers.attention import KVCache, Span, plan_attention
+from runtime.engine.layers.attention import KVCache, Span
+from runtime.engine.layers.gathered import plan_gathered
 from runtime.engine.memory_plan import MemoryPlan
 from runtime.engine.model_config import ModelConfig
 from runtime.engine.models.llama import Llama
@@ -74,7 +75,7 @@ class TorchRunner(Runner):
             tokens += chunk.tokens
             positions += range(start, start + chunk.rows)
             spans.append(Span(chunk.sequence.pages, start, chunk.rows))
-        plan = plan_attention(spans, self.cache.page_size, self.dtype, self.device)
+        plan = plan_gathered(spans, self.cache.page_size, self.dtype, self.device)
         hidden: Tensor = self.model(
             torch.tensor(tokens, device=self.device), torch.tensor(positions, device=self.device), self.cache, plan
         )

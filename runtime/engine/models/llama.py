@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as functional
 from torch import Tensor, nn
 
-from runtime.engine.layers.attention import AttentionPlan, KVCache, attend
+from runtime.engine.layers.attention import AttentionPlan, KVCache
 from runtime.engine.layers.linear import Linear
 from runtime.engine.layers.norm import RMSNorm
 from runtime.engine.layers.rope import apply_rotary, rotary_table
@@ -38,7 +38,7 @@ class Attention(nn.Module):
         qkv = self.qkv(x).view(len(x), rotated + self.kv_heads, self.head_dim)
         qk = apply_rotary(qkv[:, :rotated], cos, sin)  # queries and keys turn together
         q, k, v = qk[:, : self.heads], qk[:, self.heads :], qkv[:, rotated:]
-        out: Tensor = self.o(attend(q, k, v, keys, values, plan))
+        out: Tensor = self.o(plan.attend(q, k, v, keys, values))
         return out
 
 
