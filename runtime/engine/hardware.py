@@ -6,6 +6,7 @@ torch, which takes seconds to import, is asked only where it will compute or whe
 from __future__ import annotations
 
 import ctypes
+import importlib.util
 import os
 import sys
 from pathlib import Path
@@ -17,6 +18,12 @@ _CGROUPS = (
     (Path("/sys/fs/cgroup"), "memory.max", "memory.current", "inactive_file"),
     (Path("/sys/fs/cgroup/memory"), "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
 )
+
+# Flash attention that torch can take in place of its own, by the major compute capability it is for, with the module
+# that has it: torch/nn/attention/_fa3.py and _fa4.py. These read pages of any size.
+_NEWER_FLASH = {9: ("FA3", "flash_attn_interface"), 10: ("FA4", "flash_attn.cute.interface")}
+# torch's own, FlashAttention 2, from Ampere on: "block size must be divisible by 256" in its flash_api.cpp.
+_FLASH_MAJOR, _FLASH_PAGE_TOKENS = 8, 256
 
 
 def probe_hardware(*, with_torch: bool = True) -> Hardware:
@@ -53,6 +60,26 @@ def give_back_memory() -> None:
         trim(0)
 
 
+def newer_flash_attention(major: int) -> str | None:
+    """torch's name for the flash attention that is installed beside it for such a device; None where none is.
+
+    major: of the compute capability.
+    """
+    name, module = _NEWER_FLASH.get(major, (None, ""))
+    try:
+        return name if module and importlib.util.find_spec(module) is not None else None
+    except ImportError:  # a package above the module is missing or broken
+        return None
+
+
+def flash_page_tokens(major: int) -> int | None:
+    """Tokens on a page for the flash attention that reads pages on such a device; None where any page will do.
+
+    major: of the compute capability.
+    """
+    return _FLASH_PAGE_TOKENS if major >= _FLASH_MAJOR and newer_flash_attention(major) is None else None
+
+
 def _gpus() -> tuple[Gpu, ...]:
     import torch
 
@@ -61,7 +88,14 @@ def _gpus() -> tuple[Gpu, ...]:
     found = []
     for number in range(torch.cuda.device_count()):
         free_bytes, total_bytes = torch.cuda.mem_get_info(number)
-        found.append(Gpu(name=torch.cuda.get_device_name(number), total_bytes=total_bytes, free_bytes=free_bytes))
+        found.append(
+            Gpu(
+                name=torch.cuda.get_device_name(number),
+                total_bytes=total_bytes,
+                free_bytes=free_bytes,
+                flash_page_tokens=flash_page_tokens(torch.cuda.get_device_capability(number)[0]),
+            )
+        )
     return tuple(found)
 
 

@@ -22,6 +22,8 @@ _QUANTISED = {"Q8_0": 34 / 32, "Q4_1": 20 / 32}
 # Tokens on a page: large pages waste memory at the end of each sequence, small ones need more indices per gather.
 _PAGE_TOKENS_CPU = 32
 _PAGE_TOKENS_GPU = 16
+# The widest head of flash attention.
+_FLASH_HEAD_DIM = 256
 # A GPU's memory is ours, except for fragments and the library's workspace; main memory is shared with other programs.
 _GPU_SHARE = 0.9
 _CPU_KV_SHARE = 0.25
@@ -29,11 +31,14 @@ _CPU_KV_SHARE = 0.25
 
 @dataclass(frozen=True, kw_only=True)
 class Gpu:
-    """One CUDA device. total_bytes, free_bytes: its memory now."""
+    """One CUDA device. total_bytes, free_bytes: its memory now. flash_page_tokens: of the pages that its flash
+    attention reads; None where it reads any.
+    """
 
     name: str
     total_bytes: int
     free_bytes: int
+    flash_page_tokens: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +71,8 @@ class MemoryPlan:
     """Where and how a model runs.
 
     device: torch's name for it. pages: of the KV pool, the unused page 0 included; kv_bytes: what they take once all
-    were written. context_tokens: the longest sequence, prompt and completion together.
+    were written. context_tokens: the longest sequence, prompt and completion together. On a GPU, for `fit_pool`:
+    most_pages, that are of use; free_bytes, of the device before anything was taken.
     """
 
     device: str
@@ -76,6 +82,8 @@ class MemoryPlan:
     pages: int
     context_tokens: int
     kv_bytes: int = 0
+    most_pages: int = 0
+    free_bytes: int = 0
 
 
 def plan_memory(
@@ -113,7 +121,7 @@ def plan_memory(
         working = DTYPES[dtype]
     place = f"cuda:{number}" if on_gpu else "cpu"
     free_bytes = int(hardware.gpus[number].free_bytes * _GPU_SHARE) if number is not None else hardware.available_bytes
-    page_size = _PAGE_TOKENS_GPU if on_gpu else _PAGE_TOKENS_CPU
+    page_size = _PAGE_TOKENS_CPU if number is None else _gpu_page_tokens(config, working, hardware.gpus[number])
     context_tokens = min(config.context_length, max_context_tokens or config.context_length)
     least_tokens = min(least_context_tokens, context_tokens)
     needs = _Needs(
@@ -131,7 +139,10 @@ def plan_memory(
     room = (
         max(left if on_gpu else int(left * _CPU_KV_SHARE), needs.context) if kv_cache_bytes is None else kv_cache_bytes
     )
-    pages = min(max_batch_size * -(-context_tokens // page_size), room // page_bytes)
+    most_pages = max_batch_size * -(-context_tokens // page_size)
+    if kv_cache_bytes is not None:
+        most_pages = min(most_pages, kv_cache_bytes // page_bytes)
+    pages = min(most_pages, room // page_bytes)
     if pages < 1:
         raise errors.Unavailable(
             f"The KV cache has no room for {page_size} tokens, which take {size(page_bytes)}.",
@@ -151,6 +162,32 @@ def plan_memory(
         pages=pages + 1,
         context_tokens=min(context_tokens, pages * page_size),
         kv_bytes=(pages + 1) * page_bytes,
+        most_pages=most_pages + 1 if on_gpu else 0,
+        free_bytes=hardware.gpus[number].free_bytes if number is not None else 0,
+    )
+
+
+def fit_pool(plan: MemoryPlan, *, taken_bytes: int, step_bytes: int) -> MemoryPlan:
+    """A GPU's plan with the pages that there is room for, now that it is known what everything else takes.
+
+    taken_bytes: of the device since the plan was made, the weights among them, without a pool. step_bytes: what steps
+    take at most. The context can become shorter, not longer. Raises DoesNotFit where there is no room for a page.
+    """
+    page_bytes = plan.kv_bytes // plan.pages
+    room = int(plan.free_bytes * _GPU_SHARE) - taken_bytes - step_bytes
+    pages = min(plan.most_pages, room // page_bytes)
+    if pages < 2:
+        raise DoesNotFit(
+            f"{plan.device} had {size(plan.free_bytes)} free; the model takes {size(taken_bytes)} of it and a step"
+            f" {size(step_bytes)}, which leaves no room for {plan.page_size} tokens of context.",
+            hint="set `max_step_tokens` or `max_batch_size` lower, or free memory on the device",
+            missing_bytes=2 * page_bytes - room,
+        )
+    return replace(
+        plan,
+        pages=pages,
+        context_tokens=min(plan.context_tokens, (pages - 1) * plan.page_size),
+        kv_bytes=pages * page_bytes,
     )
 
 
@@ -245,6 +282,12 @@ def _gpu(config: ModelConfig, hardware: Hardware, device: str, dtype: str) -> in
             f"The device is set to `{device}`, but torch sees {found}.", hint="set the device to `auto`"
         )
     return int(number or 0)
+
+
+def _gpu_page_tokens(config: ModelConfig, dtype: DType, gpu: Gpu) -> int:
+    """Larger pages only for models that its flash attention can compute."""
+    is_flash = dtype == "bfloat16" and config.head_dim % 8 == 0 and config.head_dim <= _FLASH_HEAD_DIM
+    return gpu.flash_page_tokens if is_flash and gpu.flash_page_tokens else _PAGE_TOKENS_GPU
 
 
 def _activation_bytes(config: ModelConfig, max_batch_size: int, max_step_tokens: int, width: int) -> int:
