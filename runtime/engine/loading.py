@@ -80,9 +80,11 @@ def loaded_runner(options: EngineOptions, go_on: Callable[[], None]) -> Iterator
 
     if options.threads is not None:
         torch.set_num_threads(options.threads)
+    if planned.plan.device != "cpu":
+        torch.cuda.set_device(planned.plan.device)  # of this thread, for the streams and graphs that it makes
     # Inference mode belongs to the thread, and tensors made in it cannot be used outside: so it is on throughout.
     with torch.inference_mode():
-        yield _on_torch(planned, go_on)
+        yield _on_torch(planned, options, go_on)
 
 
 def _counting(
@@ -144,11 +146,15 @@ def _packed(planned: Planned, options: EngineOptions, go_on: Callable[[], None])
     return PackedRunner(checkpoint.config, plan, model)
 
 
-def _on_torch(planned: Planned, go_on: Callable[[], None]) -> Runner:
+def _on_torch(planned: Planned, options: EngineOptions, go_on: Callable[[], None]) -> Runner:
+    from runtime.engine.gpu_start import trial_plan
     from runtime.engine.torch_runner import TorchRunner
 
-    checkpoint = planned.checkpoint
-    runner = TorchRunner(checkpoint.config, planned.plan)
+    checkpoint, plan = planned.checkpoint, planned.plan
+    on_gpu = plan.device != "cpu"
+    runner = TorchRunner(
+        checkpoint.config, trial_plan(plan, max_step_tokens=options.max_step_tokens) if on_gpu else plan
+    )
 
     def weights() -> Iterator[tuple[str, Any]]:
         """As they are: [outputs, inputs] or [hidden_size], in the dtype of the file."""
@@ -157,4 +163,33 @@ def _on_torch(planned: Planned, go_on: Callable[[], None]) -> Runner:
             yield name, tensor
 
     runner.model.load(weights(), checkpoint.path)
+    if on_gpu:
+        _start_gpu(runner, plan, options)
     return runner
+
+
+def _start_gpu(runner: Any, plan: MemoryPlan, options: EngineOptions) -> None:
+    """runner: a TorchRunner on a CUDA device, whose weights are loaded."""
+    from runtime.engine.decode_graphs import cuda_graphs
+    from runtime.engine.gpu_start import CudaMemory, start
+    from runtime.engine.layers.varlen import find_kernel
+
+    config = runner.config
+    kernel = find_kernel(
+        heads=config.heads,
+        kv_heads=config.kv_heads,
+        head_dim=config.head_dim,
+        page_size=plan.page_size,
+        dtype=runner.dtype,
+        device=runner.device,
+        may_split=options.split_attention,
+    )
+    start(
+        runner,
+        plan,
+        kernel,
+        max_batch_size=options.max_batch_size,
+        max_step_tokens=options.max_step_tokens,
+        memory=CudaMemory(runner.device),
+        record=cuda_graphs(),
+    )

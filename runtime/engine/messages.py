@@ -63,8 +63,9 @@ class TokenOutput:
 class EngineStats:
     """Now: sequences, and pages of `page_size` tokens; pages_kept: free ones whose content can still be found. Since
     the start: steps, prompt tokens that were computed and that were found computed (`cached_tokens`), generated tokens,
-    tokens that were guessed and those of them that were right (`speculative.py`), preemptions, and steps that ran out
-    of memory and were tried again smaller. at_s: when this was so, of `time.monotonic`.
+    tokens that were guessed and those of them that were right (`speculative.py`), preemptions, steps that ran out of
+    memory and were tried again smaller; of steps by torch, those launched operator by operator (`eager_steps`), and
+    CUDA graphs that were replayed and captured. at_s: when this was so, of `time.monotonic`.
     """
 
     running: int = 0
@@ -82,6 +83,9 @@ class EngineStats:
     accepted_tokens: int = 0
     preemptions: int = 0
     out_of_memory: int = 0
+    eager_steps: int = 0
+    graph_replays: int = 0
+    graph_captures: int = 0
     at_s: float = 0.0
 
 

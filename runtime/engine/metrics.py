@@ -66,6 +66,9 @@ class Metrics:
             "steps": stats.steps,
             "preemptions": stats.preemptions,
             "out_of_memory": stats.out_of_memory,
+            "eager_steps": stats.eager_steps,
+            "graph_replays": stats.graph_replays,
+            "graph_captures": stats.graph_captures,
         }
         for name, histogram in (
             ("time_to_first_token", self.first_token),

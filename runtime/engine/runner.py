@@ -9,6 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from collections.abc import Sequence as Rows
+from dataclasses import dataclass
 from typing import Any
 
 from runtime.engine.memory_plan import MemoryPlan
@@ -24,6 +25,17 @@ _LOGIT_ROWS = 64
 
 Logprob = tuple[float, tuple[tuple[int, float], ...]]
 """Of a token, and (token id, log-probability) of the likeliest ones in its place."""
+
+
+@dataclass(frozen=True, slots=True)
+class Launches:
+    """How steps were launched since the start: operator by operator, or as replays of graphs. graph_captures: how many
+    graphs were recorded. All are 0 where a step is one call of a kernel.
+    """
+
+    eager_steps: int = 0
+    graph_replays: int = 0
+    graph_captures: int = 0
 
 
 class Runner(ABC):
@@ -51,6 +63,10 @@ class Runner(ABC):
     @abstractmethod
     def logprobs_of(self, logits: Any, token_ids: Rows[int], top: int) -> list[Logprob]:
         """The log-probability of each row's token, and the `top` likeliest tokens as (token id, log-probability)."""
+
+    def launches(self) -> Launches:
+        """Counts, where steps are launched on a device."""
+        return Launches()
 
     @abstractmethod
     def close(self) -> None:

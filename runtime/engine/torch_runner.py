@@ -12,45 +12,72 @@ import torch
 from torch import Tensor
 
 from runtime.engine import sampler
-from runtime.engine.layers.attention import KVCache, Span
+from runtime.engine.decode_graphs import DecodeGraphs
+from runtime.engine.layers.attention import AttentionPlan, KVCache, Span
 from runtime.engine.layers.gathered import plan_gathered
+from runtime.engine.layers.varlen import VarlenKernel, plan_varlen
 from runtime.engine.memory_plan import MemoryPlan
 from runtime.engine.model_config import ModelConfig
 from runtime.engine.models.llama import Llama
-from runtime.engine.runner import Logprob, Runner
+from runtime.engine.runner import Launches, Logprob, Runner
 from runtime.engine.sampled import Sampled
 from runtime.engine.scheduler import Chunk
 from runtime.engine.sequence import Sequence
 
 
 class TorchRunner(Runner):
-    """Use it inside torch.inference_mode(). logits: [rows, vocab_size], float32, on the device."""
+    """Use it inside torch.inference_mode(). logits: [rows, vocab_size], float32, on the device.
+
+    kernel, graphs: how attention and decode steps are computed on a GPU (`gpu_start.py`); None where pages are gathered
+    and each operator is launched.
+    """
 
     def __init__(self, config: ModelConfig, plan: MemoryPlan) -> None:
-        """Allocates weights, still unset, and the cache. Load `model` before the first step."""
+        """Allocates weights, still unset, and the pool of pages. Load `model` before the first step."""
         self.config, self.plan = config, plan
         self.device = torch.device(plan.device)
         self.dtype: torch.dtype = getattr(torch, plan.dtype)
         with self.device:
             self.model = Llama(config, context_tokens=plan.context_tokens, dtype=self.dtype)
+        self.kernel: VarlenKernel | None = None
+        self.graphs: DecodeGraphs | None = None
+        self.eager_steps = 0
+        self._hidden = torch.empty(0)
+        self._logits: Tensor | None = None
+        self.take_pool(plan)
+
+    def take_pool(self, plan: MemoryPlan) -> None:
+        """Allocate the pages of a plan, which is the runner's from now on. Give back earlier ones first."""
+        self.plan = plan
         self.cache = KVCache(
-            layers=config.layers,
+            layers=self.config.layers,
             pages=plan.pages,
             page_size=plan.page_size,
-            kv_heads=config.kv_heads,
-            head_dim=config.head_dim,
+            kv_heads=self.config.kv_heads,
+            head_dim=self.config.head_dim,
             dtype=self.dtype,
             device=self.device,
         )
-        self._hidden = torch.empty(0)
+
+    def release_pool(self) -> None:
+        """Give back the pages, and what is left of the last step. `take_pool` comes before the next."""
+        self.cache.release()
+        self._hidden, self._logits = torch.empty(0), None
 
     def compute(self, chunks: Rows[Chunk]) -> None:
-        self._hidden = self.forward(chunks)
+        spans = _spans(chunks)
+        if self.graphs is not None and self.graphs.takes(spans):
+            self._hidden, self._logits = self.graphs.run([chunk.tokens[0] for chunk in chunks], spans)
+            return
+        self.eager_steps += 1
+        self._hidden, self._logits = self.forward(chunks), None
 
     def logits(self, rows: Rows[int]) -> Tensor:
+        if self._logits is not None:
+            return self._logits if len(rows) == len(self._logits) else self._logits[self._indices(rows)]
         hidden = self._hidden
         if len(rows) < len(hidden):
-            hidden = hidden[torch.tensor(rows, device=self.device)]
+            hidden = hidden[self._indices(rows)]
         return self.model.logits(hidden)
 
     def sample(self, logits: Tensor, sequences: Rows[Sequence]) -> list[Sampled]:
@@ -58,6 +85,11 @@ class TorchRunner(Runner):
 
     def logprobs_of(self, logits: Tensor, token_ids: Rows[int], top: int) -> list[Logprob]:
         return sampler.logprobs_of(logits, token_ids, top)
+
+    def launches(self) -> Launches:
+        if self.graphs is None:
+            return Launches(eager_steps=self.eager_steps)
+        return Launches(self.eager_steps, self.graphs.replays, self.graphs.captures)
 
     def close(self) -> None:
         """Tensors are given back by themselves."""
@@ -69,14 +101,34 @@ class TorchRunner(Runner):
         """
         tokens: list[int] = []
         positions: list[int] = []
-        spans = []
         for chunk in chunks:
             start = chunk.sequence.computed
             tokens += chunk.tokens
             positions += range(start, start + chunk.rows)
-            spans.append(Span(chunk.sequence.pages, start, chunk.rows))
-        plan = plan_gathered(spans, self.cache.page_size, self.dtype, self.device)
         hidden: Tensor = self.model(
-            torch.tensor(tokens, device=self.device), torch.tensor(positions, device=self.device), self.cache, plan
+            torch.tensor(tokens, device=self.device),
+            torch.tensor(positions, device=self.device),
+            self.cache,
+            self._plan_attention(_spans(chunks)),
         )
         return hidden
+
+    def step(self, tokens: Tensor, positions: Tensor, plan: AttentionPlan) -> tuple[Tensor, Tensor]:
+        """All layers and the head. tokens, positions: [rows], int64.
+
+        Returns hidden states, [rows, hidden_size], working dtype, and logits, [rows, vocab_size], float32.
+        """
+        hidden = self.model(tokens, positions, self.cache, plan)
+        return hidden, self.model.logits(hidden)
+
+    def _plan_attention(self, spans: Rows[Span]) -> AttentionPlan:
+        if self.kernel is not None:
+            return plan_varlen(self.kernel, spans, self.cache.page_size, self.device)
+        return plan_gathered(spans, self.cache.page_size, self.dtype, self.device)
+
+    def _indices(self, rows: Rows[int]) -> Tensor:
+        return torch.tensor(rows, device=self.device)
+
+
+def _spans(chunks: Rows[Chunk]) -> list[Span]:
+    return [Span(chunk.sequence.pages, chunk.sequence.computed, chunk.rows) for chunk in chunks]

@@ -217,7 +217,7 @@ class _Worker:
         )
 
     def stats(self) -> EngineStats:
-        scheduler = self.scheduler
+        scheduler, launches = self.scheduler, self.runner.launches()
         return EngineStats(
             running=len(scheduler.running),
             waiting=len(scheduler.waiting),
@@ -234,6 +234,9 @@ class _Worker:
             accepted_tokens=self.accepted_tokens,
             preemptions=scheduler.preemptions,
             out_of_memory=self.out_of_memory,
+            eager_steps=launches.eager_steps,
+            graph_replays=launches.graph_replays,
+            graph_captures=launches.graph_captures,
             at_s=time.monotonic(),
         )
 

@@ -55,6 +55,12 @@ class ModelSettings(KeptSettings):
     threads: int | None = Field(
         None, ge=1, description="CPU threads; by default one per core. Models that answer at once share the cores."
     )
+    split_attention: bool = Field(
+        True,
+        description="Whether a GPU may attend to a long context in several parts at once, which is faster where few"
+        " answers are computed together; how many depends on the others, and so do the last bits of the result."
+        " Default: true.",
+    )
     load_timeout_s: float = Field(
         300.0, gt=0, description="How long a request waits for a model that is being loaded, in seconds."
     )

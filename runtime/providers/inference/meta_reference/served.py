@@ -40,6 +40,7 @@ def engine_options(name: str, entry: ModelEntry, path: Path, kernels_dir: Path |
         speculative_tokens=entry.speculative_tokens,
         max_waiting=entry.max_waiting,
         threads=entry.threads,
+        split_attention=entry.split_attention,
         name=name,
         kernels_dir=kernels_dir,
     )
