@@ -122,11 +122,19 @@ def _is_packed(checkpoint: Checkpoint, options: EngineOptions) -> bool:
             )
             return False
         reason = "needs the package `llvmlite` for that"
+    if reason is None and not _can_run_here():
+        reason = "needs instructions for float16, which this CPU does not have"
     if reason is not None and is_asked_for:
         raise RequestError(f"`{options.model_name}` cannot be computed quantised: it {reason}.", param="dtype")
     if reason is not None:
         log.info("the model is computed by torch", extra={"model": options.model_name, "reason": f"it {reason}"})
     return reason is None
+
+
+def _can_run_here() -> bool:
+    from runtime.engine.kernels.compiled import can_run_here
+
+    return can_run_here()
 
 
 def _packed(planned: Planned, options: EngineOptions, go_on: Callable[[], None]) -> Runner:

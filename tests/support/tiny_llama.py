@@ -210,7 +210,9 @@ def write_meta(
 
 
 def write_gguf(path: Path, config: ModelConfig, weights: dict[str, Tensor], *, kind: str = "F32") -> Path:
-    """kind: of the matrices, one of those that the package `gguf` writes."""
+    """kind: of the matrices, one that the package `gguf` writes. Those whose rows are not whole blocks are F16, as
+    llama.cpp writes them.
+    """
     import gguf
 
     writer = gguf.GGUFWriter(path, "llama")
@@ -234,6 +236,8 @@ def write_gguf(path: Path, config: ModelConfig, weights: dict[str, Tensor], *, k
             writer.add_tensor(_their_name(name, _GGUF, "blk"), stored.numpy())
             continue
         type = gguf.GGMLQuantizationType[kind]
+        if stored.shape[1] % gguf.GGML_QUANT_SIZES[type][0]:
+            type = gguf.GGMLQuantizationType.F16
         writer.add_tensor(_their_name(name, _GGUF, "blk"), gguf.quants.quantize(stored.numpy(), type), raw_dtype=type)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()

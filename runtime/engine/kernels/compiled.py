@@ -13,7 +13,7 @@ import hashlib
 import logging
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -57,6 +57,19 @@ def host_features() -> frozenset[str]:
     """The features of this CPU by LLVM's names, such as `avx512vnni`."""
     _initialize()
     return frozenset(name for name, is_there in llvm.get_host_cpu_features().items() if is_there)
+
+
+def converts_halves(triple: str, features: Collection[str]) -> bool:
+    """Whether such a CPU has instructions between float16 and float32. For one that has not, LLVM calls functions of a
+    compiler's library, which is not here: the process would end. triple, features: in LLVM's words.
+    """
+    architecture = triple.partition("-")[0]
+    return architecture in ("aarch64", "arm64") or (architecture == "x86_64" and "f16c" in features)
+
+
+def can_run_here() -> bool:
+    """Whether this CPU can run what is compiled here at all."""
+    return converts_halves(llvm.get_default_triple(), host_features())
 
 
 def compiled(name: str, build: Callable[[], ir.Module], kept: Path | None) -> Compiled:
