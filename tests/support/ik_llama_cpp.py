@@ -34,6 +34,24 @@ class IkLlamaCpp:
         assert self._context.decode(make_batch(prompt)) == 0
         return np.ctypeslib.as_array(self._context.get_logits(-1), (self._model.n_vocab,)).copy()
 
+    def every_logits(self, text: list[int]) -> npt.NDArray[np.float32]:
+        """After each token of a text: [tokens, vocab]. One token at a time: on some processors what this computes of
+        Q4_1 by 32 tokens or more at once is another distribution altogether.
+        """
+        from ik_llama_cpp import _ctypes_api as api
+
+        self._context.kv_cache_clear()
+        batch, rows = api.llama_batch_init(1, 0, 1), []
+        try:
+            batch.n_tokens, batch.n_seq_id[0], batch.seq_id[0][0], batch.logits[0] = 1, 1, 0, True
+            for place, token_id in enumerate(text):
+                batch.pos[0], batch.token[0] = place, token_id
+                assert self._context.decode(batch) == 0
+                rows.append(np.ctypeslib.as_array(self._context.get_logits(0), (self._model.n_vocab,)).copy())
+        finally:
+            api.llama_batch_free(batch)
+        return np.array(rows)
+
     def close(self) -> None:
         self._context.close()
         self._model.close()

@@ -1,0 +1,71 @@
+"""How near the shipped model's distributions are to those of its dequantised weights in float32, over a natural text:
+as near as ik_llama.cpp's, which computes the same file with 8-bit activations too.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from runtime.engine.loading import loaded_runner
+from runtime.engine.options import EngineOptions
+from runtime.engine.packed_runner import PackedRunner
+from runtime.engine.scheduler import Chunk
+from scripts.bench.engine.divergence import Floats, log_softmax
+from scripts.bench.engine.prompts import Prompts
+from tests.support.ik_llama_cpp import ik_llama_cpp
+from tests.support.llama_cpp import shipped_gguf
+from tests.support.tiny_llama import new_sequence
+
+pytestmark = pytest.mark.smollm2
+TOKENS, THEIR_TOKENS = 300, 150  # one at a time, theirs take longer
+
+
+@pytest.fixture(scope="module")
+def text() -> list[int]:
+    return Prompts(shipped_gguf()).text()[:TOKENS]
+
+
+def logprobs_of(text: list[int], dtype: str) -> Floats:
+    """After each token of the text: [tokens, vocab], float64."""
+    options = EngineOptions(
+        model=shipped_gguf(), device="cpu", dtype=dtype, threads=1, max_context_tokens=TOKENS, max_batch_size=1
+    )
+    with loaded_runner(options, lambda: None) as runner:
+        assert isinstance(runner, PackedRunner) == (dtype == "auto")
+        pages = range(1, -(-len(text) // runner.plan.page_size) + 1)
+        runner.compute([Chunk(new_sequence(1, text, list(pages)), len(text), samples=False)])
+        return log_softmax(np.asarray(runner.logits(range(len(text))), np.float64))
+
+
+@pytest.fixture(scope="module")
+def reference(text: list[int]) -> Floats:
+    return logprobs_of(text, "float32")
+
+
+@pytest.fixture(scope="module")
+def ours(text: list[int]) -> Floats:
+    return logprobs_of(text, "auto")
+
+
+def divergence(reference: Floats, other: Floats) -> float:
+    """Kullback and Leibler 1951, the mean over tokens, in nats."""
+    return float((np.exp(reference) * (reference - other)).sum(axis=1).mean())
+
+
+def test_the_likeliest_token_is_the_reference_s(reference: Floats, ours: Floats) -> None:
+    assert (ours.argmax(axis=1) == reference.argmax(axis=1)).mean() >= 0.95
+
+
+def test_perplexity_is_that_of_the_dequantised_weights(text: list[int], reference: Floats, ours: Floats) -> None:
+    after, token = np.arange(TOKENS - 1), np.array(text[1:])
+    more = float((reference[after, token] - ours[after, token]).mean())
+    assert np.expm1(more) <= 0.01
+
+
+def test_divergence_is_at_most_half_more_than_ik_llamacpp_s(text: list[int], reference: Floats, ours: Floats) -> None:
+    with ik_llama_cpp(shipped_gguf(), context_tokens=TOKENS) as model:
+        theirs = log_softmax(model.every_logits(text[:THEIR_TOKENS]).astype(np.float64))
+    their = divergence(reference[:THEIR_TOKENS], theirs)
+    assert 1e-4 < their < 0.02, "what they compute is another distribution: no measure for ours"
+    assert divergence(reference[:THEIR_TOKENS], ours[:THEIR_TOKENS]) <= 1.5 * their
