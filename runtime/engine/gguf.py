@@ -199,10 +199,18 @@ class _Reader:
         base = -(-self.at // alignment) * alignment
         whole = np.frombuffer(self.bytes, np.uint8)
         tensors: dict[str, GGUFTensor] = {}
+        expected = 0
         for name, shape, format, offset in entries:
             if name in tensors:
                 raise self.invalid(f"tensor `{name}` is in it twice")
+            # One lies behind the other, as llama.cpp demands: so a wrong type or shape shows.
+            if offset != expected:
+                problem = (
+                    f"tensor `{name}` lies at byte {offset} of the weights, where those before it end at {expected}"
+                )
+                raise self.invalid(problem)
             size = math.prod(shape) // format.elements * format.size_bytes
+            expected += -(-size // alignment) * alignment
             start = base + offset
             if start + size > self.size:
                 raise self.invalid(

@@ -78,8 +78,10 @@ class ModelConfig:
             found.append(f"{len(scaling.factors)} rotary factors for {self.head_dim // 2} frequencies")
         if scaling is not None and scaling.kind == "llama3" and scaling.high_freq_factor <= scaling.low_freq_factor:
             found.append("the rotary scaling's `high_freq_factor` is not above its `low_freq_factor`")
-        if scaling is not None and scaling.factor <= 0:
+        if scaling is not None and not (math.isfinite(scaling.factor) and scaling.factor > 0):
             found.append(f"the rotary scaling's `factor` is {scaling.factor}")
+        if scaling is not None and not all(math.isfinite(factor) and factor > 0 for factor in scaling.factors):
+            found.append("a rotary factor is not a positive number")
         return found
 
     @property
