@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from runtime.engine.encoder_config import EncoderConfig
-from runtime.engine.memory_plan import DoesNotFit, size
+from runtime.engine.memory_needs import DoesNotFit, size
 
 _BYTES = 4  # it computes in float32
 

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from runtime.engine.memory_plan import DoesNotFit, MemoryPlan, has_larger_gpu
+from runtime.engine.memory_needs import DoesNotFit
+from runtime.engine.memory_plan import MemoryPlan, has_larger_gpu
 from runtime.engine.options import EngineOptions
 
 LEAST_CONTEXT_TOKENS = 4096

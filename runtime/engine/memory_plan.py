@@ -6,19 +6,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal
 
 from runtime import errors
+from runtime.engine.memory_needs import ELEMENT_BYTES, DoesNotFit, DType, Needs, size
 from runtime.engine.model_config import ModelConfig
 
-DType = Literal["float32", "bfloat16", "quantized"]
 DTYPES: dict[str, DType] = {"float32": "float32", "fp32": "float32", "bfloat16": "bfloat16", "bf16": "bfloat16"}
-_BYTES: dict[DType, int] = {"float32": 4, "bfloat16": 2, "quantized": 2}
-"""Of an element of the KV cache, and of a weight unless that is quantised."""
-
-# Kinds of quantised weights that people know, and bytes of a weight: blocks of 32 with their scales, in ggml's formats.
-_QUANTISED = {"Q8_0": 34 / 32, "Q4_1": 20 / 32}
-
 # Tokens on a page: large pages waste memory at the end of each sequence, small ones need more indices per gather.
 _PAGE_TOKENS_CPU = 32
 _PAGE_TOKENS_GPU = 16
@@ -51,19 +44,6 @@ class Hardware:
     available_bytes: int
     has_bf16: bool = False
     gpus: tuple[Gpu, ...] = ()
-
-
-class DoesNotFit(errors.Unavailable):
-    """A model for which there is not enough memory; nothing of it has been taken.
-
-    missing_bytes: what others would have to free on its device for it to run, with the shortest context.
-    """
-
-    code = "model_does_not_fit"
-
-    def __init__(self, message: str, *, missing_bytes: int, hint: str | None = None) -> None:
-        super().__init__(message, hint=hint)
-        self.missing_bytes = missing_bytes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,17 +104,17 @@ def plan_memory(
     page_size = _PAGE_TOKENS_CPU if number is None else _gpu_page_tokens(config, working, hardware.gpus[number])
     context_tokens = min(config.context_length, max_context_tokens or config.context_length)
     least_tokens = min(least_context_tokens, context_tokens)
-    needs = _Needs(
+    needs = Needs(
         config,
         working,
         max_batch_size,
         max_step_tokens,
         -(-least_tokens // page_size) * page_size,
-        weights=packed_bytes if packed_bytes is not None else config.parameters * _BYTES[working],
+        weights=packed_bytes if packed_bytes is not None else config.parameters * ELEMENT_BYTES[working],
     )
     if needs.total > free_bytes:
         raise needs.refusal(place, free_bytes)
-    page_bytes = page_size * config.kv_elements_per_token * _BYTES[working]
+    page_bytes = page_size * config.kv_elements_per_token * ELEMENT_BYTES[working]
     left = free_bytes - needs.weights - needs.step
     room = (
         max(left if on_gpu else int(left * _CPU_KV_SHARE), needs.context) if kv_cache_bytes is None else kv_cache_bytes
@@ -200,68 +180,9 @@ def kept_pages(plan: MemoryPlan, tokens: int | None) -> int | None:
     return tokens // plan.page_size
 
 
-@dataclass(frozen=True)
-class _Needs:
-    """The least memory, in bytes, with which a model runs. context_tokens: of one sequence, in whole pages. weights: in
-    bytes.
-    """
-
-    config: ModelConfig
-    dtype: DType
-    batch_size: int
-    step_tokens: int
-    context_tokens: int
-    weights: int
-
-    @property
-    def step(self) -> int:
-        width = 4 if self.dtype == "quantized" else _BYTES[self.dtype]  # kernels compute in float32
-        return _activation_bytes(self.config, self.batch_size, self.step_tokens, width)
-
-    @property
-    def context(self) -> int:
-        return self.context_tokens * self.config.kv_elements_per_token * _BYTES[self.dtype]
-
-    @property
-    def total(self) -> int:
-        return self.weights + self.step + self.context
-
-    def refusal(self, place: str, free_bytes: int) -> DoesNotFit:
-        """The error where they exceed what is free, with the first change that would make the model fit."""
-        return DoesNotFit(
-            f"The model needs {size(self.total)}: {size(self.weights)} for weights as {self.dtype},"
-            f" {size(self.step)} for a step of {self.batch_size} sequences, {size(self.context)} for"
-            f" {self.context_tokens} tokens of context. {place} has {size(free_bytes)} free.",
-            hint=self._what_fits(free_bytes, on_cpu=place == "cpu"),
-            missing_bytes=max(0, self.weights + self.step - free_bytes),
-        )
-
-    def _what_fits(self, free_bytes: int, *, on_cpu: bool) -> str:
-        smaller, batch_size = [], self.batch_size
-        while batch_size > 1:
-            batch_size //= 2
-            smaller.append((f"it fits with `max_batch_size: {batch_size}`", replace(self, batch_size=batch_size)))
-        if self.dtype == "float32":
-            smaller.append(("it fits with `dtype: bfloat16`", self._stored("bfloat16", _BYTES["bfloat16"])))
-        if self.dtype != "quantized" and on_cpu:
-            for kind, width in _QUANTISED.items():
-                smaller.append((f"it fits as a GGUF file in {kind}", self._stored("quantized", width)))
-        for words, needs in smaller:
-            if needs.total <= free_bytes:
-                return words
-        kind, width = list(_QUANTISED.items())[-1] if on_cpu else ("bfloat16", _BYTES["bfloat16"])
-        fitting = max(0, free_bytes - self.step - self.context) / width
-        missing = size(self.total - free_bytes)
-        return f"free {missing}, or take a model of at most {fitting / 1e9:.1f} billion parameters in {kind}"
-
-    def _stored(self, dtype: DType, width: float) -> _Needs:
-        """The same model with weights of another kind. width: of one, in bytes."""
-        return replace(self, dtype=dtype, weights=int(self.config.parameters * width))
-
-
 def has_larger_gpu(config: ModelConfig, hardware: Hardware) -> bool:
     """Whether the weights would fit on a GPU if nothing else were on it."""
-    needed = config.parameters * _BYTES["bfloat16"]
+    needed = config.parameters * ELEMENT_BYTES["bfloat16"]
     return any(gpu.total_bytes * _GPU_SHARE > needed for gpu in hardware.gpus)
 
 
@@ -271,7 +192,7 @@ def _gpu(config: ModelConfig, hardware: Hardware, device: str, dtype: str) -> in
     if device == "cpu":
         return None
     if device == "auto":
-        needed = config.parameters * _BYTES[DTYPES.get(dtype, "bfloat16")]
+        needed = config.parameters * ELEMENT_BYTES[DTYPES.get(dtype, "bfloat16")]
         roomy = [n for n, gpu in enumerate(hardware.gpus) if gpu.free_bytes * _GPU_SHARE > needed]
         return max(roomy, key=lambda n: hardware.gpus[n].free_bytes, default=None)
     if kind != "cuda" or (number and not number.isdecimal()):
@@ -288,17 +209,3 @@ def _gpu_page_tokens(config: ModelConfig, dtype: DType, gpu: Gpu) -> int:
     """Larger pages only for models that its flash attention can compute."""
     is_flash = dtype == "bfloat16" and config.head_dim % 8 == 0 and config.head_dim <= _FLASH_HEAD_DIM
     return gpu.flash_page_tokens if is_flash and gpu.flash_page_tokens else _PAGE_TOKENS_GPU
-
-
-def _activation_bytes(config: ModelConfig, max_batch_size: int, max_step_tokens: int, width: int) -> int:
-    """An upper bound of one step's temporaries: the widest layer outputs, and float32 logits with their copies.
-
-    width: bytes of one element.
-    """
-    widest = 2 * config.ffn_size + 4 * config.hidden_size + (config.heads + 2 * config.kv_heads) * config.head_dim
-    return max_step_tokens * widest * width * 2 + max_batch_size * config.vocab_size * 4 * 4
-
-
-def size(count: int) -> str:
-    """A number of bytes as it is written for people."""
-    return f"{count / 2**30:.1f} GiB" if count >= 2**30 else f"{count / 2**20:.1f} MiB"

@@ -14,7 +14,8 @@ import torch
 from runtime.engine.checkpoint import open_checkpoint
 from runtime.engine.gpu_start import start, trial_plan
 from runtime.engine.layers.varlen import VarlenKernel
-from runtime.engine.memory_plan import DoesNotFit, Gpu, Hardware, MemoryPlan, fit_pool, plan_memory
+from runtime.engine.memory_needs import DoesNotFit
+from runtime.engine.memory_plan import Gpu, Hardware, MemoryPlan, fit_pool, plan_memory
 from runtime.engine.scheduler import Chunk
 from runtime.engine.torch_runner import TorchRunner
 from tests.support.fake_gpu import FakeMemory, record_like_cuda

@@ -9,7 +9,8 @@ import pytest
 
 from runtime import errors
 from runtime.engine.hardware import probe_hardware
-from runtime.engine.memory_plan import DoesNotFit, Gpu, Hardware, MemoryPlan, kept_pages, plan_memory
+from runtime.engine.memory_needs import DoesNotFit
+from runtime.engine.memory_plan import Gpu, Hardware, MemoryPlan, kept_pages, plan_memory
 from runtime.engine.model_config import ModelConfig
 from runtime.engine.options import EngineOptions
 from tests.support.tiny_llama import tiny_config
@@ -111,7 +112,7 @@ def test_a_context_limit_is_kept() -> None:
             "The KV cache is set to 16.0 GiB; beside the weights, cpu has 15.0 GiB free.",
             "set `kv_cache_bytes` to ",
         ),
-        (Hardware(available_bytes=9 * GIB), {"dtype": "bfloat16"}, "as bfloat16", "it fits as a GGUF file in Q8_0"),
+        (Hardware(available_bytes=9 * GIB), {"dtype": "bfloat16"}, "as bfloat16", "it fits with `dtype: quantized`"),
         (
             Hardware(available_bytes=4 * GIB),
             {"dtype": "bfloat16"},
@@ -130,6 +131,7 @@ def test_a_context_limit_is_kept() -> None:
             "5.0 GiB for weights as quantized",
             "free 1.2 GiB, or take a model of at most",
         ),
+        (Hardware(available_bytes=6 * GIB), {"packed_bytes": 8 * GIB}, "8.0 GiB", "it fits as a GGUF file in Q4_1"),
     ],
 )
 def test_a_model_larger_than_memory_is_refused_with_what_it_needs_and_what_would_fit(

@@ -11,7 +11,8 @@ import pytest
 pytest.importorskip("torch")
 
 from runtime.engine.encoder_memory import encoder_bytes
-from runtime.engine.memory_plan import DoesNotFit, Hardware
+from runtime.engine.memory_needs import DoesNotFit
+from runtime.engine.memory_plan import Hardware
 from tests.support.stacks import run_config, serving
 from tests.support.tiny_encoder import write_cross_encoder, write_embedder
 

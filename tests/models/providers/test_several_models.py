@@ -20,7 +20,8 @@ pytest.importorskip("torch")
 
 from runtime.engine import estimate, hardware, loading
 from runtime.engine.engine import Engine
-from runtime.engine.memory_plan import DoesNotFit, Gpu, Hardware
+from runtime.engine.memory_needs import DoesNotFit
+from runtime.engine.memory_plan import Gpu, Hardware
 from runtime.engine.options import EngineOptions
 from runtime.engine.promised_memory import promised_bytes
 from runtime.providers.inference.meta_reference.adapter import MetaReferenceInference

@@ -13,7 +13,8 @@ from runtime.engine.checkpoint_kinds import locate
 from runtime.engine.engine import Engine
 from runtime.engine.estimate import plan_beside, within
 from runtime.engine.hardware import give_back_memory
-from runtime.engine.memory_plan import DoesNotFit, MemoryPlan
+from runtime.engine.memory_needs import DoesNotFit
+from runtime.engine.memory_plan import MemoryPlan
 from runtime.engine.options import EngineOptions
 from runtime.engine.promised_memory import forget, promise, promised_bytes
 from runtime.engine.text.text_model import TextModel

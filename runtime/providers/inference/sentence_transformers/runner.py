@@ -8,7 +8,7 @@ from typing import Any
 from runtime.engine.embedder import Embedder
 from runtime.engine.encoder_memory import encoder_bytes
 from runtime.engine.hardware import give_back_memory
-from runtime.engine.memory_plan import DoesNotFit
+from runtime.engine.memory_needs import DoesNotFit
 from runtime.providers.inference._pool_members import NoRoom
 
 
