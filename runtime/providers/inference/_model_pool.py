@@ -135,10 +135,7 @@ class ModelPool(Generic[M]):
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         for member in self.members.values():
-            member.forget_expiry()
-            runner, member.runner = member.runner, None
-            if runner is not None:
-                await runner.unload()
+            await member.drop()
 
     # What follows runs in tasks of the pool's own: a request that leaves ends none of it.
 
@@ -240,13 +237,9 @@ class ModelPool(Generic[M]):
             member.is_leaving = False
 
     async def _unload(self, member: Member[M], why: str) -> None:
-        member.forget_expiry()
-        runner, member.runner = member.runner, None
-        if runner is None:
-            return
-        await runner.unload()
-        log.info("model unloaded", extra={"model": member.name, "reason": why})
-        self._tell()
+        if await member.drop():
+            log.info("model unloaded", extra={"model": member.name, "reason": why})
+            self._tell()
 
     def _failed(self, member: Member[M], error: Exception) -> None:
         """Remember a failure, so that not every request tries again: later ones wait longer. One that had no turn may

@@ -165,6 +165,20 @@ class Member(Generic[M]):
         self.idle.set()
         return True
 
+    async def drop(self) -> bool:
+        """Unload what is loaded, to the end even where the caller is cancelled. Returns whether there was anything."""
+        self.forget_expiry()
+        runner, self.runner = self.runner, None
+        if runner is None:
+            return False
+        unloading = asyncio.ensure_future(runner.unload())
+        try:
+            await asyncio.shield(unloading)
+        except asyncio.CancelledError:
+            await asyncio.wait({unloading})
+            raise
+        return True
+
     def forget_expiry(self) -> None:
         if self.expiry is not None:
             self.expiry.cancel()

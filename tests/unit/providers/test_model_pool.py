@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+import random
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -32,6 +33,7 @@ class Memory:
 class Runner:
     progress: float | None = None
     works = True
+    is_loaded = False
 
     def __init__(self, name: str, memory: Memory, size: int) -> None:
         self.name, self.memory, self.size_bytes = name, memory, size
@@ -45,8 +47,13 @@ class Runner:
         if self.memory.failures:
             raise self.memory.failures.pop(0)
         self.memory.free -= self.size_bytes
+        assert self.memory.free >= 0
+        self.is_loaded = True
 
     async def unload(self) -> None:
+        assert self.is_loaded
+        self.is_loaded = False
+        await asyncio.sleep(0)
         self.memory.free += self.size_bytes
         self.memory.unloads.append(self.name)
 
@@ -404,3 +411,53 @@ async def test_the_end_unloads_everything_and_answers_who_waits(memory: Memory, 
     assert memory.unloads == ["a"]
     with pytest.raises(Unavailable, match="is being stopped"):
         await pool.acquire("a")
+
+
+@pytest.mark.parametrize("seed", range(20))
+async def test_whatever_callers_do_a_model_in_use_is_loaded_and_nothing_stays_in_use(
+    memory: Memory, make: Callable[..., Pool], seed: int
+) -> None:
+    chance = random.Random(seed)
+    keep_alive_s = {"a": 0.0, "b": math.inf, "c": 0.001, "d": math.inf}
+    pool = make(
+        *(member(name, memory, size=40, keep_alive_s=s, is_pinned=name == "d") for name, s in keep_alive_s.items()),
+        max_loaded=chance.choice([None, 2]),
+    )
+
+    async def ask() -> None:
+        name = chance.choice("abcd")
+        match chance.randrange(12):
+            case 0:
+                await pool.unload(name)
+            case 1:
+                await pool.load(name)
+            case 2:
+                memory.failures.append(Unavailable("damaged"))
+            case 3 if name in pool.members and pool.member(name).runner:
+                pool.member(name).runner.works = False  # type: ignore[union-attr]  # just looked
+            case _:
+                lease = await pool.acquire(name, keep_alive_s=chance.choice([None, 0.0, math.inf]))
+                try:
+                    model = lease.model
+                    for _ in range(chance.randrange(6)):
+                        assert model.is_loaded or not model.works
+                        await asyncio.sleep(0)
+                finally:
+                    lease.release()
+
+    tasks = []
+    for _ in range(150):
+        tasks.append(asyncio.create_task(ask()))
+        for _ in range(chance.randrange(4)):
+            await asyncio.sleep(0)
+        chance.choice(tasks[-5:]).cancel()
+        if chance.random() < 0.1:
+            for one in pool.members.values():
+                one.retry_at = 0.0
+    async with asyncio.timeout(20):
+        ends = await asyncio.gather(*tasks, return_exceptions=True)
+    unexpected = [end for end in ends if isinstance(end, Exception) and not isinstance(end, StackError)]
+    assert not unexpected and None in ends
+    assert not any(one.using or one.waiting for one in pool.members.values())
+    await until(lambda: not pool._tasks)
+    assert memory.free == 100 - sum(one.size_bytes for one in pool.members.values())
