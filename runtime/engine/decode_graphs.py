@@ -18,7 +18,7 @@ from torch import Tensor
 from runtime.engine.layers.attention import Span, slots_of
 from runtime.engine.layers.varlen import VarlenKernel, VarlenPlan, block_table
 
-Step = Callable[[Tensor, Tensor, VarlenPlan], tuple[Tensor, Tensor]]
+DecodeStep = Callable[[Tensor, Tensor, VarlenPlan], tuple[Tensor, Tensor]]
 """tokens, positions ([rows], int64) and a plan, to (hidden [rows, hidden_size], logits [rows, vocab_size])."""
 Replay = Callable[[], None]
 """A step from static buffers to static buffers."""
@@ -37,7 +37,7 @@ class DecodeGraphs:
 
     def __init__(
         self,
-        step: Step,
+        step: DecodeStep,
         kernel: VarlenKernel,
         results: tuple[Tensor, Tensor],
         *,
