@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 
@@ -19,15 +20,17 @@ _TEMPLATE = (
 )
 
 
-def write_tiny_chat_model(folder: Path, *, context_length: int = 512) -> Path:
-    """Write the folder and return it. Every byte is a token, so any text can be read and written."""
+def write_tiny_chat_model(folder: Path, *, context_length: int = 512, **shape: Any) -> Path:
+    """Write the folder and return it. Every byte is a token, so any text can be read and written. shape: what differs
+    from `tiny_config`.
+    """
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     vocabulary = {piece: number for number, piece in enumerate([*_SPECIAL, *alphabet])}
     tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
     tokenizer.add_special_tokens([AddedToken(piece, special=True) for piece in _SPECIAL])
-    config = tiny_config(vocab_size=len(vocabulary), context_length=context_length, eos_token_ids=(2,))
+    config = tiny_config(vocab_size=len(vocabulary), context_length=context_length, eos_token_ids=(2,), **shape)
     write_hugging_face(folder, config, random_weights(config))
     tokenizer.save(str(folder / "tokenizer.json"))
     facts = {"bos_token": "<|im_start|>", "eos_token": "<|im_end|>", "chat_template": _TEMPLATE, "add_bos_token": False}

@@ -1,4 +1,6 @@
-"""Completions of our engine's provider: the echo with log-probabilities, the best of several, filling in."""
+"""Completions of our engine's provider: the echo with log-probabilities, the best of several, filling in. By torch, and
+by our kernels.
+"""
 
 from __future__ import annotations
 
@@ -23,14 +25,23 @@ from tests.support.tiny_model import write_tiny_chat_model
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
+# How near log-probabilities are to exact arithmetic: 8 bits have about this much room.
+NEAR = {"float32": 1e-4, "quantized": 0.2}
+
+
+@pytest.fixture(scope="module", params=NEAR)
+def dtype(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_tiny_chat_model(tmp_path_factory.mktemp("tiny") / "Tiny", context_length=256)
+    return write_tiny_chat_model(tmp_path_factory.mktemp("tiny") / "Tiny", context_length=256, head_dim=16)
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
-async def client(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Client]:
-    config = {"model": str(folder), "device": "cpu", "dtype": "float32", "threads": 1}
+async def client(folder: Path, dtype: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Client]:
+    config = {"model": str(folder), "device": "cpu", "dtype": dtype, "threads": 1}
     provider = {"provider_id": "llama", "provider_type": "inline::meta-reference", "config": config}
     async with serving(run_config(provider), tmp_path_factory.mktemp("stack")) as served:
         yield served.client
@@ -41,7 +52,7 @@ async def complete(client: Client, **fields: Any) -> Answered:
     return await client.post("/v1/completions", body)
 
 
-async def test_an_echo_has_the_log_probabilities_of_the_prompt(client: Client, folder: Path) -> None:
+async def test_an_echo_has_the_log_probabilities_of_the_prompt(client: Client, folder: Path, dtype: str) -> None:
     answer = (await complete(client, echo=True, logprobs=2)).json()
     (choice,) = answer["choices"]
     logprobs = choice["logprobs"]
@@ -50,7 +61,7 @@ async def test_an_echo_has_the_log_probabilities_of_the_prompt(client: Client, f
     reference = slow_logits(checkpoint.config, dict(checkpoint.weights()), ids).log_softmax(-1)
     own = [float(reference[at, id]) for at, id in enumerate(ids[1:])]
     assert logprobs["token_logprobs"][0] is None and logprobs["top_logprobs"][0] is None
-    assert logprobs["token_logprobs"][1 : len(ids)] == pytest.approx(own, abs=1e-4)
+    assert logprobs["token_logprobs"][1 : len(ids)] == pytest.approx(own, abs=NEAR[dtype])
     assert logprobs["tokens"][:5] == list("hello") and logprobs["tokens"][5] == "bytes:\\xc3"
     assert logprobs["text_offset"][:7] == [0, 1, 2, 3, 4, 5, 5]
     assert logprobs["text_offset"][7] == len("helloé") and len(logprobs["tokens"]) == len(ids) + 4
@@ -77,6 +88,18 @@ async def test_an_echo_alone_scores_a_text(client: Client, logprobs: int | None)
     assert choice["logprobs"] is None if logprobs is None else len(choice["logprobs"]["tokens"]) == 7
     events = (await complete(client, echo=True, logprobs=logprobs, max_tokens=0, stream=True)).events()
     assert "".join(event["choices"][0]["text"] for event in events) == "helloé"
+
+
+async def test_a_bias_forbids_a_token_or_demands_it(client: Client, folder: Path) -> None:
+    ids = {letter: load_tokenizer(folder).encode(letter)[0] for letter in "qz"}
+
+    async def written(**bias: float) -> str:
+        asked = {str(ids[letter]): value for letter, value in bias.items()}
+        return str((await complete(client, logit_bias=asked, max_tokens=3)).json()["choices"][0]["text"])
+
+    assert await written(q=100) == "qqq"
+    assert set(await written(q=100, z=100)) <= {"q", "z"}
+    assert await written(q=-100, z=100) == "zzz"
 
 
 async def test_the_best_of_several_answers_have_the_likeliest_tokens(client: Client) -> None:
