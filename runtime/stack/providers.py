@@ -194,7 +194,7 @@ class RunningProvider:
         if self.adapter is None:
             return unhealthy("it has been stopped")
         if self.phase == "starting":
-            return unhealthy("still starting", state="starting")
+            return unhealthy(await self._progress(), state="starting")
         found: ProviderHealth | None = await self._once("health", self._check)
         return found or unhealthy("it has been stopped")
 
@@ -235,6 +235,13 @@ class RunningProvider:
         if health.state == "ready" and (trouble := self.trouble):
             return unhealthy(trouble)
         return health.model_copy(update={"message": self._note}) if health.state == "ready" and self._note else health
+
+    async def _progress(self) -> str:
+        """How far the start is, where the provider says it."""
+        if not (isinstance(self.adapter, Loads) and isinstance(self.adapter, HasHealth)):
+            return "still starting"
+        found: ProviderHealth | None = await self._once("progress", self._checked)
+        return f"still starting: {found.message}" if found and found.message else "still starting"
 
     async def _checked(self) -> ProviderHealth:
         adapter = self.adapter

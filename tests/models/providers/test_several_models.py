@@ -26,6 +26,7 @@ from runtime.engine.options import EngineOptions
 from runtime.engine.promised_memory import promised_bytes
 from runtime.providers.inference.meta_reference.adapter import MetaReferenceInference
 from runtime.providers.inference.meta_reference.config import MetaReferenceConfig
+from runtime.providers.inference.meta_reference.runner import EngineRunner
 from tests.support.asgi import Answered
 from tests.support.contexts import model_context
 from tests.support.llama_cpp import shipped_gguf
@@ -87,6 +88,26 @@ async def test_the_first_is_loaded_at_the_start_and_others_by_their_first_reques
         model = (await running.client.get("/v1/models/llama/B")).json()
         assert model["metadata"]["context_length"] == 256
     assert promised_bytes() == 0  # whoever has been unloaded has given up its share
+
+
+async def test_a_provider_that_starts_says_how_far_it_is(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    go_on, load = asyncio.Event(), EngineRunner.load
+
+    async def slowly(this: EngineRunner, *, may_shrink: bool) -> None:
+        await go_on.wait()
+        await load(this, may_shrink=may_shrink)
+
+    monkeypatch.setattr(EngineRunner, "load", slowly)
+    config = {"model": str(folder / "A"), "device": "cpu", "threads": 1}
+    provider = {"provider_id": "llama", "provider_type": "inline::meta-reference", "config": config}
+    async with serving(run_config(provider), folder / "state", settled=False) as running:
+        async with asyncio.timeout(10):
+            while "A is being loaded for " not in (found := await health(running))["message"]:
+                await asyncio.sleep(0)
+        assert found["state"] == "starting" and found["message"].startswith("still starting: ")
+        go_on.set()
+        await running.stack.settled.wait()
+        assert (await health(running))["state"] == "ready"
 
 
 async def test_models_take_turns_where_only_one_may_be_loaded(folder: Path) -> None:
