@@ -53,6 +53,7 @@ async def test_a_provider_that_cannot_be_built_degrades_alone(
             "status": "Error",
             "state": "degraded",
             "message": "`p` did not start: RuntimeError; the server's log says why",
+            "metrics": None,
         }
         assert (await served.client.get("/v1/health")).status == 200
         assert (await served.client.get("/v1/models")).json()["data"]
@@ -80,6 +81,7 @@ async def test_a_healthy_provider_says_so(monkeypatch: pytest.MonkeyPatch, tmp_p
             "state": "ready",
             "message": "probed",
             "since": None,
+            "metrics": None,
         }
 
 

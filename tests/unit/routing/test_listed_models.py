@@ -68,7 +68,7 @@ async def test_what_was_left_out_is_said_in_health_and_in_the_log(
     async with serving(run_config(listing_provider("l")), tmp_path) as served:
         health = (await served.client.get("/v1/providers/l")).json()["health"]
         note = "models left out: 1 without a name, 1 " + UNPRINTABLE
-        assert health == {"status": "OK", "state": "ready", "message": note, "since": None}
+        assert health == {"status": "OK", "state": "ready", "message": note, "since": None, "metrics": None}
         assert served.stack.degraded() == {}
         assert caplog.messages.count(note) == 1
 
