@@ -1,5 +1,6 @@
 """The engine on packed weights: whatever way a request takes, its ids and its log-probabilities are the same to the
-last bit. Each way is held against requests that ran one after the other, whole, on one thread, without a prefix cache.
+last bit. Each way is held against requests that ran one after the other, whole, on one thread, without a prefix
+cache or guesses.
 """
 
 from __future__ import annotations
@@ -34,7 +35,9 @@ KINDS = [
     SamplingParams(seed=14, max_tokens=15, min_p=0.05, logit_bias={7: 3.0, 9: -100.0}, logprobs=1),
     SamplingParams(temperature=0, max_tokens=3, logprobs=1, prompt_logprobs=True),
 ]
-REQUESTS = [(prompt, KINDS[number % len(KINDS)]) for number, prompt in enumerate(prompts(16))]
+REQUESTS = [(prompt, KINDS[number % len(KINDS)]) for number, prompt in enumerate(prompts(14))]
+# Answers that repeat what was said, so that guesses at them are right.
+REQUESTS += [([5, 6, 7, 8] * 9, KINDS[0]), (list(range(20, 35)) * 3, replace(KINDS[2], logit_bias={20: 9, 21: 9}))]
 
 
 @pytest.fixture(scope="module")
@@ -59,14 +62,20 @@ async def answer_of(engine: Engine, prompt: list[int], params: SamplingParams, *
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
 async def alone(model: Path, kernels: Path) -> AsyncIterator[list[Answer]]:
-    async with packed(model, kernels, prefix_cache_tokens=0) as engine:
+    async with packed(model, kernels, prefix_cache_tokens=0, speculative_tokens=0) as engine:
         assert engine.plan.dtype == "quantized"
         yield [await answer_of(engine, prompt, params) for prompt, params in REQUESTS]
         assert engine.stats().cached_tokens == engine.stats().preemptions == 0
 
 
 WAYS: dict[str, dict[str, Any]] = {
-    "together": {},
+    "together": {"speculative_tokens": 0},
+    "with guesses": {"speculative_tokens": 7},
+    "with guesses, in small steps, after preemptions": {
+        "speculative_tokens": 16,
+        "max_step_tokens": 40,
+        "kv_cache_bytes": 8 * PACKED_PAGE_BYTES,
+    },
     "in small steps": {"max_step_tokens": 7, "max_batch_size": 5},
     "in chunks": {"max_step_tokens": 48, "prefill_chunk_tokens": 20},
     "after preemptions": {"kv_cache_bytes": 8 * PACKED_PAGE_BYTES},
@@ -89,6 +98,7 @@ async def test_sixteen_mixed_requests_together_are_each_what_it_is_alone(
         stats = engine.stats()
         assert stats.steps < sum(len(made) for _, made in alone), "they did run together"
         assert (stats.preemptions > 0) == ("preemptions" in way)
+        assert ("guesses" not in way) or 0 < stats.accepted_tokens < stats.guessed_tokens
         assert_idle(engine)
 
 
@@ -107,7 +117,7 @@ async def test_a_prompt_that_is_found_computed_is_answered_as_if_it_were_not(
         longer, before = [*prompt, *[token_id for token_id, *_ in made]], engine.stats().cached_tokens
         found = await answer_of(engine, longer, KINDS[0])
         assert engine.stats().cached_tokens - before >= len(longer) // 32 * 32 - 32
-    async with packed(model, kernels, prefix_cache_tokens=0) as engine:
+    async with packed(model, kernels, prefix_cache_tokens=0, speculative_tokens=0) as engine:
         assert await answer_of(engine, longer, KINDS[0]) == found
 
 
@@ -119,7 +129,7 @@ async def test_several_answers_to_one_prompt_are_those_of_their_seeds(model: Pat
     async with packed(model, kernels) as engine:
         together = await asyncio.gather(*[answer_of(engine, prompt, params) for params in wanted])
         assert engine.stats().cached_tokens >= 5 * 64
-    async with packed(model, kernels, prefix_cache_tokens=0) as engine:
+    async with packed(model, kernels, prefix_cache_tokens=0, speculative_tokens=0) as engine:
         assert [await answer_of(engine, prompt, params) for params in wanted] == together
     assert len({tuple(token_id for token_id, *_ in made) for _, made in together}) > 1
 
@@ -128,11 +138,14 @@ async def test_several_answers_to_one_prompt_are_those_of_their_seeds(model: Pat
 async def test_the_shipped_model_says_the_same_in_every_way(tmp_path: Path) -> None:
     requests = [
         (list(range(300, 390)), SamplingParams(temperature=0, max_tokens=8, logprobs=5, ignore_eos=True)),
-        (list(range(700, 741)), SamplingParams(seed=5, max_tokens=8, logprobs=2, ignore_eos=True)),
+        (
+            list(range(700, 714)) * 3,
+            SamplingParams(seed=5, temperature=0.3, max_tokens=12, logprobs=2, ignore_eos=True),
+        ),
         ([1, 4093, 198], SamplingParams(seed=6, top_p=0.8, max_tokens=6, logprobs=0, prompt_logprobs=True)),
     ]
     ways: list[dict[str, Any]] = [
-        {"prefix_cache_tokens": 0},
+        {"prefix_cache_tokens": 0, "speculative_tokens": 0},
         {"prefill_chunk_tokens": 19, "max_step_tokens": 32},
         {"threads": 2},
     ]
