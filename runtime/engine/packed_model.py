@@ -84,14 +84,19 @@ class PackedModel:
         self.cache = np.zeros(pool, np.float16)
         self._table = np.zeros(len(Step), np.int64)
         self._alive: list[Any] = [weights]
-        self._fill_rooms(most_rows, -(-context_tokens // PAGE) * PAGE, threads)
+        self._most_rows, self._most_tokens = most_rows, -(-context_tokens // PAGE) * PAGE
+        self._fill_rooms(most_rows, self._most_tokens, threads)
         self._fill_weights(weights)
 
     def step(self, parts: Sequence[Span]) -> None:
-        """Compute all layers for these tokens, at most `most_rows`, and write their keys and values to their pages."""
+        """Compute all layers for these tokens, at most `most_rows`, and write their keys and values to their pages.
+
+        Raises ValueError for tokens that there is no room for, and for ids outside the vocabulary.
+        """
         counts = [len(part.tokens) for part in parts]
         tokens = np.array([token for part in parts for token in part.tokens], np.int64)
         positions = np.concatenate([np.arange(part.start, part.start + len(part.tokens)) for part in parts])
+        self._check(tokens, positions)
         tables = [np.asarray(part.pages, np.int32) for part in parts]
         slots = [
             table[own // PAGE] * np.int64(PAGE) + own % PAGE
@@ -130,6 +135,15 @@ class PackedModel:
         self._barrier[0] = 0
         table = self._table.ctypes.data
         self._team.run(lambda thread, threads: function(table, thread, threads))
+
+    def _check(self, tokens: NDArray[np.int64], positions: NDArray[np.int64]) -> None:
+        """tokens, positions: [rows], int64. Kernels go by addresses: nothing else stops them at the end of an array."""
+        if len(tokens) > self._most_rows:
+            raise ValueError(f"a step has {len(tokens)} tokens, and there is room for {self._most_rows}")
+        if positions.max() >= self._most_tokens:
+            raise ValueError(f"a token has the position {positions.max()}, and there is room for {self._most_tokens}")
+        if tokens.min() < 0 or tokens.max() >= self.config.vocab_size:
+            raise ValueError(f"a token is not in the vocabulary of {self.config.vocab_size}")
 
     def _clear(self, part: Span) -> None:
         """Take away what an earlier sequence left on a page that is begun now and stays partly filled: attention weighs

@@ -236,3 +236,18 @@ def test_what_cannot_be_quantised_is_refused_with_the_reason(tmp_path: Path) -> 
         plan_model(EngineOptions(model=folder, device="cpu", dtype="quantized"))
     with pytest.raises(RequestError, match="`device` is `cuda`"):
         plan_model(EngineOptions(model=folder, device="cuda", dtype="quantized"))
+
+
+@pytest.mark.parametrize(
+    ("tokens", "computed", "said"),
+    [([5] * 65, 0, "65 tokens.*room for 64"), ([5] * 300, 256, "position 299.*room for 256"), ([5, 200], 0, "vocab"),
+     ([-1], 0, "vocab")],
+    ids=["rows", "context", "an id too high", "an id too low"],
+)  # fmt: skip
+def test_what_would_be_read_or_written_elsewhere_is_refused(
+    runner: PackedRunner, tokens: list[int], computed: int, said: str
+) -> None:
+    sequence = new_sequence(1, tokens, list(range(1, 11)))
+    sequence.computed = computed
+    with pytest.raises(ValueError, match=said):
+        runner.compute([Chunk(sequence, sequence.pending, samples=False)])

@@ -51,7 +51,7 @@ def forward(runner: Runner, tokens: list[int], counts: list[int]) -> torch.Tenso
     return torch.from_numpy(np.concatenate(found))
 
 
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", range(6))
 def test_any_shape_is_near_the_slow_reference(tmp_path: Path, seed: int) -> None:
     dice = random.Random(seed)
     config = any_config(dice)
