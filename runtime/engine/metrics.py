@@ -62,6 +62,8 @@ class Metrics:
             "prompt_tokens": prompt_tokens,
             "cached_tokens": stats.cached_tokens,
             "generated_tokens": stats.generated_tokens,
+            "guessed_tokens": stats.guessed_tokens,
+            "accepted_tokens": stats.accepted_tokens,
             "generated_tokens_per_second": self.generated.per_second(),
             "steps": stats.steps,
             "preemptions": stats.preemptions,
