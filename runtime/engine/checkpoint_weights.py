@@ -70,9 +70,15 @@ def check_shapes(found: Iterable[tuple[str, Sequence[int]]], config: ModelConfig
 
     found: the weights of a checkpoint by our names, with their shapes.
     """
+    given = list(found)
+    if config.layers > len(given):  # the names of all that is missing could fill the memory
+        raise CheckpointInvalid(
+            f"`{path}` has {len(given)} tensors, fewer than the {config.layers} layers of its configuration.",
+            hint="a file of the checkpoint may be missing",
+        )
     expected = weight_shapes(config)
     missing = dict(expected)
-    for name, shape in found:
+    for name, shape in given:
         if name not in expected:
             raise CheckpointInvalid(f"`{path}` has a tensor `{name}` that a Llama model has no place for.")
         if missing.pop(name, None) is None:

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from runtime.engine.device_copy import pinned
 from runtime.engine.layers.attention import Span, slots_of
 from runtime.engine.layers.varlen import VarlenKernel, VarlenPlan, block_table
 
@@ -71,19 +72,24 @@ class DecodeGraphs:
         """Whether a graph computes these: one token each, and no more than the largest has rows."""
         return len(spans) <= self.sizes[-1] and all(span.count == 1 for span in spans)
 
-    def run(self, tokens: Sequence[int], spans: Sequence[Span]) -> tuple[Tensor, Tensor]:
-        """Compute a token of each span. Returns hidden states, [rows, hidden_size], working dtype, and logits, [rows,
-        vocab_size], float32, both valid until the next run.
+    def run(self, tokens: Sequence[int] | Tensor, spans: Sequence[Span]) -> tuple[Tensor, Tensor]:
+        """Compute a token of each span. tokens: numbers, or [rows], int64, on the device.
+
+        Returns hidden states, [rows, hidden_size], working dtype, and logits, [rows, vocab_size], float32, both valid
+        until the next run.
         """
         count = len(spans)
         size = self.sizes[bisect_left(self.sizes, count)]
         rows = np.zeros((size, 4), np.int64)
         rows[:, 3] = 1
         starts = np.array([span.start for span in spans])
-        rows[:count] = np.stack([np.asarray(tokens), starts, slots_of(spans, self._page_size), starts + 1], axis=1)
+        rows[:count, 0] = 0 if isinstance(tokens, Tensor) else tokens
+        rows[:count, 1:] = np.stack([starts, slots_of(spans, self._page_size), starts + 1], axis=1)
         table = block_table(spans, self._page_size, rows=size)
-        self._rows[:size].copy_(self._host(rows), non_blocking=True)
-        self._table[:size, : table.shape[1]].copy_(self._host(table), non_blocking=True)
+        self._rows[:size].copy_(pinned(rows, self._device), non_blocking=True)
+        if isinstance(tokens, Tensor):
+            self._rows[:count, 0] = tokens
+        self._table[:size, : table.shape[1]].copy_(pinned(table, self._device), non_blocking=True)
         self.replays += 1
         self._replays[size]()
         hidden, logits = self._results
@@ -106,14 +112,6 @@ class DecodeGraphs:
             self._results, self._step(tokens.contiguous(), positions.contiguous(), plan), strict=True
         ):
             kept[:size].copy_(found)
-
-    def _host(self, array: np.ndarray) -> Tensor:
-        """In memory from which a GPU copies by itself; torch keeps that until the copy is done.
-
-        array: any shape [...] and dtype, and so what it returns.
-        """
-        tensor = torch.from_numpy(array)
-        return tensor.pin_memory() if self._device.type == "cuda" else tensor
 
 
 def cuda_graphs() -> Record:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from runtime.engine.kernels.attention import PAGE
+from runtime.engine.kernels.attention import MOST_QUERIES, PAGE
 from runtime.engine.kernels.compiled import compiled, host_features
 from runtime.engine.kernels.decoder import HEAD, STEP, Layer, Shape, Step, decoder_module
 from runtime.engine.kernels.dot import best_dot
@@ -73,8 +73,8 @@ class PackedModel:
     ) -> None:
         self.config, self.shape = config, shape_of(config)
         shape = self.shape
+        self._most_rows, self._most_tokens = most_rows, -(-context_tokens // PAGE) * PAGE
         self._frequencies = inverse_frequencies(config)
-        self._team = Team(threads)
         dot = best_dot(host_features())
         self._compiled = compiled(f"{shape} {dot.name}", lambda: decoder_module(shape, dot), kept)
         self._step, self._head = (self._compiled.function(name, *_ARGUMENTS) for name in (STEP, HEAD))
@@ -84,20 +84,21 @@ class PackedModel:
         self.cache = np.zeros(pool, np.float16)
         self._table = np.zeros(len(Step), np.int64)
         self._alive: list[Any] = [weights]
-        self._most_rows, self._most_tokens = most_rows, -(-context_tokens // PAGE) * PAGE
-        self._fill_rooms(most_rows, self._most_tokens, threads)
+        self._given: dict[Step, NDArray[Any]] = {}
+        self._fill_rooms(threads)
         self._fill_weights(weights)
+        self._team = Team(threads)  # last: whoever does not get this object cannot end its threads
 
     def step(self, parts: Sequence[Span]) -> None:
         """Compute all layers for these tokens, at most `most_rows`, and write their keys and values to their pages.
 
-        Raises ValueError for tokens that there is no room for, and for ids outside the vocabulary.
+        Raises ValueError for tokens that there is no room for, and for ids and pages that there are not.
         """
         counts = [len(part.tokens) for part in parts]
         tokens = np.array([token for part in parts for token in part.tokens], np.int64)
         positions = np.concatenate([np.arange(part.start, part.start + len(part.tokens)) for part in parts])
-        self._check(tokens, positions)
         tables = [np.asarray(part.pages, np.int32) for part in parts]
+        self._check(tokens, positions, tables)
         slots = [
             table[own // PAGE] * np.int64(PAGE) + own % PAGE
             for table, own in zip(tables, np.split(positions, np.cumsum(counts)[:-1]), strict=True)
@@ -111,15 +112,19 @@ class PackedModel:
             Step.TILES: self._tiles(parts, tables),
             Step.TABLES: np.concatenate(tables),
         }
-        for part in parts:
-            self._clear(part)
         self._set(given)
         self._table[Step.ROWS] = len(tokens)
         self._table[Step.TILE_COUNT] = len(given[Step.TILES])
         self._call(self._step)
 
     def logits(self, rows: Sequence[int]) -> Floats:
-        """Of these rows of the last step, by their places: [rows, vocab_size], float32, which is the caller's."""
+        """Of these rows of the last step, by their places: [rows, vocab_size], float32, which is the caller's.
+
+        Raises ValueError for rows that it did not have, and for more than a step can have.
+        """
+        computed = int(self._table[Step.ROWS])
+        if len(rows) > self._most_rows or (rows and not 0 <= min(rows) <= max(rows) < computed):
+            raise ValueError(f"logits of the rows {list(rows)} of {computed}")
         logits = np.empty((len(rows), self.shape.padded_vocab), np.float32)
         selected = np.asarray(rows, np.int64)
         self._set({Step.SELECTED: selected, Step.LOGITS: logits})
@@ -134,24 +139,28 @@ class PackedModel:
     def _call(self, function: Any) -> None:
         self._barrier[0] = 0
         table = self._table.ctypes.data
-        self._team.run(lambda thread, threads: function(table, thread, threads))
 
-    def _check(self, tokens: NDArray[np.int64], positions: NDArray[np.int64]) -> None:
-        """tokens, positions: [rows], int64. Kernels go by addresses: nothing else stops them at the end of an array."""
+        def work(thread: int, threads: int) -> None:
+            try:
+                function(table, thread, threads)
+            except BaseException:
+                self._barrier[0] = _ALL_HAVE_MET  # the others wait for this thread
+                raise
+
+        self._team.run(work)
+
+    def _check(self, tokens: NDArray[np.int64], positions: NDArray[np.int64], tables: Sequence[NDArray[Any]]) -> None:
+        """tokens, positions: [rows], int64; tables: of the spans, [pages], int32. Kernels go by addresses: nothing else
+        stops them at the end of an array.
+        """
         if len(tokens) > self._most_rows:
             raise ValueError(f"a step has {len(tokens)} tokens, and there is room for {self._most_rows}")
         if positions.max() >= self._most_tokens:
             raise ValueError(f"a token has the position {positions.max()}, and there is room for {self._most_tokens}")
         if tokens.min() < 0 or tokens.max() >= self.config.vocab_size:
             raise ValueError(f"a token is not in the vocabulary of {self.config.vocab_size}")
-
-    def _clear(self, part: Span) -> None:
-        """Take away what an earlier sequence left on a page that is begun now and stays partly filled: attention weighs
-        what lies beyond a sequence's end with 0, which NaN and infinity outlive.
-        """
-        last, filled = divmod(part.start + len(part.tokens), PAGE)
-        if filled and part.start <= last * PAGE:
-            self.cache[part.pages[last], :, 1] = 0
+        if any(table.min() < 0 or table.max() >= len(self.cache) for table in tables):
+            raise ValueError(f"a page is not among the {len(self.cache)} of the cache")
 
     def _tiles(self, parts: Sequence[Span], tables: Sequence[NDArray[np.int32]]) -> NDArray[np.int64]:
         """The pieces in which attention is shared out, up to 8 rows each. tables: of the spans, [pages], int32.
@@ -171,15 +180,15 @@ class PackedModel:
 
         arrays: of the shapes and dtypes that `Step` says, such as [rows], int64.
         """
-        self._given = {**getattr(self, "_given", {}), **arrays}
+        self._given |= arrays
         for field, array in arrays.items():
             self._table[field] = array.ctypes.data
 
-    def _fill_rooms(self, rows: int, tokens: int, threads: int) -> None:
-        """What is computed on the way. tokens: of the longest sequence, whole pages."""
-        shape = self.shape
+    def _fill_rooms(self, threads: int) -> None:
+        """What is computed on the way."""
+        shape, rows = self.shape, self._most_rows
         scratch = np.empty((threads, shape.widest_input), np.float32)
-        scores = np.empty((threads, 8 * tokens), np.float32)
+        scores = np.empty((threads, MOST_QUERIES * self._most_tokens), np.float32)
         self._barrier = np.zeros(8, np.int64)
         rooms: dict[Step, NDArray[Any]] = {
             Step.X: np.empty((rows, shape.hidden), np.float32),
@@ -223,6 +232,8 @@ class PackedModel:
 
 
 _TILE_ROWS = 8
+_ALL_HAVE_MET = 2**62
+"""More than a barrier's counter reaches."""
 
 
 def _address(weight: Packed | Floats) -> int:

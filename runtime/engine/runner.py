@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from collections.abc import Sequence as Rows
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from runtime.engine.memory_plan import MemoryPlan
 from runtime.engine.messages import TokenLogprob
@@ -38,12 +38,32 @@ class Launches:
     graph_captures: int = 0
 
 
+class Pending(Protocol):
+    """The tokens of a step that has been launched, and may not have been computed yet."""
+
+    def results(self) -> list[Sampled | None]:
+        """An entry for each chunk, None where nothing is sampled. Waits for them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """Of a step that was computed when it was launched."""
+
+    sampled: list[Sampled | None]
+
+    def results(self) -> list[Sampled | None]:
+        return self.sampled
+
+
 class Runner(ABC):
-    """A loaded model and its KV cache, for one thread. guessed_tokens: that cost little beside others of a step."""
+    """A loaded model and its KV cache, for one thread. guessed_tokens: that cost little beside others of a step.
+    can_follow: whether `follow` launches anything.
+    """
 
     config: ModelConfig
     plan: MemoryPlan
     guessed_tokens = 0
+    can_follow = False
     _guessed: Mapping[int, Any]
 
     @abstractmethod
@@ -71,6 +91,16 @@ class Runner(ABC):
     @abstractmethod
     def close(self) -> None:
         """Give back what Python does not give back by itself."""
+
+    def launch(self, chunks: Rows[Chunk]) -> Pending:
+        """Begin what `run` does. Its results are waited for before the next `launch`."""
+        return Done(self.run(chunks))
+
+    def follow(self, chunks: Rows[Chunk]) -> Pending | None:
+        """Begin the step after the last one while that may still be computed: the token that it samples for each of
+        these sequences is computed next. None where the tokens must be known first.
+        """
+        return None
 
     def run(self, chunks: Rows[Chunk]) -> list[Sampled | None]:
         """Compute the chunks, and sample a token for each that reaches the last token of its sequence.

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Callable
 from collections.abc import Sequence as Rows
 from dataclasses import dataclass
 
@@ -15,6 +16,7 @@ from torch import Tensor
 
 from runtime.engine.grammar import Matcher
 from runtime.engine.sampled import NO_TOKEN, Sampled, uniform
+from runtime.engine.sampler_batched import places_of
 from runtime.engine.sequence import Sequence
 from runtime.errors import RequestError
 
@@ -22,11 +24,14 @@ from runtime.errors import RequestError
 _LIKELY = 256
 
 
-def sample(logits: Tensor, sequences: Rows[Sequence]) -> list[Sampled]:
+def sample(
+    logits: Tensor, sequences: Rows[Sequence], choose: Callable[[Tensor, Rows[Sequence]], list[int]] | None = None
+) -> list[Sampled]:
     """A token for each row.
 
     logits: [rows, vocab_size], float32, raw; row i belongs to sequences[i]. Penalties, bias and grammars are written
-    into it.
+    into it. choose: takes logits to which that has been done; None takes them one row at a time where they are sorted,
+    so that most of a row need not be.
     """
     reports = _reports(logits, sequences)
     failures: dict[int, Sampled] = {}
@@ -38,7 +43,7 @@ def sample(logits: Tensor, sequences: Rows[Sequence]) -> list[Sampled]:
                 _apply_grammar(logits[row], sequence.matcher)
             except RequestError as error:
                 failures[row] = Sampled(NO_TOKEN, failure=error)
-    chosen = _choose(logits, sequences)
+    chosen = (choose or _choose)(logits, sequences)
     sampled = [_sampled(token_id, report) for token_id, report in zip(chosen, reports, strict=True)]
     return [failures.get(row, one) for row, one in enumerate(sampled)]
 
@@ -193,14 +198,10 @@ def _draw(probabilities: Tensor, sequences: Rows[Sequence]) -> list[int]:
 
     probabilities: [rows, n], float32, of any total above 0; row i belongs to sequences[i].
     """
-    # float64: over 100,000 tokens a float32 sum is off by more than the probability of a rare token.
-    cumulative = probabilities.double().cumsum(-1)
-    totals = cumulative[:, -1:]
-    draws = _column([uniform(sequence.seed, sequence.output_length) for sequence in sequences], cumulative) * totals
-    # A draw rounded up to the total would be past the last token.
-    draws = torch.minimum(draws, totals.nextafter(torch.zeros_like(totals)))
-    places = torch.searchsorted(cumulative, draws, right=True).where(totals > 0, NO_TOKEN)
-    return [int(place) for place in places[:, 0].tolist()]
+    draws = torch.tensor(
+        [uniform(sequence.seed, sequence.output_length) for sequence in sequences], dtype=torch.float64
+    )
+    return [int(place) for place in places_of(probabilities, draws[:, None].to(probabilities.device)).tolist()]
 
 
 def _column(values: Rows[float], like: Tensor) -> Tensor:

@@ -153,6 +153,9 @@ class Scheduler:
             return True
         return False
 
+    def has(self, sequence_id: int) -> bool:
+        return sequence_id in self._by_id
+
     def ids(self) -> list[int]:
         """The ids of all sequences, running and waiting."""
         return list(self._by_id)

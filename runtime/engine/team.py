@@ -10,7 +10,10 @@ Work = Callable[[int, int], None]
 
 
 class Team:
-    """threads: how many, the caller's own included. The others wait without using the CPU."""
+    """threads: how many, the caller's own included. The others wait without using the CPU.
+
+    Raises RuntimeError where the system does not give as many.
+    """
 
     def __init__(self, threads: int) -> None:
         self.threads = threads
@@ -20,8 +23,12 @@ class Team:
             Thread(target=self._serve, args=(number, given), name=f"kernel {number}", daemon=True)
             for number, given in enumerate(self._given, 1)
         ]
-        for member in self._members:
-            member.start()
+        try:
+            for member in self._members:
+                member.start()
+        except RuntimeError:  # the system gives no more threads
+            self.close()
+            raise
 
     def run(self, work: Work) -> None:
         """Return once every thread has done work(number, threads). Raises what one of them raised."""
@@ -40,7 +47,8 @@ class Team:
         for given in self._given:
             given.put(None)
         for member in self._members:
-            member.join()
+            if member.ident is not None:  # it was started
+                member.join()
 
     def _serve(self, number: int, given: SimpleQueue[Work | None]) -> None:
         while (work := given.get()) is not None:

@@ -8,18 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence as Rows
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from runtime.engine import sampler
+from runtime.engine import sampler, sampler_batched
 from runtime.engine.decode_graphs import DecodeGraphs
+from runtime.engine.device_copy import Readback, on_device
 from runtime.engine.layers.attention import AttentionPlan, KVCache, Span
 from runtime.engine.layers.gathered import plan_gathered
 from runtime.engine.layers.varlen import VarlenKernel, plan_varlen
 from runtime.engine.memory_plan import MemoryPlan
 from runtime.engine.model_config import ModelConfig
 from runtime.engine.models.llama import Llama
-from runtime.engine.runner import Launches, Logprob, Runner
+from runtime.engine.overlap import leaves_logits_alone
+from runtime.engine.runner import Launches, Logprob, Pending, Runner
 from runtime.engine.sampled import Sampled
 from runtime.engine.scheduler import Chunk
 from runtime.engine.sequence import Sequence
@@ -44,6 +47,7 @@ class TorchRunner(Runner):
         self.eager_steps = 0
         self._hidden = torch.empty(0)
         self._logits: Tensor | None = None
+        self._sampled: tuple[list[Sequence], Tensor] | None = None  # [sequences], int64, of the last step
         self.take_pool(plan)
 
     def take_pool(self, plan: MemoryPlan) -> None:
@@ -62,7 +66,7 @@ class TorchRunner(Runner):
     def release_pool(self) -> None:
         """Give back the pages, and what is left of the last step. `take_pool` comes before the next."""
         self.cache.release()
-        self._hidden, self._logits = torch.empty(0), None
+        self._hidden, self._logits, self._sampled = torch.empty(0), None, None
 
     def compute(self, chunks: Rows[Chunk]) -> None:
         spans = _spans(chunks)
@@ -71,6 +75,32 @@ class TorchRunner(Runner):
             return
         self.eager_steps += 1
         self._hidden, self._logits = self.forward(chunks), None
+
+    @property
+    def can_follow(self) -> bool:  # type: ignore[override]  # known once there are graphs
+        return self.graphs is not None
+
+    def launch(self, chunks: Rows[Chunk]) -> Pending:
+        self._sampled = None
+        if self.graphs is None or not all(map(leaves_logits_alone, chunks)):
+            return super().launch(chunks)
+        self.compute(chunks)
+        ends = np.cumsum([chunk.rows for chunk in chunks]) - 1
+        return self._draw(self.logits([int(end) for end in ends]), chunks)
+
+    def follow(self, chunks: Rows[Chunk]) -> Pending | None:
+        if self._sampled is None or self.graphs is None or len(chunks) > self.graphs.sizes[-1]:
+            return None
+        sampled, tokens = self._sampled
+        places = {sequence.id: place for place, sequence in enumerate(sampled)}
+        rows = [places[chunk.sequence.id] for chunk in chunks]
+        if rows != list(range(len(sampled))):
+            tokens = tokens.index_select(0, self._indices(rows))
+        # Where there was none, the sequence fails, and what comes after that is not used.
+        tokens = tokens.clamp(min=0)
+        spans = [Span(chunk.sequence.pages, len(chunk.sequence.tokens), 1) for chunk in chunks]
+        self._hidden, self._logits = self.graphs.run(tokens, spans)
+        return self._draw(self._logits, chunks, ahead=1)
 
     def logits(self, rows: Rows[int]) -> Tensor:
         if self._logits is not None:
@@ -81,7 +111,10 @@ class TorchRunner(Runner):
         return self.model.logits(hidden)
 
     def sample(self, logits: Tensor, sequences: Rows[Sequence]) -> list[Sampled]:
-        return sampler.sample(logits, sequences)
+        if self.graphs is None:
+            return sampler.sample(logits, sequences)
+        # As in steps whose tokens stay on the device: a token must not depend on which way it went.
+        return sampler.sample(logits, sequences, lambda *given: sampler_batched.choose(*given).tolist())
 
     def logprobs_of(self, logits: Tensor, token_ids: Rows[int], top: int) -> list[Logprob]:
         return sampler.logprobs_of(logits, token_ids, top)
@@ -121,13 +154,31 @@ class TorchRunner(Runner):
         hidden = self.model(tokens, positions, self.cache, plan)
         return hidden, self.model.logits(hidden)
 
+    def _draw(self, logits: Tensor, chunks: Rows[Chunk], ahead: int = 0) -> Pending:
+        """A token for each chunk, which stays on the device too. logits: [chunks, vocab_size], float32."""
+        sequences = [chunk.sequence for chunk in chunks]
+        tokens = sampler_batched.choose(logits, sequences, ahead)
+        self._sampled = sequences, tokens
+        return _OnTheirWay(Readback(tokens))
+
     def _plan_attention(self, spans: Rows[Span]) -> AttentionPlan:
         if self.kernel is not None:
             return plan_varlen(self.kernel, spans, self.cache.page_size, self.device)
         return plan_gathered(spans, self.cache.page_size, self.dtype, self.device)
 
     def _indices(self, rows: Rows[int]) -> Tensor:
-        return torch.tensor(rows, device=self.device)
+        """rows: of the last step. Returns [rows], int64, on the device."""
+        return on_device(np.array(rows), self.device)
+
+
+class _OnTheirWay:
+    """Tokens that are drawn on the device and copied from there."""
+
+    def __init__(self, tokens: Readback) -> None:
+        self._tokens = tokens
+
+    def results(self) -> list[Sampled | None]:
+        return [Sampled(token_id) for token_id in self._tokens.wait()]
 
 
 def _spans(chunks: Rows[Chunk]) -> list[Span]:

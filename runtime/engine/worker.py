@@ -31,7 +31,8 @@ from runtime.engine.messages import (
 )
 from runtime.engine.options import EngineOptions
 from runtime.engine.out_of_memory import is_out_of_memory, out_of_memory_error
-from runtime.engine.runner import Runner
+from runtime.engine.overlap import following
+from runtime.engine.runner import Pending, Runner
 from runtime.engine.sampled import NO_TOKEN, Sampled
 from runtime.engine.scheduler import Chunk, Scheduler
 from runtime.engine.sequence import Sequence
@@ -96,7 +97,7 @@ class _Worker:
                 self.take(command)
                 if not self.scheduler.has_work and not commands.qsize():
                     self.report(StepBatch(stats=self.stats()))
-            self.step()
+            self.step(commands)
 
     def take(self, command: Add | Abort) -> None:
         if isinstance(command, Abort):
@@ -121,22 +122,26 @@ class _Worker:
             )
         )
 
-    def step(self) -> None:
-        """One step. Where it runs out of memory a smaller one takes its place. Any other error in it ends the sequences
-        of the step; the engine goes on with the others.
+    def step(self, commands: SimpleQueue[Command]) -> None:
+        """One step, and as many as follow from it until a command comes: on a device that computes by itself the next
+        one is launched before the tokens of the last are handed out. Where it runs out of memory a smaller one takes
+        its place. Any other error in it ends the sequences of the step; the engine goes on with the others.
         """
         chunks: list[Chunk] = []
-        results: list[Sampled | None] | None = None
-        failures: dict[int, errors.StackError] = {}
+        pending: Pending | None = None
         try:
-            while results is None:
+            while pending is None:
                 chunks = self.scheduler.schedule()
-                results = self.run(chunks)
-            outputs = self.append(chunks, results, failures)
+                pending = self.launch(chunks)
+            while pending is not None:
+                next_chunks, next_pending = self.follow(chunks, commands)
+                self.hand_out(chunks, pending)
+                chunks, pending = next_chunks, next_pending
         except Exception as failure:
             log.exception("engine step failed", extra={"sequences": len(chunks)})
             # Without chunks the scheduler itself failed: no sequence can be relied on to advance.
-            failed = [chunk.sequence.id for chunk in chunks] or self.scheduler.ids()
+            failed = [chunk.sequence.id for chunk in chunks if self.scheduler.has(chunk.sequence.id)]
+            failed = failed if chunks else self.scheduler.ids()
             for sequence_id in failed:
                 self.scheduler.remove(sequence_id, is_damaged=True)
             error = (
@@ -145,18 +150,38 @@ class _Worker:
                 else errors.StackError(f"The engine failed in a step: {type(failure).__name__}: {failure}")
             )
             self.report(StepBatch(stats=self.stats(), failures=dict.fromkeys(failed, error)))
-            return
+
+    def hand_out(self, chunks: list[Chunk], pending: Pending) -> None:
+        """Wait for the tokens of a step, and report them. Those of sequences that the step before has ended are not
+        anybody's.
+        """
+        failures: dict[int, errors.StackError] = {}
+        found = zip(chunks, pending.results(), strict=True)
+        wanted = [(chunk, sampled) for chunk, sampled in found if self.scheduler.has(chunk.sequence.id)]
+        outputs = self.append(wanted, failures)
         self.steps += 1
         self.report(StepBatch(stats=self.stats(), outputs=outputs, failures=failures))
 
-    def run(self, chunks: list[Chunk]) -> list[Sampled | None] | None:
-        """The results of a step; None where it ran out of memory and the next one is smaller."""
+    def follow(self, chunks: list[Chunk], commands: SimpleQueue[Command]) -> tuple[list[Chunk], Pending | None]:
+        """Launch the step after one of these chunks; None where it must be scheduled anew."""
+        if commands.qsize() or not self.runner.can_follow:
+            return [], None
+        next_chunks = following(self.scheduler, chunks)
+        try:
+            return next_chunks, self.runner.follow(next_chunks) if next_chunks else None
+        except Exception as failure:
+            if not is_out_of_memory(failure):
+                raise
+            return [], None  # it is tried again, smaller if need be
+
+    def launch(self, chunks: list[Chunk]) -> Pending | None:
+        """Begin a step; None where it ran out of memory and the next one is smaller."""
         now = time.monotonic()
         for chunk in chunks:
             if chunk.sequence.started_s is None:
                 chunk.sequence.started_s = now
         try:
-            return self.runner.run(chunks)
+            return self.runner.launch(chunks)
         except Exception as failure:
             # Whoever handles this error keeps its frames, and so the memory of the step: it is handled here.
             if not is_out_of_memory(failure) or not self.scheduler.relieve(chunks):
@@ -166,7 +191,7 @@ class _Worker:
         return None
 
     def append(
-        self, chunks: list[Chunk], results: list[Sampled | None], failures: dict[int, errors.StackError]
+        self, results: list[tuple[Chunk, Sampled | None]], failures: dict[int, errors.StackError]
     ) -> dict[int, list[TokenOutput]]:
         """Add the results of a step to its sequences; remove those that are finished. Returns outputs by sequence id.
 
@@ -174,7 +199,7 @@ class _Worker:
         """
         outputs = {}
         now = time.monotonic()
-        for chunk, sampled in zip(chunks, results, strict=True):
+        for chunk, sampled in results:
             sequence = chunk.sequence
             self.prompt_tokens += max(0, min(chunk.count, sequence.prompt_length - sequence.computed))
             self.scheduler.advance(chunk)

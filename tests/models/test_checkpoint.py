@@ -61,6 +61,14 @@ def test_a_gguf_file_brings_its_rotary_factors(tmp_path: Path) -> None:
     assert "rope_freqs" not in dict(checkpoint.weights())
 
 
+def test_more_layers_than_tensors_are_not_even_counted(tmp_path: Path) -> None:
+    """A damaged number of layers would fill the memory with the names of what is missing."""
+    config = tiny_config()
+    path = write_gguf(tmp_path / "a.gguf", replace(config, layers=200_000), random_weights(config))
+    with pytest.raises(CheckpointInvalid, match="21 tensors, fewer than the 200000 layers"):
+        open_checkpoint(path)
+
+
 def test_scaled_rope_is_read_from_hugging_face_and_meta(tmp_path: Path) -> None:
     config = tiny_config(rope_scaling=LLAMA3, rope_theta=500000.0)
     weights = random_weights(config)

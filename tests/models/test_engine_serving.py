@@ -119,21 +119,21 @@ class Short:
     def __init__(self, runner: Any, tokens: int) -> None:
         self._runner, self._tokens = runner, tokens
 
-    def run(self, chunks: list[Chunk]) -> Any:
+    def launch(self, chunks: list[Chunk]) -> Any:
         if sum(chunk.count for chunk in chunks) >= self._tokens:
             raise OutOfMemoryError("planted")
-        return self._runner.run(chunks)
+        return self._runner.launch(chunks)
 
 
 def without_memory_for(monkeypatch: pytest.MonkeyPatch, *, tokens: int) -> None:
-    correct = worker._Worker.run
+    correct = worker._Worker.launch
 
-    def run(self: worker._Worker, chunks: list[Chunk]) -> Any:
+    def launch(self: worker._Worker, chunks: list[Chunk]) -> Any:
         with monkeypatch.context() as patched:
             patched.setattr(self, "runner", Short(self.runner, tokens))
             return correct(self, chunks)
 
-    monkeypatch.setattr(worker._Worker, "run", run)
+    monkeypatch.setattr(worker._Worker, "launch", launch)
 
 
 async def test_a_step_without_memory_is_tried_again_smaller_and_nobody_notices(
@@ -191,13 +191,13 @@ def test_torch_s_own_error_for_main_memory_is_one_of_them() -> None:
 
 async def test_a_caller_that_leaves_frees_its_row_within_one_step(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     steps: list[set[int]] = []
-    correct = worker._Worker.run
+    correct = worker._Worker.launch
 
-    def run(self: worker._Worker, chunks: list[Chunk]) -> Any:
+    def launch(self: worker._Worker, chunks: list[Chunk]) -> Any:
         steps.append({chunk.sequence.prompt_length for chunk in chunks})
         return correct(self, chunks)
 
-    monkeypatch.setattr(worker._Worker, "run", run)
+    monkeypatch.setattr(worker._Worker, "launch", launch)
     async with running(model, max_batch_size=1) as engine:
         leaving = engine.generate([5] * 3, ENDLESS)
         await anext(leaving)
@@ -215,13 +215,13 @@ async def test_a_stream_gets_a_token_in_every_step_while_a_long_prompt_is_read(
     model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     steps: list[list[tuple[int, int]]] = []
-    correct = worker._Worker.run
+    correct = worker._Worker.launch
 
-    def run(self: worker._Worker, chunks: list[Chunk]) -> Any:
+    def launch(self: worker._Worker, chunks: list[Chunk]) -> Any:
         steps.append([(chunk.sequence.id, chunk.count) for chunk in chunks])
         return correct(self, chunks)
 
-    monkeypatch.setattr(worker._Worker, "run", run)
+    monkeypatch.setattr(worker._Worker, "launch", launch)
     async with running(model, prefill_chunk_tokens=10) as engine, aclosing(engine.generate([5], ENDLESS)) as stream:
         await anext(stream)
         assert len(await ids_of(engine, LONG)) == 8

@@ -12,14 +12,17 @@ import numpy as np
 import pytest
 import torch
 
+from runtime.engine import packed_model
 from runtime.engine.checkpoint import open_checkpoint
 from runtime.engine.kernels import compiled
+from runtime.engine.kernels.dot import Dot
 from runtime.engine.loading import loaded_runner
 from runtime.engine.model_config import ModelConfig
 from runtime.engine.options import EngineOptions
 from runtime.engine.packed_runner import PackedRunner
 from runtime.engine.runner import Runner
 from runtime.engine.scheduler import Chunk
+from tests.support.compiled_kernels import HERE, features_for
 from tests.support.tiny_llama import new_sequence, relative_error, slow_logits, tiny_config
 from tests.support.tiny_packed import PACKED, write_quantised
 
@@ -66,6 +69,23 @@ def test_any_shape_is_near_the_slow_reference(tmp_path: Path, seed: int) -> None
         ours = forward(runner, tokens, counts)
     theirs = slow_logits(config, dict(open_checkpoint(path).weights()), tokens)
     assert relative_error(ours, theirs) <= 0.05
+
+
+@pytest.mark.parametrize("dot", HERE[-2:], ids=lambda dot: dot.name)
+def test_what_a_lesser_cpu_has_gives_nearly_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dot: Dot) -> None:
+    path, tokens = write_quantised(tmp_path, kind="Q4_1"), random.Random(1).choices(range(PACKED.vocab_size), k=40)
+    options = EngineOptions(model=path, device="cpu", threads=2, max_step_tokens=40)
+    with loaded_runner(options, lambda: None) as runner:
+        best = forward(runner, tokens, [40])
+    features, flags = features_for(dot), compiled._flags
+    monkeypatch.setattr(packed_model, "best_dot", lambda _: dot)
+    monkeypatch.setattr(compiled, "_flags", lambda _: flags(features))
+    with loaded_runner(options, lambda: None) as runner:
+        assert isinstance(runner, PackedRunner)
+        ours = forward(runner, tokens, [33, 7])
+    # A sum that is rounded in another order may quantise one number in a thousand to its neighbour.
+    assert relative_error(ours, best) <= 0.01
+    assert relative_error(ours, slow(path, tokens)) <= 0.05
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """Sampling: the right distribution, the same draw whatever the company, penalties and log-probabilities by hand.
 
-Both samplers go through all of it, and agree.
+All samplers go through all of it, and agree.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ import random
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from runtime.apis.inference import ChatCompletionRequest, CompletionRequest, Emb
 from runtime.engine import encoder, worker
 from runtime.engine.embedder import Embedder
 from runtime.engine.engine import Engine
+from runtime.engine.messages import Command
 from runtime.engine.options import EngineOptions
 from runtime.engine.sampling_params import SamplingParams
 from runtime.engine.waiting_room import WaitingRoom
@@ -69,9 +71,9 @@ def steps(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
     allowed.set()
     original = worker._Worker.step
 
-    def step(this: worker._Worker) -> None:
+    def step(this: worker._Worker, commands: SimpleQueue[Command]) -> None:
         assert allowed.wait(10)
-        original(this)
+        original(this, commands)
 
     monkeypatch.setattr(worker._Worker, "step", step)
     return allowed

@@ -1,4 +1,4 @@
-"""Both samplers behind one signature, since what one does the other does too."""
+"""All samplers behind one signature, since what one does the other does too."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import torch
 
-from runtime.engine import sampler, sampler_cpu
+from runtime.engine import sampler, sampler_batched, sampler_cpu
 from runtime.engine.sampled import Sampled
 from runtime.engine.sequence import Sequence
 
@@ -14,5 +14,8 @@ Sample = Callable[[torch.Tensor, list[Sequence]], list[Sampled]]
 
 SAMPLERS: dict[str, Sample] = {
     "torch": sampler.sample,
+    "batched": lambda logits, sequences: sampler.sample(
+        logits, sequences, lambda *given: sampler_batched.choose(*given).tolist()
+    ),
     "numpy": lambda logits, sequences: sampler_cpu.sample(logits.numpy(), sequences),
 }

@@ -11,7 +11,7 @@ import math
 
 from llvmlite import ir
 
-from runtime.engine.kernels.builder import F32, FLOATS, HALVES, I32, I64, LANES, POINTER, Kernel, Value
+from runtime.engine.kernels.builder import F32, FLOATS, HALVES, I32, I64, LANES, POINTER, Kernel, Value, Variable
 from runtime.engine.kernels.functions import exponential
 
 PAGE = 32
@@ -94,14 +94,20 @@ def _add_queries(
     totals = [_softmax(kernel, row, length, pages) for row, length in zip(scores, lengths, strict=True)]
     with kernel.loop(0, head_dim, LANES) as channel:
         sums = [kernel.variable(kernel.zeros(FLOATS)) for _ in numbers]
-        with kernel.loop(0, pages) as page:
+
+        def add_values(page: Value, tokens: Value | int, channel: Value = channel, sums: list[Variable] = sums) -> None:
             values = kernel.place(page_of("values", page), channel * 2)
             row = [kernel.place(score, page * (PAGE * 4)) for score in scores]
-            with kernel.loop(0, PAGE) as token:
+            with kernel.loop(0, tokens) as token:
                 value = kernel.load(values, HALVES, token * (head_dim * 2)).to_floats()
                 for part, score in zip(sums, row, strict=True):
                     weight = kernel.splat(kernel.load(score, F32, token * 4))
                     part.set(value.times_plus(weight, part.get()))
+
+        with kernel.loop(0, pages - 1) as page:
+            add_values(page, PAGE)
+        # Behind the last token lies what another sequence has left: it may be infinite or NaN, which times 0 is NaN.
+        add_values(pages - 1, lengths[-1] - (pages - 1) * PAGE)
         for number, place, part, total in zip(numbers, channels, sums, totals, strict=True):
             offset = (number // group * out_width + place + channel) * 4
             kernel.store(part.get() * kernel.splat(total), kernel["out"], offset)

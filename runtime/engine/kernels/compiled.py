@@ -2,16 +2,19 @@
 what was compiled milliseconds.
 
 The name of a kept file is a digest of everything that it depends on: this package's source, the module's name, the CPU
-with its features and the compiler's version; so a module that is kept is not even built. A file that is damaged or
-cannot be written costs a compilation, nothing else.
+with its features and the compiler's version; so a module that is kept is not even built. A file that is damaged, cannot
+be written or could be another user's costs a compilation, nothing else. Those that were not used for longest are
+removed.
 """
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import hashlib
 import logging
 import os
+import stat
 import tempfile
 from collections.abc import Callable, Collection
 from functools import cache
@@ -25,6 +28,8 @@ from llvmlite import ir
 log = logging.getLogger(__name__)
 
 _SUFFIX = ".o"
+_MOST_KEPT = 64
+"""Files, of about 100 kB: a model has two, and each new version of this package other ones."""
 YIELD = "llama_yield"
 """A function that kernels may call: gives the CPU to another thread that waits for it."""
 
@@ -161,20 +166,52 @@ def _optimized(text: str, machine: llvm.TargetMachine) -> llvm.ModuleRef:
 
 
 def _read(path: Path) -> bytes | None:
-    """What was kept: its digest, then the code; None where it is not there or damaged."""
+    """What was kept: its digest, then the code; None where it is not there, is damaged or may be of somebody else."""
     try:
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            if not _is_trusted(os.fstat(file.fileno())):
+                log.warning("a compiled kernel that others can write is not used", extra={"path": str(path)})
+                return None
+            data = file.read()
     except OSError:
         return None
     digest, code = data[:32], data[32:]
-    return code if hashlib.sha256(code).digest() == digest else None
+    if hashlib.sha256(code).digest() != digest:
+        return None
+    with contextlib.suppress(OSError):  # another process may have removed it, or the folder is for reading only
+        os.utime(path)  # it was used now
+    return code
+
+
+def _is_trusted(facts: os.stat_result) -> bool:
+    """Whether only this user, or the system's administrator, can have written a file: its code will be run."""
+    if os.name == "nt":
+        return True  # whose file it is follows from the folder
+    return facts.st_uid in (os.geteuid(), 0) and not facts.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
 
 
 def _keep(path: Path, code: bytes) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-            file.write(hashlib.sha256(code).digest() + code)
-        Path(file.name).replace(path)
+        # Readable and writable by this user only. One that a process leaves behind when it is ended ages as the others.
+        with tempfile.NamedTemporaryFile(dir=path.parent, suffix=_SUFFIX, delete=False) as file:
+            made = Path(file.name)
+        try:
+            made.write_bytes(hashlib.sha256(code).digest() + code)
+            made.replace(path)
+        except BaseException:
+            made.unlink(missing_ok=True)
+            raise
+        _remove_oldest(path.parent)
     except OSError as error:
         log.info("compiled kernels are not kept", extra={"path": str(path), "reason": error.strerror})
+
+
+def _remove_oldest(folder: Path) -> None:
+    """Other processes may do the same meanwhile."""
+    used: list[tuple[int, Path]] = []
+    for file in folder.glob(f"*{_SUFFIX}"):
+        with contextlib.suppress(FileNotFoundError):
+            used.append((file.stat().st_mtime_ns, file))
+    for _, file in sorted(used)[:-_MOST_KEPT]:
+        file.unlink(missing_ok=True)

@@ -86,7 +86,7 @@ def add_unpack_row(module: ir.Module, bits: int, *, columns: int) -> Kernel:
     blocks, lane = columns // COLUMNS, kernel["row"] % LANES
     panel = kernel.place(kernel["weights"], kernel["row"] // LANES * (blocks * RECORD_BYTES[bits]))
     half = ir.HalfType()
-    four, four_ints = ir.VectorType(I8, 4), ir.VectorType(I32, 4)
+    four = ir.VectorType(I8, 4)
     with kernel.loop(0, blocks) as block:
         record = kernel.place(panel, block * RECORD_BYTES[bits])
         out = kernel.place(kernel["out"], block * (COLUMNS * 4))
@@ -103,5 +103,4 @@ def add_unpack_row(module: ir.Module, bits: int, *, columns: int) -> Kernel:
             for place, part in enumerate(parts):
                 kernel.store(part, out, (group * len(parts) + place) * 16)
     kernel.end()
-    assert four_ints.count == four.count
     return kernel

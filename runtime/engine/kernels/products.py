@@ -31,6 +31,8 @@ from runtime.engine.kernels.packing import COLUMNS, RECORD_BYTES
 MOST_TOKENS = 8
 """Tokens that a kernel multiplies with weights that it has unpacked once."""
 NOTE_BYTES = 16
+_LEAST = 1e-30
+"""A block without a number above this counts as zeros: 127 divided by much less is infinite."""
 
 
 def add_quantize(module: ir.Module) -> Kernel:
@@ -44,19 +46,23 @@ def add_quantize(module: ir.Module) -> Kernel:
         x = kernel.place(kernel["x"], at * 4)
         first, second = kernel.load(x, FLOATS), kernel.load(x, FLOATS, 64)
         # A sum of magnitudes is NaN where one of them is, a maximum is not.
-        most, total = (
-            first.magnitude().max(second.magnitude()).largest(),
-            (first.magnitude() + second.magnitude()).sum(),
-        )
+        most = first.magnitude().max(second.magnitude()).largest()
+        total = (first.magnitude() + second.magnitude()).sum()
         step = most / 127.0
         is_sound = (total - total).equals(0.0)
         inverse = kernel.choose(
-            is_sound & Value(kernel, kernel.at.fcmp_ordered("!=", most.raw, ir.Constant(F32, 0.0))),
+            is_sound & (kernel.constant(_LEAST, F32) < most),
             kernel.constant(127.0, F32) / most,
             kernel.constant(0.0, F32),
         )
         step = kernel.choose(is_sound, step, total - total)
-        ints = [(part * kernel.splat(inverse)).rounded().to_ints() for part in (first, second)]
+        # What is not finite has no integer: 0 stands for it, and the step says it.
+        ints = [
+            kernel.choose(kernel.splat(is_sound), part * kernel.splat(inverse), kernel.zeros(FLOATS))
+            .rounded()
+            .to_ints()
+            for part in (first, second)
+        ]
         for place, part in enumerate(ints):
             kernel.store(part.cut(I8), kernel["bytes"], at + place * LANES)
         count = (ints[0] + ints[1]).sum()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -64,13 +65,12 @@ class VarlenPlan:
         """
         store(k, v, keys, values, self.slots)
         is_decode, is_grouped = self.most_rows == 1, q.shape[1] != k.shape[1]
-        ends = functional.pad(self.lengths.cumsum(0), (1, 0)).int() if self.kernel.counts_keys else None
         out: Tensor = self.kernel.call(
             q,
             keys,
             values,
             self.starts,
-            ends,
+            self._ends,
             self.most_rows,
             self.longest,
             # The mask is aligned to the last key, so that a single row sees everything: without one, the kernel folds
@@ -83,6 +83,11 @@ class VarlenPlan:
             num_splits=None if self.kernel.may_split and is_decode and is_grouped else 1,
         )
         return out.flatten(1)
+
+    @cached_property
+    def _ends(self) -> Tensor | None:
+        """[sequences + 1], int32: the lengths summed up, for kernels that want that."""
+        return functional.pad(self.lengths.cumsum(0), (1, 0)).int() if self.kernel.counts_keys else None
 
 
 def plan_varlen(kernel: VarlenKernel, spans: Sequence[Span], page_size: int, device: torch.device) -> VarlenPlan:

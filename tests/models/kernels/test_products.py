@@ -93,6 +93,16 @@ def test_numbers_that_are_not_finite_are_not_lost(quantize: Call, bad: float) ->
     quants, notes = np.empty(64, np.int8), np.empty((2, 4), np.float32)
     quantize(x, quants, notes, 64)
     assert np.isfinite(notes[0, 0]) and np.isnan(notes[1, 0])
+    assert not quants[32:].any() and notes[1, 2].view(np.int32) == 0
+
+
+@pytest.mark.parametrize("size", [1e-31, 1e-38, 1e-45])
+def test_numbers_too_small_to_be_quantised_count_as_zeros(quantize: Call, size: float) -> None:
+    x = np.full(32, size, np.float32)
+    x[::3] = 0
+    quants, notes = np.full(32, 7, np.int8), np.empty((1, 4), np.float32)
+    quantize(x, quants, notes, 32)
+    assert not quants.any() and notes[0, 1] == 0 and notes[0, 2].view(np.int32) == 0
 
 
 @pytest.mark.parametrize("dot", HERE, ids=lambda dot: dot.name)
