@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -124,3 +125,15 @@ def test_threads_that_would_have_little_to_do_rest(tmp_path: Path) -> None:
         assert isinstance(runner, PackedRunner) and runner.model._thread_bytes > layers_bytes
     with packed_runner(path, tmp_path, threads=2) as runner:
         assert runner.model._thread_bytes == 1, "as many as were asked for"
+
+
+def test_a_model_that_is_unloaded_is_gone_with_its_threads(tmp_path: Path) -> None:
+    path, threads = write_quantised(tmp_path), threading.active_count()
+    for _ in range(3):
+        with packed_runner(path, tmp_path, threads=3) as runner:
+            runner.model.step([Span([5, 6], 0, [1])])
+            runner.model.logits([1])
+            assert threading.active_count() == threads + 2
+            left = [weakref.ref(one) for one in (runner.model, runner.model.cache, runner.model._compiled)]
+        del runner
+        assert [one() for one in left] == [None] * 3 and threading.active_count() == threads
