@@ -55,6 +55,13 @@ def usable_cpus() -> int:
     return max(1, count)
 
 
+def set_torch_threads(threads: int | None) -> None:
+    """How many threads torch computes with. None: as many as it takes by itself, but no more than `usable_cpus`."""
+    import torch
+
+    torch.set_num_threads(threads or min(torch.get_num_threads(), usable_cpus()))
+
+
 def give_back_memory() -> None:
     """Return what the allocators keep of what was freed, so that `probe_hardware` sees it. Takes up to 20 ms."""
     torch = sys.modules.get("torch")  # without it nothing was kept on a GPU

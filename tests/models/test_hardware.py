@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+import torch
 
 from runtime.engine import hardware
 
@@ -34,3 +35,17 @@ def test_a_container_s_share_of_the_cpus_is_not_exceeded(
     monkeypatch.setattr(hardware, "_CGROUP", tmp_path)
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
     assert hardware.usable_cpus() == expected
+
+
+@pytest.mark.parametrize(("asked", "usable", "expected"), [(None, 1, 1), (2, 1, 2), (None, 1000, 3)])
+def test_torch_keeps_within_it_too(
+    monkeypatch: pytest.MonkeyPatch, asked: int | None, usable: int, expected: int
+) -> None:
+    before = torch.get_num_threads()
+    monkeypatch.setattr(hardware, "usable_cpus", lambda: usable)
+    try:
+        torch.set_num_threads(3)  # stands for what it takes by itself
+        hardware.set_torch_threads(asked)
+        assert torch.get_num_threads() == expected
+    finally:
+        torch.set_num_threads(before)
