@@ -35,7 +35,7 @@ _GGUF_NAMES = {
 
 
 class GGUFCheckpoint:
-    """A GGUF file of architecture `llama`, mapped into memory.
+    """A GGUF file of architecture `llama`.
 
     Raises CheckpointInvalid, naming file and tensor, for anything that makes it unusable: its table says all.
     """
@@ -53,7 +53,7 @@ class GGUFCheckpoint:
         no name for.
         """
         # The embedding is by far the largest. Decoded first, its copy does not add to other weights in memory.
-        for tensor in sorted(self.file.tensors.values(), key=lambda tensor: -tensor.data.size):
+        for tensor in sorted(self.file.tensors.values(), key=lambda tensor: -tensor.size_bytes):
             if tensor.name == "rope_freqs.weight":
                 continue
             name = our_name(tensor.name.removesuffix(".weight"), _GGUF_NAMES, r"blk\.(\d+)\.(.+)")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from runtime.engine.encoder_jobs import Job
 from runtime.engine.encoder_tokens import EncoderTokens
+from runtime.engine.hardware import set_torch_threads
 from runtime.errors import StackError, Unavailable
 
 if TYPE_CHECKING:
@@ -29,12 +30,9 @@ class EncoderWorker:
     @classmethod
     def load(cls, name: str, path: Path, device: str, threads: int | None) -> EncoderWorker:
         """Raises CheckpointInvalid, naming the file at fault."""
-        import torch
-
         from runtime.engine.encoder_weights import load_encoder
 
-        if threads is not None:
-            torch.set_num_threads(threads)
+        set_torch_threads(threads)
         encoder = load_encoder(path, device)
         return cls(name, encoder, EncoderTokens.load(path, encoder.config))
 

@@ -1,4 +1,4 @@
-"""GGUF files, mapped into memory: metadata as Python values, tensors as views of the file's bytes.
+"""GGUF files: metadata as Python values, tensors as places in the file.
 
 Knows the container (https://github.com/ggml-org/ggml/blob/master/docs/gguf.md, versions 2 and 3, little-endian); not
 what the metadata means to a model or a tokenizer, and no torch. Block formats are in `dequantize.py`.
@@ -10,12 +10,14 @@ import math
 import mmap
 import struct
 from dataclasses import dataclass, field, replace
+from io import FileIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from runtime.engine.dequantize import FORMATS, BlockFormat, Bytes, Floats, dequantize
+from runtime.engine.file_bytes import FileBytes
 from runtime.engine.model_config import CheckpointInvalid
 
 MAGIC = b"GGUF"
@@ -27,24 +29,25 @@ _PACKED = {number: struct.Struct("<" + code) for number, code in _SCALARS.items(
 _U32, _U64 = struct.Struct("<I"), struct.Struct("<Q")
 _MAX_DIMENSIONS = 8
 _MAX_NESTING = 4
+_READ_BYTES = 2**20  # that are read at a time to be decoded
 
 
 @dataclass(frozen=True)
 class GGUFTensor:
     """One tensor of a file.
 
-    shape: outermost axis first, as in numpy and torch (the file stores the reverse). data: [size_bytes], uint8, a view
-    that keeps the mapped file alive. offset: of the bytes in the file.
+    shape: outermost axis first, as in numpy and torch (the file stores the reverse). start: of its bytes in the file.
+    Whatever reads them raises CheckpointInvalid where the file has been changed since it was opened.
     """
 
     name: str
     shape: tuple[int, ...]
     type: str
-    data: Bytes = field(repr=False)
+    size_bytes: int
     format: BlockFormat = field(repr=False)
     path: Path = field(repr=False)
-    mapped: mmap.mmap = field(repr=False)
-    offset: int = field(repr=False)
+    file: FileBytes = field(repr=False)
+    start: int = field(repr=False)
 
     def check_type(self) -> None:
         """Raises CheckpointInvalid for a type that this engine cannot decode."""
@@ -57,15 +60,13 @@ class GGUFTensor:
 
     def rows(self, first: int, last: int) -> GGUFTensor:
         """The rows `first` to `last` - 1 of a matrix."""
-        width = len(self.data) // self.shape[0]
-        return replace(self, shape=(last - first, self.shape[1]), data=self.data[first * width : last * width])
+        width = self.size_bytes // self.shape[0]
+        shape = (last - first, self.shape[1])
+        return replace(self, shape=shape, start=self.start + first * width, size_bytes=(last - first) * width)
 
-    def forget(self) -> None:
-        """Let the system take the memory of these bytes back: they are not needed soon, and still in the file."""
-        page = mmap.ALLOCATIONGRANULARITY
-        first, last = -(-self.offset // page) * page, (self.offset + len(self.data)) // page * page
-        if first < last and hasattr(mmap, "MADV_DONTNEED"):
-            self.mapped.madvise(mmap.MADV_DONTNEED, first, last - first)
+    def read(self) -> Bytes:
+        """The bytes as they are in the file: [size_bytes], uint8."""
+        return self.file.read(self.start, self.size_bytes)
 
     def dequantize(self, out: Floats | None = None) -> Floats:
         """The values: [*shape], float32. out: the same, contiguous; written when given.
@@ -73,13 +74,19 @@ class GGUFTensor:
         Raises CheckpointInvalid for a type that this engine cannot decode.
         """
         self.check_type()
-        flat = None if out is None else out.reshape(-1)
-        return dequantize(self.data, self.format, flat).reshape(self.shape)
+        values = np.empty(self.shape, np.float32) if out is None else out
+        flat, elements, size = values.reshape(-1), self.format.elements, self.format.size_bytes
+        blocks = _READ_BYTES // size
+        for at in range(0, self.size_bytes // size, blocks):
+            count = min(blocks, self.size_bytes // size - at)
+            data = self.file.read(self.start + at * size, count * size)
+            dequantize(data, self.format, flat[at * elements : (at + count) * elements])
+        return values
 
 
 @dataclass(frozen=True)
 class GGUFFile:
-    """A mapped file. metadata: scalars as Python values, arrays of strings as lists, other arrays as numpy arrays."""
+    """An open file. metadata: scalars as Python values, arrays of strings as lists, other arrays as numpy arrays."""
 
     path: Path
     version: int
@@ -88,14 +95,15 @@ class GGUFFile:
 
 
 def read_gguf(path: str | Path) -> GGUFFile:
-    """Map a GGUF file and read its metadata and tensor table; tensor bytes are read when they are used.
+    """Open a GGUF file and read its metadata and tensor table; tensor bytes are read when they are used.
 
     Raises CheckpointInvalid, naming the file and what is wrong, for anything that is not a whole GGUF file.
     """
     path = Path(path)
     try:
-        with path.open("rb") as file:
-            mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        file = FileIO(path)
+        opened = FileBytes(path, file)
+        mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     except OSError as error:
         raise CheckpointInvalid(f"`{path}` cannot be opened: {error.strerror or error}.") from error
     except ValueError as error:
@@ -106,7 +114,7 @@ def read_gguf(path: str | Path) -> GGUFFile:
     for _ in range(metadata_count):
         key = reader.string("a metadata key")
         metadata[key] = reader.value(reader.number(_U32, f"the type of `{key}`"), f"`{key}`")
-    tensors = reader.tensors(tensor_count, metadata.get("general.alignment", 32))
+    tensors = reader.tensors(opened, tensor_count, metadata.get("general.alignment", 32))
     return GGUFFile(path, version, metadata, tensors)
 
 
@@ -192,12 +200,11 @@ class _Reader:
         self.at = at
         return found
 
-    def tensors(self, count: int, alignment: Any) -> dict[str, GGUFTensor]:
+    def tensors(self, file: FileBytes, count: int, alignment: Any) -> dict[str, GGUFTensor]:
         if not isinstance(alignment, int) or alignment < 1 or alignment & (alignment - 1):
             raise self.invalid(f"`general.alignment` is {alignment!r}, not a power of two")
         entries = [self.tensor_entry() for _ in range(count)]
         base = -(-self.at // alignment) * alignment
-        whole = np.frombuffer(self.bytes, np.uint8)
         tensors: dict[str, GGUFTensor] = {}
         expected = 0
         for name, shape, format, offset in entries:
@@ -216,8 +223,7 @@ class _Reader:
                 raise self.invalid(
                     f"tensor `{name}` should end at byte {start + size}, but the file ends at byte {self.size}"
                 )
-            data = whole[start : start + size]
-            tensors[name] = GGUFTensor(name, shape, format.name, data, format, self.path, self.bytes, start)
+            tensors[name] = GGUFTensor(name, shape, format.name, size, format, self.path, file, start)
         return tensors
 
     def tensor_entry(self) -> tuple[str, tuple[int, ...], BlockFormat, int]:

@@ -13,10 +13,11 @@ from pathlib import Path
 
 from runtime.engine.memory_plan import Gpu, Hardware
 
+_CGROUP = Path("/sys/fs/cgroup")
 # A container's memory in cgroup version 2 and 1: its limit, what it uses, and the part of that which is file cache.
 _CGROUPS = (
-    (Path("/sys/fs/cgroup"), "memory.max", "memory.current", "inactive_file"),
-    (Path("/sys/fs/cgroup/memory"), "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
+    (_CGROUP, "memory.max", "memory.current", "inactive_file"),
+    (_CGROUP / "memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
 )
 
 # Flash attention that torch can take in place of its own, by the major compute capability it is for, with the module
@@ -45,9 +46,20 @@ def may_have_gpu() -> bool:
 
 
 def usable_cpus() -> int:
-    """Those that this process may run on."""
+    """Those that this process may run on, and that its container has the time of: whole ones, at least one."""
     allowed = getattr(os, "sched_getaffinity", None)  # not on every system
-    return len(allowed(0)) if allowed is not None else os.cpu_count() or 1
+    count = len(allowed(0)) if allowed is not None else os.cpu_count() or 1
+    for share in (_share_of_cpus(), _older_share_of_cpus()):
+        if share is not None:
+            count = min(count, int(share))
+    return max(1, count)
+
+
+def set_torch_threads(threads: int | None) -> None:
+    """How many threads torch computes with. None: as many as it takes by itself, but no more than `usable_cpus`."""
+    import torch
+
+    torch.set_num_threads(threads or min(torch.get_num_threads(), usable_cpus()))
 
 
 def give_back_memory() -> None:
@@ -126,6 +138,21 @@ def _available_bytes() -> int:
 def _meminfo_available() -> int | None:
     kibibytes = _entry(Path("/proc/meminfo"), "MemAvailable:")
     return None if kibibytes is None else kibibytes * 1024
+
+
+def _share_of_cpus() -> float | None:
+    """How many CPUs' time a container gets, in cgroup version 2: microseconds, or `max`, of a period."""
+    try:
+        allowed, period = (_CGROUP / "cpu.max").read_text("ascii").split()
+        return int(allowed) / int(period)
+    except (OSError, ValueError, ZeroDivisionError):
+        return None
+
+
+def _older_share_of_cpus() -> float | None:
+    """The same in version 1, where -1 stands for all."""
+    allowed, period = (_number(_CGROUP / "cpu" / f"cpu.cfs_{name}_us") for name in ("quota", "period"))
+    return allowed / period if allowed and period and allowed > 0 else None
 
 
 def _entry(path: Path, name: str) -> int | None:

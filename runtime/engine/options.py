@@ -27,9 +27,9 @@ class EngineOptions:
     speculative_tokens: that are guessed in a step, for all its sequences together; 0 for none, None for what suits the
     way of computing.
     max_waiting: sequences that may wait besides those that run, with `PROMPT_TOKENS_EACH` prompt tokens for each on
-    average. threads: on the CPU; None for as many as there are cores. split_attention: whether a GPU may attend a long
-    context in parts, as many as suit the other sequences of the step. name: the model's name in messages; None for
-    its file's, which in a Hugging Face cache is a digest. kernels_dir: where compiled kernels are kept; None for
+    average. threads: on the CPU; None for one a core, fewer for small models. split_attention: whether a GPU may attend
+    a long context in parts, as many as suit the other sequences of the step. name: the model's name in messages; None
+    for its file's, which in a Hugging Face cache is a digest. kernels_dir: where compiled kernels are kept; None for
     nowhere. on_progress: called on the engine's thread with the share of the weights that is loaded, from 0 to 1.
     Raises RequestError for impossible numbers.
     """

@@ -56,8 +56,8 @@ class PackedModel:
     """Its methods are for one thread at a time. They let Python's other threads run while they compute.
 
     weights: by our names; matrices packed, norms [hidden_size] float32. pages: of the cache, page 0 included.
-    most_rows: tokens of one step. kept: the folder for compiled kernels. dot: how to multiply; None for the best on
-    this CPU.
+    most_rows: tokens of one step. thread_bytes: of weights, each counted for every row that it is multiplied with, that
+    are worth a thread; threads that would get less rest. kept: the folder for compiled kernels.
     """
 
     def __init__(
@@ -69,6 +69,7 @@ class PackedModel:
         most_rows: int,
         context_tokens: int,
         threads: int = 1,
+        thread_bytes: int = 1,
         kept: Path | None = None,
     ) -> None:
         self.config, self.shape = config, shape_of(config)
@@ -85,6 +86,9 @@ class PackedModel:
         self._table = np.zeros(len(Step), np.int64)
         self._alive: list[Any] = [weights]
         self._given: dict[Step, NDArray[Any]] = {}
+        self._thread_bytes = thread_bytes
+        self._head_bytes = _bytes(weights.get("head", weights["embedding"]))
+        self._layers_bytes = sum(_bytes(weight) for name, weight in weights.items() if name.startswith("layers."))
         self._fill_rooms(threads)
         self._fill_weights(weights)
         self._team = Team(threads)  # last: whoever does not get this object cannot end its threads
@@ -115,7 +119,7 @@ class PackedModel:
         self._set(given)
         self._table[Step.ROWS] = len(tokens)
         self._table[Step.TILE_COUNT] = len(given[Step.TILES])
-        self._call(self._step)
+        self._call(self._step, len(tokens) * self._layers_bytes)
 
     def logits(self, rows: Sequence[int]) -> Floats:
         """Of these rows of the last step, by their places: [rows, vocab_size], float32, which is the caller's.
@@ -129,14 +133,15 @@ class PackedModel:
         selected = np.asarray(rows, np.int64)
         self._set({Step.SELECTED: selected, Step.LOGITS: logits})
         self._table[Step.SELECTED_COUNT] = len(rows)
-        self._call(self._head)
+        self._call(self._head, len(rows) * self._head_bytes)
         return logits[:, : self.config.vocab_size]
 
     def close(self) -> None:
         """End the threads."""
         self._team.close()
 
-    def _call(self, function: Any) -> None:
+    def _call(self, function: Any, work_bytes: int) -> None:
+        """work_bytes: of weights, each counted once for each row that it is multiplied with."""
         self._barrier[0] = 0
         table = self._table.ctypes.data
 
@@ -147,7 +152,7 @@ class PackedModel:
                 self._barrier[0] = _ALL_HAVE_MET  # the others wait for this thread
                 raise
 
-        self._team.run(work)
+        self._team.run(work, max(1, work_bytes // self._thread_bytes))
 
     def _check(self, tokens: NDArray[np.int64], positions: NDArray[np.int64], tables: Sequence[NDArray[Any]]) -> None:
         """tokens, positions: [rows], int64; tables: of the spans, [pages], int32. Kernels go by addresses: nothing else
@@ -238,5 +243,15 @@ _ALL_HAVE_MET = 2**62
 
 def _address(weight: Packed | Floats) -> int:
     """weight: a matrix, or a norm's: [hidden_size], float32."""
-    address: int = (weight.data if isinstance(weight, Packed) else weight).ctypes.data
+    address: int = _array(weight).ctypes.data
     return address
+
+
+def _bytes(weight: Packed | Floats) -> int:
+    """weight: a matrix, or a norm's: [hidden_size], float32."""
+    return _array(weight).nbytes
+
+
+def _array(weight: Packed | Floats) -> NDArray[Any]:
+    """weight: a matrix, or a norm's: [hidden_size], float32. Returns [panels, blocks, bytes], uint8, or the latter."""
+    return weight.data if isinstance(weight, Packed) else weight

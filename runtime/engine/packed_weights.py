@@ -88,10 +88,9 @@ def _packed_tensors(
         for first, last in _pieces(outputs, inputs) if order is None else [(0, outputs)]:
             piece = tensor.rows(first, last)
             if can_be_packed(tensor.type, tensor.shape):
-                packer.pack(matrix, first, piece.data, tensor.type, order)
+                packer.pack(matrix, first, piece.read(), tensor.type, order)
             else:
                 packer.pack(matrix, first, _rounded(piece.dequantize()), "Q8_0", order)
-        tensor.forget()
     return packed
 
 

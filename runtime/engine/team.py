@@ -17,7 +17,7 @@ class Team:
 
     def __init__(self, threads: int) -> None:
         self.threads = threads
-        self._given: list[SimpleQueue[Work | None]] = [SimpleQueue() for _ in range(threads - 1)]
+        self._given: list[SimpleQueue[tuple[Work, int] | None]] = [SimpleQueue() for _ in range(threads - 1)]
         self._done: SimpleQueue[BaseException | None] = SimpleQueue()
         self._members = [
             Thread(target=self._serve, args=(number, given), name=f"kernel {number}", daemon=True)
@@ -30,14 +30,16 @@ class Team:
             self.close()
             raise
 
-    def run(self, work: Work) -> None:
-        """Return once every thread has done work(number, threads). Raises what one of them raised."""
-        for given in self._given:
-            given.put(work)
+    def run(self, work: Work, most: int) -> None:
+        """Return once each of up to `most` threads has done work(number, threads). Raises what one of them raised."""
+        threads = min(most, self.threads)
+        woken = self._given[: threads - 1]
+        for given in woken:
+            given.put((work, threads))
         try:
-            work(0, self.threads)
+            work(0, threads)
         finally:
-            failures = [self._done.get() for _ in self._given]
+            failures = [self._done.get() for _ in woken]
         for failure in failures:
             if failure is not None:
                 raise failure
@@ -50,10 +52,11 @@ class Team:
             if member.ident is not None:  # it was started
                 member.join()
 
-    def _serve(self, number: int, given: SimpleQueue[Work | None]) -> None:
-        while (work := given.get()) is not None:
+    def _serve(self, number: int, given: SimpleQueue[tuple[Work, int] | None]) -> None:
+        while (task := given.get()) is not None:
+            work, threads = task
             try:
-                work(number, self.threads)
+                work(number, threads)
                 self._done.put(None)
             except BaseException as failure:
                 self._done.put(failure)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import gguf
@@ -135,6 +136,30 @@ def test_tensors_have_their_axes_outermost_first(small_file: Path) -> None:
 def test_tensors_outlive_the_file_object(small_file: Path) -> None:
     matrix = read_gguf(small_file).tensors["matrix"]
     assert matrix.dequantize().sum() == 66
+
+
+def test_a_file_that_is_cut_after_it_was_opened_is_an_error(small_file: Path) -> None:
+    tensors = read_gguf(small_file).tensors
+    os.truncate(small_file, 100)
+    for read in (tensors["matrix"].read, tensors["matrix"].dequantize):
+        with pytest.raises(CheckpointInvalid, match="was changed while it was read"):
+            read()
+
+
+def test_a_file_that_is_written_over_after_it_was_opened_is_an_error(small_file: Path) -> None:
+    matrix = read_gguf(small_file).tensors["matrix"]
+    small_file.write_bytes(bytes(small_file.stat().st_size))
+    os.utime(small_file, (1, 1))  # clocks of file systems stand still for some milliseconds
+    with pytest.raises(CheckpointInvalid, match="was changed while it was read"):
+        matrix.read()
+
+
+def test_a_file_that_takes_the_name_of_an_open_one_is_another(small_file: Path) -> None:
+    matrix = read_gguf(small_file).tensors["matrix"]
+    before = matrix.dequantize()
+    (other := small_file.with_name("other")).write_bytes(b"x")
+    other.replace(small_file)
+    assert np.array_equal(matrix.dequantize(), before)
 
 
 def test_a_file_cut_anywhere_is_refused_with_its_name(small_file: Path) -> None:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import threading
+import weakref
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from runtime.engine.loading import loaded_runner
+from runtime.engine.options import EngineOptions
 from runtime.engine.packed_model import PackedModel, Span
+from runtime.engine.packed_runner import PackedRunner
 from runtime.engine.team import Team
 from tests.models.test_packed_runner import forward, packed_runner
 from tests.support.tiny_packed import PACKED, spoil, write_quantised
@@ -86,3 +90,50 @@ def test_a_team_for_which_there_are_too_few_threads_ends_those_it_has(monkeypatc
     with pytest.raises(RuntimeError, match="new thread"):
         Team(5)
     assert threading.active_count() == before
+
+
+def test_threads_that_would_have_little_to_do_rest(tmp_path: Path) -> None:
+    with packed_runner(path := write_quantised(tmp_path), tmp_path) as runner:
+        weights = runner.model._alive[0]
+        layers_bytes = runner.model._layers_bytes
+    model = PackedModel(
+        PACKED,
+        weights,
+        pages=9,
+        most_rows=32,
+        context_tokens=64,
+        threads=4,
+        thread_bytes=layers_bytes * 2,
+        kept=tmp_path,
+    )
+    whole, used = model._step, list[int]()
+
+    def counting(table: int, thread: int, threads: int) -> None:
+        used.append(threads)
+        whole(table, thread, threads)
+
+    model._step = counting
+    try:
+        for rows in (1, 3, 4, 32):
+            model.step([Span([5] * rows, 0, [1])])
+            assert used == [min(4, max(1, rows // 2))] * len(used) and len(used) == used[0]
+            used.clear()
+    finally:
+        model.close()
+    options = EngineOptions(model=path, device="cpu", max_step_tokens=64, kernels_dir=tmp_path)
+    with loaded_runner(options, lambda: None) as runner:
+        assert isinstance(runner, PackedRunner) and runner.model._thread_bytes > layers_bytes
+    with packed_runner(path, tmp_path, threads=2) as runner:
+        assert runner.model._thread_bytes == 1, "as many as were asked for"
+
+
+def test_a_model_that_is_unloaded_is_gone_with_its_threads(tmp_path: Path) -> None:
+    path, threads = write_quantised(tmp_path), threading.active_count()
+    for _ in range(3):
+        with packed_runner(path, tmp_path, threads=3) as runner:
+            runner.model.step([Span([5, 6], 0, [1])])
+            runner.model.logits([1])
+            assert threading.active_count() == threads + 2
+            left = [weakref.ref(one) for one in (runner.model, runner.model.cache, runner.model._compiled)]
+        del runner
+        assert [one() for one in left] == [None] * 3 and threading.active_count() == threads

@@ -82,9 +82,6 @@ class Value:
     def __lt__(self, other: Value | Number) -> Value:
         return self._compared("<", other)
 
-    def __ge__(self, other: Value | Number) -> Value:
-        return self._compared(">=", other)
-
     def equals(self, other: Value | Number) -> Value:
         return self._compared("==", other)
 
@@ -123,9 +120,6 @@ class Value:
         """A vector of these elements of this one."""
         mask = ir.Constant(ir.VectorType(I32, len(places)), [I32(place) for place in places])
         return Value(self.kernel, self.kernel.at.shuffle_vector(self.raw, ir.Constant(self.type, ir.Undefined), mask))
-
-    def element(self, place: int) -> Value:
-        return Value(self.kernel, self.kernel.at.extract_element(self.raw, I32(place)))
 
     def sum(self) -> Value:
         """Of the elements of a vector."""
@@ -174,7 +168,7 @@ class Variable:
 
 
 class Kernel:
-    """A function under construction, without a result unless `returns` says so. `kernel[name]`: a parameter."""
+    """A function under construction, without a result. `kernel[name]`: a parameter."""
 
     def __init__(self, module: ir.Module, name: str, *, is_internal: bool = False, **parameters: ir.Type) -> None:
         self.module = module

@@ -37,10 +37,6 @@ class Packed:
     outputs: int
     inputs: int
 
-    @property
-    def panels(self) -> int:
-        return len(self.data)
-
 
 def can_be_packed(kind: str, shape: Sequence[int]) -> bool:
     """Whether a GGUF tensor of this type and shape, [outputs, inputs], is packed as it is."""

@@ -53,7 +53,10 @@ class ModelSettings(KeptSettings):
         " default 7 where a quantised model runs on a CPU, else 0.",
     )
     threads: int | None = Field(
-        None, ge=1, description="CPU threads; by default one per core. Models that answer at once share the cores."
+        None,
+        ge=1,
+        description="CPU threads; by default one per core, fewer for small models. Models that answer at once share "
+        "the cores.",
     )
     split_attention: bool = Field(
         True,
