@@ -165,16 +165,15 @@ def test_a_row_s_product_does_not_depend_on_the_others(quantize: Call) -> None:
 @pytest.mark.parametrize(
     ("features", "name"),
     [
-        ({"avx512vnni", "avx512bw", "avx512vl", "avx2"}, "avx512-vnni"),
-        ({"avxvnni", "avx2"}, "avx-vnni"),
-        ({"avx2", "fma"}, "avx2"),
-        ({"neon", "dotprod"}, "sdot"),
-        ({"neon"}, "plain"),
+        ("avx512vnni avx512bw avx512vl avx2", "avx512-vnni"),
+        ("avxvnni avx2", "avx-vnni"),
+        ("avx2 fma", "avx2"),
+        ("neon dotprod", "sdot"),
+        ("neon", "plain"),
     ],
-    ids=str,
 )
-def test_a_cpu_gets_the_fastest_way_it_has(features: set[str], name: str) -> None:
-    assert best_dot(features).name == name
+def test_a_cpu_gets_the_fastest_way_it_has(features: str, name: str) -> None:
+    assert best_dot(features.split()).name == name
 
 
 @pytest.mark.parametrize(("bits", "instruction"), [(4, "sdot"), (8, "sdot")])
