@@ -156,8 +156,8 @@ class PackedModel:
         self._team.run(work, max(1, work_bytes // self._thread_bytes))
 
     def _check(self, tokens: NDArray[np.int64], positions: NDArray[np.int64], pages: NDArray[np.int32]) -> None:
-        """tokens, positions: [rows], int64; pages: of all block tables, [pages], int32. Kernels go by addresses: nothing
-        else stops them at the end of an array.
+        """tokens, positions: [rows], int64; pages: of all block tables, [pages], int32. Kernels go by addresses:
+        nothing else stops them at the end of an array.
         """
         if len(tokens) > self._most_rows:
             raise ValueError(f"a step has {len(tokens)} tokens, and there is room for {self._most_rows}")
