@@ -102,7 +102,8 @@ class PackedModel:
         tokens = np.array([token for part in parts for token in part.tokens], np.int64)
         positions = np.concatenate([np.arange(part.start, part.start + len(part.tokens)) for part in parts])
         tables = [np.asarray(part.pages, np.int32) for part in parts]
-        self._check(tokens, positions, tables)
+        pages = np.concatenate(tables)
+        self._check(tokens, positions, pages)
         slots = [
             table[own // PAGE] * np.int64(PAGE) + own % PAGE
             for table, own in zip(tables, np.split(positions, np.cumsum(counts)[:-1]), strict=True)
@@ -114,7 +115,7 @@ class PackedModel:
             Step.SIN: np.sin(angles).astype(np.float32),
             Step.SLOTS: np.concatenate(slots),
             Step.TILES: self._tiles(parts, tables),
-            Step.TABLES: np.concatenate(tables),
+            Step.TABLES: pages,
         }
         self._set(given)
         self._table[Step.ROWS] = len(tokens)
@@ -154,9 +155,9 @@ class PackedModel:
 
         self._team.run(work, max(1, work_bytes // self._thread_bytes))
 
-    def _check(self, tokens: NDArray[np.int64], positions: NDArray[np.int64], tables: Sequence[NDArray[Any]]) -> None:
-        """tokens, positions: [rows], int64; tables: of the spans, [pages], int32. Kernels go by addresses: nothing else
-        stops them at the end of an array.
+    def _check(self, tokens: NDArray[np.int64], positions: NDArray[np.int64], pages: NDArray[np.int32]) -> None:
+        """tokens, positions: [rows], int64; pages: of all block tables, [pages], int32. Kernels go by addresses:
+        nothing else stops them at the end of an array.
         """
         if len(tokens) > self._most_rows:
             raise ValueError(f"a step has {len(tokens)} tokens, and there is room for {self._most_rows}")
@@ -164,7 +165,7 @@ class PackedModel:
             raise ValueError(f"a token has the position {positions.max()}, and there is room for {self._most_tokens}")
         if tokens.min() < 0 or tokens.max() >= self.config.vocab_size:
             raise ValueError(f"a token is not in the vocabulary of {self.config.vocab_size}")
-        if any(table.min() < 0 or table.max() >= len(self.cache) for table in tables):
+        if pages.min() < 0 or pages.max() >= len(self.cache):
             raise ValueError(f"a page is not among the {len(self.cache)} of the cache")
 
     def _tiles(self, parts: Sequence[Span], tables: Sequence[NDArray[np.int32]]) -> NDArray[np.int64]:
