@@ -10,6 +10,7 @@ import importlib.util
 import itertools
 import logging
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -141,20 +142,22 @@ def _can_run_here() -> bool:
 
 
 def _packed(planned: Planned, options: EngineOptions, go_on: Callable[[], None]) -> Runner:
-    from runtime.engine.packed_model import PackedModel
+    from runtime.engine.packed_model import PackedModel, decoder_kernels
     from runtime.engine.packed_runner import PackedRunner
 
     checkpoint, plan = planned.checkpoint, planned.plan
-    model = PackedModel(
-        checkpoint.config,
-        pack_weights(checkpoint, go_on, kept=options.kernels_dir),
-        pages=plan.pages,
-        most_rows=options.max_step_tokens,
-        context_tokens=plan.context_tokens,
-        threads=options.threads or usable_cpus(),
-        thread_bytes=_THREAD_BYTES if options.threads is None else 1,
-        kept=options.kernels_dir,
-    )
+    with ThreadPoolExecutor(1, thread_name_prefix="compile") as pool:  # while the file is read
+        kernels = pool.submit(decoder_kernels, checkpoint.config, options.kernels_dir)
+        model = PackedModel(
+            checkpoint.config,
+            pack_weights(checkpoint, go_on, kept=options.kernels_dir),
+            pages=plan.pages,
+            most_rows=options.max_step_tokens,
+            context_tokens=plan.context_tokens,
+            threads=options.threads or usable_cpus(),
+            thread_bytes=_THREAD_BYTES if options.threads is None else 1,
+            kernels=kernels.result(),
+        )
     return PackedRunner(checkpoint.config, plan, model)
 
 

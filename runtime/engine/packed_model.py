@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runtime.engine.kernels.attention import MOST_QUERIES, PAGE
-from runtime.engine.kernels.compiled import compiled, host_features
+from runtime.engine.kernels.compiled import Compiled, compiled, host_features
 from runtime.engine.kernels.decoder import HEAD, STEP, Layer, Shape, Step, decoder_module
 from runtime.engine.kernels.dot import best_dot
 from runtime.engine.kernels.packing import COLUMNS, Packed
@@ -52,12 +52,18 @@ def shape_of(config: ModelConfig) -> Shape:
     )
 
 
+def decoder_kernels(config: ModelConfig, kept: Path | None) -> Compiled:
+    """The kernels of models of this shape for this CPU. kept: the folder for compiled kernels, None for none."""
+    shape, dot = shape_of(config), best_dot(host_features())
+    return compiled(f"{shape} {dot.name}", lambda: decoder_module(shape, dot), kept)
+
+
 class PackedModel:
     """Its methods are for one thread at a time. They let Python's other threads run while they compute.
 
     weights: by our names; matrices packed, norms [hidden_size] float32. pages: of the cache, page 0 included.
     most_rows: tokens of one step. thread_bytes: of weights, each counted for every row that it is multiplied with, that
-    are worth a thread; threads that would get less rest. kept: the folder for compiled kernels.
+    are worth a thread; threads that would get less rest. kernels: of this config, None to compile them.
     """
 
     def __init__(
@@ -70,14 +76,12 @@ class PackedModel:
         context_tokens: int,
         threads: int = 1,
         thread_bytes: int = 1,
-        kept: Path | None = None,
+        kernels: Compiled | None = None,
     ) -> None:
         self.config, self.shape = config, shape_of(config)
-        shape = self.shape
         self._most_rows, self._most_tokens = most_rows, -(-context_tokens // PAGE) * PAGE
         self._frequencies = inverse_frequencies(config)
-        dot = best_dot(host_features())
-        self._compiled = compiled(f"{shape} {dot.name}", lambda: decoder_module(shape, dot), kept)
+        self._compiled = kernels or decoder_kernels(config, None)
         self._step, self._head = (self._compiled.function(name, *_ARGUMENTS) for name in (STEP, HEAD))
         # numpy's zeros take no memory until they are written, so a page costs something once it is used. What all
         # layers write for a token lies together: the system gives memory in pieces of up to 2 MB.

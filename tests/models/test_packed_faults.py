@@ -11,7 +11,7 @@ import pytest
 
 from runtime.engine.loading import loaded_runner
 from runtime.engine.options import EngineOptions
-from runtime.engine.packed_model import PackedModel, Span
+from runtime.engine.packed_model import PackedModel, Span, decoder_kernels
 from runtime.engine.packed_runner import PackedRunner
 from runtime.engine.team import Team
 from tests.models.test_packed_runner import forward, packed_runner
@@ -104,7 +104,7 @@ def test_threads_that_would_have_little_to_do_rest(tmp_path: Path) -> None:
         context_tokens=64,
         threads=4,
         thread_bytes=layers_bytes * 2,
-        kept=tmp_path,
+        kernels=decoder_kernels(PACKED, tmp_path),
     )
     whole, used = model._step, list[int]()
 
