@@ -20,6 +20,7 @@ _FLASH_HEAD_DIM = 256
 # A GPU's memory is ours, except for fragments and the library's workspace; main memory is shared with other programs.
 _GPU_SHARE = 0.9
 _CPU_KV_SHARE = 0.25
+_KEPT_TOKENS_CPU = 16_384
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -173,11 +174,12 @@ def fit_pool(plan: MemoryPlan, *, taken_bytes: int, step_bytes: int) -> MemoryPl
 
 def kept_pages(plan: MemoryPlan, tokens: int | None) -> int | None:
     """How many free pages keep their content for later sequences; None for all. tokens: the setting; None takes two
-    full contexts on the CPU, where the pool takes memory only as it is used, and all on a GPU, which has given it.
+    full contexts or 16,384 tokens on the CPU, where the pool takes memory only as it is used, and all on a GPU, which
+    has given it.
     """
-    if tokens is None:
-        return None if plan.device != "cpu" else 2 * -(-plan.context_tokens // plan.page_size)
-    return tokens // plan.page_size
+    if tokens is None and plan.device != "cpu":
+        return None
+    return (min(2 * plan.context_tokens, _KEPT_TOKENS_CPU) if tokens is None else tokens) // plan.page_size
 
 
 def has_larger_gpu(config: ModelConfig, hardware: Hardware) -> bool:

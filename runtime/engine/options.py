@@ -23,7 +23,7 @@ class EngineOptions:
     max_step_tokens: tokens computed in one step. prefill_chunk_tokens: tokens of prompts in a step that also decodes;
     more uses the machine better, but the streams of the others wait longer; None for what suits the device.
     prefix_cache_tokens: of sequences that have ended, whose keys and values later ones may find; 0 for none, None for
-    two full contexts on the CPU, whose memory other programs need too, and the whole pool on a GPU.
+    two full contexts or 16,384 on the CPU, whose memory other programs need too, and the whole pool on a GPU.
     speculative_tokens: that are guessed in a step, for all its sequences together; 0 for none, None for what suits the
     way of computing.
     max_waiting: sequences that may wait besides those that run, with `PROMPT_TOKENS_EACH` prompt tokens for each on

@@ -188,8 +188,9 @@ def test_this_machine_can_be_measured() -> None:
 
 def test_what_stays_in_the_cache_is_bounded_where_other_programs_need_the_memory() -> None:
     on_gpu = plan(Hardware(available_bytes=64 * GIB, gpus=(H100,)))
-    on_cpu = plan(Hardware(available_bytes=64 * GIB), max_context_tokens=1000)
-    assert (kept_pages(on_gpu, None), kept_pages(on_cpu, None)) == (None, 2 * 32)
+    on_cpu = plan(Hardware(available_bytes=64 * GIB), max_context_tokens=1024)
+    long = plan(Hardware(available_bytes=640 * GIB), max_context_tokens=100_000)
+    assert [kept_pages(each, None) for each in (on_gpu, on_cpu, long)] == [None, 2 * 32, 512]
     assert [kept_pages(on_cpu, tokens) for tokens in (0, 31, 64)] == [0, 0, 2]
 
 

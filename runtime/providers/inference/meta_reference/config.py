@@ -43,7 +43,8 @@ class ModelSettings(KeptSettings):
         None,
         ge=0,
         description="Tokens of ended requests that stay in the KV cache, so that a prompt which begins like them is"
-        " read faster; 0 for none. By default two full contexts on a CPU, and the whole cache on a GPU.",
+        " read faster; 0 for none. By default two full contexts, at most 16,384, on a CPU, and the whole cache on a"
+        " GPU.",
     )
     speculative_tokens: int | None = Field(
         None,
