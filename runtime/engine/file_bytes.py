@@ -5,6 +5,7 @@ process (SIGBUS); here they are an error. Knows no formats.
 from __future__ import annotations
 
 import os
+import weakref
 from io import FileIO
 from pathlib import Path
 from threading import Lock
@@ -24,9 +25,8 @@ class FileBytes:
         self._path, self._file = path, file
         self._first_state = self._state()
         self._lock = Lock()
-
-    def __del__(self) -> None:
-        self._file.close()
+        # Not `__del__`: where an error's traceback keeps both, the file may go first, and complain that it is open.
+        weakref.finalize(self, file.close)
 
     def read(self, start: int, count: int) -> NDArray[np.uint8]:
         """The bytes from `start` on: [count], uint8, which are the caller's.
