@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 
 from runtime.engine.kernels.attention import MOST_QUERIES, PAGE
 from runtime.engine.kernels.compiled import Compiled, compiled, host_features
-from runtime.engine.kernels.decoder import HEAD, STEP, Layer, Shape, Step, decoder_module
+from runtime.engine.kernels.decoder import HEAD, STEP, decoder_module
 from runtime.engine.kernels.dot import best_dot
 from runtime.engine.kernels.packing import COLUMNS, Packed
 from runtime.engine.kernels.products import NOTE_BYTES
+from runtime.engine.kernels.tables import Layer, Shape, Step
 from runtime.engine.layers.frequencies import inverse_frequencies
 from runtime.engine.model_config import ModelConfig
 from runtime.engine.team import Team
