@@ -32,7 +32,7 @@ async def coding(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Aski
             {
                 "provider_id": "bubblewrap",
                 "provider_type": "inline::bubblewrap",
-                "config": {"run_timeout_s": 10, "flood_bytes": 2 * 1024**2},
+                "config": {"run_timeout_s": 45, "flood_bytes": 2 * 1024**2},
             }
         ],
     }
