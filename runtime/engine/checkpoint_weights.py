@@ -76,22 +76,41 @@ def check_shapes(found: Iterable[tuple[str, Sequence[int]]], config: ModelConfig
             f"`{path}` has {len(given)} tensors, fewer than the {config.layers} layers of its configuration.",
             hint="a file of the checkpoint may be missing",
         )
-    expected = weight_shapes(config)
-    missing = dict(expected)
+    expected = ExpectedWeights(config, path)
     for name, shape in given:
-        if name not in expected:
-            raise CheckpointInvalid(f"`{path}` has a tensor `{name}` that a Llama model has no place for.")
-        if missing.pop(name, None) is None:
-            raise CheckpointInvalid(f"`{path}` has the tensor `{name}` twice.")
-        if tuple(shape) != expected[name]:
+        expected.take(name, shape)
+    expected.end()
+
+
+class ExpectedWeights:
+    """The weights of a Llama model, as they come one after the other. source: the checkpoint, for messages."""
+
+    def __init__(self, config: ModelConfig, source: object) -> None:
+        self._shapes = weight_shapes(config)
+        self._missing = dict.fromkeys(self._shapes)
+        self._source = source
+
+    def take(self, name: str, shape: Sequence[int]) -> None:
+        """Raises CheckpointInvalid for a weight that is unknown, has come already or has another shape."""
+        if name not in self._shapes:
+            raise CheckpointInvalid(f"`{self._source}` has a tensor `{name}` that a Llama model has no place for.")
+        if name not in self._missing:
+            raise CheckpointInvalid(f"`{self._source}` has the tensor `{name}` twice.")
+        if tuple(shape) != self._shapes[name]:
             raise CheckpointInvalid(
-                f"Tensor `{name}` of `{path}` has the shape {list(shape)}, "
-                f"but its configuration asks for {list(expected[name])}."
+                f"Tensor `{name}` of `{self._source}` has the shape {list(shape)}, "
+                f"but its configuration asks for {list(self._shapes[name])}."
             )
-    if missing:
-        named = ", ".join(f"`{name}`" for name in list(missing)[:3])
-        more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
-        raise CheckpointInvalid(f"`{path}` lacks {named}{more}.", hint="a file of the checkpoint may be missing")
+        del self._missing[name]
+
+    def end(self) -> None:
+        """Raises CheckpointInvalid, naming them, where weights have not come."""
+        if self._missing:
+            named = ", ".join(f"`{name}`" for name in list(self._missing)[:3])
+            more = f" and {len(self._missing) - 3} more" if len(self._missing) > 3 else ""
+            raise CheckpointInvalid(
+                f"`{self._source}` lacks {named}{more}.", hint="a file of the checkpoint may be missing"
+            )
 
 
 def weight_shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:

@@ -47,9 +47,7 @@ def plan_model(options: EngineOptions, *, promised_bytes: int = 0, least_context
     they cannot be used, and what `plan_memory` raises.
     """
     checkpoint = open_checkpoint(options.model)
-    packed_bytes = None
-    if _is_packed(checkpoint, options):
-        packed_bytes = weights_bytes(checkpoint)
+    packed_bytes = weights_bytes(checkpoint) if _is_packed(checkpoint, options) else None
     hardware = probe_hardware(with_torch=packed_bytes is None)
     plan = plan_memory(
         checkpoint.config,

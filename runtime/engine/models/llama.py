@@ -13,11 +13,12 @@ import torch
 import torch.nn.functional as functional
 from torch import Tensor, nn
 
+from runtime.engine.checkpoint_weights import ExpectedWeights
 from runtime.engine.layers.attention import AttentionPlan, KVCache
 from runtime.engine.layers.linear import Linear
 from runtime.engine.layers.norm import RMSNorm
 from runtime.engine.layers.rope import apply_rotary, rotary_table
-from runtime.engine.model_config import CheckpointInvalid, ModelConfig
+from runtime.engine.model_config import ModelConfig
 
 
 class Attention(nn.Module):
@@ -140,20 +141,8 @@ class Llama(nn.Module):
         Raises CheckpointInvalid for a tensor that is missing, unknown, given twice or of the wrong shape.
         """
         places = self.destinations()
-        missing = dict.fromkeys(places)
+        expected = ExpectedWeights(self.config, source)
         for name, tensor in weights:
-            if name not in places:
-                raise CheckpointInvalid(f"`{source}` has a tensor `{name}` that a Llama model has no place for.")
-            if name not in missing:
-                raise CheckpointInvalid(f"`{source}` has the tensor `{name}` twice.")
-            if tensor.shape != places[name].shape:
-                raise CheckpointInvalid(
-                    f"Tensor `{name}` of `{source}` has the shape {list(tensor.shape)}, "
-                    f"but its configuration asks for {list(places[name].shape)}."
-                )
+            expected.take(name, tensor.shape)
             places[name].copy_(tensor)
-            del missing[name]
-        if missing:
-            named = ", ".join(f"`{name}`" for name in list(missing)[:3])
-            more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
-            raise CheckpointInvalid(f"`{source}` lacks {named}{more}.", hint="a file of the checkpoint may be missing")
+        expected.end()
