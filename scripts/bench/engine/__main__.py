@@ -2,8 +2,9 @@
 
 Run: `.venv/bin/python -m scripts.bench.engine [--rows decode,prefill] [--rounds N]`, in the environment of the tests.
 Speeds are tokens for each CPU second; every ratio is taken within a round, and its median is held against its budget.
-Over HTTP our server is compared with llama.cpp's, whose wheel is compiled for processors with AMX; in processes of
-their own our engine with ik_llama.cpp, which runs anywhere, and with transformers in whichever dtype is faster.
+Over HTTP our server is compared with llama.cpp's, whose wheel is compiled for processors with AMX: elsewhere build
+`llama-server` from the source archive of `llama-cpp-python` and name it with `--llama-server`. In processes of their
+own our engine is compared with ik_llama.cpp, which runs anywhere, and with transformers in whichever dtype is faster.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", default=",".join(ROWS), help="with commas between; default: %(default)s")
     parser.add_argument("--rounds", type=int, default=3, help="default: %(default)s")
+    parser.add_argument("--llama-server", type=Path, help="llama.cpp's program; default: the wheel's")
     options = parser.parse_args()
     chosen = options.rows.split(",")
     if unknown := [name for name in chosen if name not in ROWS]:
@@ -43,7 +45,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))  # so that no server is left behind
     caption, report = measure.machine(), Report()
     with tempfile.TemporaryDirectory() as folder, ExitStack() as ends:
-        subjects = Subjects(Path(folder), ends)
+        subjects = Subjects(Path(folder), ends, options.llama_server)
         for name in chosen:
             ROWS[name](subjects, report, options.rounds)
         print(f"{caption}; rounds: {options.rounds}; {MODEL}, {subjects.weights.name}\n\n{report}")

@@ -37,10 +37,11 @@ class Absent:
 
 
 class Subjects:
-    """folder: for logs and state. ends: what ends with the run."""
+    """folder: for logs and state. ends: what ends with the run. llama_server: llama.cpp's program; else the wheel's."""
 
-    def __init__(self, folder: Path, ends: ExitStack) -> None:
+    def __init__(self, folder: Path, ends: ExitStack, llama_server: Path | None = None) -> None:
         self.folder = folder
+        self._llama_server = llama_server
         self._ends = ends
         self._transformers: dict[str, Child] = {}
 
@@ -117,7 +118,9 @@ class Subjects:
     @contextmanager
     def start_llama_cpp(self) -> Iterator[Server]:
         """Another one; the caller waits for it."""
-        with servers.llama_cpp(self.weights, self.folder, streams=STREAMS, cache_tokens=CACHE_TOKENS) as server:
+        program = self._llama_server or servers.llama_cpp_program()
+        sizes = {"streams": STREAMS, "cache_tokens": CACHE_TOKENS}
+        with servers.llama_cpp(program, self.weights, self.folder, **sizes) as server:
             yield server
 
     @contextmanager
