@@ -7,11 +7,7 @@ model lists) once the server answers. A provider that fails is left out with its
 from __future__ import annotations
 
 import asyncio
-import importlib.util
-import logging
-from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,49 +16,29 @@ from pydantic import BaseModel, SecretStr
 
 from runtime import discovery
 from runtime.apis._api import Api
-from runtime.apis._resources import Resource
 from runtime.apis.inspect import RouteInfo
 from runtime.apis.providers import ProviderInfo
 from runtime.config.home import models_dir
 from runtime.config.resources import owner_of
 from runtime.config.run_config import RunConfig
-from runtime.errors import NotFound, RequestError, StackError, Unavailable
+from runtime.errors import StackError, Unavailable
 from runtime.http.client import HttpClient
 from runtime.http.transport import Transport
-from runtime.outage import Outage
-from runtime.provider import Loads, ProviderContext, Starts, Tasks
-from runtime.routing.adapters import Adapters
-from runtime.routing.declared import Alias
+from runtime.provider import ProviderContext, Tasks
 from runtime.routing.forward import Router
-from runtime.routing.registrations import Registrations
-from runtime.routing.registry import Registry
-from runtime.routing.table import ResourceTable
 from runtime.stack.api_relations import is_registry
 from runtime.stack.instance import Instance
-from runtime.stack.listings import Listings, look_after
+from runtime.stack.kinds import Kinds, own_routing
 from runtime.stack.plan import Plan
 from runtime.stack.planned import PlannedProvider
 from runtime.stack.providers import RunningProvider
 from runtime.stack.retention import Retention
+from runtime.stack.supervisor import Supervisor
 from runtime.storage.analytics.door import answer_others
 from runtime.storage.analytics.tables import AnalyticsTable
 from runtime.storage.jobs import SCHEMA, JobRunner, Jobs
 from runtime.storage.placement import JOBS_STORE, RESOURCE_STORE
 from runtime.storage.stores import Stores
-
-log = logging.getLogger(__name__)
-_START_AGAIN_S, _START_SELDOM_S = 5.0, 300.0
-_MAX_LOGGED_NAMES = 20
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Kind:
-    """A kind of resource. api: the API that registers it. listings: the providers that list such resources."""
-
-    api: Api
-    table: ResourceTable
-    registry: Registry
-    listings: Listings
 
 
 class Stack:
@@ -89,14 +65,12 @@ class Stack:
         self._aliases = dict(aliases or {})
         self._transport = transport
         self._stores = Stores(run.storage, state_dir, plan.stores.values())
-        self._running: list[RunningProvider] = []
         self._apis: dict[str, Router] = {}
-        self._kinds: dict[str, _Kind] = {}  # by the API whose providers own them
-        self._adapters: dict[str, dict[str, Any]] = defaultdict(dict)
-        self._down: dict[str, dict[str, Outage]] = defaultdict(dict)
+        self._kinds = Kinds(plan)
         self._tasks = Tasks("stack")
+        interval_s = run.server.registry_refresh_interval_seconds
+        self._providers = Supervisor(plan.providers, tasks=self._tasks, refresh_interval_s=interval_s)
         self._jobs = JobRunner(partial(self._stores.sql, JOBS_STORE.name, SCHEMA))
-        self._repeated = {name for name, count in Counter(self.provider_ids()).items() if count > 1}
         self.instance = Instance()
         self.on_change: Callable[[], None] = lambda: None
         self.settled = asyncio.Event()
@@ -119,18 +93,15 @@ class Stack:
         routed = (*self.plan.apis.values(), *self.plan.inner_apis.values())
         for api in routed:
             if api.resource is not None:
-                await self._open_kind(api, api.resource)
+                await self._kinds.open(api, api.resource, self._stores.kv(RESOURCE_STORE.name))
         for api in routed:
             self._apis[api.name] = self._router(api)
         for planned in self.plan.providers:
             self._construct(planned)
-        for kind in self._kinds.values():
-            kind.registry.add_configured(self._configured(kind))
-            providers = kind.listings.providers.values()
-            await kind.listings.ask(one for one in providers if one.planned.spec.kind == "inline")
-        self._declare_aliases()
-        if self._run.default_model and (models := self._models()):
-            models.table.put_first(self._run.default_model)
+        await self._kinds.add_configured()
+        self._kinds.declare_aliases(self._aliases)
+        if self._run.default_model:
+            self._kinds.put_first(self._run.default_model)
 
     def start(self) -> None:
         """Begin the slow work in the background, and check every provider from now on. `settled` is set when each has
@@ -142,20 +113,20 @@ class Stack:
             self._tasks.spawn(answer_others(analytics), name="answer other processes about analytics")
         if limits := self._run.storage.retention:
             self._tasks.spawn(Retention(self._stores, limits).run(), name="remove what is too old")
-        for running in self._running:
-            self._look_after(running)
 
-    def _look_after(self, running: RunningProvider) -> None:
-        if running.can_be_asked:
-            interval_s = self._run.server.registry_refresh_interval_seconds
-            self._tasks.spawn(look_after(running, interval_s=interval_s), name=f"look after {running.name}")
+    async def _start_all(self) -> None:
+        """Start every provider and list what each serves, all at once."""
+        try:
+            await asyncio.gather(self._providers.start(), *(kind.listings.ask_all_first() for kind in self._kinds))
+            self._kinds.warn_of_unresolved(self._run.default_model)
+        finally:
+            self.settled.set()
 
     async def close(self) -> None:
         """Stop providers in reverse order and release everything; one that fails to stop does not affect others."""
         await self._tasks.close()
         await self._jobs.stop()
-        for running in reversed(self._running):
-            await running.close()
+        await self._providers.close()
         await self._stores.close()
 
     def api(self, name: str) -> Any:
@@ -179,26 +150,12 @@ class Stack:
         return found
 
     async def provider_infos(self, *, provider_id: str | None = None, api: str | None = None) -> list[ProviderInfo]:
-        """Every provider, or those of one id or API, with its redacted config and its health, all asked at once."""
-        chosen = [one for one in self._running if provider_id in (None, one.id) and api in (None, one.planned.api)]
-        healths = await asyncio.gather(*(running.health() for running in chosen))
-        return [
-            ProviderInfo(
-                api=running.planned.api,
-                provider_id=running.id,
-                provider_type=running.planned.spec.provider_type,
-                config=running.planned.shown(),
-                health=health,
-            )
-            for running, health in zip(chosen, healths, strict=True)
-        ]
+        """See `Supervisor.infos`."""
+        return await self._providers.infos(provider_id=provider_id, api=api)
 
     def adapters(self) -> Iterator[tuple[PlannedProvider, Any]]:
         """Every provider that could be constructed, with its adapter."""
-        for running in self._running:
-            adapter = self._adapters[running.planned.api].get(running.id)
-            if adapter is not None:
-                yield running.planned, adapter
+        return self._providers.constructed()
 
     def analytics(self) -> tuple[AnalyticsTable, ...]:
         """The tables of analytics that its APIs and providers use."""
@@ -209,74 +166,27 @@ class Stack:
         return [planned.provider_id for planned in self.plan.providers if api in (None, planned.api)]
 
     def degraded(self) -> dict[str, str]:
-        """Providers that did not start or do not work any more, each with the reason: by id, or by `api/id` if several
-        APIs use the id.
-        """
-        return {self._short_name(running): running.trouble for running in self._running if running.trouble}
+        """See `Supervisor.degraded`."""
+        return self._providers.degraded()
 
     def loading(self) -> dict[str, float]:
-        """Providers whose requests wait while they load: name -> the longest wait in seconds."""
-        return {
-            self._short_name(running): running.adapter.load_timeout_s
-            for running in self._running
-            if running.phase == "starting" and isinstance(running.adapter, Loads)
-        }
+        """See `Supervisor.loading`."""
+        return self._providers.loading()
 
     async def check_required(self, names: Iterable[str]) -> None:
-        """Raises Unavailable, with the reasons, if one of these providers is not ready. names: `api/id`, or an id,
-        which means all providers that have it.
-        """
-        names = set(names)
-        required = [running for running in self._running if running.id in names or running.name in names]
-        healths = await asyncio.gather(*(running.health() for running in required))
-        problems = [
-            f"`{self._short_name(running)}`: {health.message}"
-            for running, health in zip(required, healths, strict=True)
-            if health.state != "ready"
-        ]
-        if problems:
-            raise Unavailable(f"a required provider is not ready: {'; '.join(problems)}")
-
-    def _short_name(self, running: RunningProvider) -> str:
-        return running.name if running.id in self._repeated else running.id
-
-    async def _open_kind(self, api: Api, resource: Resource) -> None:
-        """The table and the registry of one kind of resource, with what was registered before."""
-        listed_at = next((one.route.path for one in api.operations() if one.route.registry == "list"), "")
-        table = ResourceTable(resource, listed_at=listed_at)
-        owners = [planned.provider_id for planned in self.plan.of(resource.served_by)]
-        table.set_providers(owners, off=self._turned_on_by(resource.served_by))
-        registrations, listings = Registrations(table, self._stores.kv(RESOURCE_STORE.name)), Listings()
-        registry = _own_routing(api.name, "REGISTRY", Registry)(api, table, registrations, listings)
-        self._kinds[resource.served_by] = _Kind(api=api, table=table, registry=registry, listings=listings)
-        await registrations.load(registry.restored)
-
-    def _turned_on_by(self, api: str) -> dict[str, str]:
-        """The providers of an API that are off, by their usual id, and how to turn each on."""
-        return {
-            off.provider_type.split("::", 1)[1]: f"set {' and '.join(off.enabled_by)}"
-            for off in self.plan.off
-            if off.api == api and off.enabled_by
-        }
+        """See `Supervisor.check_required`."""
+        await self._providers.check_required(names)
 
     def _router(self, api: Api) -> Router:
-        own = self._kinds.get(api.resource.served_by) if api.resource else None
-        kind = self._kinds.get(api.name)
-        made: Router = _own_routing(api.name, "ROUTER", Router)(
+        own, kind = self._kinds.registered_by(api), self._kinds.owned_by(api.name)
+        made: Router = own_routing(api.name, "ROUTER", Router)(
             api,
             registers=own.registry if own else None,
             routes_by=kind.registry if kind else None,
-            adapters=Adapters(api.name, self._adapters[api.name], self._down[api.name]),
+            adapters=self._providers.adapters_of(api.name),
             storage=self._stores,
         )
         return made
-
-    def _configured(self, kind: _Kind) -> Iterable[tuple[BaseModel, str]]:
-        """The run config's resources of a kind, each with its provider, except those whose provider is off."""
-        for given in self.plan.resources.get(kind.api.name, ()):
-            provider_id = owner_of(given, kind.table.providers)
-            if provider_id is not None:
-                yield given, provider_id
 
     def _kept(self, api: str) -> Iterator[BaseModel]:
         """The run config's resources that the provider of an API keeps itself, except those whose provider is off."""
@@ -287,7 +197,7 @@ class Stack:
                     yield given
 
     def _construct(self, planned: PlannedProvider) -> None:
-        provider_id, kind = planned.provider_id, self._kinds.get(planned.api)
+        provider_id, kind = planned.provider_id, self._kinds.owned_by(planned.api)
         transport = self._transport(provider_id) if self._transport else None
         http = HttpClient(provider_id, network=planned.network, transport=transport)
         place = planned.api, provider_id
@@ -300,7 +210,6 @@ class Stack:
             lost=partial(self.instance.forget, place),
             changed=lambda: self.on_change(),
         )
-        self._running.append(running)
         if kind is not None:
             kind.listings.providers.setdefault(provider_id, running)
         context = ProviderContext(
@@ -320,10 +229,7 @@ class Stack:
             models_dir=_models_dir(),
             configured_key=configured_key(planned),
         )
-        if not running.construct(context):
-            self._down[planned.api][provider_id] = running.outage
-        else:
-            self._adapters[planned.api][provider_id] = running.adapter
+        self._providers.construct(running, context)
 
     def _needed_api(self, planned: PlannedProvider, protocol: type) -> Any:
         """The result of `context.api(Protocol)`: a routed API; the plan has checked that it exists."""
@@ -333,82 +239,6 @@ class Stack:
         """The result of `context.optional_api(Protocol)`: a routed API, or None if no provider serves it."""
         name = _api_name(protocol, planned.spec.may_use, planned)
         return self._apis.get(name) if self.plan.of(name) or is_registry(discovery.load_api(name)) else None
-
-    async def _start_all(self) -> None:
-        """Start every provider and list what each serves, all at once."""
-        try:
-            listings = [kind.listings.ask_all_first() for kind in self._kinds.values()]
-            starting = [self._start_one(running) for running in self._running]
-            for failure in await asyncio.gather(*listings, *starting, return_exceptions=True):
-                if isinstance(failure, Exception):
-                    log.error("part of the start failed", exc_info=failure)  # a bug of ours; the others continue
-            for kind in self._kinds.values():
-                if unresolved := kind.table.unresolved():
-                    first = {name: reason.message for name, reason in list(unresolved.items())[:_MAX_LOGGED_NAMES]}
-                    log.warning("names that are not resolved yet", extra={"count": len(unresolved), "first": first})
-            self._check_default_model()
-        finally:
-            self.settled.set()
-
-    def _check_default_model(self) -> None:
-        """Warn about a `default_model` that nobody serves: another one then comes first."""
-        name, models = self._run.default_model, self._models()
-        if not name or models is None:
-            return
-        try:
-            if models.table.find(name, None) is not None:
-                return
-            error = models.table.unknown(name, None)
-        except StackError as ambiguous:
-            error = ambiguous
-        log.warning("`default_model` has no effect", extra={"error": error.message, "hint": error.hint})
-
-    def _models(self) -> _Kind | None:
-        """The kind of resource that may have aliases; None if nothing that is mounted has it."""
-        return next((one for one in self._kinds.values() if one.registry.resource.has_aliases), None)
-
-    async def _start_one(self, running: RunningProvider) -> None:
-        if running.phase == "failed" or not await running.start():
-            await self._give_up(running)
-        elif isinstance(running.adapter, Starts):
-            await running.ask()
-
-    async def _give_up(self, running: RunningProvider) -> None:
-        """Take a provider that could not be constructed or started out of the adapters, and release what it uses."""
-        self._adapters[running.planned.api].pop(running.id, None)
-        self._down[running.planned.api][running.id] = running.outage
-        await running.stop()
-        self._tasks.spawn(self._start_later(running), name=f"start {running.name} later")
-
-    async def _start_later(self, running: RunningProvider) -> None:
-        """Try again until it starts, with longer and longer waits: its upstream may start later than we do."""
-        wait_s = _START_AGAIN_S
-        while True:
-            await asyncio.sleep(wait_s)
-            if await running.start_again():
-                break
-            self._down[running.planned.api][running.id] = running.outage
-            wait_s = min(2 * wait_s, _START_SELDOM_S)
-        self._adapters[running.planned.api][running.id] = running.adapter
-        del self._down[running.planned.api][running.id]
-        await running.ask()
-        self._look_after(running)
-
-    def _declare_aliases(self) -> None:
-        """Declare the aliases of the command line. A target may still be unknown if a remote provider has not listed
-        its models yet. Raises NotFound if there is no such provider, RequestError for an ambiguous target.
-        """
-        if not self._aliases:
-            return
-        kind = self._models()
-        if kind is None:
-            raise RequestError(f"The alias `{next(iter(self._aliases))}` needs the API inference, which is not mounted")
-        kind.table.declare(Alias(name=name, target=target) for name, target in self._aliases.items())
-        unresolved = kind.table.unresolved()
-        may_be_listed = any(planned.spec.kind == "remote" for planned in self.plan.of(kind.registry.resource.served_by))
-        for name, target in self._aliases.items():
-            if name in unresolved and not (may_be_listed and isinstance(unresolved[name], NotFound)):
-                raise kind.table.unknown(target, None) if isinstance(unresolved[name], NotFound) else unresolved[name]
 
 
 def _models_dir() -> Path | None:
@@ -431,11 +261,3 @@ def _api_name(protocol: type, names: Iterable[str], planned: PlannedProvider) ->
         if discovery.load_api(name).protocol is protocol:
             return name
     raise LookupError(f"{planned.spec.provider_type} asks for {protocol.__name__}, which its spec does not list so")
-
-
-def _own_routing(api: str, name: str, usual: type) -> Any:
-    """`ROUTER` or `REGISTRY` of `runtime/routing/<api>.py`, if an API's routing has logic of its own; otherwise the
-    usual class.
-    """
-    module = f"runtime.routing.{api}"
-    return getattr(importlib.import_module(module), name, usual) if importlib.util.find_spec(module) else usual

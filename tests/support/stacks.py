@@ -20,6 +20,7 @@ from runtime.config.run_config import RunConfig
 from runtime.http.transport import Transport
 from runtime.routing.table import ResourceTable
 from runtime.server.app import make_app
+from runtime.stack.kinds import Kind
 from runtime.stack.plan import plan
 from runtime.stack.stack import Stack
 from tests.support.asgi import Client, living
@@ -90,13 +91,19 @@ async def serving_example(
 
 def adapter_of(stack: Stack, api: str) -> Any:
     """The first adapter of an API, past its router."""
-    return next(iter(stack._adapters[api].values()))
+    return next(adapter for planned, adapter in stack.adapters() if planned.api == api)
 
 
 def table_of(stack: Stack, api: str = "inference") -> ResourceTable:
     """The table of the resources that an API's providers own."""
-    return stack._kinds[api].table
+    return _kind_of(stack, api).table
 
 
 def registry_of(stack: Stack, api: str = "inference") -> Any:
-    return stack._kinds[api].registry
+    return _kind_of(stack, api).registry
+
+
+def _kind_of(stack: Stack, api: str) -> Kind:
+    kind = stack._kinds.owned_by(api)
+    assert kind is not None, f"the providers of {api} own no resources"
+    return kind

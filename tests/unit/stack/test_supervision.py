@@ -426,7 +426,7 @@ async def test_a_provider_that_did_not_start_is_tried_again(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, late: type[LateStart | LateConstructor]
 ) -> None:
     late.tries = 0
-    monkeypatch.setattr("runtime.stack.stack._START_AGAIN_S", 0.02)
+    monkeypatch.setattr("runtime.stack.supervisor._START_AGAIN_S", 0.02)
     adapter = f"{__name__}:{late.__name__}"
     furnish(monkeypatch, [inline("late", summary="Late", adapter=adapter).found_in("probe", __name__)])
     run = run_config(providers={"probe": [{"provider_id": "p", "provider_type": "inline::late"}], "inference": []})

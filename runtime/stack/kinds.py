@@ -1,0 +1,141 @@
+"""The kinds of resources that a stack registers: for each its table, its registry and who lists it."""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel
+
+from runtime.apis._api import Api
+from runtime.apis._resources import Resource
+from runtime.config.resources import owner_of
+from runtime.errors import NotFound, RequestError, StackError
+from runtime.routing.declared import Alias
+from runtime.routing.registrations import Registrations
+from runtime.routing.registry import Registry
+from runtime.routing.table import ResourceTable
+from runtime.stack.listings import Listings
+from runtime.stack.plan import Plan
+from runtime.storage.kv import KeyValueStore
+
+log = logging.getLogger(__name__)
+_MAX_LOGGED_NAMES = 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kind:
+    """A kind of resource. api: the API that registers it. listings: the providers that list such resources."""
+
+    api: Api
+    table: ResourceTable
+    registry: Registry
+    listings: Listings
+
+
+class Kinds:
+    """The kinds of one plan, each under the name of the API whose providers own its resources."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._by_owner: dict[str, Kind] = {}
+
+    def __iter__(self) -> Iterator[Kind]:
+        return iter(self._by_owner.values())
+
+    def owned_by(self, api: str) -> Kind | None:
+        """The kind of resource that the providers of an API own; None where they own none that is registered."""
+        return self._by_owner.get(api)
+
+    def registered_by(self, api: Api) -> Kind | None:
+        """The kind of resource that an API registers; None where it registers none."""
+        return self._by_owner.get(api.resource.served_by) if api.resource else None
+
+    async def open(self, api: Api, resource: Resource, kept_in: KeyValueStore) -> None:
+        """Make the table and the registry of one kind of resource, with what was registered before."""
+        listed_at = next((one.route.path for one in api.operations() if one.route.registry == "list"), "")
+        table = ResourceTable(resource, listed_at=listed_at)
+        owners = [planned.provider_id for planned in self._plan.of(resource.served_by)]
+        table.set_providers(owners, off=self._turned_on_by(resource.served_by))
+        registrations, listings = Registrations(table, kept_in), Listings()
+        registry = own_routing(api.name, "REGISTRY", Registry)(api, table, registrations, listings)
+        self._by_owner[resource.served_by] = Kind(api=api, table=table, registry=registry, listings=listings)
+        await registrations.load(registry.restored)
+
+    async def add_configured(self) -> None:
+        """Add the run config's resources, and ask the providers in this process what they list."""
+        for kind in self:
+            kind.registry.add_configured(self._configured(kind))
+            providers = kind.listings.providers.values()
+            await kind.listings.ask(one for one in providers if one.planned.spec.kind == "inline")
+
+    def declare_aliases(self, aliases: Mapping[str, str]) -> None:
+        """Declare the aliases of the command line. A target may still be unknown if a remote provider has not listed
+        its models yet. Raises NotFound if there is no such provider, RequestError for an ambiguous target.
+        """
+        if not aliases:
+            return
+        kind = self._with_aliases()
+        if kind is None:
+            raise RequestError(f"The alias `{next(iter(aliases))}` needs the API inference, which is not mounted")
+        kind.table.declare(Alias(name=name, target=target) for name, target in aliases.items())
+        unresolved = kind.table.unresolved()
+        owners = self._plan.of(kind.registry.resource.served_by)
+        may_be_listed = any(planned.spec.kind == "remote" for planned in owners)
+        for name, target in aliases.items():
+            if name in unresolved and not (may_be_listed and isinstance(unresolved[name], NotFound)):
+                raise kind.table.unknown(target, None) if isinstance(unresolved[name], NotFound) else unresolved[name]
+
+    def put_first(self, model: str) -> None:
+        """Begin the list of models with this one."""
+        if models := self._with_aliases():
+            models.table.put_first(model)
+
+    def warn_of_unresolved(self, default_model: str | None) -> None:
+        """Log what is not resolved once all providers were asked: declared names, and a `default_model` that nobody
+        serves, so that another one comes first.
+        """
+        for kind in self:
+            if unresolved := kind.table.unresolved():
+                first = {name: reason.message for name, reason in list(unresolved.items())[:_MAX_LOGGED_NAMES]}
+                log.warning("names that are not resolved yet", extra={"count": len(unresolved), "first": first})
+        if default_model and (models := self._with_aliases()) and (error := _unserved(models.table, default_model)):
+            log.warning("`default_model` has no effect", extra={"error": error.message, "hint": error.hint})
+
+    def _with_aliases(self) -> Kind | None:
+        """The kind of resource that may have aliases; None if nothing that is mounted has it."""
+        return next((one for one in self if one.registry.resource.has_aliases), None)
+
+    def _turned_on_by(self, api: str) -> dict[str, str]:
+        """The providers of an API that are off, by their usual id, and how to turn each on."""
+        return {
+            off.provider_type.split("::", 1)[1]: f"set {' and '.join(off.enabled_by)}"
+            for off in self._plan.off
+            if off.api == api and off.enabled_by
+        }
+
+    def _configured(self, kind: Kind) -> Iterable[tuple[BaseModel, str]]:
+        """The run config's resources of a kind, each with its provider, except those whose provider is off."""
+        for given in self._plan.resources.get(kind.api.name, ()):
+            provider_id = owner_of(given, kind.table.providers)
+            if provider_id is not None:
+                yield given, provider_id
+
+
+def own_routing(api: str, name: str, usual: type) -> Any:
+    """`ROUTER` or `REGISTRY` of `runtime/routing/<api>.py`, if an API's routing has logic of its own; otherwise the
+    usual class.
+    """
+    module = f"runtime.routing.{api}"
+    return getattr(importlib.import_module(module), name, usual) if importlib.util.find_spec(module) else usual
+
+
+def _unserved(table: ResourceTable, name: str) -> StackError | None:
+    """Why nobody serves a name; None where somebody does."""
+    try:
+        return table.unknown(name, None) if table.find(name, None) is None else None
+    except StackError as ambiguous:
+        return ambiguous
