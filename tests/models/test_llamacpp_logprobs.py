@@ -6,8 +6,6 @@ swap near ties; the quantised file itself is then compared with the width that r
 
 from __future__ import annotations
 
-import os
-import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +14,7 @@ import torch
 
 from runtime.engine.checkpoint import open_checkpoint
 from tests.support.ik_llama_cpp import IkLlamaCpp, ik_llama_cpp
-from tests.support.llama_cpp import LlamaCppServer, Serve, package_folder, shipped_gguf
-from tests.support.shared import Shared
+from tests.support.llama_cpp import LlamaCppServer, Serve, shipped_gguf
 from tests.support.tiny_llama import forward, load_runner, new_sequence, slow_logits
 
 pytestmark = [pytest.mark.llamacpp, pytest.mark.smollm2]
@@ -38,26 +35,6 @@ SERVER = ("-c", "1024", "-np", "1", "-t", "1", "--no-warmup", "--cache-type-k", 
 @pytest.fixture(scope="module")
 def shipped() -> Path:
     return shipped_gguf()
-
-
-@pytest.fixture(scope="session")
-def in_float32(shared: Shared) -> Path:
-    """The shipped weights, requantised to F32 by llama.cpp's own tool: dequantised, that is, by code that is not
-    ours.
-    """
-    package = package_folder("ik_llama_cpp")
-    shipped = shipped_gguf()
-
-    def requantise(folder: Path) -> None:
-        subprocess.run(
-            [package / "bin/llama-quantize", "--allow-requantize", shipped, folder / "model.gguf", "F32", "2"],
-            env={**os.environ, "LD_LIBRARY_PATH": str(package / "lib")},
-            check=True,
-            capture_output=True,
-            timeout=120,
-        )
-
-    return shared.once("float32", requantise) / "model.gguf"
 
 
 def llamacpp_next(server: LlamaCppServer, prompt: list[int]) -> dict[int, float]:
@@ -84,13 +61,15 @@ def ours(shipped: Path) -> list[torch.Tensor]:
     return found
 
 
-def test_float32_equals_llamacpp_in_float32(ours: list[torch.Tensor], in_float32: Path, llama_cpp: Serve) -> None:
-    with llama_cpp(in_float32, *SERVER) as server:
+def test_float32_equals_llamacpp_in_float32(
+    ours: list[torch.Tensor], shipped_in_float32: Path, llama_cpp: Serve
+) -> None:
+    with llama_cpp(shipped_in_float32, *SERVER) as server:
         hold_against(ours, [llamacpp_next(server, prompt) for prompt in PROMPTS])
 
 
-def test_float32_equals_ik_llamacpp_in_float32(ours: list[torch.Tensor], in_float32: Path) -> None:
-    with ik_llama_cpp(in_float32) as model:
+def test_float32_equals_ik_llamacpp_in_float32(ours: list[torch.Tensor], shipped_in_float32: Path) -> None:
+    with ik_llama_cpp(shipped_in_float32) as model:
         hold_against(ours, [ik_next(model, prompt) for prompt in PROMPTS])
 
 
@@ -114,8 +93,8 @@ def test_the_quantised_file_is_as_near_as_eight_bit_activations_allow(
     assert np.mean(errors) < 0.3
 
 
-def test_the_float32_file_holds_the_weights_we_decode(shipped: Path, in_float32: Path) -> None:
-    theirs = dict(open_checkpoint(in_float32).weights())
+def test_the_float32_file_holds_the_weights_we_decode(shipped: Path, shipped_in_float32: Path) -> None:
+    theirs = dict(open_checkpoint(shipped_in_float32).weights())
     for name, weight in open_checkpoint(shipped).weights():
         assert torch.equal(weight, theirs[name]), name
 

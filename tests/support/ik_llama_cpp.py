@@ -1,10 +1,13 @@
-"""How ik_llama.cpp reads a GGUF file, in this process, from the package `ik-llama-cpp-python`.
+"""How ik_llama.cpp reads a GGUF file, in this process, from the package `ik-llama-cpp-python`; and the shipped model in
+float32, as its tool writes it.
 
 A fork of llama.cpp that runs on any processor: the oracle where llama.cpp's server does not run.
 """
 
 from __future__ import annotations
 
+import os
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +15,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pytest
+
+from tests.support.llama_cpp import package_folder, shipped_gguf
+from tests.support.shared import Shared
 
 
 class IkLlamaCpp:
@@ -65,3 +71,23 @@ def ik_llama_cpp(path: Path, *, context_tokens: int = 256) -> Iterator[IkLlamaCp
         yield model
     finally:
         model.close()
+
+
+@pytest.fixture(scope="session")
+def shipped_in_float32(shared: Shared) -> Path:
+    """The shipped weights, requantised to F32 by llama.cpp's own tool: dequantised, that is, by code that is not
+    ours.
+    """
+    package = package_folder("ik_llama_cpp")
+    shipped = shipped_gguf()
+
+    def requantise(folder: Path) -> None:
+        subprocess.run(
+            [package / "bin/llama-quantize", "--allow-requantize", shipped, folder / "model.gguf", "F32", "2"],
+            env={**os.environ, "LD_LIBRARY_PATH": str(package / "lib")},
+            check=True,
+            capture_output=True,
+            timeout=120,
+        )
+
+    return shared.once("float32", requantise) / "model.gguf"
