@@ -185,22 +185,21 @@ def _start_gpu(runner: Any, plan: MemoryPlan, options: EngineOptions) -> None:
     """runner: a TorchRunner on a CUDA device, whose weights are loaded."""
     from runtime.engine.decode_graphs import cuda_graphs
     from runtime.engine.gpu_start import CudaMemory, start
-    from runtime.engine.layers.varlen import find_kernel
+    from runtime.engine.layers.varlen import AttentionSetup, find_kernel
 
     config = runner.config
-    kernel = find_kernel(
+    setup = AttentionSetup(
         heads=config.heads,
         kv_heads=config.kv_heads,
         head_dim=config.head_dim,
         page_size=plan.page_size,
         dtype=runner.dtype,
         device=runner.device,
-        may_split=options.split_attention,
     )
     start(
         runner,
         plan,
-        kernel,
+        find_kernel(setup, may_split=options.split_attention),
         max_batch_size=options.max_batch_size,
         max_step_tokens=options.max_step_tokens,
         memory=CudaMemory(runner.device),

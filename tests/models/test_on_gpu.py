@@ -15,7 +15,7 @@ import torch
 
 from runtime.engine.engine import Engine
 from runtime.engine.hardware import probe_hardware
-from runtime.engine.layers.varlen import find_kernel
+from runtime.engine.layers.varlen import AttentionSetup, find_kernel
 from runtime.engine.options import EngineOptions
 from runtime.engine.sampling_params import SamplingParams
 from runtime.engine.torch_runner import TorchRunner
@@ -65,15 +65,16 @@ async def all_ids(model: Path, *, together: bool) -> list[list[int]]:
 
 def test_torch_s_attention_reads_the_pages_that_are_planned_for_it() -> None:
     [gpu, *_] = probe_hardware().gpus
+    setup = AttentionSetup(
+        heads=32,
+        kv_heads=8,
+        head_dim=128,
+        page_size=gpu.flash_page_tokens or 16,
+        dtype=torch.bfloat16,
+        device=torch.device("cuda:0"),
+    )
     with torch.inference_mode():
-        assert find_kernel(
-            heads=32,
-            kv_heads=8,
-            head_dim=128,
-            page_size=gpu.flash_page_tokens or 16,
-            dtype=torch.bfloat16,
-            device=torch.device("cuda:0"),
-        )
+        assert find_kernel(setup)
 
 
 async def test_overlapped_steps_give_the_tokens_of_steps_that_wait(model: Path) -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from runtime.engine import hardware
 from runtime.engine.layers import varlen
 from runtime.engine.layers.attention import Span, slots_of
 from runtime.engine.layers.gathered import plan_gathered
-from runtime.engine.layers.varlen import VarlenKernel, find_kernel, plan_varlen, why_not
+from runtime.engine.layers.varlen import AttentionSetup, VarlenKernel, find_kernel, plan_varlen, why_not
 from tests.support.paged_attention import recordable_varlen_attn, slow_varlen_attn
 
 CPU = torch.device("cpu")
@@ -71,16 +72,7 @@ def test_contexts_are_split_only_where_every_torch_does_it_right(
     assert asked == [splits]
 
 
-def shape(**changes: Any) -> dict[str, Any]:
-    return {
-        "heads": 4,
-        "kv_heads": 2,
-        "head_dim": 8,
-        "page_size": PAGE,
-        "dtype": torch.float32,
-        "device": CPU,
-        **changes,
-    }
+SETUP = AttentionSetup(heads=4, kv_heads=2, head_dim=8, page_size=PAGE, dtype=torch.float32, device=CPU)
 
 
 def ignoring(**wrong: Any) -> Callable[..., Tensor]:
@@ -104,13 +96,13 @@ def refusing(*args: Any, **options: Any) -> Tensor:
     ids=["right", "without a mask", "not finite", "weighing what is past the end", "refusing", "of an older torch"],
 )
 def test_a_kernel_is_tried_before_it_is_used(call: Callable[..., Tensor], reason: str | None) -> None:
-    found = why_not(VarlenKernel(call), **shape())
+    found = why_not(VarlenKernel(call), SETUP)
     assert found is None if reason is None else found is not None and found.startswith(reason) and "\n" not in found
 
 
 def test_where_no_kernel_works_pages_are_gathered_and_the_log_says_why(caplog: pytest.LogCaptureFixture) -> None:
     """torch's own has no CPU implementation."""
-    assert find_kernel(**shape(dtype=torch.bfloat16)) is None
+    assert find_kernel(replace(SETUP, dtype=torch.bfloat16)) is None
     [record] = caplog.records
     assert record.message == "attention gathers pages, which takes longer"
     assert len(record.reasons) == 2 and all("_flash_attention_forward" in reason for reason in record.reasons)
@@ -123,7 +115,7 @@ def test_the_way_of_calling_that_works_is_taken(monkeypatch: pytest.MonkeyPatch,
         return slow_varlen_attn(*args, **options)
 
     monkeypatch.setattr("torch.nn.attention.varlen.varlen_attn", only)
-    assert find_kernel(**shape(), may_split=False) == VarlenKernel(only, counts_keys, may_split=False)
+    assert find_kernel(SETUP, may_split=False) == VarlenKernel(only, counts_keys, may_split=False)
 
 
 def test_torch_takes_what_we_pass() -> None:

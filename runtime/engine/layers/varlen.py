@@ -40,6 +40,18 @@ class VarlenKernel:
     may_split: bool = True
 
 
+@dataclass(frozen=True, kw_only=True)
+class AttentionSetup:
+    """What a kernel is wanted for. page_size: tokens on a page. dtype: of queries, keys and values."""
+
+    heads: int
+    kv_heads: int
+    head_dim: int
+    page_size: int
+    dtype: torch.dtype
+    device: torch.device
+
+
 @dataclass(frozen=True)
 class VarlenPlan:
     """One step's addresses on the device.
@@ -115,28 +127,17 @@ def block_table(spans: Sequence[Span], page_size: int, rows: int = 0) -> np.ndar
     return table
 
 
-def find_kernel(
-    *,
-    heads: int,
-    kv_heads: int,
-    head_dim: int,
-    page_size: int,
-    dtype: torch.dtype,
-    device: torch.device,
-    may_split: bool = True,
-) -> VarlenKernel | None:
+def find_kernel(setup: AttentionSetup, *, may_split: bool = True) -> VarlenKernel | None:
     """The kernel for such a model on this device; None, with a warning that says why, where none is right."""
     try:
         from torch.nn.attention.varlen import varlen_attn  # not in every torch that we accept
     except ImportError:
         log.warning("attention gathers pages, which takes longer: torch 2.12 or newer reads them where they are")
         return None
-    reasons = _activate_newer(device)
+    reasons = _activate_newer(setup.device)
     for counts_keys in (False, True):
         kernel = VarlenKernel(varlen_attn, counts_keys, may_split)
-        why = why_not(
-            kernel, heads=heads, kv_heads=kv_heads, head_dim=head_dim, page_size=page_size, dtype=dtype, device=device
-        )
+        why = why_not(kernel, setup)
         if why is None:
             return kernel
         reasons.append(why)
@@ -144,37 +145,31 @@ def find_kernel(
     return None
 
 
-def why_not(
-    kernel: VarlenKernel,
-    *,
-    heads: int,
-    kv_heads: int,
-    head_dim: int,
-    page_size: int,
-    dtype: torch.dtype,
-    device: torch.device,
-) -> str | None:
+def why_not(kernel: VarlenKernel, setup: AttentionSetup) -> str | None:
     """What a kernel did wrong in a step of decode rows or in a mixed one, beside gathering; None for nothing.
 
     Where no sequence has a token the pool is NaN, as an earlier sequence may leave it: that must not come through.
     """
+    page_size, device = setup.page_size, setup.device
     dice = torch.Generator(device).manual_seed(0)
 
     def draw(*shape: int) -> Tensor:
-        return torch.randn(shape, generator=dice, device=device).to(dtype)
+        return torch.randn((*shape, setup.head_dim), generator=dice, device=device).to(setup.dtype)
 
     pages = 8
     mixed = [Span([5, 2], page_size - 3, 5), Span([7, 1, 4], 2 * page_size + 1, 1), Span([3], 0, page_size - 1)]
     decodes = [Span([6, 2, 1], 3 * page_size - 1, 1), Span([4], 0, 1), Span([5, 7], page_size, 1)]
     for spans in (decodes, mixed):
         rows = sum(span.count for span in spans)
-        q, k, v = draw(rows, heads, head_dim), draw(rows, kv_heads, head_dim), draw(rows, kv_heads, head_dim)
-        pool = [draw(pages, page_size, kv_heads, head_dim) for _ in range(2)]
+        q, k, v = draw(rows, setup.heads), draw(rows, setup.kv_heads), draw(rows, setup.kv_heads)
+        pool = [draw(pages, page_size, setup.kv_heads) for _ in range(2)]
         known = torch.zeros(pages * page_size, dtype=torch.bool, device=device)
         known[torch.from_numpy(slots_of([Span(one.pages, 0, one.start + one.count) for one in spans], page_size))] = (
             True
         )
-        expected = plan_gathered(spans, page_size, dtype, device).attend(q, k, v, *[part.clone() for part in pool])
+        expected = plan_gathered(spans, page_size, setup.dtype, device).attend(
+            q, k, v, *[part.clone() for part in pool]
+        )
         for part in pool:
             part.flatten(0, 1)[~known] = torch.nan
         try:
