@@ -85,40 +85,40 @@ def compiled(name: str, build: Callable[[], ir.Module], kept: Path | None) -> Co
     _initialize()
     path = None
     if kept is not None:
-        facts = (name, _source_digest(), llvm.get_host_cpu_name(), _flags(None), llvmlite.__version__)
+        facts = (name, _source_digest(), llvm.get_host_cpu_name(), _flags(), llvmlite.__version__)
         path = kept / (hashlib.sha256("\0".join(facts).encode()).hexdigest()[:32] + _SUFFIX)
         if (data := _read(path)) is not None:
             try:
-                return Compiled(_machine(None), data)
+                return Compiled(_machine(), data)
             except RuntimeError:
                 log.warning("a compiled kernel cannot be used and is made again", extra={"path": str(path)})
-    machine = _machine(None)
-    data = _compiled(str(build()), machine)
+    machine = _machine()
+    data = _compiled(build(), machine)
     if path is not None:
         _keep(path, data)
     return Compiled(machine, data)
 
 
-def compile_module(module: ir.Module, features: frozenset[str] | None = None) -> Compiled:
-    """A module for this CPU, of whose features only these are used; None for all. Nothing is kept.
+def optimized(module: ir.Module, machine: llvm.TargetMachine) -> llvm.ModuleRef:
+    """A module as it is compiled for a machine. Raises RuntimeError, with LLVM's message, for one that is wrong."""
+    parsed = llvm.parse_assembly(str(module))
+    parsed.verify()
+    options = llvm.create_pipeline_tuning_options(speed_level=2)
+    options.loop_vectorization = options.slp_vectorization = False  # ours are vectors already
+    passes = llvm.create_pass_builder(machine, options)
+    passes.getModulePassManager().run(parsed, passes)
+    return parsed
 
-    Raises RuntimeError, with LLVM's message, for a module that is wrong.
-    """
-    _initialize()
-    machine = _machine(features)
-    return Compiled(machine, _compiled(str(module), machine))
 
-
-def _flags(features: frozenset[str] | None) -> str:
-    """This CPU's features in LLVM's words, without those that are not among `features`."""
+def _flags() -> str:
+    """This CPU's features in LLVM's words."""
     mine = llvm.get_host_cpu_features().items()
-    used = {name: is_there and (features is None or name in features) for name, is_there in mine}
-    return ",".join(f"{'+' if is_there else '-'}{name}" for name, is_there in sorted(used.items()))
+    return ",".join(f"{'+' if is_there else '-'}{name}" for name, is_there in sorted(mine))
 
 
-def _machine(features: frozenset[str] | None) -> llvm.TargetMachine:
+def _machine() -> llvm.TargetMachine:
     target = llvm.Target.from_default_triple()
-    return target.create_target_machine(llvm.get_host_cpu_name(), _flags(features), opt=3, jit=True)
+    return target.create_target_machine(llvm.get_host_cpu_name(), _flags(), opt=3, jit=True)
 
 
 @cache
@@ -126,18 +126,6 @@ def _source_digest() -> str:
     """Of this package: other source makes other modules."""
     files = sorted(Path(__file__).parent.glob("*.py"))
     return hashlib.sha256(b"\0".join(file.read_bytes() for file in files)).hexdigest()
-
-
-def assembly_for(module: ir.Module, triple: str, features: str) -> str:
-    """What a module becomes on another kind of CPU, in its assembly language. triple, features: in LLVM's words."""
-    llvm.initialize_all_targets()
-    llvm.initialize_all_asmprinters()
-    target = llvm.Target.from_triple(triple)
-    machine = target.create_target_machine("", features, opt=3)
-    module.triple = triple
-    parsed = _optimized(str(module), machine)
-    assembly: str = machine.emit_assembly(parsed)
-    return assembly
 
 
 def _initialize() -> None:
@@ -150,19 +138,9 @@ def _initialize() -> None:
         _is_initialized = True
 
 
-def _compiled(text: str, machine: llvm.TargetMachine) -> bytes:
-    data: bytes = machine.emit_object(_optimized(text, machine))
+def _compiled(module: ir.Module, machine: llvm.TargetMachine) -> bytes:
+    data: bytes = machine.emit_object(optimized(module, machine))
     return data
-
-
-def _optimized(text: str, machine: llvm.TargetMachine) -> llvm.ModuleRef:
-    parsed = llvm.parse_assembly(text)
-    parsed.verify()
-    options = llvm.create_pipeline_tuning_options(speed_level=2)
-    options.loop_vectorization = options.slp_vectorization = False  # ours are vectors already
-    passes = llvm.create_pass_builder(machine, options)
-    passes.getModulePassManager().run(parsed, passes)
-    return parsed
 
 
 def _read(path: Path) -> bytes | None:

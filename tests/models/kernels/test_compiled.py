@@ -13,7 +13,7 @@ from llvmlite import ir
 
 from runtime.engine.kernels import compiled as compiling
 from runtime.engine.kernels.builder import FLOATS, POINTER, Kernel
-from runtime.engine.kernels.compiled import Compiled, compile_module, compiled, host_features
+from runtime.engine.kernels.compiled import Compiled, compiled
 
 
 def doubling() -> ir.Module:
@@ -114,11 +114,6 @@ def test_other_modules_and_other_sources_are_other_files(tmp_path: Path, monkeyp
     assert len(list(tmp_path.iterdir())) == 3
 
 
-def test_a_module_can_do_with_fewer_features() -> None:
-    fewer = frozenset(name for name in host_features() if not name.startswith("avx"))
-    assert doubles(compile_module(doubling(), fewer))
-
-
 def test_a_function_that_is_not_there_is_a_key_error() -> None:
     with pytest.raises(KeyError, match="triple"):
-        compile_module(doubling()).function("triple")
+        compiled("doubling", doubling, None).function("triple")

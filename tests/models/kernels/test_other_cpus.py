@@ -8,10 +8,11 @@ import pytest
 from llvmlite import ir
 
 from runtime.engine.kernels.builder import HALVES, POINTER, Kernel
-from runtime.engine.kernels.compiled import YIELD, assembly_for, converts_halves
+from runtime.engine.kernels.compiled import YIELD, converts_halves
 from runtime.engine.kernels.decoder import decoder_module
 from runtime.engine.kernels.dot import best_dot
 from runtime.engine.kernels.tables import Shape
+from tests.support.compiled_kernels import assembly_for
 
 SHAPE = Shape(layers=2, hidden=64, heads=4, kv_heads=2, head_dim=16, ffn=96, vocab=130, eps=1e-5)
 ARM, X86 = "aarch64-unknown-linux-gnu", "x86_64-unknown-linux-gnu"
