@@ -22,7 +22,6 @@ from runtime.engine.messages import (
     Closed,
     Command,
     EngineStats,
-    Prefill,
     Ready,
     Report,
     StepBatch,
@@ -36,6 +35,7 @@ from runtime.engine.runner import Pending, Runner
 from runtime.engine.sampled import NO_TOKEN, Sampled
 from runtime.engine.scheduler import Chunk, Scheduler
 from runtime.engine.sequence import Sequence
+from runtime.engine.token_outputs import added_by
 
 log = logging.getLogger(__name__)
 
@@ -94,15 +94,23 @@ class _Worker:
                 command = commands.get()
                 if isinstance(command, Stop):
                     return
-                self.take(command)
+                self.obey(command)
                 if not self.scheduler.has_work and not commands.qsize():
                     self.report(StepBatch(stats=self.stats()))
             self.step(commands)
 
-    def take(self, command: Add | Abort) -> None:
-        if isinstance(command, Abort):
-            self.scheduler.remove(command.sequence_id)
-            return
+    def obey(self, command: Add | Abort) -> None:
+        """An error in it is that sequence's; the engine goes on with the others."""
+        try:
+            if isinstance(command, Add):
+                self.take(command)
+            else:
+                self.scheduler.remove(command.sequence_id)
+        except Exception as failure:
+            failures = {command.sequence_id: self.told(failure)}
+            self.report(StepBatch(stats=self.stats(), failures=failures))
+
+    def take(self, command: Add) -> None:
         params = command.params
         length = self.plan.context_tokens if params.max_tokens is None else len(command.prompt) + params.max_tokens
         end_ids = params.stop_token_ids if params.ignore_eos else params.stop_token_ids.union(self.config.eos_token_ids)
@@ -144,21 +152,31 @@ class _Worker:
             failed = failed if chunks else self.scheduler.ids()
             for sequence_id in failed:
                 self.scheduler.remove(sequence_id, is_damaged=True)
-            error = (
-                out_of_memory_error(self.name, self.plan)
-                if is_out_of_memory(failure)
-                else errors.StackError(f"The engine failed in a step: {type(failure).__name__}: {failure}")
-            )
+            error = out_of_memory_error(self.name, self.plan) if is_out_of_memory(failure) else _bug(failure)
             self.report(StepBatch(stats=self.stats(), failures=dict.fromkeys(failed, error)))
 
     def hand_out(self, chunks: list[Chunk], pending: Pending) -> None:
         """Wait for the tokens of a step, and report them. Those of sequences that the step before has ended are not
-        anybody's.
+        anybody's. An error in what one sequence is given ends that one; the others get their tokens.
         """
+        outputs: dict[int, list[TokenOutput]] = {}
         failures: dict[int, errors.StackError] = {}
-        found = zip(chunks, pending.results(), strict=True)
-        wanted = [(chunk, sampled) for chunk, sampled in found if self.scheduler.has(chunk.sequence.id)]
-        outputs = self.append(wanted, failures)
+        results = pending.results()
+        now = time.monotonic()
+        for chunk, sampled in zip(chunks, results, strict=True):
+            sequence_id = chunk.sequence.id
+            if not self.scheduler.has(sequence_id):
+                continue
+            try:
+                added = self.append(chunk, sampled, now)
+            except Exception as failure:
+                failures[sequence_id] = self.told(failure)
+                self.scheduler.remove(sequence_id, is_damaged=not isinstance(failure, errors.RequestError))
+                continue
+            if added:
+                outputs[sequence_id] = added
+                if added[-1].finish_reason is not None:
+                    self.scheduler.remove(sequence_id)
         self.steps += 1
         self.report(StepBatch(stats=self.stats(), outputs=outputs, failures=failures))
 
@@ -190,32 +208,23 @@ class _Worker:
             log.warning("a step ran out of memory and is tried again", extra={"sequences": len(chunks)})
         return None
 
-    def append(
-        self, results: list[tuple[Chunk, Sampled | None]], failures: dict[int, errors.StackError]
-    ) -> dict[int, list[TokenOutput]]:
-        """Add the results of a step to its sequences; remove those that are finished. Returns outputs by sequence id.
+    def append(self, chunk: Chunk, sampled: Sampled | None, now: float) -> list[TokenOutput]:
+        """Add the result of a step to one of its sequences; what its reader gets of it, often nothing.
 
-        A sequence for which there is no token is removed too, and gets an error in `failures`.
+        Raises StackError where there is no token: RequestError where that is the grammar's doing.
         """
-        outputs = {}
-        now = time.monotonic()
-        for chunk, sampled in results:
-            sequence = chunk.sequence
-            self.prompt_tokens += max(0, min(chunk.count, sequence.prompt_length - sequence.computed))
-            self.scheduler.advance(chunk)
-            if sampled is None:
-                continue
-            if sampled.token_id == NO_TOKEN:
-                self.scheduler.remove(sequence.id, is_damaged=sampled.failure is None)
-                failures[sequence.id] = sampled.failure or self.not_finite()
-                continue
-            outputs[sequence.id] = added = _added(sequence, sampled, now)
-            if chunk.guess:
-                self.add_guessed(chunk, added, now)
-            self.generated_tokens += len(added)
-            if added[-1].finish_reason is not None:
-                self.scheduler.remove(sequence.id)
-        return outputs
+        sequence = chunk.sequence
+        self.prompt_tokens += max(0, min(chunk.count, sequence.prompt_length - sequence.computed))
+        self.scheduler.advance(chunk)
+        if sampled is None:
+            return []
+        if sampled.token_id == NO_TOKEN:
+            raise sampled.failure or self.not_finite()
+        added = added_by(sequence, sampled, now)
+        if chunk.guess:
+            self.add_guessed(chunk, added, now)
+        self.generated_tokens += len(added)
+        return added
 
     def add_guessed(self, chunk: Chunk, added: list[TokenOutput], now: float) -> None:
         """Add the tokens that a guess gives a sequence besides, as far as it was right. added: what the sampled token
@@ -228,11 +237,18 @@ class _Worker:
                 break  # it is computed again in the next step, and fails there
             right += 1
             self.scheduler.count(sequence, 1)
-            last = _added(sequence, sampled, now)
+            last = added_by(sequence, sampled, now)
             added += last
         sequence.lookup.judge(len(guess), right)
         self.guessed_tokens += len(guess)
         self.accepted_tokens += right
+
+    def told(self, failure: Exception) -> errors.StackError:
+        """An error as its sequence's reader gets it, without the frames that it would keep."""
+        if isinstance(failure, errors.StackError):
+            return failure.with_traceback(None)
+        log.exception("a sequence failed", exc_info=failure)
+        return _bug(failure)
 
     def not_finite(self) -> errors.StackError:
         return errors.StackError(
@@ -266,32 +282,5 @@ class _Worker:
         )
 
 
-def _added(sequence: Sequence, sampled: Sampled, now: float) -> list[TokenOutput]:
-    """What a sampled token adds to a sequence: itself, and the tokens that must follow it."""
-    index = sequence.output_length
-    finish_reason = sequence.append(sampled.token_id)
-    first = TokenOutput(
-        token_id=sampled.token_id,
-        index=index,
-        logprob=sampled.logprob,
-        top_logprobs=sampled.top_logprobs,
-        finish_reason=finish_reason,
-        prompt=tuple(sequence.prompt_logprobs) if sequence.params.prompt_logprobs and not index else None,
-        at_s=now,
-        prefill=None if index else _prefill(sequence, now),
-    )
-    added = [first]
-    for token_id in sequence.forced() if finish_reason is None else ():
-        index += 1
-        finish_reason = sequence.append(token_id)
-        added.append(TokenOutput(token_id=token_id, index=index, finish_reason=finish_reason, at_s=now))
-        if finish_reason is not None:
-            break
-    return added
-
-
-def _prefill(sequence: Sequence, now: float) -> Prefill:
-    """How the prompt of a sequence that has its first token `now` was computed."""
-    started = now if sequence.started_s is None else sequence.started_s
-    waited_s = max(0.0, started - sequence.arrived_s)
-    return Prefill(cached_tokens=sequence.cached_tokens, waited_s=waited_s, computed_s=now - started)
+def _bug(failure: Exception) -> errors.StackError:
+    return errors.StackError(f"The engine failed in a step: {type(failure).__name__}: {failure}")

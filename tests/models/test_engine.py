@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import aclosing
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import pytest
 import torch
@@ -18,11 +19,13 @@ from runtime import errors
 from runtime.engine import loading
 from runtime.engine.checkpoint import Checkpoint, open_checkpoint
 from runtime.engine.engine import Engine
-from runtime.engine.messages import Abort, TokenOutput
+from runtime.engine.grammar import Grammar, Matcher
+from runtime.engine.messages import Abort, FinishReason, TokenOutput
 from runtime.engine.model_config import CheckpointInvalid
 from runtime.engine.options import EngineOptions
 from runtime.engine.sampling_params import SamplingParams
 from runtime.engine.scheduler import Chunk, Scheduler
+from runtime.engine.sequence import Sequence
 from runtime.engine.torch_runner import TorchRunner
 from tests.support.tiny_engine import (
     CONFIG,
@@ -261,6 +264,42 @@ async def test_a_bug_fails_the_sequences_of_its_step_and_no_others(
         assert len(await ids_of(engine, [5], params)) == 8
         assert_idle(engine)
     assert "engine step failed" in caplog.text
+
+
+async def test_a_bug_in_what_one_sequence_is_given_fails_that_one(
+    model: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its neighbours hear of their tokens, those too that end in the same step, before and after it."""
+    append = Sequence.append
+
+    def failing(self: Sequence, token_id: int) -> FinishReason | None:
+        if self.tokens[-1] == 126:
+            raise ZeroDivisionError("planted")
+        return append(self, token_id)
+
+    async with running(model) as engine:
+        one = replace(GREEDY, max_tokens=1)
+        calls = [([5, 5], one), ([6, 6], GREEDY), ([6, 126], GREEDY), ([7, 7], GREEDY), ([8, 8], one)]
+        alone = [await ids_of(engine, *call) for call in calls]
+        monkeypatch.setattr(Sequence, "append", failing)
+        found = await asyncio.gather(*[ids_of(engine, *call) for call in calls], return_exceptions=True)
+        failure = found[2]
+        assert isinstance(failure, errors.StackError) and "ZeroDivisionError: planted" in str(failure)
+        assert [*found[:2], *found[3:]] == [*alone[:2], *alone[3:]]
+        assert_idle(engine)
+    assert "a sequence failed" in caplog.text
+
+
+async def test_a_bug_in_starting_a_sequence_fails_that_one(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Broken:
+        def matcher(self) -> Matcher:
+            raise ZeroDivisionError("planted")
+
+    async with running(model) as engine:
+        with pytest.raises(errors.StackError, match="ZeroDivisionError: planted"):
+            await ids_of(engine, [5], SamplingParams(grammar=cast("Grammar", Broken())))
+        assert len(await ids_of(engine, [5])) == 8
+        assert_idle(engine)
 
 
 async def test_a_bug_in_scheduling_fails_everyone_and_the_engine_goes_on(
