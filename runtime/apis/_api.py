@@ -60,7 +60,7 @@ class Route:
     errors that the operation has beyond those that its marks tell: `Conflict` where it is not the registry's.
     ends_with_done: whether a stream ends with `data: [DONE]`. tells_error: makes the event by which a stream reports an
     error, of the error and of the last events that were sent; its `type` is the event's name. By default the API's door
-    says how. public: answered without authentication.
+    says how.
     """
 
     method: Method
@@ -77,7 +77,6 @@ class Route:
     status: int = 200
     ends_with_done: bool = False
     tells_error: TellsError | None = None
-    public: bool = False
     deprecated: bool = False
 
     @property

@@ -51,12 +51,12 @@ def _also(*paths: str) -> tuple[Alias, ...]:
 
 
 class Inspect(Protocol):
-    @route("GET", "/v1/health", aliases=_also("/health", "/v1alpha/admin/health"), public=True)
+    @route("GET", "/v1/health", aliases=_also("/health", "/v1alpha/admin/health"))
     async def health(self, request: Empty) -> HealthInfo:
         """Whether the server answers; the state of each provider is in `/v1/providers`."""
         ...
 
-    @route("GET", "/v1/version", aliases=_also("/v1alpha/admin/version"), public=True)
+    @route("GET", "/v1/version", aliases=_also("/v1alpha/admin/version"))
     async def version(self, request: Empty) -> VersionInfo:
         """The runtime's version."""
         ...

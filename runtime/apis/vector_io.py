@@ -20,7 +20,6 @@ from runtime.apis._request import Request
 
 GROUP_BITS = 20
 """The low bits of a vector's number count within its group: a group has at most 2**20 vectors."""
-MAX_GROUP = 2 ** (63 - GROUP_BITS) - 1
 
 
 def group_of(number: int) -> int:

@@ -44,10 +44,6 @@ class Document:
         """With single blanks in the lines of running text, and without empty blocks."""
         return replace(self, blocks=tuple(block for block in map(_cleaned, self.blocks) if block.text.strip()))
 
-    def text_length(self) -> int:
-        """The characters of all blocks."""
-        return sum(len(block.text) for block in self.blocks)
-
 
 def table(rows: Iterable[Iterable[str]], *, page: int | None = None) -> Block | None:
     """A table of these cells, the first row its head; None without any.

@@ -151,7 +151,3 @@ class Rows:
     columns: tuple[str, ...]
     rows: list[tuple[Any, ...]]
     has_more: bool
-
-    def as_dicts(self) -> list[dict[str, Any]]:
-        """Each row by column."""
-        return [dict(zip(self.columns, row, strict=True)) for row in self.rows]

@@ -91,10 +91,6 @@ class KeyValueStore(Protocol):
         """Store `value`, replacing the old one. ttl_s: seconds until it expires; never by default."""
         await self.write(Put(key, value, ttl_s))
 
-    async def compare_and_set(self, key: str, expected: bytes | None, value: bytes) -> bool:
-        """Store `value`, without expiry, if `key` has the value `expected` (None: no value). Returns whether it did."""
-        return await self.write(Put(key, value), expected={key: expected})
-
 
 class Namespaced(KeyValueStore):
     """A part of a store, with the same interface and keys that no other namespace sees.

@@ -29,6 +29,7 @@ asyncio.run(main())
 
 ADDS_TO_A_COUNT = """
 import asyncio, pathlib, sys
+from runtime.storage.kv import Put
 from runtime.storage.kv.sqlite import SqliteKeyValueStore
 
 async def main():
@@ -36,7 +37,7 @@ async def main():
     for _ in range(int(sys.argv[2])):
         while True:
             before = await store.get("count")
-            if await store.compare_and_set("count", before, b"%d" % (int(before or 0) + 1)):
+            if await store.write(Put("count", b"%d" % (int(before or 0) + 1)), expected={"count": before}):
                 break
     await store.close()
 

@@ -39,7 +39,7 @@ async def test_a_server_that_comes_back_is_used_again(server: MongoServer, monke
         assert raised.value.message.startswith(f"the MongoDB server at 127.0.0.1:{server.port} could not be ")
         assert "Topology" not in raised.value.message
     server.start()
-    assert await store.compare_and_set("key", b"1", b"3")
+    assert await store.write(Put("key", b"3"), expected={"key": b"1"})
     assert await store.get("key") == b"3"
     await store.close()
 

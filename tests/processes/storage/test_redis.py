@@ -48,7 +48,7 @@ async def test_a_server_that_comes_back_is_used_again(server: RedisServer) -> No
         assert raised.value.message.startswith(f"the Redis server at 127.0.0.1:{server.port} could not be ")
     server.start()
     assert await store.get("k1") == b"1"  # which it kept, and its scripts are gone
-    assert await store.compare_and_set("k1", b"1", b"3")
+    assert await store.write(Put("k1", b"3"), expected={"k1": b"1"})
     assert len(await store.scan("k")) == 20
     await store.close()
 

@@ -65,7 +65,8 @@ async def test_every_kind_of_value_is_read_back(analytics: Analytics) -> None:
     }
     await analytics.append(USAGE, [row, {"model": "x"}, {"seconds": math.nan}])
     found = await analytics.query("SELECT * FROM usage WHERE model LIKE $like", {"like": "m%"})
-    [read] = found.as_dicts()
+    [values] = found.rows
+    read = dict(zip(found.columns, values, strict=True))
     assert json.loads(read.pop("more")) == row.pop("more")
     assert read == row | {"at": datetime(2023, 11, 14, 22, 13, 20, 250_000, tzinfo=UTC)}
     nothing = (await analytics.query("SELECT * FROM usage WHERE model IS NULL OR model = 'x' ORDER BY model")).rows

@@ -11,7 +11,7 @@ import pytest
 
 from runtime.errors import Unavailable
 from runtime.storage.backends import MemoryKeyValueConfig
-from runtime.storage.kv import open_kv
+from runtime.storage.kv import Put, open_kv
 from runtime.storage.kv.memory import MemoryKeyValueStore
 from runtime.storage.kv.sqlite import SqliteKeyValueStore
 from runtime.storage.sqlite.config import SqliteKeyValueConfig
@@ -139,7 +139,8 @@ async def test_without_its_file_nothing_is_acknowledged_until_it_is_back(tmp_pat
     path.rename(tmp_path / "away.db")
     if is_replaced:
         path.write_bytes(b"")
-    for call in (store.set("b", b"1"), store.get("a"), store.delete("a"), store.compare_and_set("a", b"1", b"2")):
+    checked = store.write(Put("a", b"2"), expected={"a": b"1"})
+    for call in (store.set("b", b"1"), store.get("a"), store.delete("a"), checked):
         with pytest.raises(Unavailable, match="somebody has removed or replaced it"):
             await call
     (tmp_path / "away.db").replace(path)

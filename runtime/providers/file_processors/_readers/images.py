@@ -15,11 +15,6 @@ PROGRAM = "tesseract"
 _LANGUAGES = "eng"
 
 
-def is_installed() -> bool:
-    """Whether images can be read here."""
-    return shutil.which(PROGRAM) is not None
-
-
 def read(file: BinaryIO, reading: Reading) -> Document:
     """Raises RequestError if the program is missing, or cannot read the image."""
     program = shutil.which(PROGRAM)

@@ -26,7 +26,9 @@ class ModelChoice(_Section):
 
     provider_id: str | None = Field(None, description="The provider. Default: `model_id` is the whole name.")
     model_id: str = Field(min_length=1, description="The model's name.")
-    embedding_dimensions: int | None = Field(None, ge=1, description="Numbers per vector, if the model does not say.")
+    embedding_dimensions: int | None = Field(
+        None, ge=1, description="Accepted for older run configs; it has no effect: a model is asked for a vector."
+    )
 
     @property
     def name(self) -> str:
@@ -122,9 +124,15 @@ class VectorStoresConfig(_Section):
         description="Whether documents are also read from addresses of this machine and of private networks, which the"
         " server may reach and its users not.",
     )
-    file_search_params: dict[str, Any] | None = Field(None, description="How the tool shows hits; for responses.")
-    context_prompt_params: dict[str, Any] | None = Field(None, description="As above.")
-    annotation_prompt_params: dict[str, Any] | None = Field(None, description="As above.")
+    file_search_params: dict[str, Any] | None = Field(
+        None, description="Accepted for older run configs; it has no effect."
+    )
+    context_prompt_params: dict[str, Any] | None = Field(
+        None, description="Accepted for older run configs; it has no effect."
+    )
+    annotation_prompt_params: dict[str, Any] | None = Field(
+        None, description="Accepted for older run configs; it has no effect."
+    )
 
 
 def name_of(choice: ModelChoice | str | None) -> str | None:

@@ -23,8 +23,6 @@ from runtime.storage.sql import AddTable, Column, Index, Run, Schema, Table
 from runtime.storage.sql.paging import BY_POSITION
 from runtime.storage.words.tables import WORD_TABLES
 
-FileStatus = Literal["in_progress", "completed", "cancelled", "failed"]
-IndexState = Literal["building", "serving", "retired"]
 GroupState = Literal["pending", "live", "dead"]
 WHOLE_INDEX = -1
 """The group of a removal that means all of an index."""
@@ -59,7 +57,7 @@ INDEXES = Table(
     columns=(
         Column("number", "integer"),
         Column("store_id", "text"),
-        Column("state", "text"),
+        Column("state", "text"),  # building, serving, retired
         Column("provider_id", "text"),
         Column("collection", "text"),
         Column("embedding_model", "text"),
