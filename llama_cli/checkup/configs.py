@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from llama_cli.checkup.findings import Check, Distribution, Finding, Patient, error, ok, warning
-from llama_cli.checkup.machine import memory_bytes
 from llama_cli.terminal import words
+from runtime import allowance
 from runtime.errors import StackError
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def variables(patient: Patient) -> Iterator[Finding]:
 
 def models(patient: Patient) -> Iterator[Finding]:
     """Models that our own engine is to load, beside the memory that there is."""
-    total, _ = memory_bytes()
+    total = allowance.memory().total_bytes
     for each in patient.distributions:
         for provider_id, path in _own_models(each, patient.environment):
             size = _size(path)

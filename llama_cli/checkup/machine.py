@@ -13,6 +13,7 @@ from pathlib import Path
 
 from llama_cli.checkup.findings import Check, Finding, Patient, error, ok, warning
 from llama_cli.terminal import words
+from runtime import allowance
 
 _GB = 10**9
 _DISK_LEAST, _DISK_GOOD = 1 * _GB, 5 * _GB
@@ -78,7 +79,8 @@ def uv_cache(environment: Mapping[str, str]) -> Path:
 
 def memory(patient: Patient) -> Iterator[Finding]:
     """What there is and what is free, within the limits of a container."""
-    total, free = memory_bytes()
+    found = allowance.memory()
+    total, free = found.total_bytes, found.free_bytes
     if total is None:
         yield ok("memory/unknown", "this system does not say how much memory it has")
         return
@@ -90,28 +92,9 @@ def memory(patient: Patient) -> Iterator[Finding]:
         yield ok("memory/ok", said)
 
 
-def memory_bytes(proc: Path = Path("/proc"), cgroup: Path = Path("/sys/fs/cgroup")) -> tuple[int | None, int | None]:
-    """All memory and what is free of it, in bytes; None where the system does not say."""
-    total: int | None = None
-    free: int | None = None
-    facts = dict(line.split(":", 1) for line in _lines(proc / "meminfo") if ":" in line)
-    if "MemTotal" in facts:
-        total = int(facts["MemTotal"].split()[0]) * 1024
-        free = int(facts["MemAvailable"].split()[0]) * 1024 if "MemAvailable" in facts else None
-    elif hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
-        total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    limit = "".join(_lines(cgroup / "memory.max")).strip()
-    if limit.isdecimal() and (total is None or int(limit) < total):  # a container's
-        total = int(limit)
-        used = "".join(_lines(cgroup / "memory.current")).strip()
-        left = total - int(used) if used.isdecimal() else total
-        free = left if free is None else min(free, left)
-    return total, free
-
-
 def processor(patient: Patient) -> Iterator[Finding]:
     """How many cores we may use, and whether the processor has what torch is compiled for."""
-    count, flags = cores(), set(_flags())
+    count, flags = allowance.usable_cpus(), set(_flags())
     said = f"{words.counted(count, 'core')}, {platform.machine()}"
     if platform.machine() in ("x86_64", "AMD64") and flags and "avx2" not in flags:
         cause = "the processor has no AVX2, for which our engine's libraries are compiled"
@@ -120,15 +103,6 @@ def processor(patient: Patient) -> Iterator[Finding]:
         return
     good = [name for name in ("avx2", "avx512f", "amx_tile", "asimd", "sve") if name in flags]
     yield ok("processor/ok", said + (f" with {', '.join(good)}" if good else ""))
-
-
-def cores(cgroup: Path = Path("/sys/fs/cgroup")) -> int:
-    """Those that this process may use; a container's quota counts."""
-    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    quota = "".join(_lines(cgroup / "cpu.max")).split()
-    if len(quota) == 2 and quota[0].isdecimal():
-        count = min(count, max(1, round(int(quota[0]) / int(quota[1]))))
-    return count
 
 
 def clock(patient: Patient) -> Iterator[Finding]:

@@ -7,18 +7,10 @@ from __future__ import annotations
 
 import ctypes
 import importlib.util
-import os
 import sys
-from pathlib import Path
 
+from runtime.allowance import memory, usable_cpus
 from runtime.engine.memory_plan import Gpu, Hardware
-
-_CGROUP = Path("/sys/fs/cgroup")
-# A container's memory in cgroup version 2 and 1: its limit, what it uses, and the part of that which is file cache.
-_CGROUPS = (
-    (_CGROUP, "memory.max", "memory.current", "inactive_file"),
-    (_CGROUP / "memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
-)
 
 # Flash attention that torch can take in place of its own, by the major compute capability it is for, with the module
 # that has it: torch/nn/attention/_fa3.py and _fa4.py. These read pages of any size.
@@ -43,16 +35,6 @@ def may_have_gpu() -> bool:
             continue
         return True
     return False
-
-
-def usable_cpus() -> int:
-    """Those that this process may run on, and that its container has the time of: whole ones, at least one."""
-    allowed = getattr(os, "sched_getaffinity", None)  # not on every system
-    count = len(allowed(0)) if allowed is not None else os.cpu_count() or 1
-    for share in (_share_of_cpus(), _older_share_of_cpus()):
-        if share is not None:
-            count = min(count, int(share))
-    return max(1, count)
 
 
 def set_torch_threads(threads: int | None) -> None:
@@ -121,52 +103,8 @@ def _has_bf16() -> bool:
 
 
 def _available_bytes() -> int:
-    available = _meminfo_available()
-    if available is None:
-        # No /proc: assume half of the installed memory, and leave the other half to the rest of the machine.
-        available = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
-    for folder, limit, usage, cache in _CGROUPS:
-        allowed, taken = _number(folder / limit), _number(folder / usage)
-        if allowed is not None and taken is not None:
-            # The file cache is given up when memory is needed. Counted as taken, it would make a container that has
-            # read large files look full.
-            reclaimable = _entry(folder / "memory.stat", cache) or 0
-            available = min(available, max(0, allowed - taken + reclaimable))
-    return available
-
-
-def _meminfo_available() -> int | None:
-    kibibytes = _entry(Path("/proc/meminfo"), "MemAvailable:")
-    return None if kibibytes is None else kibibytes * 1024
-
-
-def _share_of_cpus() -> float | None:
-    """How many CPUs' time a container gets, in cgroup version 2: microseconds, or `max`, of a period."""
-    try:
-        allowed, period = (_CGROUP / "cpu.max").read_text("ascii").split()
-        return int(allowed) / int(period)
-    except (OSError, ValueError, ZeroDivisionError):
-        return None
-
-
-def _older_share_of_cpus() -> float | None:
-    """The same in version 1, where -1 stands for all."""
-    allowed, period = (_number(_CGROUP / "cpu" / f"cpu.cfs_{name}_us") for name in ("quota", "period"))
-    return allowed / period if allowed and period and allowed > 0 else None
-
-
-def _entry(path: Path, name: str) -> int | None:
-    """The number behind `name` in a file of `name number` lines; None where either is missing."""
-    try:
-        lines = path.read_text("ascii").splitlines()
-    except OSError:
-        return None
-    return next((int(fields[1]) for fields in map(str.split, lines) if fields[:1] == [name]), None)
-
-
-def _number(path: Path) -> int | None:
-    """The number in a file; None where there is no such file or it says `max`."""
-    try:
-        return int(path.read_text("ascii"))
-    except (OSError, ValueError):
-        return None
+    there_is = memory()
+    if there_is.free_bytes is not None:
+        return there_is.free_bytes
+    # The system does not say: half of the memory, and the other half is left to the rest of the machine.
+    return (there_is.total_bytes or 0) // 2

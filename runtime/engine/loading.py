@@ -15,9 +15,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
+from runtime.allowance import usable_cpus
 from runtime.engine.checkpoint import Checkpoint, open_checkpoint
 from runtime.engine.checkpoint_weights import weight_shapes
-from runtime.engine.hardware import may_have_gpu, probe_hardware, set_torch_threads, usable_cpus
+from runtime.engine.hardware import may_have_gpu, probe_hardware, set_torch_threads
 from runtime.engine.memory_plan import MemoryPlan, plan_memory
 from runtime.engine.options import EngineOptions
 from runtime.engine.packed_weights import pack_weights, weights_bytes, why_not_packed

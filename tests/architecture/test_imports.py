@@ -19,6 +19,7 @@ ROOT = Path(__file__).parents[2]
 # package -> the packages of ours below `runtime` that it may import; itself is always among them
 ALLOWED: dict[str, set[str]] = {
     "runtime.addresses": set(),
+    "runtime.allowance": set(),
     "runtime.durations": set(),
     "runtime.errors": set(),
     "runtime.ports": set(),
@@ -43,7 +44,7 @@ ALLOWED: dict[str, set[str]] = {
     "runtime.http": {"addresses", "context", "telemetry", "errors", "ids", "outage", "sse"},
     "runtime.recording": {"context", "telemetry", "errors", "ids", "sse", "http"},
     "runtime.documents": set(),
-    "runtime.engine": {"errors", "catalog"},
+    "runtime.engine": {"allowance", "errors", "catalog"},
     "runtime.provider": {"apis", "context", "storage", "http", "telemetry", "errors", "spec"},
     "runtime.providers": {
         "addresses", "apis", "provider", "http", "storage", "context", "durations", "ids", "errors", "telemetry", "sse",
@@ -112,7 +113,7 @@ ONLY_IN = {
     "dotenv": ("llama_cli.servers.variables",),
 }
 
-LIGHT = {"addresses", "durations", "ports", "spec", "discovery", "catalog", "errors", "stdio", "trees"}
+LIGHT = {"addresses", "allowance", "durations", "ports", "spec", "discovery", "catalog", "errors", "stdio", "trees"}
 """What the command line may import anywhere; `config` and `stack.plan` bring pydantic and belong inside commands."""
 
 

@@ -1,44 +1,24 @@
-"""How many CPUs this process has the time of: those it may run on, within what its container gets."""
+"""What is measured of this machine: memory within its bounds, and how many threads torch takes."""
 
 from __future__ import annotations
-
-import os
-from pathlib import Path
 
 import pytest
 import torch
 
+from runtime.allowance import Memory
 from runtime.engine import hardware
 
 
-@pytest.mark.parametrize(
-    ("files", "expected"),
-    [
-        ({}, 8),
-        ({"cpu.max": "max 100000\n"}, 8),
-        ({"cpu.max": "200000 100000\n"}, 2),
-        ({"cpu.max": "350000 100000\n"}, 3),
-        ({"cpu.max": "50000 100000\n"}, 1),
-        ({"cpu.max": "6400000 100000\n"}, 8),
-        ({"cpu.max": "garbage"}, 8),
-        ({"cpu/cpu.cfs_quota_us": "-1\n", "cpu/cpu.cfs_period_us": "100000\n"}, 8),
-        ({"cpu/cpu.cfs_quota_us": "400000\n", "cpu/cpu.cfs_period_us": "100000\n"}, 4),
-    ],
-    ids=str,
-)
-def test_a_container_s_share_of_the_cpus_is_not_exceeded(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: dict[str, str], expected: int
+@pytest.mark.parametrize(("total", "free", "expected"), [(80, 30, 30), (80, 0, 0), (80, None, 40)])
+def test_without_a_word_about_free_memory_it_is_half(
+    monkeypatch: pytest.MonkeyPatch, total: int, free: int | None, expected: int
 ) -> None:
-    for name, content in files.items():
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_text(content)
-    monkeypatch.setattr(hardware, "_CGROUP", tmp_path)
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
-    assert hardware.usable_cpus() == expected
+    monkeypatch.setattr(hardware, "memory", lambda: Memory(total_bytes=total, free_bytes=free))
+    assert hardware.probe_hardware(with_torch=False).available_bytes == expected
 
 
 @pytest.mark.parametrize(("asked", "usable", "expected"), [(None, 1, 1), (2, 1, 2), (None, 1000, 3)])
-def test_torch_keeps_within_it_too(
+def test_torch_keeps_within_the_usable_cpus(
     monkeypatch: pytest.MonkeyPatch, asked: int | None, usable: int, expected: int
 ) -> None:
     before = torch.get_num_threads()

@@ -18,6 +18,8 @@ import pytest
 from llama_cli.checkup import builds, configs, home, machine, network, report
 from llama_cli.checkup.examination import checks, examine, patient_of
 from llama_cli.checkup.findings import Check, Distribution, Finding, Patient, ok, warning
+from runtime import allowance
+from runtime.allowance import Memory
 from runtime.errors import NotFound
 from tests.support.command_runner import Cli
 
@@ -152,21 +154,8 @@ def test_an_environment_whose_python_is_gone_is_broken(patient: Patient) -> None
     assert finding.fix == f"rm -r {folder}/.venv && llama stack build mine"
 
 
-def test_memory_is_that_of_the_container(tmp_path: Path) -> None:
-    proc, group = tmp_path / "proc", tmp_path / "cgroup"
-    proc.mkdir()
-    group.mkdir()
-    (proc / "meminfo").write_text("MemTotal:       8000000 kB\nMemAvailable:   4000000 kB\n")
-    assert machine.memory_bytes(proc, group) == (8_192_000_000, 4_096_000_000)
-    (group / "memory.max").write_text("2000000000\n")
-    (group / "memory.current").write_text("1500000000\n")
-    assert machine.memory_bytes(proc, group) == (2_000_000_000, 500_000_000)
-    (group / "memory.max").write_text("max\n")
-    assert machine.memory_bytes(proc, group) == (8_192_000_000, 4_096_000_000)
-
-
 def test_little_memory_is_a_warning(patient: Patient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(machine, "memory_bytes", lambda: (4 * 10**9, 10**8))
+    monkeypatch.setattr(allowance, "memory", lambda: Memory(total_bytes=4 * 10**9, free_bytes=10**8))
     assert ids(machine.memory(patient)) == ["memory/low"]
 
 
@@ -247,7 +236,7 @@ def test_a_run_config_is_validated_and_its_models_are_weighed(
     model.write_bytes(b"GGUF")
     os.truncate(model, 10**6)
     assert examined()[1] == ["models/ok"]
-    monkeypatch.setattr(configs, "memory_bytes", lambda: (10**6, 10**6))
+    monkeypatch.setattr(allowance, "memory", lambda: Memory(total_bytes=10**6, free_bytes=10**6))
     assert examined()[1] == ["models/large"]
     file.write_text("version: 2\ndistro_name: mine\nproviders: {inferense: []}\nserver: {port: x}\n")
     assert set(examined()[0]) == {"config/invalid"}
