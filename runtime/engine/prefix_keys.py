@@ -19,8 +19,15 @@ def extend_keys(keys: list[bytes], tokens: Sequence[int], page_size: int, salt: 
 
     salt: prefixes with different salts have different keys, whatever their tokens are.
     """
-    parent = keys[-1] if keys else blake2b(salt.encode("utf-8", "surrogatepass"), digest_size=_KEY_BYTES).digest()
+    parent = keys[-1] if keys else _beginning(salt)
     for start in range(len(keys) * page_size, len(tokens) - page_size + 1, page_size):
         page = array("q", tokens[start : start + page_size])
         parent = blake2b(parent + page.tobytes(), digest_size=_KEY_BYTES).digest()
         keys.append(parent)
+
+
+def _beginning(salt: str) -> bytes:
+    """What stands for all before the first page. Hashed in another way than pages are, so that no salt, which a caller
+    chooses, is the same as the key of a page.
+    """
+    return blake2b(salt.encode("utf-8", "surrogatepass"), digest_size=_KEY_BYTES, person=b"salt").digest()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from array import array
+from hashlib import blake2b
+
 from runtime.engine.messages import TokenLogprob
 from runtime.engine.prefix_keys import extend_keys
 from runtime.engine.sampling_params import SamplingParams
@@ -29,6 +32,13 @@ def test_a_key_is_of_a_full_page_and_all_before_it() -> None:
 def test_keys_tell_large_ids_apart() -> None:
     """Not only the lowest byte of each."""
     assert len({keys_of([7, 7, 7, 7 + far])[0] for far in (0, 256, 65536, 2**24, 2**31)}) == 5
+
+
+def test_a_salt_cannot_stand_for_the_beginning_of_a_prompt() -> None:
+    """The hash of this salt is text, and so another salt could be spelt that goes on where its first page ends."""
+    known = blake2b(b"18597", digest_size=16).digest() + array("q", [0, 1, 2, 3]).tobytes()
+    spelt = known.decode("utf-8", "surrogatepass")
+    assert not set(keys_of([4, 5, 6, 7], spelt)) & set(keys_of([*range(8)], "18597"))
 
 
 def test_a_prompt_that_begins_like_an_earlier_one_computes_only_the_rest() -> None:
