@@ -149,14 +149,6 @@ class Matcher:
             )
         return self._mask
 
-    def forced(self) -> list[int]:
-        """Tokens that can be appended unseen, since every answer goes on with their text; often none.
-
-        That text is spelt in the longest tokens there are, without its last one where that may be part of a longer
-        token. `accept` them one by one. Takes tens of microseconds where some text is forced, else nearly none.
-        """
-        return self._matcher.compute_ff_tokens()
-
     def accept(self, token_id: int) -> None:
         """Go on past a token that `allowed` has allowed."""
         self._matcher.consume_token(token_id)

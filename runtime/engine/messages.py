@@ -131,7 +131,7 @@ class Ready:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StepBatch:
-    """The results of one step, by sequence id: usually one token, more where a grammar leaves no choice."""
+    """The results of one step, by sequence id: one token, and more where they were guessed."""
 
     stats: EngineStats
     outputs: Mapping[int, Sequence[TokenOutput]] = field(default_factory=dict)

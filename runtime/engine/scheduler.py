@@ -1,7 +1,7 @@
 """What the next step computes: continuous batching under one token budget. Knows counts, pages and keys; no tensors.
 
-A step is filled in this order: the next token of every sequence that is decoding, with those that its grammar forces
-after it or that are guessed; then chunks of prompts, of running and of waiting sequences. Beside tokens that somebody
+A step is filled in this order: the next token of every sequence that is decoding, with those that are guessed after
+it; then chunks of prompts, of running and of waiting sequences. Beside tokens that somebody
 waits for, the chunks are smaller, so that no stream stalls while a long prompt is read. A lower priority number always
 comes first; within it short prompts overtake longer ones, each by no more tokens in all than it has itself. A sequence
 gets the pages for all its tokens when it starts, and computes only those that no page has yet; while another one that

@@ -75,14 +75,8 @@ class Sequence:
     def output_length(self) -> int:
         return len(self.tokens) - self.prompt_length
 
-    def forced(self) -> list[int]:
-        """The tokens that its grammar leaves no choice about, to be appended without sampling. None where
-        log-probabilities are asked for, since these have to be computed.
-        """
-        return [] if self.matcher is None or self.params.logprobs is not None else self.matcher.forced()
-
     def append(self, token_id: int) -> FinishReason | None:
-        """Add a sampled or forced token. Returns why the sequence ends with it; None where it goes on."""
+        """Add a sampled token. Returns why the sequence ends with it; None where it goes on."""
         self.tokens.append(token_id)
         if token_id in self.end_ids:
             return "stop"

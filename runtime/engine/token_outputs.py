@@ -1,4 +1,4 @@
-"""What a sampled token adds to a sequence, as its reader gets it. Knows sequences; not steps or scheduling."""
+"""A sampled token as the reader of its sequence gets it. Knows sequences; not steps or scheduling."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from runtime.engine.sampled import Sampled
 from runtime.engine.sequence import Sequence
 
 
-def added_by(sequence: Sequence, sampled: Sampled, now: float) -> list[TokenOutput]:
-    """What a sampled token adds to a sequence: itself, and the tokens that must follow it."""
+def append_token(sequence: Sequence, sampled: Sampled, now: float) -> TokenOutput:
+    """Add a token to its sequence; what its reader is told of it."""
     index = sequence.output_length
     finish_reason = sequence.append(sampled.token_id)
-    first = TokenOutput(
+    return TokenOutput(
         token_id=sampled.token_id,
         index=index,
         logprob=sampled.logprob,
@@ -21,14 +21,6 @@ def added_by(sequence: Sequence, sampled: Sampled, now: float) -> list[TokenOutp
         at_s=now,
         prefill=None if index else _prefill(sequence, now),
     )
-    added = [first]
-    for token_id in sequence.forced() if finish_reason is None else ():
-        index += 1
-        finish_reason = sequence.append(token_id)
-        added.append(TokenOutput(token_id=token_id, index=index, finish_reason=finish_reason, at_s=now))
-        if finish_reason is not None:
-            break
-    return added
 
 
 def _prefill(sequence: Sequence, now: float) -> Prefill:

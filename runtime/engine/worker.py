@@ -35,7 +35,7 @@ from runtime.engine.runner import Pending, Runner
 from runtime.engine.sampled import NO_TOKEN, Sampled
 from runtime.engine.scheduler import Chunk, Scheduler
 from runtime.engine.sequence import Sequence
-from runtime.engine.token_outputs import added_by
+from runtime.engine.token_outputs import append_token
 
 log = logging.getLogger(__name__)
 
@@ -220,25 +220,24 @@ class _Worker:
             return []
         if sampled.token_id == NO_TOKEN:
             raise sampled.failure or self.not_finite()
-        added = added_by(sequence, sampled, now)
+        added = [append_token(sequence, sampled, now)]
         if chunk.guess:
             self.add_guessed(chunk, added, now)
         self.generated_tokens += len(added)
         return added
 
     def add_guessed(self, chunk: Chunk, added: list[TokenOutput], now: float) -> None:
-        """Add the tokens that a guess gives a sequence besides, as far as it was right. added: what the sampled token
-        has added; tokens that were forced after it are not those of the guess.
+        """Add the tokens that a guess gives a sequence besides, as far as it was right. added: the token that was
+        sampled before it.
         """
-        sequence, guess, right, last = chunk.sequence, chunk.guess, 0, added
-        while right < len(guess) and [one.token_id for one in last] == [guess[right]] and not last[0].finish_reason:
+        sequence, guess, right = chunk.sequence, chunk.guess, 0
+        while right < len(guess) and added[-1].token_id == guess[right] and added[-1].finish_reason is None:
             sampled = self.runner.sample_guessed(sequence, right)
             if sampled.token_id == NO_TOKEN:
                 break  # it is computed again in the next step, and fails there
             right += 1
             self.scheduler.count(sequence, 1)
-            last = added_by(sequence, sampled, now)
-            added += last
+            added.append(append_token(sequence, sampled, now))
         sequence.lookup.judge(len(guess), right)
         self.guessed_tokens += len(guess)
         self.accepted_tokens += right

@@ -164,17 +164,6 @@ def test_a_grammar_that_becomes_too_complex_ends_in_a_clear_error(grammars: Gram
     assert refused.value.code == "grammar_too_complex"
 
 
-def test_forced_tokens_are_those_with_which_every_answer_goes_on(grammars: Grammars, tokenizer: Tokenizer) -> None:
-    matcher = grammars.compile('start: "so " ("many" | "much")').matcher()
-    forced = matcher.forced()
-    assert tokenizer.decode(forced) == "so m"
-    for id in forced:
-        assert allowed_ids(matcher) == {id}
-        matcher.accept(id)
-    assert matcher.forced() == []
-    assert {tokenizer.decode([id]) for id in allowed_ids(matcher)} == {"a", "u"}
-
-
 def test_matchers_of_one_grammar_have_masks_of_their_own(grammars: Grammars, tokenizer: Tokenizer) -> None:
     grammar = grammars.compile('start: "a" "b"')
     first, second = grammar.matcher(), grammar.matcher()
@@ -223,32 +212,6 @@ async def test_the_engine_keeps_to_grammars_in_a_batch_and_repeats_with_a_seed(
         assert len(alone[0]) == 5 and set(alone[0]) <= set("abcd.")
         cut = await answer(engine, SamplingParams(seed=3, grammar=grammar, max_tokens=2))
         assert cut == alone[0][:2]
-
-
-async def test_what_a_grammar_forces_takes_no_steps_unless_its_log_probabilities_are_asked_for(
-    folder: Path, tokenizer: Tokenizer, grammars: Grammars
-) -> None:
-    text = '{"answer": [true, false, null]}'
-    grammar = grammars.compile(f"start: {json.dumps(text[:-1])} /[0-9]/ {json.dumps(text[-1])}")
-    async with running(folder) as engine:
-        found, steps = {}, {}
-        for logprobs in (None, 0):
-            for most in (None, 5):
-                begun = engine.stats().steps
-                params = SamplingParams(seed=1, grammar=grammar, logprobs=logprobs, max_tokens=most)
-                outputs = [one async for one in engine.generate(tokenizer.encode("hello"), params)]
-                steps[logprobs, most] = engine.stats().steps - begun
-                found[logprobs, most] = tokenizer.decode([one.token_id for one in outputs])
-                assert [one.index for one in outputs] == list(range(len(outputs)))
-                assert [one.finish_reason for one in outputs[:-1]] == [None] * (len(outputs) - 1)
-                assert {one.logprob is None for one in outputs} == {logprobs is None}
-                assert most is None or len(outputs) == most
-    whole = found[None, None]
-    assert whole[:-2] == text[:-1] and whole[-2].isdigit() and whole[-1] == text[-1]
-    assert found[0, None][:-2] == text[:-1]
-    assert whole.startswith(found[None, 5]) and text.startswith(found[0, 5])
-    assert steps[None, None] <= 5 < len(text) <= steps[0, None]
-    assert steps[None, 5] == 1 and steps[0, 5] == 5
 
 
 def test_an_answer_of_a_form_cannot_ignore_its_end(grammars: Grammars) -> None:

@@ -23,6 +23,7 @@ def scheduler(
     chunk: int | None = None,
     doubling: int | None = None,
     kept: int | None = None,
+    guessed: int = 0,
 ) -> Scheduler:
     blocks = BlockManager(pages + 1, page_size, max_kept=kept)
     return Scheduler(
@@ -31,6 +32,7 @@ def scheduler(
         max_step_tokens=tokens,
         prefill_chunk_tokens=chunk,
         doubling_tokens=doubling,
+        guessed_tokens=guessed,
     )
 
 
@@ -58,17 +60,18 @@ def step(scheduler: Scheduler) -> list[tuple[int, int, bool]]:
 
 
 def advance(scheduler: Scheduler, chunk: Chunk) -> None:
+    """Every token that is sampled is `NEXT`, and so is every guess that is right."""
+    sequence, right = chunk.sequence, 0
     scheduler.advance(chunk)
-    if chunk.samples and chunk.sequence.append(NEXT) is not None:
-        scheduler.remove(chunk.sequence.id)
-
-
-def force(scheduler: Scheduler, sequence: Sequence, count: int) -> None:
-    """Add `count` tokens that a grammar forces, up to the end of the sequence."""
-    while count and sequence.id in scheduler.ids():
-        count -= 1
-        if sequence.append(NEXT) is not None:
-            scheduler.remove(sequence.id)
+    is_over = chunk.samples and sequence.append(NEXT) is not None
+    while not is_over and right < len(chunk.guess) and chunk.guess[right] == NEXT:
+        right += 1
+        scheduler.count(sequence, 1)
+        is_over = sequence.append(NEXT) is not None
+    if chunk.guess:
+        sequence.lookup.judge(len(chunk.guess), right)
+    if is_over:
+        scheduler.remove(sequence.id)
 
 
 class Pool:
@@ -85,11 +88,12 @@ class Pool:
         for chunk in chunks:
             one = chunk.sequence
             assert before[id(chunk)] == [tuple(one.tokens[: at + 1]) for at in range(one.computed)]
-            for at in range(one.computed, one.computed + chunk.count):
+            tokens = (*one.tokens, *chunk.guess)
+            for at in range(one.computed, one.computed + chunk.rows):
                 page = one.pages[at // size]
                 others = (two for two in self.scheduler.running if two is not one)
                 assert not any(page in two.pages for two in others), "a shared page is written"
-                self.content[page, at % size] = tuple(one.tokens[: at + 1])
+                self.content[page, at % size] = tokens[: at + 1]
             if one.params.prompt_logprobs:
                 for at in range(max(len(one.prompt_logprobs), one.computed) + 1, one.computed + chunk.count + 1):
                     if at < one.prompt_length:
