@@ -6,7 +6,7 @@ that the caller may not see do not exist.
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+from collections.abc import Container, Iterator, Mapping
 from typing import NamedTuple
 
 from runtime.access import User, may_see
@@ -79,3 +79,52 @@ class Names:
                 code=f"{self._kind}_ambiguous",
             )
         return next(iter(candidates.values()), None)
+
+
+def meanings(kept: Mapping[str, Entry], listed: Mapping[str, Entry]) -> tuple[dict[str, Entry], dict[str, Several]]:
+    """What each name means, as `Names` takes it. kept: entries of the run config and of registrations, by id; they come
+    before those that providers list. Returns `by_name` and `several`.
+    """
+    names = dict(listed)
+    for entry in kept.values():
+        names.setdefault(entry.full_id, entry)
+        names[entry.id] = entry
+    bare: dict[str, dict[str, Entry]] = {}
+    for entry in names.values():
+        bare.setdefault(entry.provider_resource_id, {})[entry.full_id] = names[entry.full_id]
+    several: dict[str, Several] = {}
+    for name, entries in bare.items():
+        if name in names:
+            continue
+        if len(entries) == 1:
+            [names[name]] = entries.values()
+        else:
+            several[name] = Several(bare=tuple(entries.values()))
+    for name, possible in _of_owners(kept, listed):
+        names.pop(name, None)
+        several[name] = possible
+    return names, several
+
+
+def _of_owners(kept: Mapping[str, Entry], listed: Mapping[str, Entry]) -> Iterator[tuple[str, Several]]:
+    """The names of resources with an owner, each with all its possible meanings: for callers who may not see the
+    owned resource, the name may mean another one.
+    """
+    names = {
+        name
+        for entry in kept.values()
+        if entry.owner is not None
+        for name in (entry.id, entry.full_id, entry.provider_resource_id)
+    }
+    if not names:
+        return
+    exact: dict[str, list[Entry]] = {name: [kept[name]] if name in kept else [] for name in names}
+    bare: dict[str, list[Entry]] = {name: [] for name in names}
+    seen = [entry for name, entry in listed.items() if name not in kept or kept[name].owner]
+    for entry in (*seen, *kept.values()):
+        if (full_id := entry.full_id) in names:
+            exact[full_id].append(entry)
+        if entry.provider_resource_id in names:
+            bare[entry.provider_resource_id].append(entry)
+    for name in names:
+        yield name, Several(tuple(exact[name]), tuple(bare[name]))

@@ -8,22 +8,17 @@ may not see do not exist. Knows no provider, only ids, and nothing about models 
 from __future__ import annotations
 
 import itertools
-import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Protocol
 
 from runtime.access import User, may_see
 from runtime.apis._resources import Resource
-from runtime.errors import Conflict, NotFound, RequestError, StackError, did_you_mean
+from runtime.errors import Conflict, NotFound, RequestError, StackError
 from runtime.routing.entry import Entry
 from runtime.routing.listed_order import in_order
-from runtime.routing.names import Names, Several
-
-_CHEAP_S, _PAUSE = 0.002, 10
-"""Seconds, and a factor. If a search for similar names takes longer than this, no search follows for that many times
-its duration: with thousands of names, many requests for unknown ones would otherwise delay all others.
-"""
+from runtime.routing.names import Names, meanings
+from runtime.routing.similar import SimilarNames
 
 
 class Declared(Protocol):
@@ -66,7 +61,7 @@ class ResourceTable:
         self._has_owners = False
         self._off: Mapping[str, str] = {}
         self._first = ""
-        self._look_again_at = 0.0
+        self._similar = SimilarNames()
         self._rebuild()
 
     def set_providers(self, provider_ids: Iterable[str], *, off: Mapping[str, str] | None = None) -> None:
@@ -136,23 +131,14 @@ class ResourceTable:
         if turn_on := self._off.get(owner):
             hint = f"provider `{owner}` is off: {turn_on}, and start the server again"
         else:
-            hint = self._names_like(name, user) or f"list all with GET {self.listed_at}"
+            close = self._similar.to(name, lambda: [entry.id for entry in self.entries(user)])
+            hint = close or f"list all with GET {self.listed_at}"
         return NotFound(
             f"{self.title} `{name}` is not served by any provider",
             hint=hint,
             param=self.kind,
             code=f"{self.kind}_not_found",
         )
-
-    def _names_like(self, name: str, user: User | None) -> str | None:
-        if time.monotonic() < self._look_again_at:
-            return None
-        began = time.thread_time()
-        close = did_you_mean(name, [entry.id for entry in self.entries(user)])
-        cost_s = time.thread_time() - began
-        if cost_s > _CHEAP_S:
-            self._look_again_at = time.monotonic() + _PAUSE * cost_s
-        return close
 
     def lists(self, provider_id: str) -> bool:
         """Whether a provider's list is known and not empty. If so, a name that is not in it does not exist."""
@@ -280,54 +266,13 @@ class ResourceTable:
         return name in self._kept and self._kept[name].source == "config"
 
     def _rebuild(self) -> None:
-        names = dict(self._listed_by_id)
-        for entry in self._kept.values():
-            names.setdefault(entry.full_id, entry)
-            names[entry.id] = entry
-        bare: dict[str, dict[str, Entry]] = {}
-        for entry in names.values():
-            bare.setdefault(entry.provider_resource_id, {})[entry.full_id] = names[entry.full_id]
-        several: dict[str, Several] = {}
-        for name, entries in bare.items():
-            if name in names:
-                continue
-            if len(entries) == 1:
-                [names[name]] = entries.values()
-            else:
-                several[name] = Several(bare=tuple(entries.values()))
-        for name, meanings in self._of_owners():
-            names.pop(name, None)
-            several[name] = meanings
+        names, several = meanings(self._kept, self._listed_by_id)
         self.names = Names(
             self.title, self.kind, by_name=names, several=several, declared=self._declared, resolved=self._resolved
         )
         self._has_owners = any(entry.owner is not None for entry in self._kept.values())
         self._resolve_declared()
         self._in_order = None
-
-    def _of_owners(self) -> Iterator[tuple[str, Several]]:
-        """The names of resources with an owner, each with all its possible meanings: for callers who may not see the
-        owned resource, the name may mean another one.
-        """
-        kept = self._kept
-        names = {
-            name
-            for entry in kept.values()
-            if entry.owner is not None
-            for name in (entry.id, entry.full_id, entry.provider_resource_id)
-        }
-        if not names:
-            return
-        exact: dict[str, list[Entry]] = {name: [kept[name]] if name in kept else [] for name in names}
-        bare: dict[str, list[Entry]] = {name: [] for name in names}
-        listed = [entry for name, entry in self._listed_by_id.items() if name not in kept or kept[name].owner]
-        for entry in (*listed, *kept.values()):
-            if (full_id := entry.full_id) in names:
-                exact[full_id].append(entry)
-            if entry.provider_resource_id in names:
-                bare[entry.provider_resource_id].append(entry)
-        for name in names:
-            yield name, Several(tuple(exact[name]), tuple(bare[name]))
 
     def _resolve_declared(self) -> None:
         """Resolve every declared name; repeated while it helps, since one may depend on another that comes later."""

@@ -1,10 +1,12 @@
-"""What is wrong with bytes that are no request, as one of our errors."""
+"""What is wrong with bytes that are no request, as one of our errors, and the answer to them."""
 
 from __future__ import annotations
 
 import httptools
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from runtime.errors import HeadTooLarge, RequestError, StackError
+from runtime.server.doors import error_json
 
 HEAD_BYTES = 64 * 1024
 """The most bytes of a request's line and headers; a read that also contains other data may have more."""
@@ -27,3 +29,17 @@ def no_path() -> RequestError:
 
 def head_too_large() -> HeadTooLarge:
     return HeadTooLarge(f"The request's line and headers are larger than {HEAD_BYTES} bytes")
+
+
+def refusal(error: StackError, request_id: str) -> bytes:
+    """The whole answer to a request that no application has seen, which is the last one of its connection."""
+    body = error_json(error, request_id=request_id)
+    headers = {
+        **error.headers,
+        "content-type": "application/json",
+        "content-length": str(len(body)),
+        "x-request-id": request_id,
+        "connection": "close",
+    }
+    head = b"".join(f"{name}: {value}\r\n".encode() for name, value in headers.items())
+    return STATUS_LINE[error.status] + head + b"\r\n" + body

@@ -17,14 +17,14 @@ from collections.abc import Iterable
 from typing import Any
 
 import httptools
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from runtime.errors import NotSupported, RequestError, StackError
 from runtime.ids import new_id
-from runtime.server.bad_requests import HEAD_BYTES, head_too_large, no_path, what_is_wrong
-from runtime.server.doors import error_json
+from runtime.server.bad_requests import HEAD_BYTES, head_too_large, no_path, refusal, what_is_wrong
 from runtime.server.inflow import LEAST_BYTES, Flow, Inflow
 from runtime.server.leaving import EXTENSION, Connection
+from runtime.server.unread import Unread
 
 log = logging.getLogger(__name__)
 BODY_BYTES = 256 * 1024
@@ -34,8 +34,6 @@ PIPELINE_LIMIT = 1000
 """The most requests of a connection that wait for the answer of an earlier one; one read may have thousands."""
 _PIPELINE_READ = 16
 """If so many wait, no more are read until some are answered."""
-UNREAD_LIMIT_S = 300.0
-"""How long a client may read nothing while its answer waits to be sent; a stream keeps its call upstream open."""
 _FORM_END_BYTES = 512
 """The last boundary of a form is in so many bytes, which are read by themselves: so the contents before it, perhaps all
 of the last megabyte, are handed on as they are, and not copied to cut it off.
@@ -58,12 +56,12 @@ class Http1(HttpToolsProtocol):
         self._connection = Connection()
         self._extensions = {EXTENSION: {"connection": self._connection}}
         self._running: RequestResponseCycle | None = None
-        self._unread: asyncio.TimerHandle | None = None
+        self._unread = Unread(transport)
         self._wait(self.timeout_keep_alive)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._unset_keepalive_if_required()
-        self._forget_unread()
+        self._unread.forget()
         if self._inflow is not None:
             self._inflow.close()
         if self.pipeline and self._running is not None:  # uvicorn tells only the newest request
@@ -269,28 +267,11 @@ class Http1(HttpToolsProtocol):
 
     def pause_writing(self) -> None:
         super().pause_writing()
-        self._limit_unread()
+        self._unread.watch()
 
     def resume_writing(self) -> None:
         super().resume_writing()
-        self._forget_unread()
-
-    def _limit_unread(self) -> None:
-        """Abort the connection if what waits is not less by the end of the limit; nothing is added meanwhile."""
-        self._forget_unread()
-        self._unread = self.loop.call_later(UNREAD_LIMIT_S, self._end_unread, self.transport.get_write_buffer_size())
-
-    def _end_unread(self, waiting_bytes: int) -> None:
-        if self.transport.get_write_buffer_size() < waiting_bytes:
-            self._limit_unread()
-        else:
-            log.info("a client reads nothing of its answer", extra={"waited_s": UNREAD_LIMIT_S})
-            self.transport.abort()
-
-    def _forget_unread(self) -> None:
-        if self._unread is not None:
-            self._unread.cancel()
-            self._unread = None
+        self._unread.forget()
 
     def _wait(self, limit_s: float) -> None:
         self._unset_keepalive_if_required()
@@ -314,16 +295,7 @@ class Http1(HttpToolsProtocol):
             running.disconnected = True
             running.message_event.set()
             self._connection.end()
-        body = error_json(error, request_id=request_id)
-        headers = {
-            **error.headers,
-            "content-type": "application/json",
-            "content-length": str(len(body)),
-            "x-request-id": request_id,
-            "connection": "close",
-        }
-        head = b"".join(f"{name}: {value}\r\n".encode() for name, value in headers.items())
-        self.transport.write(STATUS_LINE[error.status] + head + b"\r\n" + body)
+        self.transport.write(refusal(error, request_id))
         self._wait(LINGER_S)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from runtime.server import http1
+from runtime.server import http1, unread
 from runtime.server.answer import end_streams
 from runtime.server.app import make_app
 from tests.support.house import Prober
@@ -171,7 +171,7 @@ UNREAD = b"POST /v1/tell HTTP/1.1\r\ncontent-length: %d\r\n" % len(ENDLESS) + HO
 async def test_a_client_that_reads_nothing_of_its_answer_is_left(
     door: Listening, prober: Prober, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(http1, "UNREAD_LIMIT_S", 0.05)
+    monkeypatch.setattr(unread, "UNREAD_LIMIT_S", 0.05)
     async with door.connection() as connection, asyncio.timeout(LIMIT_S):
         await connection.send(UNREAD)
         await prober.ended.wait()
@@ -181,12 +181,13 @@ async def test_a_client_may_read_slowly(door: Listening, prober: Prober) -> None
     async with door.connection() as connection, asyncio.timeout(LIMIT_S):
         await connection.send(UNREAD)
         (served_by,) = await connections(door)
-        while served_by._unread is None:  # until what waits is too much
+        watcher = served_by._unread
+        while watcher._timer is None:  # until what waits is too much
             await asyncio.sleep(0)
         waits = served_by.transport.get_write_buffer_size()
-        served_by._end_unread(waits + 1)  # the limit is over, and some was read
-        assert not served_by.transport.is_closing() and served_by._unread is not None
-        limit = served_by._unread
-        while served_by._unread is limit:  # reading takes it back; then more waits
+        watcher._end(waits + 1)  # the limit is over, and some was read
+        assert not served_by.transport.is_closing() and watcher._timer is not None
+        limit = watcher._timer
+        while watcher._timer is limit:  # reading takes it back; then more waits
             await connection.reader.read(2**16)
         assert limit.cancelled() and not prober.ended.is_set()
