@@ -110,7 +110,7 @@ def command(
 
 def _checked(method: str | None, path: str | None) -> tuple[str, str]:
     from llama_cli.asking.routes import METHODS
-    from runtime.errors import names_for
+    from runtime.similar import names_for
 
     if method is None or path is None:
         is_path = method is not None and method.upper() not in METHODS

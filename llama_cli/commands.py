@@ -27,7 +27,7 @@ from typer.core import TyperCommand, TyperGroup, TyperOption
 from llama_cli.exits import ExitCode, Failure
 from llama_cli.helping.page import EVERYWHERE, page, usage_of
 from llama_cli.terminal import console
-from runtime.errors import nearest, suggestion
+from runtime.similar import nearest, suggestion
 
 _HELP = ("--help", "-h")
 _BESIDE_HELP = ("--all", "--schema")

@@ -50,7 +50,7 @@ def command(
     try:
         client = _client.find(tool)
     except KeyError:
-        from runtime.errors import names_for
+        from runtime.similar import names_for
 
         hint = names_for(tool, _client.names())
         raise Failure(f"`{tool}` is no client that is known here", hint=hint, code=ExitCode.USAGE) from None

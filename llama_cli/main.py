@@ -28,7 +28,7 @@ from llama_cli.options import variables_of
 from llama_cli.terminal import console
 from runtime import __version__, stdio
 from runtime.config.variables import is_link
-from runtime.errors import suggestion
+from runtime.similar import suggestion
 
 
 class Root(CommandGroup):

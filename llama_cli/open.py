@@ -35,7 +35,7 @@ def command(
     from llama_cli.asking import ask
     from llama_cli.asking.address import address_of
     from llama_cli.asking.reach import way_to
-    from runtime.errors import names_for
+    from runtime.similar import names_for
 
     name, page = (None, name) if page is None and name in _PAGES else (name, page or "docs")
     if page not in _PAGES:

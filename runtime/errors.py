@@ -25,20 +25,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import ClassVar, Self
 
 _NO_RETRY = {"x-should-retry": "false"}
 """OpenAI's clients repeat a request after a 409 or any 5xx, unless the answer has this header."""
-
-LONGEST_NAME = 512
-"""The most characters of a name in a request; nothing has a longer name."""
-_MAX_SEARCHED, _MAX_COMPARED = 20_000, 100
-"""How many known names are searched for similar ones, and how many of these are compared in detail."""
-_PIECES = 8
 
 
 class StackError(Exception):
@@ -271,58 +263,3 @@ class ConfigInvalid(StackError):
             [problem] = self.problems
             return f"`{problem.path}`: {problem.message}", problem.hint
         return ConfigInvalid(self.problems, what="command line").message, None
-
-
-def nearest(name: str, known: Sequence[str], *, limit: int = 3) -> list[str]:
-    """The names in `known` that are most similar to `name`, best first, and never `name` itself.
-
-    A prefix (`remote::`, `openai/`) is ignored if both names have it, or only one. Takes at most a few milliseconds: of
-    very many names, only the likeliest are compared.
-    """
-    if len(name) > LONGEST_NAME:
-        return []
-    likely = [candidate for candidate in _likely(name, known) if candidate != name]
-    whole = {candidate.lower(): candidate for candidate in likely if _prefix(candidate) != _prefix(name)}
-    by_tail: dict[str, str] = {}
-    for candidate in likely:
-        by_tail.setdefault(_tail(candidate), candidate)
-    tails = get_close_matches(_tail(name), by_tail, n=limit, cutoff=0.6)
-    found = get_close_matches(name.lower(), whole, n=limit, cutoff=0.6)
-    return list(dict.fromkeys([by_tail[match] for match in tails] + [whole[match] for match in found]))[:limit]
-
-
-def _likely(name: str, known: Sequence[str]) -> Sequence[str]:
-    """The names that contain most of the three-character pieces of `name`, since similar names share some."""
-    if len(known) <= _MAX_COMPARED:
-        return known
-    tail = _tail(name)
-    pieces = {tail[at : at + 3] for at in range(0, max(1, len(tail) - 2), max(1, len(tail) // _PIECES))}
-    lowered = [(candidate, candidate.lower()) for candidate in known[:_MAX_SEARCHED]]
-    shared: Counter[str] = Counter()
-    for piece in pieces:
-        shared.update([candidate for candidate, text in lowered if piece in text])
-    return [candidate for candidate, _ in shared.most_common(_MAX_COMPARED)]
-
-
-def did_you_mean(name: str, known: Sequence[str]) -> str | None:
-    """`did you mean `a` or `b`?` with the names in `known` that are similar to `name`; None if there are none."""
-    return suggestion(nearest(name, known))
-
-
-def names_for(name: str, known: Iterable[str]) -> str | None:
-    """The same; all other names if none is similar; None if there are none."""
-    names = sorted(other for other in known if other != name)
-    return did_you_mean(name, names) or (f"there are {', '.join(names)}" if names else None)
-
-
-def suggestion(names: Sequence[str]) -> str | None:
-    """The text of `did_you_mean` for names that were already found."""
-    return f"did you mean {' or '.join(f'`{name}`' for name in names)}?" if names else None
-
-
-def _tail(name: str) -> str:
-    return name.split("::", 1)[-1].rsplit("/", 1)[-1].lower()
-
-
-def _prefix(name: str) -> str:
-    return name.lower().removesuffix(_tail(name))

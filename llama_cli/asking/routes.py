@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from llama_cli.asking import ask
 from llama_cli.exits import Failure
-from runtime.errors import suggestion
+from runtime.similar import suggestion
 
 _STATED = ("method", "route", "api", "provider_types", "deprecated")
 

@@ -48,7 +48,7 @@ def variables(patient: Patient) -> Iterator[Finding]:
     from llama_cli.configs.variables import known_to_providers, unread
     from runtime.config.loading import read_tree
     from runtime.config.mentions import mentions
-    from runtime.errors import suggestion
+    from runtime.similar import suggestion
 
     read: set[str] = set()
     for each in patient.distributions:

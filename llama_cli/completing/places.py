@@ -14,7 +14,7 @@ from pathlib import Path
 
 from llama_cli.completing.scripts import SCRIPTS
 from llama_cli.exits import ExitCode, Failure
-from runtime.errors import names_for
+from runtime.similar import names_for
 
 _MARK = "# completion of llama"
 _BASH_COMPLETION = (

@@ -11,7 +11,8 @@ from llama_cli.configs.variables import known_to_providers
 from llama_cli.exits import ExitCode, Failure
 from runtime.config.run_config import RunConfig
 from runtime.config.text import shown
-from runtime.errors import ConfigInvalid, Problem, StackError, nearest, suggestion
+from runtime.errors import ConfigInvalid, Problem, StackError
+from runtime.similar import nearest, suggestion
 from runtime.stack.plan import plan, read_run_config
 
 Kind = Literal["invalid", "unset-variable", "warning"]

@@ -12,7 +12,7 @@ from llama_cli.conversation.session import Session
 from llama_cli.exits import ExitCode, Failure
 from llama_cli.servers.served import find
 from llama_cli.terminal import console, words
-from runtime.errors import nearest, suggestion
+from runtime.similar import nearest, suggestion
 
 _COMMAND = re.compile(r"/(\w*)(?:[ \t]+(.*?))?[ \t]*")
 _KEYS = """\

@@ -23,7 +23,7 @@ from runtime.addresses import place_of
 from runtime.catalog import CatalogModel, known_names
 from runtime.catalog.hub_cache import hub_home
 from runtime.config.home import expanded
-from runtime.errors import did_you_mean
+from runtime.similar import did_you_mean
 
 ENDPOINT = "https://huggingface.co"
 TOKEN_VARIABLES = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")

@@ -16,7 +16,7 @@ from runtime.catalog import find, known_names
 from runtime.catalog.on_disk import stored_folder, stored_folders
 from runtime.config.home import expanded, models_dir
 from runtime.config.text import is_stream
-from runtime.errors import nearest, suggestion
+from runtime.similar import nearest, suggestion
 
 SERVER_OPTIONS = {
     "host": "--host", "port": "--port", "log_level": "--log-level", "models": "--model", "aliases": "--alias",

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import typer
 
-from runtime.errors import nearest
+from runtime.similar import nearest
 
 _STATES = ("ready", "settled", "stopped")
 _NAMED = ("model", "provider")

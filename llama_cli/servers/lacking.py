@@ -13,7 +13,7 @@ from llama_cli.servers.condition import provider_health
 from llama_cli.servers.goals import Goal
 from llama_cli.servers.records import Record
 from llama_cli.servers.served import find, served_models, unknown_model
-from runtime.errors import names_for
+from runtime.similar import names_for
 
 _LIMIT_S = 5.0
 

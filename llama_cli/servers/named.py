@@ -9,7 +9,8 @@ from collections.abc import Sequence
 
 from llama_cli.exits import ExitCode, Failure
 from llama_cli.servers.records import Record, records
-from runtime.errors import NotFound, Unavailable, did_you_mean
+from runtime.errors import NotFound, Unavailable
+from runtime.similar import did_you_mean
 
 
 def find(name: str | None, *, or_crashed: bool = False) -> Record:

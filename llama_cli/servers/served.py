@@ -8,7 +8,7 @@ from llama_cli.asking import ask
 from llama_cli.exits import ExitCode, Failure
 from llama_cli.servers.remembered import remember_models
 from llama_cli.terminal import words
-from runtime.errors import did_you_mean
+from runtime.similar import did_you_mean
 
 _SHOWN = 10
 

@@ -34,7 +34,7 @@ def command(
     """
     from dataclasses import asdict
 
-    from runtime.errors import suggestion
+    from runtime.similar import suggestion
 
     one_form(format, usual="table")
     read_once(target, env_file)

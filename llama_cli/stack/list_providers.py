@@ -42,7 +42,7 @@ def command(
       llama stack list-providers | grep -c wire
     """
     from runtime.discovery import api_names, specs
-    from runtime.errors import names_for
+    from runtime.similar import names_for
 
     if api is not None and api not in api_names():
         raise Failure(f"there is no API `{api}`", hint=names_for(api, api_names()), code=ExitCode.USAGE)

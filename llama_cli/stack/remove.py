@@ -33,7 +33,8 @@ def command(
     from llama_cli.disk.removing import Removal, removal_of, remove
     from runtime.config.home import distribution_dir
     from runtime.config.template import template_summaries
-    from runtime.errors import NotFound, names_for
+    from runtime.errors import NotFound
+    from runtime.similar import names_for
 
     built = {folder.name: folder for folder in distribution_folders()}
     templates = [template.name for template in template_summaries()]

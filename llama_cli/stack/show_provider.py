@@ -13,7 +13,7 @@ from llama_cli.exits import ExitCode, Failure
 from llama_cli.options import Json, Quiet
 from llama_cli.terminal import console
 from llama_cli.terminal.progress import waiting
-from runtime.errors import names_for, nearest, suggestion
+from runtime.similar import names_for, nearest, suggestion
 
 if TYPE_CHECKING:
     from runtime.spec import Spec

@@ -9,7 +9,7 @@ from llama_cli.exits import ExitCode, Failure
 from llama_cli.supervisors.launchd import Launchd
 from llama_cli.supervisors.service import PREFIX
 from llama_cli.supervisors.systemd import Systemd
-from runtime.errors import did_you_mean
+from runtime.similar import did_you_mean
 
 Supervisor = Systemd | Launchd
 

@@ -20,7 +20,7 @@ from runtime.catalog import find, known_names
 from runtime.catalog.hub_cache import cached_models
 from runtime.catalog.on_disk import stored_folder, stored_folders
 from runtime.config.home import models_dir
-from runtime.errors import did_you_mean
+from runtime.similar import did_you_mean
 
 INCOMPLETE = ".incomplete"
 """Below the folder for models: a folder for each that is not whole yet."""

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
-from runtime.errors import LONGEST_NAME
+from runtime.similar import LONGEST_NAME
 
 ResourceId = Annotated[str, Field(max_length=LONGEST_NAME)]
 """A name in a request."""

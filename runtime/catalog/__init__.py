@@ -11,7 +11,8 @@ from dataclasses import dataclass, fields
 from functools import cache
 from pathlib import Path
 
-from runtime.errors import NotFound, did_you_mean
+from runtime.errors import NotFound
+from runtime.similar import did_you_mean
 
 _FOLDER = Path(__file__).parent
 _OLDER_FAMILIES = ("llama2", "llama3")

@@ -7,7 +7,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from runtime.config.run_config import ProviderEntry, RunConfig
-from runtime.errors import ConfigInvalid, Problem, names_for
+from runtime.errors import ConfigInvalid, Problem
+from runtime.similar import names_for
 
 OWN_ENGINE = "inline::meta-reference"
 

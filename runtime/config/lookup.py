@@ -10,7 +10,8 @@ from pathlib import Path
 
 from runtime.config import home, template
 from runtime.config.text import STDIN, is_stream
-from runtime.errors import NotFound, did_you_mean
+from runtime.errors import NotFound
+from runtime.similar import did_you_mean
 
 
 def resolve_config(argument: str, env: Mapping[str, str] | None = None) -> Path | str:

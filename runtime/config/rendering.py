@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runtime.config.template import ALL_REMOTE, SHARED, ProviderChoice, Template, find_templates_dir, load_template
-from runtime.errors import ConfigInvalid, Problem, names_for
+from runtime.errors import ConfigInvalid, Problem
+from runtime.similar import names_for
 from runtime.spec import Spec
 
 if TYPE_CHECKING:

@@ -16,7 +16,8 @@ from runtime.apis._resources import ConfiguredKind, Resource
 from runtime.config.document import child_path
 from runtime.config.run_config import ResourceEntry, RunConfig
 from runtime.config.validation import check, with_origin
-from runtime.errors import Problem, did_you_mean, names_for
+from runtime.errors import Problem
+from runtime.similar import did_you_mean, names_for
 from runtime.spec import Spec
 
 ANY_PROVIDER = "all"

@@ -12,7 +12,8 @@ from pydantic import BaseModel
 
 from runtime.apis._api import Family, Store
 from runtime.config.document import Key, Node, child_path
-from runtime.errors import Problem, nearest, suggestion
+from runtime.errors import Problem
+from runtime.similar import nearest, suggestion
 from runtime.storage.backends import BACKENDS
 from runtime.storage.placement import Reference, StorageConfig, with_defaults
 

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import runtime
-from runtime.errors import ConfigInvalid, NotFound, Problem, names_for
+from runtime.errors import ConfigInvalid, NotFound, Problem
+from runtime.similar import names_for
 
 ALL_REMOTE = "remote"
 """In a template's list of providers: every remote provider of that API which is not listed by name."""

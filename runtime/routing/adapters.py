@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from runtime.errors import NotFound, NotSupported, RequestError, StackError, TooLarge, Unavailable, names_for
+from runtime.errors import NotFound, NotSupported, RequestError, StackError, TooLarge, Unavailable
 from runtime.outage import Outage
 from runtime.provider import LimitsUploads
+from runtime.similar import names_for
 
 Method = Callable[[Any], Any]
 

@@ -9,9 +9,9 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from runtime.apis.models import MODEL_TYPES
-from runtime.errors import LONGEST_NAME
 from runtime.provider import ListedModel
 from runtime.routing.entry import Entry
+from runtime.similar import LONGEST_NAME
 from runtime.sse import encode
 
 MAX_MODELS = 10_000

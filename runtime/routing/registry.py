@@ -17,10 +17,11 @@ from runtime.apis._api import Api, Operation
 from runtime.apis._request import Request
 from runtime.apis._resources import Resource
 from runtime.context import current
-from runtime.errors import RequestError, Unavailable, nearest
+from runtime.errors import RequestError, Unavailable
 from runtime.routing.entry import Entry
 from runtime.routing.registrations import Registrations
 from runtime.routing.table import Declared, ResourceTable
+from runtime.similar import nearest
 
 
 class Listings(Protocol):

@@ -18,7 +18,7 @@ from runtime.errors import Conflict, NotFound, RequestError, StackError
 from runtime.routing.entry import Entry
 from runtime.routing.listed_order import in_order
 from runtime.routing.names import Names, meanings
-from runtime.routing.similar import SimilarNames
+from runtime.similar import SimilarNames
 
 
 class Declared(Protocol):

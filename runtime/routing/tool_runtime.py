@@ -21,9 +21,10 @@ from runtime.apis.tool_runtime import (
     ToolRequest,
 )
 from runtime.context import warn
-from runtime.errors import NotFound, RequestError, StackError, Unavailable, nearest, suggestion
+from runtime.errors import NotFound, RequestError, StackError, Unavailable
 from runtime.routing.entry import Entry
 from runtime.routing.forward import Router
+from runtime.similar import nearest, suggestion
 
 _GROUP = "toolgroup_id"
 _AT_ONCE = 16

@@ -21,7 +21,8 @@ from runtime.config.reading import as_warning
 from runtime.config.resources import registered, with_served
 from runtime.config.run_config import ProviderEntry, RunConfig
 from runtime.config.text import read_text, shown
-from runtime.errors import ConfigInvalid, Problem, did_you_mean, names_for, nearest
+from runtime.errors import ConfigInvalid, Problem
+from runtime.similar import did_you_mean, names_for, nearest
 from runtime.stack.api_relations import is_registry, registry_of
 from runtime.stack.order import cycles, in_order
 from runtime.stack.placing import analytics_of_stack, check_placement, note_retention, stores_of_stack

@@ -15,7 +15,8 @@ from runtime.config.redaction import redact
 from runtime.config.run_config import ProviderEntry, RunConfig
 from runtime.config.secret_values import secrets_in
 from runtime.config.validation import check
-from runtime.errors import ConfigInvalid, Problem, names_for
+from runtime.errors import ConfigInvalid, Problem
+from runtime.similar import names_for
 from runtime.spec import ProviderOf, Spec
 from runtime.stack.api_relations import has_several
 

@@ -10,16 +10,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from runtime import errors
-from runtime.errors import (
-    ConfigInvalid,
-    Problem,
-    StackError,
-    UpstreamRejected,
-    did_you_mean,
-    names_for,
-    nearest,
-    suggestion,
-)
+from runtime.errors import ConfigInvalid, Problem, StackError, UpstreamRejected
+from runtime.similar import did_you_mean, names_for, nearest, suggestion
 
 
 def tree() -> Iterator[tuple[str, int]]:

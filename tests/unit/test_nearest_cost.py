@@ -10,9 +10,9 @@ import pytest
 
 from runtime import errors
 from runtime.apis.models import MODEL
-from runtime.errors import LONGEST_NAME, nearest
 from runtime.routing.entry import Entry
 from runtime.routing.table import ResourceTable
+from runtime.similar import LONGEST_NAME, nearest
 
 _made = random.Random(1)
 _WORDS = ("llama", "gpt", "qwen", "mistral", "gemma", "phi", "deepseek", "claude", "mini", "large", "chat", "vision")

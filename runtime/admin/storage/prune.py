@@ -10,7 +10,8 @@ from typing import Any
 from runtime.admin.storage.analytics import STORE as ANALYTICS
 from runtime.admin.storage.kept import kept_by
 from runtime.admin.storage.show import measured
-from runtime.errors import NotFound, names_for
+from runtime.errors import NotFound
+from runtime.similar import names_for
 from runtime.storage.sql.ageing import older_than, remove_older
 from runtime.storage.sql.measuring import measure_whole
 from runtime.storage.state_folder import is_held

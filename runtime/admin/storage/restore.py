@@ -8,7 +8,8 @@ from typing import Any
 
 from runtime.admin.storage.kept import kept_by
 from runtime.admin.storage.show import copies_of
-from runtime.errors import NotFound, names_for
+from runtime.errors import NotFound
+from runtime.similar import names_for
 from runtime.storage import state_folder
 
 

@@ -14,7 +14,7 @@ from typing_extensions import TypedDict
 
 from runtime.apis._request import AT_ONCE
 from runtime.apis.inference._shared import OPEN
-from runtime.errors import LONGEST_NAME
+from runtime.similar import LONGEST_NAME
 
 
 class InputText(TypedDict, total=False):

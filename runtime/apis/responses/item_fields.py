@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from runtime.errors import LONGEST_NAME
+from runtime.similar import LONGEST_NAME
 
 ItemStatus = Literal["in_progress", "completed", "incomplete"]
 ID = Field(max_length=LONGEST_NAME, description="The item's id. By default, it gets one.")

@@ -13,7 +13,7 @@ from typing_extensions import TypedDict
 from runtime.apis._request import AT_ONCE
 from runtime.apis.inference._shared import OPEN
 from runtime.apis.responses.item_fields import ID
-from runtime.errors import LONGEST_NAME
+from runtime.similar import LONGEST_NAME
 
 _LABEL = Field(description="The server's label in the request's tools.")
 _NAME = Field(min_length=1, description="The tool's name at its server.")

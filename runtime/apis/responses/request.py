@@ -17,7 +17,7 @@ from runtime.apis.inference.chat import ChatCompletionRequest
 from runtime.apis.responses.content import InputPart
 from runtime.apis.responses.items import Items
 from runtime.apis.responses.tool_use import ToolChoice, Tools
-from runtime.errors import LONGEST_NAME
+from runtime.similar import LONGEST_NAME
 
 Include = Literal[
     "file_search_call.results",

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from runtime.config import document
 from runtime.config.document import Node
 from runtime.config.reading import Reading, as_warning
-from runtime.errors import ConfigInvalid, did_you_mean
+from runtime.errors import ConfigInvalid
+from runtime.similar import did_you_mean
 
 
 @dataclass(frozen=True, kw_only=True)

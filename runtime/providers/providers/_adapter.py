@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from runtime.apis._request import Empty
 from runtime.apis.providers import ProviderInfo, ProviderList, ProviderRequest
-from runtime.errors import NotFound, did_you_mean
+from runtime.errors import NotFound
 from runtime.provider import ProviderContext
+from runtime.similar import did_you_mean
 
 
 class BuiltinProviders:

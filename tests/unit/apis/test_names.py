@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from runtime.errors import LONGEST_NAME
+from runtime.similar import LONGEST_NAME
 from tests.support.stacks import openai_at, run_config, serving
 
 LONG = "abc" * LONGEST_NAME

@@ -17,7 +17,7 @@ from runtime.apis.connectors import (
     shown_connector,
 )
 from runtime.context import warn
-from runtime.errors import NotFound, StackError, did_you_mean
+from runtime.errors import NotFound, StackError
 from runtime.provider import ProviderContext
 from runtime.providers.connectors.builtin.config import ClientCredentials, ConnectorsConfig, TokenExchange
 from runtime.providers.connectors.builtin.deadlines import in_time
@@ -27,6 +27,7 @@ from runtime.providers.connectors.builtin.pool import Pool
 from runtime.providers.connectors.builtin.servers import Server, named_server, server_of
 from runtime.providers.connectors.builtin.tokens import Tokens
 from runtime.providers.connectors.builtin.tool_lists import ToolLists
+from runtime.similar import did_you_mean
 
 if TYPE_CHECKING:
     from runtime.providers.connectors.builtin.session import Session

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
-from runtime.errors import names_for
+from runtime.similar import names_for
 
 _Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 

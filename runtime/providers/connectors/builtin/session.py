@@ -23,7 +23,7 @@ from mcp_types import CONNECTION_CLOSED, HEADER_MISMATCH, INVALID_PARAMS
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import TypeAdapter, ValidationError
 
-from runtime.errors import LONGEST_NAME, RequestError, StackError, UpstreamTimeout
+from runtime.errors import RequestError, StackError, UpstreamTimeout
 from runtime.http.client import HttpClient
 from runtime.providers.connectors.builtin.config import ConnectorsConfig
 from runtime.providers.connectors.builtin.failures import SessionLost, failed, not_opened, quoted
@@ -32,6 +32,7 @@ from runtime.providers.connectors.builtin.listening import listen
 from runtime.providers.connectors.builtin.opening import Opening
 from runtime.providers.connectors.builtin.servers import Server
 from runtime.providers.connectors.builtin.trial import ASKED, Trial
+from runtime.similar import LONGEST_NAME
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from runtime.errors import RequestError, names_for
+from runtime.errors import RequestError
+from runtime.similar import names_for
 
 _KNOWN = ("page_range", "extract_metadata", "clean_text")
 _RANGE = re.compile(r"(\d{1,7})(?:\s*-\s*(\d{1,7}))?")

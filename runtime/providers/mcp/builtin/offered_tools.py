@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from runtime.apis.tool_runtime import InvokeToolRequest, ListToolsRequest, ToolDef, ToolInvocationResult, ToolRuntime
 from runtime.apis.vector_stores import VectorStores
-from runtime.errors import NotFound, StackError, did_you_mean
+from runtime.errors import NotFound, StackError
 from runtime.providers.mcp.builtin.refusals import refused
 from runtime.providers.mcp.builtin.searching import LIST_STORES, SEARCH_STORE, Searching
+from runtime.similar import did_you_mean
 
 if TYPE_CHECKING:
     import mcp_types as types

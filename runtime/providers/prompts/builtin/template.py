@@ -12,7 +12,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from runtime.apis.prompts import is_variable_name
-from runtime.errors import RequestError, TooLarge, names_for
+from runtime.errors import RequestError, TooLarge
+from runtime.similar import names_for
 from runtime.sse import encode
 
 Value = str | dict[str, Any]

@@ -14,8 +14,9 @@ from runtime.apis.tool_runtime import (
     ToolInvocationResult,
     ToolList,
 )
-from runtime.errors import LONGEST_NAME, RequestError
+from runtime.errors import RequestError
 from runtime.provider import ProviderContext
+from runtime.similar import LONGEST_NAME
 from runtime.sse import Json
 
 

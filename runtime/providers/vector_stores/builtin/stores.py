@@ -16,7 +16,7 @@ from runtime.apis.vector_stores.store import (
     VectorStoreList,
 )
 from runtime.context import current
-from runtime.errors import Conflict, NotFound, RequestError, Unavailable, names_for
+from runtime.errors import Conflict, NotFound, RequestError, Unavailable
 from runtime.ids import new_position, ordered_id
 from runtime.providers.vector_stores.builtin.config import VectorStoresConfig, name_of
 from runtime.providers.vector_stores.builtin.described import described, is_over
@@ -32,6 +32,7 @@ from runtime.providers.vector_stores.builtin.tables import (
     WHOLE_INDEX,
 )
 from runtime.providers.vector_stores.builtin.writing import removal
+from runtime.similar import names_for
 from runtime.storage.sql import (
     Condition,
     Delete,

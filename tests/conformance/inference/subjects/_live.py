@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from runtime.errors import names_for
 from runtime.providers.inference._openai_compatible.spec import OpenAICompatible
+from runtime.similar import names_for
 from runtime.spec import Spec
 from tests.conformance.inference.subject import Kind, Subject
 from tests.conformance.inference.vendor import OPENAI, vendor_of
