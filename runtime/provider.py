@@ -170,12 +170,12 @@ class ProviderContext:
     """What a provider is given.
 
     http: its own client, closed with it. storage: `kv(store)`. state_dir: a folder of its own; the provider makes it
-    before it writes there. models_dir: where models are that the user downloaded or imported, None where there is no
-    such folder. list_changed: to be called when `list_models` has something new to say. tasks: background work. stack:
-    what it may see of the stack. find_api, find_optional_api, find_jobs, find_loop: called by `api`, `optional_api`,
-    `jobs` and `check_upstream`. registered: what the run config lists of the kind that its API keeps itself, but for
-    what belongs to a provider that is off. configured_key: the `api_key`
-    of its config, for `keys`.
+    before it writes there. shared_cache_dir: for `cache_dir`. models_dir: where models are that the user downloaded or
+    imported, None where there is no such folder. list_changed: to be called when `list_models` has something new to
+    say. tasks: background work. stack: what it may see of the stack. find_api, find_optional_api, find_jobs, find_loop:
+    called by `api`, `optional_api`, `jobs` and `check_upstream`. registered: what the run config lists of the kind that
+    its API keeps itself, but for what belongs to a provider that is off. configured_key: the `api_key` of its config,
+    for `keys`.
     """
 
     provider_id: str
@@ -190,6 +190,7 @@ class ProviderContext:
     find_jobs: Callable[[], Jobs]
     find_loop: Callable[[Mapping[str, str]], bool]
     list_changed: Callable[[], None] = lambda: None
+    shared_cache_dir: Path | None = None
     models_dir: Path | None = None
     registered: Sequence[BaseModel] = ()
     configured_key: str | None = field(default=None, repr=False)
@@ -208,6 +209,13 @@ class ProviderContext:
     def jobs(self) -> Jobs:
         """Durable work: `handle(kind, function)` in the constructor. They are done while the provider is ready."""
         return self.find_jobs()
+
+    @property
+    def cache_dir(self) -> Path:
+        """A folder for what can be made again: one for all distributions of this user where that can be written, else
+        this provider's own. Others may write and remove files there at any time.
+        """
+        return self.shared_cache_dir or self.state_dir
 
     def key(self) -> Key | None:
         """The key for the request being served: the caller's, else the configured one; None if there is neither.

@@ -16,7 +16,7 @@ from typing import Any, TypedDict
 from zlib import crc32
 
 from runtime import __version__
-from runtime.config.home import atomic_write, llama_home
+from runtime.config.home import atomic_write, cache_dir
 
 KINDS: dict[str, tuple[str, ...]] = {
     "DISTRO": ("distributions",),
@@ -103,7 +103,7 @@ def _file() -> Path | None:
     from runtime.errors import StackError
 
     with suppress(StackError):
-        return llama_home() / "cache" / "completion.json"
+        return cache_dir() / "completion.json"
     return None
 
 

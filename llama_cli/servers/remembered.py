@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from runtime.config.home import atomic_write, llama_home
+from runtime.config.home import atomic_write, cache_dir
 from runtime.errors import StackError
 
 _MOST_SERVERS = 20
@@ -39,4 +39,4 @@ def remembered_models() -> dict[str, dict[str, str]]:
 
 
 def _file() -> Path:
-    return llama_home() / "cache" / "models.json"
+    return cache_dir() / "models.json"

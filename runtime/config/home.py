@@ -6,6 +6,7 @@ the standard library, `text` and `runtime.errors`, since `--help` and listings i
     <home>/distributions/<name>/   run.yaml, or .source that names it; pylock.toml, .venv, state/, logs/
     <home>/servers/<id>.json       the record of a running server
     <home>/models/<name>/          a model that was downloaded or imported, with the checksums of its files
+    <home>/cache/                  what can be made again: names for completion, compiled kernels
 
 Only the owner may read it: folders that we make are 0700, files 0600.
 """
@@ -72,6 +73,24 @@ def servers_dir(env: Mapping[str, str] | None = None) -> Path:
 
 def models_dir(env: Mapping[str, str] | None = None) -> Path:
     return llama_home(env) / "models"
+
+
+def cache_dir(env: Mapping[str, str] | None = None) -> Path:
+    return llama_home(env) / "cache"
+
+
+def usable_cache_dir(env: Mapping[str, str] | None = None) -> Path | None:
+    """The folder for what can be made again. None where it cannot be written, others can write it, or there is no root
+    folder yet, which is then not made for this alone.
+    """
+    try:
+        if not llama_home(env).is_dir():
+            return None
+        folder = private_folder(cache_dir(env))
+        is_others = os.name != "nt" and folder.stat().st_mode & 0o022 != 0
+    except (OSError, StackError):
+        return None
+    return folder if not is_others and os.access(folder, os.W_OK | os.X_OK) else None
 
 
 def is_distribution_name(name: str) -> bool:

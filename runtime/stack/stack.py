@@ -44,7 +44,8 @@ from runtime.storage.stores import Stores
 class Stack:
     """A running stack: `api(name)` is the routed implementation of an API.
 
-    state_dir: where providers and stores keep their files. aliases: more names for models, each with its target.
+    state_dir: where providers and stores keep their files. cache_dir: where they keep what can be made again and serves
+    other stacks too; by default, each in its own. aliases: more names for models, each with its target.
     transport: replaces the network, for recordings and tests.
 
     on_change: whoever sets it is called each time that what `degraded()` says may have changed, before anybody is told.
@@ -56,12 +57,14 @@ class Stack:
         run: RunConfig,
         *,
         state_dir: Path,
+        cache_dir: Path | None = None,
         aliases: Mapping[str, str] | None = None,
         transport: Callable[[str], Transport] | None = None,
     ) -> None:
         self.plan = plan
         self._run = run
         self._state_dir = state_dir
+        self._cache_dir = cache_dir
         self._aliases = dict(aliases or {})
         self._transport = transport
         self._stores = Stores(run.storage, state_dir, plan.stores.values())
@@ -226,6 +229,7 @@ class Stack:
             find_loop=partial(self.instance.leads_back, place),
             registered=tuple(self._kept(planned.api)),
             list_changed=running.ask_soon,
+            shared_cache_dir=self._cache_dir,
             models_dir=_models_dir(),
             configured_key=configured_key(planned),
         )

@@ -41,4 +41,4 @@ def provider_context(
 
 def model_context(state_dir: Path) -> Any:
     """What a provider that runs models here uses of its context."""
-    return SimpleNamespace(models_dir=None, state_dir=state_dir, list_changed=lambda: None)
+    return SimpleNamespace(models_dir=None, state_dir=state_dir, cache_dir=state_dir, list_changed=lambda: None)

@@ -63,11 +63,11 @@ class Served:
 
 @asynccontextmanager
 async def serving(
-    run: RunConfig, state_dir: Path, *, settled: bool = True, aliases: Mapping[str, str] | None = None,
-    transport: Callable[[str], Transport] | None = None,
+    run: RunConfig, state_dir: Path, *, cache_dir: Path | None = None, settled: bool = True,
+    aliases: Mapping[str, str] | None = None, transport: Callable[[str], Transport] | None = None,
 ) -> AsyncIterator[Served]:  # fmt: skip
     """Plan, open, serve and close. settled: wait until every provider has started or failed."""
-    stack = Stack(plan(run), run, state_dir=state_dir, aliases=aliases, transport=transport)
+    stack = Stack(plan(run), run, state_dir=state_dir, cache_dir=cache_dir, aliases=aliases, transport=transport)
     await stack.open()
     async with living(make_app(stack, cors=run.server.cors)) as client:
         if settled:

@@ -170,7 +170,7 @@ def _is_trusted(facts: os.stat_result) -> bool:
 
 def _keep(path: Path, code: bytes) -> None:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         # Readable and writable by this user only. One that a process leaves behind when it is ended ages as the others.
         with tempfile.NamedTemporaryFile(dir=path.parent, suffix=_SUFFIX, delete=False) as file:
             made = Path(file.name)

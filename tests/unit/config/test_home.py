@@ -67,6 +67,39 @@ def test_folders_are_made_for_their_owner_alone_and_left_as_they_are_where_they_
         home.private_folder(tmp_path / "file" / "x")
 
 
+def test_the_cache_is_made_in_a_home_that_is_there_and_nowhere_else(tmp_path: Path) -> None:
+    root = tmp_path / "home"
+    variables = {"LLAMA_HOME": str(root)}
+    assert home.usable_cache_dir(variables) is None
+    assert not root.exists()
+    root.mkdir()
+    folder = home.usable_cache_dir(variables)
+    assert folder == root / "cache" == home.cache_dir(variables)
+    assert folder.stat().st_mode & 0o777 == 0o700
+    assert home.usable_cache_dir(variables) == folder
+
+
+def test_a_cache_that_cannot_be_written_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    variables = {"LLAMA_HOME": str(tmp_path)}
+    (tmp_path / "cache").touch()
+    assert home.usable_cache_dir(variables) is None
+    (tmp_path / "cache").unlink()
+    assert home.usable_cache_dir(variables) is not None
+    monkeypatch.setattr("os.access", lambda *_: False)  # a file system for reading only; root may write anything else
+    assert home.usable_cache_dir(variables) is None
+
+
+@pytest.mark.parametrize(("mode", "is_used"), [(0o700, True), (0o755, True), (0o770, False), (0o777, False)])
+def test_a_cache_that_others_can_write_is_not_used(tmp_path: Path, mode: int, is_used: bool) -> None:
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "cache").chmod(mode)
+    assert (home.usable_cache_dir({"LLAMA_HOME": str(tmp_path)}) is not None) == is_used
+
+
+def test_without_a_home_folder_there_is_no_cache() -> None:
+    assert home.usable_cache_dir({"LLAMA_HOME": "~nobody-of-this-name/x"}) is None
+
+
 def test_a_distribution_is_its_own_run_yaml_or_the_file_that_it_was_built_from(tmp_path: Path) -> None:
     assert home.config_of(tmp_path / "none") is None
     (tmp_path / ".source").write_text("/x/run of mine.yaml\n")

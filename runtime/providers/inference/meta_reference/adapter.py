@@ -49,7 +49,7 @@ class MetaReferenceInference:
     """
 
     def __init__(self, config: MetaReferenceConfig, context: ProviderContext) -> None:
-        kind = language_models(context.models_dir, context.state_dir / "kernels")
+        kind = language_models(context.models_dir, context.cache_dir / "kernels")
         self._served = served_models(kind, config.entries())
         for one in self._served.values():
             engine_options(one.name, one.entry, one.path or Path(one.name))  # now, not when it is first asked for
