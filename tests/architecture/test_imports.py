@@ -26,20 +26,21 @@ ALLOWED: dict[str, set[str]] = {
     "runtime.ids": set(),
     "runtime.outage": set(),
     "runtime.timing": set(),
+    "runtime.similar": set(),
     "runtime.spec": set(),
     "runtime.sse": set(),
     "runtime.stdio": set(),
     "runtime.temporary": {"errors"},
     "runtime.trees": set(),
-    "runtime.apis": {"errors", "sse"},
+    "runtime.apis": {"errors", "similar", "sse"},
     "runtime.access": {"errors", "ids", "apis"},
     "runtime.context": {"access", "errors", "ids", "apis", "timing"},
     "runtime.storage": {"access", "durations", "errors", "ids", "apis"},
     "runtime.telemetry": {"access", "errors", "ids", "apis"},
-    "runtime.catalog": {"access", "errors", "ids", "apis"},
+    "runtime.catalog": {"access", "errors", "ids", "apis", "similar"},
     "runtime.config": {
         "errors", "spec", "discovery", "apis", "storage.backends", "storage.placement", "storage.settings",
-        "http.network", "auth.config", "access",
+        "http.network", "auth.config", "access", "similar",
     },
     "runtime.http": {"addresses", "context", "telemetry", "errors", "ids", "outage", "sse"},
     "runtime.recording": {"context", "telemetry", "errors", "ids", "sse", "http"},
@@ -48,24 +49,26 @@ ALLOWED: dict[str, set[str]] = {
     "runtime.provider": {"apis", "context", "storage", "http", "telemetry", "errors", "spec"},
     "runtime.providers": {
         "addresses", "apis", "provider", "http", "storage", "context", "durations", "ids", "errors", "telemetry", "sse",
-        "spec", "catalog", "documents", "temporary", "trees",
+        "similar", "spec", "catalog", "documents", "temporary", "trees",
     },
     "runtime.auth": {"access", "http", "errors"},
     "runtime.discovery": {"spec", "errors"},
     "runtime.stack.order": set(),
     "runtime.stack.api_relations": {"apis"},
-    "runtime.stack.planned": {"stack.api_relations", "discovery", "spec", "config", "apis", "http.network", "errors"},
+    "runtime.stack.planned": {
+        "stack.api_relations", "discovery", "spec", "config", "apis", "http.network", "errors", "similar",
+    },
     "runtime.stack.placing": {"stack.planned", "discovery", "config", "apis", "storage.placement"},
     "runtime.stack.plan": {
         "stack.order", "stack.placing", "stack.planned", "stack.api_relations", "discovery", "spec", "config", "apis",
-        "errors",
+        "errors", "similar",
     },
     "runtime.routing": {
-        "apis", "provider", "storage", "access", "context", "telemetry", "errors", "ids", "outage", "sse",
+        "apis", "provider", "storage", "access", "context", "telemetry", "errors", "ids", "outage", "similar", "sse",
     },
     "runtime.stack": {
         "discovery", "routing", "provider", "storage", "config", "apis", "errors", "http", "spec", "ids", "outage",
-        "durations",
+        "durations", "similar",
     },
     "runtime.server": {
         "ports",
@@ -75,7 +78,9 @@ ALLOWED: dict[str, set[str]] = {
     "runtime.client": {
         "server", "stack", "config", "storage", "http", "discovery", "errors", "apis", "sse", "context",
     },
-    "runtime.admin": {"stack", "provider", "apis", "config", "storage", "http", "discovery", "errors", "stdio"},
+    "runtime.admin": {
+        "stack", "provider", "apis", "config", "storage", "http", "discovery", "errors", "similar", "stdio",
+    },
 }  # fmt: skip
 
 # library -> the only places that import it
@@ -113,7 +118,9 @@ ONLY_IN = {
     "dotenv": ("llama_cli.servers.variables",),
 }
 
-LIGHT = {"addresses", "allowance", "durations", "ports", "spec", "discovery", "catalog", "errors", "stdio", "trees"}
+LIGHT = {
+    "addresses", "allowance", "durations", "ports", "spec", "discovery", "catalog", "errors", "similar", "stdio", "trees",
+}  # fmt: skip
 """What the command line may import anywhere; `config` and `stack.plan` bring pydantic and belong inside commands."""
 
 
