@@ -119,7 +119,8 @@ ONLY_IN = {
 }
 
 LIGHT = {
-    "addresses", "allowance", "durations", "ports", "spec", "discovery", "catalog", "errors", "similar", "stdio", "trees",
+    "addresses", "allowance", "durations", "ports", "spec", "discovery", "catalog", "errors", "similar", "stdio",
+    "trees",
 }  # fmt: skip
 """What the command line may import anywhere; `config` and `stack.plan` bring pydantic and belong inside commands."""
 
