@@ -5,7 +5,6 @@ counts; no model, no pages.
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Callable
 from collections.abc import Sequence as Rows
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from runtime.engine.device_copy import on_device
 from runtime.engine.grammar import Matcher
 from runtime.engine.sampled import NO_TOKEN, Sampled, uniform
 from runtime.engine.sampler_batched import places_of
@@ -100,12 +100,11 @@ def _apply_penalties(logits: Tensor, sequence: Sequence) -> None:
     """
     params, device = sequence.params, logits.device
     if params.repetition_penalty != 1:
-        seen = torch.tensor(sorted(set(sequence.tokens)), device=device)
+        seen = on_device(sequence.counts.of(sequence.tokens)[0], device)
         old = logits[seen]
         logits[seen] = torch.where(old > 0, old / params.repetition_penalty, old * params.repetition_penalty)
     if (params.frequency_penalty or params.presence_penalty) and sequence.output_length:
-        counted = Counter(sequence.tokens[sequence.prompt_length :])
-        seen, counts = torch.tensor(list(counted), device=device), torch.tensor(list(counted.values()), device=device)
+        seen, counts = (on_device(found, device) for found in sequence.output_counts.of(sequence.tokens))
         logits[seen] -= params.frequency_penalty * counts + params.presence_penalty
     if params.logit_bias:
         biased = torch.tensor(list(params.logit_bias), device=device)

@@ -79,12 +79,12 @@ def _apply_penalties(row: Floats, sequence: Sequence) -> None:
     """Apply penalties and bias in place, as `sampler.py` does. row: [vocab_size], float32."""
     params = sequence.params
     if params.repetition_penalty != 1:
-        seen = np.array(sequence.tokens)  # a token that is there twice gets the same value twice
+        seen, _ = sequence.counts.of(sequence.tokens)
         old = row[seen]
         row[seen] = np.where(old > 0, old / params.repetition_penalty, old * params.repetition_penalty)
     if (params.frequency_penalty or params.presence_penalty) and sequence.output_length:
-        seen, counts = np.unique(np.array(sequence.tokens[sequence.prompt_length :]), return_counts=True)
-        row[seen] -= params.frequency_penalty * counts.astype(np.float32) + params.presence_penalty
+        seen, counts = sequence.output_counts.of(sequence.tokens)
+        row[seen] -= params.frequency_penalty * counts + params.presence_penalty
     if params.logit_bias:
         row[list(params.logit_bias)] += np.array(list(params.logit_bias.values()), np.float32)
 

@@ -13,6 +13,7 @@ from runtime.engine.grammar import Matcher
 from runtime.engine.messages import FinishReason, TokenLogprob
 from runtime.engine.sampling_params import SamplingParams
 from runtime.engine.speculative import PromptLookup
+from runtime.engine.token_counts import TokenCounts
 
 
 @dataclass(eq=False, slots=True, kw_only=True)
@@ -23,10 +24,10 @@ class Sequence:
     reason `stop`. matcher: the grammar that the output keeps to, at its end. prompt_logprobs: of the prompt's tokens
     from the second on, as far as they are known. priority: lower is earlier. salt: keeps its pages from others'.
 
-    For the scheduler: order, by arrival; born, the tokens that had arrived in all, with its own; preemptions, how often
-    it lost its pages; keys, of its first full pages; lookup, what guesses its next tokens; cached_tokens, of its
-    prompt, which were found computed. For the worker: arrived_s and started_s, of `time.monotonic`; None until its
-    first step.
+    For the scheduler: order, by arrival; born, the tokens that had arrived in all, with its own; preemptions, how
+    often it lost its pages; keys, of its first full pages; lookup, what guesses its next tokens; cached_tokens, of
+    its prompt, which were found computed. For penalties: counts, of all its tokens, and output_counts. For the
+    worker: arrived_s and started_s, of `time.monotonic`; None until its first step.
     """
 
     id: int
@@ -50,6 +51,11 @@ class Sequence:
     started_s: float | None = None
     cached_tokens: int = 0
     lookup: PromptLookup = field(default_factory=PromptLookup)
+    counts: TokenCounts = field(init=False)
+    output_counts: TokenCounts = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.counts, self.output_counts = TokenCounts(), TokenCounts(self.prompt_length)
 
     @property
     def pending(self) -> int:

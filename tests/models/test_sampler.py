@@ -6,6 +6,7 @@ All samplers go through all of it, and agree.
 from __future__ import annotations
 
 import math
+import random
 import re
 from collections import Counter
 from typing import Any
@@ -19,6 +20,7 @@ from runtime.engine.grammar import Grammars
 from runtime.engine.sampled import NO_TOKEN, uniform
 from runtime.engine.sampling_params import SamplingParams
 from runtime.engine.sequence import Sequence
+from runtime.engine.token_counts import TokenCounts
 from tests.support.samplers import SAMPLERS, Sample
 
 
@@ -240,6 +242,25 @@ def test_penalties_and_bias_do_what_their_definitions_say(sample: Sample) -> Non
         sample, logits, repetition_penalty=2.0, frequency_penalty=0.5, presence_penalty=0.25, logit_bias={2: 1.0}
     )
     assert everything == [1.0, -4.75, 0.25, 0.5]
+
+
+def test_penalties_of_a_sequence_that_grows_are_those_of_one_that_is_read_anew(sample: Sample) -> None:
+    params: dict[str, Any] = {"repetition_penalty": 1.3, "frequency_penalty": 0.4, "presence_penalty": 0.2, "seed": 3}
+    growing = sequence(prompt=[5, 6, 5], **params)
+    dice = random.Random(1)
+    for step in range(150):
+        for _ in range(dice.choice([1, 1, 3])):  # several where guesses were right
+            growing.tokens.append(dice.randrange(400))
+        logits, again = random_logits(1, 400, seed=step), random_logits(1, 400, seed=step)
+        anew = sequence(prompt=growing.tokens[:3], output=growing.tokens[3:], **params)
+        assert sample(logits, [growing]) == sample(again, [anew])
+        assert torch.equal(logits, again)
+
+
+def test_tokens_are_counted_once() -> None:
+    counts = TokenCounts(start=1)
+    assert [found.tolist() for found in counts.of([7, 8, 9, 8])] == [[8, 9], [2, 1]]
+    assert [found.tolist() for found in counts.of([0, 0, 0, 0, 9, 3])] == [[8, 9, 3], [2, 2, 1]]  # none is read again
 
 
 def test_bias_can_force_and_forbid_a_token(sample: Sample) -> None:
