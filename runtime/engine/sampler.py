@@ -87,9 +87,11 @@ def _reports(logits: Tensor, sequences: Rows[Sequence]) -> list[_Report | None]:
 
 
 def _sampled(token_id: int, report: _Report | None) -> Sampled:
-    if report is None:
+    if report is None or token_id == NO_TOKEN:
         return Sampled(token_id)
-    return Sampled(token_id, float(report.logprobs[token_id]), report.top)
+    logprob = float(report.logprobs[token_id])
+    # A grammar may have left out what is not finite.
+    return Sampled(token_id, logprob, report.top) if math.isfinite(logprob) else Sampled(NO_TOKEN)
 
 
 def _apply_penalties(logits: Tensor, sequence: Sequence) -> None:

@@ -72,7 +72,9 @@ def _sample(row: Floats, sequence: Sequence) -> Sampled:
             return Sampled(NO_TOKEN, failure=error)
     if params.logprobs is None or token_id == NO_TOKEN:
         return Sampled(token_id)
-    return Sampled(token_id, *logprobs_of(raw[None], [token_id], params.logprobs)[0])
+    logprob, top_logprobs = logprobs_of(raw[None], [token_id], params.logprobs)[0]
+    # A grammar may have left out what is not finite.
+    return Sampled(token_id, logprob, top_logprobs) if math.isfinite(logprob) else Sampled(NO_TOKEN)
 
 
 def _apply_penalties(row: Floats, sequence: Sequence) -> None:

@@ -13,7 +13,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from runtime.engine.embedder import Embedder
-from runtime.engine.sampled import NO_TOKEN
+from runtime.engine.grammar import Grammars
+from runtime.engine.sampled import NO_TOKEN, Sampled
 from runtime.engine.sampling_params import SamplingParams
 from runtime.engine.sequence import Sequence
 from runtime.errors import StackError
@@ -54,6 +55,21 @@ def test_no_token_is_drawn_from_what_is_no_number_and_neighbours_keep_theirs(
     sound = [sampled.token_id for sampled in sample(logits.clone(), sequences)]
     spoil(logits[1])
     assert [sampled.token_id for sampled in sample(logits, sequences)] == [sound[0], NO_TOKEN, sound[2]]
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_no_log_probability_is_no_number_where_a_grammar_leaves_the_damage_out(sampler: str, value: float) -> None:
+    letters = [bytes([code]) for code in range(100)]
+    grammar = Grammars(tokens=lambda: letters, special_ids=[1], end_ids=[1]).compile("start: /[A-C]{2}/")
+    logits = torch.randn(2, 100, generator=torch.Generator().manual_seed(0))
+    logits[:, 7] = value
+    plain, asking = sequence(0, temperature=0), sequence(1, temperature=0, logprobs=2)
+    for one in (plain, asking):
+        one.matcher = grammar.matcher()
+    found = SAMPLERS[sampler](logits, [plain, asking])
+    assert found[0].token_id in b"ABC"
+    assert found[1] == Sampled(NO_TOKEN)
 
 
 def damaged_hugging_face(folder: Path) -> Path:
