@@ -141,15 +141,15 @@ class Scheduler:
 
     def relieve(self, chunks: list[Chunk]) -> bool:
         """After a step that ran out of memory, make the next ones smaller until a sequence ends: the last of its
-        sequences gives way, and a chunk that is alone is halved. False for a single token, which is as small as it
-        gets.
+        sequences gives way, and a chunk that is alone is halved with its guess. False for a single token, which is as
+        small as it gets.
         """
         if len(chunks) > 1:
             self._preempt(max((chunk.sequence for chunk in chunks), key=_standing))
             self._rows = max(1, len(self.running))
             return True
-        if chunks and chunks[0].count > 1:
-            self._step_tokens = chunks[0].count // 2
+        if chunks and chunks[0].rows > 1:
+            self._step_tokens = chunks[0].rows // 2
             return True
         return False
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.support.scheduling import scheduler, sequence, step
+from tests.support.scheduling import NEXT, scheduler, sequence, step
 
 
 def test_an_earlier_priority_comes_first_wherever_there_is_a_line() -> None:
@@ -104,3 +104,15 @@ def test_a_step_without_memory_is_made_smaller_until_one_token_is_left() -> None
         assert it.relieve(chunks) is (count > 1)
     it.remove(1)  # its memory is free again
     assert [(chunk.sequence.id, chunk.count) for chunk in it.schedule()] == [(3, 4), (2, 6)]
+
+
+def test_a_step_without_memory_is_tried_again_without_its_guesses() -> None:
+    it = scheduler(guessed=6)
+    it.add(sequence(1, [NEXT] * 9))
+    step(it)
+    [chunk] = chunks = it.schedule()
+    assert (chunk.count, len(chunk.guess)) == (1, 2)
+    assert it.relieve(chunks)
+    [chunk] = chunks = it.schedule()
+    assert (chunk.count, len(chunk.guess)) == (1, 0)
+    assert not it.relieve(chunks)
