@@ -25,6 +25,7 @@ class BlockManager:
     def __init__(self, pages: int, page_size: int, *, max_kept: int | None = None) -> None:
         self.page_size = page_size
         self.total = pages - 1
+        self.touched = 0  # pages that were ever held, and so were written: the first ones
         self._max_kept = self.total if max_kept is None else max_kept
         # A heap, lowest pages first: a sequence that is alone gets neighbouring pages, which attention reads in place,
         # and main memory is taken only for as many pages as were ever needed at once.
@@ -63,6 +64,7 @@ class BlockManager:
         pages = [heapq.heappop(self._blank) for _ in range(count)]
         for page in pages:
             self._holders[page] = 1
+            self.touched = max(self.touched, page)
         return pages
 
     def find(self, keys: Sequence[bytes]) -> list[int]:

@@ -255,8 +255,8 @@ class Engine:
 
     def _receive(self, report: Report) -> None:
         """Called on the event loop, once a step."""
-        self._stats = report.stats
         if isinstance(report, StepBatch):
+            self._stats = report.stats
             now = time.monotonic()
             self._metrics.loop_lag.add(max(0.0, now - report.stats.at_s))
             self._metrics.generated.add(sum(map(len, report.outputs.values())))
@@ -274,9 +274,12 @@ class Engine:
             return
         assert self._ready is not None and self._closed is not None
         if isinstance(report, Ready):
+            self._stats = report.stats
             if not self._ready.done():
                 self._ready.set_result(report)
             return
+        # What was counted stays; nothing runs, and nothing is kept, any more.
+        self._stats = replace(self._stats, running=0, waiting=0, pages_used=0, pages_kept=0)
         self._failure = report.error
         if not self._ready.done():
             self._ready.set_exception(report.error)

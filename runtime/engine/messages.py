@@ -62,16 +62,18 @@ class TokenOutput:
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EngineStats:
     """Now: sequences, and pages of `page_size` tokens; pages_kept: free ones whose content can still be found. Since
-    the start: steps, prompt tokens that were computed and that were found computed (`cached_tokens`), generated tokens,
-    tokens that were guessed and those of them that were right (`speculative.py`), preemptions, steps that ran out of
-    memory and were tried again smaller; of steps by torch, those launched operator by operator (`eager_steps`), and
-    CUDA graphs that were replayed and captured. at_s: when this was so, of `time.monotonic`.
+    the start: pages that were ever used (`pages_touched`), steps, prompt tokens that were computed and that were found
+    computed (`cached_tokens`), generated tokens, tokens that were guessed and those of them that were right
+    (`speculative.py`), preemptions, steps that ran out of memory and were tried again smaller; of steps by torch, those
+    launched operator by operator (`eager_steps`), and CUDA graphs that were replayed and captured. at_s: when this was
+    so, of `time.monotonic`.
     """
 
     running: int = 0
     waiting: int = 0
     pages_used: int = 0
     pages_kept: int = 0
+    pages_touched: int = 0
     pages_total: int = 0
     page_size: int = 0
     weights_bytes: int = 0
@@ -140,10 +142,9 @@ class StepBatch:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Closed:
-    """The thread has ended. error: of loading, or of every sequence that is left. stats: the last ones."""
+    """The thread has ended. error: of loading, or of every sequence that is left."""
 
     error: errors.StackError
-    stats: EngineStats = field(default_factory=EngineStats)
 
 
 Report = Ready | StepBatch | Closed

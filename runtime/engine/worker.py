@@ -263,6 +263,7 @@ class _Worker:
             waiting=len(scheduler.waiting),
             pages_used=scheduler.blocks.used,
             pages_kept=scheduler.blocks.kept,
+            pages_touched=scheduler.blocks.touched,
             pages_total=scheduler.blocks.total,
             page_size=self.plan.page_size,
             weights_bytes=self.plan.weights_bytes,

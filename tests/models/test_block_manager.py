@@ -21,6 +21,16 @@ def test_a_sequence_alone_gets_neighbours_again_and_again() -> None:
         blocks.release(pages)
 
 
+def test_pages_that_were_written_are_those_up_to_the_last_that_was_given_out() -> None:
+    blocks = BlockManager(pages=9, page_size=4)
+    assert blocks.touched == 0
+    first, second = blocks.allocate(2), blocks.allocate(3)
+    blocks.release(second)
+    blocks.release(first)
+    assert blocks.allocate(1) == [1]
+    assert (blocks.used, blocks.touched) == (1, 5)
+
+
 def test_a_shared_page_is_free_only_after_its_last_holder() -> None:
     blocks = BlockManager(pages=3, page_size=4)
     pages = blocks.allocate(1)

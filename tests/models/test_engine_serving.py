@@ -250,6 +250,17 @@ async def test_figures_tell_what_callers_saw(model: Path) -> None:
     assert figures["generated_tokens_per_second"] > 0
 
 
+async def test_what_was_counted_stays_when_the_engine_ends(model: Path) -> None:
+    async with running(model) as engine:
+        await outputs_of(engine, LONG)
+        stream = engine.generate(LONG, ENDLESS)
+        await anext(stream)
+    figures = engine.figures()
+    assert figures["steps"] >= 9 and figures["generated_tokens"] >= 9 and figures["cached_tokens"] == 96
+    assert [figures[name] for name in ("running", "waiting", "kv_use", "kv_kept")] == [0] * 4
+    await stream.aclose()
+
+
 async def test_the_waits_of_an_answer_are_told_apart(model: Path) -> None:
     async with running(model, max_batch_size=1) as engine:
         first = asyncio.create_task(outputs_of(engine, [5, 6]))

@@ -90,6 +90,16 @@ async def test_the_first_is_loaded_at_the_start_and_others_by_their_first_reques
     assert promised_bytes() == 0  # whoever has been unloaded has given up its share
 
 
+async def test_memory_that_a_cache_has_taken_once_is_not_promised_again(folder: Path) -> None:
+    """Its pages are free again and without content, and the system has given their memory for good."""
+    async with served(folder, {"model": "A", "prefix_cache_tokens": 0}) as running:
+        await listed_as(running, A="loaded")
+        before = promised_bytes()
+        assert (await chat(running, "A")).status == 200
+        assert (await health(running))["message"] == "A on cpu: 0 running, 0 waiting"
+        assert promised_bytes() < before
+
+
 async def test_a_provider_that_starts_says_how_far_it_is(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     go_on, load = asyncio.Event(), EngineRunner.load
 

@@ -78,8 +78,8 @@ class EngineRunner:
 
     def _untouched_bytes(self) -> int:
         """Of the KV cache, in main memory."""
-        stats, plan = self.engine.stats(), self.plan
-        return plan.kv_bytes - (stats.pages_used + stats.pages_kept) * (plan.kv_bytes // plan.pages)
+        plan = self.plan
+        return plan.kv_bytes - self.engine.stats().pages_touched * (plan.kv_bytes // plan.pages)
 
     async def unload(self) -> None:
         forget(self)
