@@ -68,21 +68,31 @@ class EncoderWorker:
         return bool(job.left)
 
     def _step(self, jobs: list[Job]) -> None:
-        """Encode the next texts of every job; each job gets about the same share of a step's tokens."""
-        # A step fills one batch of the encoder, so a new job waits for one batch at most.
-        share = self.encoder.batch_tokens // len(jobs)
-        chosen: dict[type[Job], list[tuple[Job, int]]] = {}
-        for job in jobs:
-            tokens = 0
-            while job.left and tokens < share and not job.future.cancelled():
-                at = job.left.pop()
-                tokens += len(job.ids[at])
-                chosen.setdefault(type(job), []).append((job, at))
-        for kind, texts in chosen.items():
+        """Encode the next texts of the jobs: one batch of the encoder, so a new job waits for one at most."""
+        for kind, texts in self._next_batch(jobs).items():
             self._encode(kind, texts)
         for job in jobs:
             if not job.left and not job.future.done():
                 self._finish(job)
+
+    def _next_batch(self, jobs: list[Job]) -> dict[type[Job], list[tuple[Job, int]]]:
+        """Texts by the kind of their jobs. Each job gets about the same share of the tokens, and a text at least; those
+        that come too late for that move to the front of `jobs`.
+        """
+        left = self.encoder.batch_tokens
+        share = max(1, left // len(jobs))
+        chosen: dict[type[Job], list[tuple[Job, int]]] = {}
+        served = 0
+        while served < len(jobs) and left > 0:
+            job, tokens = jobs[served], 0
+            while job.left and tokens < share and not job.future.cancelled():
+                at = job.left.pop()
+                tokens += len(job.ids[at])
+                chosen.setdefault(type(job), []).append((job, at))
+            left -= tokens
+            served += 1
+        jobs[:] = jobs[served:] + jobs[:served]
+        return chosen
 
     def _encode(self, kind: type[Job], chosen: list[tuple[Job, int]]) -> None:
         """Encode texts of jobs of one kind, which take what becomes of them, in the order given."""

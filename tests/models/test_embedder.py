@@ -120,6 +120,21 @@ async def test_a_small_call_does_not_wait_for_the_whole_of_a_large_one(tmp_path:
         assert answered == ["small", "large"]
 
 
+async def test_more_calls_than_a_batch_has_tokens_are_answered_batch_by_batch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(encoder._BATCH_TOKENS, "cpu", 8)
+    recorder = Recorder(monkeypatch)
+    async with running(write_embedder(tmp_path)) as embedder, asyncio.timeout(30):
+        first = asyncio.create_task(embedder.embed(["red"]))
+        await recorder.until_a_step_runs()
+        others = [asyncio.create_task(embedder.embed(["cat", "one two three dog"])) for _ in range(20)]
+        await asyncio.sleep(0)  # lets the tasks run as far as their wait
+        recorder.go_on.set()
+        await asyncio.gather(first, *others)
+    assert recorder.steps[:12] == [1, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 3]  # texts of 6 tokens first, then of 3
+
+
 async def test_a_cancelled_call_is_dropped_and_others_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     recorder = Recorder(monkeypatch)
     async with running(write_embedder(tmp_path)) as embedder:
