@@ -72,6 +72,12 @@ class StackError(Exception):
         vars(other).update(vars(self), message=message, param=param)
         return other
 
+    def again(self) -> Self:
+        """The same error for somebody else. It keeps nothing of the functions that this one was raised in: their
+        variables may hold much memory.
+        """
+        return self.saying(self.message, param=self.param)
+
     def body(self) -> dict[str, object]:
         """OpenAI's shape: `{"error": {"message", "type", "param", "code"}}`; the hint is part of the message."""
         return {"error": {"message": self.words, "type": self.type, "param": self.param, "code": self.code}}

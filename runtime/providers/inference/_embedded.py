@@ -77,6 +77,15 @@ def expand_home(path: str) -> Path:
     return Path(os.path.expanduser(path))  # noqa: PTH111
 
 
+def forget_frames(error: BaseException | None) -> None:
+    """Let an error and what led to it keep nothing of the functions that they were raised in: their variables hold the
+    weights of a model, also where these refer to the error in turn.
+    """
+    while error is not None:
+        error.__traceback__ = None
+        error = error.__cause__ or error.__context__
+
+
 class Loading:
     """A model that is being loaded. Requests that arrive earlier wait for it, up to `limit_s` seconds.
 
@@ -106,7 +115,7 @@ class Loading:
     def give_up(self, error: StackError) -> None:
         """Let everybody who waits have this error; nothing happens where the model is loaded, or has failed to."""
         if not self._settled.is_set():
-            self.failure = error
+            self.failure = error.again()
             self._settled.set()
 
     async def wait(self, within: AbstractContextManager[None] | None = None) -> None:
@@ -122,4 +131,4 @@ class Loading:
                 except TimeoutError:
                     raise Unavailable(f"Model `{self._model}` is still loading", headers={"retry-after": "5"}) from None
         if self.failure is not None:
-            raise self.failure.with_traceback(None)  # otherwise it keeps the frames of every request that raised it
+            raise self.failure.again()

@@ -20,7 +20,7 @@ from contextlib import AbstractContextManager, suppress
 from typing import Any, Generic, TypeVar
 
 from runtime.errors import Conflict, RequestError, StackError, Unavailable
-from runtime.providers.inference._embedded import Loading
+from runtime.providers.inference._embedded import Loading, forget_frames
 from runtime.providers.inference._pool_members import Lease, Member, ModelState, NoRoom, NoTurn, Runner
 from runtime.providers.inference._turns import one_at_a_time
 
@@ -56,7 +56,7 @@ class ModelPool(Generic[M]):
         await asyncio.gather(*(self.load(member.name) for member in wanted), return_exceptions=True)
         failures = [member.failure for member in self.members.values() if member.failure is not None]
         if len(failures) == len(self.members):
-            raise failures[0].with_traceback(None)
+            raise failures[0].again()
 
     async def load(self, name: str, *, keep_alive_s: float | None = None) -> None:
         """Load a model, also where that has just failed, and return when it is loaded. Raises as `acquire`."""
@@ -248,6 +248,7 @@ class ModelPool(Generic[M]):
         unexpected = None if isinstance(error, StackError) else error
         words = error.words if isinstance(error, StackError) else repr(error)
         log.error("model not loaded", extra={"model": member.name, "error": words}, exc_info=unexpected)
+        forget_frames(error)
         if isinstance(error, NoTurn):
             return
         assert member.loading is not None and member.loading.failure is not None

@@ -187,7 +187,7 @@ class Member(Generic[M]):
     def failed_for_now(self, wait_s: float) -> StackError:
         """The last failure, for a request that comes so soon after it that loading is not tried again."""
         assert self.failure is not None
-        error = self.failure.saying(self.failure.message, param=self.failure.param)
+        error = self.failure.again()
         error.headers = {**error.headers, "retry-after": str(math.ceil(wait_s))}
         return error
 

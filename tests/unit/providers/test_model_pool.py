@@ -6,6 +6,7 @@ import asyncio
 import logging
 import math
 import random
+import weakref
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -235,6 +236,26 @@ async def test_a_bug_is_logged_and_told_by_its_kind(
         await pool.acquire("a")
     await until(lambda: pool.member("a").failure)
     assert [record.exc_info is not None for record in caplog.records if record.levelno == logging.ERROR] == [True]
+
+
+async def test_a_failed_load_keeps_nothing_of_what_was_loaded(memory: Memory, make: Callable[..., Pool]) -> None:
+    held: list[weakref.ref[Memory]] = []
+
+    class Heavy(Runner):
+        async def load(self, *, may_shrink: bool) -> None:
+            weights = Memory()
+            held.append(weakref.ref(weights))
+            try:
+                raise ValueError("a shape")
+            except ValueError as error:
+                failures = [error, Unavailable("the file is damaged")]  # a circle, as with a future
+                raise failures[1] from error
+
+    pool = make(Member(name="a", make=lambda: Heavy("a", memory, 1)))
+    with pytest.raises(Unavailable, match="damaged"):
+        await pool.acquire("a")
+    await until(lambda: pool.member("a").failure)
+    assert held[0]() is None
 
 
 async def test_a_start_fails_only_where_no_model_is_left(memory: Memory, make: Callable[..., Pool]) -> None:
