@@ -16,7 +16,7 @@ import logging
 import math
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import Any, Generic, TypeVar
 
 from runtime.errors import Conflict, RequestError, StackError, Unavailable
@@ -181,7 +181,7 @@ class ModelPool(Generic[M]):
                 async with one_at_a_time():
                     await runner.load(may_shrink=not others)
             except NoRoom as error:
-                if error.missing_bytes > sum(one.size_bytes for one in others):
+                if not others or error.missing_bytes > sum(one.size_bytes for one in others):
                     raise
                 await self._make_room(member, others)
             else:
@@ -205,14 +205,16 @@ class ModelPool(Generic[M]):
         return sorted(found, key=lambda one: (bool(one.using), one.last_used))
 
     async def _make_room(self, member: Member[M], others: Sequence[Member[M]]) -> None:
-        """Unload the first of the others. Raises NoTurn where its answers take longer than requests wait."""
+        """Unload the first of the others. Raises NoTurn where its answers take longer than requests wait, and where
+        nobody waits any more.
+        """
         if not others:
             raise NoTurn(
                 f"Model `{member.name}` is not loaded: `max_loaded_models` is {self._max_loaded}, and as many are"
                 " loaded and pinned",
                 hint="raise `max_loaded_models`, or unload one of them",
             )
-        if not await self._drain(others[0], f"room for {member.name}", limit_s=member.load_timeout_s):
+        if not await self._drain(others[0], f"room for {member.name}", limit_s=member.load_timeout_s, wanted_by=member):
             raise NoTurn(
                 f"Model `{member.name}` is not loaded: there is room for it only without `{others[0].name}`, which is"
                 f" still answering {others[0].uses}",
@@ -220,16 +222,17 @@ class ModelPool(Generic[M]):
                 headers={"retry-after": "5"},
             )
 
-    async def _drain(self, member: Member[M], why: str, *, limit_s: float) -> bool:
+    async def _drain(self, member: Member[M], why: str, *, limit_s: float, wanted_by: Member[M] | None = None) -> bool:
         """Unload a member once nobody uses it; who asks for it from now on waits. To be called in turn. Returns whether
-        it is unloaded: not where its uses take longer than `limit_s`.
+        it is unloaded: not where its uses take longer than `limit_s`, or all leave who wait for the member `wanted_by`.
         """
         member.is_leaving = True
         try:
             with suppress(TimeoutError):
-                async with asyncio.timeout(limit_s):
-                    await member.idle.wait()
-            if member.using:
+                async with asyncio.timeout(limit_s) as patience:
+                    with wanted_by.waiting_within(patience) if wanted_by else nullcontext():
+                        await member.idle.wait()
+            if member.using or (wanted_by is not None and not wanted_by.waiting):
                 return False
             await self._unload(member, why)
             return True
@@ -247,7 +250,8 @@ class ModelPool(Generic[M]):
         """
         unexpected = None if isinstance(error, StackError) else error
         words = error.words if isinstance(error, StackError) else repr(error)
-        log.error("model not loaded", extra={"model": member.name, "error": words}, exc_info=unexpected)
+        level = logging.WARNING if isinstance(error, NoTurn) else logging.ERROR
+        log.log(level, "model not loaded", extra={"model": member.name, "error": words}, exc_info=unexpected)
         forget_frames(error)
         if isinstance(error, NoTurn):
             return

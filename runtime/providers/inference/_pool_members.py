@@ -7,7 +7,8 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Generic, Literal, Protocol, TypeVar
 
@@ -110,6 +111,7 @@ class Member(Generic[M]):
     failures: int = field(default=0, init=False)
     retry_at: float = field(default=0.0, init=False)
     waiting: set[Lease[M]] = field(default_factory=set, init=False)
+    patience: asyncio.Timeout | None = field(default=None, init=False)
     using: set[Lease[M]] = field(default_factory=set, init=False)
     idle: asyncio.Event = field(default_factory=asyncio.Event, init=False)
     last_used: float = field(default=0.0, init=False)
@@ -134,7 +136,7 @@ class Member(Generic[M]):
 
     @property
     def state(self) -> ModelState:
-        if self.runner is not None:
+        if self.runner is not None and self.runner.works:
             return ModelState(state="loaded")
         if self.began is not None:
             progress = self.coming.progress if self.coming is not None else None
@@ -144,6 +146,7 @@ class Member(Generic[M]):
         return ModelState(state="unloaded")
 
     def begin_use(self, lease: Lease[M]) -> None:
+        lease.runner = self.runner
         self.using.add(lease)
         self.idle.clear()
 
@@ -157,6 +160,8 @@ class Member(Generic[M]):
     def leave(self, lease: Lease[M]) -> bool:
         """End a use, or a wait. Returns whether it was the last use."""
         self.waiting.discard(lease)
+        if not self.waiting and self.patience is not None and not self.patience.expired():
+            self.patience.reschedule(0)
         if lease not in self.using:
             return False
         self.using.remove(lease)
@@ -164,6 +169,15 @@ class Member(Generic[M]):
             return False
         self.idle.set()
         return True
+
+    @contextmanager
+    def waiting_within(self, patience: asyncio.Timeout) -> Iterator[None]:
+        """The block ends by the timeout also where nobody waits for this model any more."""
+        self.patience = patience
+        try:
+            yield
+        finally:
+            self.patience = None
 
     async def drop(self) -> bool:
         """Unload what is loaded, to the end even where the caller is cancelled. Returns whether there was anything."""
@@ -195,16 +209,18 @@ class Member(Generic[M]):
 class Lease(Generic[M]):
     """The use of a loaded model, until `release`. ended: called after the last one of a member."""
 
-    __slots__ = ("_ended", "_member")
+    __slots__ = ("_ended", "_member", "runner")
 
     def __init__(self, member: Member[M], ended: Callable[[Member[M]], None]) -> None:
         self._member = member
         self._ended = ended
+        self.runner: M | None = None
 
     @property
     def model(self) -> M:
-        assert self._member.runner is not None, "a lease keeps its model loaded"
-        return self._member.runner
+        """What it was when the use began, also where that has broken off since and another one was loaded."""
+        assert self.runner is not None, "it is read once the model is loaded"
+        return self.runner
 
     def another(self) -> Lease[M]:
         """A second use, which outlasts this one. To be called before `release`."""
@@ -214,5 +230,6 @@ class Lease(Generic[M]):
 
     def release(self) -> None:
         """A second call does nothing."""
+        self.runner = None
         if self._member.leave(self):
             self._ended(self._member)

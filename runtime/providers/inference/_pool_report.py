@@ -38,7 +38,9 @@ def _condition(member: Member[Any]) -> str:
     if state.loading_s is not None:
         progress = "" if state.progress is None else f", {math.floor(state.progress * 100)}%"
         return f"{member.name} is being loaded for {state.loading_s:.0f} s{progress}"
-    return f"{member.name} is not loaded" if member.runner is None else str(member.runner.condition())
+    if member.runner is None or not member.runner.works:
+        return f"{member.name} is not loaded"
+    return str(member.runner.condition())
 
 
 def _reason(failure: StackError) -> str:

@@ -269,8 +269,13 @@ async def test_a_model_that_has_broken_off_is_loaded_again(memory: Memory, make:
     pool = make(member("a", memory))
     broken = await pool.acquire("a")
     broken.model.works = False
-    again = await pool.acquire("a")
-    assert again.model.works and (memory.loads, memory.unloads) == (["a", "a"], ["a"])
+    assert pool.states()["a"].state == "unloaded"
+    assert health_of(pool.members.values()).message == "a is not loaded"
+    asking = asyncio.create_task(pool.acquire("a"))
+    await until(lambda: pool.member("a").runner is None)
+    assert not broken.model.works  # as long as it is used
+    again = await asking
+    assert not broken.model.works and again.model.works and (memory.loads, memory.unloads) == (["a", "a"], ["a"])
     broken.release()
     again.release()
     assert pool.states()["a"].state == "loaded"
@@ -351,6 +356,13 @@ async def test_nothing_is_unloaded_for_a_model_that_fits_in_no_case(memory: Memo
     assert memory.unloads == []
 
 
+async def test_a_refusal_without_others_is_told_as_it_is(memory: Memory, make: Callable[..., Pool]) -> None:
+    """What is missing is less than the least that can be freed: only the shortest context does not fit."""
+    memory.failures = [NoRoom("a does not fit", missing_bytes=0)]
+    with pytest.raises(NoRoom, match="a does not fit"):
+        await make(member("a", memory)).acquire("a")
+
+
 async def test_a_busy_model_makes_room_when_its_answers_have_ended_and_comes_back(
     memory: Memory, make: Callable[..., Pool]
 ) -> None:
@@ -367,6 +379,25 @@ async def test_a_busy_model_makes_room_when_its_answers_have_ended_and_comes_bac
     lease.release()
     (await late).release()
     assert (memory.loads, memory.unloads) == (["a", "b", "a"], ["a", "b"])
+
+
+async def test_nothing_makes_room_for_a_model_that_nobody_waits_for_any_more(
+    memory: Memory, make: Callable[..., Pool], caplog: pytest.LogCaptureFixture
+) -> None:
+    pool = make(member("a", memory, size=90), member("b", memory, size=90))
+    busy = await pool.acquire("a")
+    waiting = [asyncio.create_task(pool.acquire("b")) for _ in range(2)]
+    await until(lambda: pool.member("a").is_leaving)
+    waiting[0].cancel()
+    await asyncio.wait(waiting[:1])
+    assert pool.member("a").is_leaving  # somebody waits
+    waiting[1].cancel()
+    await use(pool, "a")  # it is not kept from answering
+    assert memory.loads == ["a"] and pool.states()["b"].state == "unloaded"
+    assert [record.levelno for record in caplog.records] == [logging.WARNING]
+    busy.release()
+    await use(pool, "b")
+    assert memory.unloads == ["a"]
 
 
 async def test_a_model_that_is_busy_for_too_long_stays(memory: Memory, make: Callable[..., Pool]) -> None:
