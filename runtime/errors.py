@@ -72,7 +72,7 @@ class StackError(Exception):
         vars(other).update(vars(self), message=message, param=param)
         return other
 
-    def again(self) -> Self:
+    def for_another(self) -> Self:
         """The same error for somebody else. It keeps nothing of the functions that this one was raised in: their
         variables may hold much memory.
         """

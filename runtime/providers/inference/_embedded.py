@@ -115,7 +115,7 @@ class Loading:
     def give_up(self, error: StackError) -> None:
         """Let everybody who waits have this error; nothing happens where the model is loaded, or has failed to."""
         if not self._settled.is_set():
-            self.failure = error.again()
+            self.failure = error.for_another()
             self._settled.set()
 
     async def wait(self, within: AbstractContextManager[None] | None = None) -> None:
@@ -131,4 +131,4 @@ class Loading:
                 except TimeoutError:
                     raise Unavailable(f"Model `{self._model}` is still loading", headers={"retry-after": "5"}) from None
         if self.failure is not None:
-            raise self.failure.again()
+            raise self.failure.for_another()

@@ -56,7 +56,7 @@ class ModelPool(Generic[M]):
         await asyncio.gather(*(self.load(member.name) for member in wanted), return_exceptions=True)
         failures = [member.failure for member in self.members.values() if member.failure is not None]
         if len(failures) == len(self.members):
-            raise failures[0].again()
+            raise failures[0].for_another()
 
     async def load(self, name: str, *, keep_alive_s: float | None = None) -> None:
         """Load a model, also where that has just failed, and return when it is loaded. Raises as `acquire`."""

@@ -38,7 +38,8 @@ class Runner(Protocol):
     progress: the share of it that is loaded, from 0 to 1; None where that is not known.
     """
 
-    progress: float | None
+    @property
+    def progress(self) -> float | None: ...
 
     async def load(self, *, may_shrink: bool) -> None:
         """Load it. may_shrink: it may take less memory than it can well use, since nothing else can be unloaded.
@@ -201,7 +202,7 @@ class Member(Generic[M]):
     def failed_for_now(self, wait_s: float) -> StackError:
         """The last failure, for a request that comes so soon after it that loading is not tried again."""
         assert self.failure is not None
-        error = self.failure.again()
+        error = self.failure.for_another()
         error.headers = {**error.headers, "retry-after": str(math.ceil(wait_s))}
         return error
 

@@ -5,9 +5,11 @@ in `tests/unit/providers/test_model_pool.py`.
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import os
 import sys
+import weakref
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -256,6 +258,23 @@ def test_a_model_waits_for_the_gpu_that_others_hold(folder: Path, monkeypatch: p
     tiny = replace(full, total_bytes=1000)
     there = Hardware(available_bytes=2**33, gpus=(tiny,))
     assert estimate.plan_beside(options, promised_bytes=0, may_shrink=False).device == "cpu"
+
+
+async def test_nothing_of_an_unloaded_model_waits_until_circles_are_looked_for(folder: Path, tmp_path: Path) -> None:
+    config = MetaReferenceConfig(model=str(folder / "A"), device="cpu", threads=1)
+    inference = MetaReferenceInference(config, model_context(tmp_path))
+    gc.collect()
+    gc.disable()
+    try:
+        await inference._pool.load("A")
+        text = inference._pool.member("A").runner.text  # type: ignore[union-attr]  # it is loaded
+        left = [weakref.ref(text), weakref.ref(text.engine), weakref.ref(text.tokenizer)]
+        del text
+        await inference._pool.unload("A")
+        assert [one() for one in left] == [None] * 3
+    finally:
+        gc.enable()
+        await inference.stop()
 
 
 @pytest.mark.smollm2

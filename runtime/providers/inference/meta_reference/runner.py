@@ -5,6 +5,7 @@ requests.
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,11 +34,13 @@ class EngineRunner:
     plan: MemoryPlan
 
     def __init__(self, options: EngineOptions) -> None:
-        self.progress: float | None = None
-        self._options = replace(options, on_progress=self._on_progress)
+        # Not a method of its own: in a circle it would keep tokenizer and vocabulary until circles are looked for.
+        self._progress: deque[float] = deque(maxlen=1)
+        self._options = replace(options, on_progress=self._progress.append)
 
-    def _on_progress(self, share: float) -> None:
-        self.progress = share  # on the engine's thread
+    @property
+    def progress(self) -> float | None:
+        return self._progress[-1] if self._progress else None
 
     async def load(self, *, may_shrink: bool) -> None:
         """Load tokenizer and weights at the same time. may_shrink: the context may be as short as memory makes it.
