@@ -9,11 +9,14 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from runtime.engine.grammar import short_reason
+from runtime.engine.text.schema_numbers import MOST_STEPS, exact, out_of_reach, steps
+from runtime.engine.text.schema_places import at, children, places, pointed, with_inner
+from runtime.engine.text.schema_references import LeadsNowhere, plain
 from runtime.errors import RequestError
 
 Schema = Mapping[str, Any] | bool
@@ -29,11 +32,6 @@ _LEVELS = 1_000
 _MERGED_PATTERNS = 12
 _PLACES_TRIED, _SECONDS_TRIED = 300, 1.0
 
-_ONE, _MANY, _NAMED = (
-    ("items", "additionalProperties", "additionalItems", "not", "if", "then", "else", "contains", "propertyNames"),
-    ("anyOf", "oneOf", "allOf", "prefixItems", "items"),
-    ("properties", "patternProperties", "$defs", "definitions", "dependentSchemas"),
-)
 _MERGING = ("allOf", "anyOf", "oneOf", "$ref")
 _OBJECT_WORDS = ("properties", "required", "additionalProperties", "patternProperties")
 
@@ -63,11 +61,17 @@ def enforceable(schema: object, param: str, *, lenient: bool = False) -> Enforce
     if not isinstance(schema, dict | bool):
         raise SchemaInvalid(f"`{param}` is not a JSON Schema; a schema is an object.", param=param)
     whole: dict[str, Any] = schema if isinstance(schema, dict) else {} if schema else {"not": {}}
+    _check_size(whole, param)
+    try:
+        whole = plain(whole)
+    except LeadsNowhere as error:
+        raise SchemaInvalid(f"`{param}{error.place}`: {error}.", param=param + error.place) from error
     _check_bounds(whole, param)
     left_out: dict[str, None] = {}
     if lenient:
         whole = _softened(whole, left_out)
-    _check_least_properties(whole, param)
+    _check_reach(whole, param)
+    whole = _exact(whole, merged=_merges(whole))
     reason, *warnings = _compile(whole)
     if reason and lenient:
         refusal = reason
@@ -91,20 +95,28 @@ class _Counts:
     targets: set[str] = field(default_factory=set)
 
 
+def _check_size(schema: dict[str, Any], param: str) -> None:
+    """Raises SchemaInvalid for what is no JSON, or too large to be looked at."""
+    try:
+        size = len(json.dumps(schema, allow_nan=False, ensure_ascii=False).encode("utf-8"))
+        nesting = _depth(schema)
+    except (ValueError, RecursionError) as error:
+        raise SchemaInvalid(f"`{param}` is not JSON: {error}.", param=param) from error
+    for found, most, what in ((size, _BYTES, "bytes"), (nesting, _NESTING, "levels of nesting")):
+        if found > most:
+            raise SchemaInvalid(f"`{param}` has {found} {what}; at most {most} are taken.", param=param)
+
+
 def _check_bounds(schema: dict[str, Any], param: str) -> None:
     """Raises SchemaInvalid for a schema that would take too long to compile, or overflow llguidance's stack."""
     counts = _Counts()
-    try:
-        size = len(json.dumps(schema, allow_nan=False, ensure_ascii=False).encode("utf-8"))
-        nesting = counts.levels = _count(schema, counts)
-    except (ValueError, RecursionError) as error:
-        raise SchemaInvalid(f"`{param}` is not JSON: {error}.", param=param) from error
-    counts.levels += sum(_depth(_at(schema, target)) for target in counts.targets)
+    counts.levels = _count(schema, counts)
+    multiples = sum(found for _, node in places(schema) if (found := steps(node)) <= MOST_STEPS)
+    counts.levels += sum(_depth(_target(schema, target)) for target in counts.targets)
     for found, most, what in (
-        (size, _BYTES, "bytes"),
-        (nesting, _NESTING, "levels of nesting"),
         (counts.levels, _LEVELS, "levels of nesting, references included"),
         (counts.properties, _PROPERTIES, "properties"),
+        (multiples, MOST_STEPS, "in `multipleOf` together"),
         (counts.pattern_properties, _PATTERN_PROPERTIES, "pattern properties"),
         (
             len(counts.patterns) if _merges(schema) else 0,
@@ -119,11 +131,25 @@ def _check_bounds(schema: dict[str, Any], param: str) -> None:
 _NO_LEAST = "`minProperties` cannot be enforced beyond the required properties"
 
 
-def _check_least_properties(schema: dict[str, Any], param: str) -> None:
-    """Raises SchemaInvalid for a `minProperties` that cannot be enforced."""
-    for place, node in _places(schema, ""):
-        if _asks_for_more(node):
-            raise SchemaInvalid(f"`{param}{place}`: {_NO_LEAST}.", param=f"{param}{place}")
+def _check_reach(schema: dict[str, Any], param: str) -> None:
+    """Raises SchemaInvalid for what llguidance takes and does not keep to."""
+    for place, node in places(schema):
+        for _, words in _out_of_reach(node):
+            raise SchemaInvalid(f"`{param}{place}`: {words}.", param=f"{param}{place}")
+
+
+def _out_of_reach(node: dict[str, Any]) -> Iterator[tuple[tuple[str, ...], str]]:
+    """The keywords that would not be kept to, and why, in words."""
+    if _asks_for_more(node):
+        yield ("minProperties",), _NO_LEAST
+    yield from out_of_reach(node)
+
+
+def _exact(node: Any, *, merged: bool) -> Any:
+    """`node` with bounds of numbers that are kept to, wherever it has any."""
+    if not isinstance(node, dict):
+        return node
+    return exact(with_inner(node, lambda _, inner: _exact(inner, merged=merged)), merged=merged)
 
 
 def _asks_for_more(node: dict[str, Any]) -> bool:
@@ -133,16 +159,19 @@ def _asks_for_more(node: dict[str, Any]) -> bool:
 
 
 def _softened(node: Any, left_out: dict[str, None]) -> Any:
-    """`node` without each `pattern` and `minProperties` that cannot be enforced; `left_out` gets them in words."""
+    """`node` without each `pattern`, `minProperties` and bound that cannot be enforced; `left_out` gets them in
+    words.
+    """
     if not isinstance(node, dict):
         return node
-    result = _with_inner(node, lambda inner: _softened(inner, left_out))
+    result = with_inner(node, lambda _, inner: _softened(inner, left_out))
     if isinstance(pattern := node.get("pattern"), str) and _compile({"type": "string", "pattern": pattern})[0]:
         left_out["`pattern` cannot be enforced"] = None
         del result["pattern"]
-    if _asks_for_more(node):
-        left_out[_NO_LEAST] = None
-        del result["minProperties"]
+    for keywords, words in _out_of_reach(node):
+        left_out[words] = None
+        for keyword in keywords:
+            result.pop(keyword, None)
     return result
 
 
@@ -173,7 +202,7 @@ def _depth(value: Any) -> int:
 
 def _merges(schema: Any) -> bool:
     """Whether several schemas apply to one object or string of an answer: then each alone may not be narrowed."""
-    for _, node in _places(schema, ""):
+    for _, node in places(schema):
         if "allOf" in node or (any(word in node for word in _MERGING) and any(word in node for word in _OBJECT_WORDS)):
             return True
         if "$ref" in node and any(word in node for word in ("pattern", "format", *_MERGING[:3])):
@@ -185,7 +214,7 @@ def _closed(node: Any) -> Any:
     """`node` without properties that are not listed, wherever that cannot contradict the rest."""
     if isinstance(node, bool) or not isinstance(node, dict):
         return node
-    result = _with_inner(node, _closed)
+    result = with_inner(node, lambda _, inner: _closed(inner))
     if "additionalProperties" not in node and _has_all_required(node):
         result["additionalProperties"] = False
     return result
@@ -199,40 +228,6 @@ def _has_all_required(node: dict[str, Any]) -> bool:
     return all(isinstance(name, str) and name in listed for name in required) and least <= len(required)
 
 
-def _with_inner(node: dict[str, Any], change: Callable[[Any], Any]) -> dict[str, Any]:
-    """`node` with every schema directly inside it changed."""
-    result = dict(node)
-    for key, inner in node.items():
-        if key in _NAMED and isinstance(inner, dict):
-            result[key] = {name: change(one) for name, one in inner.items()}
-        elif key in _MANY and isinstance(inner, list):
-            result[key] = [change(one) for one in inner]
-        elif key in _ONE:
-            result[key] = change(inner)
-    return result
-
-
-def _places(node: Any, path: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Every schema inside `node`, itself first, with its path in the way of `param`."""
-    if not isinstance(node, dict):
-        return
-    yield path, node
-    for step, inner in _children(node):
-        yield from _places(inner, path + step)
-
-
-def _children(node: dict[str, Any]) -> Iterator[tuple[str, Any]]:
-    for key, inner in node.items():
-        if key in _NAMED and isinstance(inner, dict):
-            for name, one in inner.items():
-                yield f".{key}.{name}", one
-        elif key in _MANY and isinstance(inner, list):
-            for at, one in enumerate(inner):
-                yield f".{key}[{at}]", one
-        elif key in _ONE:
-            yield f".{key}", inner
-
-
 def _place_of_error(schema: dict[str, Any]) -> tuple[str, str]:
     """The innermost schema that fails on its own, and why it does; one around it where that takes too long to find."""
     end = time.monotonic() + _SECONDS_TRIED
@@ -240,7 +235,7 @@ def _place_of_error(schema: dict[str, Any]) -> tuple[str, str]:
     node: Any = schema
     place, reason, tries = "", _compile(schema)[0], _PLACES_TRIED
     while True:
-        for step, inner in _children(node):
+        for _, step, inner in children(node):
             tries -= 1
             if tries < 0 or time.monotonic() > end:
                 return place, reason
@@ -256,7 +251,11 @@ def _place_of_error(schema: dict[str, Any]) -> tuple[str, str]:
 
 def _only_refers(node: Any, schema: dict[str, Any]) -> bool:
     """Whether what is wrong with a node is in the definition that it refers to."""
-    return isinstance(node, dict) and set(node) == {"$ref"} and _at(schema, str(node["$ref"])) is not None
+    return (
+        isinstance(node, dict)
+        and set(node) == {"$ref"}
+        and at(schema, pointed(node["$ref"].removeprefix("#"))) is not None
+    )
 
 
 def _not_a_schema(value: Any) -> str:
@@ -296,15 +295,6 @@ def _readable(message: str) -> str:
     return short_reason(message)
 
 
-def _at(schema: dict[str, Any], pointer: str) -> Any:
-    """What a `$ref` within the schema points to; None for nothing. https://www.rfc-editor.org/rfc/rfc6901"""
-    found: Any = schema
-    for step in pointer.removeprefix("#").split("/")[1:]:
-        name = step.replace("~1", "/").replace("~0", "~")
-        if isinstance(found, dict):
-            found = found.get(name)
-        elif isinstance(found, list) and name.isdecimal() and len(name) < 8 and int(name) < len(found):
-            found = found[int(name)]
-        else:
-            return None
-    return found
+def _target(schema: dict[str, Any], reference: str) -> Any:
+    """What a reference leads to; None for nothing."""
+    return at(schema, pointed(reference.removeprefix("#")))
