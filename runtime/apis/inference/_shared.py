@@ -73,10 +73,10 @@ class Sampling(ExtensibleRequest):
     )
     top_p: float | None = Field(
         None,
-        gt=0,
+        ge=0,
         le=1,
-        description="Choose among the likeliest tokens that have this share of the probability together. Default: the"
-        " provider's, usually 1.",
+        description="Choose among the likeliest tokens that have this share of the probability together; 0 keeps the"
+        " likeliest alone. Default: the provider's, usually 1.",
     )
     max_tokens: int | None = Field(
         None,

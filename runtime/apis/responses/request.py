@@ -232,10 +232,10 @@ class CreateResponseRequest(ResponseSettings):
     )
     top_p: float | None = Field(
         None,
-        gt=0,
+        ge=0,
         le=1,
-        description="Choose among the likeliest tokens that have this share of the probability together. Default: the"
-        " provider's, usually 1.",
+        description="Choose among the likeliest tokens that have this share of the probability together; 0 keeps the"
+        " likeliest alone. Default: the provider's, usually 1.",
     )
     top_logprobs: int | None = Field(
         None, ge=0, le=20, description="How many of the likeliest tokens to show in each place. The default is 0."

@@ -278,7 +278,7 @@ async def test_an_unknown_model_is_a_404_with_names_like_it(subject: Subject) ->
     ("fields", "param"),
     [
         ({"temperature": 3}, "temperature"),
-        ({"top_p": 0}, "top_p"),
+        ({"top_p": -0.1}, "top_p"),
         ({"messages": []}, "messages"),
         ({"n": 0}, "n"),
         ({"messages": [{"role": "boss"}]}, "messages[0].role"),
