@@ -40,4 +40,4 @@ def checked_keep_alive(given: Any) -> float | None:
     try:
         return keep_alive_seconds(given)
     except ValueError as error:
-        raise RequestError(f"`keep_alive` is {given!r}: {error}", param="keep_alive") from error
+        raise RequestError(f"`keep_alive`: {error}", param="keep_alive") from error

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from runtime.errors import Unavailable
+from runtime.errors import RequestError, Unavailable
+from runtime.providers.inference._extra_fields import checked_keep_alive
 from runtime.providers.inference._served_models import served_models
 from runtime.providers.inference.meta_reference.config import MetaReferenceConfig
 from runtime.providers.inference.meta_reference.served import language_models
@@ -58,6 +59,13 @@ def test_how_long_a_model_stays_is_written_in_several_ways(given: Any, seconds: 
 def test_what_is_no_duration_is_refused(given: Any) -> None:
     with pytest.raises(ValueError, match="keep_alive"):
         MetaReferenceConfig(keep_alive=given)
+
+
+@pytest.mark.parametrize("given", ["1" * 1_000_000 + "x", ["1" * 1_000_000], "soon"])
+def test_a_request_s_keep_alive_is_refused_in_few_words_however_long_it_is(given: Any) -> None:
+    with pytest.raises(RequestError, match="90s|10m") as refused:
+        checked_keep_alive(given)
+    assert refused.value.param == "keep_alive" and len(refused.value.message) < 200
 
 
 def test_encoders_are_listed_in_the_same_way() -> None:
