@@ -28,8 +28,8 @@ class Embedder:
     """An embedding model for concurrent callers: waiting texts are encoded together, in fair shares. It reranks, too; a
     cross-encoder does nothing else.
 
-    path: a sentence-transformers folder with a BERT-style model. device: a torch device or `auto`. threads: CPU threads
-    for a step, None for torch's default. max_waiting: texts that may be accepted and not yet answered, with
+    path: a sentence-transformers folder with a BERT-style model. device: cpu, cuda, cuda:N or auto. threads: CPU
+    threads for a step, None for torch's default. max_waiting: texts that may be accepted and not yet answered, with
     `CHARACTERS_EACH` characters for each on average. name: the model's name in messages, None for the folder's.
     """
 

@@ -7,6 +7,7 @@ Reimers and Gurevych 2019 (Sentence-BERT), section 3 (pooling).
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -79,7 +80,7 @@ class EncoderConfig:
             modules = _modules(folder)
             first_position = model.get("pad_token_id", 1) + 1 if family == "roberta" else 0
             positions = model["max_position_embeddings"] - first_position
-            return cls(
+            config = cls(
                 family=family,
                 layers=model["num_hidden_layers"],
                 hidden_size=model["hidden_size"],
@@ -103,6 +104,23 @@ class EncoderConfig:
             raise CheckpointInvalid(
                 f"`{path}`, or a file beside it, holds a field of the wrong kind: {error}."
             ) from error
+        if problems := config.problems():
+            raise CheckpointInvalid(f"`{path}`, or a file beside it, is damaged: {'; '.join(problems)}.")
+        return config
+
+    def problems(self) -> list[str]:
+        """Why no model can have these sizes, one sentence each; empty for sound ones."""
+        sizes = ("layers", "hidden_size", "heads", "ffn_size", "vocab_size", "positions", "segments", "max_tokens")
+        found = [
+            f"`{name}` is {value!r}, not a positive whole number"
+            for name in sizes
+            if type(value := getattr(self, name)) is not int or value < 1
+        ]
+        if not found and self.hidden_size % self.heads:
+            found.append(f"{self.heads} attention heads cannot share {self.hidden_size} channels")
+        if not isinstance(self.norm_eps, int | float) or not (math.isfinite(self.norm_eps) and self.norm_eps >= 0):
+            found.append(f"the norm's epsilon is {self.norm_eps!r}")
+        return found
 
 
 def _tokenizer_limit(folder: Path) -> int | None:

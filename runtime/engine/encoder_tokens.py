@@ -35,7 +35,7 @@ class EncoderTokens:
 
     @classmethod
     def load(cls, folder: Path, config: EncoderConfig) -> EncoderTokens:
-        """From `tokenizer.json`. Raises CheckpointInvalid, naming it."""
+        """From `tokenizer.json`. Raises CheckpointInvalid, naming it, and where a text has no room."""
         from tokenizers import Tokenizer
 
         file = folder / "tokenizer.json"
@@ -48,7 +48,17 @@ class EncoderTokens:
         tokenizer.no_truncation()
         # Text is data: `[SEP]` in it means these five characters, not the special token.
         tokenizer.encode_special_tokens = True
-        return cls(tokenizer, config)
+        if not tokenizer.encode("a", add_special_tokens=False).ids:
+            raise CheckpointInvalid(f"`{file}` is not a usable tokenizer: it makes nothing of the text `a`.")
+        made = cls(tokenizer, config)
+        if (made.room if made.pairs is None else made.pairs.room - 1) < 1:
+            raise CheckpointInvalid(
+                f"The model in `{folder}` takes {config.max_tokens} tokens, which leaves no room for text beside the"
+                " special ones.",
+                hint="look for `max_seq_length` in sentence_bert_config.json and `model_max_length` in"
+                " tokenizer_config.json",
+            )
+        return made
 
     def ids(self, text: str) -> list[int]:
         """All token ids of a text, without special ones."""

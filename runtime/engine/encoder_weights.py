@@ -18,6 +18,7 @@ from runtime.engine.encoder import SentenceEncoder, batch_tokens
 from runtime.engine.encoder_config import EncoderConfig, Family
 from runtime.engine.encoder_memory import check_encoder_fits
 from runtime.engine.hardware import probe_hardware
+from runtime.engine.memory_plan import gpu_number
 from runtime.engine.model_config import CheckpointInvalid
 from runtime.engine.models.bert import BertEncoder, ScoreHead
 from runtime.engine.promised_memory import promised_bytes
@@ -28,19 +29,19 @@ Get = Callable[[str], Tensor]
 
 
 def load_encoder(folder: Path, device: str = "auto") -> SentenceEncoder | CrossEncoder:
-    """The encoder in a folder as sentence-transformers writes it, in float32. device: a torch device; `auto` takes CUDA
-    if present.
+    """The encoder in a folder as sentence-transformers writes it, in float32. device: cpu, cuda or cuda:N; `auto` takes
+    CUDA if present.
 
     Raises CheckpointInvalid, naming the file, for weights that are missing, damaged or of the wrong shape; DoesNotFit
-    before they are read.
+    before they are read; RequestError and Unavailable for a device that does not exist.
     """
     _refuse_other_forms(folder)
     config = EncoderConfig.read(folder)
     path = folder / "model.safetensors"
     names = frozenset(read_header(path))
     refuse_tensors(names, path)
-    place = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
-    check_encoder_fits(config, place=str(place), free_bytes=_free_bytes(place), batch_tokens=batch_tokens(place))
+    place, free_bytes = _place(device)
+    check_encoder_fits(config, place=str(place), free_bytes=free_bytes, batch_tokens=batch_tokens(place))
     with torch.device("meta"):
         model = BertEncoder(config)
         head = ScoreHead(config) if config.score_activation else None
@@ -63,11 +64,13 @@ def load_encoder(folder: Path, device: str = "auto") -> SentenceEncoder | CrossE
     return CrossEncoder(model, head, config, place)
 
 
-def _free_bytes(place: torch.device) -> int:
+def _place(device: str) -> tuple[torch.device, int]:
+    """The device, and the bytes that are free there. Raises as `gpu_number`."""
     hardware = probe_hardware()
-    if place.type == "cuda":
-        return hardware.gpus[place.index or 0].free_bytes
-    return max(0, hardware.available_bytes - promised_bytes())
+    number = (0 if hardware.gpus else None) if device == "auto" else gpu_number(device, hardware)
+    if number is not None:
+        return torch.device("cuda", number), hardware.gpus[number].free_bytes
+    return torch.device("cpu"), max(0, hardware.available_bytes - promised_bytes())
 
 
 def _fill(module: nn.Module, weights: Mapping[str, Tensor], place: torch.device) -> None:

@@ -190,13 +190,20 @@ def has_larger_gpu(config: ModelConfig, hardware: Hardware) -> bool:
 
 def _gpu(config: ModelConfig, hardware: Hardware, device: str, dtype: str) -> int | None:
     """The number of the GPU to use; None for the CPU."""
-    kind, _, number = device.partition(":")
-    if device == "cpu":
-        return None
     if device == "auto":
         needed = config.parameters * ELEMENT_BYTES[DTYPES.get(dtype, "bfloat16")]
         roomy = [n for n, gpu in enumerate(hardware.gpus) if gpu.free_bytes * _GPU_SHARE > needed]
         return max(roomy, key=lambda n: hardware.gpus[n].free_bytes, default=None)
+    return gpu_number(device, hardware)
+
+
+def gpu_number(device: str, hardware: Hardware) -> int | None:
+    """The number of the GPU that `device` names; None for the CPU. Raises RequestError for what is not a device,
+    Unavailable for one that is not there.
+    """
+    if device == "cpu":
+        return None
+    kind, _, number = device.partition(":")
     if kind != "cuda" or (number and not number.isdecimal()):
         raise errors.RequestError(f"`{device}` is not a device.", hint="use auto, cpu, cuda or cuda:0", param="device")
     if int(number or 0) >= len(hardware.gpus):

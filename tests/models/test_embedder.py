@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import subprocess
 import sys
 import threading
@@ -202,6 +203,16 @@ async def test_starting_on_a_damaged_folder_names_the_file(tmp_path: Path, file:
     with pytest.raises(CheckpointInvalid) as refused:
         await embedder.start()
     assert str(folder / file) in refused.value.message
+    await embedder.stop()
+
+
+@pytest.mark.parametrize("length", [1, 2, True, 2.5, -3])
+async def test_a_model_whose_texts_have_no_room_is_refused(tmp_path: Path, length: float) -> None:
+    folder = write_embedder(tmp_path)
+    (folder / "sentence_bert_config.json").write_text(json.dumps({"max_seq_length": length}))
+    embedder = Embedder(folder, device="cpu")
+    with pytest.raises(CheckpointInvalid, match=r"no room for text|`max_tokens` is .*not a positive whole number"):
+        await embedder.start()
     await embedder.stop()
 
 

@@ -13,6 +13,7 @@ from safetensors.torch import load_file, save_file
 
 from runtime.engine.encoder_weights import load_encoder
 from runtime.engine.model_config import CheckpointInvalid
+from runtime.errors import RequestError, StackError, Unavailable
 from tests.support.llama_cpp import package_folder
 from tests.support.tiny_encoder import CONFIG, write_encoder
 
@@ -78,6 +79,18 @@ def damage(folder: Path, how: str) -> str:
         case "a config without sizes":
             (folder / "config.json").write_text(json.dumps({"model_type": "bert", "hidden_act": "gelu"}))
             return "config.json"
+        case "heads that do not share":
+            (folder / "config.json").write_text(json.dumps(CONFIG | {"num_attention_heads": 5}))
+            return "config.json"
+        case "no layers":
+            (folder / "config.json").write_text(json.dumps(CONFIG | {"num_hidden_layers": 0}))
+            return "config.json"
+        case "a whole number with a point":
+            (folder / "config.json").write_text(json.dumps(CONFIG | {"num_hidden_layers": 2.0}))
+            return "config.json"
+        case "an epsilon in words":
+            (folder / "config.json").write_text(json.dumps(CONFIG | {"layer_norm_eps": "small"}))
+            return "config.json"
         case "an unknown step":
             (folder / "modules.json").write_text(json.dumps([{"type": "sentence_transformers.models.Dense"}]))
             return "modules.json"
@@ -89,6 +102,7 @@ def damage(folder: Path, how: str) -> str:
     [
         *("truncated", "garbage", "missing", "lacking a tensor", "another shape"),
         *("no config", "another architecture", "a config without sizes", "an unknown step"),
+        *("heads that do not share", "no layers", "a whole number with a point", "an epsilon in words"),
     ],
 )
 def test_a_damaged_folder_is_refused_with_the_name_of_the_file(tmp_path: Path, how: str) -> None:
@@ -96,6 +110,19 @@ def test_a_damaged_folder_is_refused_with_the_name_of_the_file(tmp_path: Path, h
     with pytest.raises(CheckpointInvalid) as refused:
         load_encoder(tmp_path, "cpu")
     assert str(tmp_path / file) in refused.value.message
+
+
+@pytest.mark.parametrize(
+    ("device", "error", "words"),
+    [
+        ("gpu", RequestError, "`gpu` is not a device"),
+        ("mps", RequestError, "`mps` is not a device"),
+        ("cuda:99", Unavailable, "The device is set to `cuda:99`, but torch sees"),
+    ],
+)
+def test_a_device_that_is_not_there_is_named(tmp_path: Path, device: str, error: type[StackError], words: str) -> None:
+    with pytest.raises(error, match=words):
+        load_encoder(write_encoder(tmp_path), device)
 
 
 def reference_vectors(folder: Path, texts: list[list[int]], *, normalises: bool) -> np.ndarray[Any, Any]:

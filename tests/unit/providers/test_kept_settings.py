@@ -61,9 +61,9 @@ def test_what_is_no_duration_is_refused(given: Any) -> None:
         MetaReferenceConfig(keep_alive=given)
 
 
-@pytest.mark.parametrize("given", ["1" * 1_000_000 + "x", ["1" * 1_000_000], "soon"])
+@pytest.mark.parametrize("given", ["1" * 1_000_000 + "x", ["1" * 1_000_000], "soon"], ids=["digits", "list", "word"])
 def test_a_request_s_keep_alive_is_refused_in_few_words_however_long_it_is(given: Any) -> None:
-    with pytest.raises(RequestError, match="90s|10m") as refused:
+    with pytest.raises(RequestError, match=r"90s|10m") as refused:
         checked_keep_alive(given)
     assert refused.value.param == "keep_alive" and len(refused.value.message) < 200
 
