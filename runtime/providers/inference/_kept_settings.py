@@ -22,7 +22,7 @@ def keep_alive_seconds(value: Any) -> float:
     if isinstance(value, str):
         is_negative = value.startswith("-")
         value = -parse_duration(value[1:]) if is_negative else parse_duration(value)
-    if isinstance(value, bool) or not isinstance(value, int | float) or math.isnan(value):
+    if isinstance(value, bool) or not isinstance(value, int | float) or value != value:  # NaN
         raise ValueError("give seconds, a duration such as `10m`, 0 for not at all, or -1 for ever")
     try:
         return math.inf if value < 0 else float(value)

@@ -49,7 +49,16 @@ def test_what_is_served(given: dict[str, Any], names: list[str]) -> None:
 
 @pytest.mark.parametrize(
     ("given", "seconds"),
-    [(0, 0.0), ("90s", 90.0), ("1h30m", 5400.0), (-1, -1.0), ("-1", -1.0), ("-5m", -1.0), (2.5, 2.5)],
+    [
+        (0, 0.0),
+        ("90s", 90.0),
+        ("1h30m", 5400.0),
+        (-1, -1.0),
+        ("-1", -1.0),
+        ("-5m", -1.0),
+        (2.5, 2.5),
+        pytest.param(10**400, -1.0, id="huge"),
+    ],
 )
 def test_how_long_a_model_stays_is_written_in_several_ways(given: Any, seconds: float) -> None:
     assert MetaReferenceConfig(keep_alive=given).keep_alive == seconds
