@@ -10,9 +10,9 @@ from __future__ import annotations
 import ast
 import importlib
 import pkgutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -30,48 +30,69 @@ class ApiSummary:
     providers: int
 
 
+class World:
+    """The APIs and providers that exist for one plan: those of this package, and others that are added `beside` them.
+
+    apis: names of APIs, each with its `Api`, or None for one of this package, which is imported when it is asked for.
+    more: specs beside those of this package.
+    """
+
+    def __init__(self, apis: Mapping[str, Any], more: tuple[Spec, ...] = ()) -> None:
+        self._apis = dict(sorted(apis.items()))
+        self._more = more
+
+    def beside(self, apis: Iterable[Any], specs: Iterable[Spec]) -> World:
+        """This world with more in it; an API replaces one of the same name."""
+        return World(self._apis | {api.name: api for api in apis}, (*self._more, *specs))
+
+    @property
+    def api_names(self) -> tuple[str, ...]:
+        """The names of all APIs, sorted. Imports nothing."""
+        return tuple(self._apis)
+
+    def load_api(self, name: str) -> Any:
+        """The `Api` of this name. Raises KeyError for a name that is not in `api_names`."""
+        return self._apis[name] or importlib.import_module(f"runtime.apis.{name}").API
+
+    def load_apis(self) -> dict[str, Any]:
+        """All of them, by name."""
+        return {name: self.load_api(name) for name in self._apis}
+
+    @cached_property
+    def specs(self) -> tuple[Spec, ...]:
+        """Every provider, sorted by API and type."""
+        return tuple(sorted((*_built_in_specs(), *self._more), key=lambda spec: (spec.api, spec.provider_type)))
+
+    @cached_property
+    def by_type(self) -> Mapping[tuple[str, str], Spec]:
+        """Provider types and their aliases: (api, provider_type) -> spec."""
+        return {(spec.api, kind): spec for spec in self.specs for kind in (spec.provider_type, *spec.aliases)}
+
+    def types_of(self, api: str) -> list[str]:
+        """The types of an API's providers, sorted."""
+        return [spec.provider_type for spec in self.specs if spec.api == api]
+
+
 @cache
-def api_names() -> tuple[str, ...]:
-    """The names of all APIs, sorted. Imports nothing."""
-    return tuple(sorted(name for name in _entries(_ROOT / "apis") if not name.startswith("_")))
+def built_in() -> World:
+    """The APIs and providers of this package."""
+    return World(dict.fromkeys(name for name in _entries(_ROOT / "apis") if not name.startswith("_")))
 
 
 def api_summaries() -> list[ApiSummary]:
-    """Every API with its summary, the first line of its docstring. Imports no API."""
+    """Every built-in API with its summary, the first line of its docstring. Imports no API."""
+    world = built_in()
     counts: dict[str, int] = {}
-    for spec in specs():
+    for spec in world.specs:
         counts[spec.api] = counts.get(spec.api, 0) + 1
-    return [ApiSummary(api=name, summary=_summary(name), providers=counts.get(name, 0)) for name in api_names()]
-
-
-def load_api(name: str) -> Any:
-    """The `Api` in `runtime/apis/<name>`. Raises KeyError for a name that is not in `api_names()`."""
-    if name not in api_names():
-        raise KeyError(name)
-    return importlib.import_module(f"runtime.apis.{name}").API
-
-
-@cache
-def specs() -> tuple[Spec, ...]:
-    """Every built-in provider, sorted by API and type."""
-    return tuple(sorted(_read_specs(), key=lambda spec: (spec.api, spec.provider_type)))
-
-
-@cache
-def by_type() -> Mapping[tuple[str, str], Spec]:
-    """Provider types and their aliases: (api, provider_type) -> spec."""
-    table: dict[tuple[str, str], Spec] = {}
-    for spec in specs():
-        for provider_type in (spec.provider_type, *spec.aliases):
-            table[spec.api, provider_type] = spec
-    return table
+    return [ApiSummary(api=name, summary=_summary(name), providers=counts.get(name, 0)) for name in world.api_names]
 
 
 def kept_kinds() -> list[str]:
     """What is kept and can be too old, by its kinds: of the stores of tables and the analytics that APIs, specs and the
     stack itself declare. Imports no API.
     """
-    found = {name for spec in specs() for name in (*spec.tables, *spec.analytics)}
+    found = {name for spec in built_in().specs for name in (*spec.tables, *spec.analytics)}
     for file in [*(_ROOT / "apis").rglob("*.py"), _ROOT / "storage" / "placement.py"]:
         text = file.read_text(encoding="utf-8")
         if "kinds=(" in text or "analytics=(" in text:
@@ -83,6 +104,11 @@ def load(reference: str, *, package: str) -> Any:
     """The object at `module:name`; a module that starts with a dot is relative to `package`."""
     module, _, name = reference.partition(":")
     return getattr(importlib.import_module(module, package), name)
+
+
+@cache
+def _built_in_specs() -> tuple[Spec, ...]:
+    return tuple(_read_specs())
 
 
 def _read_specs() -> Iterator[Spec]:

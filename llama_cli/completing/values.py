@@ -84,30 +84,30 @@ def apis() -> dict[str, str]:
 
 
 def provider_types() -> dict[str, str]:
-    from runtime.discovery import specs
+    from runtime.discovery import built_in
 
-    return {spec.provider_type: spec.summary for spec in specs()}
+    return {spec.provider_type: spec.summary for spec in built_in().specs}
 
 
 def provider_names() -> dict[str, str]:
-    from runtime.discovery import specs
+    from runtime.discovery import built_in
 
-    return {spec.name: spec.summary for spec in specs()}
+    return {spec.name: spec.summary for spec in built_in().specs}
 
 
 def providers_of_apis() -> dict[str, str]:
     """`inference=remote::ollama`."""
-    from runtime.discovery import specs
+    from runtime.discovery import built_in
 
-    return {f"{spec.api}={spec.provider_type}": spec.summary for spec in specs()}
+    return {f"{spec.api}={spec.provider_type}": spec.summary for spec in built_in().specs}
 
 
 def variables() -> dict[str, str]:
     """Those that turn providers on or hold their keys, and whatever is set."""
-    from runtime.discovery import specs
+    from runtime.discovery import built_in
 
     found: dict[str, str] = {}
-    for spec in specs():
+    for spec in built_in().specs:
         for name in filter(None, (spec.enabled_by, spec.key_env)):
             found.setdefault(name, f"{'set' if os.environ.get(name) else 'not set'}; for {spec.provider_type}")
     return found | {name: "set" for name in sorted(os.environ) if name not in found}

@@ -57,7 +57,9 @@ def new_config(
             message = f"the braces of `{model}` are not in pairs, so a run.yaml cannot hold it beside a variable"
             raise Failure.of_option("--model", message, hint="give a link to it that has none")
         settings = {OWN_ENGINE: {"model": written}}
-    text = render(template, specs=discovery.specs(), providers=chosen, name_override=name, settings=settings, port=port)
+    text = render(
+        template, specs=discovery.built_in().specs, providers=chosen, name_override=name, settings=settings, port=port
+    )
     run = parse_run_config(text, file=f"the run config of `{name}`", env=env, to_build=True)
     plan(run)
     on = [entry for entries in run.providers.values() for entry in entries]

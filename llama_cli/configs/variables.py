@@ -89,7 +89,7 @@ def _purpose(uses: list[Mention], stated: str | None) -> str:
 @cache
 def _key_variables() -> frozenset[str]:
     """The variables with the keys of vendors."""
-    return frozenset(spec.key_env for spec in discovery.specs() if spec.key_env)
+    return frozenset(spec.key_env for spec in discovery.built_in().specs if spec.key_env)
 
 
 def unread(read: Iterable[str], environment: Mapping[str, str]) -> dict[str, list[str]]:
@@ -112,7 +112,7 @@ def unread(read: Iterable[str], environment: Mapping[str, str]) -> dict[str, lis
 def known_to_providers() -> Mapping[str, tuple[str, ...]]:
     """The variables that templates read for providers of ours, each with the provider types."""
     found: dict[str, tuple[str, ...]] = {}
-    for spec in discovery.specs():
+    for spec in discovery.built_in().specs:
         stated = [spec.enabled_by, spec.key_env]
         for text in spec.sample_config.values():
             stated += [one.variable for one in references.find(text)[0]] if isinstance(text, str) else []

@@ -96,7 +96,7 @@ def locate(choice: Choice, environment: Mapping[str, str]) -> Source:
     found = resolve_config(choice.target, environment) if choice.text is None else Path(choice.target)
     if isinstance(found, str):
         name = choice.name or (derived_name(found, chosen) if chosen else found)
-        text = render(found, specs=discovery.specs(), providers=chosen, name_override=name)
+        text = render(found, specs=discovery.built_in().specs, providers=chosen, name_override=name)
         return _ours(name, text, environment, origin=f"template {found}", template=found, is_rendered=True)
     if chosen:
         raise Failure(
@@ -121,7 +121,7 @@ def parse_providers(words: str) -> dict[str, list[str]]:
     """
     chosen: dict[str, list[str]] = {}
     problems = []
-    specs = discovery.specs()
+    specs = discovery.built_in().specs
     for item in filter(None, (part.strip() for part in words.split(","))):
         api, equals, kind = item.partition("=")
         if not equals or not kind:
@@ -129,7 +129,7 @@ def parse_providers(words: str) -> dict[str, list[str]]:
             problems.append(Problem(message=f"`{item}` is not `API=TYPE`", path="--providers", hint=hint))
         elif all(spec.api != api for spec in specs):
             problems.append(unknown_api(api, specs, path="--providers"))
-        elif (api, kind) not in discovery.by_type():
+        elif (api, kind) not in discovery.built_in().by_type:
             problems.append(unknown_provider(kind, api, specs, path="--providers"))
         else:
             chosen.setdefault(api, []).append(kind)
@@ -174,7 +174,7 @@ def _from_build_config(file: Path | None, text: str, choice: Choice, environment
         },
         additional_pip_packages=asked.additional_pip_packages,
     )
-    rendered = render_template(own, specs=discovery.specs(), folder=find_templates_dir())
+    rendered = render_template(own, specs=discovery.built_in().specs, folder=find_templates_dir())
     return _ours(name, rendered, environment, origin=origin, is_piped=file is None, is_rendered=True)
 
 

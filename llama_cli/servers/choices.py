@@ -130,7 +130,7 @@ def refuse_model(target: str) -> None:
 
 def shipped_models() -> list[str]:
     """Models that come with a distribution and that `--model` takes, which is for those that write text."""
-    return list(discovery.by_type()["inference", "inline::meta-reference"].ships)
+    return list(discovery.built_in().by_type["inference", "inline::meta-reference"].ships)
 
 
 def checked_model(name: str) -> str:

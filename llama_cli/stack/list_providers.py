@@ -41,12 +41,14 @@ def command(
       llama stack list-providers --json
       llama stack list-providers | grep -c wire
     """
-    from runtime.discovery import api_names, specs
+    from runtime.discovery import built_in
     from runtime.similar import names_for
 
-    if api is not None and api not in api_names():
-        raise Failure(f"there is no API `{api}`", hint=names_for(api, api_names()), code=ExitCode.USAGE)
-    rows = [{name: _value(getattr(spec, name)) for name in _SHOWN} for spec in specs() if api in (None, spec.api)]
+    if api is not None and api not in built_in().api_names:
+        raise Failure(f"there is no API `{api}`", hint=names_for(api, built_in().api_names), code=ExitCode.USAGE)
+    rows = [
+        {name: _value(getattr(spec, name)) for name in _SHOWN} for spec in built_in().specs if api in (None, spec.api)
+    ]
     columns = [
         Column("api", "API", groups=True),
         Column("provider_type", "Provider type"),

@@ -65,11 +65,11 @@ def command(
 
 def _found(provider_type: str, api: str | None) -> list[Spec]:
     """Raises Failure (USAGE) with the nearest names where there is none."""
-    from runtime.discovery import api_names, specs
+    from runtime.discovery import built_in
 
-    if api is not None and api not in api_names():
-        raise Failure(f"there is no API `{api}`", hint=names_for(api, api_names()), code=ExitCode.USAGE)
-    of_api = [spec for spec in specs() if api in (None, spec.api)]
+    if api is not None and api not in built_in().api_names:
+        raise Failure(f"there is no API `{api}`", hint=names_for(api, built_in().api_names), code=ExitCode.USAGE)
+    of_api = [spec for spec in built_in().specs if api in (None, spec.api)]
     found = [spec for spec in of_api if provider_type in (spec.provider_type, spec.name)]
     found = found or [spec for spec in of_api if provider_type in spec.aliases]  # another API's older name for its own
     if not found:

@@ -64,7 +64,7 @@ def models_on_disk() -> list[ModelOnDisk]:
 
 def shipped_models() -> dict[str, str]:
     """Those that come with a distribution, and the type of the provider whose packages bring them."""
-    return {name: spec.provider_type for spec in discovery.specs() for name in spec.ships}
+    return {name: spec.provider_type for spec in discovery.built_in().specs for name in spec.ships}
 
 
 def named(name: str) -> list[ModelOnDisk]:

@@ -44,7 +44,7 @@ def render(
 ) -> str:
     """The text of `run.yaml` for a template.
 
-    specs: all providers that exist (`discovery.specs()`). providers: provider types by API, which replace the
+    specs: all providers that exist (`discovery.built_in().specs`). providers: provider types by API, which replace the
     template's for those APIs. A provider that is named is always on; the word `remote` adds all remote providers, each
     turned on by its variable. name_override: the distribution's name. settings: more of providers' settings, by type.
     port: the one to listen on while no variable names another; 8321 unless given. Raises NotFound for an unknown

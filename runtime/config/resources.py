@@ -10,12 +10,12 @@ from typing import Protocol, runtime_checkable
 
 from pydantic import BaseModel
 
-from runtime import discovery
 from runtime.apis._api import Api
 from runtime.apis._resources import ConfiguredKind, Resource
 from runtime.config.document import child_path
 from runtime.config.run_config import ResourceEntry, RunConfig
 from runtime.config.validation import check, with_origin
+from runtime.discovery import World
 from runtime.errors import Problem
 from runtime.similar import did_you_mean, names_for
 from runtime.spec import Spec
@@ -49,10 +49,10 @@ class ChecksResources(Protocol):
 
 
 def registered(
-    run: RunConfig, apis: Mapping[str, Api], providers: Sequence[Serving], *, file: str | None
+    run: RunConfig, world: World, apis: Mapping[str, Api], providers: Sequence[Serving], *, file: str | None
 ) -> tuple[dict[str, tuple[BaseModel, ...]], list[Problem]]:
     """The resources that a run config registers, by the API that registers their kind, and the problems in them.
-    apis: all APIs that exist. providers: of the plan, defaults among them.
+    apis: all of the world. providers: of the plan, defaults among them.
     """
     kinds = {kind.config_key: (name, kind) for name, api in apis.items() if (kind := api.configured) is not None}
     found: dict[str, tuple[BaseModel, ...]] = {}
@@ -63,7 +63,7 @@ def registered(
             read = list(_read(entries, resource, run, file, problems))
             found[name] = tuple(value for _, value in read)
             if "providers" not in run.unread:
-                problems += [*_repeated(read, resource, run, file), *_without_owner(read, resource, run, file)]
+                problems += [*_repeated(read, resource, run, file), *_without_owner(read, resource, run, world, file)]
                 problems += _refused(read, [one for one in providers if one.api == resource.served_by], file)
         elif entries:
             path = f"registered_resources.{key}"
@@ -145,13 +145,13 @@ def _repeated(read: Sequence[Read], resource: ConfiguredKind, run: RunConfig, fi
 
 
 def _without_owner(
-    read: Sequence[Read], resource: ConfiguredKind, run: RunConfig, file: str | None
+    read: Sequence[Read], resource: ConfiguredKind, run: RunConfig, world: World, file: str | None
 ) -> Iterator[Problem]:
     """Resources that do not name a provider of the run config; that provider's own settings may still be wrong. Who
     keeps a kind itself chooses a provider for one that names none.
     """
     ids = _owners(resource, run)
-    off = {spec.name for entry in run.off if (spec := discovery.by_type().get((entry.api, entry.provider_type)))}
+    off = {spec.name for entry in run.off if (spec := world.by_type.get((entry.api, entry.provider_type)))}
     off |= {entry.provider_id for entry in run.off}
     is_registered = isinstance(resource, Resource)
     for entry, value in read:

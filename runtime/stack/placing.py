@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from runtime import discovery
 from runtime.apis._api import Api, Store
 from runtime.config.document import Node
 from runtime.config.run_config import RunConfig
 from runtime.config.storage import misplaced_in, shared_places, unfit_backends, unknown_kinds
+from runtime.discovery import World
 from runtime.stack.planned import PlannedProvider, Problems, stores_of
 from runtime.storage.placement import STACK_STORES
 
@@ -21,10 +21,10 @@ def stores_of_stack(routed: Mapping[str, Api], providers: Iterable[PlannedProvid
     return {store.name: store for store in reversed(declared)}
 
 
-def every_store() -> list[Store]:
+def every_store(world: World) -> list[Store]:
     """All stores that any API, any provider or the stack itself has, whatever a run config mounts."""
-    of_apis = [store for name in discovery.api_names() for store in discovery.load_api(name).stores]
-    return [*STACK_STORES, *of_apis, *(store for spec in discovery.specs() for store in stores_of(spec))]
+    of_apis = [store for api in world.load_apis().values() for store in api.stores]
+    return [*STACK_STORES, *of_apis, *(store for spec in world.specs for store in stores_of(spec))]
 
 
 def analytics_of_stack(routed: Mapping[str, Api], providers: Iterable[PlannedProvider]) -> frozenset[str]:
@@ -33,21 +33,25 @@ def analytics_of_stack(routed: Mapping[str, Api], providers: Iterable[PlannedPro
     return frozenset(of_apis.union(*(provider.spec.analytics for provider in providers)))
 
 
-def every_ageing_kind() -> set[str]:
+def every_ageing_kind(world: World) -> set[str]:
     """What is kept and can be too old, whatever a run config mounts."""
-    of_apis = {name for api in discovery.api_names() for name in discovery.load_api(api).analytics}
-    return _ageing(every_store(), of_apis.union(*(spec.analytics for spec in discovery.specs())))
+    of_apis = {name for api in world.load_apis().values() for name in api.analytics}
+    return _ageing(every_store(world), of_apis.union(*(spec.analytics for spec in world.specs)))
 
 
 def check_placement(
-    run: RunConfig, stores: Mapping[str, Store], providers: Iterable[PlannedProvider], problems: Problems
+    run: RunConfig,
+    world: World,
+    stores: Mapping[str, Store],
+    providers: Iterable[PlannedProvider],
+    problems: Problems,
 ) -> None:
     """Stores, and the providers' own references, must be in backends that can hold them, and each store by itself."""
     if "storage" in run.unread:
         return
     problems.found.extend(unfit_backends(stores.values(), run.storage, run.lines, file=problems.file))
     problems.found.extend(shared_places(stores.values(), run.storage, run.lines, file=problems.file))
-    problems.found.extend(unknown_kinds(run.storage, every_ageing_kind(), run.lines, file=problems.file))
+    problems.found.extend(unknown_kinds(run.storage, every_ageing_kind(world), run.lines, file=problems.file))
     entries = {(entry.api, entry.provider_id): entry for of_api in run.providers.values() for entry in of_api}
     for provider in providers:
         entry = entries.get((provider.api, provider.provider_id))

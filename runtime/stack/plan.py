@@ -21,6 +21,7 @@ from runtime.config.reading import as_warning
 from runtime.config.resources import registered, with_served
 from runtime.config.run_config import ProviderEntry, RunConfig
 from runtime.config.text import read_text, shown
+from runtime.discovery import World
 from runtime.errors import ConfigInvalid, Problem
 from runtime.similar import did_you_mean, names_for, nearest
 from runtime.stack.api_relations import is_registry, registry_of
@@ -40,12 +41,14 @@ class OffProvider:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What to start. providers: in the order of their needs. apis: the mounted APIs, by name. inner_apis: APIs that are
-    not mounted but used by providers. packages: requirements beyond ours. resources: those of the run config, by the
-    API of their kind. stores: the stores of APIs, providers and the stack, by name. analytics: their tables of
-    analytics that age. noted: settings without effect here; `warnings` in words.
+    """What to start. world: the APIs and providers that it was made from. providers: in the order of their needs. apis:
+    the mounted APIs, by name. inner_apis: APIs that are not mounted but used by providers. packages: requirements
+    beyond ours. resources: those of the run config, by the API of their kind. stores: the stores of APIs, providers and
+    the stack, by name. analytics: their tables of analytics that age. noted: settings without effect here; `warnings`
+    in words.
     """
 
+    world: World
     apis: Mapping[str, Api]
     providers: tuple[PlannedProvider, ...]
     off: tuple[OffProvider, ...]
@@ -69,33 +72,36 @@ class Plan:
             yield from provider.secrets()
 
 
-def plan(run: RunConfig, *, file: str | None = None) -> Plan:
-    """The plan for a run config. file: its path, for messages. Raises ConfigInvalid with every problem."""
+def plan(run: RunConfig, *, world: World | None = None, file: str | None = None) -> Plan:
+    """The plan for a run config. world: the APIs and providers that exist; None for those that are built in. file: its
+    path, for messages. Raises ConfigInvalid with every problem.
+    """
+    world = world or discovery.built_in()
     problems = Problems(file or run.file, run.lines)
-    known = discovery.api_names()
-    apis = {name: discovery.load_api(name) for name in known}
-    providers, wanted = chosen(run, apis, problems)
+    apis = world.load_apis()
+    providers, wanted = chosen(run, world, apis, problems)
     mounted = _mounted(run, apis, wanted, {provider.api for provider in providers}, problems)
     routed = dict(mounted)
-    providers += defaults(run, routed, providers, problems)
+    providers += defaults(run, world, routed, providers, problems)
     while inner := _inner(providers, routed, apis):
         routed |= inner
-        providers += defaults(run, routed, providers, problems)
-    _check_needs(providers, mounted, routed, problems)
+        providers += defaults(run, world, routed, providers, problems)
+    _check_needs(world, providers, mounted, routed, problems)
     check_named(run, providers, problems)
-    resources, found = registered(run, apis, providers, file=problems.file)
+    resources, found = registered(run, world, apis, providers, file=problems.file)
     problems.found.extend(found)
     stores = stores_of_stack(routed, providers)
-    check_placement(run, stores, providers, problems)
+    check_placement(run, world, stores, providers, problems)
     ordered = _in_order(providers, problems)
     problems.raise_if_any()
     noted = Problems(problems.file, run.lines)
     _note_sections(run, routed, noted)
     _note_resources(resources, ordered, apis, routed, noted)
-    _note_never_on(run, apis, noted)
+    _note_never_on(run, world, noted)
     analytics = analytics_of_stack(routed, providers)
     note_retention(run, stores, analytics, noted)
     return Plan(
+        world=world,
         apis=mounted,
         providers=tuple(ordered),
         off=tuple(_off(run.off)),
@@ -190,22 +196,24 @@ def _inner(providers: Sequence[PlannedProvider], routed: Mapping[str, Api], apis
 
 
 def _check_needs(
-    providers: Sequence[PlannedProvider], mounted: Mapping[str, Api], routed: Mapping[str, Api], problems: Problems
+    world: World,
+    providers: Sequence[PlannedProvider],
+    mounted: Mapping[str, Api],
+    routed: Mapping[str, Api],
+    problems: Problems,
 ) -> None:
     served = {provider.api for provider in providers} | {name for name, api in routed.items() if is_registry(api)}
     for provider in providers:
         for need in provider.spec.needs:
             if need not in served:
-                types = (
-                    ", ".join(spec.provider_type for spec in discovery.specs() if spec.api == need) or "none exists yet"
-                )
+                types = ", ".join(world.types_of(need)) or "none exists yet"
                 problems.add(
                     f"`{provider.provider_id}` needs the API {need}, which has no provider",
                     path=f"providers.{provider.api}",
                     hint=f"add one under providers.{need}: {types}",
                 )
     for name in mounted:
-        if name not in served and not any(spec.api == name for spec in discovery.specs()):
+        if name not in served and not world.types_of(name):
             problems.add(f"nothing implements the API {name}", path="apis")
         elif name not in served and registry_of(name, mounted) is None:
             problems.add(
@@ -270,13 +278,17 @@ def _note_resources(
         noted.add(f"has no effect: {why}", path=f"registered_resources.{kind.config_key}")
 
 
-def _note_never_on(run: RunConfig, apis: Mapping[str, Api], noted: Problems) -> None:
+def _note_never_on(run: RunConfig, world: World, noted: Problems) -> None:
     """Providers that are off and cannot be turned on, since this version does not have them."""
     for entry in run.off:
-        if entry.api in apis and (entry.api, entry.provider_type) not in discovery.by_type():
-            types = [spec.provider_type for spec in discovery.specs() if spec.api == entry.api]
+        if entry.api in world.api_names and (entry.api, entry.provider_type) not in world.by_type:
             words = f"`{entry.provider_type}` is off, and this version has no such provider of {entry.api}"
-            noted.add(words, path=entry.path, line=entry.line, hint=did_you_mean(entry.provider_type, types))
+            noted.add(
+                words,
+                path=entry.path,
+                line=entry.line,
+                hint=did_you_mean(entry.provider_type, world.types_of(entry.api)),
+            )
 
 
 def _off(entries: Iterable[ProviderEntry]) -> Iterable[OffProvider]:

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
-from runtime import discovery
 from runtime.apis._api import Api, Store
 from runtime.config.provider_settings import config_model
 from runtime.config.redaction import redact
 from runtime.config.run_config import ProviderEntry, RunConfig
 from runtime.config.secret_values import secrets_in
 from runtime.config.validation import check
+from runtime.discovery import World
 from runtime.errors import ConfigInvalid, Problem
 from runtime.similar import names_for
 from runtime.spec import ProviderOf, Spec
@@ -86,8 +86,10 @@ class Problems:
             raise ConfigInvalid(self.found, what="run config")
 
 
-def chosen(run: RunConfig, apis: Mapping[str, Api], problems: Problems) -> tuple[list[PlannedProvider], set[str]]:
-    """The valid providers of the run config, and all APIs for which it names providers."""
+def chosen(
+    run: RunConfig, world: World, apis: Mapping[str, Api], problems: Problems
+) -> tuple[list[PlannedProvider], set[str]]:
+    """The valid providers of the run config, and all APIs for which it names providers. apis: those of the world."""
     found: list[PlannedProvider] = []
     wanted: set[str] = set()
     seen: dict[tuple[str, str], str] = {}
@@ -97,14 +99,13 @@ def chosen(run: RunConfig, apis: Mapping[str, Api], problems: Problems) -> tuple
             continue
         wanted.add(api)
         for entry in entries:
-            spec = discovery.by_type().get((api, entry.provider_type))
+            spec = world.by_type.get((api, entry.provider_type))
             if spec is None:
-                types = [candidate.provider_type for candidate in discovery.specs() if candidate.api == api]
                 problems.add(
                     f"`{entry.provider_type}` is not a provider of {api}",
                     path=f"{entry.path}.provider_type",
                     line=entry.line,
-                    hint=names_for(entry.provider_type, types),
+                    hint=names_for(entry.provider_type, world.types_of(api)),
                 )
                 continue
             if (api, entry.provider_id) in seen:
@@ -131,12 +132,16 @@ def chosen(run: RunConfig, apis: Mapping[str, Api], problems: Problems) -> tuple
 
 
 def defaults(
-    run: RunConfig, mounted: Mapping[str, Api], chosen: Sequence[PlannedProvider], problems: Problems
+    run: RunConfig,
+    world: World,
+    mounted: Mapping[str, Api],
+    chosen: Sequence[PlannedProvider],
+    problems: Problems,
 ) -> list[PlannedProvider]:
     """Providers with `default=True`, for mounted APIs without a provider in the run config."""
     served = {provider.api for provider in chosen}
     found = []
-    for spec in discovery.specs():
+    for spec in world.specs:
         if spec.default and spec.api in mounted and spec.api not in served:
             section = run.tree.get(spec.section) if spec.section else None
             model = config_model(spec)

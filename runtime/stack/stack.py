@@ -14,7 +14,6 @@ from typing import Any
 
 from pydantic import BaseModel, SecretStr
 
-from runtime import discovery
 from runtime.apis._api import Api
 from runtime.apis.inspect import RouteInfo
 from runtime.apis.providers import ProviderInfo
@@ -193,7 +192,7 @@ class Stack:
 
     def _kept(self, api: str) -> Iterator[BaseModel]:
         """The run config's resources that the provider of an API keeps itself, except those whose provider is off."""
-        if (kind := discovery.load_api(api).kept) is not None:
+        if (kind := self.plan.world.load_api(api).kept) is not None:
             owners = self.provider_ids(kind.served_by)
             for given in self.plan.resources.get(api, ()):
                 if owner_of(given, owners) is not None:
@@ -237,12 +236,19 @@ class Stack:
 
     def _needed_api(self, planned: PlannedProvider, protocol: type) -> Any:
         """The result of `context.api(Protocol)`: a routed API; the plan has checked that it exists."""
-        return self.api(_api_name(protocol, planned.spec.needs, planned))
+        return self.api(self._name_of(protocol, planned.spec.needs, planned))
 
     def _optional_api(self, planned: PlannedProvider, protocol: type) -> Any:
         """The result of `context.optional_api(Protocol)`: a routed API, or None if no provider serves it."""
-        name = _api_name(protocol, planned.spec.may_use, planned)
-        return self._apis.get(name) if self.plan.of(name) or is_registry(discovery.load_api(name)) else None
+        name = self._name_of(protocol, planned.spec.may_use, planned)
+        return self._apis.get(name) if self.plan.of(name) or is_registry(self.plan.world.load_api(name)) else None
+
+    def _name_of(self, protocol: type, names: Iterable[str], planned: PlannedProvider) -> str:
+        """The name, among those that a spec lists, of the API with this Protocol. Raises LookupError if it has none."""
+        for name in names:
+            if self.plan.world.load_api(name).protocol is protocol:
+                return name
+        raise LookupError(f"{planned.spec.provider_type} asks for {protocol.__name__}, which its spec does not list so")
 
 
 def _models_dir() -> Path | None:
@@ -257,11 +263,3 @@ def configured_key(planned: PlannedProvider) -> str | None:
     """The `api_key` of its config, if that has a secret field of this name."""
     key = getattr(planned.config, "api_key", None)
     return key.get_secret_value() if isinstance(key, SecretStr) else None
-
-
-def _api_name(protocol: type, names: Iterable[str], planned: PlannedProvider) -> str:
-    """The name, among those that a spec lists, of the API with this Protocol. Raises LookupError if it is not there."""
-    for name in names:
-        if discovery.load_api(name).protocol is protocol:
-            return name
-    raise LookupError(f"{planned.spec.provider_type} asks for {protocol.__name__}, which its spec does not list so")

@@ -96,7 +96,7 @@ async def _raw(name: str, folder: Path, rows: int, dimension: int) -> dict[str, 
 
 async def _ours(name: str, folder: Path, rows: int, dimension: int) -> dict[str, float]:
     drawn, before = _Drawn(dimension), _resident_mb()
-    spec = discovery.by_type()["vector_io", f"inline::{name}"]
+    spec = discovery.built_in().by_type["vector_io", f"inline::{name}"]
     context = ProviderContext(
         provider_id=name, spec=spec, http=HttpClient(name), storage=_NOTHING, state_dir=folder, tasks=Tasks(name),
         stack=_NOTHING, find_api=_NOTHING, find_optional_api=_NOTHING, find_jobs=_NOTHING, find_loop=lambda _: False,

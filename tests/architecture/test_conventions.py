@@ -29,9 +29,9 @@ def spec_id(spec: Spec) -> str:
     return f"{spec.api}/{spec.provider_type}"
 
 
-@pytest.mark.parametrize("name", discovery.api_names())
+@pytest.mark.parametrize("name", discovery.built_in().api_names)
 def test_an_api_method_takes_one_request_and_says_what_it_does(name: str) -> None:
-    api = discovery.load_api(name)
+    api = discovery.built_in().load_api(name)
     operations = api.operations()  # raises TypeError for a method that takes anything else
     assert operations
     for operation in operations:
@@ -40,8 +40,8 @@ def test_an_api_method_takes_one_request_and_says_what_it_does(name: str) -> Non
 
 
 def test_every_public_method_of_an_api_has_a_route() -> None:
-    for name in discovery.api_names():
-        api = discovery.load_api(name)
+    for name in discovery.built_in().api_names:
+        api = discovery.built_in().load_api(name)
         public = {
             method
             for method in vars(api.protocol)
@@ -53,8 +53,8 @@ def test_every_public_method_of_an_api_has_a_route() -> None:
 def test_no_two_operations_share_a_path() -> None:
     mounted = Counter(
         (method, re.sub(r"{\w+}", "{}", path))
-        for name in discovery.api_names()
-        for operation in discovery.load_api(name).operations()
+        for name in discovery.built_in().api_names
+        for operation in discovery.built_in().load_api(name).operations()
         for method, path, _ in operation.route.mounts()
     )
     assert [place for place, count in mounted.items() if count > 1] == []
@@ -63,16 +63,16 @@ def test_no_two_operations_share_a_path() -> None:
 def test_a_path_calls_its_fields_by_one_name() -> None:
     """OpenAPI has one entry for a path, whatever its fields are called."""
     spelled: dict[str, set[str]] = {}
-    for name in discovery.api_names():
-        for operation in discovery.load_api(name).operations():
+    for name in discovery.built_in().api_names:
+        for operation in discovery.built_in().load_api(name).operations():
             for _, path, _ in operation.route.mounts():
                 spelled.setdefault(re.sub(r"{\w+(:path)?}", "{}", path), set()).add(path)
     assert [paths for paths in spelled.values() if len(paths) > 1] == []
 
 
-@pytest.mark.parametrize("name", discovery.api_names())
+@pytest.mark.parametrize("name", discovery.built_in().api_names)
 def test_a_body_has_an_example_that_its_model_accepts(name: str) -> None:
-    for operation in discovery.load_api(name).operations():
+    for operation in discovery.built_in().load_api(name).operations():
         extra = operation.request.model_config.get("json_schema_extra") or {}
         examples = extra.get("examples", ()) if isinstance(extra, dict) else ()
         outside = {*operation.route.path_fields, *operation.query_fields}
@@ -85,19 +85,19 @@ def test_a_body_has_an_example_that_its_model_accepts(name: str) -> None:
 
 
 def test_an_alias_has_the_fields_of_its_path() -> None:
-    for name in discovery.api_names():
-        for operation in discovery.load_api(name).operations():
+    for name in discovery.built_in().api_names:
+        for operation in discovery.built_in().load_api(name).operations():
             for _, path, _ in operation.route.mounts():
                 fields = tuple(re.findall(r"{(\w+)(?::path)?}", path))
                 assert fields == operation.route.path_fields, path
 
 
 def test_an_api_is_called_as_its_file() -> None:
-    assert [name for name in discovery.api_names() if discovery.load_api(name).name != name] == []
+    assert [name for name in discovery.built_in().api_names if discovery.built_in().load_api(name).name != name] == []
 
 
 def test_what_is_found_by_a_resource_is_served_by_an_api_that_has_them() -> None:
-    apis = [discovery.load_api(name) for name in discovery.api_names()]
+    apis = [discovery.built_in().load_api(name) for name in discovery.built_in().api_names]
     resources = [api.resource for api in apis if api.resource]
     served = {resource.served_by for resource in resources}
     assert len(served) == len(resources) and served <= {api.name for api in apis}
@@ -107,8 +107,8 @@ def test_what_is_found_by_a_resource_is_served_by_an_api_that_has_them() -> None
 
 
 def test_only_an_api_with_a_resource_asks_the_registry() -> None:
-    for name in discovery.api_names():
-        api = discovery.load_api(name)
+    for name in discovery.built_in().api_names:
+        api = discovery.built_in().load_api(name)
         asks = [operation for operation in api.operations() if operation.route.registry]
         assert bool(asks) == (api.resource is not None)
         for operation in asks:
@@ -116,20 +116,20 @@ def test_only_an_api_with_a_resource_asks_the_registry() -> None:
             assert operation.route.registry != "list" or operation.route.returns is not None
 
 
-@pytest.mark.parametrize("spec", discovery.specs(), ids=spec_id)
+@pytest.mark.parametrize("spec", discovery.built_in().specs, ids=spec_id)
 def test_a_provider_is_called_as_its_file(spec: Spec) -> None:
     assert spec.module.rsplit(".", 1)[1].replace("_", "-") == spec.name
 
 
-@pytest.mark.parametrize("spec", discovery.specs(), ids=spec_id)
+@pytest.mark.parametrize("spec", discovery.built_in().specs, ids=spec_id)
 def test_a_spec_says_what_a_listing_shows(spec: Spec) -> None:
     assert spec.summary and not spec.summary.endswith(".") and "\n" not in spec.summary
     assert spec.evidence == "unproven" or spec.evidence_note
-    assert spec.api in discovery.api_names()
-    assert {*spec.needs, *spec.may_use} <= {*discovery.api_names()}
+    assert spec.api in discovery.built_in().api_names
+    assert {*spec.needs, *spec.may_use} <= {*discovery.built_in().api_names}
 
 
-@pytest.mark.parametrize("spec", discovery.specs(), ids=spec_id)
+@pytest.mark.parametrize("spec", discovery.built_in().specs, ids=spec_id)
 def test_a_module_docstring_of_a_vendor_names_its_page(spec: Spec) -> None:
     folder = Path(*spec.module.split("."))
     file = ROOT / folder.with_suffix(".py")
@@ -142,18 +142,20 @@ def test_a_module_docstring_of_a_vendor_names_its_page(spec: Spec) -> None:
 
 
 def test_provider_types_and_aliases_are_unique() -> None:
-    named = Counter((spec.api, name) for spec in discovery.specs() for name in (spec.provider_type, *spec.aliases))
+    named = Counter(
+        (spec.api, name) for spec in discovery.built_in().specs for name in (spec.provider_type, *spec.aliases)
+    )
     assert [name for name, count in named.items() if count > 1] == []
 
 
-@pytest.mark.parametrize("spec", discovery.specs(), ids=spec_id)
+@pytest.mark.parametrize("spec", discovery.built_in().specs, ids=spec_id)
 def test_a_sample_config_is_made_of_settings_that_exist(spec: Spec) -> None:
     model = config_model(spec)
     assert set(spec.sample_config) <= set(model.model_fields)
 
 
 @pytest.mark.parametrize(
-    "spec", [spec for spec in discovery.specs() if isinstance(spec.facts, OpenAICompatible)], ids=spec_id
+    "spec", [spec for spec in discovery.built_in().specs if isinstance(spec.facts, OpenAICompatible)], ids=spec_id
 )
 def test_an_openai_compatible_vendor_can_be_turned_on_by_what_its_config_reads(spec: Spec) -> None:
     read = re.findall(r"\$\{env\.([A-Z][A-Z0-9_]*):=", str(dict(spec.sample_config)))
@@ -166,20 +168,20 @@ def test_an_openai_compatible_vendor_can_be_turned_on_by_what_its_config_reads(s
         assert spec.key_env is not None
 
 
-@pytest.mark.parametrize("spec", [spec for spec in discovery.specs() if spec.api == "vector_io"], ids=spec_id)
+@pytest.mark.parametrize("spec", [spec for spec in discovery.built_in().specs if spec.api == "vector_io"], ids=spec_id)
 def test_a_vector_database_is_named_in_its_own_folder_alone(spec: Spec) -> None:
     """So that adding one touches nothing else. What settings of older systems are called now is said in one place."""
     names = (spec.module, *(f'"{name}"' for name in (spec.provider_type, *spec.aliases)))
     own, older = ROOT.joinpath(*spec.module.split(".")), ROOT / "runtime" / "config" / "older"
     others = [path for path in SOURCES if own not in path.parents and older not in path.parents]
-    elsewhere = [other for other in discovery.specs() if other.api != "vector_io"]
+    elsewhere = [other for other in discovery.built_in().specs if other.api != "vector_io"]
     shared = {name for other in elsewhere for name in (other.provider_type, *other.aliases)}
     wanted = [name for name in names if name.strip('"') not in shared]
     found = [path for path in others if any(name in path.read_text(encoding="utf-8") for name in wanted)]
     assert found == []
 
 
-@pytest.mark.parametrize("spec", discovery.specs(), ids=spec_id)
+@pytest.mark.parametrize("spec", discovery.built_in().specs, ids=spec_id)
 def test_packages_are_requirements_with_a_bound(spec: Spec) -> None:
     for package in spec.packages:
         assert re.fullmatch(
@@ -188,7 +190,7 @@ def test_packages_are_requirements_with_a_bound(spec: Spec) -> None:
 
 
 def test_a_provider_that_imports_the_engine_names_torch() -> None:
-    for spec in discovery.specs():
+    for spec in discovery.built_in().specs:
         folder = ROOT.joinpath(*spec.module.split("."))
         uses = folder.is_dir() and any("runtime.engine" in path.read_text() for path in folder.glob("*.py"))
         assert uses == any(package.startswith("torch") for package in spec.packages), spec.provider_type
@@ -231,7 +233,7 @@ def secrets_of(model: type[BaseModel]) -> Iterator[str]:
             yield from secrets_of(inner)
 
 
-@pytest.mark.parametrize("spec", discovery.specs(), ids=spec_id)
+@pytest.mark.parametrize("spec", discovery.built_in().specs, ids=spec_id)
 def test_a_secret_of_a_config_goes_by_a_secret_s_name(spec: Spec) -> None:
     """`redact` knows names alone: a run config is shown before its models have read it."""
     assert [name for name in secrets_of(config_model(spec)) if not hides(name)] == []
@@ -246,4 +248,4 @@ def test_secrets_of_configs_are_found() -> None:
         api_key: SecretStr | None = Field(None, validation_alias=AliasChoices("api_key", "psst"))
 
     assert {*secrets_of(Outer)} == {"hush", "api_key", "psst"}
-    assert any([*secrets_of(config_model(spec))] for spec in discovery.specs())
+    assert any([*secrets_of(config_model(spec))] for spec in discovery.built_in().specs)

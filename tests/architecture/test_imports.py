@@ -192,7 +192,7 @@ def test_the_walk_sees_imports_in_functions_and_for_type_checking() -> None:
     seen = {(found.module, found.target, found.top_level) for found in all_imports()}
     assert ("runtime.http.connections", "runtime.http.live.transport", False) in seen
     assert ("runtime.http.tls", "ssl", True) in seen  # under TYPE_CHECKING
-    assert ("runtime.stack.stack", "runtime.discovery", True) in seen
+    assert ("runtime.stack.plan", "runtime.discovery", True) in seen
 
 
 def test_every_module_of_the_runtime_has_its_place_in_the_table() -> None:
@@ -295,8 +295,12 @@ def test_a_spec_module_imports_only_the_spec_of_ours_and_nothing_heavy() -> None
     from runtime import discovery
 
     light = {"runtime.spec", "__future__", "collections.abc", "typing", "dataclasses"}
-    modules = {spec.module: light | shared_specs(spec.api) for spec in discovery.specs()}
-    shared = {module: light | shared_specs(spec.api) for spec in discovery.specs() for module in shared_specs(spec.api)}
+    modules = {spec.module: light | shared_specs(spec.api) for spec in discovery.built_in().specs}
+    shared = {
+        module: light | shared_specs(spec.api)
+        for spec in discovery.built_in().specs
+        for module in shared_specs(spec.api)
+    }
     assert shared, "vendors that speak OpenAI's protocol share one"
     known = modules | shared
     assert [

@@ -42,7 +42,7 @@ class Result(NamedTuple):
 def clean_environment() -> dict[str, str]:
     """This process's environment without what turns providers on or chooses a home: a test says itself what is set."""
     of_providers = set()
-    for spec in discovery.specs():
+    for spec in discovery.built_in().specs:
         of_providers |= {spec.key_env, spec.enabled_by, *re.findall(r"env\.([A-Z0-9_]+)", repr(spec.sample_config))}
     ours = re.compile(r"(LLAMA|OGX|INFERENCE|SQLITE_STORE|MAX_)[A-Z_]*|(NO|FORCE)_COLOR|COLUMNS|LINES|CI|PYTHONPATH")
     return {name: value for name, value in os.environ.items() if name not in of_providers and not ours.fullmatch(name)}

@@ -39,26 +39,26 @@ def test_an_address_of_the_user_s_without_a_path_gets_the_vendor_s_own(base_url:
 
 
 def test_specs_know_their_api_and_module() -> None:
-    found = {(spec.api, spec.provider_type): spec.module for spec in discovery.specs()}
+    found = {(spec.api, spec.provider_type): spec.module for spec in discovery.built_in().specs}
     assert found["inference", "remote::llama-cpp-server"] == "runtime.providers.inference.llama_cpp_server"
     assert found["inspect", "inline::builtin"] == "runtime.providers.inspect.builtin"
 
 
 def test_an_older_type_finds_its_provider() -> None:
-    for spec in discovery.specs():
+    for spec in discovery.built_in().specs:
         for alias in (spec.provider_type, *spec.aliases):
-            assert discovery.by_type()[spec.api, alias] is spec
+            assert discovery.built_in().by_type[spec.api, alias] is spec
 
 
 def test_a_summary_is_the_docstring_s_first_line() -> None:
     summaries = {api.api: api for api in discovery.api_summaries()}
     assert summaries["inference"].summary == "Chat completions, completions, embeddings and reranking"
-    assert summaries["inference"].providers == sum(spec.api == "inference" for spec in discovery.specs())
+    assert summaries["inference"].providers == sum(spec.api == "inference" for spec in discovery.built_in().specs)
 
 
 def test_an_api_that_is_not_there_is_a_key_error() -> None:
     with pytest.raises(KeyError):
-        discovery.load_api("nonesuch")
+        discovery.built_in().load_api("nonesuch")
 
 
 def test_a_reference_is_absolute_or_beside_the_spec() -> None:

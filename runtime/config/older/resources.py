@@ -36,7 +36,7 @@ def upgrade(reading: Reading) -> None:
 
 def _declared() -> dict[str, ConfiguredKind]:
     """The resources of the existing APIs, by the name of their list in the run config."""
-    apis = [discovery.load_api(name) for name in discovery.api_names()]
+    apis = [discovery.built_in().load_api(name) for name in discovery.built_in().api_names]
     return {kind.config_key: kind for api in apis if (kind := api.configured) is not None}
 
 

@@ -12,7 +12,7 @@ from tests.support.mcp_server import RunningMcp
 _CODE = """
 import sys
 from runtime import discovery
-[spec] = [spec for spec in discovery.specs() if (spec.api, spec.provider_type) == ("connectors", "inline::builtin")]
+spec = discovery.built_in().by_type["connectors", "inline::builtin"]
 discovery.load(spec.adapter, package=spec.module)
 discovery.load(spec.config, package=spec.module)
 print(sorted({"mcp", "mcp_types", "httpx2", "anyio", "starlette"} & set(sys.modules)))

@@ -13,7 +13,7 @@ from tests.support.asgi import Client
 from tests.support.stacks import run_config, serving
 from tests.support.upstream import CHAT_MODEL, EMBEDDING_MODEL, RERANK_MODEL, Upstream, upstream_server
 
-SPECS = {spec.name: spec for spec in discovery.specs() if spec.api == "inference"}
+SPECS = {spec.name: spec for spec in discovery.built_in().specs if spec.api == "inference"}
 HI = [{"role": "user", "content": "Say JSON."}]
 ABSENT = object()
 """In place of a value: there is none."""

@@ -72,7 +72,7 @@ def kinds_of(spec: Spec) -> Mapping[str, Kind]:
 
 
 def providers() -> list[Spec]:
-    return [spec for spec in discovery.specs() if spec.api == "inference"]
+    return [spec for spec in discovery.built_in().specs if spec.api == "inference"]
 
 
 async def within(waiting: Awaitable[Any]) -> None:

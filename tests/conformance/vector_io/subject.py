@@ -35,7 +35,7 @@ class Opened:
 
 def adapter(provider_type: str, config: Mapping[str, Any], state_dir: Path) -> Opened:
     """What a run config's entry would be: its config is validated, and its adapter loaded."""
-    spec, http = discovery.by_type()["vector_io", provider_type], HttpClient(PROVIDER_ID)
+    spec, http = discovery.built_in().by_type["vector_io", provider_type], HttpClient(PROVIDER_ID)
     model = config_model(spec)
     settings = model.model_validate(config)
     secret = getattr(settings, "api_key", None)

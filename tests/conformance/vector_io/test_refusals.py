@@ -91,7 +91,7 @@ class Nowhere:
 
 
 async def test_a_collection_that_cannot_be_made_is_unavailable(tmp_path: Path) -> None:
-    context = provider_context(discovery.by_type()["vector_io", "remote::chromadb"], state_dir=tmp_path)
+    context = provider_context(discovery.built_in().by_type["vector_io", "remote::chromadb"], state_dir=tmp_path)
     vectors = RemoteVectors(context, cast("Server", Nowhere()))
     with pytest.raises(Unavailable, match="cannot make a collection: there is no such database"):
         await vectors.create_collection(CreateCollection(provider_id="acme", collection="vs_1", dimension=3))

@@ -52,13 +52,13 @@ def _asked(name: str) -> tuple[Asked, Any]:
     """An adapter, and the driver that it asks."""
     provider_type, driver, server = _MADE[name]()
     http = HttpClient(PROVIDER_ID)
-    spec = discovery.by_type()["vector_io", provider_type]
+    spec = discovery.built_in().by_type["vector_io", provider_type]
     context = provider_context(spec, http=http, provider_id=PROVIDER_ID)
     return Asked(Opened(RemoteVectors(context, server, stop=server.close), http)), driver
 
 
 def test_they_are_those_that_are_not_proven() -> None:
-    specs = [spec for spec in discovery.specs() if spec.api == "vector_io" and spec.evidence == "unproven"]
+    specs = [spec for spec in discovery.built_in().specs if spec.api == "vector_io" and spec.evidence == "unproven"]
     assert {spec.provider_type for spec in specs} == {_MADE[name]()[0] for name in _MADE}
     assert len(_CLAIMS) > 10
 

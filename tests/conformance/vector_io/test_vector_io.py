@@ -28,7 +28,7 @@ RECALL = 0.95
 
 def test_every_provider_is_held_to_this() -> None:
     held = {kind.provider_type for kind in found().values()}
-    specs = [spec for spec in discovery.specs() if spec.api == "vector_io"]
+    specs = [spec for spec in discovery.built_in().specs if spec.api == "vector_io"]
     assert {spec.provider_type for spec in specs if spec.evidence != "unproven"} == held
 
 

@@ -118,7 +118,7 @@ def test_vector_stores_and_files_are_served_before_anything_is_loaded_that_only_
 
 
 def test_listing_specs_loads_the_standard_library_alone() -> None:
-    code = "import json, sys; from runtime import discovery; discovery.specs(); discovery.api_summaries()"
+    code = "import json, sys; from runtime import discovery; discovery.built_in().specs; discovery.api_summaries()"
     code += "; json.dump({'loaded': sorted(sys.modules)}, sys.stdout)"
     assert packages(loaded_by(code)) - {"runtime", *sys.stdlib_module_names} <= {
         "__main__",

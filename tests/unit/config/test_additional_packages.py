@@ -27,7 +27,7 @@ def test_those_of_a_build_config_reach_the_run_yaml_that_is_made_of_it(within: s
     text = f"distribution_spec:\n  providers: {{}}\n{within}additional_pip_packages:\n{listed}"
     asked = parse_build_config(text)
     template = Template(name="x", summary="", providers={}, additional_pip_packages=asked.additional_pip_packages)
-    rendered = render_template(template, specs=discovery.specs(), folder=find_templates_dir())
+    rendered = render_template(template, specs=discovery.built_in().specs, folder=find_templates_dir())
     assert set(PACKAGES) <= set(plan(parse_run_config(rendered, env={})).packages)
 
 

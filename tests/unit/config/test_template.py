@@ -59,7 +59,7 @@ def test_templates_are_found_in_an_installed_package_first(tmp_path: Path, monke
 
 
 def test_every_provider_that_a_template_names_exists() -> None:
-    built_in = {(spec.api, kind) for spec in discovery.specs() for kind in (spec.provider_type, *spec.aliases)}
+    built_in = {(spec.api, kind) for spec in discovery.built_in().specs for kind in (spec.provider_type, *spec.aliases)}
     named = {
         (api, choice.provider_type)
         for name in NAMES

@@ -25,7 +25,7 @@ from tests.support.upstream import Upstream, refusal
 
 OURS = "sk-our-configured-key"
 THEIRS = "sk-the-caller-s-key"
-OPENAI = next(spec for spec in discovery.specs() if spec.provider_type == "remote::openai")
+OPENAI = next(spec for spec in discovery.built_in().specs if spec.provider_type == "remote::openai")
 
 
 def keys(configured: str | None = OURS) -> ProviderKeys:

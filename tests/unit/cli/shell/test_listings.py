@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from llama_cli.servers import records
-from runtime.discovery import api_names, specs
+from runtime.discovery import built_in
 from tests.support.command_runner import Cli
 from tests.support.schemas import conform
 
@@ -24,14 +24,16 @@ def checked(cli: Cli, *arguments: str) -> Any:
 
 
 def test_list_apis(cli: Cli) -> None:
-    assert [row["api"] for row in checked(cli, "list-apis")] == list(api_names())
-    assert cli("stack", "list-apis", "-q").out.split() == list(api_names())
+    assert [row["api"] for row in checked(cli, "list-apis")] == list(built_in().api_names)
+    assert cli("stack", "list-apis", "-q").out.split() == list(built_in().api_names)
 
 
 def test_list_providers_has_a_row_a_provider(cli: Cli) -> None:
     rows = checked(cli, "list-providers")
-    assert [(row["api"], row["provider_type"]) for row in rows] == [(spec.api, spec.provider_type) for spec in specs()]
-    assert len(cli("stack", "list-providers").out.splitlines()) == len(specs())
+    assert [(row["api"], row["provider_type"]) for row in rows] == [
+        (spec.api, spec.provider_type) for spec in built_in().specs
+    ]
+    assert len(cli("stack", "list-providers").out.splitlines()) == len(built_in().specs)
 
 
 def test_list_providers_says_what_each_needs_and_can(cli: Cli) -> None:
@@ -51,7 +53,8 @@ def test_list_providers_of_one_api(cli: Cli) -> None:
 
 
 @pytest.mark.parametrize(
-    ("api", "hint"), [("inferense", "did you mean `inference`?"), ("xyzzy", f"there are {', '.join(api_names())}\n")]
+    ("api", "hint"),
+    [("inferense", "did you mean `inference`?"), ("xyzzy", f"there are {', '.join(built_in().api_names)}\n")],
 )
 def test_list_providers_of_an_unknown_api(api: str, hint: str, cli: Cli) -> None:
     result = cli("stack", "list-providers", api)

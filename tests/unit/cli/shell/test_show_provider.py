@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from runtime.config.loading import parse_run_config
-from runtime.discovery import specs
+from runtime.discovery import built_in
 from runtime.stack.plan import plan
 from tests.support.command_runner import Cli
 from tests.support.schemas import conform
@@ -23,10 +23,12 @@ def shown(cli: Cli, *arguments: str) -> list[dict[str, Any]]:
     return rows
 
 
-@pytest.mark.parametrize("kind", sorted({spec.provider_type for spec in specs()}))
+@pytest.mark.parametrize("kind", sorted({spec.provider_type for spec in built_in().specs}))
 def test_every_provider_can_be_shown(kind: str, cli: Cli) -> None:
     providers = shown(cli, kind)
-    assert {provider["api"] for provider in providers} == {spec.api for spec in specs() if spec.provider_type == kind}
+    assert {provider["api"] for provider in providers} == {
+        spec.api for spec in built_in().specs if spec.provider_type == kind
+    }
     for provider in providers:
         assert all(setting["type"] and setting["type"] != "anything" for setting in provider["config"])
         assert all(setting["description"] for setting in provider["config"]), kind
@@ -66,7 +68,7 @@ def test_no_package_of_the_provider_is_loaded(cli: Cli) -> None:
 
 
 def test_an_older_type_leads_to_the_provider(cli: Cli) -> None:
-    aliased = next(spec for spec in specs() if spec.aliases)
+    aliased = next(spec for spec in built_in().specs if spec.aliases)
     assert shown(cli, aliased.aliases[0])[0]["provider_type"] == aliased.provider_type
 
 
