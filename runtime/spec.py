@@ -21,6 +21,34 @@ class ProviderOf:
     api: str
 
 
+@dataclass(frozen=True)
+class Moved:
+    """An older setting of a provider that is elsewhere today. to: where, below `config`, with dots. in_list: whether it
+    is one item of a list there.
+    """
+
+    to: str
+    in_list: bool = False
+
+
+@dataclass(frozen=True)
+class NoEffect:
+    """An older setting of a provider that changes nothing. why: for whoever still gives it."""
+
+    why: str
+
+
+@dataclass(frozen=True)
+class Instead:
+    """An older setting that cannot be understood any more. instead: the setting that its place is taken by; one that is
+    given too makes the older one harmless. why, hint: what is said where it is not.
+    """
+
+    setting: str
+    why: str
+    hint: str
+
+
 @dataclass(frozen=True, kw_only=True)
 class Spec:
     """One provider of one API.
@@ -32,7 +60,8 @@ class Spec:
     stores, tables: the names of its stores, of keys and values or of tables; the run config places each of them in
     `storage.stores`. analytics: its tables of analytics that age, by name.
     needs, may_use: APIs that it can ask; without a provider for one in `needs`, the configuration is invalid.
-    aliases: provider types of older configs. default: used when its API is mounted and the config has no provider of
+    aliases: provider types of older configs. older: settings of older configs, by name, and what became of each.
+    default: used when its API is mounted and the config has no provider of
     it; section: the section of the run config that is its `config` then. enabled_by: the environment variable that
     turns it on in a template; sample_config: its `config` there, with `${env.X}`.
     key_env: the variable with its key, if the provider waits for a key in each request while that is missing.
@@ -55,6 +84,7 @@ class Spec:
     needs: tuple[str, ...] = ()
     may_use: tuple[str, ...] = ()
     aliases: tuple[str, ...] = ()
+    older: Mapping[str, Moved | NoEffect | Instead] = field(default_factory=dict)
     default: bool = False
     section: str = ""
     enabled_by: str | None = None

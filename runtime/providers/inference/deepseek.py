@@ -11,12 +11,14 @@ from runtime.providers.inference._openai_compatible.rules import (
     Refused,
 )
 from runtime.providers.inference._openai_compatible.spec import Chat, Completions, openai_compatible
+from runtime.spec import NoEffect
 
 SPEC = openai_compatible(
     "deepseek",
     summary="DeepSeek's models at their makers",
     base_url="https://api.deepseek.com/v1",
     api_key_env="DEEPSEEK_API_KEY",
+    older={"anthropic_base_url": NoEffect("requests go to the endpoint in OpenAI's form, `base_url`")},  # 1.5
     chat=Chat(
         rules=(
             ONE_ANSWER,

@@ -4,12 +4,14 @@ https://huggingface.co/docs/inference-providers/index
 
 from runtime.providers.inference._openai_compatible.rules import ONE_LIMIT
 from runtime.providers.inference._openai_compatible.spec import Chat, openai_compatible
+from runtime.spec import Moved
 
 SPEC = openai_compatible(
     "hf::serverless",
     summary="Hugging Face's router to many hosts of open-weight models",
     base_url="https://router.huggingface.co/v1",
     api_key_env="HF_API_TOKEN",
+    older={"huggingface_repo": Moved("allowed_models", in_list=True)},  # until 0.6
     chat=Chat(rules=(ONE_LIMIT,), reasoning_field="reasoning"),
     completions=None,
     embeddings=None,

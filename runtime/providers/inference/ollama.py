@@ -11,12 +11,16 @@ from runtime.providers.inference._openai_compatible.rules import (
     ignored,
 )
 from runtime.providers.inference._openai_compatible.spec import Chat, Completions, Embeddings, openai_compatible
+from runtime.spec import NoEffect
 
 SPEC = openai_compatible(
     "ollama",
     summary="A local Ollama server",
     base_url="http://localhost:11434/v1",
     base_url_env="OLLAMA_URL",
+    older={
+        "raise_on_connect_error": NoEffect("a provider that cannot be reached is degraded, and the stack runs"),
+    },
     chat=Chat(
         rules=(
             ONE_LIMIT,

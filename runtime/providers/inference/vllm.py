@@ -8,6 +8,7 @@ from runtime.providers.inference._openai_compatible.rules import (
     refused,
 )
 from runtime.providers.inference._openai_compatible.spec import Chat, Completions, Rerank, openai_compatible
+from runtime.spec import Moved
 
 SPEC = openai_compatible(
     "vllm",
@@ -15,6 +16,7 @@ SPEC = openai_compatible(
     base_url_env="VLLM_URL",
     api_key_env="VLLM_API_TOKEN",
     enabled_by="VLLM_URL",
+    older={"tls_verify": Moved("network.tls.verify")},  # until 1.5
     chat=Chat(
         # It passes over fields that it does not know.
         rules=(REASONING_BACK, *NO_FUNCTIONS, *TEXT_ONLY),

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from runtime.providers.inference._openai_compatible.rules import Rule
-from runtime.spec import Evidence, Spec, remote
+from runtime.spec import Evidence, Instead, Moved, NoEffect, Spec, remote
 
 ToolChoice = Literal["none", "auto", "required", "named"]
 Format = Literal["text", "json_object", "json_schema"]
@@ -156,6 +156,7 @@ def openai_compatible(
     adapter: str = "runtime.providers.inference._openai_compatible.adapter:OpenAICompatibleInference",
     config: str = "runtime.providers.inference._openai_compatible.config:OpenAICompatibleConfig",
     aliases: tuple[str, ...] = (),
+    older: Mapping[str, Moved | NoEffect | Instead] | None = None,
     evidence: Evidence = "unproven",
     evidence_note: str = "",
     **differences: Any,
@@ -186,6 +187,7 @@ def openai_compatible(
         adapter=adapter,
         config=config,
         aliases=aliases,
+        older=older or {},
         enabled_by=enabled_by or (api_key_env if needs_key else base_url_env) or api_key_env,
         key_env=api_key_env if needs_key else None,
         sample_config=sample,

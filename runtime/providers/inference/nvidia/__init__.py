@@ -4,6 +4,7 @@ https://docs.api.nvidia.com/nim/reference and https://docs.nvidia.com/nim/
 
 from runtime.providers.inference._openai_compatible.rules import ONE_LIMIT, Added, ignored
 from runtime.providers.inference._openai_compatible.spec import Chat, Embeddings, Rerank, openai_compatible
+from runtime.spec import NoEffect
 
 SPEC = openai_compatible(
     "nvidia",
@@ -11,6 +12,7 @@ SPEC = openai_compatible(
     base_url="https://integrate.api.nvidia.com/v1",
     base_url_env="NVIDIA_BASE_URL",
     api_key_env="NVIDIA_API_KEY",
+    older={"append_api_version": NoEffect("an address without a path gets `/v1`")},  # until 0.3
     adapter=".adapter:NvidiaInference",
     config=".config:NvidiaConfig",
     chat=Chat(

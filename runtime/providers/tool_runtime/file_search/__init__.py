@@ -1,6 +1,6 @@
 """The tool `knowledge_search`, which the models of older systems search documents with. No key, no network."""
 
-from runtime.spec import inline
+from runtime.spec import NoEffect, inline
 
 SPEC = inline(
     "file-search",
@@ -8,6 +8,9 @@ SPEC = inline(
     adapter=".adapter:FileSearch",
     needs=("vector_stores",),
     aliases=("inline::rag-runtime",),
+    older={  # 0.4 to 1.5
+        "vector_stores_config": NoEffect("what holds for searches in vector stores is in the section `vector_stores`")
+    },
     serves=("builtin::rag", "builtin::file_search"),
     evidence="live",
     evidence_note="vector stores of this stack, and llama-stack's own clients",

@@ -1,6 +1,6 @@
 """Infinispan: vectors in indexed caches of a cluster. https://infinispan.org/docs/stable/titles/query/query.html"""
 
-from runtime.spec import remote
+from runtime.spec import Moved, remote
 
 SPEC = remote(
     "infinispan",
@@ -8,6 +8,7 @@ SPEC = remote(
     adapter=".server:remote_infinispan",
     config=".config:InfinispanConfig",
     enabled_by="INFINISPAN_URL",
+    older={"verify_tls": Moved("network.tls.verify")},
     sample_config={
         "url": "${env.INFINISPAN_URL:=http://localhost:11222}",
         "username": "${env.INFINISPAN_USERNAME:=}",

@@ -1,6 +1,6 @@
 """Oracle Database, from version 23ai on. https://docs.oracle.com/en/database/oracle/oracle-database/23/vecse"""
 
-from runtime.spec import remote
+from runtime.spec import NoEffect, remote
 
 SPEC = remote(
     "oci",
@@ -9,6 +9,7 @@ SPEC = remote(
     config=".config:OracleConfig",
     packages=("oracledb>=3.0",),
     enabled_by="OCI26AI_CONNECTION_STRING",
+    older={"consistency_level": NoEffect("what is committed is seen at once")},
     sample_config={
         "conn_str": "${env.OCI26AI_CONNECTION_STRING:=}",
         "user": "${env.OCI26AI_USER:=}",

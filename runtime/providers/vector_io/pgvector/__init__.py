@@ -1,6 +1,6 @@
 """pgvector: vectors in a PostgreSQL database. https://github.com/pgvector/pgvector"""
 
-from runtime.spec import remote
+from runtime.spec import NoEffect, remote
 
 SPEC = remote(
     "pgvector",
@@ -9,6 +9,10 @@ SPEC = remote(
     config=".config:PgVectorConfig",
     packages=("asyncpg>=0.30",),
     enabled_by="PGVECTOR_DB",
+    older={
+        "distance_metric": NoEffect("vectors have length 1, and are compared by their cosine"),
+        "command_timeout": NoEffect("a statement may take 60 s"),
+    },
     sample_config={
         "host": "${env.PGVECTOR_HOST:=localhost}",
         "port": "${env.PGVECTOR_PORT:=5432}",

@@ -1,6 +1,6 @@
 """Qdrant: its engine in this process, and as a server. https://qdrant.tech/documentation"""
 
-from runtime.spec import inline, remote
+from runtime.spec import NoEffect, inline, remote
 
 SPECS = (
     inline(
@@ -19,6 +19,7 @@ SPECS = (
         adapter=".server:remote_qdrant",
         config=".config:QdrantServerConfig",
         enabled_by="QDRANT_URL",
+        older=dict.fromkeys(("grpc_port", "prefer_grpc"), NoEffect("it is asked over HTTP")),
         sample_config={"url": "${env.QDRANT_URL:=http://localhost:6333}", "api_key": "${env.QDRANT_API_KEY:=}"},
         evidence="wire",
         evidence_note="a local server that checks the documented requests, with Qdrant's own engine behind it",
