@@ -18,7 +18,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from dataclasses import replace
 from queue import SimpleQueue
 from threading import Event, Thread
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from runtime import errors
 from runtime.engine.memory_plan import MemoryPlan
@@ -40,6 +40,9 @@ from runtime.engine.options import PROMPT_TOKENS_EACH, EngineOptions
 from runtime.engine.request_checks import check_ids, check_length
 from runtime.engine.sampling_params import SamplingParams
 from runtime.engine.waiting_room import WaitingRoom
+
+if TYPE_CHECKING:
+    from runtime.engine.loading import Planned
 
 
 class TokenStream:
@@ -72,10 +75,13 @@ class _Reader:
 
 
 class Engine:
-    """One model on one device, serving many sequences at once."""
+    """One model on one device, serving many sequences at once. plan: makes its plan, in the engine's thread; None for
+    one that leaves nothing to others.
+    """
 
-    def __init__(self, options: EngineOptions) -> None:
+    def __init__(self, options: EngineOptions, plan: Callable[[EngineOptions], Planned] | None = None) -> None:
         self.options = options
+        self._plan = plan
         self._commands: SimpleQueue[Command] = SimpleQueue()
         self._stopping = Event()
         self._thread: Thread | None = None
@@ -241,7 +247,7 @@ class Engine:
             failure.__cause__ = error
             self._report(Closed(error=failure))
             return
-        worker.run(self.options, self._commands, self._stopping, self._report)
+        worker.run(self.options, self._commands, self._stopping, self._report, self._plan)
 
     def _report(self, report: Report) -> None:
         """Called on the engine's thread."""

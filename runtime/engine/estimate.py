@@ -1,22 +1,25 @@
-"""What a model would take beside the others of this process, from its files' headers: before anything of it is loaded.
+"""What a model takes beside the others of this process, from its files' headers: before anything of it is loaded.
 
-The engine plans again when it loads, from the same numbers. May import torch: not for an event loop.
+May import torch: not for an event loop.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from runtime.engine.memory_needs import DoesNotFit
-from runtime.engine.memory_plan import MemoryPlan, has_larger_gpu
+from runtime.engine.memory_plan import has_larger_gpu
 from runtime.engine.options import EngineOptions
+
+if TYPE_CHECKING:
+    from runtime.engine.loading import Planned
 
 LEAST_CONTEXT_TOKENS = 4096
 """What a model needs to be useful: for this, others are unloaded."""
 
 
-def plan_beside(options: EngineOptions, *, promised_bytes: int, may_shrink: bool) -> MemoryPlan:
-    """The plan for a model beside others.
+def plan_beside(options: EngineOptions, *, promised_bytes: int, may_shrink: bool) -> Planned:
+    """A model, opened, and its plan a model beside others.
 
     promised_bytes: main memory that others may still take: a KV cache takes it only when it is written. may_shrink: the
     model takes what is left; else it needs a useful context, and a GPU where it would have one without the others.
@@ -30,15 +33,4 @@ def plan_beside(options: EngineOptions, *, promised_bytes: int, may_shrink: bool
     is_cpu = planned.plan.device == "cpu" and options.device == "auto" and not planned.is_packed
     if not may_shrink and is_cpu and has_larger_gpu(planned.checkpoint.config, probe_hardware()):
         raise DoesNotFit("Other models are on the GPU.", missing_bytes=0)
-    return planned.plan
-
-
-def within(options: EngineOptions, plan: MemoryPlan) -> EngineOptions:
-    """The options with which the engine comes to the same plan."""
-    return replace(
-        options,
-        device=plan.device,
-        dtype=plan.dtype,
-        max_context_tokens=plan.context_tokens,
-        kv_cache_bytes=plan.kv_bytes - plan.kv_bytes // plan.pages,
-    )
+    return planned

@@ -66,15 +66,18 @@ def plan_model(options: EngineOptions, *, promised_bytes: int = 0, least_context
 
 
 @contextmanager
-def loaded_runner(options: EngineOptions, go_on: Callable[[], None]) -> Iterator[Runner]:
+def loaded_runner(
+    options: EngineOptions, go_on: Callable[[], None], plan: Callable[[EngineOptions], Planned] = plan_model
+) -> Iterator[Runner]:
     """The runner of a model, as long as the block lasts. go_on: called between weights; what it raises ends loading.
 
-    Raises what `plan_model` does, and CheckpointInvalid for a tensor that cannot be read.
+    Raises what `plan` does, and CheckpointInvalid for a tensor that cannot be read.
     """
-    planned = plan_model(options)
+    planned = plan(options)
     go_on = _counting(go_on, len(weight_shapes(planned.checkpoint.config)), options.on_progress)
     if planned.is_packed:
         runner = _packed(planned, options, go_on)
+        del planned  # a file's tables are large, and nothing needs them any more
         try:
             yield runner
         finally:
@@ -87,7 +90,9 @@ def loaded_runner(options: EngineOptions, go_on: Callable[[], None]) -> Iterator
         torch.cuda.set_device(planned.plan.device)  # of this thread, for the streams and graphs that it makes
     # Inference mode belongs to the thread, and tensors made in it cannot be used outside: so it is on throughout.
     with torch.inference_mode():
-        yield _on_torch(planned, options, go_on)
+        runner = _on_torch(planned, options, go_on)
+        del planned
+        yield runner
 
 
 def _counting(

@@ -14,7 +14,7 @@ from threading import Event
 
 from runtime import errors
 from runtime.engine.block_manager import BlockManager
-from runtime.engine.loading import loaded_runner
+from runtime.engine.loading import Planned, loaded_runner, plan_model
 from runtime.engine.memory_plan import kept_pages
 from runtime.engine.messages import (
     Abort,
@@ -43,11 +43,16 @@ _STOPPED = "The engine has been stopped."
 
 
 def run(
-    options: EngineOptions, commands: SimpleQueue[Command], stopping: Event, report: Callable[[Report], None]
+    options: EngineOptions,
+    commands: SimpleQueue[Command],
+    stopping: Event,
+    report: Callable[[Report], None],
+    plan: Callable[[EngineOptions], Planned] | None = None,
 ) -> None:
     """The thread from start to end. Reports `Ready`, a `StepBatch` per step, and at the end `Closed`.
 
     stopping: checked between weights, so that loading can be stopped; once loaded, the `Stop` command ends the loop.
+    plan: as in `loaded_runner`.
     """
     error: errors.StackError = errors.Unavailable(_STOPPED)
 
@@ -56,7 +61,7 @@ def run(
             raise errors.Unavailable(_STOPPED)
 
     try:
-        with loaded_runner(options, go_on) as runner:
+        with loaded_runner(options, go_on, plan or plan_model) as runner:
             _Worker(options, runner, report).serve(commands)
     except errors.StackError as failure:
         error = failure

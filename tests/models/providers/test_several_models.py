@@ -9,6 +9,7 @@ import gc
 import json
 import os
 import sys
+import threading
 import weakref
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -26,6 +27,8 @@ from runtime.engine.memory_needs import DoesNotFit
 from runtime.engine.memory_plan import Gpu, Hardware
 from runtime.engine.options import EngineOptions
 from runtime.engine.promised_memory import promised_bytes
+from runtime.errors import StackError
+from runtime.providers.inference import _turns
 from runtime.providers.inference.meta_reference.adapter import MetaReferenceInference
 from runtime.providers.inference.meta_reference.config import MetaReferenceConfig
 from runtime.providers.inference.meta_reference.runner import EngineRunner
@@ -224,12 +227,67 @@ async def test_loading_tells_which_share_of_the_weights_is_there(folder: Path, f
 
 
 @pytest.mark.parametrize("file", ["A", pytest.param("shipped", marks=pytest.mark.smollm2)])
-def test_a_plan_beside_others_is_the_plan_that_the_engine_makes(folder: Path, file: str) -> None:
+async def test_a_plan_is_made_once_and_a_file_s_tables_go_when_the_weights_are_there(
+    folder: Path, tmp_path: Path, file: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[weakref.ref[Any]] = []
+    real = loading.open_checkpoint
+
+    def noting(path: Path) -> Any:
+        checkpoint = real(path)
+        opened.append(weakref.ref(checkpoint))
+        return checkpoint
+
+    monkeypatch.setattr(loading, "open_checkpoint", noting)
     path = folder / "A" if file == "A" else shipped_gguf()
-    options = EngineOptions(model=path, device="cpu", max_batch_size=3)
-    plan = estimate.plan_beside(options, promised_bytes=0, may_shrink=True)
-    again = estimate.plan_beside(estimate.within(options, plan), promised_bytes=0, may_shrink=True)
-    assert again == plan
+    config = MetaReferenceConfig(model=str(path), device="cpu", threads=1)
+    inference = MetaReferenceInference(config, model_context(tmp_path))
+    [name] = inference._pool.members
+    await inference._pool.load(name)
+    gc.collect()
+    assert [one() for one in opened] == [None]
+    await inference.stop()
+
+
+async def test_what_a_model_will_take_while_it_loads_is_not_given_to_another_provider_s(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other one waits for a few seconds only, and the weights of a large one take longer."""
+    monkeypatch.setattr(_turns, "_PATIENCE_S", 0.0)
+    begun, go_on = threading.Event(), threading.Event()
+    real = loading._on_torch
+
+    def slowly(planned: Any, options: EngineOptions, *rest: Any) -> Any:
+        if options.model_name == "A":
+            begun.set()
+            assert go_on.wait(30)
+        return real(planned, options, *rest)
+
+    monkeypatch.setattr(loading, "_on_torch", slowly)
+    large, small = (
+        MetaReferenceInference(
+            MetaReferenceConfig(model=str(folder / name), device="cpu", dtype="float32", threads=1),
+            model_context(tmp_path / name),
+        )
+        for name in "AB"
+    )
+    before = promised_bytes()
+    asking = asyncio.create_task(large._pool.load("A"))
+    assert await asyncio.to_thread(begun.wait, 30)
+    coming = promised_bytes() - before
+    there = Hardware(available_bytes=before + coming)
+    monkeypatch.setattr(loading, "probe_hardware", lambda **_: there)
+    try:
+        with pytest.raises(StackError, match=r"cpu has 0\.0 MiB free"):
+            await small._pool.load("B")
+    finally:
+        go_on.set()
+        await asking
+        plan = large._pool.member("A").runner.plan  # type: ignore[union-attr]  # it is loaded
+        assert coming == plan.weights_bytes + plan.kv_bytes
+        await large.stop()
+        await small.stop()
+    assert promised_bytes() == before
 
 
 @pytest.mark.smollm2
@@ -254,10 +312,10 @@ def test_a_model_waits_for_the_gpu_that_others_hold(folder: Path, monkeypatch: p
     with pytest.raises(DoesNotFit, match="on the GPU") as caught:
         estimate.plan_beside(options, promised_bytes=0, may_shrink=False)
     assert caught.value.missing_bytes == 0  # so others are unloaded for it
-    assert estimate.plan_beside(options, promised_bytes=0, may_shrink=True).device == "cpu"
+    assert estimate.plan_beside(options, promised_bytes=0, may_shrink=True).plan.device == "cpu"
     tiny = replace(full, total_bytes=1000)
     there = Hardware(available_bytes=2**33, gpus=(tiny,))
-    assert estimate.plan_beside(options, promised_bytes=0, may_shrink=False).device == "cpu"
+    assert estimate.plan_beside(options, promised_bytes=0, may_shrink=False).plan.device == "cpu"
 
 
 async def test_nothing_of_an_unloaded_model_waits_until_circles_are_looked_for(folder: Path, tmp_path: Path) -> None:

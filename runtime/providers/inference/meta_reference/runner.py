@@ -7,12 +7,13 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runtime.engine.checkpoint_kinds import locate
 from runtime.engine.engine import Engine
-from runtime.engine.estimate import plan_beside, within
+from runtime.engine.estimate import plan_beside
 from runtime.engine.hardware import give_back_memory
 from runtime.engine.memory_needs import DoesNotFit
 from runtime.engine.memory_plan import MemoryPlan
@@ -22,6 +23,7 @@ from runtime.engine.text.text_model import TextModel
 from runtime.providers.inference._pool_members import NoRoom
 
 if TYPE_CHECKING:
+    from runtime.engine.loading import Planned
     from runtime.engine.text.chat_template import ChatTemplate
     from runtime.engine.text.tokenizer import Tokenizer
 
@@ -49,7 +51,8 @@ class EngineRunner:
         """
         await asyncio.to_thread(locate, self._options.model)  # clearer than a missing tokenizer
         try:
-            await self._load(await self._planned(may_shrink=may_shrink))
+            plan = partial(plan_beside, self._options, promised_bytes=promised_bytes(), may_shrink=may_shrink)
+            await self._load([await asyncio.to_thread(plan)])
         except DoesNotFit as error:
             raise NoRoom(
                 f"Model `{self._options.model_name}` does not fit into memory: {error.message}",
@@ -57,21 +60,18 @@ class EngineRunner:
                 missing_bytes=error.missing_bytes,
             ) from error
 
-    async def _planned(self, *, may_shrink: bool) -> EngineOptions:
-        """The options, with a plan that leaves the other models of this process what they were promised."""
-        promised = promised_bytes()
-        if may_shrink and not promised:
-            return self._options  # the engine's own plan is the same
-        plan = await asyncio.to_thread(plan_beside, self._options, promised_bytes=promised, may_shrink=may_shrink)
-        return within(self._options, plan)
-
-    async def _load(self, options: EngineOptions) -> None:
-        engine = Engine(options)
+    async def _load(self, planned: list[Planned]) -> None:
+        """planned: its one plan, which is taken out: the files' tables are not to stay as long as the model."""
+        plan = planned[0].plan
+        engine = Engine(self._options, plan=lambda _: planned.pop())
+        if plan.device == "cpu":
+            promise(self, lambda: plan.kv_bytes + int(plan.weights_bytes * (1 - (self.progress or 0))))
         try:
             (tokenizer, template), _ = await asyncio.gather(
-                asyncio.to_thread(_read_text, options.model), engine.start()
+                asyncio.to_thread(_read_text, self._options.model), engine.start()
             )
         except BaseException:
+            forget(self)
             await engine.stop()  # without a tokenizer the weights are of no use
             raise
         self.engine, self.plan = engine, engine.plan
