@@ -135,8 +135,8 @@ class RunFile(Section):
     external_apis_dir: str | None = Field(None, description="Not in this version.")
 
 
-class RunConfig(BaseModel):
-    """A run config, ready to be planned. Made by `loading`; its fields are those of `RunFile`, and:
+class RunConfig(RunFile):
+    """A run config, ready to be planned. Made by `loading`; has the keys of the file, and:
 
     providers: those that are on, by API. off: those whose id is empty or `__disabled__` after substitution.
     registered_resources: by their key in the file.
@@ -148,22 +148,9 @@ class RunConfig(BaseModel):
 
     model_config = ConfigDict(defer_build=True)
 
-    version: int = 2
-    distro_name: str
-    container_image: str | None = None
-    additional_pip_packages: list[str] = Field(default_factory=list)
-    apis: list[str] | None = None
-    providers: dict[str, list[ProviderEntry]] = Field(default_factory=dict)
+    providers: dict[str, list[ProviderEntry]] = Field(default_factory=dict)  # type: ignore[assignment]  # read by now
+    registered_resources: dict[str, list[ResourceEntry]] = Field(default_factory=dict)  # type: ignore[assignment]
     off: list[ProviderEntry] = Field(default_factory=list)
-    storage: StorageConfig = Field(default_factory=StorageConfig)
-    registered_resources: dict[str, list[ResourceEntry]] = Field(default_factory=dict)
-    server: ServerConfig = Field(default_factory=ServerConfig)
-    logging: LoggingConfig = Field(default_factory=LoggingConfig)
-    default_model: str | None = None
-    vector_stores: dict[str, Any] | None = None
-    safety: dict[str, Any] | None = None
-    external_providers_dir: str | None = None
-    external_apis_dir: str | None = None
     unread: tuple[str, ...] = ()
     noted: list[Problem] = Field(default_factory=list)
     uses: list[Use] = Field(default_factory=list)

@@ -95,7 +95,7 @@ def plan(run: RunConfig, *, world: World | None = None, file: str | None = None)
     ordered = _in_order(providers, problems)
     problems.raise_if_any()
     noted = Problems(problems.file, run.lines)
-    _note_sections(run, routed, noted)
+    _note_sections(run, world, routed, noted)
     _note_resources(resources, ordered, apis, routed, noted)
     _note_never_on(run, world, noted)
     analytics = analytics_of_stack(routed, providers)
@@ -249,9 +249,11 @@ def _packages(providers: Iterable[PlannedProvider], run: RunConfig) -> tuple[str
     return tuple(sorted({*named, *run.storage.packages(), *run.additional_pip_packages}))
 
 
-def _note_sections(run: RunConfig, routed: Mapping[str, Api], noted: Problems) -> None:
+def _note_sections(run: RunConfig, world: World, routed: Mapping[str, Api], noted: Problems) -> None:
     """Settings of APIs that are not mounted: harmless, but they have no effect."""
-    for section, api in (("vector_stores", "vector_io"), ("safety", "safety")):
+    read_by = {spec.section: spec.api for spec in world.specs if spec.section}
+    for section in ("vector_stores", "safety"):
+        api = read_by.get(section, section)
         if getattr(run, section) and api not in routed:
             noted.add(f"has no effect: the API {api} is not mounted", path=section)
 
