@@ -43,6 +43,26 @@ def until_done(data: bytes) -> tuple[bytes, bool]:
     return data, False
 
 
+def as_comments(data: bytes) -> bytes:
+    """The events with those that only keep a connection open as comments: without `data`, or with a comment as it.
+
+    Some gateways send `data: : keepalive`, and clients take what `data` has for JSON.
+    """
+    # These are rare, and searching for them is far cheaper than looking at each event.
+    if not (b"data: :" in data or b"data::" in data or b"data:\n" in data or b"data: \n" in data):
+        return data
+    blocks = [_as_comment(block) for block in data.split(b"\n\n")]
+    return b"\n\n".join(blocks)
+
+
+def _as_comment(block: bytes) -> bytes:
+    found = next(iter(payloads(block)), None)
+    if found is None:
+        return block
+    said = found.strip()
+    return block if said and (not said.startswith(b":") or b"\n" in said) else said or b":"
+
+
 @dataclass(frozen=True, slots=True)
 class Failure:
     """An event that reports an error, or is not JSON. before: the events before it. payload: its `data`."""

@@ -13,7 +13,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from typing import Protocol
 
 from runtime.errors import UpstreamError
-from runtime.http.events import Splitter, failure_in, until_done
+from runtime.http.events import Splitter, as_comments, failure_in, until_done
 from runtime.http.refusals import Call, beginning_of
 from runtime.http.transport import Exchange
 from runtime.http.vendor_errors import states_error
@@ -126,6 +126,7 @@ async def _events(
         except ValueError as error:
             raise call().failed(f"sent an event that is too large ({call().place})") from error
         events, is_done = until_done(received)
+        events = as_comments(events)
         failure = failure_in(events)
         if failure is not None:
             if failure.before:
