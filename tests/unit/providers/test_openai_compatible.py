@@ -258,7 +258,7 @@ async def embedded(
 
     async with serving(run_config(openai_at(upstream.url)), tmp_path) as served:
         upstream.misbehaves = answer
-        asked = {"model": f"vendor/{EMBEDDING_MODEL}", "input": ["a"], "encoding_format": encoding}
+        asked = {"model": f"vendor/{EMBEDDING_MODEL}", "input": ["a"] * len(shown), "encoding_format": encoding}
         answered = await served.client.post("/v1/embeddings", {k: v for k, v in asked.items() if v is not None})
         return answered.status, answered.json()
 

@@ -128,10 +128,10 @@ class OpenAICompatibleInference:
         reply = await self._http.reply(self._outgoing(facts.path, request.model, body), member="data")
         if not embeddings.counts_tokens(reply):
             warn(f"`usage` is 0: `{self._provider_id}` did not count the tokens")
-        as_base64 = request.encoding_format == "base64"
-        if not embeddings.is_to_change(reply, as_base64=as_base64):
+        count, as_base64 = embeddings.asked_for(request.input), request.encoding_format == "base64"
+        if not embeddings.is_to_change(reply, count=count, as_base64=as_base64):
             return reply
-        convert = partial(embeddings.encoded, reply, as_base64=as_base64, packed=facts.packed)
+        convert = partial(embeddings.encoded, reply, count=count, as_base64=as_base64, packed=facts.packed)
         try:
             return convert() if len(reply.data) <= _MAX_CONVERTED_IN_LOOP_BYTES else await asyncio.to_thread(convert)
         except embeddings.NotNumbers as error:

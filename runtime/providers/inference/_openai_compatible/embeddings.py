@@ -1,4 +1,5 @@
-"""Converts vectors to the requested encoding, whichever a vendor sends, and refuses NaN and infinity.
+"""Converts vectors to the requested encoding, whichever a vendor sends, and refuses NaN and infinity; one for each
+text, in the order of the texts.
 
 `base64` is little-endian float32. https://platform.openai.com/docs/api-reference/embeddings/create
 """
@@ -17,11 +18,12 @@ from typing import Any, Literal
 from runtime.sse import Reply
 
 _VECTOR = re.compile(rb'"embedding"\s*:\s*(.)', re.DOTALL)
+_INDEX = re.compile(rb'"index"\s*:\s*(\d{1,9})\b')
 _NULL = re.compile(rb"[\[,]\s*null")
 
 
 class NotNumbers(Exception):
-    """A vector that contains something else than numbers, or cannot be read; the message says which."""
+    """A vector that contains something else than numbers, or cannot be read, or is missing; the message says which."""
 
 
 def has_ids(given: object) -> bool:
@@ -29,38 +31,44 @@ def has_ids(given: object) -> bool:
     return isinstance(given, list) and bool(given) and not isinstance(given[0], str)
 
 
+def asked_for(given: object) -> int:
+    """How many vectors the input of a request asks for."""
+    return len(given) if isinstance(given, list) and not (given and isinstance(given[0], int)) else 1
+
+
 def counts_tokens(reply: Reply) -> bool:
     """Whether an answer says how many tokens were read."""
     return b'"prompt_tokens"' in reply.data or b'"total_tokens"' in reply.data
 
 
-def is_to_change(reply: Reply, *, as_base64: bool) -> bool:
-    """Whether an answer must be decoded: its vectors are in the other encoding, are base64, which may hide a NaN, or
-    contain null, which some vendors write for NaN, or its token counts are not OpenAI's. Other vectors of numbers are
-    already valid: JSON has no NaN.
+def is_to_change(reply: Reply, *, count: int, as_base64: bool) -> bool:
+    """Whether an answer must be decoded: its vectors are not `count` in their order, are in the other encoding, are
+    base64, which may hide a NaN, or contain null, which some vendors write for NaN, or its token counts are not
+    OpenAI's. Other vectors of numbers are already valid: JSON has no NaN.
     """
-    found = _VECTOR.search(reply.data)
-    if found is None:
-        return False
-    if b'"prompt_tokens"' not in reply.data:
+    if as_base64 or b'"prompt_tokens"' not in reply.data:
         return True
-    if as_base64 or found.group(1) != b"[":
+    if _VECTOR.findall(reply.data) != [b"["] * count:
+        return True
+    if [int(index) for index in _INDEX.findall(reply.data)] != [*range(count)]:
         return True
     return b"null" in reply.data and _NULL.search(reply.data) is not None  # the word first: that is twenty times faster
 
 
-def encoded(reply: Reply, *, as_base64: bool, packed: Literal["float32", "int8"] = "float32") -> Reply:
-    """The answer with its vectors in the requested encoding, and with OpenAI's token counts: the total where only that
-    is there, else 0. packed: the numbers in the vendor's base64; a whole number stays what it is. Raises NotNumbers.
+def encoded(reply: Reply, *, count: int, as_base64: bool, packed: Literal["float32", "int8"] = "float32") -> Reply:
+    """The answer with its vectors in the requested encoding and in order, and with OpenAI's token counts: the total
+    where only that is there, else 0. count: of the texts. packed: the numbers in the vendor's base64; a whole number
+    stays what it is. Raises NotNumbers.
     """
     try:
         answer = reply.value()
     except ValueError as error:
         raise NotNumbers(f"a vector that cannot be read: {error}") from error
     data = answer.get("data")
-    changed = False
-    for entry in data if isinstance(data, list) else ():
-        vector = entry.get("embedding") if isinstance(entry, dict) else None
+    answer["data"] = in_order = _in_order(data if isinstance(data, list) else [], count)
+    changed = in_order is not data
+    for entry in in_order:
+        vector = entry.get("embedding")
         if isinstance(vector, str):
             numbers = _unpacked(vector, packed)
             if not as_base64:
@@ -71,12 +79,29 @@ def encoded(reply: Reply, *, as_base64: bool, packed: Literal["float32", "int8"]
             entry["embedding"], changed = _packed(vector), True
         elif isinstance(vector, list) and None in vector:
             raise NotNumbers("a vector that contains null instead of a number")
+        elif not isinstance(vector, list):
+            raise NotNumbers("an entry without a vector")
     usage = answer.get("usage")
     counts = usage if isinstance(usage, dict) else {}
     if "prompt_tokens" not in counts:
         total = counts.get("total_tokens") or 0
         answer["usage"], changed = {"prompt_tokens": total, "total_tokens": total, **counts}, True
     return Reply.of(answer) if changed else reply
+
+
+def _in_order(entries: list[Any], count: int) -> list[dict[str, Any]]:
+    """The same list where it has an entry for each text in their order; `index` says which each is of, or its place."""
+    if len(entries) != count or not all(isinstance(entry, dict) for entry in entries):
+        raise NotNumbers(f"{len(entries)} vectors for {count} texts")
+    indexes = [entry.get("index") for entry in entries]
+    if indexes == [*range(count)]:
+        return entries
+    if all(index is None for index in indexes):
+        return [{**entry, "index": at} for at, entry in enumerate(entries)]
+    by_index = dict(zip(indexes, entries, strict=True))
+    if by_index.keys() != {*range(count)}:
+        raise NotNumbers(f"vectors whose `index` is not that of each of {count} texts")
+    return [by_index[at] for at in range(count)]
 
 
 def _unpacked(text: str, packed: Literal["float32", "int8"]) -> array[float]:

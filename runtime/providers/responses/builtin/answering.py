@@ -104,15 +104,15 @@ class Answering:
         if not usage:
             return
         total = self.response["usage"] or _no_usage()
-        read, written = usage.get("prompt_tokens") or 0, usage.get("completion_tokens") or 0
+        read, written = _count(usage, "prompt_tokens"), _count(usage, "completion_tokens")
         total["input_tokens"] += read
         total["output_tokens"] += written
-        total["total_tokens"] += usage.get("total_tokens") or read + written
+        total["total_tokens"] += _count(usage, "total_tokens") or read + written
         details = usage.get("prompt_tokens_details") or {}
         for name in ("cached_tokens", "cache_write_tokens"):
-            total["input_tokens_details"][name] += details.get(name) or 0
+            total["input_tokens_details"][name] += _count(details, name)
         details = usage.get("completion_tokens_details") or {}
-        total["output_tokens_details"]["reasoning_tokens"] += details.get("reasoning_tokens") or 0
+        total["output_tokens_details"]["reasoning_tokens"] += _count(details, "reasoning_tokens")
         self.response["usage"] = total
 
     def complete(self) -> None:
@@ -167,6 +167,12 @@ def _break_off_items(response: Json) -> None:
     for item in response["output"]:
         if item.get("status") in ("in_progress", "searching", "interpreting"):
             item["status"] = "incomplete"
+
+
+def _count(counts: Json, name: str) -> Any:
+    """One of a provider's counts, without the fraction that some have. What is no number stays what it is."""
+    found = counts.get(name) or 0
+    return int(found) if isinstance(found, float) else found
 
 
 def _no_usage() -> dict[str, Any]:
