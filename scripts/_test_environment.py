@@ -32,7 +32,7 @@ def main() -> None:
     stamp = Path(sys.prefix, f".group-{group}")
     if stamp.exists() and stamp.read_text() == digest:
         return
-    pins = [torch.constraint] if torch.constraint else []
+    pins = [torch.constraint] if torch.constraint and specs else []  # a pin is asked for, and so installed
     install = ["pip", "install", "--python", sys.executable, *settings.arguments, *settings.resolve_arguments]
     _uv(
         [*install, "--editable", ".[server]", "--group", f"pyproject.toml:{group}", *needed.main, *pins],

@@ -6,13 +6,20 @@ Imports inside functions and under TYPE_CHECKING count like any other. The table
 from __future__ import annotations
 
 import ast
+import sys
+import tomllib
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
+from importlib import metadata
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[2]
 
@@ -126,10 +133,12 @@ LIGHT = {
 
 
 class Import(NamedTuple):
+    """at_once: whether it is done when the module is imported."""
+
     module: str
     target: str
     line: int
-    top_level: bool
+    at_once: bool
 
     def __str__(self) -> str:
         return f"{self.module}:{self.line} imports {self.target}"
@@ -149,20 +158,26 @@ def is_module(name: str) -> bool:
     return place.with_suffix(".py").exists() or place.is_dir()
 
 
-def nodes_of(node: ast.AST, *, top_level: bool = True) -> Iterator[tuple[ast.AST, bool]]:
-    """All nodes below one, each with whether it stands in no function."""
+def nodes_of(node: ast.AST, *, at_once: bool = True) -> Iterator[tuple[ast.AST, bool]]:
+    """All nodes below one, each with whether it stands in no function, and is not for type checking alone."""
+    is_kept = not isinstance(node, ast.If) or "TYPE_CHECKING" not in ast.unparse(node.test)
     for inner in ast.iter_child_nodes(node):
-        is_outside = top_level and not isinstance(inner, ast.FunctionDef | ast.AsyncFunctionDef)
+        is_outside = at_once and is_kept and not isinstance(inner, ast.FunctionDef | ast.AsyncFunctionDef)
         yield inner, is_outside
-        yield from nodes_of(inner, top_level=is_outside)
+        yield from nodes_of(inner, at_once=is_outside)
 
 
-def imports_of(path: Path) -> Iterator[Import]:
+@cache
+def imports_of(path: Path) -> tuple[Import, ...]:
+    return tuple(_imports_of(path))
+
+
+def _imports_of(path: Path) -> Iterator[Import]:
     module, is_package = module_of(path), path.name == "__init__.py"
-    for node, top_level in nodes_of(ast.parse(path.read_text(encoding="utf-8"))):
+    for node, at_once in nodes_of(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             for name in node.names:
-                yield Import(module, name.name, node.lineno, top_level)
+                yield Import(module, name.name, node.lineno, at_once)
         elif isinstance(node, ast.ImportFrom):
             base = node.module or ""
             if node.level:
@@ -171,7 +186,7 @@ def imports_of(path: Path) -> Iterator[Import]:
                 base = ".".join([*above, *([node.module] if node.module else [])])
             for name in node.names:
                 whole = f"{base}.{name.name}"
-                yield Import(module, whole if is_module(whole) else base, node.lineno, top_level)
+                yield Import(module, whole if is_module(whole) else base, node.lineno, at_once)
 
 
 @cache
@@ -189,9 +204,9 @@ def below_runtime(found: Import) -> str | None:
 
 
 def test_the_walk_sees_imports_in_functions_and_for_type_checking() -> None:
-    seen = {(found.module, found.target, found.top_level) for found in all_imports()}
+    seen = {(found.module, found.target, found.at_once) for found in all_imports()}
     assert ("runtime.http.connections", "runtime.http.live.transport", False) in seen
-    assert ("runtime.http.tls", "ssl", True) in seen  # under TYPE_CHECKING
+    assert ("runtime.http.tls", "ssl", False) in seen  # under TYPE_CHECKING
     assert ("runtime.stack.plan", "runtime.discovery", True) in seen
 
 
@@ -324,8 +339,6 @@ def test_packages_know_no_servers() -> None:
 
 def test_a_config_module_imports_nothing_that_its_packages_bring() -> None:
     """A config is validated where the provider's packages are not installed: when building."""
-    import sys
-
     wrong = [
         str(found)
         for found in all_imports()
@@ -333,3 +346,60 @@ def test_a_config_module_imports_nothing_that_its_packages_bring() -> None:
         and found.target.split(".")[0] not in {*sys.stdlib_module_names, "pydantic", "runtime"}
     ]  # fmt: skip
     assert wrong == []
+
+
+def files_of(module: str) -> Iterator[Path]:
+    """What Python reads to import a module of this tree: its file, and those of the packages it lies in."""
+    parts = module.split(".")
+    for length in range(1, len(parts) + 1):
+        place = ROOT.joinpath(*parts[:length])
+        yield from (file for file in (place.with_suffix(".py"), place / "__init__.py") if file.is_file())
+
+
+def packages_of_unit_tests() -> set[str]:
+    """As `scripts/_test_environment.py unit` installs them: those that are asked for, and what these need."""
+    from runtime.storage.analytics.config import PACKAGES as ANALYTICS
+    from runtime.storage.backends import BACKENDS
+
+    stated = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    asked = [*stated["project"]["dependencies"], *stated["project"]["optional-dependencies"]["server"]]
+    asked += [*stated["dependency-groups"]["unit"], *ANALYTICS]
+    asked += chain.from_iterable(backend.packages for backend in BACKENDS.values())
+    found = set[str]()
+    while asked:
+        requirement = Requirement(asked.pop())
+        name = canonicalize_name(requirement.name)
+        if name in found:
+            continue
+        found.add(name)
+        with suppress(metadata.PackageNotFoundError):  # one for another platform
+            for need in map(Requirement, metadata.requires(name) or ()):
+                extras = [{"extra": extra} for extra in requirement.extras or {""}]
+                if need.marker is None or any(map(need.marker.evaluate, extras)):
+                    asked.append(str(need))
+    return found
+
+
+def test_unit_tests_import_at_once_what_their_environment_has() -> None:
+    """`scripts/test unit` installs the group `unit`; where all tests run, more is there, and a slip is not seen."""
+    files = [ROOT / "tests/conftest.py", *sources("tests/unit", "tests/architecture")]
+    reached, wanted = set(files), dict[str, Import]()
+    while files:
+        for found in imports_of(files.pop()):
+            top = found.target.partition(".")[0]
+            if not found.at_once or top in sys.stdlib_module_names:
+                continue
+            if top in ("runtime", "llama_cli", "tests"):
+                new = set(files_of(found.target)) - reached
+                reached |= new
+                files += new
+            else:
+                wanted.setdefault(top, found)
+    assert len(reached) > 500
+    installed, owners = packages_of_unit_tests(), metadata.packages_distributions()
+    lacking = [
+        str(found)
+        for top, found in wanted.items()
+        if installed.isdisjoint(canonicalize_name(name) for name in owners.get(top, ()))
+    ]
+    assert lacking == []

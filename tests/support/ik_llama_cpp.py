@@ -11,13 +11,16 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import numpy as np
-import numpy.typing as npt
 import pytest
 
 from tests.support.llama_cpp import package_folder, shipped_gguf
 from tests.support.shared import Shared
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 
 class IkLlamaCpp:
@@ -34,6 +37,7 @@ class IkLlamaCpp:
 
     def next_logits(self, prompt: list[int]) -> npt.NDArray[np.float32]:
         """After a prompt: [vocab]."""
+        import numpy as np
         from ik_llama_cpp._internals import make_batch
 
         self._context.kv_cache_clear()
@@ -44,6 +48,7 @@ class IkLlamaCpp:
         """After each token of a text: [tokens, vocab]. One token at a time: on some processors what this computes of
         Q4_1 by 32 tokens or more at once is another distribution altogether.
         """
+        import numpy as np
         from ik_llama_cpp import _ctypes_api as api
 
         self._context.kv_cache_clear()
