@@ -109,8 +109,7 @@ def _apply_penalties(logits: Tensor, sequence: Sequence) -> None:
         seen, counts = (on_device(found, device) for found in sequence.output_counts.of(sequence.tokens))
         logits[seen] -= params.frequency_penalty * counts + params.presence_penalty
     if params.logit_bias:
-        biased = torch.tensor(list(params.logit_bias), device=device)
-        logits[biased] += torch.tensor(list(params.logit_bias.values()), dtype=logits.dtype, device=device)
+        logits[on_device(sequence.biased, device)] += on_device(sequence.biases, device)
 
 
 def _apply_grammar(logits: Tensor, matcher: Matcher) -> None:

@@ -88,7 +88,7 @@ def _apply_penalties(row: Floats, sequence: Sequence) -> None:
         seen, counts = sequence.output_counts.of(sequence.tokens)
         row[seen] -= params.frequency_penalty * counts + params.presence_penalty
     if params.logit_bias:
-        row[list(params.logit_bias)] += np.array(list(params.logit_bias.values()), np.float32)
+        row[sequence.biased] += sequence.biases
 
 
 def _choose_allowed(row: Floats, sequence: Sequence, matcher: Matcher) -> int:

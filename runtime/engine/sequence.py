@@ -9,6 +9,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import numpy as np
+from numpy.typing import NDArray
+
 from runtime.engine.grammar import Matcher
 from runtime.engine.messages import FinishReason, TokenLogprob
 from runtime.engine.sampling_params import SamplingParams
@@ -25,9 +28,10 @@ class Sequence:
     from the second on, as far as they are known. priority: lower is earlier. salt: keeps its pages from others'.
 
     For the scheduler: order, by arrival; born, the tokens that had arrived in all, with its own; preemptions, how
-    often it lost its pages; keys, of its first full pages; lookup, what guesses its next tokens; cached_tokens, of
-    its prompt, which were found computed. For penalties: counts, of all its tokens, and output_counts. For the
-    worker: arrived_s and started_s, of `time.monotonic`; None until its first step.
+    often it lost its pages; keys, of its first full pages; lookup, what guesses its next tokens; cached_tokens, of its
+    prompt, which were found computed. For changes to its logits: counts, of all its tokens, and output_counts; biased,
+    [tokens], int64, the ids that have a bias, and biases, [tokens], float32. For the worker: arrived_s and started_s,
+    of `time.monotonic`; None until its first step.
     """
 
     id: int
@@ -53,9 +57,14 @@ class Sequence:
     lookup: PromptLookup = field(default_factory=PromptLookup)
     counts: TokenCounts = field(init=False)
     output_counts: TokenCounts = field(init=False)
+    biased: NDArray[np.int64] = field(init=False)
+    biases: NDArray[np.float32] = field(init=False)
 
     def __post_init__(self) -> None:
         self.counts, self.output_counts = TokenCounts(), TokenCounts(self.prompt_length)
+        # A bias may be of the whole vocabulary: too much to be laid out anew in every step.
+        self.biased = np.array(list(self.params.logit_bias), np.int64)
+        self.biases = np.array(list(self.params.logit_bias.values()), np.float32)
 
     @property
     def pending(self) -> int:
