@@ -1,11 +1,16 @@
-"""Objects that their `type` tells apart."""
+"""Objects that their `type` tells apart, and unions whose members are found in a folder.
+
+No source can write such a union down. To a type checker it is what stands beside it: `Annotated[Json, one_of(...)]`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, get_args
+import operator
+from collections.abc import Iterable, Iterator
+from functools import reduce
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, BeforeValidator
+from pydantic import BaseModel, BeforeValidator, Discriminator, GetPydanticSchema
 from pydantic_core import PydanticCustomError
 
 
@@ -28,3 +33,15 @@ def told_by_type(*models: type[BaseModel]) -> BeforeValidator:
         raise PydanticCustomError("no_object", message, {"types": ", ".join(types())})
 
     return BeforeValidator(check)
+
+
+def one_of(shapes: Iterable[Any], by: Discriminator | None = None) -> GetPydanticSchema:
+    """What is one of these shapes. by: what tells them apart, their `type` by default."""
+    union = reduce(operator.or_, shapes)
+    return GetPydanticSchema(lambda _, handler: handler(Annotated[union, by or Discriminator("type")]))
+
+
+def one_word_of(words: Iterable[str]) -> GetPydanticSchema:
+    """What is one of these texts."""
+    literal = Literal[tuple(words)]  # type: ignore[valid-type]
+    return GetPydanticSchema(lambda _, handler: handler(literal))

@@ -5,14 +5,7 @@
         output_item.added
             content_part.added, output_text.delta*, output_text.annotation.added*, output_text.done, content_part.done
             refusal.delta*, refusal.done in the place of output_text; reasoning_text.delta*, .done for thoughts
-            function_call_arguments.delta*, function_call_arguments.done
-            custom_tool_call_input.delta*, custom_tool_call_input.done
-            file_search_call.in_progress, .searching, .completed
-            web_search_call.in_progress, .searching, .completed
-            code_interpreter_call.in_progress, code_interpreter_call_code.delta, .done,
-                code_interpreter_call.interpreting, .completed
-            mcp_list_tools.in_progress, .completed
-            mcp_call.in_progress, mcp_call_arguments.delta, .done, mcp_call.completed or .failed
+            those of a tool: see its file in `tools/`
         output_item.done
     completed, incomplete or failed
 
@@ -26,12 +19,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, RootModel
 
-from runtime.apis.responses.code_interpreter import CodeInterpreterEvent
-from runtime.apis.responses.custom_tool import CustomToolEvent
+from runtime.apis._types import one_of
 from runtime.apis.responses.event_fields import Event, OfItem
-from runtime.apis.responses.mcp_events import McpEvent
 from runtime.apis.responses.response import ResponseObject
-from runtime.apis.responses.web_search import WebSearchEvent
+from runtime.apis.responses.tools import KINDS
 from runtime.errors import StackError
 from runtime.sse import Json
 
@@ -190,49 +181,6 @@ class ReasoningTextDone(_OfPart):
     text: str = Field(description="All of it.")
 
 
-class FunctionCallArgumentsDelta(OfItem):
-    """A piece of a call's arguments."""
-
-    type: Literal["response.function_call_arguments.delta"] = Field(
-        "response.function_call_arguments.delta", description="Always `response.function_call_arguments.delta`."
-    )
-    delta: str = Field(description="The next piece.")
-
-
-class FunctionCallArgumentsDone(OfItem):
-    """A call's arguments are complete."""
-
-    type: Literal["response.function_call_arguments.done"] = Field(
-        "response.function_call_arguments.done", description="Always `response.function_call_arguments.done`."
-    )
-    name: str = Field(description="The function's name.")
-    arguments: str = Field(description="All of them, a JSON object as text.")
-
-
-class FileSearchCallInProgress(OfItem):
-    """A search of vector stores is begun."""
-
-    type: Literal["response.file_search_call.in_progress"] = Field(
-        "response.file_search_call.in_progress", description="Always `response.file_search_call.in_progress`."
-    )
-
-
-class FileSearchCallSearching(OfItem):
-    """Vector stores are being searched."""
-
-    type: Literal["response.file_search_call.searching"] = Field(
-        "response.file_search_call.searching", description="Always `response.file_search_call.searching`."
-    )
-
-
-class FileSearchCallCompleted(OfItem):
-    """A search of vector stores is complete."""
-
-    type: Literal["response.file_search_call.completed"] = Field(
-        "response.file_search_call.completed", description="Always `response.file_search_call.completed`."
-    )
-
-
 class CompactionCompacting(OfItem):
     """A summary of the conversation grows, which takes long: told every half minute."""
 
@@ -251,39 +199,31 @@ class ErrorEvent(Event):
     error: dict[str, Any] = Field(description="The same as in an answer that is an error, as Open Responses has it.")
 
 
-_Any = (
-    ResponseCreated
-    | ResponseQueued
-    | ResponseInProgress
-    | ResponseCompleted
-    | ResponseIncomplete
-    | ResponseFailed
-    | OutputItemAdded
-    | OutputItemDone
-    | ContentPartAdded
-    | ContentPartDone
-    | OutputTextDelta
-    | OutputTextDone
-    | AnnotationAdded
-    | RefusalDelta
-    | RefusalDone
-    | ReasoningTextDelta
-    | ReasoningTextDone
-    | FunctionCallArgumentsDelta
-    | FunctionCallArgumentsDone
-    | CustomToolEvent
-    | FileSearchCallInProgress
-    | FileSearchCallSearching
-    | FileSearchCallCompleted
-    | WebSearchEvent
-    | CompactionCompacting
-    | McpEvent
-    | CodeInterpreterEvent
-    | ErrorEvent
+_EVENTS = (
+    ResponseCreated,
+    ResponseQueued,
+    ResponseInProgress,
+    ResponseCompleted,
+    ResponseIncomplete,
+    ResponseFailed,
+    OutputItemAdded,
+    OutputItemDone,
+    ContentPartAdded,
+    ContentPartDone,
+    OutputTextDelta,
+    OutputTextDone,
+    AnnotationAdded,
+    RefusalDelta,
+    RefusalDone,
+    ReasoningTextDelta,
+    ReasoningTextDone,
+    CompactionCompacting,
+    ErrorEvent,
+    *(event for kind in KINDS for event in kind.events),
 )
 
 
-class ResponseEvent(RootModel[Annotated[_Any, Field(discriminator="type")]]):
+class ResponseEvent(RootModel[Annotated[Event, one_of(_EVENTS)]]):
     """One event of a response."""
 
 

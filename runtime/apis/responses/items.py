@@ -6,6 +6,7 @@ as input, come out as output, and are kept in conversations. They stay plain dic
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Required
 
 from pydantic import AfterValidator, Discriminator, Field, Tag
@@ -14,13 +15,13 @@ from pydantic_core import PydanticCustomError
 from typing_extensions import TypedDict
 
 from runtime.apis._request import AT_ONCE
+from runtime.apis._types import one_of
 from runtime.apis.inference._shared import OPEN
-from runtime.apis.responses.code_interpreter import CodeInterpreterCall
-from runtime.apis.responses.content import InputContent, MessageContent, ReasoningText, SummaryText
-from runtime.apis.responses.custom_tool import CustomToolCall, CustomToolCallOutput
+from runtime.apis.responses.content import MessageContent, ReasoningText, SummaryText
 from runtime.apis.responses.item_fields import ID, STATUS, ItemStatus
-from runtime.apis.responses.mcp_items import McpApprovalRequest, McpApprovalResponse, McpCall, McpListTools
-from runtime.apis.responses.web_search import WebSearchCall
+from runtime.apis.responses.tool_kind import ItemKind
+from runtime.apis.responses.tools import KINDS
+from runtime.sse import Json
 
 
 class Message(TypedDict, total=False):
@@ -66,42 +67,6 @@ class Reasoning(TypedDict, total=False):
     status: Annotated[ItemStatus | None, STATUS]
 
 
-class FunctionCall(TypedDict, total=False):
-    """A function that the model called, which the caller is to run."""
-
-    __pydantic_config__ = OPEN  # type: ignore[misc]
-    type: Required[Annotated[Literal["function_call"], Field(description="Always `function_call`.")]]
-    call_id: Required[Annotated[str, Field(min_length=1, description="The call's id, which its output names.")]]
-    name: Required[Annotated[str, Field(min_length=1, description="The function's name.")]]
-    arguments: Required[Annotated[str, Field(description="A JSON object, as text; a model may write a wrong one.")]]
-    id: Annotated[str | None, ID]
-    status: Annotated[ItemStatus | None, STATUS]
-
-
-class FunctionCallOutput(TypedDict, total=False):
-    """What a function gave back."""
-
-    __pydantic_config__ = OPEN  # type: ignore[misc]
-    type: Required[Annotated[Literal["function_call_output"], Field(description="Always `function_call_output`.")]]
-    call_id: Required[Annotated[str, Field(min_length=1, description="The id of the call that this answers.")]]
-    output: Required[Annotated[InputContent, Field(description="The text, or parts of text, images and files.")]]
-    id: Annotated[str | None, ID]
-    status: Annotated[ItemStatus | None, STATUS]
-
-
-class FileSearchCall(TypedDict, total=False):
-    """A search of vector stores that the model asked for and the server made. As input, it says nothing to the model:
-    what was found is in the answer that followed.
-    """
-
-    __pydantic_config__ = OPEN  # type: ignore[misc]
-    type: Required[Annotated[Literal["file_search_call"], Field(description="Always `file_search_call`.")]]
-    queries: Annotated[list[str], Field(description="What was looked for.")]
-    results: Annotated[list[dict[str, Any]] | None, Field(description="What was found, if asked for by `include`.")]
-    id: Annotated[str | None, ID]
-    status: Annotated[str | None, Field(description="`in_progress`, `searching`, `completed`, `incomplete`, `failed`.")]
-
-
 class Compaction(TypedDict, total=False):
     """What an earlier part of the conversation comes down to."""
 
@@ -119,23 +84,19 @@ class ItemReference(TypedDict, total=False):
     id: Required[Annotated[str, Field(min_length=1, description="The item's id.")]]
 
 
-KINDS = (
-    "message",
-    "reasoning",
-    "function_call",
-    "function_call_output",
-    "custom_tool_call",
-    "custom_tool_call_output",
-    "file_search_call",
-    "web_search_call",
-    "code_interpreter_call",
-    "mcp_list_tools",
-    "mcp_call",
-    "mcp_approval_request",
-    "mcp_approval_response",
-    "compaction",
-    "item_reference",
+_OWN = (
+    ItemKind(
+        shape=Annotated[Message, AfterValidator(_shows_only_to_models)],
+        prefix="msg_",
+        has_status=True,
+        parts="content",
+    ),
+    ItemKind(shape=Reasoning, prefix="rs_"),
+    ItemKind(shape=Compaction, prefix="cmp_"),
+    ItemKind(shape=ItemReference, prefix=""),
 )
+ITEMS: Mapping[str, ItemKind] = {item.name: item for item in (*_OWN, *(item for kind in KINDS for item in kind.items))}
+"""Every kind of item by its `type`: those that no tool has, and those of the files in `tools/`."""
 _UNKNOWN = "unknown"
 
 
@@ -151,36 +112,20 @@ def kind_of(item: Any) -> str | None:
 
 def _tag_of(item: Any) -> str:
     kind = kind_of(item)
-    return kind if kind in KINDS else _UNKNOWN
+    return kind if kind is not None and kind in ITEMS else _UNKNOWN
 
 
 def _refuse(item: Any) -> Any:
     if not isinstance(item, dict):
         raise PydanticCustomError("no_item", "Input should be an object")
-    facts = {"known": ", ".join(map(repr, KINDS)), "inside": "type"}
+    facts = {"known": ", ".join(map(repr, ITEMS)), "inside": "type"}
     if item.get("type") is None:
         raise PydanticCustomError("item_type", "Input should be one of {known}", facts)
     given = {"given": str(item["type"])[:100]}
     raise PydanticCustomError("item_type", "Input should be one of {known}, not '{given}'", facts | given)
 
 
-Item = Annotated[
-    Annotated[Message, AfterValidator(_shows_only_to_models), Tag("message")]
-    | Annotated[Reasoning, Tag("reasoning")]
-    | Annotated[FunctionCall, Tag("function_call")]
-    | Annotated[FunctionCallOutput, Tag("function_call_output")]
-    | Annotated[CustomToolCall, Tag("custom_tool_call")]
-    | Annotated[CustomToolCallOutput, Tag("custom_tool_call_output")]
-    | Annotated[FileSearchCall, Tag("file_search_call")]
-    | Annotated[WebSearchCall, Tag("web_search_call")]
-    | Annotated[CodeInterpreterCall, Tag("code_interpreter_call")]
-    | Annotated[McpListTools, Tag("mcp_list_tools")]
-    | Annotated[McpCall, Tag("mcp_call")]
-    | Annotated[McpApprovalRequest, Tag("mcp_approval_request")]
-    | Annotated[McpApprovalResponse, Tag("mcp_approval_response")]
-    | Annotated[Compaction, Tag("compaction")]
-    | Annotated[ItemReference, Tag("item_reference")]
-    | SkipJsonSchema[Annotated[Any, AfterValidator(_refuse), Tag(_UNKNOWN)]],
-    Discriminator(_tag_of),
-]
+_REFUSED = SkipJsonSchema[Annotated[Any, AfterValidator(_refuse), Tag(_UNKNOWN)]]
+_SHAPES = (*(Annotated[item.shape, Tag(name)] for name, item in ITEMS.items()), _REFUSED)
+Item = Annotated[Json, one_of(_SHAPES, Discriminator(_tag_of))]
 Items = Annotated[list[Item], AT_ONCE]

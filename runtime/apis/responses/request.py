@@ -12,24 +12,20 @@ from runtime.apis._json_schema import JsonSchema
 from runtime.apis._metadata import OpenAIMetadata
 from runtime.apis._names import ResourceId
 from runtime.apis._request import AT_ONCE, ExtensibleRequest, example
+from runtime.apis._types import one_word_of
 from runtime.apis.inference._shared import OPEN, USER
 from runtime.apis.inference.chat import ChatCompletionRequest
 from runtime.apis.responses.content import InputPart
 from runtime.apis.responses.items import Items
 from runtime.apis.responses.tool_use import ToolChoice, Tools
+from runtime.apis.responses.tools import KINDS
 from runtime.similar import LONGEST_NAME
 
-Include = Literal[
-    "file_search_call.results",
-    "web_search_call.results",
-    "web_search_call.action.sources",
-    "message.input_image.image_url",
-    "computer_call_output.output.image_url",
-    "code_interpreter_call.outputs",
-    "reasoning.encrypted_content",
-    "message.output_text.logprobs",
-]
-
+LOGPROBS = "message.output_text.logprobs"
+SEALED_THOUGHTS = "reasoning.encrypted_content"
+_OWN_INCLUDES = ("message.input_image.image_url", SEALED_THOUGHTS, LOGPROBS)
+Include = Annotated[str, one_word_of([*_OWN_INCLUDES, *(word for kind in KINDS for word in kind.includes)])]
+"""One of these, or of what the files in `tools/` state."""
 _NOT_PASSED_ON = {
     "messages": "give them as `input`",
     "functions": "give them as `tools`",
@@ -302,6 +298,6 @@ class CreateResponseRequest(ResponseSettings):
             extra |= {name: getattr(checked, name) for name in known}
         return self
 
-    def includes(self, what: Include) -> bool:
+    def includes(self, what: str) -> bool:
         """Whether the output is to have this."""
         return self.include is not None and what in self.include

@@ -5,28 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
-from runtime.apis.responses.items import kind_of
+from runtime.apis.responses.items import ITEMS, kind_of
 from runtime.sse import Json
-
-_PREFIX = {
-    "message": "msg_",
-    "reasoning": "rs_",
-    "function_call": "fc_",
-    "function_call_output": "fco_",
-    "custom_tool_call": "ctc_",
-    "custom_tool_call_output": "ctco_",
-    "file_search_call": "fs_",
-    "code_interpreter_call": "ci_",
-    "mcp_list_tools": "mcpl_",
-    "mcp_call": "mcp_",
-    "mcp_approval_request": "mcpr_",
-    "mcp_approval_response": "mcpa_",
-    "web_search_call": "ws_",
-    "compaction": "cmp_",
-}
-_WITH_STATUS = (
-    "message", "function_call", "function_call_output", "custom_tool_call", "custom_tool_call_output",
-)  # fmt: skip
 
 
 def whole_items(given: str | Iterable[Any] | None, new_id: Callable[[str], str]) -> list[Json]:
@@ -48,7 +28,7 @@ def whole_items(given: str | Iterable[Any] | None, new_id: Callable[[str], str])
         whole = {**item, "type": kind}
         if whole.get("id") is None:
             whole["id"] = new_id(prefix_of(kind))
-        if kind in _WITH_STATUS and whole.get("status") is None:
+        if ITEMS[kind].has_status and whole.get("status") is None:
             whole["status"] = "completed"
         if kind == "message" and isinstance(text := whole["content"], str):
             whole["content"] = [_part(whole["role"], text)]
@@ -72,7 +52,7 @@ def with_new_ids(items: Iterable[Json], taken: Collection[str], new_id: Callable
 
 def prefix_of(kind: str) -> str:
     """What the id of an item of this type begins with."""
-    return _PREFIX.get(kind, "item_")
+    return ITEMS[kind].prefix if kind in ITEMS else "item_"
 
 
 def _part(role: str, text: str) -> Json:

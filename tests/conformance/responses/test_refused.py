@@ -41,7 +41,7 @@ def said(*parts: Any) -> dict[str, Any]:
         ({"input": [{"type": "function_call_output", "call_id": "c", "output": "x"}]}, "input", "the call `c`"),
         ({"input": []}, "input", "nothing to answer"),
         ({"tools": [{**WEATHER, "parameters": SCHEMA_OF_NOTHING}]}, "tools[0].parameters.properties.city.type", "town"),
-        ({"tools": [WEATHER, {"type": "wizard"}]}, "tools[1].type", "Input should be one of 'function'"),
+        ({"tools": [WEATHER, {"type": "wizard"}]}, "tools[1].type", "one of 'code_interpreter', 'custom', "),
         ({"tools": [{"type": "function"}]}, "tools[0].name", "Field required"),
         ({"tools": [{"type": "function", "function": {"name": "f"}}]}, "tools[0].function", "stand beside `type`"),
         ({"tool_choice": "maybe"}, "tool_choice", "Input should be 'none', 'auto' or 'required' or an object"),

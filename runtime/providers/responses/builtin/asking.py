@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from runtime.apis.inference.chat import ChatCompletionRequest
-from runtime.apis.responses.request import CreateResponseRequest
+from runtime.apis.responses.request import LOGPROBS, CreateResponseRequest
 from runtime.errors import RequestError
 from runtime.providers.responses.builtin.toolbox import Toolbox
 from runtime.sse import Json, encode
@@ -33,7 +33,7 @@ def chat_settings(request: CreateResponseRequest, tools: Toolbox) -> Json:
             asked["verbosity"] = verbosity
         if form := _response_format(request.text.get("format")):
             asked["response_format"] = form
-    if request.includes("message.output_text.logprobs") or request.top_logprobs:
+    if request.includes(LOGPROBS) or request.top_logprobs:
         asked |= {"logprobs": True, "top_logprobs": request.top_logprobs or 0}
     if tools.functions:
         asked["tools"] = tools.told

@@ -22,6 +22,7 @@ from runtime.apis._carriers import Upload
 from runtime.apis.file_processors import FileProcessors, ProcessFileRequest, ProcessFileResponse
 from runtime.apis.files import Files
 from runtime.apis.files.file import FileRequest
+from runtime.apis.responses.items import ITEMS
 from runtime.documents.images import image_type
 from runtime.errors import NotFound, NotSupported, RequestError
 from runtime.http.pages import Pages
@@ -31,8 +32,6 @@ from runtime.sse import Json
 MOST_BYTES = 32 * 1024 * 1024
 """Of one file or image."""
 _FETCHED_WITHIN_S = 30.0
-_WITH_PARTS = {"message": "content", "function_call_output": "output", "custom_tool_call_output": "output"}
-"""The items that are made of parts, and where. Members of the same name that others have are the caller's own."""
 _SEEN = ("image/png", "image/jpeg", "image/gif", "image/webp")
 """The images that models take. Others are documents, whose text may be read."""
 
@@ -127,7 +126,8 @@ def has_files(item: Json) -> bool:
 
 def _closed_member(item: Json) -> str | None:
     """The member with parts that have to be read before a model can; None where there is nothing to read."""
-    member = _WITH_PARTS.get(item["type"])
+    kind = ITEMS.get(item["type"])
+    member = kind.parts if kind is not None else None
     parts = item[member] if member else None
     return member if isinstance(parts, list) and any(map(_is_closed, parts)) else None
 

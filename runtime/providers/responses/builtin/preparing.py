@@ -12,7 +12,7 @@ from runtime.apis.files import Files
 from runtime.apis.inference import ChatCompletionRequest, Inference
 from runtime.apis.prompts import Prompts
 from runtime.apis.responses import CreateResponseRequest
-from runtime.apis.responses.request import PromptReference, ResponseHistory
+from runtime.apis.responses.request import SEALED_THOUGHTS, PromptReference, ResponseHistory
 from runtime.apis.tool_runtime import ToolRuntime
 from runtime.apis.vector_stores import VectorStores
 from runtime.errors import NotSupported, RequestError
@@ -107,7 +107,7 @@ class Preparing:
         _check(request)
         position, response_id = answering.position, answering.response["id"]
         read = await self.read(request, rows, position, recalled, prompt=request.prompt, response_id=response_id)
-        if request.includes("reasoning.encrypted_content"):
+        if request.includes(SEALED_THOUGHTS):
             answering.seal = (await self._seals.load()).close
         plan = await self._plan(request, read)
         check_answered(plan.messages)

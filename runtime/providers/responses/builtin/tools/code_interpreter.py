@@ -15,6 +15,7 @@ from runtime.apis.containers import Containers
 from runtime.apis.containers.container import ContainerRequest, CreateContainerRequest
 from runtime.apis.containers.container_file import FOLDER, ContainerFile
 from runtime.apis.containers.running import BringFilesRequest, CodeRun, RunCodeRequest, in_words
+from runtime.apis.responses.tools.code_interpreter import OUTPUTS
 from runtime.errors import NotSupported, RequestError, StackError, Unavailable
 from runtime.providers.responses.builtin.answering import Answering
 from runtime.providers.responses.builtin.arguments import reader
@@ -54,7 +55,7 @@ async def offer(given: Json, where: str, asked: Asked) -> Offer:
     if (containers := asked.apis.containers) is None:
         raise NotSupported(f"`{where}` is `{NAME}`, and no containers are here", param="tools")
     place, known = await _place_of(given.get("container") or {"type": "auto"}, where, containers, asked.items)
-    interpreter = CodeInterpreter(place, shows_images=asked.request.includes("code_interpreter_call.outputs"))
+    interpreter = CodeInterpreter(place, shows_images=asked.request.includes(OUTPUTS))
     interpreter.has_run = any(item["type"] == "code_interpreter_call" for item in asked.items)
     definition = {"description": _ABOUT + _named(known), "parameters": _PARAMETERS}
     return Offer(functions=[Function(kind=NAME, name=NAME, definition=definition, tool=interpreter)])

@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from runtime.apis.responses.tools.file_search import RESULTS
 from runtime.apis.vector_stores import VectorStores
 from runtime.apis.vector_stores.search import (
     LONGEST_QUERY,
@@ -63,7 +64,7 @@ async def offer(given: Json, where: str, asked: Asked) -> Offer:
     """See `toolbox.Offering`. Raises NotSupported where there are no vector stores."""
     if (stores := asked.apis.vector_stores) is None:
         raise NotSupported(f"`{where}` is `{NAME}`, and no vector stores are here", param="tools")
-    search = FileSearch(given, stores, shows_results=asked.request.includes("file_search_call.results"))
+    search = FileSearch(given, stores, shows_results=asked.request.includes(RESULTS))
     return Offer(functions=[Function(kind=NAME, name=NAME, definition=_DEFINITION, tool=search)])
 
 

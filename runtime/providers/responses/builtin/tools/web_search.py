@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from runtime.apis.responses.request import CreateResponseRequest
+from runtime.apis.responses.tools.web_search import RESULTS, SOURCES
 from runtime.apis.tool_runtime import (
     InvokeToolRequest,
     ListToolsRequest,
@@ -94,8 +95,8 @@ class WebSearch(Corrects):
 
     def __init__(self, searching: _Searching, request: CreateResponseRequest) -> None:
         self._searching = searching
-        self._shows_sources = request.includes("web_search_call.action.sources")
-        self._shows_results = request.includes("web_search_call.results")
+        self._shows_sources = request.includes(SOURCES)
+        self._shows_results = request.includes(RESULTS)
 
     async def run(self, call: Call, answering: Answering) -> AsyncGenerator[str, None]:
         """See `Tool.run`. Arguments that make no sense are said to the model once; then the item has failed."""

@@ -1,6 +1,8 @@
 """Searches of the web in a response: the tool, the choice of it, the item that it makes, and that item's events.
 
 https://platform.openai.com/docs/guides/tools-web-search.
+
+    web_search_call.in_progress, .searching, .completed
 """
 
 from __future__ import annotations
@@ -13,6 +15,10 @@ from typing_extensions import TypedDict
 from runtime.apis.inference._shared import OPEN
 from runtime.apis.responses.event_fields import OfItem
 from runtime.apis.responses.item_fields import ID
+from runtime.apis.responses.tool_kind import ItemKind, ToolKind
+
+SOURCES = "web_search_call.action.sources"
+RESULTS = "web_search_call.results"
 
 
 class UserLocation(TypedDict, total=False):
@@ -124,4 +130,10 @@ class WebSearchCallCompleted(OfItem):
     )
 
 
-WebSearchEvent = WebSearchCallInProgress | WebSearchCallSearching | WebSearchCallCompleted
+KIND = ToolKind(
+    tool=WebSearchTool,
+    choice=WebSearchChoice,
+    items=(ItemKind(shape=WebSearchCall, prefix="ws_"),),
+    events=(WebSearchCallInProgress, WebSearchCallSearching, WebSearchCallCompleted),
+    includes=(RESULTS, SOURCES),
+)

@@ -2,6 +2,8 @@
 calls, and their events.
 
 https://platform.openai.com/docs/guides/function-calling#custom-tools.
+
+    custom_tool_call_input.delta*, custom_tool_call_input.done
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from runtime.apis.inference._shared import OPEN
 from runtime.apis.responses.content import InputContent
 from runtime.apis.responses.event_fields import OfItem
 from runtime.apis.responses.item_fields import ID, STATUS, ItemStatus
+from runtime.apis.responses.tool_kind import ItemKind, ToolKind
 
 
 class AnyText(TypedDict, total=False):
@@ -99,4 +102,12 @@ class CustomToolCallInputDone(OfItem):
     input: str = Field(description="All of it.")
 
 
-CustomToolEvent = CustomToolCallInputDelta | CustomToolCallInputDone
+KIND = ToolKind(
+    tool=CustomTool,
+    choice=CustomChoice,
+    items=(
+        ItemKind(shape=CustomToolCall, prefix="ctc_", has_status=True),
+        ItemKind(shape=CustomToolCallOutput, prefix="ctco_", has_status=True, parts="output"),
+    ),
+    events=(CustomToolCallInputDelta, CustomToolCallInputDone),
+)

@@ -1,6 +1,9 @@
 """Code that a model has run: the tool, its item, and its events.
 
 https://platform.openai.com/docs/guides/tools-code-interpreter
+
+    code_interpreter_call.in_progress, code_interpreter_call_code.delta, .done, code_interpreter_call.interpreting,
+        .completed
 """
 
 from __future__ import annotations
@@ -15,6 +18,9 @@ from runtime.apis._request import AT_ONCE
 from runtime.apis.containers.container import MOST_FILES_AT_CREATION, MemoryLimit
 from runtime.apis.inference._shared import OPEN
 from runtime.apis.responses.event_fields import OfItem
+from runtime.apis.responses.tool_kind import ItemKind, ToolKind
+
+OUTPUTS = "code_interpreter_call.outputs"
 
 
 class AutoNetworkPolicy(TypedDict, total=False):
@@ -143,10 +149,16 @@ class CodeInterpreterCallCompleted(OfItem):
     )
 
 
-CodeInterpreterEvent = (
-    CodeInterpreterCallInProgress
-    | CodeInterpreterCallCodeDelta
-    | CodeInterpreterCallCodeDone
-    | CodeInterpreterCallInterpreting
-    | CodeInterpreterCallCompleted
+KIND = ToolKind(
+    tool=CodeInterpreterTool,
+    choice=CodeInterpreterChoice,
+    items=(ItemKind(shape=CodeInterpreterCall, prefix="ci_"),),
+    events=(
+        CodeInterpreterCallInProgress,
+        CodeInterpreterCallCodeDelta,
+        CodeInterpreterCallCodeDone,
+        CodeInterpreterCallInterpreting,
+        CodeInterpreterCallCompleted,
+    ),
+    includes=(OUTPUTS,),
 )

@@ -65,14 +65,3 @@ class McpCallFailed(OfItem):
     type: Literal["response.mcp_call.failed"] = Field(
         "response.mcp_call.failed", description="Always `response.mcp_call.failed`."
     )
-
-
-McpEvent = (
-    McpListToolsInProgress
-    | McpListToolsCompleted
-    | McpCallInProgress
-    | McpCallArgumentsDelta
-    | McpCallArgumentsDone
-    | McpCallCompleted
-    | McpCallFailed
-)
