@@ -1,7 +1,7 @@
 """What the next step computes: continuous batching under one token budget. Knows counts, pages and keys; no tensors.
 
-A step is filled in this order: the next token of every sequence that is decoding, with those that are guessed after
-it; then chunks of prompts, of running and of waiting sequences. Beside tokens that somebody
+A step is filled in this order: the next token of every sequence that is decoding; then chunks of prompts, of running
+and of waiting sequences; then what is guessed to come after a sequence's last token. Beside tokens that somebody
 waits for, the chunks are smaller, so that no stream stalls while a long prompt is read. A lower priority number always
 comes first; within it short prompts overtake longer ones, each by no more tokens in all than it has itself. A sequence
 gets the pages for all its tokens when it starts, and computes only those that no page has yet; while another one that
@@ -18,7 +18,7 @@ from __future__ import annotations
 from bisect import insort
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from runtime.engine.block_manager import BlockManager
 from runtime.engine.prefix_keys import extend_keys
@@ -108,7 +108,7 @@ class Scheduler:
             self._prefill(min(budget, self.prefill_chunk_tokens), chunks, doubling_tokens=self.doubling_tokens)
         else:
             self._prefill(budget, chunks)
-        return chunks
+        return self._with_guesses(chunks) if self.guessed_tokens else chunks
 
     def advance(self, chunk: Chunk) -> None:
         """Note that a chunk is computed. Pages that are full now can be found by others."""
@@ -186,9 +186,17 @@ class Scheduler:
 
     def _add_chunk(self, chunks: list[Chunk], sequence: Sequence, budget: int) -> int:
         count = min(sequence.pending, budget)
-        guess = self._guess(sequence, budget - count) if self.guessed_tokens and count == sequence.pending else ()
-        chunks.append(Chunk(sequence, count, samples=count == sequence.pending, guess=guess))
-        return count + len(guess)
+        chunks.append(Chunk(sequence, count, samples=count == sequence.pending))
+        return count
+
+    def _with_guesses(self, chunks: list[Chunk]) -> list[Chunk]:
+        """The chunks with as many guesses as the step has room for."""
+        room = self._step_tokens - sum(chunk.count for chunk in chunks)
+        for number, chunk in enumerate(chunks):
+            if chunk.samples and (guess := self._guess(chunk.sequence, room)):
+                chunks[number] = replace(chunk, guess=guess)
+                room -= len(guess)
+        return chunks
 
     def _guess(self, sequence: Sequence, budget: int) -> tuple[int, ...]:
         """What may come after the tokens of a sequence that decodes; it has pages for that."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 
 from runtime.engine.sampling_params import SamplingParams
-from tests.support.scheduling import Pool, advance, scheduler, sequence, step
+from tests.support.scheduling import NEXT, Pool, advance, scheduler, sequence, step
 
 
 def test_a_long_prompt_is_computed_in_chunks_of_the_budget() -> None:
@@ -54,6 +54,20 @@ def test_late_tokens_leave_less_of_a_chunk_to_others() -> None:
     assert step(it) == [(1, 1, True), (2, 20, False)]
     it.add(sequence(3, 30))
     assert step(it) == [(1, 1, True), (2, 4, True), (3, 8, False)]  # 4 tokens at three times the cost leave 8
+
+
+def test_guesses_have_what_others_leave_of_a_step() -> None:
+    """However often they are right: a prompt must not wait until an answer that repeats itself has ended."""
+    it = scheduler(tokens=16, guessed=40)
+    it.add(sequence(1, [NEXT] * 8))
+    for _ in range(5):
+        step(it)
+    it.add(sequence(2, 20))
+    for counts, guessed in (([1, 15], 0), ([1, 5], 10)):
+        chunks = it.schedule()
+        assert ([chunk.count for chunk in chunks], sum(len(chunk.guess) for chunk in chunks)) == (counts, guessed)
+        for chunk in chunks:
+            advance(it, chunk)
 
 
 def test_a_short_prompt_overtakes_a_long_one_that_is_being_read() -> None:
