@@ -65,7 +65,7 @@ def run(
             _Worker(options, runner, report).serve(commands)
     except errors.StackError as failure:
         error = failure
-    except Exception as failure:
+    except BaseException as failure:  # nobody else hears of it on this thread
         log.exception("engine thread failed")
         error = errors.StackError(f"The engine failed: {type(failure).__name__}: {failure}")
     finally:

@@ -317,6 +317,23 @@ async def test_a_bug_in_scheduling_fails_everyone_and_the_engine_goes_on(
         assert_idle(engine)
 
 
+async def test_what_ends_the_engine_is_what_its_callers_are_told(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Extensions in Rust raise panics that are no `Exception`."""
+
+    class Panic(BaseException):
+        pass
+
+    def schedule(self: object) -> list[Chunk]:
+        raise Panic("planted")
+
+    async with running(model) as engine:
+        monkeypatch.setattr(Scheduler, "schedule", schedule)
+        for _ in range(2):
+            with pytest.raises(errors.StackError, match="The engine failed: Panic: planted"):
+                await ids_of(engine, [5])
+        assert not engine.is_running
+
+
 async def test_a_model_that_cannot_be_loaded_fails_the_start(tmp_path: Path) -> None:
     engine = Engine(EngineOptions(model=tmp_path / "nowhere.gguf"))
     with pytest.raises(CheckpointInvalid, match=r"nowhere\.gguf"):
