@@ -1,4 +1,5 @@
-"""What `run` needs before a server starts: its distribution found, no other server on its state, built, and a record.
+"""What `run` needs before a server starts: its distribution found, no other server on its state, built, and a record;
+for `restart` also that the former server has ended, which serves until everything is built.
 
 All of it happens in a process of its own: rendering and planning load Jinja, YAML and pydantic, which the command line
 that then only waits for its server need not carry. Knows what goes over the pipe between the two, that the one ends
@@ -15,7 +16,7 @@ import sys
 import threading
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import FrameType
 from typing import IO, Any, NamedTuple, NoReturn, TypeAlias
@@ -27,7 +28,7 @@ from llama_cli.servers.process import describe_end
 from llama_cli.servers.records import AlreadyRunning, Record
 from llama_cli.servers.second_run import variables_digest
 from llama_cli.terminal import console
-from llama_cli.terminal.progress import Display, Step, display, told_to
+from llama_cli.terminal.progress import Display, Step, display, told_to, working
 from runtime.config.home import distribution_dir, has_environment
 from runtime.config.text import read_text
 from runtime.config.text import shown as shown_name
@@ -42,6 +43,14 @@ class _Said(NamedTuple):
     end: str
 
 
+@dataclass(frozen=True, kw_only=True)
+class Former:
+    """The server whose id, state folder and port a new one takes over. drain_s: how long it may finish its requests."""
+
+    record: Record
+    drain_s: float
+
+
 _Answer: TypeAlias = Record | AlreadyRunning | Failure
 _Message: TypeAlias = _Said | list[Step] | _Answer
 _telling = threading.Lock()
@@ -51,7 +60,7 @@ _PROGRAM = "import sys; sys.path[:] = {path!r}; from llama_cli.servers.prepare i
 
 
 def prepare(
-    choices: Choices, variables: Mapping[str, str], *, config: str | None = None, replaces: Record | None = None
+    choices: Choices, variables: Mapping[str, str], *, config: str | None = None, replaces: Former | None = None
 ) -> Record:
     """`prepare_here` in a process of its own, whose words and progress are ours to show.
 
@@ -63,7 +72,7 @@ def prepare(
 
 
 def _prepare(
-    shown: Display, choices: Choices, variables: Mapping[str, str], config: str | None, replaces: Record | None
+    shown: Display, choices: Choices, variables: Mapping[str, str], config: str | None, replaces: Former | None
 ) -> Record:
     process = subprocess.Popen(
         [sys.executable, "-c", _PROGRAM.format(path=[os.path.abspath(place) for place in sys.path])],  # noqa: PTH100  # "" is the current folder
@@ -111,12 +120,12 @@ def _followed(told: IO[bytes], shown: Display) -> _Answer | None:
 
 
 def prepare_here(
-    choices: Choices, variables: Mapping[str, str], *, config: str | None = None, replaces: Record | None = None
+    choices: Choices, variables: Mapping[str, str], *, config: str | None = None, replaces: Former | None = None
 ) -> Record:
     """Find, check and build the distribution and make the record of its server, in this process.
 
-    config: the text behind `choices.target`, where that cannot be read again. replaces: the server that has ended and
-    whose id and state folder this one takes over. Raises AlreadyRunning before anything is written or built, NotFound,
+    config: the text behind `choices.target`, where that cannot be read again. replaces: is stopped, where it still
+    runs, once all is built. Raises AlreadyRunning before anything is written or built, NotFound,
     ConfigInvalid, Conflict, and Failure.
     """
     from llama_cli.packages.build import build
@@ -134,6 +143,9 @@ def prepare_here(
         variables,
         in_use=lambda: [record.python for record in records.alive_records()],
     ).python
+    former = replaces.record if replaces else None
+    if replaces is not None:
+        _stop(replaces)
     launch = os.urandom(8).hex()
     options = {
         **asdict(choices),
@@ -147,13 +159,13 @@ def prepare_here(
         own = Path(source.folder, "instances", server_id) if choices.own_state else None
         return {
             "config": str(source.run_yaml),
-            "state_dir": replaces.state_dir or "" if replaces else str(own or choices.state or source.state_dir),
+            "state_dir": former.state_dir or "" if former else str(own or choices.state or source.state_dir),
             "log_file": str(Path(source.folder, "logs", f"{server_id}.log")),
             "options": options,  # the server keeps these as they are and writes the rest itself
         }
 
     text = read_text(source.run_yaml, what="run config")
-    record = records.reserve(source.name, facts, beside=choices.own_state, only=replaces.id if replaces else None)
+    record = records.reserve(source.name, facts, beside=choices.own_state, only=former.id if former else None)
     try:
         started_with.keep(record, text)
     except BaseException:
@@ -162,7 +174,20 @@ def prepare_here(
     return record
 
 
-def _take_back(record: Record, replaces: Record | None) -> None:
+def _stop(former: Former) -> None:
+    """Where it has not ended meanwhile. Should this command be killed then, there is something to try again with."""
+    from llama_cli.servers.stop import stop
+
+    record = records.read(former.record.path)
+    if record is None or not record.alive:
+        return
+    with working(f"stopping `{record.id}`"):
+        stop(record, timeout_s=former.drain_s)
+    records.rewrite(record, state="failed", reason="it was stopped to be started again")
+    console.say(f"stopped `{record.id}`")
+
+
+def _take_back(record: Record, replaces: Former | None) -> None:
     """The record of a server that nobody is left to start; a restart's stays, to try again with."""
     records.rewrite(record, state="failed", reason="the command that was to start it has ended")
     if replaces is None:

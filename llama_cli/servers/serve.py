@@ -17,6 +17,7 @@ from llama_cli.exits import ExitCode, Failure
 from llama_cli.servers import log, prepare, records, tidy
 from llama_cli.servers.choices import Choices
 from llama_cli.servers.goals import READY, Goal
+from llama_cli.servers.prepare import Former
 from llama_cli.servers.process import (
     KILL_AFTER_S,
     SAY_AFTER_S,
@@ -46,7 +47,7 @@ def serve(
     *,
     timeout_s: float | None = None,
     announced_in: Sequence[UserFile] = (),
-    replaces: Record | None = None,
+    replaces: Former | None = None,
     config: str | None = None,
     goals: Sequence[Goal] = (),
     env_words: Sequence[str] = (),
@@ -55,8 +56,9 @@ def serve(
     when it is ready, also where it runs already with the same choices.
 
     timeout_s: what the user allows for becoming ready. announced_in: receive the ready document. replaces: the server
-    that has ended and whose id, state folder and port this one takes over. config: the text behind `choices.target`,
-    where that cannot be read again. goals: what it is to be, beyond answering, before it counts as ready.
+    whose id, state folder and port this one takes over, and that serves until everything is built. config: the text
+    behind `choices.target`, where that cannot be read again. goals: what it is to be, beyond answering, before it
+    counts as ready.
     env_words: how variables were given, as typed.
     Raises Failure where it does not start, AlreadyRunning where another server holds its state.
     """
@@ -77,7 +79,7 @@ def serve(
         console.say(f"`{record.id}` is already running")
         announce(record, announced_in, detached=True)
         return ExitCode.DONE
-    port = replaces.port if replaces and choices.port == 0 else choices.port
+    port = replaces.record.port if replaces and choices.port == 0 else choices.port
     command = server_command(record, replace(choices, port=port).server_options())
     with Signals() as signals:
         try:

@@ -1,4 +1,4 @@
-"""Stop a server and start it again."""
+"""Stop a server and start it again, once what it will run from is built."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from llama_cli.options import (
     one_server,
 )
 from llama_cli.terminal import console
-from llama_cli.terminal.progress import display, working
+from llama_cli.terminal.progress import display
 
 _WHAT = "What to change"
 
@@ -68,8 +68,9 @@ def command(
     """Stop a server and start it again, detached, with the same options and on the same port; also one that has
     crashed.
 
-    Variables given by --env or --env-file are not on disk: give them again, or have them in this shell. It stays as it
-    is where a provider would be lost, or the run config is wrong.
+    Variables given by --env or --env-file are not on disk: give them again, or have them in this shell. It serves on
+    while what has changed is built, and stays as it is where that fails, a provider would be lost, or the run config is
+    wrong.
 
     An option that is given takes the place of the former one; to take one away, stop the server and run it anew.
 
@@ -82,8 +83,8 @@ def command(
 
     from llama_cli.servers import named, records
     from llama_cli.servers.choices import Choices, check_aliases, checked_model
+    from llama_cli.servers.prepare import Former
     from llama_cli.servers.serve import serve
-    from llama_cli.servers.stop import stop
     from llama_cli.servers.variables import read_variables
     from llama_cli.servers.would_start import as_restart
     from runtime.config.ready_files import noted
@@ -120,11 +121,15 @@ def command(
     kept = tuple(dict.fromkeys([*choices.environment_names, *names]))
     choices = replace(choices, environment_names=kept)
     with display():  # one, until the server is ready
-        if record.alive:
-            with working(f"stopping `{record.id}`"):
-                stop(record, timeout_s=timeout)
-            # Should this command be killed now, there is something to try again with.
-            records.rewrite(record, state="failed", reason="it was stopped to be started again")
-            console.say(f"stopped `{record.id}`")
-        code = serve(choices, variables, replaces=record, announced_in=announced_in)
+        try:
+            former = Former(record=record, drain_s=timeout)
+            code = serve(choices, variables, replaces=former, announced_in=announced_in)
+        except Failure as failure:
+            if record.alive:
+                now = records.read(record.path)
+                runs_on = now is not None and now.alive and now.launch == record.launch
+                again = f"does not run now; `llama stack restart {record.id}` tries again"
+                rests = f"`{record.id}` {'runs on as it was' if runs_on else again}"
+                failure.hint = "; ".join(filter(None, [failure.hint, rests]))
+            raise
     raise typer.Exit(code)

@@ -657,6 +657,22 @@ def test_a_restart_that_fails_can_be_tried_again(llama: Llama) -> None:
     assert llama("stack", "restart", "starter").code == 0
 
 
+def test_a_server_runs_on_where_what_it_is_to_run_from_cannot_be_built(llama: Llama) -> None:
+    llama("stack", "run", "starter", "-d", "--port", "0")
+    before = llama.record()
+    failed = llama("stack", "restart", "starter", FAKE_BUILD="fails")
+    assert (failed.code, failed.err) == (
+        1,
+        "error: could not choose package versions\n\nhint: `starter` runs on as it was\n",
+    )
+    assert llama.record() == before
+    assert llama.ask("/v1/health") == {"status": "OK"}
+    lost = llama("stack", "restart", "starter", FAKE_BEHAVIOUR="fails-7", FAKE_HINT="do this")
+    assert lost.err.startswith("stopped `starter`\n")
+    last = "hint: do this; `starter` does not run now; `llama stack restart starter` tries again"
+    assert (lost.code, lost.err.splitlines()[-1]) == (7, last)
+
+
 def test_the_servers_hint_is_passed_on(llama: Llama) -> None:
     for code in ("2", "5", "7"):
         result = llama("stack", "run", "starter", FAKE_BEHAVIOUR=f"fails-{code}", FAKE_HINT="do this")

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
+from llama_cli.exits import Failure
 from runtime.config.home import distribution_dir, private_folder
 
 RUN_YAML = """\
@@ -36,6 +37,8 @@ def locate(choice: Any, environment: Mapping[str, str]) -> Any:
 def build(source: Any, *_: Any, **__: Any) -> Any:
     """In place of `llama_cli.packages.build.build`: the interpreter is a script that starts our server."""
     folder = source.folder
+    if os.environ.get("FAKE_BUILD") == "fails":
+        raise Failure("could not choose package versions")
     private_folder(folder)
     python = folder / "python"
     server = Path(__file__).with_name("contract_server.py")
