@@ -72,10 +72,15 @@ def build(
         if choice.install:
             wheel = snapshot_wheel(source.folder / WHEELS)
             settings = read_settings(offline=choice.offline)
-            locked = lock(Requirements.parse(planned.packages), wheel, source.folder, settings)
+            is_built = wanted.is_whole if choice.to_run else lambda lock: False
+            needs = Requirements.parse(planned.packages)
+            locked = lock(needs, wheel, source.folder, settings, is_built=is_built)
             for warning in locked.warnings:
                 console.warn(warning)
             if choice.force or not wanted.is_whole(locked):
+                if locked.changed:
+                    verb = "has" if len(locked.changed) == 1 else "have"
+                    _say(f"`{source.name}` is built again: {' and '.join(locked.changed)} {verb} changed since")
                 _say(_announced(source, locked))
             used = [Path(python) for python in in_use() if python]
             took = wanted.ensure(locked, in_use=used, anew=choice.force)

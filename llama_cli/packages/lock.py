@@ -4,8 +4,8 @@ Knows requirements and `uv pip compile`. Knows nothing of virtual environments, 
 
 The file is uv's own, with versions, addresses, hashes and sizes, and the index added where only one is asked: uv looks
 for a package in its cache by that, and without it unpacks each one anew. It stands behind two lines of ours:
-    # input: <digest>      requirements, settings, Python, our wheel: as long as they stay, uv need not be asked
-    # content: <digest>    of what follows: a file that was changed by hand is not taken for a lock
+    # input: <name=digest ...>  what it was made from (`_SUBJECTS`): as long as that stays, uv need not be asked
+    # content: <digest>         of what follows: a file that was changed by hand is not taken for a lock
 """
 
 from __future__ import annotations
@@ -36,6 +36,14 @@ from runtime.config.home import LOCK, atomic_write
 from runtime.config.requirement import Requirement
 from runtime.config.text import read_text
 
+_SUBJECTS = {
+    "python": "Python",
+    "toolchain": "the toolchain itself",
+    "packages": "what its providers need",
+    "torch": "whether torch is to use a GPU",
+    "index": "where packages come from (settings of pip and uv)",
+}
+"""What a lock is made from, in words."""
 HEAD = "# Written by `llama stack build`; a change made here is lost with the next lock.\n"
 
 
@@ -56,7 +64,8 @@ class Lock:
     """A pylock.toml, and what is needed to install from it.
 
     digest: of its content. python: the interpreter it was made for. settings: how uv reaches what it names. seconds:
-    how long uv was asked, 0 where nothing had changed. warnings: for people.
+    how long uv was asked, 0 where nothing had changed. changed: what had, of a lock that was there, in words. warnings:
+    for people.
     """
 
     file: Path
@@ -65,31 +74,46 @@ class Lock:
     python: Path
     settings: UvSettings
     seconds: float = 0.0
+    changed: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
 
-def lock(requirements: Requirements, wheel: Path, folder: Path, settings: UvSettings) -> Lock:
+def lock(
+    requirements: Requirements,
+    wheel: Path,
+    folder: Path,
+    settings: UvSettings,
+    *,
+    is_built: Callable[[Lock], bool] = lambda lock: False,
+) -> Lock:
     """Pin `wheel` with its server extra and the requirements in `folder`/pylock.toml; without asking uv where nothing
     has changed. Versions of an earlier lock are kept where they still fit.
 
+    is_built: whether what a lock names is installed already; where packages come from does not matter then.
     Raises Failure where uv finds no answer.
     """
     file = folder.resolve() / LOCK
     python = base_python()
     torch = choose_torch(settings)
     constraints = [torch.constraint] if torch.constraint else []
-    facts = [
-        *(str(python), sys.version, platform.machine(), str(wheel.resolve()), _sha256(wheel.read_bytes())),
-        *(f"main {entry}" for entry in requirements.main),
-        *(f"alone {entry}" for entry in requirements.alone),
-        *(f"from {entry}" for entry in settings.fingerprint()),
-        f"torch {torch.constraint} {torch.wants_cpu}",
-    ]
-    digest = _sha256("\n".join(facts))
+    facts = {
+        "python": [str(python), sys.version, platform.machine()],
+        "toolchain": [str(wheel.resolve()), _sha256(wheel.read_bytes())],
+        "packages": [
+            *(f"main {each}" for each in requirements.main),
+            *(f"alone {each}" for each in requirements.alone),
+        ],
+        "torch": [str(torch.wants_cpu), os.environ.get("UV_TORCH_BACKEND", "")],
+        "index": [*settings.fingerprint(), str(torch.constraint)],
+    }
+    digests = {name: _sha256("\n".join(lines))[:16] for name, lines in facts.items()}
     made_from, former = read_lock(file)
     made = partial(Lock, file=file, python=python, settings=settings)
-    if made_from == digest:
-        return made(digest=_sha256(former), packages=packages_of(former))
+    changed = [name for name, digest in digests.items() if made_from.get(name) != digest]
+    if former and changed in ([], ["index"]):
+        found = made(digest=_sha256(former), packages=packages_of(former))
+        if not changed or is_built(found):
+            return found
 
     started = time.monotonic()
     warnings: tuple[str, ...] = ()
@@ -98,9 +122,15 @@ def lock(requirements: Requirements, wheel: Path, folder: Path, settings: UvSett
     if torch.wants_cpu and _has_cuda_torch(packages_of(text)):
         text, warnings = _try_cpu_index(ask, text, settings)
     content = _sha256(text)
-    atomic_write(file, f"{HEAD}# input: {digest}\n# content: {content}\n\n{text}")
-    seconds = time.monotonic() - started
-    return made(digest=content, packages=packages_of(text), seconds=seconds, warnings=warnings)
+    stated = " ".join(f"{name}={digest}" for name, digest in digests.items())
+    atomic_write(file, f"{HEAD}# input: {stated}\n# content: {content}\n\n{text}")
+    return made(
+        digest=content,
+        packages=packages_of(text),
+        seconds=time.monotonic() - started,
+        changed=tuple(_SUBJECTS[name] for name in changed) if former else (),
+        warnings=warnings,
+    )
 
 
 def base_python() -> Path:
@@ -108,16 +138,18 @@ def base_python() -> Path:
     return Path(getattr(sys, "_base_executable", None) or sys.executable).absolute()
 
 
-def read_lock(file: Path) -> tuple[str, str]:
-    """The digest of a lock's input, and uv's text; both empty where there is no file, or one that is not ours, not
-    whole or changed by hand.
+def read_lock(file: Path) -> tuple[dict[str, str], str]:
+    """The digests of what a lock was made from, by name, and uv's text; both empty where there is no file, or one that
+    is not ours, not whole or changed by hand.
     """
     try:
         head, _, text = file.read_text(encoding="utf-8").partition("\n\n")
     except (FileNotFoundError, NotADirectoryError, UnicodeDecodeError):
-        return "", ""
-    found = re.search(r"^# input: (\w+)\n# content: (\w+)$", head, re.MULTILINE)
-    return (found[1], text) if found and found[2] == _sha256(text) else ("", "")
+        return {}, ""
+    found = re.search(r"^# input: (.+)\n# content: (\w+)$", head, re.MULTILINE)
+    if not found or found[2] != _sha256(text):
+        return {}, ""
+    return dict(re.findall(r"(\w+)=(\w+)", found[1])), text
 
 
 def packages_of(text: str) -> tuple[Package, ...]:

@@ -144,6 +144,28 @@ def test_unchanged_input_asks_nobody(
 
 
 @pytest.mark.usefixtures("shelf_of_wheels")
+def test_where_packages_come_from_matters_only_while_they_are_not_here(
+    ours: Path, tmp_path: Path, settings: UvSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that two shells with different settings do not build each other's server anew."""
+    made = lock(Requirements(), ours, tmp_path / "dist", settings)
+    elsewhere = replace(settings, environment={**settings.environment, "UV_INDEX_URL": "http://127.0.0.1:1/simple"})
+    again = lock(Requirements(), ours, tmp_path / "dist", elsewhere)
+    assert again.changed == ("where packages come from (settings of pip and uv)",)
+    monkeypatch.setattr(uv_module, "find_uv", lambda: "/nonexistent/uv")
+    kept = lock(Requirements(), ours, tmp_path / "dist", settings, is_built=lambda each: each.digest == made.digest)
+    assert (kept.digest, kept.changed) == (made.digest, ())
+    with pytest.raises(Failure, match="uv does not start"):
+        lock(Requirements(), ours, tmp_path / "dist", settings)
+    with pytest.raises(Failure, match="uv does not start"):
+        lock(Requirements(main=("hinge",)), ours, tmp_path / "dist", elsewhere, is_built=lambda each: True)
+    if sys.platform == "linux":  # elsewhere torch is the same with and without a GPU
+        monkeypatch.setenv("LLAMA_TORCH", "cuda")
+        with pytest.raises(Failure, match="uv does not start"):
+            lock(Requirements(), ours, tmp_path / "dist", elsewhere, is_built=lambda each: True)
+
+
+@pytest.mark.usefixtures("shelf_of_wheels")
 def test_changed_input_keeps_versions_that_still_fit(
     ours: Path, tmp_path: Path, settings: UvSettings, make_wheel: MakeWheel
 ) -> None:
@@ -153,6 +175,7 @@ def test_changed_input_keeps_versions_that_still_fit(
     newer = make_wheel("llama-stack-toolchain", "1.0+sdef", requires=["door; extra == 'server'"])
     ours.unlink()
     kept = lock(Requirements(main=("extra",)), newer, tmp_path / "dist", settings)
+    assert kept.changed == ("the toolchain itself", "what its providers need")
     assert pins(kept) == {
         "door": "2.0", "extra": "1.0", "hinge": "1.0", "llama-stack-toolchain": "1.0+sdef"
     }  # fmt: skip
@@ -212,7 +235,7 @@ def test_file_changed_by_hand_is_not_taken_for_a_lock(ours: Path, tmp_path: Path
     written = made.file.read_text()
     made.file.write_text(written.replace('name = "hinge"\nversion = "1.0"', 'name = "hinge"\nversion = "9.9"'))
     assert made.file.read_text() != written
-    assert read_lock(made.file) == ("", "")
+    assert read_lock(made.file) == ({}, "")
     assert lock(Requirements(), ours, tmp_path / "dist", settings).seconds > 0
     assert made.file.read_text() == written
 
