@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from runtime.access import User
+from runtime.access import ANYBODY, Caller
 from runtime.ids import new_id
 from runtime.timing import Timing
 
@@ -20,7 +20,7 @@ from runtime.timing import Timing
 class RequestContext(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """One request.
 
-    user: the authenticated caller; None without authentication. provider_data: keys and settings that the caller sent
+    user: the caller; ANYBODY unless something else is said. provider_data: keys and settings that the caller sent
     for providers, never logged. request_headers: as the caller sent them, names in lower case; see `header`. trace: the
     caller's W3C traceparent, which is passed on to upstreams. deadline: the `time.monotonic()` by which the answer must
     be complete, None for no limit.
@@ -30,7 +30,7 @@ class RequestContext(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """
 
     request_id: str = msgspec.field(default_factory=lambda: new_id("req_"))
-    user: User | None = None
+    user: Caller = ANYBODY
     provider_data: Mapping[str, Any] = msgspec.field(default_factory=dict)
     request_headers: Mapping[bytes, bytes] = msgspec.field(default_factory=dict)
     trace: str | None = None

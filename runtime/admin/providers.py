@@ -9,7 +9,7 @@ import asyncio
 import os
 import tempfile
 import time
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -69,7 +69,7 @@ async def _asked(provider: PlannedProvider, planned: Plan, view: Stack, state_di
         stack=view,
         find_api=_no_api,
         find_optional_api=lambda protocol: None,
-        find_jobs=lambda: Jobs(jobs, provider.provider_id, lambda: False),
+        find_jobs=lambda: Jobs(jobs, provider.provider_id, lambda: False, nullcontext),
         find_loop=lambda headers: instance.leads_back(provider.provider_id, headers),
         configured_key=configured_key(provider),
     )

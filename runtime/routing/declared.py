@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from runtime.access import ANYBODY
+from runtime.access import ANYBODY, SYSTEM
 from runtime.errors import NotFound, Unavailable
 from runtime.routing.entry import Entry
 from runtime.routing.table import ResourceTable
@@ -30,7 +30,7 @@ class Alias:
     def find(self, table: ResourceTable) -> Entry:
         """The entry of the target. Raises NotFound if it is not known."""
         find = table.names.undeclared if self.target == self.name else table.find
-        entry = find(self.target, ANYBODY) or find(self.target, None) or table.split(self.target)
+        entry = find(self.target, ANYBODY) or find(self.target, SYSTEM) or table.split(self.target)
         if entry is None:
             raise NotFound(
                 f"{table.title} `{self.name}` stands for `{self.target}`, which no provider serves",

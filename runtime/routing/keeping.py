@@ -12,7 +12,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from functools import partial
 
-from runtime.access import User
+from runtime.access import Caller
 from runtime.apis.inference import ChatCompletionRequest
 from runtime.apis.inference.merging import MergedChat
 from runtime.context import current, warn
@@ -76,7 +76,7 @@ class Keeper:
         request: ChatCompletionRequest,
         position: int,
         id: str,
-        user: User | None,
+        user: Caller,
         request_id: str,
         answer: bytes,
     ) -> str | None:

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 from pydantic import BaseModel
 from pydantic_core import to_json
 
+from runtime.access import as_owner
 from runtime.apis._api import Operation
 from runtime.apis._request import Request
 from runtime.apis.models import ConfiguredModel, RegisterModelRequest, fields_of
@@ -103,7 +104,7 @@ class ModelsRegistry(Registry):
             kind=kind,
             metadata=metadata,
             source="registered",
-            owner=user,
+            owner=as_owner(user),
         )
 
     def restored(self, entry: Entry) -> Entry:

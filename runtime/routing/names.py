@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Container, Iterator, Mapping
 from typing import NamedTuple
 
-from runtime.access import User, may_see
+from runtime.access import Caller, may_see
 from runtime.errors import RequestError
 from runtime.routing.entry import Entry
 
@@ -48,7 +48,7 @@ class Names:
         self._declared = declared
         self._resolved = resolved
 
-    def find(self, name: str, user: User | None) -> Entry | None:
+    def find(self, name: str, user: Caller) -> Entry | None:
         """The entry that `name` means, or None. Raises RequestError if a bare name is used by several providers.
 
         A declared name never means another resource of the same name, also while it is not resolved.
@@ -58,7 +58,7 @@ class Names:
         entry = self._resolved.get(name)
         return entry if entry is not None and may_see(user, entry.owner) else None
 
-    def undeclared(self, name: str, user: User | None) -> Entry | None:
+    def undeclared(self, name: str, user: Caller) -> Entry | None:
         """The same without declared names. Raises RequestError as `find` does."""
         if (entry := self._by_name.get(name)) is not None:
             return entry

@@ -12,7 +12,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import asdict, replace
 from typing import Any, TypeVar
 
-from runtime.access import User
+from runtime.access import Caller, User
 from runtime.errors import StackError
 from runtime.routing.entry import Entry
 from runtime.routing.table import ResourceTable
@@ -56,28 +56,28 @@ class Registrations:
         for entry, refusal in self._table.add_all(entries):
             log.error("registration not loaded", extra={"key": self._prefix + entry.id, "error": refusal.message})
 
-    async def add(self, entry: Entry) -> Entry:
-        """Store an entry, then serve it. Returns the served entry: that of the run config, unchanged, if it has the
-        same.
+    async def add(self, entry: Entry, user: Caller) -> Entry:
+        """Store an entry for a user, then serve it. Returns the served entry: that of the run config, unchanged, if it
+        has the same.
 
         Raises Conflict if another resource has its name.
         """
-        return await self._to_the_end(self._add(entry), what="registration not stored")
+        return await self._to_the_end(self._add(entry, user), what="registration not stored")
 
-    async def remove(self, name: str, user: User | None) -> None:
+    async def remove(self, name: str, user: Caller) -> None:
         """Remove a registration that the user may see. Raises NotFound, or Conflict for what was not registered."""
         await self._to_the_end(self._remove(name, user), what="registration not removed")
 
-    async def _add(self, entry: Entry) -> Entry:
+    async def _add(self, entry: Entry, user: Caller) -> Entry:
         async with self._changing:
-            if not self._table.accepts(entry):
-                return self._table.find(entry.id, entry.owner) or entry
+            if not self._table.accepts(entry, user):
+                return self._table.find(entry.id, user) or entry
             entry = self._table.as_before(entry)
             await self._store.set(self._prefix + entry.id, encode(asdict(entry)))
             self._table.add(entry)
             return entry
 
-    async def _remove(self, name: str, user: User | None) -> None:
+    async def _remove(self, name: str, user: Caller) -> None:
         async with self._changing:
             entry = self._table.registered(name, user)
             await self._store.delete(self._prefix + entry.id)

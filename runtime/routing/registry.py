@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Protocol
 
 from pydantic import BaseModel
 
-from runtime.access import User
+from runtime.access import Caller, as_owner
 from runtime.apis._api import Api, Operation
 from runtime.apis._request import Request
 from runtime.apis._resources import Resource
@@ -93,7 +93,7 @@ class Registry:
         """Register a resource; it is on disk when this returns. Raises RequestError, and Conflict for a taken name."""
         entry = self.entry_of(request)
         self.resource.shown(entry)  # raises now; otherwise the list of all resources would fail
-        return self.resource.shown(await self._registrations.add(entry))
+        return self.resource.shown(await self._registrations.add(entry, _user()))
 
     async def remove(self, request: Request) -> None:
         """Remove a registration. Raises NotFound, and Conflict for what was not registered."""
@@ -115,7 +115,7 @@ class Registry:
         self._check_name(getattr(request, self.resource.id_field))
         provider_id = getattr(request, "provider_id", None) or self.only_provider(request)
         self._check_provider(provider_id)
-        return self._entry(request, provider_id, source="registered", owner=_user())
+        return self._entry(request, provider_id, source="registered", owner=as_owner(_user()))
 
     def restored(self, entry: Entry) -> Entry:
         """A stored entry of an earlier version, with defaults for newer facts. Raises ValueError, TypeError,
@@ -196,5 +196,5 @@ class Registry:
             )
 
 
-def _user() -> User | None:
+def _user() -> Caller:
     return current().user

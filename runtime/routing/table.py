@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Protocol
 
-from runtime.access import User, may_see
+from runtime.access import SYSTEM, Caller, may_see, sees_all
 from runtime.apis._resources import Resource
 from runtime.errors import Conflict, NotFound, RequestError, StackError
 from runtime.routing.entry import Entry
@@ -84,14 +84,14 @@ class ResourceTable:
     def providers(self) -> tuple[str, ...]:
         return self._providers
 
-    def entries(self, user: User | None) -> list[Entry]:
+    def entries(self, user: Caller) -> list[Entry]:
         """Every resource under each of its names: first what was put first, then as in `listed_order`.
 
         As long as no resource has an owner, all callers get the same list object until something changes.
         """
         if self._in_order is None:
             self._in_order = self._sorted(self._kept, self._resolved.values())
-        if user is None or not self._has_owners:
+        if sees_all(user) or not self._has_owners:
             return self._in_order
         kept = {name: entry for name, entry in self._kept.items() if may_see(user, entry.owner)}
         return self._sorted(kept, [entry for entry in self._resolved.values() if may_see(user, entry.owner)])
@@ -102,12 +102,12 @@ class ResourceTable:
 
     def _id_of_first(self) -> str | None:
         try:
-            entry = self.find(self._first, None) if self._first else None
+            entry = self.find(self._first, SYSTEM) if self._first else None
         except RequestError:  # several providers serve this name
             return None
         return entry.id if entry else None
 
-    def find(self, name: str, user: User | None) -> Entry | None:
+    def find(self, name: str, user: Caller) -> Entry | None:
         """See `Names.find`."""
         return self.names.find(name, user)
 
@@ -118,7 +118,7 @@ class ResourceTable:
             return Entry(id=name, provider_id=provider_id, provider_resource_id=rest)
         return None
 
-    def unknown(self, name: str, user: User | None) -> StackError:
+    def unknown(self, name: str, user: Caller) -> StackError:
         """The error for a name that is not served, with similar names, unless searching them recently took too long.
         For a declared name, the reason why it is not resolved.
         """
@@ -173,22 +173,22 @@ class ResourceTable:
         refused: list[tuple[Entry, StackError]] = []
         for entry in entries:
             try:
-                if self.accepts(entry):
+                if self.accepts(entry, SYSTEM):
                     self._kept[entry.id] = entry
             except StackError as error:
                 refused.append((entry, error))
         self._rebuild()
         return refused
 
-    def accepts(self, entry: Entry) -> bool:
+    def accepts(self, entry: Entry, user: Caller) -> bool:
         """Whether adding an entry changes anything; False if the run config already has the same.
 
         Raises Conflict if its name belongs to another resource, is a declared name, or begins with the id of another
-        provider. The message does not describe a resource that the owner may not see. An entry of the run config may
+        provider. The message does not describe a resource that the user may not see. An entry of the run config may
         have any name, and replaces a registration of that name.
         """
         present = self._resolved.get(entry.id) or self._kept.get(entry.id)
-        if present is not None and not may_see(entry.owner, present.owner):
+        if present is not None and not may_see(user, present.owner):
             raise self._taken(entry, "is already taken", "choose another name")
         if present is not None and present.full_id != entry.full_id and not _outranks(entry, present):
             raise self._taken(
@@ -229,7 +229,7 @@ class ResourceTable:
         self._kept[entry.id] = entry
         self._rebuild()
 
-    def registered(self, name: str, user: User | None) -> Entry:
+    def registered(self, name: str, user: Caller) -> Entry:
         """The registration of this name. Raises NotFound, or Conflict for a resource of the run config or of a
         provider's list, which cannot be removed.
         """

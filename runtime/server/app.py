@@ -70,7 +70,7 @@ def make_app(
         openapi_config=None,  # Litestar sees no models; `openapi` makes the document
         request_max_body_size=None,  # `incoming` reads and limits bodies
     )
-    return RequestMiddleware(OriginMiddleware(app, cors=cors, hosts=hosts), stack.instance, doors)
+    return RequestMiddleware(OriginMiddleware(app, cors=cors, hosts=hosts), stack.instance, doors, stack.nameless)
 
 
 def _cors(cors: CorsConfig) -> CORSConfig:

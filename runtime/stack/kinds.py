@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from runtime.access import SYSTEM
 from runtime.apis._api import Api
 from runtime.apis._resources import Resource
 from runtime.config.resources import owner_of
@@ -87,7 +88,7 @@ class Kinds:
         may_be_listed = any(planned.spec.kind == "remote" for planned in owners)
         for name, target in aliases.items():
             if name in unresolved and not (may_be_listed and isinstance(unresolved[name], NotFound)):
-                raise kind.table.unknown(target, None) if isinstance(unresolved[name], NotFound) else unresolved[name]
+                raise kind.table.unknown(target, SYSTEM) if isinstance(unresolved[name], NotFound) else unresolved[name]
 
     def put_first(self, model: str) -> None:
         """Begin the list of models with this one."""
@@ -136,6 +137,6 @@ def own_routing(api: str, name: str, usual: type) -> Any:
 def _unserved(table: ResourceTable, name: str) -> StackError | None:
     """Why nobody serves a name; None where somebody does."""
     try:
-        return table.unknown(name, None) if table.find(name, None) is None else None
+        return table.unknown(name, SYSTEM) if table.find(name, SYSTEM) is None else None
     except StackError as ambiguous:
         return ambiguous

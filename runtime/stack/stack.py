@@ -14,12 +14,14 @@ from typing import Any
 
 from pydantic import BaseModel, SecretStr
 
+from runtime.access import EVERYBODY, Nameless, User
 from runtime.apis._api import Api
 from runtime.apis.inspect import RouteInfo
 from runtime.apis.providers import ProviderInfo
 from runtime.config.home import models_dir
 from runtime.config.resources import owner_of
 from runtime.config.run_config import RunConfig
+from runtime.context import RequestContext, serving
 from runtime.errors import StackError, Unavailable
 from runtime.http.client import HttpClient
 from runtime.http.transport import Transport
@@ -47,6 +49,7 @@ class Stack:
     other stacks too; by default, each in its own. aliases: more names for models, each with its target.
     transport: replaces the network, for recordings and tests.
 
+    nameless: who asks without a name, and for whom the jobs are done that are nobody's; there is no authentication.
     on_change: whoever sets it is called each time that what `degraded()` says may have changed, before anybody is told.
     """
 
@@ -73,6 +76,7 @@ class Stack:
         interval_s = run.server.registry_refresh_interval_seconds
         self._providers = Supervisor(plan.providers, tasks=self._tasks, refresh_interval_s=interval_s)
         self._jobs = JobRunner(partial(self._stores.sql, JOBS_STORE.name, SCHEMA))
+        self.nameless: Nameless = EVERYBODY
         self.instance = Instance()
         self.on_change: Callable[[], None] = lambda: None
         self.settled = asyncio.Event()
@@ -224,7 +228,7 @@ class Stack:
             stack=self,
             find_api=lambda protocol: self._needed_api(planned, protocol),
             find_optional_api=lambda protocol: self._optional_api(planned, protocol),
-            find_jobs=lambda: Jobs(self._jobs, running.name, lambda: running.phase == "ready"),
+            find_jobs=lambda: Jobs(self._jobs, running.name, lambda: running.phase == "ready", self._acting_for),
             find_loop=partial(self.instance.leads_back, place),
             registered=tuple(self._kept(planned.api)),
             list_changed=running.ask_soon,
@@ -233,6 +237,10 @@ class Stack:
             configured_key=configured_key(planned),
         )
         self._providers.construct(running, context)
+
+    def _acting_for(self, owner: User | None) -> serving:
+        """The context of work that is done for the owner of what it is about, while no request waits for it."""
+        return serving(RequestContext(user=owner or self.nameless))
 
     def _needed_api(self, planned: PlannedProvider, protocol: type) -> Any:
         """The result of `context.api(Protocol)`: a routed API; the plan has checked that it exists."""

@@ -55,8 +55,8 @@ ALLOWED: dict[str, set[str]] = {
     "runtime.engine": {"allowance", "errors", "catalog"},
     "runtime.provider": {"apis", "context", "storage", "http", "telemetry", "errors", "spec"},
     "runtime.providers": {
-        "addresses", "apis", "provider", "http", "storage", "context", "durations", "ids", "errors", "telemetry", "sse",
-        "similar", "spec", "catalog", "documents", "temporary", "trees",
+        "access", "addresses", "apis", "provider", "http", "storage", "context", "durations", "ids", "errors",
+        "telemetry", "similar", "sse", "spec", "catalog", "documents", "temporary", "trees",
     },
     "runtime.auth": {"access", "http", "errors"},
     "runtime.discovery": {"spec", "errors"},
@@ -74,8 +74,8 @@ ALLOWED: dict[str, set[str]] = {
         "apis", "provider", "storage", "access", "context", "telemetry", "errors", "ids", "outage", "similar", "sse",
     },
     "runtime.stack": {
-        "discovery", "routing", "provider", "storage", "config", "apis", "errors", "http", "spec", "ids", "outage",
-        "durations", "similar",
+        "access", "context", "discovery", "routing", "provider", "storage", "config", "apis", "errors", "http", "spec",
+        "ids", "outage", "durations", "similar",
     },
     "runtime.server": {
         "ports",

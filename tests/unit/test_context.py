@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 
+from runtime.access import User, may_see
 from runtime.context import RequestContext, current, serving
 from runtime.ids import new_id
+from runtime.provider import Tasks
 
 
 def test_outside_of_a_request_there_is_a_stand_in_of_its_own() -> None:
@@ -42,3 +44,17 @@ def test_ids_have_their_prefix_and_are_not_repeated() -> None:
     ids = {new_id("chatcmpl-") for _ in range(1000)}
     assert len(ids) == 1000
     assert all(len(one) == len("chatcmpl-") + 24 for one in ids)
+
+
+async def test_work_that_goes_on_without_its_request_sees_only_what_is_nobody_s() -> None:
+    """It must be told for whom it is done: whoever forgets that shows nobody what is another's."""
+    ann, bob = User(principal="ann"), User(principal="bob")
+    seen: list[bool] = []
+
+    async def work() -> None:
+        seen.extend(may_see(current().user, owner) for owner in (ann, bob, None))
+
+    with serving(RequestContext(user=ann)):
+        Tasks("garden").spawn(work(), name="water")
+    await asyncio.sleep(0)
+    assert seen == [False, False, True]

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from runtime import errors
+from runtime.access import EVERYBODY
 from runtime.apis.models import MODEL
 from runtime.routing.entry import Entry
 from runtime.routing.table import ResourceTable
@@ -66,7 +67,7 @@ def test_an_unknown_name_of_a_large_table_is_compared_with_no_more(compared: lis
     table.replace_listed(
         "vendor", [Entry(id=name, provider_id="vendor", provider_resource_id=name[7:]) for name in KNOWN]
     )
-    assert "did you mean" in str(table.unknown("llama-gpt-7b-vison-55", None).hint)
+    assert "did you mean" in str(table.unknown("llama-gpt-7b-vison-55", EVERYBODY).hint)
     assert_cheap(compared)
 
 

@@ -15,6 +15,7 @@ from typing import Any
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send, WebSocketScope
 
+from runtime.access import Caller
 from runtime.context import RequestContext, serving
 from runtime.errors import RequestError, StackError, Unavailable
 from runtime.http.retries import COUNT
@@ -43,12 +44,13 @@ _POLICY_VIOLATION = 1008
 
 
 class RequestMiddleware:
-    """instance: gives the header by which a stack recognizes itself in an upstream's answer."""
+    """instance: gives the header by which a stack recognizes itself in an upstream's answer. user: who asks."""
 
-    def __init__(self, app: ASGIApp, instance: Instance, doors: Doors) -> None:
+    def __init__(self, app: ASGIApp, instance: Instance, doors: Doors, user: Caller) -> None:
         self._app = app
         self._instance = instance
         self._doors = doors
+        self._user = user
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         kind: str = scope["type"]
@@ -60,7 +62,7 @@ class RequestMiddleware:
             await self._app(scope, receive, send)
 
     async def _serve(self, scope: HTTPScope | WebSocketScope, receive: Receive, send: Send, *, method: str) -> None:
-        context, wrong = _context(scope["headers"])
+        context, wrong = _context(scope["headers"], self._user)
         timing = context.timing
         started = timing.arrived
         status = 499  # the status if no answer starts, because the client has left
@@ -142,7 +144,7 @@ def _before_accepting(scope: Scope, send: Send) -> Send:
     return sending
 
 
-def _context(headers: Iterable[tuple[bytes, bytes]]) -> tuple[RequestContext, RequestError | None]:
+def _context(headers: Iterable[tuple[bytes, bytes]], user: Caller) -> tuple[RequestContext, RequestError | None]:
     """The context of a request, with the caller's own request id if it is valid and its keys for providers. The error
     is returned, not raised, since the answer needs the context.
     """
@@ -158,7 +160,7 @@ def _context(headers: Iterable[tuple[bytes, bytes]]) -> tuple[RequestContext, Re
             data = _provider_data(headers)
         except RequestError as error:
             wrong = error
-    context = RequestContext(request_id=request_id, provider_data=data, request_headers=sent, trace=trace)
+    context = RequestContext(request_id=request_id, user=user, provider_data=data, request_headers=sent, trace=trace)
     return context, wrong
 
 

@@ -4,7 +4,7 @@ mechanism for this: ingestion, batches, evals, training and background responses
     self._batches = context.jobs.handle("batch", self._run, concurrency=2)      # once, in a constructor
     job = await self._batches.add({"input_file_id": ...}, user=current().user)  # on disk when it returns
 
-    async def _run(self, running: RunningJob) -> object:    # in this process or another one, now or after a restart
+    async def _run(self, running: RunningJob) -> object:    # for its owner, here or elsewhere, now or after a restart
         for number in range((running.checkpoint or {"done": 0})["done"], total):
             ...
             await running.progress({"done": number + 1})          # where the next attempt goes on

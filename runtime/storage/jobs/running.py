@@ -26,14 +26,15 @@ class RunningJob:
     """One attempt at a job, for its handler.
 
     A handler returns the result, a JSON value; it raises RequestError or NotSupported for what fails each time,
-    Postponed for what it wants to try again later, and anything else for what may be tried again. When it should end,
-    it is cancelled as a task: it may clean up, and what it returns then is kept as the result of a cancelled job.
+    Postponed for what it wants to try again later, and anything else for what may be tried again. The job's owner is
+    the current user while it runs, without the keys that a request brought. When it should end, it is cancelled as a
+    task: it may clean up, and what it returns then is kept as the result of a cancelled job.
     """
 
     def __init__(self, job: Job, lease: str, store: SqlStore, on_lost: Callable[[], None]) -> None:
         self.id = job.id
         self.payload: Any = job.payload
-        self.user: User | None = job.owner
+        self.owner: User | None = job.owner
         self.attempt = job.attempts
         self.checkpoint: Any = job.progress
         self._store = store

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from runtime.access import User
+from runtime.access import Caller, User, sees_all
 from runtime.storage.sql.tables import OWNER, OWNER_GROUPS
 
 
@@ -98,30 +98,34 @@ def _joined(word: str, conditions: Sequence[Condition]) -> Condition:
     return Condition(f"({word.join(condition.sql for condition in conditions)})", values)
 
 
-def visible_to(user: User | None, table: str = "") -> Condition:
-    """The rows that a user may see: the rule of `runtime.access.may_see`, as SQL. user: None sees every row. table: its
-    quoted name and a `.`, where columns need it.
+def visible_to(user: Caller, table: str = "") -> Condition:
+    """The rows that a user may see: the rule of `runtime.access.may_see`, as SQL. table: its quoted name and a `.`,
+    where columns need it.
     """
-    if user is None:
+    if sees_all(user):
         return ALL
+    if not isinstance(user, User):
+        return eq(table + OWNER, None)
     groups = [contains(table + OWNER_GROUPS, group) for group in _groups(user)]
     return either([eq(table + OWNER, None), eq(table + OWNER, user.principal), *groups])
 
 
-def visible_parts(user: User, owner: str = OWNER) -> list[Condition]:
+def visible_parts(user: Caller, owner: str = OWNER) -> list[Condition]:
     """The same rows in parts that have none in common: of nobody, the user's own, and of those with whom a group is
     shared. owner: the column with the owner.
     """
+    if not isinstance(user, User):
+        return [visible_to(user)]
     parts = [eq(owner, None), eq(owner, user.principal)]
     groups = [contains(OWNER_GROUPS, group) for group in _groups(user)]
     return [*parts, either(groups) & Condition(f"{owner} <> ?", (user.principal,))] if groups else parts
 
 
-def owned_by(user: User | None) -> dict[str, str | None]:
+def owned_by(user: Caller) -> dict[str, str | None]:
     """The values of a new row's owner columns. Each attribute is a line of its own in `owner_groups`, between two line
     feeds, so that `@contains` finds whole ones.
     """
-    if user is None:
+    if not isinstance(user, User):
         return {OWNER: None, OWNER_GROUPS: None}
     groups = "".join(group[1:] for group in _groups(user))
     return {OWNER: user.principal, OWNER_GROUPS: f"\n{groups}" if groups else None}

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from runtime.access import User
+from runtime.access import Caller
 from runtime.storage.sql.conditions import ALL, Condition, before_or_at, every, visible_parts, visible_to
 from runtime.storage.sql.dialects import Dialect, quoted
 from runtime.storage.sql.entries import found_by
@@ -26,10 +26,10 @@ BY_OWNER = Index((OWNER, *_PLACE))
 
 
 def ordered_sql(
-    dialect: Dialect, name: str, query: Select, columns: Sequence[str], user: User | None
+    dialect: Dialect, name: str, query: Select, columns: Sequence[str], user: Caller
 ) -> tuple[str, Sequence[Any]]:
     """The text and the values of a query with an order and a limit. name: of the table in the database. columns: what
-    is read, as SQL. user: who asks, None for whoever sees all.
+    is read, as SQL. user: who asks.
     """
     table = query.table
     order: Sequence[str] = [column.removeprefix("-") for column in query.order]
@@ -57,8 +57,8 @@ def ordered_sql(
     return select_sql(f"({firsts}) AS parts", taken, "", last, query.limit), values
 
 
-def _parts(table: Table, user: User | None, owner: str) -> list[Condition]:
-    if user is None or not table.has_owners:
+def _parts(table: Table, user: Caller, owner: str) -> list[Condition]:
+    if not table.has_owners:
         return [ALL]
     if BY_OWNER not in table.indexes:
         return [visible_to(user)]

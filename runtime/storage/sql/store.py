@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from runtime.access import User
+from runtime.access import SYSTEM, Caller, sees_all
 from runtime.storage.sql.backend import Compiled, SqlBackend
 from runtime.storage.sql.conditions import ALL, Condition, owned_by, visible_to
 from runtime.storage.sql.dialects import quoted
@@ -54,7 +54,7 @@ class SqlStore:
         self._backend: SqlBackend | None = None
         self._opening = asyncio.Lock()
         self._names = {table.name: quoted(full_name(name, table.name)) for table in schema.tables}
-        self._user: User | None = None
+        self._user: Caller = SYSTEM
         self._visible = ALL
 
     async def open(self) -> SqlBackend:
@@ -67,11 +67,9 @@ class SqlStore:
                     self._backend = backend
         return self._backend
 
-    def for_user(self, user: User | None) -> SqlStore:
-        """The rows that a user may see, in tables whose rows have owners; new rows are the user's. user: None for a
-        server without authentication, which sees all.
-        """
-        if user is None:
+    def for_user(self, user: Caller) -> SqlStore:
+        """The rows that a user may see, in tables whose rows have owners; new rows are the user's."""
+        if sees_all(user):
             return self
         return _UsersPart(self, user)
 
@@ -142,7 +140,7 @@ class SqlStore:
             given = {**statement.values, **owned_by(self._user)} if table.has_owners else statement.values
             sql = insert_sql(name, table, tuple(given), statement.replace)
             values = _as_stored(table, given)
-            if statement.replace and table.has_owners and self._user:
+            if statement.replace and table.has_owners and not sees_all(self._user):
                 seen = visible_to(self._user, f"{name}.")
                 return Compiled(backend.dialect.text(f"{sql} WHERE {seen.sql}"), (*values, *seen.values), expect=1)
             return Compiled(backend.dialect.text(sql), values, adds_one=statement.replace != ())
@@ -162,7 +160,7 @@ class SqlStore:
 class _UsersPart(SqlStore):
     """A store as one user sees it; the database is opened by the whole store."""
 
-    def __init__(self, whole: SqlStore, user: User) -> None:
+    def __init__(self, whole: SqlStore, user: Caller) -> None:
         self.schema = whole.schema
         self.name = whole.name
         self._whole = whole
@@ -175,7 +173,7 @@ class _UsersPart(SqlStore):
         self._backend = await self._whole.open()
         return self._backend
 
-    def for_user(self, user: User | None) -> SqlStore:
+    def for_user(self, user: Caller) -> SqlStore:
         return self._whole.for_user(user)
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import nullcontext
 from typing import Any
 
 import pytest_asyncio
 
+from runtime.access import EVERYBODY
 from runtime.storage.jobs import SCHEMA, Job, JobQueue, JobRunner, Jobs, RunningJob
 from runtime.storage.sql.store import SqlStore
 from tests.conformance.conftest import Open
@@ -34,11 +36,11 @@ class World:
     ) -> tuple[JobRunner, JobQueue]:
         """A runner that does jobs of the kind `work`, and their queue."""
         runner = runner or self.runner()
-        return runner, Jobs(runner, "tests", lambda: True).handle("work", handler, **options)
+        return runner, Jobs(runner, "tests", lambda: True, nullcontext).handle("work", handler, **options)
 
     async def ended(self, queue: JobQueue, job: Job) -> Job:
         async with asyncio.timeout(LIMIT_S):
-            return await queue.finished(job.id, user=None)
+            return await queue.finished(job.id, user=EVERYBODY)
 
     async def close(self) -> None:
         for runner in self.runners:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
 
-from runtime.access import User
+from runtime.access import EVERYBODY, User
 from runtime.apis._paging import PageRequest
 from runtime.errors import Conflict, NotFound, RequestError, Unavailable
 from runtime.storage.jobs import JobQueue, Jobs, Postponed, RunningJob
@@ -51,7 +52,7 @@ class Gate:
 async def test_what_is_added_is_done(world: World) -> None:
     runner, queue = world.queue(double)
     runner.start()
-    added = await queue.add({"number": 21}, user=None)
+    added = await queue.add({"number": 21}, user=EVERYBODY)
     assert (added.state, added.payload, added.attempts) == ("queued", {"number": 21}, 0)
     assert added.id.startswith("job_")
     done = await world.ended(queue, added)
@@ -63,7 +64,7 @@ async def test_a_job_of_another_process_is_found_without_being_told(world: World
     adding = world.queue(double)[1]
     runner, queue = world.queue(double)
     runner.start()
-    assert (await world.ended(queue, await adding.add({"number": 1}, user=None))).state == "completed"
+    assert (await world.ended(queue, await adding.add({"number": 1}, user=EVERYBODY))).state == "completed"
 
 
 async def test_each_job_is_done_by_one_process(world: World) -> None:
@@ -73,7 +74,7 @@ async def test_each_job_is_done_by_one_process(world: World) -> None:
         done.append(running.payload)
 
     queues = [world.queue(note, concurrency=4) for _ in range(3)]
-    jobs = [await queues[0][1].add(number, user=None) for number in range(40)]
+    jobs = [await queues[0][1].add(number, user=EVERYBODY) for number in range(40)]
     for runner, _ in queues:
         runner.start()
     for job in jobs:
@@ -84,7 +85,7 @@ async def test_each_job_is_done_by_one_process(world: World) -> None:
 async def test_no_more_run_at_once_than_the_kind_allows(world: World) -> None:
     gate = Gate("done")
     runner, queue = world.queue(gate, concurrency=3)
-    jobs = [await queue.add(number, user=None) for number in range(8)]
+    jobs = [await queue.add(number, user=EVERYBODY) for number in range(8)]
     await runner.turn()
     for _ in range(3):
         await gate.begins()
@@ -99,9 +100,9 @@ async def test_no_more_run_at_once_than_the_kind_allows(world: World) -> None:
 async def test_the_oldest_begins_first(world: World) -> None:
     gate = Gate()
     runner, queue = world.queue(gate)
-    first = await queue.add(1, user=None)
+    first = await queue.add(1, user=EVERYBODY)
     world.now += 1
-    await queue.add(2, user=None)
+    await queue.add(2, user=EVERYBODY)
     await runner.turn()
     assert (await gate.begins()).id == first.id
 
@@ -118,12 +119,12 @@ async def test_progress_is_seen_by_users_and_by_the_next_attempt(world: World) -
         return done + 1
 
     runner, queue = world.queue(count, attempts=3)
-    job = await queue.add(None, user=None)
+    job = await queue.add(None, user=EVERYBODY)
     for pause_s in (1, 2):
         end = runner.next_end()
         await runner.turn()
         await asyncio.wait_for(end.wait(), LIMIT_S)
-        waiting = await queue.get(job.id, user=None)
+        waiting = await queue.get(job.id, user=EVERYBODY)
         assert waiting.state == "queued"
         assert waiting.error == {"message": "it failed with `OSError`", "code": "server_error"}
         world.now += pause_s - 0.1
@@ -146,12 +147,12 @@ async def test_what_postpones_itself_is_called_again_as_often_as_it_wants(world:
         return "done"
 
     runner, queue = world.queue(wait, attempts=2)
-    job = await queue.add(None, user=None)
+    job = await queue.add(None, user=EVERYBODY)
     for times in range(1, 5):
         end = runner.next_end()
         await runner.turn()
         await asyncio.wait_for(end.wait(), LIMIT_S)
-        waiting = await queue.get(job.id, user=None)
+        waiting = await queue.get(job.id, user=EVERYBODY)
         assert (waiting.state, waiting.attempts, waiting.progress) == ("queued", 0, {"times": times})
         assert waiting.error == {"message": "the database is down", "code": "down"}
         world.now += 99.9
@@ -171,15 +172,15 @@ async def test_what_fails_each_time_fails_for_good(world: World) -> None:
         raise SystemExit(1)
 
     runner, queue = world.queue(fail, attempts=2)
-    bad, odd = await queue.add("bad", user=None), await queue.add("odd", user=None)
+    bad, odd = await queue.add("bad", user=EVERYBODY), await queue.add("odd", user=EVERYBODY)
     runner.start()
     failed = await world.ended(queue, bad)
     assert (failed.state, failed.attempts) == ("failed", 1)
     assert failed.error == {"message": "there is no such file", "code": "no_file"}
-    waits = await queue.get(odd.id, user=None)
+    waits = await queue.get(odd.id, user=EVERYBODY)
     while waits.state != "queued" or not waits.attempts:
         await asyncio.wait_for(runner.next_end().wait(), LIMIT_S)
-        waits = await queue.get(odd.id, user=None)
+        waits = await queue.get(odd.id, user=EVERYBODY)
     world.now += 1
     failed = await world.ended(queue, odd)
     assert (failed.state, failed.attempts) == ("failed", 2)
@@ -192,7 +193,7 @@ async def test_a_result_that_is_no_json_is_a_failure(world: World) -> None:
 
     runner, queue = world.queue(odd, attempts=1)
     runner.start()
-    failed = await world.ended(queue, await queue.add(None, user=None))
+    failed = await world.ended(queue, await queue.add(None, user=EVERYBODY))
     assert (failed.state, failed.error) == ("failed", {"message": "it failed with `TypeError`", "code": "server_error"})
 
 
@@ -202,55 +203,55 @@ async def test_work_that_cancels_itself_has_failed(world: World) -> None:
 
     runner, queue = world.queue(leave, attempts=1)
     runner.start()
-    assert (await world.ended(queue, await queue.add(None, user=None))).state == "failed"
+    assert (await world.ended(queue, await queue.add(None, user=EVERYBODY))).state == "failed"
 
 
 async def test_a_job_that_waits_is_cancelled_at_once(world: World) -> None:
     runner, queue = world.queue(double)
-    job = await queue.add({"number": 1}, user=None)
-    assert (await queue.cancel(job.id, user=None)).state == "cancelled"
+    job = await queue.add({"number": 1}, user=EVERYBODY)
+    assert (await queue.cancel(job.id, user=EVERYBODY)).state == "cancelled"
     runner.start()
-    after = await world.ended(queue, await queue.add({"number": 2}, user=None))
+    after = await world.ended(queue, await queue.add({"number": 2}, user=EVERYBODY))
     assert after.state == "completed"
-    assert (await queue.get(job.id, user=None)).attempts == 0
+    assert (await queue.get(job.id, user=EVERYBODY)).attempts == 0
 
 
 @pytest.mark.parametrize("returns", [None, {"partly": 1}])
 async def test_work_that_runs_is_told_to_end(world: World, returns: Any) -> None:
     gate = Gate(returns)
     runner, queue = world.queue(gate)
-    job = await queue.add(None, user=None)
+    job = await queue.add(None, user=EVERYBODY)
     await runner.turn()
     await gate.begins()
-    assert (await queue.cancel(job.id, user=None)).state in ("cancelling", "cancelled")
+    assert (await queue.cancel(job.id, user=EVERYBODY)).state in ("cancelling", "cancelled")
     ended = await world.ended(queue, job)
     assert (ended.state, ended.result, ended.ended_at) == ("cancelled", returns, world.now)
-    assert (await queue.cancel(job.id, user=None)).state == "cancelled"
+    assert (await queue.cancel(job.id, user=EVERYBODY)).state == "cancelled"
 
 
 async def test_work_of_another_process_is_told_at_its_next_turn(world: World) -> None:
     gate = Gate()
     runner, queue = world.queue(gate)
     _, elsewhere = world.queue(double)
-    job = await queue.add(None, user=None)
+    job = await queue.add(None, user=EVERYBODY)
     await runner.turn()
     await gate.begins()
-    assert (await elsewhere.cancel(job.id, user=None)).state == "cancelling"
+    assert (await elsewhere.cancel(job.id, user=EVERYBODY)).state == "cancelling"
     await runner.turn()
     assert (await world.ended(elsewhere, job)).state == "cancelled"
 
 
 async def test_a_job_that_has_ended_cannot_be_cancelled_but_forgotten(world: World) -> None:
     runner, queue = world.queue(double)
-    job = await queue.add({"number": 1}, user=None)
+    job = await queue.add({"number": 1}, user=EVERYBODY)
     with pytest.raises(Conflict, match="is `queued`"):
-        await queue.delete(job.id, user=None)
+        await queue.delete(job.id, user=EVERYBODY)
     runner.start()
     await world.ended(queue, job)
-    assert (await queue.cancel(job.id, user=None)).state == "completed"
-    await queue.delete(job.id, user=None)
+    assert (await queue.cancel(job.id, user=EVERYBODY)).state == "completed"
+    await queue.delete(job.id, user=EVERYBODY)
     with pytest.raises(NotFound, match=job.id):
-        await queue.get(job.id, user=None)
+        await queue.get(job.id, user=EVERYBODY)
 
 
 @pytest.mark.parametrize("is_elsewhere", [False, True])
@@ -294,7 +295,7 @@ async def test_users_see_their_own_jobs(world: World) -> None:
     users: list[User | None] = []
 
     async def note(running: RunningJob) -> None:
-        users.append(running.user)
+        users.append(running.owner)
 
     runner, queue = world.queue(note)
     of_ann = [await queue.add(number, user=ANN) for number in range(3)]
@@ -316,20 +317,20 @@ async def test_users_see_their_own_jobs(world: World) -> None:
 
 async def test_a_kind_has_its_own_list(world: World) -> None:
     runner, queue = world.queue(double)
-    other = Jobs(runner, "tests", lambda: True).handle("other", double)
-    job = await other.add({"number": 1}, user=None)
-    assert await queue.page(PageRequest(), user=None) == ([], False)
+    other = Jobs(runner, "tests", lambda: True, nullcontext).handle("other", double)
+    job = await other.add({"number": 1}, user=EVERYBODY)
+    assert await queue.page(PageRequest(), user=EVERYBODY) == ([], False)
     with pytest.raises(NotFound):
-        await queue.get(job.id, user=None)
+        await queue.get(job.id, user=EVERYBODY)
 
 
 async def test_jobs_of_a_provider_that_is_not_ready_wait(world: World) -> None:
     is_ready = False
     runner = world.runner()
-    queue: JobQueue = Jobs(runner, "slow", lambda: is_ready).handle("work", double)
-    job = await queue.add({"number": 1}, user=None)
+    queue: JobQueue = Jobs(runner, "slow", lambda: is_ready, nullcontext).handle("work", double)
+    job = await queue.add({"number": 1}, user=EVERYBODY)
     await runner.turn()
-    assert (await queue.get(job.id, user=None)).state == "queued"
+    assert (await queue.get(job.id, user=EVERYBODY)).state == "queued"
     is_ready = True
     await runner.turn()
     assert (await world.ended(queue, job)).state == "completed"
@@ -337,15 +338,15 @@ async def test_jobs_of_a_provider_that_is_not_ready_wait(world: World) -> None:
 
 async def test_two_providers_cannot_handle_one_kind(world: World) -> None:
     runner, _ = world.queue(double)
-    Jobs(runner, "tests", lambda: True).handle("work", double)  # it was constructed again
+    Jobs(runner, "tests", lambda: True, nullcontext).handle("work", double)  # it was constructed again
     with pytest.raises(RuntimeError, match="`work` are done by `tests`"):
-        Jobs(runner, "others", lambda: True).handle("work", double)
+        Jobs(runner, "others", lambda: True, nullcontext).handle("work", double)
 
 
 @pytest.mark.parametrize("columns", ["kind = 'k' AND due_at <= 5 ORDER BY due_at", "kind = 'k' ORDER BY position, id"])
 async def test_finding_jobs_costs_the_same_however_many_there_are(world: World, columns: str) -> None:
     runner, queue = world.queue(double)
-    await queue.add({"number": 1}, user=None)
+    await queue.add({"number": 1}, user=EVERYBODY)
     backend = await runner.store.open()
     if backend.dialect is SQLITE:
         plan = await backend.read(f"EXPLAIN QUERY PLAN SELECT * FROM jobs WHERE {columns} LIMIT 5", ())

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from runtime.access import EVERYBODY
 from runtime.errors import Unavailable
 from runtime.storage.jobs import RunningJob
 from runtime.storage.sql import Stale
@@ -23,13 +24,13 @@ async def answer(running: RunningJob) -> Any:
 async def test_a_job_whose_lease_has_run_out_goes_on_elsewhere(world: World) -> None:
     gate = Gate("late")
     first, queue = world.queue(gate)
-    job = await queue.add(None, user=None)
+    job = await queue.add(None, user=EVERYBODY)
     await first.turn()
     await (await gate.begins()).progress("half")
     second, _ = world.queue(answer)
     world.now += LEASE_S - 1
     await second.turn()
-    assert (await queue.get(job.id, user=None)).attempts == 1
+    assert (await queue.get(job.id, user=EVERYBODY)).attempts == 1
     world.now += 1
     await second.turn()
     done = await world.ended(queue, job)
@@ -37,13 +38,13 @@ async def test_a_job_whose_lease_has_run_out_goes_on_elsewhere(world: World) -> 
     gate.may_end.set()  # the first one wakes up, and says something
     end = first.next_end()
     await asyncio.wait_for(end.wait(), LIMIT_S)
-    assert await queue.get(job.id, user=None) == done
+    assert await queue.get(job.id, user=EVERYBODY) == done
 
 
 async def test_who_has_lost_a_job_is_stopped_at_the_next_turn(world: World) -> None:
     gate = Gate()
     first, queue = world.queue(gate)
-    job = await queue.add(None, user=None)
+    job = await queue.add(None, user=EVERYBODY)
     await first.turn()
     await gate.begins()
     world.now += LEASE_S
@@ -59,7 +60,7 @@ async def test_who_has_lost_a_job_is_stopped_at_the_next_turn(world: World) -> N
 async def test_who_has_lost_a_job_can_keep_no_progress(world: World) -> None:
     gate = Gate()
     first, queue = world.queue(gate)
-    job = await queue.add(None, user=None)
+    job = await queue.add(None, user=EVERYBODY)
     await first.turn()
     running = await gate.begins()
     world.now += LEASE_S
@@ -70,14 +71,14 @@ async def test_who_has_lost_a_job_can_keep_no_progress(world: World) -> None:
     with pytest.raises(Stale):
         await running.progress("late")
     await asyncio.wait_for(end.wait(), LIMIT_S)  # and its work was ended
-    assert (await queue.get(job.id, user=None)).progress is None
+    assert (await queue.get(job.id, user=EVERYBODY)).progress is None
 
 
 async def test_a_lease_is_renewed_while_the_work_goes_on(world: World) -> None:
     gate = Gate("done")
     first, queue = world.queue(gate)
     second, _ = world.queue(answer)
-    job = await queue.add(None, user=None)
+    job = await queue.add(None, user=EVERYBODY)
     await first.turn()
     await gate.begins()
     for _ in range(10):
@@ -94,13 +95,13 @@ async def test_a_job_that_kills_its_process_each_time_fails(world: World) -> Non
     for _ in range(2):
         gate = Gate()
         dies, queue = world.queue(gate, attempts=2)
-        job_id = job_id or (await queue.add(None, user=None)).id
+        job_id = job_id or (await queue.add(None, user=EVERYBODY)).id
         await dies.turn()
         await gate.begins()
         world.now += LEASE_S
     runner, queue = world.queue(answer, attempts=2)
     await runner.turn()
-    failed = await queue.get(job_id, user=None)
+    failed = await queue.get(job_id, user=EVERYBODY)
     assert failed.state == "failed"
     assert failed.error == {
         "message": "the process that did it ended before the job did, 2 times",
@@ -111,11 +112,11 @@ async def test_a_job_that_kills_its_process_each_time_fails(world: World) -> Non
 async def test_a_job_that_was_cancelled_while_its_process_was_dead_does_not_begin_again(world: World) -> None:
     gate = Gate()
     dies, queue = world.queue(gate)
-    job = await queue.add(None, user=None)
+    job = await queue.add(None, user=EVERYBODY)
     await dies.turn()
     await gate.begins()
     runner, elsewhere = world.queue(answer)
-    assert (await elsewhere.cancel(job.id, user=None)).state == "cancelling"
+    assert (await elsewhere.cancel(job.id, user=EVERYBODY)).state == "cancelling"
     world.now += LEASE_S
     await runner.turn()
     assert (await world.ended(elsewhere, job)).state == "cancelled"
@@ -124,11 +125,11 @@ async def test_a_job_that_was_cancelled_while_its_process_was_dead_does_not_begi
 async def test_a_stop_puts_back_what_runs_and_counts_no_attempt(world: World) -> None:
     gate = Gate()
     first, queue = world.queue(gate)
-    job = await queue.add(None, user=None)
+    job = await queue.add(None, user=EVERYBODY)
     first.start()
     await (await gate.begins()).progress(7)
     await first.stop()
-    waiting = await queue.get(job.id, user=None)
+    waiting = await queue.get(job.id, user=EVERYBODY)
     assert (waiting.state, waiting.attempts, waiting.progress) == ("queued", 0, 7)
     second, queue = world.queue(answer)
     second.start()
@@ -138,23 +139,23 @@ async def test_a_stop_puts_back_what_runs_and_counts_no_attempt(world: World) ->
 async def test_a_stop_keeps_what_is_done_and_what_was_cancelled_elsewhere(world: World) -> None:
     done, gate = Gate("whole"), Gate()
     first, queue = world.queue(done)
-    whole = await queue.add(None, user=None)
+    whole = await queue.add(None, user=EVERYBODY)
     second, _ = world.queue(gate)
     await first.turn()
     await done.begins()
-    half = await queue.add(None, user=None)
+    half = await queue.add(None, user=EVERYBODY)
     await second.turn()
     await gate.begins()
-    assert (await queue.cancel(half.id, user=None)).state == "cancelling"
+    assert (await queue.cancel(half.id, user=EVERYBODY)).state == "cancelling"
     await asyncio.gather(first.stop(), second.stop())
-    assert (await queue.get(whole.id, user=None)).result == "whole"
-    assert (await queue.get(half.id, user=None)).state == "cancelled"
+    assert (await queue.get(whole.id, user=EVERYBODY)).result == "whole"
+    assert (await queue.get(half.id, user=EVERYBODY)).state == "cancelled"
 
 
 async def test_work_ends_when_its_lease_cannot_be_renewed(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     gate = Gate()
     runner, queue = world.queue(gate)
-    await queue.add(None, user=None)
+    await queue.add(None, user=EVERYBODY)
     await runner.turn()
     await gate.begins()
 
@@ -177,7 +178,7 @@ async def test_work_ends_when_its_lease_cannot_be_renewed(world: World, monkeypa
 async def test_an_end_that_cannot_be_kept_is_kept_later(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     failures = 3
     runner, queue = world.queue(answer)
-    job = await queue.add(None, user=None)
+    job = await queue.add(None, user=EVERYBODY)
     write = runner.store.write
 
     async def flaky(*statements: Any) -> list[int]:
@@ -196,7 +197,7 @@ async def test_an_end_that_cannot_be_kept_is_kept_later(world: World, monkeypatc
 async def test_the_loop_survives_a_database_that_is_down(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     failures = 3
     runner, queue = world.queue(answer)
-    job = await queue.add(None, user=None)
+    job = await queue.add(None, user=EVERYBODY)
     select = runner.store.select
 
     async def flaky(query: Any) -> Any:

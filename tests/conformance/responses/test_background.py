@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from runtime.access import EVERYBODY
 from runtime.providers.responses.builtin.tables import EVENTS, RESPONSES
 from runtime.sse import encode
 from runtime.storage.sql import Delete, Select, Update, eq
@@ -131,7 +132,7 @@ async def test_what_is_deleted_leaves_nothing(asking: Asking, served: Served) ->
     assert not await store.select(Select(EVENTS, eq("response_id", response_id)))
     assert not await store.select(Select(RESPONSES, eq("id", response_id)))
     jobs = adapter_of(served.stack, "responses")._background._jobs
-    assert response_id not in [job.id for job in (await jobs.page(_All(), user=None))[0]]
+    assert response_id not in [job.id for job in (await jobs.page(_All(), user=EVERYBODY))[0]]
 
 
 class _All:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from runtime.access import SYSTEM
 from runtime.storage.sql import (
     Column,
     Delete,
@@ -153,7 +154,7 @@ async def test_parts_go_in_the_transaction_of_their_owner(papers: SqlStore) -> N
             Delete(NOTES, eq("id", "old")), Update(NOTES, {"ended_at": 1.0}, eq("id", "nobody"), expect=1)
         )
     assert await left(papers, lines) == [("new", 1), ("old", 1)]
-    await papers.for_user(None).write(Delete(NOTES, eq("id", "old")))
+    await papers.for_user(SYSTEM).write(Delete(NOTES, eq("id", "old")))
     assert (await left(papers, lines), len(await left(papers, WORDS))) == ([("new", 1)], 2)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from runtime.access import User, may_see
+from runtime.access import ANYBODY, EVERYBODY, SYSTEM, Caller, User, may_see
 from runtime.apis._paging import Order, PageRequest
 from runtime.ids import new_position, ordered_id
 from runtime.storage.sql import (
@@ -84,18 +84,18 @@ async def walked(
 
 async def test_pages_have_what_a_user_may_see_and_what_was_looked_for_in_order(store: SqlStore) -> None:
     chosen = random.Random(7)
-    for owner in chosen.choices((None, ANN, BOB, CLEO, DAN), k=60):
+    for owner in chosen.choices((SYSTEM, ANN, BOB, CLEO, DAN), k=60):
         metadata = chosen.choice([None, {"a": "1"}, {"a": "1", "b": "2"}, {"b": "2"}, {"a": "2"}])
         row = chat(model=chosen.choice("mn"), metadata=metadata, other={"a": "3"}, body=b"x")
         await store.for_user(owner).write(Insert(CHATS, row))
     rows = await store.select(Select(CHATS, order=("position",)))
 
-    async def check(user: User | None, where: Condition, wanted: Iterable[dict[str, Any]]) -> None:
+    async def check(user: Caller, where: Condition, wanted: Iterable[dict[str, Any]]) -> None:
         ids = [row["id"] for row in wanted if may_see(user, owner_of(row))]
         assert await walked(store.for_user(user), "asc", where) == ids
         assert await walked(store.for_user(user), "desc", where, heavy=True) == ids[::-1]
 
-    for user in (None, ANN, BOB, CLEO, DAN, NEVER):
+    for user in (EVERYBODY, ANYBODY, ANN, BOB, CLEO, DAN, NEVER):
         await check(user, ALL, rows)
         await check(user, eq("model", "n"), (row for row in rows if row["model"] == "n"))
         for entries in ({"a": "1"}, {"b": "2", "a": "1"}, {"a": "3"}, {"a": "1", "c": "1"}):
@@ -187,10 +187,10 @@ async def test_an_index_leads_to_the_rows_of_a_page(store: SqlStore, backend: Sq
         (ANN, ALL, "chats__owner_position_id"),
         (ANN, eq("model", "m"), "chats__owner_position_id"),
         (ANN, has_entries("metadata", {"app": "x"}), by_owner_and_entry),
-        (None, ALL, "chats__position_id"),
-        (None, eq("model", "n"), "chats__model_position_id"),
-        (None, has_entries("metadata", {"kind": "rare"}), by_entry),
-        (None, has_entries("metadata", {"app": "none"}), by_entry),
+        (EVERYBODY, ALL, "chats__position_id"),
+        (EVERYBODY, eq("model", "n"), "chats__model_position_id"),
+        (EVERYBODY, has_entries("metadata", {"kind": "rare"}), by_entry),
+        (EVERYBODY, has_entries("metadata", {"app": "none"}), by_entry),
     ):
         for request in (PageRequest(limit=3), middle):
             await read_page(all_rows.for_user(user), CHATS, request, where=where, columns=("id",))
@@ -222,7 +222,7 @@ async def test_a_row_is_in_the_pages_once_while_several_write(open_backend: Open
                 await asyncio.sleep(0)
             there = sorted(done)
             order: Order = "asc" if round % 2 else "desc"
-            reader = stores[round % 3 % 2].for_user(ANN if round % 4 < 2 else None)
+            reader = stores[round % 3 % 2].for_user(ANN if round % 4 < 2 else SYSTEM)
             ids = await asyncio.wait_for(walked(reader, order, limit=100), 30)
             assert ids == sorted(set(ids), reverse=order == "desc")
             assert set(there) <= set(ids)

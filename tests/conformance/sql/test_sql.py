@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from runtime.access import User
+from runtime.access import ANYBODY, EVERYBODY, Caller, User
 from runtime.apis._paging import Order, PageRequest
 from runtime.errors import RequestError
 from runtime.ids import new_position, ordered_id
@@ -136,15 +136,15 @@ async def test_a_user_sees_and_changes_only_what_is_theirs(store: SqlStore) -> N
     await store.for_user(ann).write(Insert(NOTES, note(id="of ann")))
     await store.write(Insert(NOTES, note(id="of nobody")))
 
-    async def seen(user: User | None) -> list[str]:
+    async def seen(user: Caller) -> list[str]:
         return [row["id"] for row in await store.for_user(user).select(Select(NOTES, columns=("id",), order=("id",)))]
 
-    assert await seen(ann) == await seen(bob) == await seen(None) == ["of ann", "of nobody"]
-    assert await seen(eve) == ["of nobody"]
+    assert await seen(ann) == await seen(bob) == await seen(EVERYBODY) == ["of ann", "of nobody"]
+    assert await seen(eve) == await seen(ANYBODY) == ["of nobody"]
     assert await store.for_user(eve).write(Delete(NOTES, eq("id", "of ann"))) == [0]
     assert await seen(ann) == ["of ann", "of nobody"]
     taken = note(id="of ann", size=9)
-    for user in (eve, User(principal="zoe")):
+    for user in (eve, User(principal="zoe"), ANYBODY):
         with pytest.raises(Stale):
             await store.for_user(user).write(Insert(NOTES, taken, replace=("size",)))
         with pytest.raises(Duplicate):

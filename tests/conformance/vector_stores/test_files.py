@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from runtime.access import SYSTEM
 from runtime.providers.vector_stores.builtin.tables import FILES
 from runtime.storage.sql import Select, eq
 from tests.conformance.vector_stores.asking import LIMIT_S, Asking, text_of
@@ -304,7 +305,7 @@ async def test_a_store_that_is_deleted_while_a_file_is_embedded_is_no_failure(
         await stores.removed()
     jobs = stores.adapter._batches._ingestion.jobs
     async with asyncio.timeout(LIMIT_S):
-        while not (job := await jobs.get(row["attachment"], user=None)).has_ended:
+        while not (job := await jobs.get(row["attachment"], user=SYSTEM)).has_ended:
             await stores.turn()
     assert (job.state, job.attempts, job.error) == ("completed", 1, None)
     assert "job failed" not in caplog.messages

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from runtime.access import SYSTEM
 from runtime.errors import Unavailable
 from runtime.providers.vector_stores.builtin.embedding import Embedding
 from runtime.providers.vector_stores.builtin.index_vectors import IndexVectors
@@ -69,7 +70,7 @@ class Clock:
         [row] = await stores.rows.select(Select(FILES, eq("id", file_key(store, file_id))))
         async with asyncio.timeout(LIMIT_S):
             while True:
-                job = await jobs.get(row["attachment"], user=None)
+                job = await jobs.get(row["attachment"], user=SYSTEM)
                 times = (job.progress or {"postponed": 0})["postponed"]
                 if job.has_ended or (job.state == "queued" and times >= postponed):
                     return job

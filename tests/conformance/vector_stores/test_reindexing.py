@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from runtime.access import SYSTEM
 from runtime.providers.vector_stores.builtin.reindexing import _job_id
 from tests.conformance.vector_stores.asking import LIMIT_S, Asking, asking, text_of
 from tests.support.upstream import EMBEDDING_MODEL
@@ -146,7 +147,7 @@ async def test_a_store_that_is_deleted_meanwhile_is_no_failure(
         await stores.removed()
     jobs = stores.adapter._reindexings._jobs
     async with asyncio.timeout(LIMIT_S):
-        while not (job := await jobs.get(_job_id(index), user=None)).has_ended:
+        while not (job := await jobs.get(_job_id(index), user=SYSTEM)).has_ended:
             await stores.turn()
     assert (job.state, job.attempts, job.error) == ("completed", 1, None)
     assert "job failed" not in caplog.messages

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import signal
 import subprocess
+from contextlib import nullcontext
 from pathlib import Path
 
+from runtime.access import EVERYBODY
 from runtime.storage.jobs import SCHEMA, JobRunner, Jobs
 from runtime.storage.jobs.runner import LEASE_S
 from runtime.storage.sql.sqlite import SqliteBackend
@@ -34,7 +36,7 @@ async def main():
     path, ahead_s = pathlib.Path(sys.argv[1]), float(sys.argv[2])
     backend = SqliteBackend(path)
     runner = JobRunner(lambda: SqlStore(lambda: backend, SCHEMA, "jobs"), clock=lambda: time.time() + ahead_s)
-    jobs = Jobs(runner, "tests", lambda: True)
+    jobs = Jobs(runner, "tests", lambda: True, nullcontext)
     jobs.handle("count", count)
     jobs.handle("note", note, concurrency=4)
     runner.start()
@@ -55,8 +57,8 @@ async def test_a_killed_process_s_job_goes_on_where_it_was_kept_last(tmp_path: P
     path = tmp_path / "sql.db"
     backend = SqliteBackend(path)
     runner = JobRunner(lambda: SqlStore(lambda: backend, SCHEMA, "jobs"))
-    queue = Jobs(runner, "tests", lambda: True).handle("count", _nothing)
-    job = await queue.add(2000, user=None)
+    queue = Jobs(runner, "tests", lambda: True, nullcontext).handle("count", _nothing)
+    job = await queue.add(2000, user=EVERYBODY)
     first = works(path)
     assert first.stdout is not None
     lines = [first.stdout.readline() for _ in range(100)]
@@ -70,7 +72,7 @@ async def test_a_killed_process_s_job_goes_on_where_it_was_kept_last(tmp_path: P
     began = late.stdout.readline().split()
     assert began[:2] == ["begin", "2"]
     assert int(began[2]) >= kept
-    done = await queue.finished(job.id, user=None)
+    done = await queue.finished(job.id, user=EVERYBODY)
     assert (done.state, done.result, done.attempts) == ("completed", 2000, 2)
     for child in (early, late):
         output, errors = child.communicate("", timeout=30)
@@ -83,11 +85,11 @@ async def test_each_job_is_done_by_one_of_two_processes(tmp_path: Path) -> None:
     path = tmp_path / "sql.db"
     backend = SqliteBackend(path)
     runner = JobRunner(lambda: SqlStore(lambda: backend, SCHEMA, "jobs"))
-    queue = Jobs(runner, "tests", lambda: True).handle("note", _nothing)
-    jobs = [await queue.add(None, user=None) for _ in range(100)]
+    queue = Jobs(runner, "tests", lambda: True, nullcontext).handle("note", _nothing)
+    jobs = [await queue.add(None, user=EVERYBODY) for _ in range(100)]
     children = [works(path) for _ in range(2)]
     for job in jobs:
-        assert (await queue.finished(job.id, user=None)).state == "completed"
+        assert (await queue.finished(job.id, user=EVERYBODY)).state == "completed"
     outputs = [child.communicate("", timeout=30) for child in children]
     assert [(child.returncode, errors) for child, (_, errors) in zip(children, outputs, strict=True)] == [(0, "")] * 2
     assert sorted("".join(output for output, _ in outputs).split()) == sorted(job.id for job in jobs)

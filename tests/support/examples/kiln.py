@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from pydantic import Field
 
+from runtime.access import Caller
 from runtime.apis._api import Api, route
 from runtime.apis._paging import Page, PageRequest
 from runtime.apis._request import Request, Response, example
@@ -59,11 +60,12 @@ class Kilns(Protocol):
 
 
 class Kiln:
-    """may_end: what each firing waits for."""
+    """may_end: what each firing waits for. fired_for: as whom they were done."""
 
     def __init__(self, config: object, context: ProviderContext) -> None:
         self.jobs = context.jobs.handle("firing", self._fire, prefix="firing_")
         self.may_end = asyncio.Event()
+        self.fired_for: list[Caller] = []
 
     async def fire(self, request: FireRequest) -> Firing:
         return _shown(await self.jobs.add({"pot": request.pot}, user=current().user))
@@ -80,6 +82,7 @@ class Kiln:
 
     async def _fire(self, running: RunningJob) -> Any:
         await self.may_end.wait()
+        self.fired_for.append(current().user)
         return f"{running.payload['pot']}, fired"
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from runtime.access import EVERYBODY
 from runtime.errors import Conflict, RequestError, StackError
 from runtime.provider import ListedModel
 from runtime.stack import listings as listings_module
@@ -45,7 +46,7 @@ async def test_auto_is_the_first_model_of_its_type_and_follows_the_list(listing:
             "l/first", "mine", "l/e", "vectors", "l/second",
         ]  # fmt: skip
         listing.lists["l"] = ["second"]
-        await until(lambda: table_of(served.stack).find("mine", None).provider_resource_id == "second")
+        await until(lambda: table_of(served.stack).find("mine", EVERYBODY).provider_resource_id == "second")
         assert await meaning(served, "vectors") is None
 
 
@@ -57,7 +58,7 @@ async def test_auto_waits_for_its_provider_and_says_for_which(listing: type[List
         assert (answer.status, answer.error["code"]) == (503, "provider_unavailable")
         assert "provider `l`" in answer.error["message"] and "did not list its models" in answer.error["message"]
         listing.lists["l"] = ["late"]
-        await until(lambda: table_of(served.stack).find("mine", None))
+        await until(lambda: table_of(served.stack).find("mine", EVERYBODY))
         assert await meaning(served, "mine") == "late"
 
 
@@ -101,7 +102,7 @@ async def test_a_model_that_its_provider_must_list_is_served_once_it_does(
     async with serving(run_config(listing_provider("l", "remote"), models=models, **SOON), tmp_path) as served:
         assert await meaning(served, "there") is None
         listing.lists["l"] = ["other", "there"]
-        await until(lambda: table_of(served.stack).find("there", None))
+        await until(lambda: table_of(served.stack).find("there", EVERYBODY))
 
 
 @pytest.mark.parametrize("order", [["a", "b", "c"], ["c", "b", "a"]])
@@ -175,7 +176,7 @@ async def test_an_alias_of_what_comes_later_means_it_once_it_is_there(listing: t
         await served.client.request("DELETE", "/v1/models/late")
         assert await meaning(served, "mine") is None
         listing.lists["l"] = ["late"]
-        await until(lambda: table_of(served.stack).find("mine", None))
+        await until(lambda: table_of(served.stack).find("mine", EVERYBODY))
 
 
 async def test_an_alias_whose_model_is_unregistered_meanwhile_goes_with_it(
@@ -209,6 +210,6 @@ async def test_an_error_that_is_told_twice_keeps_nothing_of_the_first_time(
     listing: type[Listing], tmp_path: Path
 ) -> None:
     async with serving(run_config(listing_provider("l", "remote"), models=[AUTO]), tmp_path) as served:
-        first, second = (table_of(served.stack).unknown("mine", None) for _ in range(2))
+        first, second = (table_of(served.stack).unknown("mine", EVERYBODY) for _ in range(2))
         assert first is not second
         assert first.message == second.message

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from runtime.access import EVERYBODY
 from runtime.apis.models import MODEL
 from runtime.errors import Conflict, NotFound, Unavailable
 from runtime.routing.entry import Entry
@@ -22,7 +23,7 @@ from runtime.storage.kv.sqlite import SqliteKeyValueStore
 
 
 def keep(table: ResourceTable, entry: Entry) -> None:
-    if table.accepts(entry):
+    if table.accepts(entry, EVERYBODY):
         table.add(entry)
 
 
@@ -50,25 +51,25 @@ async def test_a_registration_is_there_after_a_restart_with_all_it_says(
     store: SqliteKeyValueStore, tmp_path: Path
 ) -> None:
     entry = registered("mine", kind="embedding", metadata={"embedding_dimension": 8, "é": [1]}, created=7)
-    await Registrations(ResourceTable(MODEL), store).add(entry)
-    assert (await reopened(tmp_path / "kv.db")).find("mine", None) == entry
+    await Registrations(ResourceTable(MODEL), store).add(entry, EVERYBODY)
+    assert (await reopened(tmp_path / "kv.db")).find("mine", EVERYBODY) == entry
 
 
 async def test_what_was_removed_stays_removed(store: SqliteKeyValueStore, tmp_path: Path) -> None:
     registrations = Registrations(ResourceTable(MODEL), store)
-    await registrations.add(registered("mine"))
-    await registrations.remove("mine", None)
-    assert (await reopened(tmp_path / "kv.db")).entries(None) == []
+    await registrations.add(registered("mine"), EVERYBODY)
+    await registrations.remove("mine", EVERYBODY)
+    assert (await reopened(tmp_path / "kv.db")).entries(EVERYBODY) == []
     with pytest.raises(NotFound):
-        await registrations.remove("mine", None)
+        await registrations.remove("mine", EVERYBODY)
 
 
 async def test_a_refused_registration_leaves_nothing(store: SqliteKeyValueStore, tmp_path: Path) -> None:
     registrations = Registrations(ResourceTable(MODEL), store)
-    await registrations.add(registered("mine"))
+    await registrations.add(registered("mine"), EVERYBODY)
     with pytest.raises(Conflict):
-        await registrations.add(registered("mine", provider="llama"))
-    assert [one.provider_id for one in (await reopened(tmp_path / "kv.db")).entries(None)] == ["groq"]
+        await registrations.add(registered("mine", provider="llama"), EVERYBODY)
+    assert [one.provider_id for one in (await reopened(tmp_path / "kv.db")).entries(EVERYBODY)] == ["groq"]
 
 
 async def test_a_bare_name_of_several_providers_can_be_registered() -> None:
@@ -77,16 +78,16 @@ async def test_a_bare_name_of_several_providers_can_be_registered() -> None:
         table.replace_listed(
             provider, [Entry(id=f"{provider}/scout", provider_id=provider, provider_resource_id="scout")]
         )
-    await Registrations(table, MemoryKeyValueStore()).add(registered("scout"))
-    found = table.find("scout", None)
+    await Registrations(table, MemoryKeyValueStore()).add(registered("scout"), EVERYBODY)
+    found = table.find("scout", EVERYBODY)
     assert found is not None and found.provider_id == "groq"
 
 
 async def test_what_the_run_config_names_is_not_stored_again(store: SqliteKeyValueStore, tmp_path: Path) -> None:
     table = ResourceTable(MODEL)
     keep(table, Entry(id="mine", provider_id="groq", provider_resource_id="scout", source="config"))
-    await Registrations(table, store).add(registered("mine"))
-    assert (await reopened(tmp_path / "kv.db")).entries(None) == []
+    await Registrations(table, store).add(registered("mine"), EVERYBODY)
+    assert (await reopened(tmp_path / "kv.db")).entries(EVERYBODY) == []
 
 
 class FullDisk(MemoryKeyValueStore):
@@ -99,8 +100,8 @@ class FullDisk(MemoryKeyValueStore):
 async def test_what_could_not_be_stored_is_not_served() -> None:
     table = ResourceTable(MODEL)
     with pytest.raises(Unavailable):
-        await Registrations(table, FullDisk()).add(registered("mine"))
-    assert table.entries(None) == []
+        await Registrations(table, FullDisk()).add(registered("mine"), EVERYBODY)
+    assert table.entries(EVERYBODY) == []
 
 
 class Unsteady(MemoryKeyValueStore):
@@ -135,14 +136,14 @@ async def test_what_could_not_be_removed_is_still_served() -> None:
     table, store = ResourceTable(MODEL), Unsteady()
     registrations = Registrations(table, store)
     store.may_go_on.set()
-    await registrations.add(registered("mine"))
+    await registrations.add(registered("mine"), EVERYBODY)
     store.fails = True
     with pytest.raises(Unavailable):
-        await registrations.remove("mine", None)
-    assert table.find("mine", None) is not None
+        await registrations.remove("mine", EVERYBODY)
+    assert table.find("mine", EVERYBODY) is not None
     store.fails = False
-    await registrations.remove("mine", None)
-    assert (table.find("mine", None), await on_disk(store)) == (None, [])
+    await registrations.remove("mine", EVERYBODY)
+    assert (table.find("mine", EVERYBODY), await on_disk(store)) == (None, [])
 
 
 async def left_alone(task: asyncio.Task[None]) -> None:
@@ -164,30 +165,32 @@ async def test_a_client_that_leaves_changes_the_table_and_the_disk_alike(change:
     registrations = Registrations(table, store)
     if change == "remove":
         store.may_go_on.set()
-        await registrations.add(registered("mine"))
+        await registrations.add(registered("mine"), EVERYBODY)
         store.may_go_on.clear()
         store.asked.clear()
-    work = registrations.add(registered("mine")) if change == "add" else registrations.remove("mine", None)
+    work = (
+        registrations.add(registered("mine"), EVERYBODY) if change == "add" else registrations.remove("mine", EVERYBODY)
+    )
     asking = asyncio.create_task(work)
     await store.asked.wait()
     await left_alone(asking)
     store.may_go_on.set()
     await until_unlocked(registrations)
     expected = ["mine"] if change == "add" else []
-    assert ([one.id for one in table.entries(None)], await on_disk(store)) == (expected, expected)
+    assert ([one.id for one in table.entries(EVERYBODY)], await on_disk(store)) == (expected, expected)
 
 
 async def test_what_fails_after_the_client_has_left_is_told(caplog: pytest.LogCaptureFixture) -> None:
     table, store = ResourceTable(MODEL), Unsteady()
     registrations = Registrations(table, store)
     store.fails = True
-    asking = asyncio.create_task(registrations.add(registered("mine")))
+    asking = asyncio.create_task(registrations.add(registered("mine"), EVERYBODY))
     await store.asked.wait()
     await left_alone(asking)
     store.may_go_on.set()
     await until_unlocked(registrations)
     await asyncio.sleep(0)
-    assert table.entries(None) == []
+    assert table.entries(EVERYBODY) == []
     assert [(record.message, record.__dict__["error"]) for record in caplog.records] == [
         ("registration not stored", "the disk is full")
     ]
@@ -196,9 +199,9 @@ async def test_what_fails_after_the_client_has_left_is_told(caplog: pytest.LogCa
 async def test_of_two_that_want_one_name_at_once_the_first_has_it_everywhere() -> None:
     table, store = ResourceTable(MODEL), Unsteady()
     registrations = Registrations(table, store)
-    first = asyncio.create_task(registrations.add(registered("mine", provider="groq")))
+    first = asyncio.create_task(registrations.add(registered("mine", provider="groq"), EVERYBODY))
     await store.asked.wait()
-    second = asyncio.create_task(registrations.add(registered("mine", provider="llama")))
+    second = asyncio.create_task(registrations.add(registered("mine", provider="llama"), EVERYBODY))
     await asyncio.sleep(0)
     store.may_go_on.set()
     await first
@@ -206,7 +209,7 @@ async def test_of_two_that_want_one_name_at_once_the_first_has_it_everywhere() -
         await second
     reopened_table = ResourceTable(MODEL)
     await Registrations(reopened_table, store).load()
-    for found in (table.find("mine", None), reopened_table.find("mine", None)):
+    for found in (table.find("mine", EVERYBODY), reopened_table.find("mine", EVERYBODY)):
         assert found is not None and found.provider_id == "groq"
 
 
@@ -214,11 +217,11 @@ async def test_a_stored_name_that_another_provider_s_id_begins_is_told_and_left_
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     store = MemoryKeyValueStore()
-    await Registrations(ResourceTable(MODEL), store).add(registered("openai/gpt", "groq"))
+    await Registrations(ResourceTable(MODEL), store).add(registered("openai/gpt", "groq"), EVERYBODY)
     table = ResourceTable(MODEL)
     table.set_providers(["openai", "groq"])
     await Registrations(table, store).load()
-    assert table.entries(None) == []
+    assert table.entries(EVERYBODY) == []
     assert [record.__dict__["key"] for record in caplog.records] == ["registrations/model/openai/gpt"]
 
 
@@ -237,7 +240,7 @@ async def test_an_unreadable_registration_is_told_and_left_out(caplog: pytest.Lo
     table = ResourceTable(MODEL)
     with caplog.at_level(logging.ERROR):
         await Registrations(table, store).load()
-    assert [one.id for one in table.entries(None)] == ["c"]
+    assert [one.id for one in table.entries(EVERYBODY)] == ["c"]
     assert [record.__dict__["key"] for record in caplog.records] == [
         f"registrations/model/{name}" for name in ("a", "b", "b2", "b30", "b31", "b32", "b33")
     ]

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from runtime.access import User
+from runtime.access import EVERYBODY, User
 from runtime.apis._request import Empty, Response
 from runtime.apis._resources import Resource
 from runtime.apis.models import MODEL
@@ -18,7 +18,7 @@ from runtime.routing.table import ResourceTable
 
 
 def keep(table: ResourceTable, entry: Entry) -> None:
-    if table.accepts(entry):
+    if table.accepts(entry, EVERYBODY):
         table.add(entry)
 
 
@@ -40,7 +40,7 @@ def table() -> ResourceTable:
 
 
 def found(table: ResourceTable, name: str) -> str | None:
-    entry = table.find(name, None)
+    entry = table.find(name, EVERYBODY)
     return entry.full_id if entry else None
 
 
@@ -50,7 +50,7 @@ def test_a_full_id_and_an_unambiguous_bare_name_mean_the_same(table: ResourceTab
 
 def test_a_bare_name_of_several_providers_is_refused_with_the_candidates(table: ResourceTable) -> None:
     with pytest.raises(RequestError) as caught:
-        table.find("scout", None)
+        table.find("scout", EVERYBODY)
     assert caught.value.hint == "ask for one of `groq/scout`, `llama/scout`"
     assert (caught.value.status, caught.value.code, caught.value.param) == (400, "model_ambiguous", "model")
 
@@ -72,7 +72,7 @@ def test_a_model_that_nobody_lists_is_served_under_its_full_id_and_bare_name_too
 
 
 def test_a_name_that_means_nothing_is_none(table: ResourceTable) -> None:
-    assert table.find("gpt", None) is None
+    assert table.find("gpt", EVERYBODY) is None
 
 
 @pytest.mark.parametrize(
@@ -87,14 +87,14 @@ def test_a_provider_s_prefix_is_its_word(table: ResourceTable, name: str, expect
     ("name", "hint"), [("maverik", "did you mean `llama/maverick`?"), ("xxxxxx", "list all with GET /v1/models")]
 )
 def test_an_unknown_name_is_answered_with_those_like_it(table: ResourceTable, name: str, hint: str) -> None:
-    error = table.unknown(name, None)
+    error = table.unknown(name, EVERYBODY)
     assert (error.status, error.hint, error.code) == (404, hint, "model_not_found")
 
 
 def test_entries_come_by_provider_then_origin_then_as_listed(table: ResourceTable) -> None:
     keep(table, entry("z", "groq", "own", source="registered"))
     keep(table, entry("y", "groq", "other", source="config"))
-    assert [one.id for one in table.entries(None)] == [
+    assert [one.id for one in table.entries(EVERYBODY)] == [
         *("y", "z", "groq/scout", "groq/whisper"),
         *("llama/scout", "llama/maverick"),
     ]
@@ -111,7 +111,7 @@ def test_the_names_of_a_resource_stand_together_and_its_own_name_comes_first(tab
             *(("a-split", "groq/hidden"), ("a-alias", "a-listed")),
         )
     )
-    assert [one.id for one in table.entries(None)] == [
+    assert [one.id for one in table.entries(EVERYBODY)] == [
         *("groq/whisper", "b-configured", "a-registered", "a-configured"),  # the run config's choice comes first
         *("groq/scout", "a-alias", "a-listed", "a-split"),  # and an alias takes nothing there
         *("maverick", "llama/maverick", "a-bare", "llama/scout"),
@@ -121,9 +121,9 @@ def test_the_names_of_a_resource_stand_together_and_its_own_name_comes_first(tab
 @pytest.mark.parametrize("name", ["a-listed", "groq/scout"])
 def test_what_is_put_first_leaves_the_others_in_their_order(table: ResourceTable, name: str) -> None:
     table.declare([Alias(name="a-listed", target="groq/scout")])
-    before = [one.id for one in table.entries(None)]
+    before = [one.id for one in table.entries(EVERYBODY)]
     table.put_first(name)
-    assert [one.id for one in table.entries(None)] == [name, *(each for each in before if each != name)]
+    assert [one.id for one in table.entries(EVERYBODY)] == [name, *(each for each in before if each != name)]
 
 
 def test_a_listing_replaces_the_one_before(table: ResourceTable) -> None:
@@ -134,7 +134,7 @@ def test_a_listing_replaces_the_one_before(table: ResourceTable) -> None:
 
 
 def test_a_listing_that_says_the_same_changes_nothing(table: ResourceTable) -> None:
-    before, first = table.entries(None), table.find("groq/scout", None)
+    before, first = table.entries(EVERYBODY), table.find("groq/scout", EVERYBODY)
     table.replace_listed(
         "groq",
         [
@@ -142,14 +142,14 @@ def test_a_listing_that_says_the_same_changes_nothing(table: ResourceTable) -> N
             for one in listed("groq", "scout", "whisper")
         ],
     )
-    assert table.entries(None) is before
-    assert table.find("groq/scout", None) is first  # with the time it was first listed
+    assert table.entries(EVERYBODY) is before
+    assert table.find("groq/scout", EVERYBODY) is first  # with the time it was first listed
 
 
 def test_a_listing_with_other_facts_counts(table: ResourceTable) -> None:
-    before = table.entries(None)
+    before = table.entries(EVERYBODY)
     table.replace_listed("groq", [entry("groq/scout", "groq", "scout", metadata={"context_length": 8})])
-    assert table.entries(None) is not before
+    assert table.entries(EVERYBODY) is not before
 
 
 def test_a_name_that_is_taken_is_a_conflict(table: ResourceTable) -> None:
@@ -167,7 +167,7 @@ def test_what_a_provider_lists_cannot_be_taken_over(table: ResourceTable) -> Non
 
 def test_registering_what_is_listed_adds_facts(table: ResourceTable) -> None:
     keep(table, entry("groq/scout", "groq", "scout", source="registered", metadata={"note": 1}))
-    assert [one.metadata for one in table.entries(None) if one.id == "groq/scout"] == [{"note": 1}]
+    assert [one.metadata for one in table.entries(EVERYBODY) if one.id == "groq/scout"] == [{"note": 1}]
 
 
 def test_the_run_config_takes_the_name_of_a_registration(table: ResourceTable) -> None:
@@ -185,20 +185,20 @@ def test_two_entries_of_the_run_config_under_one_name_are_a_conflict(table: Reso
 def test_only_registrations_can_be_forgotten(table: ResourceTable) -> None:
     keep(table, entry("fixed", "llama", "maverick", source="config"))
     keep(table, entry("mine", "llama", "maverick", source="registered"))
-    table.remove(table.registered("mine", None).id)
-    assert table.find("mine", None) is None
+    table.remove(table.registered("mine", EVERYBODY).id)
+    assert table.find("mine", EVERYBODY) is None
     table.declare([Alias(name="alias", target="fixed")])
     for name, where in (
         *(("fixed", "the run config"), ("alias", "`--alias`")),
         ("groq/scout", "provider `groq`, which lists it"),
     ):
         with pytest.raises(Conflict, match=f"comes from {where}"):
-            table.remove(table.registered(name, None).id)
+            table.remove(table.registered(name, EVERYBODY).id)
 
 
 def test_entries_and_lookups_agree(table: ResourceTable) -> None:
     keep(table, entry("mine", "groq", "hidden", source="config"))
-    assert all(table.find(one.id, None) == one for one in table.entries(None))
+    assert all(table.find(one.id, EVERYBODY) == one for one in table.entries(EVERYBODY))
 
 
 def test_whether_a_provider_lists_anything(table: ResourceTable) -> None:
@@ -219,14 +219,14 @@ def test_a_name_that_begins_with_another_provider_s_id_is_refused(table: Resourc
 
 
 def test_many_are_kept_in_one_step_and_those_refused_come_back(table: ResourceTable) -> None:
-    before = table.entries(None)
+    before = table.entries(EVERYBODY)
     good = [entry(f"m{n}", "groq", "scout", source="registered") for n in range(1000)]
     bad = [
         entry("m7", "llama", "scout", source="registered"),
         entry("groq/whisper", "llama", "scout", source="registered"),
     ]
     refused = table.add_all([*good, *bad])
-    assert len(table.entries(None)) == len(before) + 1000
+    assert len(table.entries(EVERYBODY)) == len(before) + 1000
     assert [(one.id, type(why)) for one, why in refused] == [("m7", Conflict), ("groq/whisper", Conflict)]
     assert found(table, "m999") == found(table, "m7") == "groq/scout"
 
@@ -241,10 +241,10 @@ def test_words_come_from_whoever_made_the_table() -> None:
         shown=lambda one: Response(),
     )
     table = ResourceTable(body)
-    assert table.unknown("x", None).hint == "list all with GET /v1/bodies"
+    assert table.unknown("x", EVERYBODY).hint == "list all with GET /v1/bodies"
     keep(table, entry("x", "p", source="config"))
     with pytest.raises(Conflict) as caught:
-        table.remove(table.registered("x", None).id)
+        table.remove(table.registered("x", EVERYBODY).id)
     assert caught.value.hint == "change it there; only registered bodies can be removed"
 
 
@@ -254,23 +254,23 @@ def test_whatever_could_change_an_answer_makes_a_new_list(table: ResourceTable) 
         lambda: table.set_providers(["llama", "groq"]), lambda: keep(table, mine), lambda: table.remove("mine"),
         lambda: table.add(mine), lambda: table.replace_listed("groq", []),
     ):  # fmt: skip
-        before = table.entries(None)
+        before = table.entries(EVERYBODY)
         change()
-        assert table.entries(None) is not before
+        assert table.entries(EVERYBODY) is not before
 
 
 def test_many_unknown_names_among_many_known_ones_cost_little(table: ResourceTable) -> None:
     """Counted in time of this thread, so that a busy machine changes nothing."""
     table.replace_listed("groq", listed("groq", *(f"some-model-{number}-instruct" for number in range(10_000))))
-    assert "did you mean" in str(table.unknown("some-model-7-instrct", None).hint)
+    assert "did you mean" in str(table.unknown("some-model-7-instrct", EVERYBODY).hint)
     began = time.thread_time()
-    hints = {table.unknown(f"some-model-{number}-instrct", None).hint for number in range(1000)}
+    hints = {table.unknown(f"some-model-{number}-instrct", EVERYBODY).hint for number in range(1000)}
     assert time.thread_time() - began < 2.0  # without a pause, a thousand times 10 ms
     assert "list all with GET /v1/models" in hints
 
 
 def test_among_a_few_names_those_like_an_unknown_one_are_always_told(table: ResourceTable) -> None:
-    assert {"did you mean" in str(table.unknown("maverik", None).hint) for _ in range(100)} == {True}
+    assert {"did you mean" in str(table.unknown("maverik", EVERYBODY).hint) for _ in range(100)} == {True}
 
 
 ANN, BOB = User(principal="ann"), User(principal="bob")

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from runtime.access import EVERYBODY
 from runtime.context import current
 from runtime.errors import Unavailable
 from runtime.provider import ListedModel, unhealthy
@@ -62,7 +63,7 @@ async def test_one_provider_s_garbage_is_its_own_trouble(
             assert (found["state"], found["message"]) == ("degraded", reason)
         listing.lists.update(bad=["new"], good=["m", "n"])
         await until(lambda: served.stack.degraded() == {})
-        await until(lambda: table_of(served.stack).find("good/n", None))
+        await until(lambda: table_of(served.stack).find("good/n", EVERYBODY))
         assert "bad/new" in await listed(served)
         assert (await health(served, "bad"))["state"] == "ready"
 
@@ -129,7 +130,7 @@ async def test_a_start_that_cancels_itself_is_a_failure_like_any_other(
     async with asyncio.timeout(10), serving(run_config(providers=providers, **SOON), tmp_path) as served:
         assert "`p` did not start" in served.stack.degraded()["p"]
         listing.lists["good"] = ["n"]
-        await until(lambda: table_of(served.stack).find("good/n", None))
+        await until(lambda: table_of(served.stack).find("good/n", EVERYBODY))
 
 
 async def test_a_start_without_an_end_keeps_nobody_waiting(
@@ -167,7 +168,7 @@ async def test_an_alias_that_becomes_ambiguous_ends_nothing(listing: type[Listin
         refused = await served.client.get("/v1/models/mine")
         assert (refused.status, refused.error["code"]) == (400, "model_ambiguous")
         listing.lists["b"] = ["other"]
-        await until(lambda: table_of(served.stack).find("mine", None))
+        await until(lambda: table_of(served.stack).find("mine", EVERYBODY))
         assert (await served.client.get("/v1/models/mine")).json()["provider_id"] == "a"
 
 
@@ -275,7 +276,7 @@ async def test_looking_after_a_provider_survives_bugs_of_ours(
     async with asyncio.timeout(10), serving(run_config(listing_provider("l"), **SOON), tmp_path) as served:
         served_once.set()
         listing.lists["l"] = ["late"]
-        await until(lambda: table_of(served.stack).find("l/late", None))
+        await until(lambda: table_of(served.stack).find("l/late", EVERYBODY))
         assert fails == []
 
 

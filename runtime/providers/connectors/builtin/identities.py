@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
+from runtime.access import User
 from runtime.apis.connectors import McpServer
 from runtime.context import current
 from runtime.errors import AccessDenied, AuthenticationError, RequestError, Unavailable
@@ -153,7 +154,7 @@ def _asked_as(
 def _callers_token(server: Server) -> str:
     """Not for a server that another user has named: whoever uses it would give that user a token of theirs."""
     user = current().user
-    if server.registered_by is not None and (user is None or user.principal != server.registered_by):
+    if server.registered_by is not None and (not isinstance(user, User) or user.principal != server.registered_by):
         raise AccessDenied(
             f"MCP server `{server.label}` was registered by another user, so your token is not sent to it",
             hint="give `authorization` in the request, or have the connector in the run config",

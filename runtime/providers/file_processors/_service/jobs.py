@@ -19,7 +19,7 @@ from runtime.apis.file_processors import (
     ProcessFileJobStatus,
     ProcessFileRequest,
 )
-from runtime.context import RequestContext, current, serving
+from runtime.context import current
 from runtime.errors import NotFound, NotSupported, RequestError
 from runtime.ids import new_position, ordered_id
 from runtime.provider import ProviderContext
@@ -106,8 +106,7 @@ class ProcessingJobs:
             upload = self._upload(running.id, payload) if "parts" in payload else None
             request = ProcessFileRequest.model_validate({**payload["request"], "file": upload})
             try:
-                with serving(RequestContext(user=running.user)):
-                    response = await self._process(request)
+                response = await self._process(request)
             except (RequestError, NotSupported):  # for good
                 await self._forget_document(running.id, payload)
                 raise

@@ -51,9 +51,7 @@ class Background:
         self.telling = Telling(store)
         # Keys and credentials that callers send are on no disk: another process does not have them.
         self._waiting: dict[str, Waiting] = {}
-        self._job = ResponseJob(
-            store, self._waiting, kept=kept, preparing=preparing, holding=holding, telling=self.telling
-        )
+        self._job = ResponseJob(self._waiting, kept=kept, preparing=preparing, holding=holding, telling=self.telling)
         self._jobs = context.jobs.handle(
             f"response:{context.provider_id}", self._job.make, concurrency=most, attempts=2
         )

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from runtime.apis.responses import CreateResponseRequest
-from runtime.context import RequestContext, serving
+from runtime.context import RequestContext, current, serving
 from runtime.errors import NotFound, StackError
 from runtime.ids import position_in
 from runtime.providers.responses.builtin.answering import Answering, interrupted
@@ -45,11 +45,10 @@ class Waiting:
 
 
 class ResponseJob:
-    """store: of all users. waiting: what this process was asked for, by the response's id."""
+    """waiting: what this process was asked for, by the response's id."""
 
     def __init__(
         self,
-        store: SqlStore,
         waiting: dict[str, Waiting],
         *,
         kept: Kept,
@@ -57,7 +56,6 @@ class ResponseJob:
         holding: Holding,
         telling: Telling,
     ) -> None:
-        self._store = store
         self._waiting = waiting
         self._kept = kept
         self._preparing = preparing
@@ -66,8 +64,8 @@ class ResponseJob:
 
     async def make(self, running: RunningJob) -> None:
         """The handler."""
-        waited = self._waiting.pop(running.id, None) or Waiting(context=RequestContext(user=running.user), secrets={})
-        rows = self._store.for_user(running.user)
+        waited = self._waiting.pop(running.id, None) or Waiting(context=current(), secrets={})
+        rows = self._kept.mine()
         with serving(waited.context), contextlib.suppress(NotFound):  # it was deleted
             row = await self._kept.row(running.id, rows)
             shown = decode(row["response"])

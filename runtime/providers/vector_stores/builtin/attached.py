@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from functools import partial
 from typing import Any
 
+from runtime.access import SYSTEM
 from runtime.apis._paging import invalid_cursor
 from runtime.apis.vector_stores.attached_file import (
     AttachedFile,
@@ -20,6 +21,7 @@ from runtime.apis.vector_stores.attached_file import (
     ListAttachedFilesRequest,
     UpdateAttributesRequest,
 )
+from runtime.context import current
 from runtime.errors import NotFound
 from runtime.ids import new_position, ordered_id
 from runtime.providers.vector_stores.builtin.contextual import Contexts
@@ -116,9 +118,9 @@ class AttachedFiles:
         for row, reason in unseen:
             await self._ingestion.fail(row, {"code": "invalid_file", "message": reason.message})
         gone = {row["id"] for row, _ in unseen}
-        waiting = [row for row in rows if row["id"] not in gone]
+        waiting, user = [row for row in rows if row["id"] not in gone], current().user
         for at in range(0, len(waiting), _AT_ONCE):
-            await asyncio.gather(*map(self._ingestion.enqueue, waiting[at : at + _AT_ONCE]))
+            await asyncio.gather(*(self._ingestion.enqueue(row, user) for row in waiting[at : at + _AT_ONCE]))
         return rows
 
     async def page(self, store_id: str, request: ListAttachedFilesRequest) -> AttachedFileList:
@@ -173,7 +175,7 @@ class AttachedFiles:
 
         await self._in_each_index(store.id, statements)
         if row["status"] == "in_progress":
-            await self._ingestion.jobs.cancel(row["attachment"], user=None)
+            await self._ingestion.jobs.cancel(row["attachment"], user=SYSTEM)
 
     async def take_out(self, index: Index, which: Condition) -> None:
         """Let searches no longer find some groups, and have them removed. Raises Stale if the index is retired."""

@@ -8,7 +8,7 @@ import logging
 import time
 from itertools import count
 
-from runtime.context import RequestContext, serving
+from runtime.access import ANYBODY, SYSTEM
 from runtime.errors import NotFound, StackError
 from runtime.providers.vector_stores.builtin.attached import AttachedFiles
 from runtime.providers.vector_stores.builtin.indexes import IN_USE, Indexes, index_of
@@ -98,12 +98,11 @@ class Caring:
         self._looked_after = rows[-1]["position"] if len(rows) == _LOOKED_AFTER else -1
         for row in rows:
             try:
-                job = await self._ingestion.jobs.get(row["attachment"], user=None)
+                job = await self._ingestion.jobs.get(row["attachment"], user=SYSTEM)
             except NotFound:
                 store = await self._rows.first(Select(STORES, eq("id", row["store_id"])))
                 if store is not None:
-                    with serving(RequestContext(user=owner_of(store))):
-                        await self._ingestion.enqueue(row)
+                    await self._ingestion.enqueue(row, owner_of(store) or ANYBODY)
             else:
                 if job.has_ended:
                     words = (job.error or {}).get("message") or "it was interrupted too often"

@@ -14,9 +14,11 @@ from collections.abc import Sequence
 from itertools import chain, repeat
 from typing import Any
 
+from runtime.access import SYSTEM
 from runtime.apis.providers import ProviderHealth
 from runtime.apis.vector_stores.older import RegisterVectorDbRequest
 from runtime.apis.vector_stores.store import ConfiguredVectorStore, UpdateVectorStoreRequest
+from runtime.context import RequestContext, serving
 from runtime.errors import Conflict, RequestError, StackError
 from runtime.provider import healthy, unhealthy
 from runtime.providers.vector_stores.builtin.older import VectorDbs
@@ -67,7 +69,8 @@ class DeclaredStores:
     async def _try(self, given: ConfiguredVectorStore) -> None:
         store_id = given.vector_store_id
         try:
-            await self._make(given)
+            with serving(RequestContext(user=SYSTEM)):  # it is told of a user's own store, too
+                await self._make(given)
         except StackError as error:
             if self._troubles.get(store_id) != error.message:
                 facts = {"vector_store": store_id, "error": error.message, "hint": error.hint}

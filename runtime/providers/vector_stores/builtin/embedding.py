@@ -7,6 +7,7 @@ from collections import defaultdict, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from runtime.access import Nameless, User
 from runtime.apis.inference import EmbeddingsRequest, Inference
 from runtime.apis.models import Model, Models
 from runtime.context import RequestContext, current, serving
@@ -45,7 +46,7 @@ class _Key:
 
     model: str
     dimension: int | None
-    principal: str | None
+    caller: str | Nameless
 
 
 @dataclass
@@ -115,7 +116,7 @@ class Embedding:
         A model that is busy or down is asked again for half a minute. Raises as `query` does.
         """
         user = current().user
-        key = _Key(model, dimension, user.principal if user else None)
+        key = _Key(model, dimension, user.principal if isinstance(user, User) else user)
         wanted = _Wanted(texts, RequestContext(user=user))
         self._waiting[key].append(wanted)
         if self._working[key] < _CALLS_AT_ONCE:

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from runtime.context import RequestContext, current, serving
+from runtime.access import SYSTEM, Caller
 from runtime.errors import StackError
 from runtime.provider import ProviderContext
 from runtime.providers.vector_stores.builtin.contextual import PARAM as CHUNKING_PARAM
@@ -54,9 +54,9 @@ class Ingestion:
             f"ingest:{context.provider_id}", self._run, concurrency=concurrency, attempts=_ATTEMPTS, prefix=ATTACHMENT
         )
 
-    async def enqueue(self, row: Row) -> None:
-        """Ingest an attached file, whose row is on disk, for the current user; may be repeated. Raises Unavailable."""
-        await self.jobs.add({"id": row["id"]}, user=current().user, job_id=row["attachment"])
+    async def enqueue(self, row: Row, user: Caller) -> None:
+        """Ingest an attached file, whose row is on disk, for a user; may be repeated. Raises Unavailable."""
+        await self.jobs.add({"id": row["id"]}, user=user, job_id=row["attachment"])
 
     async def fail(self, row: Row, error: Mapping[str, str], report: Report | None = None) -> None:
         """Say that an attached file could not be ingested, unless it has ended or was attached again."""
@@ -67,7 +67,7 @@ class Ingestion:
         """Give up attached files that have not ended. rows: with `id`, `file_id` and `attachment`, of one store."""
         await self._without(store_id, rows, {"status": "cancelled", "last_error": None, "report": None})
         for row in rows:
-            await self.jobs.cancel(row["attachment"], user=None)
+            await self.jobs.cancel(row["attachment"], user=SYSTEM)
 
     async def _without(self, store_id: str, rows: Sequence[Row], ended: Mapping[str, Any]) -> None:
         """Files without what was to be ingested. ended: how their rows say so, if searches find nothing of them."""
@@ -100,8 +100,7 @@ class Ingestion:
             row = await self._rows.first(Select(FILES, eq("id", running.payload["id"])))
             if row is None or row["attachment"] != running.id or row["status"] != "in_progress":
                 return None  # detached, cancelled, or attached again
-            with serving(RequestContext(user=running.user)):
-                await self._ingest(row, report, is_again=was_postponed(running) > 0)
+            await self._ingest(row, report, is_again=was_postponed(running) > 0)
         except Stale:
             return None  # as above, meanwhile
         except StackError as error:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from runtime.access import SYSTEM
 from runtime.apis._carriers import Upload
 from runtime.apis._chunks import (
     DEFAULT_CHUNK_TOKENS,
@@ -59,7 +60,7 @@ class Reading:
         if self._files is None:
             return None
         try:
-            with serving(RequestContext()):
+            with serving(RequestContext(user=SYSTEM)):
                 await self._files.get_file(FileRequest(file_id=file_id))
         except NotFound:
             return False

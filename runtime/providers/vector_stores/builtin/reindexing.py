@@ -18,8 +18,9 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from runtime.access import ANYBODY, SYSTEM, Caller
 from runtime.apis.vector_stores.store import FileCounts, Reindexing, ReindexRequest
-from runtime.context import RequestContext, current, serving
+from runtime.context import current
 from runtime.errors import Conflict, NotFound, StackError
 from runtime.provider import ProviderContext
 from runtime.providers.vector_stores.builtin.concurrently import concurrently
@@ -100,26 +101,25 @@ class Reindexings:
         except Stale:
             await self._rows.write(*_given_up(new))
             raise _is_running(store.id) from None
-        await self._enqueue(store.row | begun)
+        await self._enqueue(store.row | begun, current().user)
         return said
 
     async def go_on(self) -> None:
         """Look after those whose job was never added, or has ended without them. Raises Unavailable."""
         for store in await self._rows.select(Select(STORES, above("next_index", 0))):
             try:
-                job = await self._jobs.get(_job_id(store["next_index"]), user=None)
+                job = await self._jobs.get(_job_id(store["next_index"]), user=SYSTEM)
             except NotFound:
-                with serving(RequestContext(user=owner_of(store))):
-                    await self._enqueue(store)
+                await self._enqueue(store, owner_of(store) or ANYBODY)
             else:
                 new = await self._indexes.get(store["next_index"])
                 if job.has_ended and new is not None:
                     words = (job.error or {}).get("message") or "it was interrupted too often"
                     await self._end(store["id"], new, str(words))
 
-    async def _enqueue(self, store: Row) -> None:
+    async def _enqueue(self, store: Row, user: Caller) -> None:
         payload = {"store_id": store["id"], "index": store["next_index"]}
-        await self._jobs.add(payload, user=current().user, job_id=_job_id(store["next_index"]))
+        await self._jobs.add(payload, user=user, job_id=_job_id(store["next_index"]))
 
     async def _run(self, running: RunningJob) -> object:
         store_id, number = running.payload["store_id"], running.payload["index"]
@@ -127,8 +127,7 @@ class Reindexings:
         if new is None:
             return None  # the store is gone
         try:
-            with serving(RequestContext(user=running.user)):
-                await self._reindex(store_id, new)
+            await self._reindex(store_id, new)
         except Stale:
             if number in await self._stores.numbers(store_id):
                 raise
