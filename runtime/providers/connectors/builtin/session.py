@@ -117,6 +117,8 @@ class Session:
             cursor: str | None = None
             for _ in range(_MOST_PAGES):
                 page = await client.list_tools(cursor=cursor)
+                if cursor == "" and {tool.name for tool in page.tools} <= {tool.name for tool in tools}:
+                    return tools  # the first page again: for this server an empty cursor is none
                 if not all(1 <= len(tool.name) <= LONGEST_NAME for tool in page.tools):
                     raise failed(
                         self.server, f"has a tool without a name, or with one of over {LONGEST_NAME} characters"
@@ -129,7 +131,7 @@ class Session:
                         hint="raise `max_tools` in the config of its provider",
                     )
                 cursor = page.next_cursor
-                if not cursor:
+                if cursor is None:
                     return tools
             raise failed(self.server, f"lists its tools on more than {_MOST_PAGES} pages")
 

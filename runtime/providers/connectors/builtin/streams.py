@@ -1,4 +1,6 @@
-"""The streams of a transport of the SDK, and a stream that tells when its server has ended it."""
+"""The streams of a transport of the SDK, and a stream whose messages are put right and that tells when its server has
+ended it.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +16,7 @@ from mcp.client.streamable_http import streamable_http_client
 
 from runtime.http.client import HttpClient
 from runtime.providers.connectors.builtin.carrying import Carrier
+from runtime.providers.connectors.builtin.corrections import correct
 from runtime.providers.connectors.builtin.identities import AskedAs
 from runtime.providers.connectors.builtin.servers import Server
 
@@ -60,10 +63,12 @@ class Watched:
 
     async def receive(self) -> Any:
         try:
-            return await self._stream.receive()
+            message = await self._stream.receive()
         except (anyio.EndOfStream, anyio.ClosedResourceError, anyio.BrokenResourceError):
             self._ended()
             raise
+        correct(message)
+        return message
 
     async def aclose(self) -> None:
         await self._stream.aclose()
