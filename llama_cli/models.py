@@ -13,7 +13,7 @@ _SHOWN_STATES = {"loaded": "yes", "unloaded": "no"}
 
 def command(url: Url = None, json: Json = False, quiet: Quiet = False, wide: Wide = False) -> None:
     """List the models that a server serves: who serves each, what it is for, how long a text it takes, and whether
-    our engine has loaded it.
+    our engine has loaded it, or how far it is.
 
     The id is what `-m` takes, and `model` in a request. An alias is another name of the same model. What lies on this
     disk is another list: `llama model list`.
@@ -34,6 +34,7 @@ def command(url: Url = None, json: Json = False, quiet: Quiet = False, wide: Wid
         Column("context_length", "Context", show=context),
         Column("load_state", "Loaded", show=lambda state: _SHOWN_STATES.get(state, state)),
         Column("aliases", "Aliases", gives_way=True, spare=True),
+        Column("load_progress", "Progress", show=lambda share: f"{share:.0%}"),
     ]
     listing(rows, columns, name="id", wide=wide, empty="no models: see `llama stack status`")
 
@@ -58,6 +59,7 @@ def _rows(models: list[dict[str, Any]]) -> list[dict[str, Any]]:
             "embedding_dimension": _whole(facts.get("embedding_dimension")),
             "is_loaded": facts["loaded"] if isinstance(facts.get("loaded"), bool) else None,
             "load_state": _load_state(facts),
+            "load_progress": _share(facts.get("progress")),
             "aliases": [],
         }
     order = {model["id"]: place for place, model in enumerate(models)}
@@ -80,6 +82,10 @@ def _load_state(facts: dict[str, Any]) -> str | None:
 
 def _full_id(facts: dict[str, Any]) -> str:
     return f"{facts.get('provider_id')}/{facts.get('provider_resource_id')}"
+
+
+def _share(value: object) -> float | None:
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1 else None
 
 
 def _whole(value: object) -> int | None:

@@ -53,17 +53,19 @@ def test_the_rows_are_those_of_the_schema(serving: str, cli: Cli) -> None:
         "embedding_dimension": None,
         "is_loaded": True,
         "load_state": "loaded",
+        "load_progress": None,
         "aliases": ["short"],
     }
     assert [row["kind"] for row in rows] == ["llm", "embedding", "llm", "llm", "rerank", "llm"]
     assert [row["is_loaded"] for row in rows] == [True, False, None, False, None, None]
     assert [row["load_state"] for row in rows] == ["loaded", "unloaded", None, "loading", None, None]
+    assert [row["load_progress"] for row in rows] == [None, None, None, 0.4, None, None]
 
 
 def test_a_row_a_line_in_a_pipe_and_ids_alone(serving: str, cli: Cli) -> None:
     lines = cli("models", "--url", serving).out.splitlines()
-    assert lines[:2] == ["own/Tiny\town\tllm\t128K\tyes\tshort", "own/Embed\town\tembedding\t\tno\t"]
-    assert lines[3] == "own/Coming\town\tllm\t\tloading\t"
+    assert lines[:2] == ["own/Tiny\town\tllm\t128K\tyes\tshort\t", "own/Embed\town\tembedding\t\tno\t\t"]
+    assert lines[3] == "own/Coming\town\tllm\t\tloading\t\t40%"
     assert cli("models", "--url", serving, "-q").out.split() == [
         "own/Tiny",
         "own/Embed",
