@@ -20,6 +20,7 @@ from runtime.engine.checkpoint import Checkpoint, open_checkpoint
 from runtime.engine.checkpoint_weights import weight_shapes
 from runtime.engine.hardware import may_have_gpu, probe_hardware, set_torch_threads
 from runtime.engine.memory_plan import MemoryPlan, plan_memory
+from runtime.engine.model_config import ModelConfig
 from runtime.engine.options import EngineOptions
 from runtime.engine.packed_weights import pack_weights, weights_bytes, why_not_packed
 from runtime.engine.runner import Runner
@@ -30,6 +31,8 @@ log = logging.getLogger(__name__)
 # Measured on two cores: a step of one row is faster with a second thread from about 12 MiB of weights on. Below it the
 # threads wait for each other longer than they compute.
 _THREAD_BYTES = 8 * 2**20
+# Of the time of a first load: kernels are compiled for nine seconds, and the file is read in the first four of them.
+_READ_SHARE = 0.4
 
 
 @dataclass(frozen=True)
@@ -74,7 +77,6 @@ def loaded_runner(
     Raises what `plan` does, and CheckpointInvalid for a tensor that cannot be read.
     """
     planned = plan(options)
-    go_on = _counting(go_on, len(weight_shapes(planned.checkpoint.config)), options.on_progress)
     if planned.is_packed:
         runner = _packed(planned, options, go_on)
         del planned  # a file's tables are large, and nothing needs them any more
@@ -96,15 +98,17 @@ def loaded_runner(
 
 
 def _counting(
-    go_on: Callable[[], None], weights: int, on_progress: Callable[[float], None] | None
+    go_on: Callable[[], None], config: ModelConfig, options: EngineOptions, is_last: Callable[[], bool] = lambda: True
 ) -> Callable[[], None]:
-    """A `go_on` that also says which share of the weights has been loaded, from 0 to nearly 1."""
-    loaded = itertools.count()
+    """A `go_on` that also says how far loading is, from 0 to nearly 1: which share of the weights is there. is_last:
+    whether nothing else is left to do; as long as something is, the weights are counted for less.
+    """
+    loaded, weights = itertools.count(), len(weight_shapes(config))
 
     def counting() -> None:
         go_on()
-        if on_progress is not None:
-            on_progress(next(loaded) / weights)
+        if options.on_progress is not None:
+            options.on_progress(next(loaded) / weights * (1 if is_last() else _READ_SHARE))
 
     return counting
 
@@ -152,6 +156,7 @@ def _packed(planned: Planned, options: EngineOptions, go_on: Callable[[], None])
     checkpoint, plan = planned.checkpoint, planned.plan
     with ThreadPoolExecutor(1, thread_name_prefix="compile") as pool:  # while the file is read
         kernels = pool.submit(decoder_kernels, checkpoint.config, options.kernels_dir)
+        go_on = _counting(go_on, checkpoint.config, options, kernels.done)
         model = PackedModel(
             checkpoint.config,
             pack_weights(checkpoint, go_on, kept=options.kernels_dir),
@@ -174,6 +179,8 @@ def _on_torch(planned: Planned, options: EngineOptions, go_on: Callable[[], None
     runner = TorchRunner(
         checkpoint.config, trial_plan(plan, max_step_tokens=options.max_step_tokens) if on_gpu else plan
     )
+
+    go_on = _counting(go_on, checkpoint.config, options)
 
     def weights() -> Iterator[tuple[str, Any]]:
         """As they are: [outputs, inputs] or [hidden_size], in the dtype of the file."""

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import itertools
 import json
 import os
 import sys
@@ -22,6 +23,7 @@ import pytest
 pytest.importorskip("torch")
 
 from runtime.engine import estimate, hardware, loading
+from runtime.engine.checkpoint_weights import weight_shapes
 from runtime.engine.engine import Engine
 from runtime.engine.memory_needs import DoesNotFit
 from runtime.engine.memory_plan import Gpu, Hardware
@@ -36,6 +38,7 @@ from tests.support.asgi import Answered
 from tests.support.contexts import model_context
 from tests.support.llama_cpp import shipped_gguf
 from tests.support.stacks import Served, adapter_of, run_config, serving
+from tests.support.tiny_llama import tiny_config
 from tests.support.tiny_model import write_tiny_chat_model
 
 
@@ -223,7 +226,18 @@ async def test_loading_tells_which_share_of_the_weights_is_there(folder: Path, f
     engine = Engine(EngineOptions(model=path, device="cpu", threads=1, on_progress=shares.append))
     await engine.start()
     await engine.stop()
-    assert shares[0] == 0 and shares == sorted(set(shares)) and 0.9 < shares[-1] < 1
+    assert shares[0] == 0 and shares == sorted(set(shares))
+    assert 0.9 < shares[-1] < 1 or 0.3 < shares[-1] < 0.4  # where the kernels are still compiled
+
+
+@pytest.mark.parametrize("is_compiled", [True, False])
+def test_weights_count_for_less_while_something_else_is_left_to_do(is_compiled: bool) -> None:
+    shares: list[float] = []
+    options = EngineOptions(model=Path("nowhere"), on_progress=shares.append)
+    counting = loading._counting(lambda: None, tiny_config(layers=1), options, lambda: is_compiled)
+    for _ in range(len(weight_shapes(tiny_config(layers=1)))):
+        counting()
+    assert (0.9 if is_compiled else 0.3) < shares[-1] < (1 if is_compiled else 0.4)
 
 
 @pytest.mark.parametrize("file", ["A", pytest.param("shipped", marks=pytest.mark.smollm2)])
@@ -329,7 +343,11 @@ async def test_nothing_of_an_unloaded_model_waits_until_circles_are_looked_for(f
         left = [weakref.ref(text), weakref.ref(text.engine), weakref.ref(text.tokenizer)]
         del text
         await inference._pool.unload("A")
-        assert [one() for one in left] == [None] * 3
+        async with asyncio.timeout(10):
+            while any(
+                one() is not None for one in left
+            ):  # the thread that read a file may hold what it read for a moment
+                await asyncio.sleep(0)
     finally:
         gc.enable()
         await inference.stop()
@@ -344,9 +362,12 @@ async def test_what_a_model_took_is_free_when_it_is_unloaded(tmp_path: Path) -> 
     inference = MetaReferenceInference(MetaReferenceConfig(device="cpu", threads=1), model_context(tmp_path))
     pool = inference._pool
     [name] = pool.members
-    await pool.load(name)
-    weights_bytes = pool.member(name).runner.plan.weights_bytes  # type: ignore[union-attr]  # it is loaded
-    loaded = taken()
-    await pool.unload(name)
-    assert loaded - taken() > weights_bytes * 0.8
+    after = []
+    for _ in range(4):  # the first one compiles kernels, and what that took is used again
+        await pool.load(name)
+        weights_bytes = pool.member(name).runner.plan.weights_bytes  # type: ignore[union-attr]  # it is loaded
+        await pool.unload(name)
+        after.append(taken())
+    grown = [later - earlier for earlier, later in itertools.pairwise(after)]
+    assert min(grown) < weights_bytes * 0.3, grown
     await inference.stop()
