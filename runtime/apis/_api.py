@@ -55,7 +55,7 @@ class Route:
     none. registry: what the registry of the API's resources does for it; then no provider is asked.
     body: JSON; a form, whose files are `Upload` fields; or the bytes of its one `Upload` field. takes_form: whether
     what is asked as JSON may also be asked as a form without files. limit_bytes: the most that the body may have, None
-    for the server's own limit.
+    for the server's own limit. is_bulk: its JSON may hold many more things than usual, such as rows or vectors.
     returns, streams: models for documentation where the annotation does not say. raises: for documentation too, our
     errors that the operation has beyond those that its marks tell: `Conflict` where it is not the registry's.
     ends_with_done: whether a stream ends with `data: [DONE]`. tells_error: makes the event by which a stream reports an
@@ -71,6 +71,7 @@ class Route:
     body: Literal["json", "form", "bytes"] = "json"
     takes_form: bool = False
     limit_bytes: int | None = None
+    is_bulk: bool = False
     returns: type[BaseModel] | None = None
     streams: type[BaseModel] | None = None
     raises: tuple[type[StackError], ...] = ()

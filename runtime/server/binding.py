@@ -17,11 +17,13 @@ from pydantic import BaseModel, ValidationError
 from runtime.apis._api import Operation
 from runtime.apis._carriers import Upload
 from runtime.errors import RequestError
-from runtime.server.content import decompressed, json_object, refuse_compressed, utf8
+from runtime.server.amounts import BULK, USUAL
+from runtime.server.content import decompressed, refuse_compressed, utf8
 from runtime.server.errors import invalid_request
 from runtime.server.fields import NOT_UTF8, URLENCODED, nested, urlencoded
 from runtime.server.forms import CheckUpload, read_form
 from runtime.server.incoming import Incoming
+from runtime.server.json_body import request_from, validated
 
 _NOT_IN_NAMES = re.compile(f"[\x00-\x1f\x7f{NOT_UTF8}]")
 
@@ -47,7 +49,7 @@ def binder(operation: Operation, check_upload: CheckUpload) -> Bind:
 
 async def _without_body(operation: Operation, path: Mapping[str, str], query: bytes, incoming: Incoming) -> Any:
     await incoming.skip()
-    return _validated(operation.request, _outside_body(operation, path, query) if path or query else {})
+    return validated(operation.request, _outside_body(operation, path, query) if path or query else {})
 
 
 async def _json_body(operation: Operation, path: Mapping[str, str], query: bytes, incoming: Incoming) -> Any:
@@ -63,14 +65,13 @@ async def _json_body(operation: Operation, path: Mapping[str, str], query: bytes
         if operation.route.takes_form and _is_form(raw, kind):
             return _from_form(model, path, outside, urlencoded(raw, model), is_whole=True)
         raw = utf8(raw, kind) or b"{}"
-    if outside:
-        body = json_object(raw, kind)
-        _agree(body, path, "body")
-        return _validated(model, body | outside).with_raw(raw)
-    try:
-        return model.model_validate_json(raw, strict=True).with_raw(raw)
-    except ValidationError as error:
-        raise invalid_request(error, json_object(raw, kind)) from error
+    complete = partial(_completed, path, outside) if outside else None
+    return await request_from(model, raw, kind=kind, most=BULK if operation.route.is_bulk else USUAL, complete=complete)
+
+
+def _completed(path: Mapping[str, str], outside: dict[str, Any], body: dict[str, Any]) -> dict[str, Any]:
+    _agree(body, path, "body")
+    return body | outside
 
 
 def _is_form(raw: bytes, kind: bytes) -> bool:
@@ -92,7 +93,7 @@ async def _bytes_body(operation: Operation, path: Mapping[str, str], query: byte
     refuse_compressed(incoming.headers)
     kind = incoming.headers.get(b"content-type", b"").decode("latin-1")
     upload = Upload(incoming.chunks(), content_type=kind, size_bytes=incoming.announced_bytes)
-    return _validated(operation.request, {**outside, operation.upload_fields[0]: upload})
+    return validated(operation.request, {**outside, operation.upload_fields[0]: upload})
 
 
 def _from_form(
@@ -106,13 +107,6 @@ def _from_form(
         if not is_whole and all(one["type"] == "missing" for one in error.errors()):
             return None
         raise invalid_request(error, form | outside) from error
-
-
-def _validated(model: type[BaseModel], given: dict[str, Any]) -> Any:
-    try:
-        return model.model_validate(given)
-    except ValidationError as error:
-        raise invalid_request(error, given) from error
 
 
 def _outside_body(operation: Operation, path: Mapping[str, str], query: bytes) -> dict[str, Any]:

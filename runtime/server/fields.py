@@ -19,6 +19,7 @@ from pydantic import BaseModel
 from pydantic_core import from_json
 
 from runtime.errors import RequestError, TooLarge
+from runtime.server.amounts import USUAL, check_amount
 from runtime.server.errors import quoted
 from runtime.server.parts import MAX_FIELDS
 
@@ -107,6 +108,7 @@ def _as_wanted(value: Any, model: type[BaseModel], field: str) -> Any:
 
 def _read(value: Any) -> Any:
     if isinstance(value, str) and value.lstrip()[:1] in ("{", "["):
+        check_amount(value.encode(), USUAL)
         with contextlib.suppress(ValueError):  # the model then refuses the text
             return from_json(value, allow_inf_nan=False)
     return value

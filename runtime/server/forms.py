@@ -17,6 +17,7 @@ from multipart import MultipartSegment, parse_options_header
 from runtime.apis._api import Operation
 from runtime.apis._carriers import Upload
 from runtime.errors import RequestError, UnsupportedMedia
+from runtime.server.amounts import USUAL, check_amount
 from runtime.server.content import json_object
 from runtime.server.errors import quoted
 from runtime.server.fields import MAX_TEXT_BYTES, URLENCODED, nested, takes_several, too_much_text, urlencoded
@@ -56,6 +57,7 @@ async def read_form(operation: Operation, incoming: Incoming, build: Build, chec
     ):
         room = _Room()
         data = b"".join([room.take(data) async for data in incoming.chunks()])
+        check_amount(data, USUAL)
         return build(json_object(data, kind.encode()), is_whole=True)
     if kind != "multipart/form-data" or not options.get("boundary"):
         given_type = f"the content type is `{quoted(kind)}`" if kind else "there is no content type"

@@ -13,17 +13,16 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from litestar.types import Receive, Send
-from pydantic import ValidationError
 
 from runtime.apis._api import TellsError
 from runtime.apis._doors import Door
 from runtime.apis._request import Request
 from runtime.context import current
 from runtime.errors import RateLimited, RequestError, StackError, Unavailable
-from runtime.server.content import json_object
 from runtime.server.doors import socket_error
-from runtime.server.errors import as_stack_error, invalid_request
+from runtime.server.errors import as_stack_error
 from runtime.server.incoming import ClientLeft
+from runtime.server.json_body import request_from
 from runtime.sse import AsyncClosable, Frames, payloads
 
 _NORMAL, _TOO_FAST, _FAILED, _RESTARTS = 1000, 1008, 1011, 1012
@@ -149,18 +148,12 @@ class _Socket:
         while (raw := await self._messages.get()) is not None:
             self._waiting_bytes -= len(raw)
             try:
-                request = self._validated(raw)
+                request: Request = await request_from(self._model, raw)
             except RequestError as error:
                 await self._send_error(error)
             else:
                 yield request
                 self._last = b""
-
-    def _validated(self, raw: bytes) -> Request:
-        try:
-            return self._model.model_validate_json(raw, strict=True).with_raw(raw)
-        except ValidationError as error:
-            raise invalid_request(error, json_object(raw, b"")) from error
 
     async def _send_error(self, error: StackError) -> None:
         told = self._tells_error(error, self._last) if self._tells_error is not None else None

@@ -184,7 +184,7 @@ class VectorStores(Protocol):
         """A batch's files, the newest first. 404 for an unknown store or batch, 400 for a cursor that is none."""
         ...
 
-    @route("POST", "/v1/vector-io/insert", status=204, raises=(NotFound, Unavailable))
+    @route("POST", "/v1/vector-io/insert", is_bulk=True, status=204, raises=(NotFound, Unavailable))
     async def insert_chunks(self, request: InsertChunksRequest) -> None:
         """Keep chunks as they are; the next search finds them.
 
@@ -220,7 +220,14 @@ class VectorStores(Protocol):
         """Remove a vector store with its chunks. 404 for an unknown one."""
         ...
 
-    @route("POST", "/v1/tool-runtime/rag-tool/insert", deprecated=True, status=204, raises=(NotFound, Unavailable))
+    @route(
+        "POST",
+        "/v1/tool-runtime/rag-tool/insert",
+        is_bulk=True,
+        deprecated=True,
+        status=204,
+        raises=(NotFound, Unavailable),
+    )
     async def insert_documents(self, request: InsertDocumentsRequest) -> None:
         """Cut and index documents; the next search finds them.
 

@@ -44,6 +44,11 @@ def test_what_names_mean(given: list[tuple[str, str]], found: Any) -> None:
     assert read(*given)["a"] == found
 
 
+def test_json_in_a_field_holds_no_more_than_a_body_may() -> None:
+    with pytest.raises(TooLarge, match="holds more than"):
+        read(("parts", "[" + "[]," * 150_000 + "[]]"))
+
+
 @pytest.mark.parametrize(
     "given",
     [

@@ -1,0 +1,52 @@
+"""Requests from JSON: a body over HTTP, or a message over a WebSocket."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from pydantic import ValidationError
+
+from runtime.apis._request import Request
+from runtime.server.amounts import LIGHT_BYTES, USUAL, Amount, check_amount
+from runtime.server.content import json_object
+from runtime.server.errors import invalid_request
+
+Complete = Callable[[dict[str, Any]], dict[str, Any]]
+"""Makes the fields of a request of those in its body."""
+
+
+async def request_from(
+    model: type[Request], raw: bytes, *, kind: bytes = b"", most: Amount = USUAL, complete: Complete | None = None
+) -> Any:
+    """The request in some JSON, which keeps the bytes (`with_raw`). kind: its content type. most: what it may hold.
+
+    Long JSON is counted and validated in another thread. Raises RequestError with every invalid field, UnsupportedMedia
+    for what neither is JSON nor claims to be, TooLarge, and what `complete` raises.
+    """
+    if len(raw) <= LIGHT_BYTES:
+        return _validated(model, raw, kind, complete)
+    return await asyncio.to_thread(_counted, model, raw, kind, most, complete)
+
+
+def _counted(model: type[Request], raw: bytes, kind: bytes, most: Amount, complete: Complete | None) -> Any:
+    check_amount(raw, most)
+    return _validated(model, raw, kind, complete)
+
+
+def _validated(model: type[Request], raw: bytes, kind: bytes, complete: Complete | None) -> Any:
+    if complete is not None:
+        return validated(model, complete(json_object(raw, kind))).with_raw(raw)
+    try:
+        return model.model_validate_json(raw, strict=True).with_raw(raw)
+    except ValidationError as error:
+        raise invalid_request(error, json_object(raw, kind)) from error
+
+
+def validated(model: type[Request], given: dict[str, Any]) -> Any:
+    """The request of some fields. Raises RequestError with every invalid one."""
+    try:
+        return model.model_validate(given)
+    except ValidationError as error:
+        raise invalid_request(error, given) from error
