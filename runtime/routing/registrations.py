@@ -1,25 +1,24 @@
 """Registrations that users make, kept in the metadata store and put back into the table after a restart.
 
 Table and store always agree: changes are made one at a time, in the store first, and are completed even if the caller
-leaves.
+leaves: a write that has begun in the store cannot be taken back.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from dataclasses import asdict, replace
-from typing import Any, TypeVar
+from typing import Any
 
 from runtime.access import Caller, User
-from runtime.errors import StackError
 from runtime.routing.entry import Entry
 from runtime.routing.table import ResourceTable
 from runtime.sse import decode, encode
 from runtime.storage.kv import KeyValueStore
+from runtime.to_the_end import to_the_end
 
-T = TypeVar("T")
 log = logging.getLogger(__name__)
 _KINDS = {
     "id": str,
@@ -42,7 +41,6 @@ class Registrations:
         self._store = store
         self._prefix = f"registrations/{table.kind}/"
         self._changing = asyncio.Lock()
-        self._changes: set[asyncio.Task[Any]] = set()
 
     async def load(self, restored: Callable[[Entry], Entry] = lambda entry: entry) -> None:
         """Put every stored registration back into the table. restored: converts one to this version."""
@@ -62,11 +60,11 @@ class Registrations:
 
         Raises Conflict if another resource has its name.
         """
-        return await self._to_the_end(self._add(entry, user), what="registration not stored")
+        return await to_the_end(self._add(entry, user))
 
     async def remove(self, name: str, user: Caller) -> None:
         """Remove a registration that the user may see. Raises NotFound, or Conflict for what was not registered."""
-        await self._to_the_end(self._remove(name, user), what="registration not removed")
+        await to_the_end(self._remove(name, user))
 
     async def _add(self, entry: Entry, user: Caller) -> Entry:
         async with self._changing:
@@ -82,24 +80,6 @@ class Registrations:
             entry = self._table.registered(name, user)
             await self._store.delete(self._prefix + entry.id)
             self._table.remove(entry.id)
-
-    async def _to_the_end(self, change: Coroutine[Any, Any, T], *, what: str) -> T:
-        """Complete a change also if the caller leaves: a write that has begun in the store cannot be taken back."""
-        task = asyncio.create_task(change)
-        self._changes.add(task)  # the event loop itself holds tasks weakly
-        task.add_done_callback(self._changes.discard)
-        try:
-            return await asyncio.shield(task)
-        except asyncio.CancelledError:
-            task.add_done_callback(lambda ended: _log_failure(ended, what))
-            raise
-
-
-def _log_failure(change: asyncio.Task[Any], what: str) -> None:
-    """Log a failure after the caller has left; otherwise it would be lost."""
-    if not change.cancelled() and (failure := change.exception()) is not None:
-        words = failure.message if isinstance(failure, StackError) else repr(failure)
-        log.error(what, extra={"error": words}, exc_info=None if isinstance(failure, StackError) else failure)
 
 
 def _entry(stored: dict[str, Any]) -> Entry:

@@ -35,9 +35,10 @@ ALLOWED: dict[str, set[str]] = {
     "runtime.timing": set(),
     "runtime.similar": set(),
     "runtime.spec": set(),
-    "runtime.sse": set(),
+    "runtime.sse": {"to_the_end"},
     "runtime.stdio": set(),
     "runtime.temporary": {"errors"},
+    "runtime.to_the_end": set(),
     "runtime.trees": set(),
     "runtime.apis": {"errors", "similar", "sse"},
     "runtime.access": {"errors", "ids", "apis"},
@@ -56,7 +57,8 @@ ALLOWED: dict[str, set[str]] = {
     "runtime.provider": {"apis", "context", "storage", "http", "telemetry", "errors", "spec"},
     "runtime.providers": {
         "access", "addresses", "apis", "provider", "http", "storage", "context", "durations", "ids", "errors",
-        "telemetry", "similar", "sse", "spec", "catalog", "documents", "temporary", "trees",
+        "telemetry", "similar", "sse", "spec", "catalog", "documents", "temporary", "to_the_end",
+        "trees",
     },
     "runtime.auth": {"access", "http", "errors"},
     "runtime.discovery": {"spec", "errors"},
@@ -72,6 +74,7 @@ ALLOWED: dict[str, set[str]] = {
     },
     "runtime.routing": {
         "apis", "provider", "storage", "access", "context", "telemetry", "errors", "ids", "outage", "similar", "sse",
+        "to_the_end",
     },
     "runtime.stack": {
         "access", "context", "discovery", "routing", "provider", "storage", "config", "apis", "errors", "http", "spec",

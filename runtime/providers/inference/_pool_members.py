@@ -14,6 +14,7 @@ from typing import Any, Generic, Literal, Protocol, TypeVar
 
 from runtime.errors import StackError, Unavailable
 from runtime.providers.inference._embedded import Loading
+from runtime.to_the_end import to_the_end
 
 
 class NoRoom(Unavailable):
@@ -186,12 +187,7 @@ class Member(Generic[M]):
         runner, self.runner = self.runner, None
         if runner is None:
             return False
-        unloading = asyncio.ensure_future(runner.unload())
-        try:
-            await asyncio.shield(unloading)
-        except asyncio.CancelledError:
-            await asyncio.wait({unloading})
-            raise
+        await to_the_end(runner.unload())
         return True
 
     def forget_expiry(self) -> None:

@@ -11,6 +11,7 @@ import psutil
 import pytest
 
 from runtime.errors import NotSupported, UpstreamError, UpstreamTimeout, UpstreamUnreachable
+from runtime.providers.connectors.builtin import programs
 from runtime.providers.connectors.builtin.programs import _LastWords
 from runtime.providers.connectors.builtin.servers import Server
 from tests.conformance.connectors.asking import Asking, Known, asking, until
@@ -91,6 +92,25 @@ async def test_one_that_says_nothing_is_given_up(caplog: pytest.LogCaptureFixtur
         with pytest.raises(UpstreamTimeout, match=r"opened no session in 0\.5 s"):
             await connectors.tools(silent)
         await until(lambda: connectors.left == (0, 0))
+    assert not [one for one in psutil.Process().children() if "time.sleep(600)" in " ".join(one.cmdline())]
+
+
+async def test_whoever_is_cancelled_while_it_ends_leaves_when_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(programs, "_GRACE_S", 0.2)
+    ends = asyncio.Event()
+    deaf = Server(label="deaf", command=(sys.executable, "-c", "import time; time.sleep(600)"))
+
+    async def use() -> None:
+        async with programs.program(deaf, limit_bytes=1024):
+            ends.set()
+
+    using = asyncio.create_task(use())
+    await ends.wait()
+    for _ in range(2):
+        await asyncio.sleep(0)
+        using.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await using
     assert not [one for one in psutil.Process().children() if "time.sleep(600)" in " ".join(one.cmdline())]
 
 

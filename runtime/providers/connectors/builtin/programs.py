@@ -25,6 +25,7 @@ from mcp_types import jsonrpc_message_adapter
 
 from runtime.errors import UpstreamUnreachable
 from runtime.providers.connectors.builtin.servers import Server
+from runtime.to_the_end import to_the_end
 
 log = logging.getLogger(__name__)
 _LAST_LINES = 20
@@ -65,15 +66,19 @@ async def program(server: Server, *, limit_bytes: int) -> AsyncGenerator[tuple[A
         asyncio.create_task(_to(process.stdin, receive)),
         asyncio.create_task(words.read(process.stderr)),
     ]
-    try:
-        yield (read, write), words.tell
-    finally:
-        await _to_the_end(asyncio.create_task(_end(process)))
+
+    async def end() -> None:
+        await _end(process)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         for stream in (send, read, write, receive):
             stream.close()
+
+    try:
+        yield (read, write), words.tell
+    finally:
+        await to_the_end(end())  # a program must not be left
 
 
 async def _from(stdout: asyncio.StreamReader, send: Any) -> None:
@@ -120,14 +125,6 @@ async def _has_ended(process: asyncio.subprocess.Process) -> bool:
 def _signal(group: int, number: signal.Signals) -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(group, number)
-
-
-async def _to_the_end(task: asyncio.Task[None]) -> None:
-    """Wait for it even if we are cancelled: a program must not be left."""
-    while not task.done():
-        with contextlib.suppress(asyncio.CancelledError):
-            await asyncio.shield(task)
-    task.result()
 
 
 class _LastWords:

@@ -40,6 +40,7 @@ from runtime.providers.containers.bubblewrap.tables import CONTAINERS, FILES, SC
 from runtime.sse import Reply
 from runtime.storage.sql import ALL, Row, eq
 from runtime.storage.sql.paging import read_page
+from runtime.to_the_end import to_the_end
 
 log = logging.getLogger(__name__)
 _SWEEP_EVERY_S = 30.0
@@ -82,7 +83,7 @@ class BubblewrapContainers:
             for place, file_id in enumerate(request.file_ids or ()):
                 await self._copy(row, file_id, param=f"file_ids[{place}]")
         except BaseException:
-            await asyncio.shield(self.delete_container(ContainerRequest(container_id=row["id"])))
+            await to_the_end(self.delete_container(ContainerRequest(container_id=row["id"])))
             raise
         return container_of(row)
 

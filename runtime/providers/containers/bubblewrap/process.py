@@ -18,6 +18,7 @@ from runtime.errors import Unavailable
 from runtime.ids import new_id
 from runtime.providers.containers.bubblewrap.inside.messages import LENGTH_BYTES, MOST_BYTES, framed
 from runtime.providers.containers.bubblewrap.isolation import OURS
+from runtime.to_the_end import to_the_end
 
 log = logging.getLogger(__name__)
 _START_S = 30.0
@@ -98,7 +99,7 @@ class Process:
                 code="container_unavailable",
             ) from error
         except BaseException:
-            await asyncio.shield(process.end())
+            await to_the_end(process.end())
             raise
         return process
 

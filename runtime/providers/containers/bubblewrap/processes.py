@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 
 from runtime.errors import RateLimited, Unavailable
 from runtime.providers.containers.bubblewrap.process import Process, Ran
+from runtime.to_the_end import to_the_end
 
 Start = Callable[[], Awaitable[Process]]
 
@@ -88,7 +89,7 @@ class Processes:
             try:
                 ran = await slot.process.run(code, timeout_s)
             except BaseException:
-                await asyncio.shield(self._end(slot))
+                await to_the_end(self._end(slot))
                 raise
             if ran.is_over:
                 await self._end(slot)

@@ -8,6 +8,7 @@ from typing import IO
 from runtime.errors import RateLimited, RequestError, Unavailable
 from runtime.providers.file_processors._worker.messages import NO_ANSWER, Outcome, Task
 from runtime.providers.file_processors._worker.worker import Worker, WorkerEnded
+from runtime.to_the_end import to_the_end
 
 _MAX_TASKS = 200
 """Of one process, whose libraries may leak."""
@@ -65,7 +66,7 @@ class WorkerPool:
             file.seek(0)
             outcome = await worker.run(task, file.fileno())
         except BaseException as error:
-            await asyncio.shield(worker.end())
+            await to_the_end(worker.end())
             if self._stopped.is_set() and isinstance(error, RequestError | WorkerEnded):
                 raise Unavailable("The provider was stopped while the document was read") from error
             if isinstance(error, WorkerEnded):

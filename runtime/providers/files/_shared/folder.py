@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
-from collections.abc import AsyncGenerator, AsyncIterable, Callable
+from collections.abc import AsyncGenerator, AsyncIterable
 from pathlib import Path
 from typing import BinaryIO
 
 from runtime.errors import Unavailable
 from runtime.providers.files._shared.backend import NewFile
 from runtime.providers.files._shared.durable import DurableFile, make_folder
+from runtime.to_the_end import to_the_end
 
 _READ_BYTES = 1024**2
 
@@ -33,15 +34,17 @@ class Folder:
             raise self._unavailable("written", error) from error
 
     async def put(self, new: NewFile, content: AsyncIterable[bytes]) -> str:
-        """Raises Unavailable if the disk is full or cannot be written, and what `content` raises."""
-        writing = DurableFile(self._place(new.id))
+        """Raises Unavailable if the disk is full or cannot be written, and what `content` raises. Nothing is written
+        after it has returned, also if the caller is cancelled: so nothing is written after it was removed.
+        """
+        writing, running = DurableFile(self._place(new.id)), asyncio.get_running_loop()
         try:
             async for chunk in content:
                 rest = writing.take(memoryview(chunk))
                 while rest:
-                    await _whole(writing.write)
+                    await to_the_end(running.run_in_executor(None, writing.write))
                     rest = writing.take(rest)
-            await _whole(writing.finish)
+            await to_the_end(running.run_in_executor(None, writing.finish))
         except OSError as error:
             raise self._unavailable("written", error) from error
         finally:
@@ -80,20 +83,6 @@ class Folder:
             hint="check the disk and the permissions of the folder",
             code="storage_unavailable",
         )
-
-
-async def _whole(work: Callable[[], None]) -> None:
-    """Do it in a thread, to its end also if the caller is cancelled: so nothing is written after it was removed."""
-    task = asyncio.get_running_loop().run_in_executor(None, work)
-    cancelled: asyncio.CancelledError | None = None
-    while not task.done():
-        try:
-            await asyncio.wait({task})
-        except asyncio.CancelledError as error:
-            cancelled = error
-    if cancelled is not None:
-        raise cancelled
-    task.result()
 
 
 def _checked(folder: Path) -> None:

@@ -18,7 +18,7 @@ from runtime.provider import ProviderContext
 from runtime.providers.responses.builtin.answering import RUNS, Answering
 from runtime.providers.responses.builtin.credentials import Secrets, without_credentials
 from runtime.providers.responses.builtin.holding import Holding
-from runtime.providers.responses.builtin.job import ResponseJob, Waiting, uninterrupted
+from runtime.providers.responses.builtin.job import ResponseJob, Waiting
 from runtime.providers.responses.builtin.keeping import Kept, insertion
 from runtime.providers.responses.builtin.preparing import Preparing
 from runtime.providers.responses.builtin.shown import new_response
@@ -26,6 +26,7 @@ from runtime.providers.responses.builtin.tables import RESPONSES
 from runtime.providers.responses.builtin.telling import Telling, rows_of
 from runtime.sse import EventStream, Json, Reply, encode
 from runtime.storage.sql import Delete, SqlStore, Update, eq
+from runtime.to_the_end import to_the_end
 
 _CANCELLED_WITHIN_S = 5.0
 _MOST_WAITING = 10_000
@@ -68,7 +69,7 @@ class Background:
             await self._kept.mine().write(*row, *rows_of(response_id, answering.take()))
             await self._add_job(response_id, payload, secrets)
         except BaseException:
-            await uninterrupted(self._take_back(response_id))
+            await to_the_end(self._take_back(response_id))
             raise
         return answering.response
 

@@ -12,9 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Coroutine
 from dataclasses import dataclass
-from typing import Any
 
 from runtime.apis.responses import CreateResponseRequest
 from runtime.context import RequestContext, current, serving
@@ -31,6 +29,7 @@ from runtime.providers.responses.builtin.telling import Telling, rows_of
 from runtime.sse import Frames, Json, decode, encode
 from runtime.storage.jobs import RunningJob
 from runtime.storage.sql import Condition, Insert, Row, SqlStore, Stale, Update, eq
+from runtime.to_the_end import to_the_end
 
 _FIRST_OF_RUN = 2
 """The number of a job's first event: `created` and `queued` have been told before."""
@@ -96,12 +95,12 @@ class ResponseJob:
                     else:
                         await self._telling.keep(id, frames)
         except asyncio.CancelledError:
-            await uninterrupted(_break_off(id, rows, answering))
+            await to_the_end(_break_off(id, rows, answering))
             raise
         except StackError as error:  # before the model began to answer
             answering.fail(error)
             last = answering.take()
-        await uninterrupted(self._end(id, rows, answering, prepared, last))
+        await to_the_end(self._end(id, rows, answering, prepared, last))
 
     async def _end(
         self, id: str, rows: SqlStore, answering: Answering, prepared: Prepared | None, last: Frames | None
@@ -147,14 +146,3 @@ def _readings(id: str, prepared: Prepared | None) -> list[Insert]:
 
 def _is(response_id: str, status: str) -> Condition:
     return eq("id", response_id) & eq("status", status)
-
-
-async def uninterrupted(work: Coroutine[Any, Any, None]) -> None:
-    """Do it to its end, also if whoever waits for it is cancelled meanwhile. Raises what it raises."""
-    task = asyncio.ensure_future(work)
-    try:
-        await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.wait({task})
-        task.result()
-        raise

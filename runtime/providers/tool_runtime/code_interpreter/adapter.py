@@ -33,6 +33,7 @@ from runtime.apis.tool_runtime import (
 from runtime.provider import ProviderContext
 from runtime.providers.tool_runtime._arguments import Arguments, read, schema_of
 from runtime.sse import Reply
+from runtime.to_the_end import to_the_end
 
 NAME = "code_interpreter"
 _DESCRIPTION = (
@@ -74,7 +75,7 @@ class CodeInterpreter:
             images = [await self._image(file) for file in run.images[:_MOST_IMAGES] if file.bytes <= _MOST_IMAGE_BYTES]
         finally:
             if call.session_id is None:
-                await asyncio.shield(self._containers.delete_container(ContainerRequest(container_id=container_id)))
+                await to_the_end(self._containers.delete_container(ContainerRequest(container_id=container_id)))
         kept = {"container_id": container_id} if call.session_id is not None else {}
         return ToolInvocationResult(
             content=[ContentPart(type="text", text=in_words(run)), *images],
