@@ -1,4 +1,4 @@
-"""Server-sent events as bytes, and whole JSON answers as bytes. Imports nothing else of ours.
+"""Server-sent events as bytes, and whole JSON answers as bytes. Imports little else of ours.
 
 `Frames` holds the whole SSE events of one read, not decoded. Code that only passes them on writes `data`; code that
 looks inside calls `events()`. `Reply` is the same for an answer that is not streamed. Wire format: WHATWG HTML, section
@@ -147,55 +147,11 @@ class EventStream:
         """The same stream with every item changed; closing it closes this one."""
         return _Changed(self, change)
 
-    def watched(self, observer: Observer) -> EventStream:
-        """The same stream with an observer; closing it closes this one.
-
-        The observer's `ended` runs once, before the reader sees the end, and always completes, even if the reader
-        leaves meanwhile. What it returns is the last that the reader of a complete stream sees. If it raises at the end
-        of one, the stream fails; otherwise its error is only logged, so that it does not hide why the stream failed. A
-        stream that was never read counts as left.
+    def through(self, stage: Stage) -> EventStream:
+        """What a stage makes of this stream; closing it closes this one. A stream that is closed before it has ended,
+        read or not, has been left.
         """
-        import asyncio  # not above: a command line that reads a run config loads this module, and no event loop
-        import logging
-
-        ending: asyncio.Future[Frames | None] | None = None
-
-        async def end(how: End, error: BaseException | None = None) -> Frames | None:
-            nonlocal ending
-            ending = asyncio.ensure_future(observer.ended(how, error))
-            try:
-                return await asyncio.shield(ending)
-            except asyncio.CancelledError:
-                await asyncio.wait({ending})
-                raise
-            except Exception:
-                if how == "complete":
-                    raise
-                logging.getLogger(__name__).exception("the observer of a stream failed", extra={"end": how})
-                return None
-
-        async def noted() -> AsyncGenerator[Frames, None]:
-            try:
-                async for frames in self:
-                    observer.read(frames)
-                    yield frames
-            except Exception as error:
-                await end("failed", error)
-                raise
-            last = await end("complete")
-            if last is not None:
-                yield last
-
-        async def close() -> None:
-            try:
-                await self.aclose()
-            finally:
-                if ending is None:
-                    await end("left")
-                elif not ending.done():
-                    await asyncio.wait({ending})
-
-        return EventStream(noted(), close)
+        return _Staged(self, stage)
 
 
 class _Changed(EventStream):
@@ -223,19 +179,83 @@ End = Literal["complete", "failed", "left"]
 """How a stream ended: by itself, by an error, or because its reader went away."""
 
 
-class Observer(Protocol):
-    """Follows a stream, for a record of it, a metric or a quota."""
+class Stage(Protocol):
+    """Stands in a stream's way, for a record of it, a quota or a guardrail: sees what comes, may change it or hold it
+    back, and learns how the stream ended before its reader does.
+    """
 
-    def read(self, frames: Frames) -> None:
-        """Called with the events of one read, before they are passed on. Must be quick: the stream waits for it."""
+    async def read(self, frames: Frames) -> Frames | None:
+        """Called with the events of one read. Returns what is passed on in their place; None if that is nothing yet.
+        Raises StopAsyncIteration where the stream is to end, complete: what comes below is closed, and `ended` says
+        what comes last. With whatever else it raises, the stream fails. The stream waits for it.
+        """
         ...
 
     async def ended(self, how: End, error: BaseException | None) -> Frames | None:
-        """Called when the stream is over; its reader sees the end when this returns. error: why the stream failed.
+        """Called once, when the stream is over, and always done to its end; the reader sees the end when this returns.
+        error: why the stream failed.
 
-        Returns what is still to be sent, such as a comment; only a complete stream sends it.
+        Returns what is still to be sent, such as what was held back; only a complete stream sends it. What it raises
+        fails a complete stream, and is only logged for any other, so that it does not hide why that one ended.
         """
         ...
+
+
+class _Staged(EventStream):
+    """A stream with a stage. Not a generator, as above."""
+
+    __slots__ = ("_is_over", "_stage", "_stream")
+
+    def __init__(self, stream: EventStream, stage: Stage) -> None:
+        self._stream = stream
+        self._stage = stage
+        self._is_over = False
+
+    async def __anext__(self) -> Frames:
+        while not self._is_over:
+            try:
+                frames = await self._stage.read(await self._stream.__anext__())
+            except StopAsyncIteration:
+                await self._stream.aclose()
+                last = await self._end("complete")
+                if last is not None:
+                    return last
+            except Exception as error:
+                try:
+                    await self._end("failed", error)
+                finally:
+                    await self._stream.aclose()
+                raise
+            except BaseException:
+                await self.aclose()
+                raise
+            else:
+                if frames is not None:
+                    return frames
+        raise StopAsyncIteration
+
+    async def aclose(self) -> None:
+        try:
+            await self._stream.aclose()
+        finally:
+            if not self._is_over:
+                await self._end("left")
+
+    async def _end(self, how: End, error: BaseException | None = None) -> Frames | None:
+        # Not above: a command line that reads a run config loads this module, and no event loop.
+        from runtime.to_the_end import to_the_end
+
+        self._is_over = True
+        try:
+            return await to_the_end(self._stage.ended(how, error))
+        except Exception as failure:
+            if how == "complete":
+                raise
+            import logging
+
+            extra = {"end": how, "stage": type(self._stage).__name__}
+            logging.getLogger(__name__).error("a stage of a stream failed", extra=extra, exc_info=failure)
+            return None
 
 
 def payloads(data: bytes) -> Iterable[bytes]:

@@ -63,7 +63,7 @@ class Keeper:
         answered = with_members(answer, model, OwnMember("id", id, is_needed=True))
         write = partial(self._write, request, position, id, current().user, current().request_id)
         if isinstance(answered, EventStream):
-            return answered.watched(_Kept(write, choices=request.n or 1))
+            return answered.through(_Kept(write, choices=request.n or 1))
         if failure := await write(answered.data):
             warn(failure)
         return answered
@@ -112,8 +112,8 @@ class Keeper:
 
 
 class _Kept:
-    """Follows a stream that is to be kept. It is, when all of it has come, also if its reader left before seeing the
-    end; an answer that failed, or was left in the middle, is not.
+    """The stage of a stream that is to be kept. It is, when all of it has come, also if its reader left before seeing
+    the end; an answer that failed, or was left in the middle, is not.
 
     write: of the answer's bytes; returns why that could not be done. choices: how many answers were asked for.
     """
@@ -126,12 +126,13 @@ class _Kept:
         self._merged = MergedChat()
         self._error: Exception | None = None
 
-    def read(self, frames: Frames) -> None:
+    async def read(self, frames: Frames) -> Frames:
         if self._error is None:
             try:
                 self._merged.add(frames.data)
             except (ValueError, TypeError, AttributeError, RecursionError) as error:
                 self._error = error
+        return frames
 
     async def ended(self, how: End, error: BaseException | None) -> Frames | None:
         if how == "failed" or (how == "left" and self._merged.finished < self._choices):

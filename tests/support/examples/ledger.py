@@ -35,8 +35,9 @@ class Entry:
         self._says = says
         self._events = 0
 
-    def read(self, frames: Frames) -> None:
+    async def read(self, frames: Frames) -> Frames:
         self._events += len(frames.events())
+        return frames
 
     async def ended(self, how: End, error: BaseException | None) -> Frames | None:
         await self._write(f"{how} {self._events} {type(error).__name__ if error else '-'}\n")
@@ -70,7 +71,7 @@ class Ledger:
             if request.fails:
                 raise RuntimeError("lost count")
 
-        return EventStream(numbers(), nothing).watched(Entry(self._write, self.says))
+        return EventStream(numbers(), nothing).through(Entry(self._write, self.says))
 
     async def _write(self, line: str) -> None:
         self.asked.set()

@@ -7,6 +7,7 @@ is kept.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator
 
 from runtime.apis.responses.events import error_event
@@ -45,12 +46,13 @@ class Conversing:
         prepared = await self._preparing.prepare(request, self._kept.mine(), answering, recalled=last)
         record = self._kept.record(prepared) if request.store is not False else None
         making = Making(prepared, record)
-        stream = await (making.stream() if request.generate is not False else making.nothing())
-        try:
-            async for frames in stream:
+        if request.generate is False:
+            if frames := await making.nothing():
                 yield frames
-        finally:
-            await stream.aclose()
+        else:
+            async with contextlib.aclosing(await making.stream()) as stream:
+                async for frames in stream:
+                    yield frames
         self._last = _recalled(prepared, is_kept=record is not None)
 
 

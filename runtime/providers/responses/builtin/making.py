@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-from collections.abc import AsyncGenerator
-
 from runtime.errors import StackError
 from runtime.providers.responses.builtin.answering import interrupted
 from runtime.providers.responses.builtin.keeping import Record
 from runtime.providers.responses.builtin.preparing import Prepared
-from runtime.sse import EventStream, Frames, Reply
+from runtime.sse import End, EventStream, Frames, Reply
+from runtime.to_the_end import to_the_end
 
 
 class Making:
@@ -21,8 +18,7 @@ class Making:
         self._answering = prepared.answering
         self._loop = prepared.loop
         self._record = record
-        self._is_kept = record is None and prepared.history.conversation is None
-        self._ending: asyncio.Future[None] | None = None
+        self._last: Frames | None = None
 
     async def whole(self) -> Reply:
         """The response, once it has ended and is kept. Raises what the model's provider raises before it answers."""
@@ -30,69 +26,53 @@ class Making:
             pass
         if self._prepared.history.conversation is None and self._record is not None:
             return Reply(await self._record.end())  # one write, which nobody who leaves can undo
-        await self._keep()
+        await to_the_end(self._keep())
         return Reply.of(self._answering.response)
 
     async def stream(self) -> EventStream:
         """Its events. It is kept from before the first one, and its end is on disk before the last one is sent."""
         answer = await self._loop.begin()
+
+        async def close() -> None:
+            if isinstance(answer, EventStream):
+                await answer.aclose()
+
         try:
             if self._record is not None:
                 await self._record.begin()
         except BaseException:
-            if isinstance(answer, EventStream):
-                await answer.aclose()
+            await close()
             raise
+        return EventStream(self._loop.run(answer), close).through(self)
 
-        async def close() -> None:
-            if isinstance(answer, EventStream):
-                await answer.aclose()
+    async def nothing(self) -> Frames | None:
+        """The events of a response for which the model is not asked. Raises Unavailable if it cannot be kept."""
+        self._answering.begin()
+        self._answering.complete()
+        await to_the_end(self._keep())
+        return self._answering.take()
+
+    async def read(self, frames: Frames) -> Frames | None:
+        """As a stage of its events: the last ones are held back until it is kept."""
+        if not self._answering.has_ended:
+            return frames
+        self._last = frames
+        return None
+
+    async def ended(self, how: End, error: BaseException | None) -> Frames | None:
+        """Keep it; its last events, or others if it cannot be kept."""
+        if how != "complete":
             if not self._answering.has_ended:
                 interrupted(self._answering.response)
-            if not self._is_kept:
-                await self._keep()
-
-        return EventStream(self._events(answer), close)
-
-    async def nothing(self) -> EventStream:
-        """The events of a response for which the model is not asked."""
-
-        async def frames() -> AsyncGenerator[Frames, None]:
-            self._answering.begin()
-            self._answering.complete()
             await self._keep()
-            if told := self._answering.take():
-                yield told
-
-        async def close() -> None:
-            """There is nothing to release."""
-
-        return EventStream(frames(), close)
-
-    async def _events(self, answer: Reply | EventStream | None) -> AsyncGenerator[Frames, None]:
-        async with contextlib.aclosing(self._loop.run(answer)) as running:
-            async for frames in running:
-                if self._answering.has_ended:
-                    frames = await self._end(frames)
-                yield frames
-
-    async def _end(self, last: Frames) -> Frames:
-        """Keep the response before its last events are sent. Returns these, or others if it cannot be kept."""
+            return None
         try:
             await self._keep()
-        except StackError as error:
-            self._is_kept = True  # it cannot be: trying again when the stream is closed would only take time
-            self._answering.fail(error)
-        return self._answering.take() or last
+        except StackError as failure:
+            self._answering.fail(failure)
+        return self._answering.take() or self._last
 
     async def _keep(self) -> None:
-        """Once, also if whoever waits for it leaves and it is asked for again."""
-        if not self._is_kept:
-            self._ending = self._ending or asyncio.ensure_future(self._join_and_record())
-            await asyncio.shield(self._ending)
-        self._is_kept = True
-
-    async def _join_and_record(self) -> None:
         await self._prepared.join()
         if self._record is not None:
             await self._record.end()

@@ -1,4 +1,4 @@
-"""A stream's observer learns how it ended before its reader does."""
+"""A stage of a stream changes and holds back what comes, and learns how the stream ended before its reader does."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ async def test_the_end_waits_until_the_write_is_durable(client: Client, keeper: 
 
 
 @pytest.mark.parametrize("fails", [False, True])
-async def test_what_the_observer_still_has_to_say_comes_before_the_end_of_a_complete_stream(
+async def test_what_a_stage_still_has_to_say_comes_before_the_end_of_a_complete_stream(
     client: Client, keeper: Ledger, fails: bool
 ) -> None:
     keeper.says = b"not kept"
@@ -136,25 +136,106 @@ async def test_what_cannot_be_noted_does_not_hide_why_a_stream_ended(
     assert all(record.exc_info and isinstance(record.exc_info[1], OSError) for record in caplog.records)
 
 
-async def test_an_observer_that_cannot_read_ends_the_stream_and_what_is_below_it() -> None:
-    events: list[object] = []
+class Words:
+    """A stream of words. events: what happened to it. fails: what it raises after them."""
 
-    class Blind:
-        def read(self, frames: Frames) -> None:
-            raise ValueError("too dark")
+    def __init__(self, *words: str, fails: BaseException | None = None) -> None:
+        self.events: list[object] = []
+        self._words = words
+        self._fails = fails
 
-        async def ended(self, how: End, error: BaseException | None) -> None:
-            events.append((how, str(error)))
+    def stream(self) -> EventStream:
+        return EventStream(self._come(), self._close)
 
-    async def frames() -> AsyncGenerator[Frames, None]:
+    async def _come(self) -> AsyncGenerator[Frames, None]:
         try:
-            yield Frames.of({})
+            for word in self._words:
+                yield Frames.of({"says": word})
+            if self._fails is not None:
+                raise self._fails
         finally:
-            events.append("closed")
+            self.events.append("closed")
 
-    async def close() -> None:
-        events.append("released")
+    async def _close(self) -> None:
+        self.events.append("released")
 
-    with pytest.raises(ValueError, match="too dark"):
-        await anext(EventStream(frames(), close).watched(Blind()))
-    assert events == [("failed", "too dark"), "closed", "released"]
+
+class Guard:
+    """Passes on what was found to be harmless: reads two words at once, takes out a name, and ends the stream, or
+    fails, at a bad word. events: where it tells how the stream ended.
+    """
+
+    def __init__(self, events: list[object], *, cuts: bool = True) -> None:
+        self._events = events
+        self._cuts = cuts
+        self._held: list[str] = []
+        self._is_cut = False
+
+    async def read(self, frames: Frames) -> Frames | None:
+        await asyncio.sleep(0)  # it asks somebody
+        self._held += [event["says"] for event in frames.events()]
+        if "bad" in self._held:
+            if not self._cuts:
+                raise ValueError("a bad word")
+            self._is_cut = True
+            raise StopAsyncIteration
+        return self._passed() if len(self._held) == 2 else None
+
+    async def ended(self, how: End, error: BaseException | None) -> Frames | None:
+        self._events.append((how, None if error is None else str(error)))
+        return Frames.of({"says": "no"}) if self._is_cut else self._passed()
+
+    def _passed(self) -> Frames:
+        held, self._held = self._held, []
+        return Frames.of({"says": " ".join("..." if word == "Anna" else word for word in held)})
+
+
+async def said(stream: EventStream) -> list[str]:
+    return [event["says"] async for frames in stream for event in frames.events()]
+
+
+async def test_a_stage_holds_back_and_replaces_what_comes() -> None:
+    words = Words("one", "two", "Anna", "three", "four")
+    assert await said(words.stream().through(Guard(words.events))) == ["one two", "... three", "four"]
+    assert words.events == ["closed", "released", ("complete", None)]
+
+
+async def test_a_stage_ends_a_stream_and_what_is_below_it() -> None:
+    words = Words("one", "two", "three", "bad", "worse")
+    assert await said(words.stream().through(Guard(words.events))) == ["one two", "no"]
+    assert words.events == ["closed", "released", ("complete", None)]
+
+
+async def test_what_was_held_back_of_a_stream_that_fails_is_not_sent() -> None:
+    words = Words("one", "two", "three", fails=RuntimeError("broke off"))
+    stream = words.stream().through(Guard(words.events))
+    assert (await anext(stream)).events() == [{"says": "one two"}]
+    with pytest.raises(RuntimeError, match="broke off"):
+        await anext(stream)
+    assert words.events == ["closed", "released", ("failed", "broke off")]
+    with pytest.raises(StopAsyncIteration):
+        await anext(stream)
+
+
+async def test_a_stage_that_cannot_read_ends_the_stream_and_what_is_below_it() -> None:
+    words = Words("bad")
+    with pytest.raises(ValueError, match="a bad word"):
+        await anext(words.stream().through(Guard(words.events, cuts=False)))
+    assert words.events == [("failed", "a bad word"), "closed", "released"]
+
+
+async def test_a_reader_that_leaves_while_a_stage_reads_is_noted_as_such() -> None:
+    words = Words("one")
+    reading = asyncio.create_task(anext(words.stream().through(Guard(words.events))))  # type: ignore[arg-type]
+    await asyncio.sleep(0)
+    reading.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await reading
+    assert words.events == ["closed", "released", ("left", None)]
+
+
+async def test_each_stage_sees_what_the_one_below_it_passes_on() -> None:
+    words = Words("Anna", "two", "three", "four")
+    lower, upper = Guard(words.events), Guard(words.events)
+    assert await said(words.stream().through(lower).through(upper)) == ["... two three four", ""]
+    assert words.events == ["closed", "released", ("complete", None), ("complete", None)]
