@@ -128,23 +128,30 @@ class SearchVectorStoreRequest(VectorStoreRequest):
     filters: Filters | None = Field(
         None, description="Only chunks of files whose attributes are so. By default, of all files."
     )
-    max_num_results: int = Field(10, ge=1, le=50, description="The most hits, from 1 to 50. The default is 10.")
+    max_num_results: int | None = Field(
+        None, ge=1, le=50, description="The most hits, from 1 to 50. The default is 10."
+    )
     ranking_options: RankingOptions | None = Field(
         None, description="How hits are put in order. By default, as the provider has it."
     )
-    rewrite_query: bool = Field(
-        False, description="Whether a model makes words that are found of the question. The default is false."
+    rewrite_query: bool | None = Field(
+        None, description="Whether a model makes words that are found of the question. The default is false."
     )
     search_mode: SearchMode | None = Field(
         None,
         description="By what is found: by meaning (`vector`), by words (`keyword`) or both (`hybrid`). Not one of"
         " OpenAI's fields. By default, as the provider has it.",
     )
-    explain: bool = Field(
-        False,
+    explain: bool | None = Field(
+        None,
         description="Whether each hit says why it stands where it does. Not one of OpenAI's fields. The"
         " default is false.",
     )
+
+    @property
+    def most(self) -> int:
+        """How many hits there may be."""
+        return self.max_num_results or 10
 
     @property
     def queries(self) -> list[str]:

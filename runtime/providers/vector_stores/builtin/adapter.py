@@ -214,13 +214,13 @@ class BuiltinVectorStores:
             texts = await self._rewriting.rewritten(texts)
         asked = await self._asking.asked(
             texts,
-            limit=request.max_num_results,
+            limit=request.most,
             mode=request.search_mode,
             filters=request.filters,
             options=request.ranking_options,
         )
         _, found = await self._finding.find(request.vector_store_id, asked)
-        return search_results(found, texts, explain=request.explain)
+        return search_results(found, texts, explain=bool(request.explain))
 
     async def reindex_store(self, request: ReindexRequest) -> Reindexing:
         return await self._reindexings.begin(request)
