@@ -1,5 +1,5 @@
-"""Names that requests ask by: of models, providers and whatever else is registered, and addresses of servers. Bounded
-at the door, so that nothing behind it searches for megabytes.
+"""Names that requests ask by: of models, providers and whatever else is registered, and addresses of servers, in
+requests and in settings. Bounded at the door, so that nothing behind it searches for megabytes.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ NamedResource = Annotated[ResourceId, Field(min_length=1)]
 def _of_a_server(given: str) -> str:
     try:
         parts = urlsplit(given)
-        is_address = parts.scheme in ("http", "https") and bool(parts.hostname)
-    except ValueError:  # half an IPv6 address
+        is_address = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # half an IPv6 address, a port that is no number
         is_address = False
     if not is_address:
         raise PydanticCustomError("server_address", "must be an address that begins with `https://` or `http://`")

@@ -21,6 +21,7 @@ from runtime.config.reading import as_warning
 from runtime.config.resources import registered, with_served
 from runtime.config.run_config import ProviderEntry, RunConfig
 from runtime.config.text import read_text, shown
+from runtime.config.validation import with_origin
 from runtime.discovery import World
 from runtime.errors import ConfigInvalid, Problem
 from runtime.similar import did_you_mean, names_for, nearest
@@ -93,6 +94,7 @@ def plan(run: RunConfig, *, world: World | None = None, file: str | None = None)
     stores = stores_of_stack(routed, providers)
     check_placement(run, world, stores, providers, problems)
     ordered = _in_order(providers, problems)
+    problems.found = [with_origin(problem, run.uses) for problem in problems.found]
     problems.raise_if_any()
     noted = Problems(problems.file, run.lines)
     _note_sections(run, world, routed, noted)

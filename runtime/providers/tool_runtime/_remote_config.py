@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, SecretStr
 
+from runtime.apis._names import ServerAddress
+
 
 class RemoteToolConfig(BaseModel):
     """Also under the names of older configs."""
@@ -13,7 +15,9 @@ class RemoteToolConfig(BaseModel):
     api_key: SecretStr | None = Field(
         None, description="The key; without one, requests send theirs in `X-LlamaStack-Provider-Data`."
     )
-    base_url: str | None = Field(None, description="Where its requests go; by default the vendor's own address.")
+    base_url: ServerAddress | None = Field(
+        None, description="Where its requests go; by default the vendor's own address."
+    )
     timeout_s: float = Field(
         30.0,
         gt=0,

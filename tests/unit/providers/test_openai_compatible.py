@@ -44,7 +44,6 @@ async def models(client: Client) -> dict[str, str]:
         ("http://localhost:11434/", "http://localhost:11434/v1"),
         ("http://localhost/api/v2/", "http://localhost/api/v2"),
         (" http://localhost:11434 ", "http://localhost:11434/v1"),
-        ("http://[::1", "http://[::1"),
         ("", ""),
     ],
 )

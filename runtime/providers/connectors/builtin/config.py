@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
+from runtime.apis._names import ServerAddress
 from runtime.similar import names_for
 
 _Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -38,7 +39,7 @@ class FixedHeaders(_Section):
 
 
 class _AtATokenEndpoint(_Section):
-    token_url: str = Field(min_length=1, description="The token endpoint.")
+    token_url: ServerAddress = Field(description="The token endpoint.")
     client_id: str | None = Field(None, description="Who this stack is there. Default: it does not say.")
     client_secret: SecretStr | None = Field(None, description="Its secret, sent as HTTP Basic. Default: none.")
     scope: str | None = Field(None, description="What the token is for, separated by blanks. Default: not said.")

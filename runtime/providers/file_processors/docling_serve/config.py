@@ -6,13 +6,14 @@ from typing import Literal
 
 from pydantic import Field, SecretStr
 
+from runtime.apis._names import ServerAddress
 from runtime.providers.file_processors._service.config import ProcessorConfig
 
 
 class DoclingServeConfig(ProcessorConfig):
     """Of `remote::docling-serve`."""
 
-    base_url: str = Field("http://localhost:5001", description="The server's address, with or without `/v1`.")
+    base_url: ServerAddress = Field("http://localhost:5001", description="The server's address, with or without `/v1`.")
     api_key: SecretStr | None = Field(None, description="Its `DOCLING_SERVE_API_KEY`, if it has one.")
     mode: Literal["async", "sync", "auto"] = Field(
         "async", description="Whether to wait in one request, or ask until it is done; `auto` waits for small files."

@@ -6,13 +6,14 @@ from typing import Literal
 
 from pydantic import Field, SecretStr
 
+from runtime.apis._names import ServerAddress
 from runtime.providers.file_processors._service.config import ProcessorConfig
 
 
 class UnstructuredApiConfig(ProcessorConfig):
     """Of `remote::unstructured-api`."""
 
-    base_url: str = Field(
+    base_url: ServerAddress = Field(
         "https://api.unstructuredapp.io", description="The server's address, with or without `/general/v0/general`."
     )
     api_key: SecretStr | None = Field(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field, SecretStr
 
+from runtime.apis._names import ServerAddress
 from runtime.providers.files._shared.config import FilesConfig
 from runtime.providers.files.s3.network import S3Network
 
@@ -13,7 +14,7 @@ class S3FilesConfig(FilesConfig):
 
     bucket_name: str = Field(min_length=1, description="The bucket.")
     region: str = Field("us-east-1", description="Its region.")
-    endpoint_url: str | None = Field(
+    endpoint_url: ServerAddress | None = Field(
         None, description="The address of another server than Amazon's, such as `http://localhost:9000`."
     )
     aws_access_key_id: SecretStr | None = Field(

@@ -192,8 +192,4 @@ def _changed(
 def _address(base_url: str, version_path: str) -> str:
     """`base_url` without a slash at the end, and with the version's path if it has no path."""
     address = base_url.strip().rstrip("/")
-    try:
-        names_no_path = bool(address) and not urlsplit(address).path
-    except ValueError:  # half an IPv6 address; the call reports it
-        names_no_path = False
-    return address + version_path if names_no_path else address
+    return address + version_path if address and not urlsplit(address).path else address

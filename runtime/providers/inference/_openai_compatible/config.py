@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, SecretStr
 
+from runtime.apis._names import ServerAddress
+
 
 class OpenAICompatibleConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", populate_by_name=True, protected_namespaces=())
 
-    base_url: str | None = Field(
+    base_url: ServerAddress | None = Field(
         None,
         validation_alias=AliasChoices("base_url", "url", "openai_compat_api_base"),
         description="The address of the API with its version path; by default the vendor's own address.",

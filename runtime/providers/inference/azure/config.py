@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from pydantic import AliasChoices, Field
 
+from runtime.apis._names import ServerAddress
 from runtime.providers.inference._openai_compatible.config import OpenAICompatibleConfig
 
 
 class AzureConfig(OpenAICompatibleConfig):
-    base_url: str | None = Field(
+    base_url: ServerAddress | None = Field(
         None,
         validation_alias=AliasChoices("base_url", "api_base", "url"),
         description="The address of the resource, `https://NAME.openai.azure.com`, or with `/openai/v1` or the path of"

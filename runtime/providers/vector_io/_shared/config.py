@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict
+
+from runtime.apis._names import ServerAddress
 
 
 class VectorConfig(BaseModel):
@@ -13,10 +15,10 @@ class VectorConfig(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-def _address(given: str) -> str:
+def _address(given: Any) -> Any:
     """Without a slash at its end; `http://` where no scheme is given."""
-    return (given if "://" in given else f"http://{given}").rstrip("/")
+    return (given if "://" in given else f"http://{given}").rstrip("/") if isinstance(given, str) else given
 
 
-Address = Annotated[str, Field(min_length=1), AfterValidator(_address)]
+Address = Annotated[ServerAddress, BeforeValidator(_address)]
 """Where a server is asked over HTTP."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field, SecretStr
 
+from runtime.apis._names import ServerAddress
 from runtime.providers.vector_io._shared.config import VectorConfig
 
 
@@ -20,7 +21,7 @@ class ChromaConfig(VectorConfig):
 class ChromaServerConfig(VectorConfig):
     """Where the server is, and where in it collections are."""
 
-    url: str = Field("http://localhost:8000", min_length=1, description="The server's address.")
+    url: ServerAddress = Field("http://localhost:8000", description="The server's address.")
     api_key: SecretStr | None = Field(None, description="Its token, if it wants one; sent as `x-chroma-token`.")
     tenant: str = Field("default_tenant", pattern=r"^[\w.-]+$", description="The tenant.")
     database: str = Field("default_database", pattern=r"^[\w.-]+$", description="The tenant's database.")

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field, SecretStr
 
+from runtime.apis._names import ServerAddress
 from runtime.providers.vector_io._shared.config import VectorConfig
 
 Consistency = Literal["Strong", "Session", "Bounded", "Eventually"]
@@ -26,9 +27,8 @@ class MilvusConfig(VectorConfig):
 class MilvusServerConfig(VectorConfig):
     """Where the server is, by the names of llama-stack and of Milvus's client."""
 
-    uri: str = Field(
+    uri: ServerAddress = Field(
         "http://localhost:19530",
-        pattern=r"^https?://",
         description="The server's address; with `https://` it is asked over TLS.",
     )
     token: SecretStr | None = Field(None, description="Its token, or `user:password`, if it wants one.")

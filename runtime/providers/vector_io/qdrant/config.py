@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field, SecretStr
 
+from runtime.apis._names import ServerAddress
 from runtime.providers.vector_io._shared.config import VectorConfig
 
 
@@ -20,10 +21,10 @@ class QdrantConfig(VectorConfig):
 class QdrantServerConfig(VectorConfig):
     """Where the server is."""
 
-    url: str | None = Field(
+    url: ServerAddress | None = Field(
         None, description="The server's address, `http://localhost:6333`. By default of the parts below."
     )
-    location: str | None = Field(None, description="The same; for configs of older systems.")
+    location: ServerAddress | None = Field(None, description="The same; for configs of older systems.")
     host: str | None = Field(None, description="The server, without `url`. The default is `localhost`.")
     port: int = Field(6333, ge=1, le=65535, description="Its port, without `url`.")
     https: bool | None = Field(None, description="Whether it is asked over TLS. By default where there is a key.")
