@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from runtime import errors
+from runtime import similar
 from runtime.access import EVERYBODY
 from runtime.apis.models import MODEL
 from runtime.routing.entry import Entry
@@ -33,13 +33,13 @@ def compared(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
     against, in characters.
     """
     looks: list[tuple[int, int]] = []
-    real = errors.get_close_matches
+    real = similar.get_close_matches
 
     def counted(word: str, possibilities: Collection[str], **facts: Any) -> list[str]:
         looks.append((len(word), sum(map(len, possibilities))))
         return real(word, possibilities, **facts)
 
-    monkeypatch.setattr(errors, "get_close_matches", counted)
+    monkeypatch.setattr(similar, "get_close_matches", counted)
     return looks
 
 
