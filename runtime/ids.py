@@ -1,11 +1,12 @@
-"""Ids in the shapes that OpenAI's clients expect. Imports nothing else of ours."""
+"""Ids in the shapes that OpenAI's clients expect."""
 
 from __future__ import annotations
 
 import os
 import re
 import secrets
-import time
+
+from runtime.clock import wall_time
 
 _DIGITS, _AT_ONCE = 24, 256
 _ready: list[str] = []  # asking the system for random bytes takes longer than the rest of an id, so it is asked rarely
@@ -36,7 +37,7 @@ def new_position() -> int:
     than every earlier one of this process.
     """
     global _last_position
-    _last_position = max(time.time_ns() // 1000, _last_position + 1)
+    _last_position = max(int(wall_time() * 1_000_000), _last_position + 1)
     return _last_position
 
 

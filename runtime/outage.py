@@ -1,10 +1,11 @@
-"""Since when something does not work, in words for whoever meets it. Imports nothing else of ours."""
+"""Since when something does not work, in words for whoever meets it."""
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
+
+from runtime.clock import wall_time
 
 _UNITS = (("day", 86_400), ("hour", 3_600), ("minute", 60), ("second", 1))
 
@@ -23,7 +24,7 @@ class Outage:
 
     def __str__(self) -> str:
         """The reason with `(since 2026-11-26T07:03:11Z, 3 minutes ago)`."""
-        return f"{self.reason} (since {self.began}, {_span(time.time() - self.since)} ago)"
+        return f"{self.reason} (since {self.began}, {_span(wall_time() - self.since)} ago)"
 
 
 def _span(seconds: float) -> str:

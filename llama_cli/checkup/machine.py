@@ -14,6 +14,7 @@ from pathlib import Path
 from llama_cli.checkup.findings import Check, Finding, Patient, error, ok, warning
 from llama_cli.terminal import words
 from runtime import allowance
+from runtime.clock import wall_time
 
 _GB = 10**9
 _DISK_LEAST, _DISK_GOOD = 1 * _GB, 5 * _GB
@@ -107,7 +108,7 @@ def processor(patient: Patient) -> Iterator[Finding]:
 
 def clock(patient: Patient) -> Iterator[Finding]:
     """A clock that is wrong breaks certificates and the ages of files. A server's is compared where it is asked."""
-    now = time.time()
+    now = wall_time()
     if time.gmtime(now).tm_year < _FIRST_YEAR:
         said = f"the clock says {time.strftime('%Y-%m-%d', time.gmtime(now))}, which is past"
         yield error("clock/wrong", said, cause="certificates are not valid yet then", fix="set the clock, or start NTP")

@@ -9,7 +9,6 @@ import json
 import queue
 import subprocess
 import threading
-import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import UTC
 from email.utils import parsedate_to_datetime
@@ -23,6 +22,7 @@ from llama_cli.exits import Failure
 from llama_cli.servers.condition import provider_health
 from llama_cli.servers.records import UNREADABLE, Record
 from runtime import __version__
+from runtime.clock import wall_time
 from runtime.errors import StackError
 
 _LIMIT_S = 45.0
@@ -135,7 +135,7 @@ def _clock_of(date: str | None, about: str) -> Iterator[Finding]:
         theirs = parsedate_to_datetime(date or "")
     except ValueError:
         return
-    apart = abs(time.time() - theirs.replace(tzinfo=theirs.tzinfo or UTC).timestamp())
+    apart = abs(wall_time() - theirs.replace(tzinfo=theirs.tzinfo or UTC).timestamp())
     if apart > _CLOCK_S:
         said = f"the server's clock and this one are {apart:.0f} s apart"
         yield warning("clock/apart", said, about=about, cause="one of the two is wrong", fix="set it, or start NTP")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import re
-import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from llama_cli.packages.environment import Environment
 from llama_cli.packages.temporary import abandoned
 from llama_cli.servers import records
 from llama_cli.servers.records import Record
+from runtime.clock import wall_time
 from runtime.config.home import llama_home, private_folder, servers_dir
 from runtime.errors import Conflict
 from runtime.trees import remove_tree
@@ -50,7 +50,7 @@ class Leftover:
 
 def find(*, older_than_s: float | None = None) -> list[Leftover]:
     """All of it, by kind and path. older_than_s: only what was not touched for so long, logs and copies too."""
-    now = time.time()
+    now = wall_time()
     all_records = records.records()
     measured = Measured()
     found = []

@@ -28,6 +28,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
+from runtime.clock import wall_time
 from runtime.config.home import private_folder
 from runtime.errors import Conflict
 
@@ -165,7 +166,7 @@ class Environment:
         """
         found = []
         for other in self._all.iterdir() if self._all.is_dir() else ():
-            is_young = not other.name.startswith(HALF_MADE) and time.time() - other.stat().st_mtime < _ABOUT_TO_START_S
+            is_young = not other.name.startswith(HALF_MADE) and wall_time() - other.stat().st_mtime < _ABOUT_TO_START_S
             if other != self.path and not is_young and not _is_in_use(other, in_use):
                 found.append(other)
         return found

@@ -6,10 +6,11 @@ import os
 import shutil
 import stat
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from runtime.clock import wall_time
 
 _PREFIX = "llama-lock-"
 """Then comes the pid of who works there, and of an older version of ours none."""
@@ -32,7 +33,7 @@ def abandoned() -> list[Path]:
         with suppress(OSError):
             facts = place.lstat()
             pid = place.name.removeprefix(_PREFIX).partition("-")[0]
-            is_left = not _runs(int(pid)) if pid.isdigit() else time.time() - facts.st_mtime > _ABANDONED_S
+            is_left = not _runs(int(pid)) if pid.isdigit() else wall_time() - facts.st_mtime > _ABANDONED_S
             if is_left and stat.S_ISDIR(facts.st_mode) and facts.st_uid == os.geteuid():
                 found.append(place)
     return found

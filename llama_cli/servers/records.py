@@ -17,7 +17,7 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
-from datetime import UTC, datetime
+from datetime import datetime
 from itertools import chain, count
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from typing import Any
 from llama_cli.disk.lock import is_locked, locked
 from llama_cli.exits import Failure
 from runtime import __version__
+from runtime.clock import utc_now, wall_time
 from runtime.config.home import atomic_write, private_folder, servers_dir
 from runtime.errors import Conflict
 
@@ -132,7 +133,7 @@ class Record:
         if not self.alive or self.started_at is None:
             return None
         try:
-            return max(0.0, (datetime.now(UTC) - datetime.fromisoformat(self.started_at)).total_seconds())
+            return max(0.0, (utc_now() - datetime.fromisoformat(self.started_at)).total_seconds())
         except (ValueError, TypeError):  # no time, or one without its zone
             return None
 
@@ -211,7 +212,7 @@ def _unreadable(path: Path, why: str) -> Record:
 
 def _is_new(path: Path) -> bool:
     try:
-        return time.time() - path.stat().st_mtime < 2
+        return wall_time() - path.stat().st_mtime < 2
     except OSError:
         return False
 
@@ -281,7 +282,7 @@ def reserve(
             server_id = only
         else:
             server_id = _free_id(name, known)
-        started_at = datetime.now(UTC).isoformat(timespec="seconds")
+        started_at = utc_now().isoformat(timespec="seconds")
         stated = {"id": server_id, "name": name, "state": "starting", "version": __version__, "started_at": started_at}
         given = facts(server_id)
         options = {"launch": os.urandom(8).hex(), **given.get("options", {})}
@@ -331,5 +332,5 @@ def _is_alive(path: Path, facts: Mapping[str, Any]) -> bool:
         return False
     if facts.get("pid") is None:
         # Its server has not reached the lock yet, and testing it now could keep the server from taking it.
-        return time.time() - path.stat().st_mtime < UNLOCKED_GRACE_S
+        return wall_time() - path.stat().st_mtime < UNLOCKED_GRACE_S
     return is_locked(path)

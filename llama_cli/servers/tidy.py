@@ -7,12 +7,12 @@ A server that has crashed or failed keeps its record, to be looked at and starte
 from __future__ import annotations
 
 import os
-import time
 from contextlib import suppress
 from pathlib import Path
 
 from llama_cli.servers import records
 from llama_cli.servers.records import Record
+from runtime.clock import wall_time
 from runtime.config.home import distributions_dir, servers_dir
 from runtime.trees import remove_tree
 
@@ -65,5 +65,5 @@ def sweep() -> None:
         ready_files.remove(path, but=record.pid if record is not None and record.alive else None)
     for record in records.records():
         with suppress(OSError):
-            if not record.alive and time.time() - record.path.stat().st_mtime > _LEFT_S:
+            if not record.alive and wall_time() - record.path.stat().st_mtime > _LEFT_S:
                 forget_stopped(record)

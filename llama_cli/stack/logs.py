@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from itertools import islice
 from typing import Annotated
 
@@ -12,6 +12,7 @@ import typer
 from llama_cli.exits import Failure
 from llama_cli.options import Json, Level, LocalUrl, ServerName, one_server, parse_duration
 from llama_cli.terminal import console
+from runtime.clock import local_now, utc_now
 from runtime.errors import NotFound
 
 
@@ -60,7 +61,7 @@ def command(
         return now is not None and now.alive and console.is_read()
 
     # No log is older than 31 years, and a time can be longer than the calendar.
-    begin = None if since is None else datetime.now(UTC) - timedelta(seconds=min(since, 1e9))
+    begin = None if since is None else utc_now() - timedelta(seconds=min(since, 1e9))
     wanted = log.Wanted(since=begin, level=level, request_id=request)
     skipped = 0 if tail is None else max(0, sum(1 for _ in log.follow(log_file, wanted)) - tail)
     entries = log.follow(log_file, wanted, is_running=is_running if follow else lambda: False)
@@ -77,5 +78,5 @@ def command(
 
 def _zone() -> str:
     """`UTC+02:00`"""
-    offset = datetime.now().astimezone().strftime("%z")
+    offset = local_now().strftime("%z")
     return f"UTC{offset[:3]}:{offset[3:5]}"

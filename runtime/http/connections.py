@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from urllib.parse import urlsplit
 
 from runtime.addresses import is_near
+from runtime.clock import wall_time
 from runtime.errors import Unavailable, UpstreamUnreachable
 from runtime.http.network import Network
 from runtime.http.retries import Retries
@@ -88,7 +88,7 @@ class Connections:
 
     def unreachable(self, url: str, error: UpstreamUnreachable, *, is_serving: bool) -> None:
         """The server of an address was not reached. For a request that a client waits for, `error` says since when."""
-        now = time.time()
+        now = wall_time()
         if len(self._unreachable_since) >= _MAX_SERVERS:
             self._unreachable_since.clear()
         since = self._unreachable_since.setdefault(urlsplit(url).netloc, now)
@@ -98,7 +98,7 @@ class Connections:
     def is_down(self, url: str) -> bool:
         """Whether the server of an address was not reached for so long that trying again at once is of no use."""
         since = self._unreachable_since.get(urlsplit(url).netloc)
-        return since is not None and time.time() - since > self.retries.within_s
+        return since is not None and wall_time() - since > self.retries.within_s
 
     def limited(self, timeouts: Timeouts) -> Timeouts:
         """The timeouts, with those of the config replacing the provider's own."""

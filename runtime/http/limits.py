@@ -6,10 +6,10 @@ The names differ: `x-ratelimit-*` (OpenAI, Groq, Mistral, ...), `anthropic-ratel
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 
+from runtime.clock import wall_time
 from runtime.http.transport import Outgoing
 
 REQUEST_ID = "x-llama-upstream-request-id"
@@ -86,7 +86,7 @@ def wait_s(headers: Mapping[str, str]) -> float | None:
 
 def _until(date: str) -> float:
     """The seconds until an HTTP date. Raises ValueError for another text."""
-    return parsedate_to_datetime(date).timestamp() - time.time()
+    return parsedate_to_datetime(date).timestamp() - wall_time()
 
 
 def is_hopeless(limits: Mapping[str, str], code: str | None) -> bool:

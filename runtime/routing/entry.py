@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from runtime.access import User
+from runtime.clock import wall_time
 
 Source = Literal["config", "registered", "listed", "alias"]
 """Where a name comes from; an alias is one more name of a resource that has another."""
@@ -27,7 +27,7 @@ class Entry:
     metadata: Mapping[str, Any] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
     source: Source = "listed"
-    created: int = field(default_factory=lambda: int(time.time()))
+    created: int = field(default_factory=lambda: int(wall_time()))
     owner: User | None = None
 
     @property

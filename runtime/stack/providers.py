@@ -10,12 +10,12 @@ import asyncio
 import contextlib
 import contextvars
 import logging
-import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import Any, Literal
 
 from runtime import discovery
 from runtime.apis.providers import ProviderHealth
+from runtime.clock import wall_time
 from runtime.errors import StackError, Unavailable
 from runtime.http.client import HttpClient
 from runtime.outage import Outage
@@ -294,7 +294,7 @@ class RunningProvider:
 
     def _note_time(self) -> None:
         if not self._troubles:
-            self._troubled_since = time.time()
+            self._troubled_since = wall_time()
 
     def _clear_trouble(self, what: str) -> None:
         if not self._troubles.pop(what, None):

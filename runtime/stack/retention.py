@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import Callable, Mapping
 
+from runtime.clock import wall_time
 from runtime.durations import duration
 from runtime.errors import Unavailable
 from runtime.storage.sql.ageing import remove_older
@@ -25,7 +25,7 @@ class Retention:
     What has bytes outside of its database is only marked: its provider removes both.
     """
 
-    def __init__(self, stores: Stores, limits: Mapping[str, float], *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, stores: Stores, limits: Mapping[str, float], *, clock: Callable[[], float] = wall_time) -> None:
         self._stores = stores
         self._limits = limits
         self._clock = clock

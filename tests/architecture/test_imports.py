@@ -27,11 +27,12 @@ ROOT = Path(__file__).parents[2]
 ALLOWED: dict[str, set[str]] = {
     "runtime.addresses": set(),
     "runtime.allowance": set(),
+    "runtime.clock": set(),
     "runtime.durations": set(),
     "runtime.errors": set(),
     "runtime.ports": set(),
-    "runtime.ids": set(),
-    "runtime.outage": set(),
+    "runtime.ids": {"clock"},
+    "runtime.outage": {"clock"},
     "runtime.timing": set(),
     "runtime.similar": set(),
     "runtime.spec": set(),
@@ -43,22 +44,21 @@ ALLOWED: dict[str, set[str]] = {
     "runtime.apis": {"errors", "similar", "sse"},
     "runtime.access": {"errors", "ids", "apis"},
     "runtime.context": {"access", "errors", "ids", "apis", "timing"},
-    "runtime.storage": {"access", "durations", "errors", "ids", "apis"},
+    "runtime.storage": {"access", "clock", "durations", "errors", "ids", "apis"},
     "runtime.telemetry": {"access", "errors", "ids", "apis"},
     "runtime.catalog": {"access", "errors", "ids", "apis", "similar"},
     "runtime.config": {
         "errors", "spec", "discovery", "apis", "storage.backends", "storage.placement", "storage.settings",
         "http.network", "auth.config", "access", "similar",
     },
-    "runtime.http": {"addresses", "context", "telemetry", "errors", "ids", "outage", "sse"},
+    "runtime.http": {"addresses", "clock", "context", "telemetry", "errors", "ids", "outage", "sse"},
     "runtime.recording": {"context", "telemetry", "errors", "ids", "sse", "http"},
     "runtime.documents": set(),
-    "runtime.engine": {"allowance", "errors", "catalog"},
+    "runtime.engine": {"allowance", "clock", "errors", "catalog"},
     "runtime.provider": {"apis", "context", "storage", "http", "telemetry", "errors", "spec"},
     "runtime.providers": {
-        "access", "addresses", "apis", "provider", "http", "storage", "context", "durations", "ids", "errors",
-        "telemetry", "similar", "sse", "spec", "catalog", "documents", "temporary", "to_the_end",
-        "trees",
+        "access", "addresses", "apis", "clock", "provider", "http", "storage", "context", "durations", "ids", "errors",
+        "telemetry", "similar", "sse", "spec", "catalog", "documents", "temporary", "to_the_end", "trees",
     },
     "runtime.auth": {"access", "http", "errors"},
     "runtime.discovery": {"spec", "errors"},
@@ -73,15 +73,15 @@ ALLOWED: dict[str, set[str]] = {
         "errors", "similar",
     },
     "runtime.routing": {
-        "apis", "provider", "storage", "access", "context", "telemetry", "errors", "ids", "outage", "similar", "sse",
-        "to_the_end",
+        "apis", "clock", "provider", "storage", "access", "context", "telemetry", "errors", "ids", "outage", "similar",
+        "sse", "to_the_end",
     },
     "runtime.stack": {
-        "access", "context", "discovery", "routing", "provider", "storage", "config", "apis", "errors", "http", "spec",
-        "ids", "outage", "durations", "similar",
+        "access", "clock", "context", "discovery", "routing", "provider", "storage", "config", "apis", "errors", "http",
+        "spec", "ids", "outage", "durations", "similar",
     },
     "runtime.server": {
-        "ports",
+        "clock", "ports",
         "stack", "discovery", "routing", "provider", "storage", "config", "apis", "errors", "http",
         "spec", "sse", "stdio", "ids", "context", "access", "auth", "telemetry", "temporary",
     },
@@ -89,7 +89,7 @@ ALLOWED: dict[str, set[str]] = {
         "server", "stack", "config", "storage", "http", "discovery", "errors", "apis", "sse", "context",
     },
     "runtime.admin": {
-        "stack", "provider", "apis", "config", "storage", "http", "discovery", "errors", "similar", "stdio",
+        "clock", "stack", "provider", "apis", "config", "storage", "http", "discovery", "errors", "similar", "stdio",
     },
 }  # fmt: skip
 
@@ -129,8 +129,8 @@ ONLY_IN = {
 }
 
 LIGHT = {
-    "addresses", "allowance", "durations", "ports", "spec", "discovery", "catalog", "errors", "similar", "stdio",
-    "trees",
+    "addresses", "allowance", "clock", "durations", "ports", "spec", "discovery", "catalog", "errors", "similar",
+    "stdio", "trees",
 }  # fmt: skip
 """What the command line may import anywhere; `config` and `stack.plan` bring pydantic and belong inside commands."""
 

@@ -14,13 +14,13 @@ import hashlib
 import io
 import json
 import tarfile
-import time
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import IO, Any, BinaryIO
 
+from runtime.clock import wall_time
 from runtime.errors import RequestError
 
 FORMAT = 1
@@ -198,7 +198,7 @@ def _whole() -> Iterator[None]:
 
 def _info(name: str, size_bytes: int) -> tarfile.TarInfo:
     info = tarfile.TarInfo(name)
-    info.size, info.mode, info.mtime = size_bytes, 0o600, int(time.time())
+    info.size, info.mode, info.mtime = size_bytes, 0o600, int(wall_time())
     return info
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import io
-import time
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack, aclosing
 from pathlib import Path
@@ -22,6 +21,7 @@ from runtime.admin.storage.kept import Kept, Place, kept_by, kind_of
 from runtime.admin.storage.lines import line_of, line_of_entry
 from runtime.admin.storage.pulled import AT_ONCE, Pulled
 from runtime.admin.storage.show import iso
+from runtime.clock import wall_time
 from runtime.errors import StackError
 from runtime.provider import HoldsBytes
 from runtime.storage.analytics.tables import AnalyticsTable
@@ -59,7 +59,7 @@ async def export(run_yaml: Path, state_dir: Path, *, stream: BinaryIO, tell: Tel
         if any(table.pruned == "expire" for _, _, table in tables.values()):
             holders = holders_in(await held.enter_async_context(opened(run_yaml, state_dir, only=kept)), kept)
         try:
-            archive = Writer(stream, parts, {"made_at": iso(time.time()), "by": __version__})
+            archive = Writer(stream, parts, {"made_at": iso(wall_time()), "by": __version__})
             for folder, (place, store, table) in tables.items():
                 holder = holders.get(place.name) if table.pruned == "expire" else None
                 await _add_table(archive, folder, store, table, holder, tell)
@@ -108,7 +108,7 @@ async def _add_table(
 ) -> None:
     """Its rows; before each what its holder has for it. Without one, that stays where it is."""
     count, loop = 0, asyncio.get_running_loop()
-    async for rows in pages_of(store, table, where=not_expired(table, time.time()), at_once=ROWS_AT_ONCE):
+    async for rows in pages_of(store, table, where=not_expired(table, wall_time()), at_once=ROWS_AT_ONCE):
         for row in rows:
             if holder is not None:
                 name, size_bytes = quote(row["id"], safe=""), int(row["size_bytes"])

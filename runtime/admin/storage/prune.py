@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from runtime.admin.storage.analytics import STORE as ANALYTICS
 from runtime.admin.storage.kept import kept_by
 from runtime.admin.storage.show import measured
+from runtime.clock import wall_time
 from runtime.errors import NotFound
 from runtime.similar import names_for
 from runtime.storage.sql.ageing import older_than, remove_older
@@ -32,7 +32,7 @@ async def prune(
 
     Raises NotFound for a kind that there is not, ConfigInvalid, Unavailable.
     """
-    now = time.time()
+    now = wall_time()
     before = now - older_than_s
     async with kept_by(run_yaml, state_dir) as kept:
         known = kept.ageing_kinds()

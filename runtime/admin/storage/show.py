@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from runtime.admin.storage.analytics import STORE as ANALYTICS
 from runtime.admin.storage.kept import Kept, Place, file_of, kept_by, kind_of
+from runtime.clock import wall_time
 from runtime.storage.analytics.tables import AnalyticsTable
 from runtime.storage.kv import KeyValueStore
 from runtime.storage.sql.conditions import ALL
@@ -23,7 +23,7 @@ _KEYS_AT_ONCE = 200
 
 async def show(run_yaml: Path, state_dir: Path) -> dict[str, Any]:
     """`kept`: a row for each kind; `backends`; `state_dir`. Raises ConfigInvalid, Unavailable."""
-    now = time.time()
+    now = wall_time()
     async with kept_by(run_yaml, state_dir) as kept:
         rows = []
         for place, store in kept.tables:

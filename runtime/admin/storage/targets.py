@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from runtime.admin.storage.archive import Digest
 from runtime.admin.storage.lines import entry_of, line_of, line_of_entry, row_of
+from runtime.clock import wall_time
 from runtime.errors import NotSupported
 from runtime.provider import HoldsBytes
 from runtime.storage.analytics.handle import Analytics
@@ -181,4 +181,4 @@ def _key(columns: Sequence[str], row: Row) -> tuple[Any, ...]:
 
 
 def _has_expired(entry: Entry) -> bool:
-    return entry.expires_at is not None and entry.expires_at <= time.time()
+    return entry.expires_at is not None and entry.expires_at <= wall_time()

@@ -20,6 +20,7 @@ from jinja2.ext import Extension
 from jinja2.parser import Parser
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from runtime.clock import local_now
 from runtime.engine.model_config import CheckpointInvalid
 from runtime.engine.text.chat_messages import Message, normalised_messages, shorten_ids
 from runtime.engine.text.reasoning import END_THINK, THINK
@@ -66,7 +67,7 @@ class ChatTemplate:
         tool_source: str | None = None,
         bos_token: str = "",
         eos_token: str = "",
-        now: Callable[[], datetime] = datetime.now,
+        now: Callable[[], datetime] = local_now,
     ) -> None:
         self.name = name
         self._tokens = {"bos_token": bos_token, "eos_token": eos_token}

@@ -11,6 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from runtime.clock import local_now
 from runtime.engine.checkpoint_kinds import locate, read_json, refuse_gguf
 from runtime.engine.gguf import read_gguf
 from runtime.engine.model_config import CheckpointInvalid
@@ -45,7 +46,7 @@ def load_tokenizer(path: Path) -> Tokenizer:
 
 
 def load_chat_template(
-    path: Path, tokenizer: Tokenizer, *, now: Callable[[], datetime] = datetime.now
+    path: Path, tokenizer: Tokenizer, *, now: Callable[[], datetime] = local_now
 ) -> ChatTemplate | None:
     """The chat template of a model; None for a base model. now: the clock from which templates read the date.
 

@@ -16,6 +16,7 @@ from litestar.enums import ScopeType
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send, WebSocketScope
 
 from runtime.access import Caller
+from runtime.clock import wall_time
 from runtime.context import RequestContext, serving
 from runtime.errors import RequestError, StackError, Unavailable
 from runtime.http.retries import COUNT
@@ -117,7 +118,7 @@ class RequestMiddleware:
                             path=scope["path"],
                             request_id=context.request_id,
                             status=status,
-                            created=time.time(),
+                            created=wall_time(),
                             duration_ms=round((time.perf_counter() - started) * 1000, 1),
                             overhead_ms=round(overhead_ms, 1),
                             retries=int(context.headers.get(COUNT, 0)),

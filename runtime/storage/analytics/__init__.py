@@ -1,7 +1,7 @@
 """Tables that are added to and summed up: usage, traces, datasets, results of evaluations. In DuckDB, and nowhere else.
 
     self._usage = context.storage.analytics(USAGE)                         # once, in a constructor
-    await self._usage.append(USAGE, [{"at": time.time(), "model": ...}])   # on disk when it returns
+    await self._usage.append(USAGE, [{"at": wall_time(), "model": ...}])   # on disk when it returns
     found = await self._usage.query("SELECT model, sum(tokens) FROM usage GROUP BY model")
 
 The server has the file open, and DuckDB lets no other process open it meanwhile, not even to read it. So another

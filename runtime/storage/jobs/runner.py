@@ -10,11 +10,11 @@ import asyncio
 import contextlib
 import contextvars
 import logging
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
+from runtime.clock import wall_time
 from runtime.errors import Unavailable
 from runtime.ids import new_id
 from runtime.storage.jobs.records import JOBS, job_of
@@ -45,7 +45,7 @@ class JobRunner:
     """
 
     def __init__(
-        self, find_store: Callable[[], SqlStore], *, clock: Callable[[], float] = time.time, lease_s: float = LEASE_S,
+        self, find_store: Callable[[], SqlStore], *, clock: Callable[[], float] = wall_time, lease_s: float = LEASE_S,
         poll_s: float = POLL_S,
     ) -> None:  # fmt: skip
         self._find_store = find_store

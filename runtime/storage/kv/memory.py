@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Callable, Mapping
 from heapq import heappop, heappush
 from pathlib import Path
 
+from runtime.clock import wall_time
 from runtime.storage.backends import MemoryKeyValueConfig
 from runtime.storage.kv import Change, Entry, KeyValueStore, Put, check_keys
 
@@ -15,7 +15,7 @@ from runtime.storage.kv import Change, Entry, KeyValueStore, Put, check_keys
 class MemoryKeyValueStore(KeyValueStore):
     """A dictionary with ordered keys. clock: seconds, for values that expire."""
 
-    def __init__(self, *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, *, clock: Callable[[], float] = wall_time) -> None:
         self._clock = clock
         self._values: dict[str, tuple[bytes, float | None]] = {}
         self._keys: list[str] = []

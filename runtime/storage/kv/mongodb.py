@@ -9,7 +9,6 @@ by its revision, so that values stand in no query, and in none of the server's l
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from runtime.clock import wall_time
 from runtime.errors import NotSupported
 from runtime.ids import new_id
 from runtime.storage.kv import Change, Entry, KeyValueStore, Put, Remove, check_keys
@@ -44,7 +44,7 @@ class MongoKeyValueStore(KeyValueStore):
     clock: seconds since the epoch.
     """
 
-    def __init__(self, config: MongoKeyValueConfig, *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, config: MongoKeyValueConfig, *, clock: Callable[[], float] = wall_time) -> None:
         self._collection = Collection(config)
         self._clock = clock
         self._turns: dict[str, _Turn] = {}

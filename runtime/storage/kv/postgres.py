@@ -5,10 +5,10 @@ whatever the database's collation, and may have U+0000.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from runtime.clock import wall_time
 from runtime.storage.kv import Change, Entry, KeyValueStore, Put, check_keys
 from runtime.storage.postgres.config import PostgresKeyValueConfig
 from runtime.storage.postgres.database import Database
@@ -41,7 +41,7 @@ class PostgresKeyValueStore(KeyValueStore):
     clock: seconds since the epoch.
     """
 
-    def __init__(self, database: Database, table: str, *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, database: Database, table: str, *, clock: Callable[[], float] = wall_time) -> None:
         self._database = database
         self._table = table
         self._clock = clock

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import sqlite3
-import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from runtime.clock import wall_time
 from runtime.errors import Unavailable
 from runtime.storage.kv import Change, Entry, KeyValueStore, Put, check_keys
 from runtime.storage.sqlite.config import SqliteKeyValueConfig
@@ -34,7 +34,7 @@ class SqliteKeyValueStore(KeyValueStore):
     clock: seconds since the epoch. Raises Unavailable if the file cannot be opened.
     """
 
-    def __init__(self, path: Path, *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, path: Path, *, clock: Callable[[], float] = wall_time) -> None:
         self._clock = clock
         self._file = Database(path, _WHAT, set_up=lambda connection: _make_table(connection, path, clock()))
 

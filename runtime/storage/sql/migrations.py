@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from runtime.clock import wall_time
 from runtime.errors import Unavailable
 from runtime.storage.sql.dialects import Dialect, index_name, index_sql, quoted
 from runtime.storage.sql.entries import entries_name, make_entries
@@ -91,7 +92,7 @@ def steps(dialect: Dialect, schema: Schema, name: str, version: int) -> list[str
 
 def copy_name(schema: Schema) -> str:
     """A name, not used before, for the copy of a store from before its migration to `schema`."""
-    day = time.strftime(_DAY, time.gmtime())
+    day = time.strftime(_DAY, time.gmtime(wall_time()))
     return f"before_{schema.name[:20]}_{schema.version}_{day}_{secrets.token_hex(2)}"
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
-import time
 from collections.abc import AsyncGenerator, AsyncIterable
 from typing import Any
 
 from runtime.apis._carriers import Download
 from runtime.apis.containers.container_file import FOLDER, ContainerFile
+from runtime.clock import wall_time
 from runtime.errors import Conflict, NotFound, RequestError, TooLarge, Unavailable
 from runtime.ids import new_position, ordered_id
 from runtime.providers.containers.bubblewrap.config import BubblewrapConfig
@@ -189,7 +189,7 @@ def _new_row(container_id: str, one: Found, source: str) -> Row:
         "position": position,
         "container_id": container_id,
         "place": one.place,
-        "created_at": int(time.time()),
+        "created_at": int(wall_time()),
         "size_bytes": one.size_bytes,
         "state": one.state,
         "source": source,

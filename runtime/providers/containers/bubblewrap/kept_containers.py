@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from typing import Any, get_args
 
 from runtime.apis.containers.container import Container, CreateContainerRequest, MemoryLimit
+from runtime.clock import wall_time
 from runtime.context import current
 from runtime.errors import NotFound, NotSupported, RequestError
 from runtime.ids import new_id, new_position, ordered_id
@@ -32,7 +32,7 @@ class KeptContainers:
     async def create(self, request: CreateContainerRequest) -> Row:
         """Raises NotSupported, RequestError for more memory than may be, Unavailable."""
         self._check(request)
-        now, position = int(time.time()), new_position()
+        now, position = int(wall_time()), new_position()
         minutes = request.expires_after.minutes if request.expires_after else _MINUTES
         row = {
             "id": ordered_id("cntr_", position) + new_id(""),
@@ -69,7 +69,7 @@ class KeptContainers:
 
     async def touch(self, row: Row) -> None:
         """It is used now."""
-        now = int(time.time())
+        now = int(wall_time())
         news = {"last_active_at": now, "expires_at": now + row["expires_after_minutes"] * 60}
         await self._store.write(Update(CONTAINERS, news, eq("id", row["id"])))
 
@@ -86,7 +86,7 @@ class KeptContainers:
         """Those that have not expired."""
         found: set[str] = set()
         for at in range(0, len(ids), _IDS_AT_ONCE):
-            which = one_of("id", ids[at : at + _IDS_AT_ONCE]) & above("expires_at", int(time.time()))
+            which = one_of("id", ids[at : at + _IDS_AT_ONCE]) & above("expires_at", int(wall_time()))
             found |= {row["id"] for row in await self._store.select(Select(CONTAINERS, which, ("id",)))}
         return found
 
@@ -111,7 +111,7 @@ class KeptContainers:
 
 
 def has_expired(row: Row) -> bool:
-    return bool(row["expires_at"] <= time.time())
+    return bool(row["expires_at"] <= wall_time())
 
 
 def memory_bytes(limit: str) -> int:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from typing import Any
 from uuid import NAMESPACE_OID, uuid5
 
 import msgspec
 
+from runtime.clock import wall_time
 from runtime.documents.chunking import DocumentChunk
 from runtime.documents.document import Document
 from runtime.documents.tokens import Tokenizer
@@ -32,7 +32,7 @@ def answer(task: Task, document: Document, chunks: Sequence[DocumentChunk], toke
     if (method := document.metadata.get("extraction_method")) is not None:
         whole["extraction_method"] = method
     about_tokens = tokenizer.count(msgspec.json.encode(about).decode())
-    now = int(time.time())
+    now = int(wall_time())
     found = [_chunk(chunk, task, about, about_tokens, tokenizer.name, now) for chunk in chunks]
     return msgspec.json.encode({"chunks": found, "metadata": whole})
 

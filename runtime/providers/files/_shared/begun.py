@@ -10,9 +10,9 @@ or that are older than an upload can be, have expired: what of them has no row i
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Collection, Sequence
 
+from runtime.clock import wall_time
 from runtime.ids import new_position, ordered_id
 from runtime.providers.files._shared.holder import Holder
 from runtime.providers.files._shared.tables import BEGUN
@@ -57,17 +57,17 @@ class Begun:
 
     async def take(self) -> str:
         """A new id, by which bytes may be kept from now on; `settle` follows. Raises Unavailable."""
-        while not self._free or time.time() > self._free_until:
+        while not self._free or wall_time() > self._free_until:
             async with self._reserving:
-                if not self._free or time.time() > self._free_until:
+                if not self._free or wall_time() > self._free_until:
                     await self._reserve()
         taken = self._free.pop()
-        self._taken[taken] = time.time()
+        self._taken[taken] = wall_time()
         return taken
 
     def check(self, taken: str) -> None:
         """Raises Stale where others may remove the bytes of this id: it was taken a day ago, or this has ended."""
-        if time.time() > self._taken.get(taken, 0.0) + LONGEST_S:
+        if wall_time() > self._taken.get(taken, 0.0) + LONGEST_S:
             raise Stale(f"`{taken}` is not this process's any more")
 
     def settle(self, taken: str) -> None:
@@ -100,7 +100,7 @@ class Begun:
         self._settled += self._free
         self._free = []
         settled = self._settled[:_FORGOTTEN_AT_ONCE]
-        now = time.time()
+        now = wall_time()
         new = [ordered_id(self._begin, new_position()) for _ in range(_RESERVED_AT_ONCE)]
         rows = [Insert(BEGUN, self._row(one, expires_at=int(now) + _HELD_S)) for one in new]
         await self._store.write(*rows, Delete(BEGUN, one_of("id", settled)))

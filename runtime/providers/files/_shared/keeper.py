@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from runtime.clock import wall_time
 from runtime.errors import Conflict, StackError
 from runtime.providers.files._shared.backend import FileBackend, NewFile
 from runtime.providers.files._shared.begun import Begun, forget
@@ -60,7 +60,7 @@ class Keeper:
         file_id = new.id
         try:
             file_id = await self.backend.put(new, content)
-            row = {"id": file_id, "created_at": int(time.time()), "size_bytes": content.size_bytes, **facts()}
+            row = {"id": file_id, "created_at": int(wall_time()), "size_bytes": content.size_bytes, **facts()}
             self._begun.check(new.id)
             await rows.write(Insert(self._table, row), *also(file_id))
         except Duplicate:  # the backend's id for another file, which stays what it is
@@ -132,6 +132,6 @@ class Keeper:
             left = len(ids) - len(gone)
             log.warning("files are removed later", extra={"files": left, "error": trouble.message})
         if gone:
-            expired = one_of("id", gone) & at_most("expires_at", int(time.time()))
+            expired = one_of("id", gone) & at_most("expires_at", int(wall_time()))
             await self._store.write(Delete(self._table, expired), forget(gone))
         return len(gone)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from runtime.apis.files.file import ExpiresAfter, File
+from runtime.clock import wall_time
 from runtime.errors import NotFound
 from runtime.ids import new_position
 from runtime.providers.files._shared.config import FilesConfig
@@ -45,7 +45,7 @@ class KeptFiles:
             seconds = expires_after_s() or self._default_ttl_s(purpose)
             return {
                 "position": new_position(),
-                "expires_at": None if seconds is None else int(time.time()) + seconds,
+                "expires_at": None if seconds is None else int(wall_time()) + seconds,
                 "filename": filename,
                 "purpose": purpose,
                 "content_type": content.content_type,
@@ -56,7 +56,7 @@ class KeptFiles:
 
     async def get(self, rows: SqlStore, file_id: str) -> Row:
         """Raises NotFound."""
-        visible = eq("id", file_id) & not_expired(int(time.time()))
+        visible = eq("id", file_id) & not_expired(int(wall_time()))
         row = await rows.first(Select(FILES, visible))
         if row is None:
             raise no_such_file(file_id)
@@ -65,7 +65,7 @@ class KeptFiles:
     async def remove(self, rows: SqlStore, file_id: str) -> None:
         """Raises NotFound."""
         try:
-            await self._keeper.remove(rows, file_id, not_expired(int(time.time())))
+            await self._keeper.remove(rows, file_id, not_expired(int(wall_time())))
         except Stale:
             raise no_such_file(file_id) from None
 

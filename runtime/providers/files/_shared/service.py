@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import AsyncGenerator, AsyncIterable, Mapping
 from typing import Any
 
@@ -22,6 +21,7 @@ from runtime.apis.files.upload import (
     UploadRequest,
 )
 from runtime.apis.providers import ProviderHealth
+from runtime.clock import wall_time
 from runtime.context import current
 from runtime.errors import NotSupported, StackError, Unavailable
 from runtime.provider import ProviderContext, healthy
@@ -130,7 +130,7 @@ class FileService:
     async def list_files(self, request: ListFilesRequest) -> Reply:
         """Raises RequestError for a cursor that is no file's id, Unavailable."""
         rows = self._store.for_user(current().user)
-        where = not_expired(int(time.time())) & of_purpose(request.purpose)
+        where = not_expired(int(wall_time())) & of_purpose(request.purpose)
         page, has_more = await read_page(rows, FILES, request, where=where, columns=_LISTED, what="file")
         first_id, last_id = (page[0]["id"], page[-1]["id"]) if page else (None, None)
         ends = {"first_id": first_id, "last_id": last_id, "has_more": has_more}
@@ -177,7 +177,7 @@ class FileService:
         return upload
 
     async def _collect_parts(self) -> None:
-        await self._parts.collect(int(time.time()))
+        await self._parts.collect(int(wall_time()))
 
     async def _collect(self) -> None:
         """Remove what has expired, every minute; while the tables cannot be read, the next minute again."""
@@ -194,7 +194,7 @@ class FileService:
 
     async def collect_now(self) -> None:
         """Remove what has expired. Raises Unavailable if the tables cannot be read."""
-        now = int(time.time())
+        now = int(wall_time())
         files, parts = [await keeper.collect(now) for keeper in self._keepers]
         await self._uploads.collect(now)
         if files or parts:

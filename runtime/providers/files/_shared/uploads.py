@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 
@@ -16,6 +15,7 @@ from runtime.apis.files.upload import (
     UploadPart,
     UploadRequest,
 )
+from runtime.clock import wall_time
 from runtime.context import current
 from runtime.errors import Conflict, NotFound, RequestError, TooLarge
 from runtime.ids import new_position, ordered_id
@@ -48,7 +48,7 @@ class UploadsInParts:
                 hint="raise `max_upload_bytes` in the provider's config",
                 param="bytes",
             )
-        now = int(time.time())
+        now = int(wall_time())
         row = {
             "id": ordered_id("upload_", new_position()),
             "size_bytes": request.bytes,
@@ -139,7 +139,7 @@ class UploadsInParts:
         await self._store.write(Delete(UPLOADS, at_most("expires_at", now)))
 
     async def _pending(self, rows: SqlStore, upload_id: str) -> Row:
-        row = await rows.first(Select(UPLOADS, eq("id", upload_id) & not_expired(int(time.time()))))
+        row = await rows.first(Select(UPLOADS, eq("id", upload_id) & not_expired(int(wall_time()))))
         if row is None:
             raise NotFound(
                 f"There is no upload `{upload_id}`",
@@ -153,7 +153,7 @@ class UploadsInParts:
 
 
 def _is_pending(upload_id: str) -> Condition:
-    return eq("id", upload_id) & eq("status", "pending") & not_expired(int(time.time()))
+    return eq("id", upload_id) & eq("status", "pending") & not_expired(int(wall_time()))
 
 
 def _parts_expire(upload_id: str) -> Update:
@@ -166,7 +166,7 @@ async def _parts_of(rows: SqlStore, upload: Row, part_ids: Sequence[str]) -> lis
     and if they do not have as many bytes as were announced.
     """
     found: dict[str, Row] = {}
-    mine = eq("upload_id", upload["id"]) & not_expired(int(time.time()))
+    mine = eq("upload_id", upload["id"]) & not_expired(int(wall_time()))
     for at in range(0, len(part_ids), _IDS_AT_ONCE):
         some = one_of("id", part_ids[at : at + _IDS_AT_ONCE])
         query = Select(PARTS, mine & some, ("id", "size_bytes"))

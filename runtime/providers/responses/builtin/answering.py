@@ -7,10 +7,10 @@ Nothing else numbers events or changes the response's status. Knows no model, to
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Any
 
+from runtime.clock import wall_time
 from runtime.errors import StackError
 from runtime.ids import ordered_id
 from runtime.providers.responses.builtin.citations import Citations
@@ -116,7 +116,7 @@ class Answering:
         self.response["usage"] = total
 
     def complete(self) -> None:
-        self.response["completed_at"] = int(time.time())
+        self.response["completed_at"] = int(wall_time())
         self._end("completed")
 
     def break_off(self, reason: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -12,6 +11,7 @@ import msgspec
 
 from runtime.apis.responses.request import ResponseHistory
 from runtime.apis.responses.whole import whole_items, with_new_ids
+from runtime.clock import wall_time
 from runtime.errors import NotFound, RequestError, TooLarge
 from runtime.ids import ordered_id, position_in
 from runtime.providers.responses.builtin.answering import RUNS
@@ -100,7 +100,7 @@ async def history_of(
         row = await rows.first(Select(RESPONSES, eq("id", previous), READ))
         if row is None:
             raise no_response(previous, param="previous_response_id", code="previous_response_not_found")
-        row = settled(row, time.time())
+        row = settled(row, wall_time())
         if row["status"] in RUNS:
             raise RequestError(
                 f"The response `{previous}` is `{row['status']}`, so that it cannot be continued yet",

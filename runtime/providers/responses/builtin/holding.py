@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import Callable
 
+from runtime.clock import wall_time
 from runtime.errors import StackError
 from runtime.provider import Tasks
 from runtime.providers.responses.builtin.answering import RUNS, interrupted
@@ -29,7 +29,7 @@ READ = ("id", "position", "status", "ancestors", "conversation", "place", "held_
 class Holding:
     """store: of all users. clock: seconds since 1970, by which servers compare."""
 
-    def __init__(self, store: SqlStore, tasks: Tasks, *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, store: SqlStore, tasks: Tasks, *, clock: Callable[[], float] = wall_time) -> None:
         self._store = store
         self._tasks = tasks
         self._clock = clock

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 
 import msgspec
@@ -15,6 +14,7 @@ from runtime.apis.responses.kept import (
     ListResponsesRequest,
     ResponseRequest,
 )
+from runtime.clock import wall_time
 from runtime.context import current
 from runtime.providers.responses.builtin.answering import Answering
 from runtime.providers.responses.builtin.continuing import Continuing
@@ -61,7 +61,7 @@ class Kept:
         row = await rows.first(Select(RESPONSES, eq("id", response_id), READ))
         if row is None:
             raise no_response(response_id, param="response_id")
-        return settled(row, time.time())
+        return settled(row, wall_time())
 
     async def page(self, request: ListResponsesRequest) -> Reply:
         """Raises RequestError for a cursor that is none."""
@@ -69,7 +69,7 @@ class Kept:
         found, has_more = await read_page(
             self.mine(), RESPONSES, request, where=where, columns=READ, heavy=_HEAVY, what="response"
         )
-        rows = [settled(row, time.time()) for row in found]
+        rows = [settled(row, wall_time()) for row in found]
         return json_page([_shown(row) for row in rows], [row["id"] for row in rows], has_more=has_more)
 
     async def input_items(self, request: InputItemsRequest) -> Reply:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import time
 from itertools import count
 
 from runtime.access import ANYBODY, SYSTEM
+from runtime.clock import wall_time
 from runtime.errors import NotFound, StackError
 from runtime.providers.vector_stores.builtin.attached import AttachedFiles
 from runtime.providers.vector_stores.builtin.indexes import IN_USE, Indexes, index_of
@@ -69,7 +69,7 @@ class Caring:
 
     async def now(self) -> None:
         """All that is done every minute. Raises Unavailable if the tables cannot be read."""
-        now = int(time.time())
+        now = int(wall_time())
         while stores := await self._rows.select(Select(STORES, at_most("expires_at", 0), limit=_AT_ONCE)):
             for store in stores:
                 await self._stores.forget(store)
@@ -112,7 +112,7 @@ class Caring:
         """Give up what was begun by a process that ended: indexes that no store has, and groups of documents that were
         never seen. Their numbers are the time at which they were begun. Raises Unavailable.
         """
-        begun = int(time.time()) - _ABANDONED_AFTER_S
+        begun = int(wall_time()) - _ABANDONED_AFTER_S
         old = IN_USE & below("number", begun * 1_000_000)
         indexes = await self._rows.select(Select(INDEXES, old))
         stores = await self._rows.select(Select(STORES, columns=("index_number", "next_index")))

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 
 from runtime.apis.vector_stores.store import FileCounts, Reindexing, VectorStore, VectorStoreExpiresAfter
+from runtime.clock import wall_time
 from runtime.providers.vector_stores.builtin.tables import FILES, INDEXES
 from runtime.storage.sql import Groups, Row, Select, SqlStore, one_of
 
@@ -27,7 +27,7 @@ async def described(stored: SqlStore, rows: Sequence[Row]) -> list[VectorStore]:
 
 def is_over(row: Row) -> bool:
     """Whether a store's time has passed."""
-    return row["expires_at"] is not None and row["expires_at"] <= time.time()
+    return row["expires_at"] is not None and row["expires_at"] <= wall_time()
 
 
 def _described(row: Row, counts: FileCounts, usage_bytes: int, index: Row | None) -> VectorStore:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-import time
 import uuid
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -15,6 +14,7 @@ from typing import Any
 from runtime.apis._chunks import text_of
 from runtime.apis.vector_io import GROUP_BITS, group_of
 from runtime.apis.vector_stores.native import ChunkToInsert
+from runtime.clock import wall_time
 from runtime.errors import RequestError, StackError
 from runtime.ids import new_id
 from runtime.providers.vector_stores.builtin.indexes import Index, Indexes, Retired
@@ -54,7 +54,7 @@ class Inserting:
         """
         documents = await asyncio.to_thread(_documents, index, chunks)
         ids = [chunk.chunk_id for one in documents for chunk in one.chunks]
-        expires_at = int(time.time()) + ttl_seconds if ttl_seconds else None
+        expires_at = int(wall_time()) + ttl_seconds if ttl_seconds else None
 
         async def replaced() -> dict[int, list[int] | None]:
             return {**await self._known(index, ids)}

@@ -20,6 +20,7 @@ from typing import Any
 
 from runtime.access import ANYBODY, SYSTEM, Caller
 from runtime.apis.vector_stores.store import FileCounts, Reindexing, ReindexRequest
+from runtime.clock import wall_time
 from runtime.context import current
 from runtime.errors import Conflict, NotFound, StackError
 from runtime.provider import ProviderContext
@@ -88,7 +89,7 @@ class Reindexings:
         said = Reindexing(
             vector_store_id=store.id,
             status="in_progress",
-            created_at=int(time.time()),
+            created_at=int(wall_time()),
             embedding_model=new.embedding_model,
             embedding_dimension=new.dimension,
             chunking_strategy=given,

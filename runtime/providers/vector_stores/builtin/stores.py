@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +14,7 @@ from runtime.apis.vector_stores.store import (
     VectorStore,
     VectorStoreList,
 )
+from runtime.clock import wall_time
 from runtime.context import current
 from runtime.errors import Conflict, NotFound, RequestError, Unavailable
 from runtime.ids import new_position, ordered_id
@@ -97,7 +97,7 @@ class Stores:
         name = request.embedding_model or name_of(self._config.default_embedding_model)
         model = await self._embedding.model(name)
         chunking = request.chunking_strategy.model_dump(mode="json") if request.chunking_strategy else None
-        position, now = new_position(), int(time.time())
+        position, now = new_position(), int(wall_time())
         store_id = store_id or ordered_id("vs_", position)
         index = await self.new_index(
             store_id,
@@ -241,7 +241,7 @@ class Stores:
     async def update(self, request: UpdateVectorStoreRequest) -> Row:
         """Change what the request has. Raises NotFound."""
         row = await self.get(request.vector_store_id)
-        given, now = request.model_fields_set, int(time.time())
+        given, now = request.model_fields_set, int(wall_time())
         changes: dict[str, Any] = {"last_active_at": now}
         if "name" in given:
             changes["name"] = request.name or ""
@@ -315,7 +315,7 @@ class Stores:
 
     async def _touch(self, row: Row) -> None:
         """Note that a store is used, so that it does not expire and is not pruned; not each time: it costs a commit."""
-        now, days = int(time.time()), row["expires_after_days"]
+        now, days = int(wall_time()), row["expires_after_days"]
         if now - row["last_active_at"] >= _TOUCH_AFTER_S:
             used = {"last_active_at": now, "expires_at": _expiry(now, days)}
             await self._rows.write(Update(STORES, used, eq("id", row["id"]) & _THERE))

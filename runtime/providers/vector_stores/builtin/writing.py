@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -12,6 +11,7 @@ from itertools import islice
 from typing import Any
 
 from runtime.apis.vector_io import GROUP_BITS
+from runtime.clock import wall_time
 from runtime.documents.words import words_of
 from runtime.errors import RequestError
 from runtime.providers.vector_stores.builtin.concurrently import concurrently
@@ -114,7 +114,7 @@ class Writing:
     async def begin(self, index: Index, groups: Sequence[NewGroup]) -> list[Draft]:
         """New groups, which nobody sees. Raises Unavailable."""
         while True:
-            first = max(time.time_ns() // 1_000_000, self._last_number + 1)
+            first = max(int(wall_time() * 1_000), self._last_number + 1)
             self._last_number = first + len(groups) - 1
             drafts = [Draft(index, number, group) for number, group in enumerate(groups, start=first)]
             try:
