@@ -79,6 +79,9 @@ class Inflow:
             # Never beyond the end of the body: what follows is the next request.
             before_end = self._left_bytes - self._end_bytes
             data = self._socket.recv(min(before_end if before_end > 0 else self._left_bytes, PIECE_BYTES))
+            # Of a connection that was reset nobody may ever hear again: uvloop calls a reader once more after that.
+            if self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+                data = b""
         except (BlockingIOError, InterruptedError):
             return
         except OSError:
