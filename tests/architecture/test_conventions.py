@@ -15,9 +15,12 @@ from pydantic import AliasChoices, BaseModel, Field, SecretStr
 from runtime import discovery
 from runtime.apis._api import PROVIDER_ID
 from runtime.apis._request import Request
+from runtime.apis.responses.tool_kind import ToolKind
+from runtime.apis.responses.tools import KINDS
 from runtime.config.provider_settings import config_model
 from runtime.config.redaction import hides
 from runtime.providers.inference._openai_compatible.spec import OpenAICompatible
+from runtime.providers.responses.builtin.tools import TOOLS
 from runtime.spec import Spec
 
 ROOT = Path(__file__).parents[2]
@@ -179,6 +182,34 @@ def test_a_vector_database_is_named_in_its_own_folder_alone(spec: Spec) -> None:
     wanted = [name for name in names if name.strip('"') not in shared]
     found = [path for path in others if any(name in path.read_text(encoding="utf-8") for name in wanted)]
     assert found == []
+
+
+RESPONSES = (ROOT / "runtime" / "apis" / "responses", ROOT / "runtime" / "providers" / "responses" / "builtin")
+KNOWN_TO_THE_LOOP = {
+    "function": "its calls are the caller's to answer, and written while the model speaks",
+    "custom": "the same",
+    "mcp": "its calls may be the caller's to allow, and its credentials are kept nowhere",
+}
+
+
+def test_both_sides_of_a_response_have_the_same_tools() -> None:
+    assert [handler.kind for handler in TOOLS] == [*KINDS]
+
+
+@pytest.mark.parametrize(
+    "kind", [kind for kind in KINDS if kind.name not in KNOWN_TO_THE_LOOP], ids=lambda kind: kind.name
+)
+def test_a_tool_of_a_response_is_named_in_its_own_files_alone(kind: ToolKind) -> None:
+    """So that adding one touches nothing else."""
+    words = {*kind.names, *kind.includes, *(word for item in kind.items for word in (item.name, item.prefix))}
+    named = re.compile("|".join(rf"[\"'`]{re.escape(word)}[\"'`]" for word in words))
+    found = [
+        path.relative_to(folder)
+        for folder in RESPONSES
+        for path in folder.rglob("*.py")
+        if named.search(path.read_text(encoding="utf-8"))
+    ]
+    assert {path.parts[0] for path in found} == {"tools"} and len({path.stem for path in found}) == 1, found
 
 
 @pytest.mark.parametrize("spec", discovery.built_in().specs, ids=spec_id)

@@ -36,8 +36,7 @@ class AllowedTools(TypedDict, total=False):
             list[dict[str, Any]],
             Field(
                 min_length=1,
-                description='Which, each as a choice of one tool: `{"type": "function", "name": ...}`,'
-                ' `{"type": "file_search"}` and so on.',
+                description='Which, each as a choice of one tool, such as `{"type": "function", "name": ...}`.',
             ),
         ]
     ]

@@ -137,6 +137,7 @@ async def test_more_than_the_model_reads_is_said_to_be_the_search_s(stores: Aski
     assert response["status"] == "failed" and response["error"]["code"] == "invalid_prompt"
     assert "With what the tools gave back, the conversation is too long" in response["error"]["message"]
     assert "`max_num_results`" in response["error"]["message"], "the hint is told too"
+    assert "web_search" not in response["error"]["message"], "of what is among the request's tools"
     assert [item["status"] for item in response["output"]] == ["completed"]
 
 

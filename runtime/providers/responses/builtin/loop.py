@@ -142,10 +142,10 @@ class Loop:
         except StackError as error:
             if not is_too_long(error):
                 raise
+            ways = dict.fromkeys(tool.to_give_less for tool in self._plan.tools.values() if tool.to_give_less)
             raise RequestError(
                 f"With what the tools gave back, the conversation is too long for the model: {error.message}",
-                hint="ask for less, as with `max_num_results` of `file_search` or a low `search_context_size` of"
-                " `web_search`, or set `truncation` to `auto`",
+                hint=", or ".join([*ways, "set `truncation` to `auto`"]),
                 code=error.code,
             ) from error
 

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from runtime.apis.connectors import Connectors
 from runtime.apis.containers import Containers
 from runtime.apis.inference import Inference
 from runtime.apis.responses.request import CreateResponseRequest
+from runtime.apis.responses.tool_kind import ToolKind
 from runtime.apis.tool_runtime import ToolRuntime
 from runtime.apis.vector_stores import VectorStores
 from runtime.providers.responses.builtin.answering import Answering
 from runtime.providers.responses.builtin.approving import Approved
 from runtime.providers.responses.builtin.calls import Call
+from runtime.providers.responses.builtin.transcript import Transcript
 from runtime.sse import Json
 
 
 class Tool(Protocol):
-    """A function that is run here: one file for each kind, in `tools/`."""
+    """A function that is run here. to_give_less: what a caller can do whose model cannot read so much of it."""
+
+    to_give_less: str = ""
 
     def asks(self, call: Call, answering: Answering) -> bool:
         """Whether the caller has to allow the call first. If so, the item that asks for it is in the output now."""
@@ -121,3 +125,26 @@ class Offer:
     functions: Sequence[Function]
     openings: Sequence[Opening] = ()
     allowed: Sequence[ToRun] = ()
+
+
+Offering = Callable[[Any, str, Asked], Awaitable[Offer]]
+"""A tool of the request, its place there for messages, and what it is offered for. Raises what refuses the request."""
+
+
+def _say_nothing(item: Json, transcript: Transcript) -> None:
+    """What was found or done is in the answer after it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ToolHandler:
+    """What is done with a kind of tool: each is one file in `tools/`, which states it as `TOOL`.
+
+    offer: what a tool of a request comes to. recall: puts an item of its into what the model reads, when a later
+    response goes on; nothing by default. in_place_of_two: what a caller does who wants two of them, where a request has
+    one at most.
+    """
+
+    kind: ToolKind
+    offer: Offering
+    recall: Callable[[Json, Transcript], None] = _say_nothing
+    in_place_of_two: str = ""

@@ -10,50 +10,16 @@ import asyncio
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 from runtime.errors import RequestError
 from runtime.providers.responses.builtin.offering import Asked, Function, Offer, Opening, Tool, ToRun
-from runtime.providers.responses.builtin.tools import (
-    code_interpreter,
-    custom,
-    elsewhere,
-    file_search,
-    function,
-    mcp,
-    web_search,
-)
+from runtime.providers.responses.builtin.tools import TOOLS, custom
 from runtime.sse import Json
 
-Offering = Callable[[Json, str, Asked], Awaitable[Offer]]
-"""A tool of the request, its place there for messages, and what it is offered for. Raises what refuses the request."""
-
-OFFERED: Mapping[str, Offering] = {
-    "function": function.offer,
-    custom.KIND: custom.offer,
-    "file_search": file_search.offer,
-    "web_search": web_search.offer,
-    "mcp": mcp.offer,
-    "code_interpreter": code_interpreter.offer,
-    **dict.fromkeys(
-        ("image_generation", "computer", "computer_use", "computer_use_preview", "local_shell", "shell", "apply_patch"),
-        elsewhere.offer,
-    ),
-}
-_SAME = {
-    "web_search_2025_08_26": "web_search",
-    "web_search_preview": "web_search",
-    "web_search_preview_2025_03_11": "web_search",
-}
-"""Other names of a kind."""
-_ONE_EACH = {
-    "file_search": "name all stores in the `vector_store_ids` of one",
-    "web_search": "name all domains in the `filters` of one",
-    "code_interpreter": "name one container, and have all files in it",
-}
-"""Kinds of which a request has one at most, and what to do instead."""
+_TOOLS = {name: tool for tool in TOOLS for name in tool.kind.names}
 _UNFIT = re.compile(r"[^a-zA-Z0-9_-]")
 _LONGEST = 64
 """Of a function's name, for OpenAI and those who do as it does."""
@@ -80,7 +46,7 @@ class Toolbox:
     @property
     def custom(self) -> frozenset[str]:
         """The names of what is called with text."""
-        return frozenset(name for name, one in self.functions.items() if one.kind == custom.KIND)
+        return frozenset(name for name, one in self.functions.items() if one.kind == custom.NAME)
 
     def name_of(self, label: str, name: str) -> str:
         """What the model calls a function of a server. One that is not there is called by its own name."""
@@ -121,8 +87,8 @@ def _check(given: Sequence[Json], asked: Asked) -> None:
     """Raises RequestError for a tool that is there twice, and for an allowed call of a server that is not there."""
     kinds = [_kind_of(tool) for tool in given]
     for place, kind in enumerate(kinds):
-        if kind in _ONE_EACH and kind in kinds[:place]:
-            raise RequestError(f"`tools[{place}]` is a second `{kind}`", hint=_ONE_EACH[kind], param="tools")
+        if (hint := _TOOLS[kind].in_place_of_two) and kind in kinds[:place]:
+            raise RequestError(f"`tools[{place}]` is a second `{kind}`", hint=hint, param="tools")
     labels = {tool.get("server_label") for tool in given}
     for one in asked.approved:
         if one.label not in labels:
@@ -137,7 +103,7 @@ async def _offers(given: Sequence[Json], asked: Asked) -> list[tuple[str, Offer]
     """What each comes to, by its place for messages. Several servers are asked at once."""
 
     def offer(place: int) -> Awaitable[Offer]:
-        return OFFERED[_kind_of(given[place])](given[place], f"tools[{place}]", asked)
+        return _TOOLS[_kind_of(given[place])].offer(given[place], f"tools[{place}]", asked)
 
     places = range(len(given))
     if len({tool.get("server_label") for tool in given} - {None}) < 2:
@@ -173,8 +139,8 @@ def _named(functions: Sequence[tuple[str, Function]]) -> dict[str, Function]:
 
 def _kind_of(tool: Json) -> str:
     """The kind of a tool or of a part of `tool_choice`, whatever it is called there."""
-    kind = tool.get("type")
-    return _SAME.get(kind, kind) if isinstance(kind, str) else ""
+    known = _TOOLS.get(kind) if isinstance(kind := tool.get("type"), str) else None
+    return known.kind.name if known is not None else ""
 
 
 def _fit(name: str) -> str:

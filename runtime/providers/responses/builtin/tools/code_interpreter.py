@@ -1,6 +1,7 @@
 """`code_interpreter`: the model writes Python, which runs in a container, and reads what came of it.
 
 What code defines and the files that it makes stay in the container, which a conversation keeps while it lives.
+When items are read again, a `code_interpreter_call` is a call of the assistant's message and what came of it.
 """
 
 from __future__ import annotations
@@ -15,17 +16,18 @@ from runtime.apis.containers import Containers
 from runtime.apis.containers.container import ContainerRequest, CreateContainerRequest
 from runtime.apis.containers.container_file import FOLDER, ContainerFile
 from runtime.apis.containers.running import BringFilesRequest, CodeRun, RunCodeRequest, in_words
-from runtime.apis.responses.tools.code_interpreter import OUTPUTS
+from runtime.apis.responses.tools.code_interpreter import KIND, OUTPUTS, AutoContainer, CodeInterpreterTool
 from runtime.errors import NotSupported, RequestError, StackError, Unavailable
 from runtime.providers.responses.builtin.answering import Answering
 from runtime.providers.responses.builtin.arguments import reader
 from runtime.providers.responses.builtin.calls import Call
 from runtime.providers.responses.builtin.citations import ContainerSource
-from runtime.providers.responses.builtin.messages import CODE_INTERPRETER as NAME
-from runtime.providers.responses.builtin.offering import Asked, Corrects, Function, Offer
+from runtime.providers.responses.builtin.offering import Asked, Corrects, Function, Offer, ToolHandler
 from runtime.providers.responses.builtin.outcomes import FAILED
-from runtime.sse import Json
+from runtime.providers.responses.builtin.transcript import Transcript
+from runtime.sse import Json, encode
 
+NAME = KIND.name
 _MOST_NAMED = 50
 _ABOUT = (
     "Run Python in a container. What one call defines is there for the next one. Output and the value of the last"
@@ -38,6 +40,7 @@ _PARAMETERS: Json = {
     "properties": {"code": {"type": "string", "description": "The Python code."}},
     "required": ["code"],
 }
+_NOT_SHOWN = "[What came of this code is not shown any more.]"
 _ANEW = "[Python was started anew: what earlier code defined is not there any more. Files are.]"
 
 
@@ -48,8 +51,8 @@ class _Arguments(msgspec.Struct):
 _read_arguments = reader(_Arguments)
 
 
-async def offer(given: Json, where: str, asked: Asked) -> Offer:
-    """See `toolbox.Offering`. Raises NotSupported where there are no containers, RequestError for one that has expired,
+async def offer(given: CodeInterpreterTool, where: str, asked: Asked) -> Offer:
+    """See `Offering`. Raises NotSupported where there are no containers, RequestError for one that has expired,
     what `Containers` raises for one that is not there and for files that are not.
     """
     if (containers := asked.apis.containers) is None:
@@ -62,7 +65,7 @@ async def offer(given: Json, where: str, asked: Asked) -> Offer:
 
 
 async def _place_of(
-    named: str | Json, where: str, containers: Containers, items: Sequence[Json]
+    named: str | AutoContainer, where: str, containers: Containers, items: Sequence[Json]
 ) -> tuple[_Place, list[ContainerFile]]:
     """Where code will run, and the files that are there."""
     place = _Place(containers, settings={} if isinstance(named, str) else dict(named))
@@ -214,3 +217,15 @@ def _image(file: ContainerFile) -> dict[str, Any]:
 def _cite(run: CodeRun, answering: Answering) -> None:
     for file in run.files:
         answering.citations.made(ContainerSource(container_id=file.container_id, file_id=file.id, path=file.path))
+
+
+def _recall(item: Json, transcript: Transcript) -> None:
+    """With what the model was told then."""
+    logs = [output["logs"] for output in item.get("outputs") or () if isinstance(output.get("logs"), str)]
+    told = "\n".join(logs) if logs else _NOT_SHOWN
+    transcript.made("code", NAME, encode({"code": item["code"] or ""}).decode(), told)
+
+
+TOOL = ToolHandler(
+    kind=KIND, offer=offer, recall=_recall, in_place_of_two="name one container, and have all files in it"
+)

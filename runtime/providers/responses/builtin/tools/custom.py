@@ -3,6 +3,9 @@
 A model whose provider has custom tools is told of it as it is. Others are told of a function with one argument,
 `input`; a regular expression is that argument's pattern then, where the provider holds arguments to their schema. A
 grammar in Lark's form fits in no schema.
+
+When items are read again, a `custom_tool_call` is a call of the assistant's message with one argument, `input`, and a
+`custom_tool_call_output` stands behind the message with its call.
 """
 
 from __future__ import annotations
@@ -11,12 +14,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from runtime.apis.inference.abilities import Abilities, AbilitiesRequest
+from runtime.apis.responses.tools.custom import KIND, CustomTool, Grammar
 from runtime.errors import NotSupported
-from runtime.providers.responses.builtin.custom_input import INPUT, input_of
-from runtime.providers.responses.builtin.offering import Asked, Function, Offer
+from runtime.providers.responses.builtin.custom_input import INPUT, arguments_of, input_of
+from runtime.providers.responses.builtin.offering import Asked, Function, Offer, ToolHandler
+from runtime.providers.responses.builtin.transcript import Transcript
 from runtime.sse import Json
 
-KIND = "custom"
+NAME = KIND.name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,20 +29,20 @@ class Custom(Function):
     """For a provider that has custom tools. definition: as these have it."""
 
     def told(self, name: str) -> Json:
-        return {"type": KIND, KIND: {**self.definition, "name": name}}
+        return {"type": NAME, NAME: {**self.definition, "name": name}}
 
     def chosen(self, name: str) -> Json:
-        return {"type": KIND, KIND: {"name": name}}
+        return {"type": NAME, NAME: {"name": name}}
 
 
-async def offer(given: Json, where: str, asked: Asked) -> Offer:
-    """See `toolbox.Offering`. Raises NotSupported for a grammar that the model's provider cannot be held to."""
+async def offer(given: CustomTool, where: str, asked: Asked) -> Offer:
+    """See `Offering`. Raises NotSupported for a grammar that the model's provider cannot be held to."""
     can = await _abilities(asked)
     form = given.get("format") or {"type": "text"}
-    described = {"description": given["description"]} if given.get("description") else {}
+    described: Json = {"description": given["description"]} if given.get("description") else {}
     if can.custom_tools:
         definition = described | ({} if form["type"] == "text" else {"format": _nested(form)})
-        return Offer(functions=[Custom(kind=KIND, name=given["name"], definition=definition)])
+        return Offer(functions=[Custom(kind=NAME, name=given["name"], definition=definition)])
     argument: Json = {"type": "string", "description": "What the tool is called with."}
     definition = {**described}
     if form["type"] == "grammar":
@@ -56,12 +61,12 @@ async def offer(given: Json, where: str, asked: Asked) -> Offer:
         "required": [INPUT],
         "additionalProperties": False,
     }
-    return Offer(functions=[Function(kind=KIND, name=given["name"], definition=definition)])
+    return Offer(functions=[Function(kind=NAME, name=given["name"], definition=definition)])
 
 
 def as_provider_has_it(tools: Sequence[Json], messages: Sequence[Json]) -> list[Json]:
     """The messages with calls of the custom tools among `tools` in their own form."""
-    names = {tool[KIND]["name"] for tool in tools if tool["type"] == KIND}
+    names = {tool[NAME]["name"] for tool in tools if tool["type"] == NAME}
     return [_with_text(message, names) if names and message.get("tool_calls") else message for message in messages]
 
 
@@ -70,7 +75,7 @@ def _with_text(message: Json, names: set[str]) -> Json:
     for call in message["tool_calls"]:
         name = call["function"]["name"]
         text = input_of(call["function"]["arguments"]) if name in names else None
-        calls.append(call if text is None else {"id": call["id"], "type": KIND, KIND: {"name": name, "input": text}})
+        calls.append(call if text is None else {"id": call["id"], "type": NAME, NAME: {"name": name, "input": text}})
     return {**message, "tool_calls": calls}
 
 
@@ -81,6 +86,16 @@ async def _abilities(asked: Asked) -> Abilities:
         return Abilities()
 
 
-def _nested(form: Json) -> Json:
+def _nested(form: Grammar) -> Json:
     """A grammar as chat completions have it."""
     return {"type": "grammar", "grammar": {"syntax": form["syntax"], "definition": form["definition"]}}
+
+
+def _recall(item: Json, transcript: Transcript) -> None:
+    if item["type"] == "custom_tool_call":
+        transcript.call(item["call_id"], item["name"], arguments_of(item["input"]))
+    else:
+        transcript.answer(item)
+
+
+TOOL = ToolHandler(kind=KIND, offer=offer, recall=_recall)

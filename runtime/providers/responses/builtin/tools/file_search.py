@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from runtime.apis.responses.tools.file_search import RESULTS
+from runtime.apis.responses.tools.file_search import KIND, RESULTS, FileSearchTool
 from runtime.apis.vector_stores import VectorStores
 from runtime.apis.vector_stores.search import (
     LONGEST_QUERY,
@@ -25,10 +25,10 @@ from runtime.providers.responses.builtin.answering import Answering
 from runtime.providers.responses.builtin.arguments import reader
 from runtime.providers.responses.builtin.calls import Call
 from runtime.providers.responses.builtin.citations import Citations, FileSource
-from runtime.providers.responses.builtin.offering import Asked, Corrects, Function, Offer
+from runtime.providers.responses.builtin.offering import Asked, Corrects, Function, Offer, ToolHandler
 from runtime.sse import Json
 
-NAME = "file_search"
+NAME = KIND.name
 _MOST_HITS = 10
 _HOW_TO_CITE = (
     "Answer from these passages. Behind each statement that is taken from one, write the mark that the passage has,"
@@ -60,8 +60,8 @@ class _Arguments(msgspec.Struct):
 _read_arguments = reader(_Arguments)
 
 
-async def offer(given: Json, where: str, asked: Asked) -> Offer:
-    """See `toolbox.Offering`. Raises NotSupported where there are no vector stores."""
+async def offer(given: FileSearchTool, where: str, asked: Asked) -> Offer:
+    """See `Offering`. Raises NotSupported where there are no vector stores."""
     if (stores := asked.apis.vector_stores) is None:
         raise NotSupported(f"`{where}` is `{NAME}`, and no vector stores are here", param="tools")
     search = FileSearch(given, stores, shows_results=asked.request.includes(RESULTS))
@@ -71,7 +71,9 @@ async def offer(given: Json, where: str, asked: Asked) -> Offer:
 class FileSearch(Corrects):
     """given: the tool as the request has it. shows_results: whether the item has what was found."""
 
-    def __init__(self, given: Json, stores: VectorStores, *, shows_results: bool) -> None:
+    to_give_less = "ask for less by `max_num_results` of `file_search`"
+
+    def __init__(self, given: FileSearchTool, stores: VectorStores, *, shows_results: bool) -> None:
         self._given = given
         self._stores = stores
         self._shows_results = shows_results
@@ -158,3 +160,6 @@ def _result(hit: Json) -> Json:
         "attributes": hit.get("attributes") or {},
         "text": text_of(hit),
     }
+
+
+TOOL = ToolHandler(kind=KIND, offer=offer, in_place_of_two="name all stores in the `vector_store_ids` of one")

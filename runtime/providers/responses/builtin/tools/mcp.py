@@ -2,6 +2,9 @@
 
 They are listed before the model is asked: a server that cannot be asked is an error of the request. Who may call what,
 and what the caller has to allow first, is the request's to say. How servers are spoken to is `connectors`' alone.
+
+When items are read again, an `mcp_call` is a call of the assistant's message and what it gave back, and an
+`mcp_approval_response` that refuses is the same of the call that was asked for.
 """
 
 from __future__ import annotations
@@ -11,19 +14,23 @@ from dataclasses import dataclass
 from typing import Any
 
 from runtime.apis.connectors import ConnectorTool, McpServer
+from runtime.apis.responses.tools.mcp import KIND
+from runtime.apis.responses.tools.mcp.tool import McpTool
 from runtime.context import warn
 from runtime.errors import NotSupported, RequestError, StackError
 from runtime.providers.responses.builtin.answering import Answering
 from runtime.providers.responses.builtin.calls import Call
-from runtime.providers.responses.builtin.offering import Asked, Function, Offer, ToRun
-from runtime.providers.responses.builtin.tools.mcp_call import McpTool, Server
+from runtime.providers.responses.builtin.offering import Asked, Function, Offer, ToolHandler, ToRun
+from runtime.providers.responses.builtin.outcomes import outcome_of
+from runtime.providers.responses.builtin.tools._mcp_call import McpFunction, Server
+from runtime.providers.responses.builtin.transcript import Transcript
 from runtime.sse import Json
 
-NAME = "mcp"
+NAME = KIND.name
 
 
-async def offer(given: Json, where: str, asked: Asked) -> Offer:
-    """See `toolbox.Offering`. Raises NotSupported where nothing speaks to MCP servers, RequestError for a label that
+async def offer(given: McpTool, where: str, asked: Asked) -> Offer:
+    """See `Offering`. Raises NotSupported where nothing speaks to MCP servers, RequestError for a label that
     two tools have and for an allowed call of a tool that is not there, what `Connectors.list_server_tools` raises.
     """
     label: str = given["server_label"]
@@ -39,7 +46,7 @@ async def offer(given: Json, where: str, asked: Asked) -> Offer:
             kind=NAME,
             name=tool.name,
             definition=_definition(tool, given),
-            tool=McpTool(server, tool.name, asks_first=_asks_first(tool, given.get("require_approval"))),
+            tool=McpFunction(server, tool.name, asks_first=_asks_first(tool, given.get("require_approval"))),
             label=label,
         )
         for tool in listed
@@ -79,15 +86,15 @@ class ToolsOfServer:
         answering.done(place)
 
 
-def _address(given: Json) -> Json:
+def _address(given: McpTool) -> Json:
     """As `McpServer` has it."""
     facts = {
-        "connector_id": "connector_id",
-        "server_url": "url",
-        "headers": "headers",
-        "authorization": "authorization",
+        "connector_id": given.get("connector_id"),
+        "url": given.get("server_url"),
+        "headers": given.get("headers"),
+        "authorization": given.get("authorization"),
     }
-    return {ours: given[name] for name, ours in facts.items() if given.get(name)}
+    return {name: value for name, value in facts.items() if value}
 
 
 async def _listed(server: Server, where: str) -> Sequence[ConnectorTool]:
@@ -132,7 +139,7 @@ def _warn_of_unknown(allowed: Any, listed: Sequence[ConnectorTool], where: str, 
         warn(f"`{where}.allowed_tools` names {shown}, which are not among the tools of `{label}` that may be called")
 
 
-def _definition(tool: ConnectorTool, given: Json) -> Json:
+def _definition(tool: ConnectorTool, given: McpTool) -> Json:
     """What the model is told."""
     described = [tool.description or tool.title or ""]
     if about := given.get("server_description"):
@@ -172,3 +179,23 @@ def _allowed(asked: Asked, label: str, functions: dict[str, Function]) -> list[T
         call = Call(given=id, name=one.name, index=None, id=id, allowed_by=one.id, parts=[one.arguments])
         found.append(ToRun(call=call, tool=function.tool))
     return found
+
+
+def _recall(item: Json, transcript: Transcript) -> None:
+    if item["type"] == "mcp_approval_request":
+        transcript.referred[item["id"]] = item
+    elif (call := _called(item, transcript)) is not None:
+        name = transcript.name_of(call["server_label"], call["name"])
+        transcript.made("mcp", name, call["arguments"], outcome_of(item))
+
+
+def _called(item: Json, transcript: Transcript) -> Json | None:
+    """What says which call an item is of; None for one that is of no call that is over."""
+    if item["type"] == "mcp_call":
+        return item
+    if item["type"] == "mcp_approval_response" and not item["approve"]:
+        return transcript.referred.get(item["approval_request_id"])
+    return None
+
+
+TOOL = ToolHandler(kind=KIND, offer=offer, recall=_recall)

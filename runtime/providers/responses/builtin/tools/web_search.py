@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from runtime.apis.responses.request import CreateResponseRequest
-from runtime.apis.responses.tools.web_search import RESULTS, SOURCES
+from runtime.apis.responses.tools.web_search import KIND, RESULTS, SOURCES, UserLocation, WebSearchTool
 from runtime.apis.tool_runtime import (
     InvokeToolRequest,
     ListToolsRequest,
@@ -27,10 +27,10 @@ from runtime.providers.responses.builtin.answering import Answering
 from runtime.providers.responses.builtin.arguments import reader
 from runtime.providers.responses.builtin.calls import Call
 from runtime.providers.responses.builtin.citations import Citations, PageSource
-from runtime.providers.responses.builtin.offering import Asked, Corrects, Function, Offer
+from runtime.providers.responses.builtin.offering import Asked, Corrects, Function, Offer, ToolHandler
 from runtime.sse import Json
 
-NAME = "web_search"
+NAME = KIND.name
 _GROUP = "builtin::websearch"
 _RESULTS = {"low": 3, "medium": 5, "high": 10}
 _LONGEST_QUERY = 2000
@@ -73,8 +73,8 @@ class _Searching:
         )
 
 
-async def offer(given: Json, where: str, asked: Asked) -> Offer:
-    """See `toolbox.Offering`. Raises NotSupported where nothing searches the web, and for what the search that is here
+async def offer(given: WebSearchTool, where: str, asked: Asked) -> Offer:
+    """See `Offering`. Raises NotSupported where nothing searches the web, and for what the search that is here
     does not take.
     """
     _refuse_what_is_not_done(given, where)
@@ -92,6 +92,8 @@ async def offer(given: Json, where: str, asked: Asked) -> Offer:
 
 class WebSearch(Corrects):
     """request: says whether the item has the sources and what was found."""
+
+    to_give_less = "ask for less by a low `search_context_size` of `web_search`"
 
     def __init__(self, searching: _Searching, request: CreateResponseRequest) -> None:
         self._searching = searching
@@ -140,7 +142,7 @@ class WebSearch(Corrects):
         yield _told(result, pages, answering.citations)
 
 
-def _refuse_what_is_not_done(given: Json, where: str) -> None:
+def _refuse_what_is_not_done(given: WebSearchTool, where: str) -> None:
     if given.get("external_web_access") is False:
         raise NotSupported(
             f"`{where}.external_web_access` asks for pages that were kept, and searches here have none", param="tools"
@@ -168,7 +170,7 @@ async def _find(runtime: ToolRuntime) -> ToolDef | None:
         raise
 
 
-def _options(given: Json, where: str, found: ToolDef) -> Json:
+def _options(given: WebSearchTool, where: str, found: ToolDef) -> Json:
     """What the search is called with beside the query. How many results there are is a wish; the rest it must take."""
     filters, location = given.get("filters") or {}, given.get("user_location") or {}
     asked: Json = {
@@ -192,7 +194,7 @@ def _options(given: Json, where: str, found: ToolDef) -> Json:
     return options
 
 
-def _without_nulls(location: Json) -> Json:
+def _without_nulls(location: UserLocation) -> Json:
     return {name: value for name, value in location.items() if value is not None and name != "type"}
 
 
@@ -230,3 +232,6 @@ def _text(result: ToolInvocationResult) -> str:
     if isinstance(result.content, list):
         return "\n".join(part.text for part in result.content if part.text)
     return result.content or ""
+
+
+TOOL = ToolHandler(kind=KIND, offer=offer, in_place_of_two="name all domains in the `filters` of one")

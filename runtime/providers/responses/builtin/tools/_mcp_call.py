@@ -37,7 +37,7 @@ class Server:
         return f"Server(label={self.label!r})"
 
 
-class McpTool(Corrects):
+class McpFunction(Corrects):
     """name: at the server. asks_first: whether the caller has to allow each call."""
 
     def __init__(self, server: Server, name: str, *, asks_first: bool) -> None:

@@ -1,0 +1,176 @@
+"""The messages of a chat while they are made of items, in the items' order.
+
+An assistant's message takes in what is thought, said and called, as far as these follow each other; the outputs of its
+calls stand behind it, whatever stands between. Left out is what was broken off and no provider takes: thoughts after
+which nothing was said, and calls whose arguments are no whole object, where nobody answered them.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from runtime.errors import RequestError
+from runtime.sse import Json, is_json_object
+
+_TEXTS = {"input_text": "text", "output_text": "text", "refusal": "refusal"}
+"""The parts that are texts, and the member that holds each."""
+_INSTRUCTS = ("system", "developer")
+
+
+class Transcript:
+    """name_of: what the model calls a tool, by its server's label and its name there. referred: what a tool has put
+    here of its items, by their ids, since later ones may name them.
+    """
+
+    def __init__(self, name_of: Callable[[str, str], str]) -> None:
+        self.name_of = name_of
+        self.referred: dict[str, Json] = {}
+        self._messages: list[Json] = []
+        self._last: Json | None = None  # the assistant's message that may still grow
+        self._called: dict[str, Json] = {}  # the message that each call is part of, by the call's id
+        self._made = 0  # how many calls were made here: by its number each is the same, however its item came
+        self._summary: tuple[int, Json] | None = None  # with its place: behind what systems say at the beginning
+
+    def add(self, role: str, content: str | list[Json]) -> None:
+        """What somebody said who is not the assistant."""
+        self._messages.append({"role": role, "content": content_of(content)})
+        self._last = None
+
+    def say(self, content: str | list[Json]) -> None:
+        """What the assistant said: a text, or parts of text and refusal."""
+        message = self._spoken()
+        parts = [{"type": "output_text", "text": content}] if isinstance(content, str) else content
+        for part in parts:
+            if (text := _text(part)) is not None:
+                name = "refusal" if part["type"] == "refusal" else "content"
+                message[name] = (message.get(name) or "") + text
+
+    def think(self, thought: str) -> None:
+        """What the assistant thought."""
+        message = self._spoken()
+        message["reasoning_content"] = message.get("reasoning_content", "") + thought
+
+    def call(self, id: str, name: str, arguments: str) -> None:
+        """A call that the caller was to answer."""
+        self._called[id] = self._call(id, name, arguments)
+
+    def answer(self, item: Json) -> None:
+        """What the caller answered to a call: an item with `call_id` and `output`. Raises RequestError where the call
+        does not go before it.
+        """
+        kind, id = item["type"], item["call_id"]
+        if id not in self._called:
+            raise RequestError(
+                f"A `{kind}` answers the call `{id[:100]}`, which does not go before it",
+                hint=f"send the `{kind.removesuffix('_output')}` item too, or name its response as"
+                " `previous_response_id`",
+                param="input",
+            )
+        self._put_behind(self._called[id], id, content_of(item["output"]))
+
+    def made(self, kind: str, name: str, arguments: str, told: str) -> None:
+        """A call that was made here, and what the model was told. kind: a word for its id."""
+        self._made += 1
+        id = f"call_{kind}_{self._made}"
+        self._put_behind(self._call(id, name, arguments), id, told)
+
+    def compact(self, summary: str) -> None:
+        """Put a summary, first of all, in place of everything so far but messages of users, systems and developers."""
+        self._messages = [one for one in self._messages if one["role"] not in ("assistant", "tool")]
+        places = (at for at, one in enumerate(self._messages) if one["role"] not in _INSTRUCTS)
+        self._summary = next(places, len(self._messages)), {"role": "system", "content": summary}
+        self._last = None
+        self._called.clear()
+
+    def messages(self) -> list[Json]:
+        """All of them. Nothing can be added any more."""
+        if self._summary is not None:
+            self._messages.insert(*self._summary)
+        _leave_out_broken_calls(self._messages)
+        return [message for message in self._messages if message["role"] != "assistant" or _says(message)]
+
+    def _spoken(self) -> Json:
+        """The message that goes on with what is thought or said next: after a call too, which only its output may
+        follow.
+        """
+        if self._last is not None and "tool_calls" not in self._last and _says(self._last):
+            self._last = None
+        return self._assistant()
+
+    def _assistant(self) -> Json:
+        if self._last is None:
+            self._last = {"role": "assistant", "content": None}
+            self._messages.append(self._last)
+        return self._last
+
+    def _call(self, id: str, name: str, arguments: str) -> Json:
+        message = self._assistant()
+        calls = message.setdefault("tool_calls", [])
+        call = {"id": id, "type": "function", "function": {"name": name, "arguments": arguments}}
+        if call not in calls:  # whoever names the response before sends some of its items again
+            calls.append(call)
+        return message
+
+    def _put_behind(self, message: Json, id: str, content: str | list[Json]) -> None:
+        """Behind a message and the outputs of its calls. It is looked for from the end, where it mostly is."""
+        place = len(self._messages)
+        while self._messages[place - 1] is not message:
+            place -= 1
+        while place < len(self._messages) and self._messages[place]["role"] == "tool":
+            place += 1
+        self._messages.insert(place, {"role": "tool", "tool_call_id": id, "content": content})
+        self._last = None
+
+
+def content_of(content: str | list[Json]) -> str | list[Json]:
+    """As a chat has it. Texts alone are one text, which every provider takes."""
+    if isinstance(content, str):
+        return content
+    texts = [_text(part) for part in content]
+    said = [text for text in texts if text is not None]
+    return "".join(said) if len(said) == len(texts) else [_part(part) for part in content]
+
+
+def answered(messages: Sequence[Json], place: int) -> set[str]:
+    """The ids of the calls in the message at a place whose outputs follow it."""
+    after = itertools.islice(messages, place + 1, None)
+    return {one["tool_call_id"] for one in itertools.takewhile(lambda one: one["role"] == "tool", after)}
+
+
+def _says(message: Json) -> bool:
+    """Whether it says or calls something."""
+    return message["content"] is not None or "tool_calls" in message or "refusal" in message
+
+
+def _leave_out_broken_calls(messages: list[Json]) -> None:
+    for place, message in enumerate(messages):
+        if "tool_calls" not in message:
+            continue
+        known = answered(messages, place)
+        calls = [call for call in message["tool_calls"] if call["id"] in known or _is_whole(call)]
+        if len(calls) < len(message["tool_calls"]):
+            message["tool_calls"] = calls
+        if not calls:
+            del message["tool_calls"]
+
+
+def _is_whole(call: Json) -> bool:
+    return is_json_object(call["function"]["arguments"].encode())
+
+
+def _part(part: Json) -> Json:
+    """A part of a chat message. Files have been read, see `inputs.py`."""
+    if part["type"] == "input_image":
+        image: dict[str, Any] = {"url": part["image_url"]}
+        if detail := part.get("detail"):
+            image["detail"] = detail
+        return {"type": "image_url", "image_url": image}
+    return {"type": "text", "text": _text(part)}
+
+
+def _text(part: Json) -> str | None:
+    """None for a part that is no text."""
+    member = _TEXTS.get(part["type"])
+    return part[member] if member else None
