@@ -17,6 +17,7 @@ BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 Json = dict[str, Any]
 encode = msgspec.json.Encoder().encode
 """JSON bytes of dicts, lists, scalars and msgspec Structs."""
+_TOO_DEEP = "nested too deeply"
 _decode = msgspec.json.Decoder().decode
 raw_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 """The members of the JSON object in some bytes, each still JSON, which `encode` writes as it is. Raises
@@ -33,7 +34,7 @@ def decode(data: bytes) -> Json:
     try:
         value = _decode(data)
     except RecursionError as error:
-        raise msgspec.DecodeError("nested too deeply") from error
+        raise msgspec.DecodeError(_TOO_DEEP) from error
     if not isinstance(value, dict):
         raise TypeError(f"expected a JSON object, got {type(value).__name__}")
     return value
@@ -46,7 +47,7 @@ def members(data: bytes, opaque: Container[str]) -> Json:
     try:
         return {name: value if name in opaque else _decode(value) for name, value in raw_members(data).items()}
     except RecursionError as error:
-        raise msgspec.DecodeError("nested too deeply") from error
+        raise msgspec.DecodeError(_TOO_DEEP) from error
 
 
 def is_json_object(data: bytes) -> bool:
@@ -76,9 +77,12 @@ class Frames:
     def events(self) -> list[Json]:
         """The JSON object of each event, in order, without `[DONE]`, comments and empty keep-alives.
 
-        Raises msgspec.DecodeError for an event that is not JSON.
+        Raises msgspec.DecodeError for an event that is not JSON or nested too deeply.
         """
-        return [_decode(payload) for payload in payloads(self.data) if payload not in (b"[DONE]", b"")]
+        try:
+            return [_decode(payload) for payload in payloads(self.data) if payload not in (b"[DONE]", b"")]
+        except RecursionError as error:
+            raise msgspec.DecodeError(_TOO_DEEP) from error
 
 
 class Reply:

@@ -114,6 +114,8 @@ def test_nothing_is_left_of_a_stream_that_ended_well() -> None:
 def test_what_is_no_json_is_not_passed_over() -> None:
     with pytest.raises(msgspec.DecodeError):
         Frames(b"data: <html>\n\n").events()
+    with pytest.raises(msgspec.DecodeError, match="nested too deeply"):
+        Frames(b"data: " + b"[" * 100_000 + b"]" * 100_000 + b"\n\n").events()
 
 
 @given(events=st.lists(st.dictionaries(st.text(max_size=5), st.text(max_size=20), max_size=3), max_size=4))

@@ -52,7 +52,25 @@ async def test_a_piece_that_makes_no_sense_fails_the_response(asking: Asking, de
     """Every event before that is as it should be."""
     asking.says(Said(deltas=[{"content": "See."}, delta], whole={"role": "assistant", "content": "See."}))
     failed = (await asking.streamed(tools=[WEATHER]))[-1]["response"]
+    assert failed["status"] == "failed"
+    words = failed["error"]["message"]
+    assert words.startswith("The model's answer makes no sense: ") and "object" not in words
+
+
+@pytest.mark.parametrize("background", [False, True])
+async def test_a_piece_that_is_nested_too_deeply_fails_the_response(asking: Asking, background: bool) -> None:
+    async def deep(request: web.Request) -> web.StreamResponse:
+        answer = await started_stream(request)
+        nested = b"[" * 100_000 + b"]" * 100_000
+        await answer.write(b'data: {"choices": [{"index": 0, "delta": {"x": %b}}]}\n\n' % nested)
+        await answer.write(b"data: [DONE]\n\n")
+        return answer
+
+    asking.vendor.misbehaves = deep
+    failed = (await asking.streamed(background=background))[-1]["response"]
     assert failed["status"] == "failed" and "makes no sense" in failed["error"]["message"]
+    kept = await asking.kept(failed["id"])
+    assert {name: kept[name] for name in failed} == failed
 
 
 @pytest.mark.parametrize("streams", [False, True])

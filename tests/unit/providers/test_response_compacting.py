@@ -135,6 +135,15 @@ async def test_a_summary_that_fails_in_the_middle_leaves_nothing_that_cannot_be_
     assert [item["type"] for item in answering.output] == ["file_search_call"]
 
 
+@pytest.mark.parametrize("odd", [{"choices": [], "usage": {"prompt_tokens": "many"}}, {"choices": [None]}])
+async def test_a_summary_that_makes_no_sense_leaves_nothing_that_cannot_be_continued(odd: Json) -> None:
+    answering = beginning()
+    events = await made(Speaker([*SUMMARY[:2], odd]), answering, [USER, {"role": "assistant", "content": "Ever"}])
+    failed = events[-1]["response"]
+    assert (events[-1]["type"], failed["output"]) == ("response.failed", [])
+    assert failed["error"]["message"].startswith("The model's answer makes no sense: ")
+
+
 async def test_whoever_leaves_while_it_is_summarised_leaves_nothing_of_it() -> None:
     speaker, answering = Speaker(SUMMARY), beginning()
     compacts = compacting(speaker)

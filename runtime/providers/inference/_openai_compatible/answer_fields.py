@@ -100,7 +100,7 @@ class AnswerFields:
         """The events, which need not be objects."""
         try:
             return frames.events()
-        except (ValueError, RecursionError) as error:
+        except ValueError as error:
             raise self._unreadable("sent an event with", error) from error
 
     def _unreadable(self, what: str, error: Exception) -> UpstreamError:

@@ -44,7 +44,7 @@ def _finished_in(event: bytes) -> list[Any]:
     """The indexes of the choices that an event ends. Some vendors end a choice twice, also with its usage."""
     try:
         values = Frames(event).events()
-    except (ValueError, RecursionError):  # not JSON, although it looks like it
+    except ValueError:  # not JSON, although it looks like it
         return []
     found = []
     for value in values:

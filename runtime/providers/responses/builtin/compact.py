@@ -12,6 +12,7 @@ from runtime.providers.responses.builtin.history import History
 from runtime.providers.responses.builtin.keeping import Kept
 from runtime.providers.responses.builtin.messages import messages_of
 from runtime.providers.responses.builtin.preparing import Preparing
+from runtime.providers.responses.builtin.sense import making_sense
 from runtime.providers.responses.builtin.shown import new_response
 from runtime.providers.responses.builtin.summarizing import summarize
 from runtime.sse import Reply
@@ -35,7 +36,8 @@ async def compact(request: CompactRequest, preparing: Preparing, kept: Kept) -> 
     items = read.history.items
     answering.output.extend(item for item in items if item["type"] == "message" and item["role"] != "assistant")
     answering.output.append(compaction((await preparing.seal()).close(summary.text), answering))
-    answering.count(summary.usage or {"total_tokens": 0})
+    with making_sense():
+        answering.count(summary.usage or {"total_tokens": 0})
     answering.complete()
     if request.store is not False:
         await kept.keep(answering, History(own=[], readings=read.history.readings))

@@ -15,6 +15,7 @@ from runtime.providers.responses.builtin.answering import Answering
 from runtime.providers.responses.builtin.asking import chat_request
 from runtime.providers.responses.builtin.counting import count
 from runtime.providers.responses.builtin.sealing import Seal
+from runtime.providers.responses.builtin.sense import making_sense
 from runtime.providers.responses.builtin.summarizing import Summing, ask_for_summary
 from runtime.sse import EventStream, Frames, Json, Reply
 
@@ -57,21 +58,22 @@ class Compacting:
                 yield frames
             summing = Summing()
             told = self.clock()
-            async for chunk in _chunks(answer):
-                if summing.add(chunk) and self.clock() - told >= _TOLD_EVERY_S:
+            async for read in _reads(answer):
+                if summing.hear(read) and self.clock() - told >= _TOLD_EVERY_S:
                     told = self.clock()
                     fields = {"item_id": item["id"], "output_index": place}
                     answering.event("response.compaction.compacting", fields)
                 if frames := answering.take():
                     yield frames
             summary = summing.end()
+            with making_sense():
+                answering.count(summary.usage)
         except BaseException:
             answering.output.remove(item)  # one without its summary could not be continued
             raise
         finally:
             if isinstance(answer, EventStream):
                 await answer.aclose()
-        answering.count(summary.usage)
         item["encrypted_content"] = self.seal.close(summary.text)
         answering.done(place)
         messages[:] = self.messages(item)
@@ -84,10 +86,9 @@ def compaction(sealed: str, answering: Answering) -> Json:
     return {"type": "compaction", "id": answering.new_id("cmp_"), "encrypted_content": sealed}
 
 
-async def _chunks(answer: Reply | EventStream) -> AsyncIterator[Json]:
+async def _reads(answer: Reply | EventStream) -> AsyncIterator[Reply | Frames]:
     if isinstance(answer, Reply):
-        yield answer.value()
+        yield answer
         return
     async for read in answer:
-        for chunk in read.events():
-            yield chunk
+        yield read

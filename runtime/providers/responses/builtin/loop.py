@@ -20,10 +20,11 @@ from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from runtime.apis.inference import Inference
-from runtime.errors import RequestError, StackError, UpstreamError
+from runtime.errors import RequestError, StackError
 from runtime.providers.responses.builtin.answering import Answering
 from runtime.providers.responses.builtin.compacting import Compacting
 from runtime.providers.responses.builtin.offering import Opening, Tool, ToRun
+from runtime.providers.responses.builtin.sense import making_sense
 from runtime.providers.responses.builtin.speaking import Speaking
 from runtime.providers.responses.builtin.truncating import is_too_long
 from runtime.providers.responses.builtin.turn import BROKEN_OFF, Turn
@@ -116,9 +117,9 @@ class Loop:
                 answer = await self._go_on()
         except StackError as error:
             self._failed(turn, error)
-        except (ValueError, TypeError, AttributeError, KeyError) as error:
-            log.exception("the answer of a model cannot be read")
-            self._failed(turn, UpstreamError(f"The model's answer makes no sense: {error}", provider_id="responses"))
+        except Exception:
+            log.exception("a response cannot be made")
+            self._failed(turn, StackError("The server failed on this response; its log says why"))
         except BaseException:  # nobody waits any more
             if turn is not None:
                 turn.interrupt()
@@ -161,16 +162,18 @@ class Loop:
         return await self._speaking.ask(self._messages, streams=self._answering.streams)
 
     def _hear(self, answer: Reply, turn: Turn) -> None:
-        for chunk in self._speaking.heard(answer.value()):
-            turn.add(chunk)
+        with making_sense():
+            for chunk in self._speaking.heard(answer.value()):
+                turn.add(chunk)
         self._end(turn)
 
     async def _read(self, answer: EventStream, turn: Turn) -> AsyncGenerator[Frames, None]:
         async with contextlib.aclosing(answer):
             async for read in answer:
-                for sent in read.events():
-                    for chunk in self._speaking.heard(sent):
-                        turn.add(chunk)
+                with making_sense():
+                    for sent in read.events():
+                        for chunk in self._speaking.heard(sent):
+                            turn.add(chunk)
                 if frames := self._answering.take():
                     yield frames
         self._end(turn)
@@ -178,9 +181,10 @@ class Loop:
             yield frames
 
     def _end(self, turn: Turn) -> None:
-        for chunk in self._speaking.rest():
-            turn.add(chunk)
-        turn.end()
+        with making_sense():
+            for chunk in self._speaking.rest():
+                turn.add(chunk)
+            turn.end()
 
     def _goes_on(self, turn: Turn, ours: Sequence[ToRun]) -> bool:
         """Whether there are tools to run; if not, the response has ended."""

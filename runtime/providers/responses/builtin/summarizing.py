@@ -9,8 +9,9 @@ from typing import Any
 from runtime.apis.inference import Inference
 from runtime.errors import UpstreamError
 from runtime.providers.responses.builtin.asking import chat_request
+from runtime.providers.responses.builtin.sense import making_sense
 from runtime.providers.responses.builtin.turn import text_of
-from runtime.sse import EventStream, Json, Reply
+from runtime.sse import EventStream, Frames, Json, Reply
 
 _TASK = (
     "You summarise a conversation between a user and an assistant for an assistant that will go on with it. That one"
@@ -51,16 +52,23 @@ class Summing:
         self._texts: list[str] = []
         self._usage: Json | None = None
 
-    def add(self, chunk: Json) -> bool:
-        """Returns whether there is more of the summary."""
-        self._usage = chunk.get("usage") or self._usage
+    def hear(self, read: Reply | Frames) -> bool:
+        """A whole answer, or one read of a stream. Returns whether there is more of the summary. Raises UpstreamError
+        for what makes no sense.
+        """
         before = len(self._texts)
+        with making_sense():
+            for chunk in [read.value()] if isinstance(read, Reply) else read.events():
+                self._add(chunk)
+        return len(self._texts) > before
+
+    def _add(self, chunk: Json) -> None:
+        self._usage = chunk.get("usage") or self._usage
         for choice in chunk.get("choices") or ():
             if not choice.get("index") and (
                 text := text_of((choice.get("delta") or choice.get("message") or {}).get("content"))
             ):
                 self._texts.append(text)
-        return len(self._texts) > before
 
     def end(self) -> Summary:
         """Raises UpstreamError for one without text."""
@@ -77,7 +85,7 @@ async def summarize(messages: Sequence[Any], settings: Json, inference: Inferenc
     answer = await ask_for_summary(messages, settings, inference, wishes=wishes)
     assert isinstance(answer, Reply), "no stream was asked for"
     summing = Summing()
-    summing.add(answer.value())
+    summing.hear(answer)
     return summing.end()
 
 
