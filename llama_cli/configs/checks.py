@@ -9,11 +9,13 @@ from typing import Any, Literal
 from llama_cli.configs.text import ConfigText, config_text
 from llama_cli.configs.variables import known_to_providers
 from llama_cli.exits import ExitCode, Failure
+from runtime.config.home import models_dir
 from runtime.config.run_config import RunConfig
 from runtime.config.text import shown
 from runtime.errors import ConfigInvalid, Problem, StackError
 from runtime.similar import nearest, suggestion
 from runtime.stack.plan import plan, read_run_config
+from runtime.stack.weights import lacking_weights
 
 Kind = Literal["invalid", "unset-variable", "warning"]
 
@@ -96,7 +98,9 @@ def _findings(config: ConfigText, environment: Mapping[str, str]) -> list[Findin
         planned = plan(run, file=config.shown)
     except ConfigInvalid as error:
         return [*_problems(error), *_noted(run)]
-    return [*_noted(run), *(Finding(kind="warning", problem=noted) for noted in planned.noted)]
+    lacking = lacking_weights(planned, run, models_dir(environment), file=config.shown)
+    noted = [*planned.noted, *lacking.every, *lacking.some]
+    return [*_noted(run), *(Finding(kind="warning", problem=problem) for problem in noted)]
 
 
 def _problems(error: ConfigInvalid) -> list[Finding]:

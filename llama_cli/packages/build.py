@@ -25,7 +25,7 @@ from llama_cli.exits import Failure
 from llama_cli.packages.environment import WHEELS, Environment
 from llama_cli.packages.lock import Lock, lock
 from llama_cli.packages.pip_settings import read_settings
-from llama_cli.packages.planning import planned_for
+from llama_cli.packages.planning import run_config_of
 from llama_cli.packages.requirements import Requirements
 from llama_cli.packages.run_yaml import note, will_hold, write
 from llama_cli.packages.snapshot import snapshot_wheel
@@ -33,6 +33,8 @@ from llama_cli.packages.source import Choice, Source
 from llama_cli.terminal import console, words
 from llama_cli.terminal.progress import working
 from runtime.config.home import atomic_write
+from runtime.config.run_config import RunConfig
+from runtime.stack.plan import plan
 
 _BUILDER_WAIT_S = 600.0
 
@@ -57,17 +59,21 @@ def build(
     environment: Mapping[str, str],
     *,
     in_use: Callable[[], Iterable[str | None]],
+    before: Callable[[RunConfig], object] = lambda run: None,
 ) -> Built:
     """Bring a distribution to what it should be.
 
     source: what `locate` made of `choice`. in_use: the interpreters of servers that run, asked for when no other
-    builder is at work. Raises NotFound, ConfigInvalid, Conflict, and Failure with what to do.
+    builder is at work. before: is given what will be built before anything is written; what it raises ends the build.
+    Raises NotFound, ConfigInvalid, Conflict, and Failure with what to do.
     """
     wanted = Environment(source.folder)
     packages, seconds = 0, dict[str, float]()
     with working(f"building `{source.name}`"), wanted.held(_BUILDER_WAIT_S, on_wait=partial(_waiting, source.name)):
         text = will_hold(source, force=choice.force)
-        planned = planned_for(source, text, environment, to_run=choice.to_run)
+        run = run_config_of(source, text, environment, to_run=choice.to_run)
+        planned = plan(run, file=source.shown)
+        before(run)
         is_new = any([write(source, text), note(source)])
         if choice.install:
             wheel = snapshot_wheel(source.folder / WHEELS)

@@ -19,7 +19,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import FrameType
-from typing import IO, Any, NamedTuple, NoReturn, TypeAlias
+from typing import IO, TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeAlias
 
 from llama_cli.exits import ExitCode, Failure
 from llama_cli.servers import records, started_with
@@ -32,6 +32,9 @@ from llama_cli.terminal.progress import Display, Step, display, told_to, working
 from runtime.config.home import distribution_dir, has_environment
 from runtime.config.text import read_text
 from runtime.config.text import shown as shown_name
+
+if TYPE_CHECKING:
+    from runtime.config.run_config import RunConfig
 
 
 class _Said(NamedTuple):
@@ -130,6 +133,7 @@ def prepare_here(
     """
     from llama_cli.packages.build import build
     from llama_cli.packages.source import Choice, locate
+    from llama_cli.servers.startable import check_port, planned_for_start
 
     choice = Choice(
         target=choices.target, text=config, providers=choices.providers, offline=choices.offline, to_run=True
@@ -137,13 +141,19 @@ def prepare_here(
     source = locate(choice, variables)
     if not choices.own_state and replaces is None:
         records.refuse_second(source.name, choices.state or str(source.state_dir), config=str(source.run_yaml))
+    former = replaces.record if replaces else None
+
+    def check(run: RunConfig) -> None:
+        planned_for_start(choices, run, variables, file=source.shown)
+        check_port(choices, run, former=former)
+
     python = build(
         source,
         choice,
         variables,
         in_use=lambda: [record.python for record in records.alive_records()],
+        before=check,
     ).python
-    former = replaces.record if replaces else None
     if replaces is not None:
         _stop(replaces)
     launch = os.urandom(8).hex()

@@ -16,9 +16,9 @@ from llama_cli.servers import records
 from llama_cli.servers.choices import Choices
 from llama_cli.servers.prepare import about
 from llama_cli.servers.records import Record
+from llama_cli.servers.startable import planned_for_start
 
 if TYPE_CHECKING:
-    from runtime.config.run_config import RunConfig
     from runtime.stack.plan import Plan
 
 
@@ -34,7 +34,7 @@ def as_run(choices: Choices, variables: Mapping[str, str], *, config: str | None
     choice = Choice(target=choices.target, text=config, providers=choices.providers, to_run=True)
     source = locate(choice, variables)
     run = run_config_of(source, will_hold(source), variables, to_run=True)
-    planned = _planned(choices, run, file=source.shown)
+    planned = planned_for_start(choices, run, variables, file=source.shown)
     server_id = records.next_id(source.name)
     return {
         **_document(choices, planned, name=source.name, run_yaml=str(source.run_yaml)),
@@ -54,7 +54,7 @@ def as_restart(record: Record, choices: Choices, variables: Mapping[str, str]) -
     from runtime.stack.plan import read_run_config
 
     run = read_run_config(record.run_config, variables)
-    planned = _planned(choices, run, file=record.run_config)
+    planned = planned_for_start(choices, run, variables, file=record.run_config)
     if record.url is not None:  # else it has never said what is off
         _refuse_loss(record, choices, _off_in(planned))
     return {
@@ -64,21 +64,6 @@ def as_restart(record: Record, choices: Choices, variables: Mapping[str, str]) -
         "port": choices.port or record.port,
         "log_file": record.log_file,
     }
-
-
-def _planned(choices: Choices, run: RunConfig, *, file: str | None) -> Plan:
-    """As the server itself will plan it. Raises ConfigInvalid for what it would refuse."""
-    from runtime.config.choices import with_own_models, without_providers
-    from runtime.config.exposure import check_exposure
-    from runtime.stack.plan import check_required, plan
-
-    run = without_providers(run, choices.without)
-    if choices.models or choices.require_gpu:
-        run, _ = with_own_models(run, choices.models, require_gpu=choices.require_gpu)
-    planned = plan(run, file=file)
-    check_required(choices.require, planned)
-    check_exposure(choices.host, run.server)
-    return planned
 
 
 def _document(

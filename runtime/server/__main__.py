@@ -18,10 +18,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from runtime import stdio
+from runtime import ports, stdio
 from runtime.config import ready_files
 from runtime.errors import ConfigInvalid, Conflict, Problem, RequestError, StackError
-from runtime.ports import holder_of
 from runtime.server.log_levels import levels_in, set_levels
 from runtime.server.logs import set_up
 from runtime.server.masking import hide
@@ -240,20 +239,11 @@ def _aliases(given: list[str]) -> dict[str, str]:
 
 def _listen(host: str, port: int) -> socket.socket:
     """A listening socket. Raises Conflict, which names the process that has the port."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listening = socket.socket(family, socket.SOCK_STREAM)
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listening.bind((host, port))
-        listening.listen(2048)
+        listening = ports.bound(host, port, backlog=2048)
     except OSError as error:
-        listening.close()
         if error.errno == errno.EADDRINUSE:
-            by = holder_of(port)
-            raise Conflict(
-                f"port {port} on {host} is in use{f' by {by}' if by else ''}",
-                hint="choose another with --port, or --port 0",
-            ) from error
+            raise Conflict(ports.in_use(host, port), hint=ports.TAKEN_HINT) from error
         raise StackError(f"cannot listen on {host}:{port}: {error.strerror or error}") from error
     listening.setblocking(False)
     return listening

@@ -12,9 +12,10 @@ from pathlib import Path
 
 from runtime import catalog
 from runtime.catalog.hub_cache import hub_snapshot
-from runtime.catalog.on_disk import stored_folder
+from runtime.catalog.on_disk import stored_folder, stored_folders
 from runtime.context import current
 from runtime.errors import StackError, Unavailable
+from runtime.similar import did_you_mean
 
 
 @dataclass(frozen=True)
@@ -55,20 +56,22 @@ def find_model(
     if not path.exists():
         stored = stored_folder(models_dir, model) if models_dir else None
         if stored is None:
-            raise _not_here(model, shipped, what)
+            raise _not_here(model, shipped, what, models_dir)
         return stored.name, stored
     # Links are not followed: in a Hugging Face cache they lead to a file whose name is a digest.
     path = path.absolute()
     return hub_snapshot(path) or (path.name.removesuffix(".gguf"), path)
 
 
-def _not_here(model: str, shipped: Mapping[str, Shipped], what: str) -> Unavailable:
+def _not_here(model: str, shipped: Mapping[str, Shipped], what: str, models_dir: Path | None) -> Unavailable:
     known = catalog.find(model)
     if known is not None:
         message, hint = f"`{model}` is not on this disk", f"`llama model download {known.descriptor}`"
     else:
         with_us = f"a model that comes with this distribution ({', '.join(shipped)}) or was downloaded"
+        ours = [*shipped, *(folder.name for folder in stored_folders(models_dir))] if models_dir else list(shipped)
         message, hint = f"`{model}` is neither a path nor {with_us}", f"give the path of {what}"
+        hint = did_you_mean(model, ours) or did_you_mean(model, catalog.known_names()) or hint
     return Unavailable(message, hint=hint, code="weights_not_found")
 
 

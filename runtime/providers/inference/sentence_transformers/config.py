@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import BeforeValidator, Field
 
-from runtime.providers.inference._kept_settings import KeptSettings, MaxLoadedModels, all_filled, named
+from runtime.errors import StackError
+from runtime.providers.inference._kept_settings import (
+    KeptSettings,
+    MaxLoadedModels,
+    all_filled,
+    named,
+    weights_not_here,
+)
 
 
 class EncoderSettings(KeptSettings):
@@ -56,3 +64,13 @@ class SentenceTransformersConfig(EncoderSettings):
         if not given or "model" in self.model_fields_set:
             given.insert(0, EncoderEntry(model=self.model))
         return all_filled(given, self)
+
+    def weights_not_here(self, models_dir: Path) -> dict[str, StackError | None]:
+        """See `runtime/stack/weights.py`."""
+        from runtime.providers.inference.sentence_transformers.weights import SHIPPED, find_weights  # few ask for it
+
+        def find(entry: EncoderEntry) -> None:
+            if entry.model not in SHIPPED:
+                find_weights(entry.model, models_dir)
+
+        return weights_not_here(self.entries(), len(self.models), find)

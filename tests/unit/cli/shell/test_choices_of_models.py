@@ -9,8 +9,8 @@ import pytest
 from llama_cli.exits import ExitCode, Failure
 from llama_cli.servers.choices import checked_model, refuse_model, shipped_models
 from llama_cli.weights import places
-from runtime.providers.inference.meta_reference.weights import _SHIPPED
-from runtime.providers.inference.sentence_transformers.adapter import _SHIPPED as _SHIPPED_EMBEDDERS
+from runtime.providers.inference.meta_reference.weights import SHIPPED
+from runtime.providers.inference.sentence_transformers.weights import SHIPPED as SHIPPED_ENCODERS
 
 
 @pytest.fixture(autouse=True)
@@ -36,9 +36,9 @@ def refused(name: str) -> tuple[str, str | None]:
 
 
 def test_names_of_shipped_models_are_those_that_the_engine_finds() -> None:
-    assert set(shipped_models()) == set(_SHIPPED)
+    assert set(shipped_models()) == set(SHIPPED)
     assert [checked_model(name) for name in shipped_models()] == shipped_models()
-    assert set(places.shipped_models()) == set(_SHIPPED) | set(_SHIPPED_EMBEDDERS)
+    assert set(places.shipped_models()) == set(SHIPPED) | set(SHIPPED_ENCODERS)
 
 
 def test_paths_become_absolute(folder: Path) -> None:
