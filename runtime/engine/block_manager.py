@@ -2,10 +2,10 @@
 page numbers and keys (`prefix_keys.py`); no tokens.
 
 A page has a count of holders, not one owner: a prefix that two sequences share is one page held twice. A full page gets
-a key once it is computed, and is never written again while it has one. Without holders it is free and keeps its
-content until the page is needed:
+a key once it is computed, and is never written again while it has one; so do beginnings of a page, which others copy,
+since whoever holds it writes on behind them. Without holders it is free and keeps its content until the page is needed:
 
-    free <-> held -> held, with a key <-> free, with a key -> free
+    free <-> held -> held, with keys <-> free, with keys -> free
 
 Page 0 is never given out; it pads block tables. Paged KV caches: Kwon et al. 2023 (vLLM), section 4.
 """
@@ -30,10 +30,12 @@ class BlockManager:
         # A heap, lowest pages first: a sequence that is alone gets neighbouring pages, which attention reads in place,
         # and main memory is taken only for as many pages as were ever needed at once.
         self._blank = list(range(1, pages))
-        self._kept: OrderedDict[int, None] = OrderedDict()  # free pages with a key, least recently used first
+        self._kept: OrderedDict[int, None] = OrderedDict()  # free pages with keys, least recently used first
         self._holders = [0] * pages
         self._keys: dict[int, bytes] = {}
         self._pages: dict[bytes, int] = {}
+        self._parts: dict[bytes, int] = {}
+        self._keys_of_parts: dict[int, list[bytes]] = {}
 
     @property
     def free(self) -> int:
@@ -76,6 +78,15 @@ class BlockManager:
             found.append(page)
         return found
 
+    def find_part(self, keys: Sequence[bytes]) -> tuple[int, int] | None:
+        """The page that has the longest of some beginnings of one page, shortest first, and which of them. It is not
+        held yet. None where no page has any.
+        """
+        for number in reversed(range(len(keys))):
+            if (page := self._parts.get(keys[number])) is not None:
+                return page, number
+        return None
+
     def free_among(self, pages: Iterable[int]) -> int:
         """How many of these pages nobody holds: sharing them leaves so many fewer free."""
         return sum(not self._holders[page] for page in pages)
@@ -99,7 +110,7 @@ class BlockManager:
             self._holders[page] -= 1
             if self._holders[page]:
                 continue
-            if page in self._keys:
+            if page in self._keys or page in self._keys_of_parts:
                 self._kept[page] = None
             else:
                 heapq.heappush(self._blank, page)
@@ -109,9 +120,16 @@ class BlockManager:
     def remember(self, page: int, key: bytes) -> None:
         """Let a held page, whose content is complete, be found by its key. A key that another page has stays there."""
         if key not in self._pages:
-            self._forget(page)
             self._keys[page] = key
             self._pages[key] = page
+
+    def remember_parts(self, page: int, keys: Iterable[bytes]) -> None:
+        """Let beginnings of a held page, which are complete, be found. A key that another page has stays there."""
+        for key in keys:
+            if self._parts.setdefault(key, page) == page:
+                of_page = self._keys_of_parts.setdefault(page, [])
+                if key not in of_page:
+                    of_page.append(key)
 
     def forget(self, pages: Iterable[int]) -> None:
         """Let held pages be found no more: their content is not to be trusted."""
@@ -121,6 +139,8 @@ class BlockManager:
     def _forget(self, page: int) -> None:
         if (key := self._keys.pop(page, None)) is not None:
             del self._pages[key]
+        for part in self._keys_of_parts.pop(page, ()):
+            del self._parts[part]
 
     def _give_up_oldest(self) -> None:
         page, _ = self._kept.popitem(last=False)

@@ -33,6 +33,9 @@ class PackedRunner(Runner):
     def compute(self, chunks: Rows[Chunk]) -> None:
         self.model.step([Span(chunk.tokens, chunk.sequence.computed, chunk.sequence.pages) for chunk in chunks])
 
+    def copy_page(self, source: int, target: int) -> None:
+        self.model.cache[target] = self.model.cache[source]
+
     def logits(self, rows: Rows[int]) -> Logits:
         return self.model.logits(rows)
 

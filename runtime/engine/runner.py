@@ -73,6 +73,10 @@ class Runner(ABC):
         """
 
     @abstractmethod
+    def copy_page(self, source: int, target: int) -> None:
+        """Copy the keys and values of one page to another, in all layers."""
+
+    @abstractmethod
     def logits(self, rows: Rows[int]) -> Any:
         """Of these rows of the last `compute`: [rows, vocab_size] float32, an array or tensor of the caller's."""
 

@@ -4,8 +4,9 @@ A step is filled in this order: the next token of every sequence that is decodin
 and of waiting sequences; then what is guessed to come after a sequence's last token. Beside tokens that somebody
 waits for, the chunks are smaller, so that no stream stalls while a long prompt is read. A lower priority number always
 comes first; within it short prompts overtake longer ones, each by no more tokens in all than it has itself. A sequence
-gets the pages for all its tokens when it starts, and computes only those that no page has yet; while another one that
-is no later is computing its next page, it waits for that.
+gets the pages for all its tokens when it starts, and computes only those that no page has yet; of a page that has its
+next tokens and then others, it copies the beginning (`prefixes.py`). While another one that is no later is computing
+its next page, it waits for that.
 
 If a decoding sequence finds no free page, the last one by priority and arrival gives up its pages and is computed
 again, from what is left of them; so the first always advances. It also gives way to a waiting one of an earlier
@@ -21,20 +22,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from runtime.engine.block_manager import BlockManager
-from runtime.engine.prefix_keys import extend_keys
+from runtime.engine.prefixes import Prefixes
 from runtime.engine.sequence import Sequence
 
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
     """The next `count` uncomputed tokens of one sequence. samples: whether they include its last token. guess: tokens
-    that may come after that, and are computed with it.
+    that may come after that, and are computed with it. copies: a page to be copied first, and where to.
     """
 
     sequence: Sequence
     count: int
     samples: bool
     guess: tuple[int, ...] = ()
+    copies: tuple[int, int] | None = None
 
     @property
     def rows(self) -> int:
@@ -69,6 +71,7 @@ class Scheduler:
         if max_step_tokens < max_batch_size:
             raise ValueError("a step must have room for one token of every running sequence")
         self.blocks = blocks
+        self._prefixes = Prefixes(blocks)
         self.max_batch_size = max_batch_size
         self.max_step_tokens = max_step_tokens
         self.prefill_chunk_tokens = prefill_chunk_tokens or max_step_tokens
@@ -116,13 +119,9 @@ class Scheduler:
 
     def count(self, sequence: Sequence, tokens: int) -> None:
         """Note that so many more tokens of a sequence are computed."""
-        page_size = self.blocks.page_size
-        full = sequence.computed // page_size
-        sequence.computed += tokens
-        if sequence.computed // page_size > full:
-            extend_keys(sequence.keys, sequence.tokens, page_size, sequence.salt)
-            for number in range(full, sequence.computed // page_size):
-                self.blocks.remember(sequence.pages[number], sequence.keys[number])
+        self._prefixes.release_source(sequence)
+        before, sequence.computed = sequence.computed, sequence.computed + tokens
+        self._prefixes.remember(sequence, before)
 
     def remove(self, sequence_id: int, *, is_damaged: bool = False) -> Sequence | None:
         """Remove a sequence, running or waiting, and free its pages. Returns it; None for an unknown id.
@@ -173,7 +172,7 @@ class Scheduler:
                 sequence = begun.popleft()
             else:
                 sequence = waiting.popleft()
-                found = self._find(sequence)
+                found = self._prefixes.find(sequence)
                 if self._is_coming(sequence, found, coming):
                     continue
                 if not self._fits(sequence, found):
@@ -186,7 +185,10 @@ class Scheduler:
 
     def _add_chunk(self, chunks: list[Chunk], sequence: Sequence, budget: int) -> int:
         count = min(sequence.pending, budget)
-        chunks.append(Chunk(sequence, count, samples=count == sequence.pending))
+        copies = None
+        if sequence.source is not None:
+            copies = sequence.source, sequence.pages[sequence.computed // self.blocks.page_size]
+        chunks.append(Chunk(sequence, count, samples=count == sequence.pending, copies=copies))
         return count
 
     def _with_guesses(self, chunks: list[Chunk]) -> list[Chunk]:
@@ -207,11 +209,6 @@ class Scheduler:
         while len(sequence.pages) < self.blocks.pages_for(len(sequence.tokens) + len(guess)) and self.blocks.free:
             sequence.pages += self.blocks.allocate(1)
         return guess[: len(sequence.pages) * self.blocks.page_size - len(sequence.tokens)]
-
-    def _find(self, sequence: Sequence) -> list[int]:
-        """The pages that have its first tokens already."""
-        extend_keys(sequence.keys, sequence.tokens, self.blocks.page_size, sequence.salt)
-        return self.blocks.find(sequence.keys[: sequence.reusable // self.blocks.page_size])
 
     def _is_coming(self, sequence: Sequence, found: list[int], coming: Mapping[bytes, int]) -> bool:
         """Whether the page after the `found` ones is being computed by a sequence that does not come after it."""
@@ -240,8 +237,9 @@ class Scheduler:
 
     def _start(self, sequence: Sequence, found: list[int]) -> None:
         self.blocks.share(found)
-        sequence.pages = found + self.blocks.allocate(self.blocks.pages_for(len(sequence.tokens)) - len(found))
-        sequence.computed = len(found) * self.blocks.page_size
+        missing = self.blocks.pages_for(len(sequence.tokens)) - len(found)
+        sequence.computed = len(found) * self.blocks.page_size + self._prefixes.take_source(sequence, found, missing)
+        sequence.pages = found + self.blocks.allocate(missing)
         if not sequence.preemptions:
             sequence.cached_tokens = sequence.computed
             self.cached_tokens += sequence.computed
@@ -255,7 +253,7 @@ class Scheduler:
             later = [one for one in self.running if one.priority > first.priority]
             if not later:
                 return
-            found = self._find(first)
+            found = self._prefixes.find(first)
             if self._fits(first, found) or self._is_coming(first, found, self._all_coming()):
                 return
             if self._missing_pages(first, found) > sum(len(one.pages) for one in later):
@@ -282,6 +280,7 @@ class Scheduler:
         self.preemptions += 1
 
     def _free(self, sequence: Sequence) -> None:
+        self._prefixes.release_source(sequence)
         self.blocks.release(sequence.pages)
         sequence.pages = []
 

@@ -31,7 +31,8 @@ class Sequence:
     often it lost its pages; keys, of its first full pages; lookup, what guesses its next tokens; cached_tokens, of its
     prompt, which were found computed. For changes to its logits: counts, of all its tokens, and output_counts; biased,
     [tokens], int64, the ids that have a bias, and biases, [tokens], float32. For the worker: arrived_s and started_s,
-    of `time.monotonic`; None until its first step.
+    of `time.monotonic`; None until its first step. For its next step: source, a held page whose beginning is copied to
+    the page that is computed next.
     """
 
     id: int
@@ -54,6 +55,7 @@ class Sequence:
     arrived_s: float = 0.0
     started_s: float | None = None
     cached_tokens: int = 0
+    source: int | None = None
     lookup: PromptLookup = field(default_factory=PromptLookup)
     counts: TokenCounts = field(init=False)
     output_counts: TokenCounts = field(init=False)

@@ -76,6 +76,9 @@ class TorchRunner(Runner):
         self.eager_steps += 1
         self._hidden, self._logits = self.forward(chunks), None
 
+    def copy_page(self, source: int, target: int) -> None:
+        self.cache.copy_page(source, target)
+
     @property
     def can_follow(self) -> bool:  # type: ignore[override]  # known once there are graphs
         return self.graphs is not None

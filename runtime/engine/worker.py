@@ -204,6 +204,9 @@ class _Worker:
             if chunk.sequence.started_s is None:
                 chunk.sequence.started_s = now
         try:
+            for chunk in chunks:
+                if chunk.copies is not None:
+                    self.runner.copy_page(*chunk.copies)
             return self.runner.launch(chunks)
         except Exception as failure:
             # Whoever handles this error keeps its frames, and so the memory of the step: it is handled here.

@@ -52,7 +52,7 @@ async def test_a_prompt_is_computed_once_and_gives_the_same_answer_again(model: 
         assert {output.prefill for output in again[1:]} == {None}
         stats = engine.stats()
         assert (stats.prompt_tokens, stats.cached_tokens) == (len(LONG) + 5, 96)
-        assert stats.pages_kept == 3
+        assert stats.pages_kept == 4  # the last one is not full
         assert_idle(engine)
 
 
@@ -66,6 +66,20 @@ async def test_a_chat_goes_on_from_the_answer_before(model: Path) -> None:
         assert engine.stats().cached_tokens == 2 * PAGE_TOKENS
     async with running(model) as engine:
         assert await ids_of(engine, more) == [output.token_id for output in found]
+
+
+async def test_prompts_that_part_within_a_page_give_the_same_answers_as_alone(model: Path) -> None:
+    beginning, shared = LONG[: PAGE_TOKENS + 20], PAGE_TOKENS + 16
+    prompts = [[*beginning, *end] for end in ([5, 6, 7], [8], [9, 10, 11, 12, 13])]
+    alone = []
+    for prompt in prompts:
+        async with running(model) as engine:
+            alone.append(await ids_of(engine, prompt))
+    async with running(model) as engine:
+        found = [await outputs_of(engine, prompt) for prompt in prompts]
+        assert [[output.token_id for output in outputs] for outputs in found] == alone
+        assert [outputs[0].prefill and outputs[0].prefill.cached_tokens for outputs in found] == [0, shared, shared]
+        assert_idle(engine)
 
 
 async def test_answers_to_one_prompt_share_its_pages(model: Path) -> None:

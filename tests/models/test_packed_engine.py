@@ -116,7 +116,7 @@ async def test_a_prompt_that_is_found_computed_is_answered_as_if_it_were_not(
         _, made = alone[REQUESTS.index((prompt, params))]
         longer, before = [*prompt, *[token_id for token_id, *_ in made]], engine.stats().cached_tokens
         found = await answer_of(engine, longer, KINDS[0])
-        assert engine.stats().cached_tokens - before >= len(longer) // 32 * 32 - 32
+        assert engine.stats().cached_tokens - before >= len(longer) // 8 * 8 - 8  # the last page is copied in part
     async with packed(model, kernels, prefix_cache_tokens=0, speculative_tokens=0) as engine:
         assert await answer_of(engine, longer, KINDS[0]) == found
 

@@ -8,7 +8,7 @@ from hashlib import blake2b
 from runtime.engine.messages import TokenLogprob
 from runtime.engine.prefix_keys import extend_keys
 from runtime.engine.sampling_params import SamplingParams
-from tests.support.scheduling import NEXT, scheduler, sequence, step
+from tests.support.scheduling import NEXT, advance, scheduler, sequence, step
 
 
 def keys_of(tokens: list[int], salt: str = "") -> list[bytes]:
@@ -48,10 +48,10 @@ def test_a_prompt_that_begins_like_an_earlier_one_computes_only_the_rest() -> No
         step(it)
     again, more = sequence(2, range(10)), sequence(3, [*range(10), NEXT, NEXT, 5, 6])
     it.add(again)
-    assert step(it) == [(2, 2, True)]
+    assert step(it) == [(2, 1, True)]  # but for the last token, which is sampled after
     it.add(more)
     assert step(it) == [(2, 1, True), (3, 2, True)]  # the answer is found too
-    assert (again.cached_tokens, more.cached_tokens, it.cached_tokens) == (8, 12, 20)
+    assert (again.cached_tokens, more.cached_tokens, it.cached_tokens) == (9, 12, 21)
     assert again.pages[:2] == more.pages[:2]
 
 
@@ -60,7 +60,66 @@ def test_a_prompt_of_full_pages_has_a_token_left_to_compute() -> None:
     it.add(sequence(1, range(8), max_length=9))
     step(it)
     it.add(sequence(2, range(8)))
-    assert step(it) == [(2, 4, True)]
+    assert step(it) == [(2, 1, True)]
+
+
+def test_prompts_that_part_within_a_page_share_its_beginning() -> None:
+    """By quarters of a page, which is copied: both go on writing."""
+    it = scheduler(page_size=8)
+    first, second = sequence(1, range(12)), sequence(2, [*range(8), 8, 9, 10, 50])
+    it.add(first)
+    step(it)
+    it.add(second)
+    [going, starting] = it.schedule()
+    assert (starting.count, second.cached_tokens) == (2, 10)
+    assert starting.copies == (first.pages[1], second.pages[1])
+    assert first.pages[1] != second.pages[1]
+    for chunk in (going, starting):
+        advance(it, chunk)
+    assert second.source is None
+    it.remove(1)
+    it.remove(2)
+    assert it.blocks.used == 0
+
+
+def test_a_page_without_an_end_is_kept_and_found() -> None:
+    it = scheduler(page_size=8, tokens=32)
+    it.add(sequence(1, 5, max_length=6))
+    step(it)
+    assert (it.blocks.used, it.blocks.kept) == (0, 1)
+    it.add(sequence(2, [*range(100, 105), 7]))
+    assert step(it) == [(2, 2, True)]
+
+
+def test_a_page_is_copied_only_where_there_is_room_for_both() -> None:
+    it = scheduler(page_size=8, pages=2)
+    it.add(sequence(1, range(6), max_length=7))
+    step(it)
+    it.add(sequence(2, [*range(6), 50, 51, 52], max_length=12))
+    assert step(it) == [(2, 9, True)]
+
+
+def test_a_step_that_is_tried_again_copies_again() -> None:
+    it = scheduler(page_size=8)
+    it.add(sequence(1, range(6), max_length=7))
+    step(it)
+    one = sequence(2, [*range(6), 50, 51, 52])
+    it.add(one)
+    [chunk] = it.schedule()
+    assert (chunk.count, chunk.copies) == (3, (one.source, one.pages[0]))
+    assert it.relieve([chunk])
+    [smaller] = it.schedule()
+    assert (smaller.count, smaller.copies) == (1, chunk.copies)
+    it.remove(2)
+    assert it.blocks.used == 0
+
+
+def test_copied_tokens_with_another_salt_are_kept_apart() -> None:
+    it = scheduler(page_size=8, tokens=32)
+    it.add(sequence(1, range(6), salt="a", max_length=7))
+    step(it)
+    it.add(sequence(2, range(6), salt="b"))
+    assert step(it) == [(2, 6, True)]
 
 
 def test_answers_to_one_prompt_wait_until_it_is_computed_once() -> None:
@@ -103,7 +162,7 @@ def test_prompts_with_another_salt_are_kept_apart() -> None:
     it.add(sequence(2, range(10), salt="b"))
     assert step(it) == [(1, 10, True), (2, 6, False)]
     it.add(sequence(3, range(10), salt="a"))
-    assert step(it) == [(1, 1, True), (2, 4, True), (3, 2, True)]
+    assert step(it) == [(1, 1, True), (2, 4, True), (3, 1, True)]
 
 
 def test_log_probabilities_of_a_prompt_need_all_of_it_computed_once() -> None:

@@ -163,11 +163,13 @@ def test_random_traffic_ends_and_leaks_nothing() -> None:
     """Whatever comes, every step advances someone, a page is written by one sequence and read by those whose tokens are
     on it, and each sequence gets all its tokens.
     """
-    guesses = 0
+    guesses = copied = 0
     for seed in range(60):
         dice = random.Random(seed)
+        page_size = dice.choice([4, 8])
         it = scheduler(
-            pages=dice.randint(10, 30),
+            pages=dice.randint(10, 30) * 4 // page_size,
+            page_size=page_size,
             batch=dice.randint(1, 6),
             tokens=dice.randint(6, 20),
             chunk=dice.choice([None, 1, 4]),
@@ -202,7 +204,10 @@ def test_random_traffic_ends_and_leaks_nothing() -> None:
                 assert chunks
                 assert sum(chunk.rows for chunk in chunks) <= it.max_step_tokens
                 assert len({chunk.sequence.id for chunk in chunks}) == len(chunks) <= it.max_batch_size
-                assert len({page for one in it.running for page in one.pages}) == it.blocks.used
+                held = {page for one in it.running for page in one.pages}
+                sources = {one.source for one in it.running if one.source is not None}
+                copied += len(sources)
+                assert len(held | sources) == it.blocks.used
                 if dice.random() < 0.05 and it.relieve(chunks):
                     continue
                 pool.compute(chunks)
@@ -221,3 +226,4 @@ def test_random_traffic_ends_and_leaks_nothing() -> None:
         known = [len(one.prompt_logprobs) for one in finished if one.params.prompt_logprobs]
         assert known == [one.prompt_length - 1 for one in finished if one.params.prompt_logprobs]
     assert guesses > 100
+    assert copied > 100

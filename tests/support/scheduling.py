@@ -84,6 +84,8 @@ class Pool:
     def compute(self, chunks: list[Chunk]) -> None:
         """Write the chunks. A place holds all tokens up to it, as keys and values depend on all of them."""
         size = self.scheduler.blocks.page_size
+        for chunk in chunks:
+            self._copy(chunk)
         before = {id(chunk): self._read(chunk.sequence) for chunk in chunks}
         for chunk in chunks:
             one = chunk.sequence
@@ -98,6 +100,15 @@ class Pool:
                 for at in range(max(len(one.prompt_logprobs), one.computed) + 1, one.computed + chunk.count + 1):
                     if at < one.prompt_length:
                         one.prompt_logprobs.append(TokenLogprob(token_id=one.tokens[at], logprob=0.0))
+
+    def _copy(self, chunk: Chunk) -> None:
+        if chunk.copies is None:
+            return
+        source, target = chunk.copies
+        assert source == chunk.sequence.source, "the source may be given to others"
+        assert [one.id for one in self.scheduler.running if target in one.pages] == [chunk.sequence.id]
+        for at in range(self.scheduler.blocks.page_size):
+            self.content[target, at] = self.content.get((source, at), ())
 
     def _read(self, one: Sequence) -> list[tuple[int, ...] | None]:
         size = self.scheduler.blocks.page_size

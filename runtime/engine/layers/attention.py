@@ -62,6 +62,11 @@ class KVCache:
         self.keys.clear()
         self.values.clear()
 
+    def copy_page(self, source: int, target: int) -> None:
+        """Copy a page's keys and values to another page, in all layers."""
+        for pool in (*self.keys, *self.values):
+            pool[target].copy_(pool[source])
+
 
 class AttentionPlan(Protocol):
     """The addresses of one step, the same for all layers."""
