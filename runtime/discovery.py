@@ -16,6 +16,7 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
+from runtime.errors import Conflict
 from runtime.spec import Spec
 
 _ROOT = Path(__file__).parent
@@ -55,8 +56,19 @@ class World:
         return self._apis[name] or importlib.import_module(f"runtime.apis.{name}").API
 
     def load_apis(self) -> dict[str, Any]:
-        """All of them, by name."""
-        return {name: self.load_api(name) for name in self._apis}
+        """All of them, by name. Raises Conflict for two that register what the providers of one API own."""
+        apis = {name: self.load_api(name) for name in self._apis}
+        registering: dict[str, str] = {}
+        for name, api in apis.items():
+            if api.resource is None:
+                continue
+            owning = api.resource.served_by
+            if (other := registering.setdefault(owning, name)) != name:
+                raise Conflict(
+                    f"The APIs {other} and {name} both register what the providers of {owning} own",
+                    hint=f"leave one of them out, or have one served by another API than {owning}",
+                )
+        return apis
 
     @cached_property
     def specs(self) -> tuple[Spec, ...]:

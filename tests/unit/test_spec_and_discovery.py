@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from runtime import discovery
+from runtime.apis._api import Api
+from runtime.errors import Conflict
 from runtime.providers.inference._openai_compatible.spec import OpenAICompatible, openai_compatible
 from runtime.spec import inline, remote
+from tests.support.examples import lamps
+from tests.support.examples.lamps import LAMP
 
 
 def test_kind_and_name_are_read_from_the_type() -> None:
@@ -59,6 +65,13 @@ def test_a_summary_is_the_docstring_s_first_line() -> None:
 def test_an_api_that_is_not_there_is_a_key_error() -> None:
     with pytest.raises(KeyError):
         discovery.built_in().load_api("nonesuch")
+
+
+def test_two_apis_do_not_register_what_the_providers_of_one_own() -> None:
+    again = replace(LAMP, kind="bulb", config_key="bulbs")
+    world = discovery.built_in().beside((*lamps.APIS, Api("bulbs", lamps.Lamps, resource=again)), ())
+    with pytest.raises(Conflict, match="The APIs bulbs and lamps both register what the providers of lighting own"):
+        world.load_apis()
 
 
 def test_a_reference_is_absolute_or_beside_the_spec() -> None:
