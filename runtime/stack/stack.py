@@ -47,7 +47,8 @@ class Stack:
 
     state_dir: where providers and stores keep their files. cache_dir: where they keep what can be made again and serves
     other stacks too; by default, each in its own. aliases: more names for models, each with its target.
-    transport: replaces the network, for recordings and tests.
+    transport: replaces the network, for recordings and tests, provider by provider: those of two APIs may have one
+    id.
 
     nameless: who asks without a name, and for whom the jobs are done that are nobody's; there is no authentication.
     on_change: whoever sets it is called each time that what `degraded()` says may have changed, before anybody is told.
@@ -61,7 +62,7 @@ class Stack:
         state_dir: Path,
         cache_dir: Path | None = None,
         aliases: Mapping[str, str] | None = None,
-        transport: Callable[[str], Transport] | None = None,
+        transport: Callable[[PlannedProvider], Transport] | None = None,
     ) -> None:
         self.plan = plan
         self._run = run
@@ -204,7 +205,7 @@ class Stack:
 
     def _construct(self, planned: PlannedProvider) -> None:
         provider_id, kind = planned.provider_id, self._kinds.owned_by(planned.api)
-        transport = self._transport(provider_id) if self._transport else None
+        transport = self._transport(planned) if self._transport else None
         http = HttpClient(provider_id, network=planned.network, transport=transport)
         place = planned.api, provider_id
         running = RunningProvider(

@@ -22,6 +22,7 @@ from runtime.routing.table import ResourceTable
 from runtime.server.app import make_app
 from runtime.stack.kinds import Kind
 from runtime.stack.plan import plan
+from runtime.stack.planned import PlannedProvider
 from runtime.stack.stack import Stack
 from tests.support.asgi import Client, living
 from tests.support.mounting import mount
@@ -64,7 +65,7 @@ class Served:
 @asynccontextmanager
 async def serving(
     run: RunConfig, state_dir: Path, *, cache_dir: Path | None = None, settled: bool = True,
-    aliases: Mapping[str, str] | None = None, transport: Callable[[str], Transport] | None = None,
+    aliases: Mapping[str, str] | None = None, transport: Callable[[PlannedProvider], Transport] | None = None,
 ) -> AsyncIterator[Served]:  # fmt: skip
     """Plan, open, serve and close. settled: wait until every provider has started or failed."""
     stack = Stack(plan(run), run, state_dir=state_dir, cache_dir=cache_dir, aliases=aliases, transport=transport)

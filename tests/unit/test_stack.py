@@ -13,9 +13,12 @@ import pytest
 
 from runtime.apis.inference import ChatCompletionRequest, Inference
 from runtime.errors import NotFound, Unavailable
+from runtime.http.live.transport import LiveTransport
+from runtime.http.transport import Transport
 from runtime.provider import ListedModel
 from runtime.stack import providers as providers_module
 from runtime.stack.plan import plan
+from runtime.stack.planned import PlannedProvider
 from runtime.stack.stack import Stack
 from tests.support import house
 from tests.support.house import Prober, furnish, plain_spec, probe_spec
@@ -264,6 +267,23 @@ async def test_an_alias_of_nothing_stops_the_start_and_lets_go_of_everything(tmp
     with pytest.raises(NotFound):
         await stack.open()
     assert stack._stores._open == {}  # closed, not left to the end of the process
+
+
+async def test_a_network_is_replaced_for_a_provider_and_not_for_all_of_its_id(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    furnish(monkeypatch, [probe_spec()])
+    run = run_config(providers={**probing(provider_id="openai"), "inference": [openai_at("http://x/v1", "openai")]})
+    given: list[tuple[str, str]] = []
+
+    def transport(planned: PlannedProvider) -> Transport:
+        given.append((planned.api, planned.provider_id))
+        return LiveTransport(planned.provider_id)
+
+    stack = Stack(plan(run), run, state_dir=tmp_path, transport=transport)
+    await stack.open()
+    await stack.close()
+    assert {("probe", "openai"), ("inference", "openai")} <= set(given)
 
 
 async def test_a_registration_survives_a_restart(tmp_path: Path, upstream: Upstream) -> None:
