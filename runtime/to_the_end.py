@@ -1,6 +1,6 @@
 """Work that is finished even if whoever waits for it leaves. Imports nothing else of ours.
 
-Not for work that several wait for, of whom one may leave without it: that belongs to nobody who waits.
+Not for work that several wait for, of whom one may leave without it (`rounds.py`): that belongs to nobody who waits.
 """
 
 from __future__ import annotations

@@ -16,8 +16,8 @@ from runtime.errors import Unavailable
 from runtime.http.client import HttpClient
 from runtime.providers.connectors.builtin.config import ConnectorsConfig
 from runtime.providers.connectors.builtin.identities import AskedAs
-from runtime.providers.connectors.builtin.rounds import Rounds
 from runtime.providers.connectors.builtin.servers import Server
+from runtime.rounds import Rounds
 
 if TYPE_CHECKING:
     from runtime.providers.connectors.builtin.failures import SessionLost

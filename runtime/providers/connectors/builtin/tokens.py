@@ -14,7 +14,7 @@ from runtime.http.client import HttpClient
 from runtime.http.timeouts import Timeouts
 from runtime.http.transport import Outgoing
 from runtime.providers.connectors.builtin.config import ClientCredentials, TokenExchange
-from runtime.providers.connectors.builtin.rounds import Rounds
+from runtime.rounds import Rounds
 
 _EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
 _USUAL_S = 300.0

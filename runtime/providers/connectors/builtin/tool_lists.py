@@ -17,8 +17,8 @@ from runtime.errors import UpstreamTimeout
 from runtime.providers.connectors.builtin.config import ConnectorsConfig
 from runtime.providers.connectors.builtin.identities import AskedAs
 from runtime.providers.connectors.builtin.pool import Pool, key_of
-from runtime.providers.connectors.builtin.rounds import Rounds
 from runtime.providers.connectors.builtin.servers import Server
+from runtime.rounds import Rounds
 
 _MOST_LISTS = 512
 _JUST_NOW_S = 1.0

@@ -1,4 +1,4 @@
-"""One round for all who want the same at the same time."""
+"""One round for all who want the same at the same time. Imports nothing else of ours."""
 
 from __future__ import annotations
 
