@@ -15,14 +15,9 @@ def whole_items(given: str | Iterable[Any] | None, new_id: Callable[[str], str])
     """
     if given is None:
         return []
-    if isinstance(given, str):
-        content = [_part("user", given)]
-        return [
-            {"role": "user", "content": content, "type": "message", "id": new_id("msg_"), "status": "completed"},
-        ]
     items: list[Json] = []
     item: Any
-    for item in given:
+    for item in [{"role": "user", "content": given}] if isinstance(given, str) else given:
         kind = kind_of(item)
         assert kind is not None, "it was checked with the request"
         whole = {**item, "type": kind}

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from runtime.apis.responses.whole import prefix_of
 from runtime.clock import wall_time
 from runtime.errors import StackError
 from runtime.ids import ordered_id
@@ -57,6 +58,10 @@ class Answering:
 
     def new_id(self, prefix: str) -> str:
         return ordered_id(prefix, self.position)
+
+    def new_item(self, kind: str, **members: Any) -> Json:
+        """An item of this type, with an id. It is not in the output yet."""
+        return {"type": kind, "id": self.new_id(prefix_of(kind)), **members}
 
     def event(self, kind: str, fields: Json) -> None:
         """Tell of something that happened."""

@@ -29,14 +29,9 @@ class CalledItem(Protocol):
 class FunctionItem(CalledItem):
     def __init__(self, answering: Answering, call: Call) -> None:
         self._answering, self._call = answering, call
-        self._item: Json = {
-            "type": "function_call",
-            "id": answering.new_id("fc_"),
-            "call_id": call.id,
-            "name": call.name,
-            "arguments": "",
-            "status": "in_progress",
-        }
+        self._item = answering.new_item(
+            "function_call", call_id=call.id, name=call.name, arguments="", status="in_progress"
+        )
         self._place = call.place = answering.add(self._item)
 
     def add(self, piece: str) -> None:
@@ -66,14 +61,9 @@ class CustomItem(CalledItem):
         self._answering = answering
         self._read = None if call.has_text else ArgumentsRead()
         self._pieces: list[str] = []
-        self._item: Json = {
-            "type": "custom_tool_call",
-            "id": answering.new_id("ctc_"),
-            "call_id": call.id,
-            "name": call.name,
-            "input": "",
-            "status": "in_progress",
-        }
+        self._item = answering.new_item(
+            "custom_tool_call", call_id=call.id, name=call.name, input="", status="in_progress"
+        )
         self._place = call.place = answering.add(self._item)
 
     def add(self, piece: str) -> None:

@@ -83,7 +83,7 @@ class Compacting:
 
 def compaction(sealed: str, answering: Answering) -> Json:
     """The item that holds a summary. sealed: the summary, closed."""
-    return {"type": "compaction", "id": answering.new_id("cmp_"), "encrypted_content": sealed}
+    return answering.new_item("compaction", encrypted_content=sealed)
 
 
 async def _reads(answer: Reply | EventStream) -> AsyncIterator[Reply | Frames]:

@@ -227,13 +227,7 @@ class _Thought(_Open):
     done_name, member = "reasoning_text", "text"
 
     def __init__(self, answering: Answering) -> None:
-        item = {
-            "type": "reasoning",
-            "id": answering.new_id("rs_"),
-            "summary": [],
-            "content": [],
-            "status": "in_progress",
-        }
+        item = answering.new_item("reasoning", summary=[], content=[], status="in_progress")
         super().__init__(answering, item, {"type": "reasoning_text", "text": ""})
 
     def add(self, piece: str) -> None:
@@ -247,13 +241,7 @@ class _Thought(_Open):
 
 
 def _message(answering: Answering) -> Json:
-    return {
-        "type": "message",
-        "id": answering.new_id("msg_"),
-        "role": "assistant",
-        "content": [],
-        "status": "in_progress",
-    }
+    return answering.new_item("message", role="assistant", content=[], status="in_progress")
 
 
 def _thought_in(delta: Json) -> str | None:

@@ -49,13 +49,9 @@ class McpFunction(Corrects):
         """See `Tool.asks`. Nobody is asked about arguments that make no sense."""
         if not self._asks_first or _read(call.arguments)[1]:
             return False
-        item = {
-            "type": "mcp_approval_request",
-            "id": answering.new_id("mcpr_"),
-            "server_label": self._server.label,
-            "name": self._name,
-            "arguments": call.arguments or "{}",
-        }
+        item = answering.new_item(
+            "mcp_approval_request", server_label=self._server.label, name=self._name, arguments=call.arguments or "{}"
+        )
         answering.done(answering.add(item))
         return True
 
@@ -65,17 +61,16 @@ class McpFunction(Corrects):
         if said := self.said(wrong, call):
             yield said
             return
-        item: Json = {
-            "type": "mcp_call",
-            "id": answering.new_id("mcp_"),
-            "status": "in_progress",
-            "server_label": self._server.label,
-            "name": self._name,
-            "arguments": "",
-            "approval_request_id": call.allowed_by,
-            "output": None,
-            "error": None,
-        }
+        item = answering.new_item(
+            "mcp_call",
+            status="in_progress",
+            server_label=self._server.label,
+            name=self._name,
+            arguments="",
+            approval_request_id=call.allowed_by,
+            output=None,
+            error=None,
+        )
         place = answering.add(item)
         where = {"item_id": item["id"], "output_index": place}
         answering.event("response.mcp_call.in_progress", where)

@@ -136,14 +136,9 @@ class CodeInterpreter(Corrects):
                 await self._place.make()
             except StackError as error:
                 wrong = error.message
-        item: Json = {
-            "type": "code_interpreter_call",
-            "id": answering.new_id("ci_"),
-            "status": "in_progress",
-            "code": "",
-            "container_id": self._place.id or "",
-            "outputs": None,
-        }
+        item = answering.new_item(
+            "code_interpreter_call", status="in_progress", code="", container_id=self._place.id or "", outputs=None
+        )
         place = answering.add(item)
         where = {"item_id": item["id"], "output_index": place}
         answering.event("response.code_interpreter_call.in_progress", where)

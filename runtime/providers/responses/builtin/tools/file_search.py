@@ -84,13 +84,7 @@ class FileSearch(Corrects):
         if said := self.said(wrong, call, such_as="{'queries': ['what to look for']}"):
             yield said
             return
-        item: Json = {
-            "type": "file_search_call",
-            "id": answering.new_id("fs_"),
-            "status": "in_progress",
-            "queries": queries,
-            "results": None,
-        }
+        item = answering.new_item("file_search_call", status="in_progress", queries=queries, results=None)
         place = answering.add(item)
         where = {"item_id": item["id"], "output_index": place}
         answering.event("response.file_search_call.in_progress", where)

@@ -72,12 +72,7 @@ class ToolsOfServer:
         return bool(told) and [_said(tool) for tool in told[-1]["tools"]] == self.tools
 
     def tell(self, answering: Answering) -> None:
-        item: Json = {
-            "type": "mcp_list_tools",
-            "id": answering.new_id("mcpl_"),
-            "server_label": self.label,
-            "tools": [],
-        }
+        item = answering.new_item("mcp_list_tools", server_label=self.label, tools=[])
         place = answering.add(item)
         where = {"item_id": item["id"], "output_index": place}
         answering.event("response.mcp_list_tools.in_progress", where)

@@ -106,12 +106,11 @@ class WebSearch(Corrects):
         if said := self.said(wrong, call, such_as="{'query': 'what to look for'}"):
             yield said
             return
-        item: Json = {
-            "type": "web_search_call",
-            "id": answering.new_id("ws_"),
-            "status": "in_progress",
-            "action": {"type": "search", "query": query, "queries": [query] if query else []},
-        }
+        item = answering.new_item(
+            "web_search_call",
+            status="in_progress",
+            action={"type": "search", "query": query, "queries": [query] if query else []},
+        )
         place = answering.add(item)
         about = {"item_id": item["id"], "output_index": place}
         answering.event("response.web_search_call.in_progress", about)
