@@ -107,7 +107,7 @@ def _unexpected(error: Exception, arguments: Sequence[str]) -> Failure:
 
 def without_secrets(text: str) -> str:
     """A text without the values of this process's variables that are secrets, nor passwords in addresses."""
-    from runtime.config.redaction import MASK, is_secret, redact_text
+    from runtime.redaction import MASK, is_secret, redact_text
 
     for name, value in os.environ.items():
         if is_secret(name) and len(value) >= 4:

@@ -19,8 +19,8 @@ from llama_cli.failures import without_secrets
 from llama_cli.servers import log, records
 from llama_cli.welcome import version_facts
 from runtime.config.home import expanded
-from runtime.config.redaction import MASK
 from runtime.errors import StackError
+from runtime.redaction import MASK
 from runtime.stdio import one_line, well_formed
 
 _LINES = 20

@@ -14,8 +14,8 @@ from typing import Any, Literal
 from runtime.config import references
 from runtime.config.document import Node, child_path
 from runtime.config.reading import Reading
-from runtime.config.redaction import MASK, hides, redact_text
 from runtime.config.substitution import when_set
+from runtime.redaction import MASK, hides, redact_text
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 
 from llama_cli.configs.variables import Variable
-from runtime.config.redaction import MASK
+from runtime.redaction import MASK
 from runtime.stdio import one_line
 
 _PLAIN = re.compile(r"[\w./:@%+,=~-]*")

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from runtime.config.provider_settings import config_model
-from runtime.config.redaction import is_secret
+from runtime.redaction import is_secret
 from runtime.spec import Spec
 
 _WORDS = {

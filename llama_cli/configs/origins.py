@@ -16,9 +16,9 @@ from pydantic import AliasChoices, BaseModel
 
 from llama_cli.configs.scalars import on_one_line
 from runtime.config.document import Key, Node, child_path
-from runtime.config.redaction import redact
 from runtime.config.run_config import RunConfig, RunFile
 from runtime.config.substitution import Use
+from runtime.redaction import redact
 from runtime.stack.plan import Plan
 
 Kind = Literal["command line", "environment", "variable default", "file", "template", "built-in"]

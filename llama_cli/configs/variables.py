@@ -12,8 +12,8 @@ from typing import Any, Literal
 from runtime import discovery
 from runtime.config import references
 from runtime.config.mentions import Mention
-from runtime.config.redaction import is_secret, redact_text
 from runtime.config.variables import is_like, lookup
+from runtime.redaction import is_secret, redact_text
 
 State = Literal["needed", "set", "default", "unset"]
 

@@ -25,8 +25,8 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from runtime.config.home import expanded
-from runtime.config.redaction import redact_text
 from runtime.errors import ConfigInvalid, Problem
+from runtime.redaction import redact_text
 
 # What uv looks at when it chooses a version
 _ORIGIN = (

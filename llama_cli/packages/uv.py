@@ -23,7 +23,7 @@ from pathlib import Path
 from llama_cli.exits import ExitCode, Failure
 from llama_cli.packages.uv_screen import UvScreen
 from llama_cli.terminal.progress import display
-from runtime.config.redaction import redact_text
+from runtime.redaction import redact_text
 
 if sys.platform != "win32":  # `list-deps` works there
     import termios

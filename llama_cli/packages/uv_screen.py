@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import Self
 
 from llama_cli.terminal.progress import Display, Step, Unit
-from runtime.config.redaction import redact_text
+from runtime.redaction import redact_text
 
 _STYLE = re.compile(rb"\x1b\[[0-9;?]*[A-Za-z]")
 _CLEARED = re.compile(rb"\x1b\[2K")

@@ -11,9 +11,9 @@ import re
 from collections.abc import Mapping, Sequence
 
 from llama_cli.terminal import console
-from runtime.config.redaction import is_secret
 from runtime.config.text import as_meant, read_text, shown
 from runtime.errors import ConfigInvalid, Problem
+from runtime.redaction import is_secret
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _OPENS_A_QUOTE = re.compile(rf"(export\s+)?{_NAME.pattern}\s*=\s*['\"]")

@@ -17,8 +17,8 @@ from typing import Any
 
 from llama_cli.exits import ExitCode, Failure
 from runtime.config.home import HOME_VARIABLES, expanded, llama_home, private_folder
-from runtime.config.redaction import redact_text
 from runtime.config.text import as_meant, is_stream, read_text, shown
+from runtime.redaction import redact_text
 
 PREFIX = "llama-stack-"
 """How the names of all our services begin, for a supervisor."""

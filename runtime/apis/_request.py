@@ -61,6 +61,9 @@ class Registered(Protocol):
     def facts(self) -> Mapping[str, Any]: ...
     @property
     def created(self) -> int: ...
+    def without_secrets(self) -> Self:
+        """As callers may see it."""
+        ...
 
 
 class Request(BaseModel):

@@ -52,8 +52,12 @@ class Resource(ConfiguredKind):
     """A kind that users register too, such as models: the stack has a table of them, by which the operations of
     `served_by` with a `key` are routed.
 
-    shown: a resource as the API returns it. has_aliases: whether the command line may give other names for one.
+    answer: a resource in the API's own form. has_aliases: whether the command line may give other names for one.
     """
 
-    shown: Callable[[Registered], Response]
+    answer: Callable[[Registered], Response]
     has_aliases: bool = False
+
+    def shown(self, registered: Registered) -> Response:
+        """A resource as the API returns it, without its secrets."""
+        return self.answer(registered.without_secrets())

@@ -256,8 +256,7 @@ class Connectors(Protocol):
         ...
 
 
-def shown_connector(connector: Registered, *, name: str | None = None, version: str | None = None) -> Connector:
-    """name, version: what its server says of itself."""
+def _answer(connector: Registered) -> Connector:
     facts = connector.facts
     return Connector(
         connector_id=connector.id,
@@ -266,8 +265,6 @@ def shown_connector(connector: Registered, *, name: str | None = None, version: 
         url=facts.get("url"),
         server_label=facts.get("server_label") or connector.id,
         server_description=facts.get("server_description"),
-        server_name=name,
-        server_version=version,
         identity=facts.get("identity") or "none",
         allowed_tools=facts.get("allowed_tools"),
     )
@@ -280,6 +277,6 @@ CONNECTOR = Resource(
     config_key="connectors",
     at_top=True,
     configured=ConfiguredConnector,
-    shown=shown_connector,
+    answer=_answer,
 )
 API = Api("connectors", Connectors, resource=CONNECTOR, offered_with=("inference",), mounted_with=("responses",))

@@ -119,7 +119,7 @@ class Models(Protocol):
         ...
 
 
-def _shown(model: Registered) -> Model:
+def _answer(model: Registered) -> Model:
     return Model(**fields_of(model))
 
 
@@ -147,7 +147,7 @@ MODEL = Resource(
     config_key="models",
     older_keys=("default_models",),
     configured=ConfiguredModel,
-    shown=_shown,
+    answer=_answer,
     has_aliases=True,
 )
 API = Api("models", Models, resource=MODEL, mounted_with=("inference",))

@@ -89,7 +89,7 @@ class ToolGroups(Protocol):
         ...
 
 
-def _shown(group: Registered) -> ToolGroup:
+def _answer(group: Registered) -> ToolGroup:
     return ToolGroup(
         identifier=group.id,
         provider_id=group.provider_id,
@@ -105,6 +105,6 @@ TOOL_GROUP = Resource(
     id_field="toolgroup_id",
     config_key="tool_groups",
     configured=RegisterToolGroupRequest,
-    shown=_shown,
+    answer=_answer,
 )
 API = Api("tool_groups", ToolGroups, resource=TOOL_GROUP, mounted_with=("tool_runtime",))

@@ -12,9 +12,9 @@ from runtime.config import references
 from runtime.config.document import Node
 from runtime.config.loading import is_left_out
 from runtime.config.reading import DISABLED, Reading
-from runtime.config.redaction import hides, redact_text
 from runtime.config.references import Form
 from runtime.config.substitution import substitute
+from runtime.redaction import hides, redact_text
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,10 +15,10 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr
 from runtime.config import requirement
 from runtime.config.document import Node
 from runtime.config.reading import as_warning
-from runtime.config.redaction import redact
 from runtime.config.sections import LoggingConfig, ServerConfig
 from runtime.config.substitution import Use
 from runtime.errors import Problem
+from runtime.redaction import redact
 from runtime.storage.placement import StorageConfig
 from runtime.storage.settings import Section
 

@@ -9,7 +9,7 @@ from urllib.parse import unquote
 
 from pydantic import BaseModel, SecretStr
 
-from runtime.config.redaction import assigned_secrets, is_secret
+from runtime.redaction import assigned_secrets, is_secret
 
 
 def secrets_in(value: Any, key: str = "") -> Iterator[str]:

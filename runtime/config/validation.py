@@ -17,10 +17,10 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from runtime.config.document import Key, Node, child_path, shortened
-from runtime.config.redaction import hides, redact_text
 from runtime.config.stand_ins import StandIns
 from runtime.config.substitution import Use
 from runtime.errors import Problem
+from runtime.redaction import hides, redact_text
 from runtime.similar import did_you_mean
 
 M = TypeVar("M", bound=BaseModel)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, Self
 
 from runtime.access import User
 from runtime.clock import wall_time
+from runtime.redaction import redact
 
 Source = Literal["config", "registered", "listed", "alias"]
 """Where a name comes from; an alias is one more name of a resource that has another."""
@@ -34,3 +35,7 @@ class Entry:
     def full_id(self) -> str:
         """`provider_id/provider_resource_id`, which is always unique."""
         return f"{self.provider_id}/{self.provider_resource_id}"
+
+    def without_secrets(self) -> Self:
+        """As callers may see it: its run config may hold keys, also inside addresses."""
+        return replace(self, metadata=redact(self.metadata), facts=redact(self.facts))

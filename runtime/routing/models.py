@@ -45,7 +45,7 @@ class ModelsRegistry(Registry):
         """
         entries = self._table.entries(current().user)
         if self._answer is None or self._answer[0] is not entries:
-            models = {"object": "list", "data": [fields_of(entry) for entry in entries]}
+            models = {"object": "list", "data": [fields_of(entry.without_secrets()) for entry in entries]}
             self._answer = entries, Reply(to_json(models, inf_nan_mode="null"))
         return self._answer[1]
 

@@ -13,8 +13,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from runtime.config.redaction import is_secret
 from runtime.context import current
+from runtime.redaction import is_secret
 from runtime.server.access import AccessLine
 from runtime.server.log_targets import LogFile, Stream
 from runtime.server.log_writer import LogWriter, Target

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import quote
 
-from runtime.config.redaction import MASK
+from runtime.redaction import MASK
 from runtime.server.access import AccessLine
 
 _SECRET_LENGTH = 8

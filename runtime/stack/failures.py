@@ -13,9 +13,9 @@ from collections.abc import Coroutine
 from typing import Any, TypeVar
 from urllib.parse import quote
 
-from runtime.config.redaction import MASK, redact_text
 from runtime.errors import StackError
 from runtime.provider import contained
+from runtime.redaction import MASK, redact_text
 from runtime.stack.planned import PlannedProvider
 
 T = TypeVar("T")

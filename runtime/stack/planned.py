@@ -10,12 +10,12 @@ from pydantic import BaseModel
 
 from runtime.apis._api import Api, Store
 from runtime.config.provider_settings import config_model
-from runtime.config.redaction import redact
 from runtime.config.run_config import ProviderEntry, RunConfig
 from runtime.config.secret_values import secrets_in
 from runtime.config.validation import check
 from runtime.discovery import World
 from runtime.errors import ConfigInvalid, Problem
+from runtime.redaction import redact
 from runtime.similar import names_for
 from runtime.spec import ProviderOf, Spec
 from runtime.stack.api_relations import has_several

@@ -18,9 +18,9 @@ from runtime.apis._request import Request
 from runtime.apis.responses.tool_kind import ToolKind
 from runtime.apis.responses.tools import KINDS
 from runtime.config.provider_settings import config_model
-from runtime.config.redaction import hides
 from runtime.providers.inference._openai_compatible.spec import OpenAICompatible
 from runtime.providers.responses.builtin.tools import TOOLS
+from runtime.redaction import hides
 from runtime.spec import Spec
 
 ROOT = Path(__file__).parents[2]

@@ -31,6 +31,7 @@ ALLOWED: dict[str, set[str]] = {
     "runtime.durations": set(),
     "runtime.errors": set(),
     "runtime.ports": set(),
+    "runtime.redaction": set(),
     "runtime.ids": {"clock"},
     "runtime.outage": {"clock"},
     "runtime.rounds": set(),
@@ -50,7 +51,7 @@ ALLOWED: dict[str, set[str]] = {
     "runtime.catalog": {"access", "errors", "ids", "apis", "similar"},
     "runtime.config": {
         "errors", "spec", "discovery", "apis", "storage.backends", "storage.placement", "storage.settings",
-        "http.network", "auth.config", "access", "similar",
+        "http.network", "auth.config", "access", "redaction", "similar",
     },
     "runtime.http": {"addresses", "clock", "context", "telemetry", "errors", "ids", "outage", "rounds", "sse"},
     "runtime.recording": {"context", "telemetry", "errors", "ids", "sse", "http"},
@@ -66,7 +67,7 @@ ALLOWED: dict[str, set[str]] = {
     "runtime.stack.order": set(),
     "runtime.stack.api_relations": {"apis"},
     "runtime.stack.planned": {
-        "stack.api_relations", "discovery", "spec", "config", "apis", "http.network", "errors", "similar",
+        "stack.api_relations", "discovery", "spec", "config", "apis", "http.network", "errors", "redaction", "similar",
     },
     "runtime.stack.placing": {"stack.planned", "discovery", "config", "apis", "storage.placement"},
     "runtime.stack.plan": {
@@ -74,15 +75,15 @@ ALLOWED: dict[str, set[str]] = {
         "errors", "similar",
     },
     "runtime.routing": {
-        "apis", "clock", "provider", "storage", "access", "context", "telemetry", "errors", "ids", "outage", "similar",
-        "sse", "to_the_end",
+        "apis", "clock", "provider", "storage", "access", "context", "telemetry", "errors", "ids", "outage",
+        "redaction", "similar", "sse", "to_the_end",
     },
     "runtime.stack": {
         "access", "clock", "context", "discovery", "routing", "provider", "storage", "config", "apis", "errors", "http",
-        "spec", "ids", "outage", "durations", "similar",
+        "spec", "ids", "outage", "durations", "redaction", "similar",
     },
     "runtime.server": {
-        "clock", "ports",
+        "clock", "ports", "redaction",
         "stack", "discovery", "routing", "provider", "storage", "config", "apis", "errors", "http",
         "spec", "sse", "stdio", "ids", "context", "access", "auth", "telemetry", "temporary",
     },
@@ -130,8 +131,8 @@ ONLY_IN = {
 }
 
 LIGHT = {
-    "addresses", "allowance", "clock", "durations", "ports", "spec", "discovery", "catalog", "errors", "similar",
-    "stdio", "trees",
+    "addresses", "allowance", "clock", "durations", "ports", "redaction", "spec", "discovery", "catalog", "errors",
+    "similar", "stdio", "trees",
 }  # fmt: skip
 """What the command line may import anywhere; `config` and `stack.plan` bring pydantic and belong inside commands."""
 

@@ -127,7 +127,7 @@ LAMP = Resource(
     config_key="lamps",
     older_keys=("bulbs",),
     configured=RegisterLampRequest,
-    shown=shown,
+    answer=shown,
 )
 APIS = (Api("lamps", Lamps, resource=LAMP), Api("lighting", Lighting))
 SPECS = (

@@ -38,7 +38,7 @@ GADGET = Resource(
     older_keys=("gizmos",),
     older_id_fields=("gizmo_id",),
     configured=ConfiguredGadget,
-    shown=_shown,
+    answer=_shown,
 )
 HEAD = """\
 distro_name: x

@@ -238,7 +238,7 @@ def test_words_come_from_whoever_made_the_table() -> None:
         id_field="body_id",
         config_key="bodies",
         configured=Empty,
-        shown=lambda one: Response(),
+        answer=lambda one: Response(),
     )
     table = ResourceTable(body)
     assert table.unknown("x", EVERYBODY).hint == "list all with GET /v1/bodies"

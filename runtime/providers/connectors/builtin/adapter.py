@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from runtime.apis.connectors import (
+    CONNECTOR,
     CallServerToolRequest,
     Connector,
     ConnectorRequest,
@@ -14,7 +15,6 @@ from runtime.apis.connectors import (
     ConnectorTools,
     McpServer,
     ToolOutcome,
-    shown_connector,
 )
 from runtime.context import warn
 from runtime.errors import NotFound, StackError
@@ -57,7 +57,9 @@ class BuiltinConnectors:
             name, version = await self._introduced(server, self._identities.of(server))
         except StackError as error:
             warn(error.message)
-        return shown_connector(request.resource, name=name, version=version)
+        shown = CONNECTOR.shown(request.resource)
+        assert isinstance(shown, Connector), "it is a connector's answer"
+        return shown.model_copy(update={"server_name": name, "server_version": version})
 
     async def list_connector_tools(self, request: ConnectorRequest) -> ConnectorTools:
         assert request.resource is not None, "it is routed by its connector"

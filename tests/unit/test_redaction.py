@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from runtime.config.redaction import is_secret, redact, redact_text
 from runtime.config.secret_values import secrets_in
+from runtime.redaction import is_secret, redact, redact_text
 
 
 @pytest.mark.parametrize(
