@@ -67,7 +67,7 @@ def command(
     chooses. In a conversation, `/help` says what can be typed. What is not asked for is left to the server.
 
     Examples:
-      llama chat "What is a llama?"
+      llama chat "What is the capital of Japan?"
       git diff | llama chat "Write a commit message" -q
       llama chat --model openai/gpt-4o-mini
     """
@@ -95,7 +95,7 @@ def command(
     text = piped.as_text("\n\n".join(part for part in (prompt, "" if is_read else piped.text()) if part))
     converses = not text and not is_read and prompts.can_ask(with_json=True)
     if not (text or attached or lines or converses):
-        hint = 'give a prompt, as in `llama chat "Hello"`, or pipe one in'
+        hint = 'give a prompt, as in `llama chat "Hi"`, or pipe one in'
         raise Failure("there is nothing to say", hint=hint, code=ExitCode.USAGE)
     address = address_of(url)
     session = Session(

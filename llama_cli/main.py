@@ -74,7 +74,7 @@ def llama(
 
     Examples:
       llama stack run starter
-      llama chat "What is a llama?"
+      llama chat "What is the capital of Japan?"
     """
     if context.invoked_subcommand is not None:
         return

@@ -20,7 +20,7 @@ from runtime.config.home import LOCK, config_of, distributions_dir
 
 _FIRST_COMMANDS = (
     ("llama stack run starter", "build and serve an embedded model, no key needed"),
-    ('llama chat "Hello"', "talk to the running stack"),
+    ('llama chat "Hi"', "talk to the running stack"),
     ("llama stack ps", "what is running, and where"),
     ("llama stack list-providers", "what a stack can be made of"),
     ("llama help", "every command"),
@@ -46,7 +46,7 @@ def next_step() -> dict[str, Any]:
     folder = distributions_dir()
     built = sorted(path.name for path in folder.iterdir() if config_of(path)) if folder.is_dir() else []
     if servers:
-        command, reason = 'llama chat "Hello"', f"running at {', '.join(servers)}"
+        command, reason = 'llama chat "Hi"', f"running at {', '.join(servers)}"
     elif built:
         name = "starter" if "starter" in built else built[0]
         command, reason = f"llama stack run {name}", f"built: {', '.join(built)}"

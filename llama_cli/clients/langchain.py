@@ -12,7 +12,7 @@ def _text(server: Server) -> str:
     return (
         f"{above}from langchain_openai import ChatOpenAI\n\n"
         f'chat = ChatOpenAI(base_url="{server.base_url}", api_key={key}, model={json.dumps(server.model)})\n'
-        'print(chat.invoke("Hello").content)'
+        'print(chat.invoke("Hi").content)'
     )
 
 

@@ -12,7 +12,7 @@ def _text(server: Server) -> str:
     return (
         f"{above}from llama_stack_client import LlamaStackClient\n\n"
         f'client = LlamaStackClient(base_url="{server.url}"{key})\n'
-        f'messages = [{{"role": "user", "content": "Hello"}}]\n'
+        f'messages = [{{"role": "user", "content": "Hi"}}]\n'
         f"print(client.chat.completions.create(model={json.dumps(server.model)}, messages=messages))"
     )
 

@@ -25,7 +25,7 @@ def _settings(server: Server) -> list[dict[str, Any]]:
 
 def _then(server: Server) -> str:
     keys = f"llm keys set {NAME}; " if server.has_key else ""
-    return f"{keys}llm -m {server.in_shell(f'{NAME}/{server.model}')} Hello"
+    return f"{keys}llm -m {server.in_shell(f'{NAME}/{server.model}')} Hi"
 
 
 CLIENT = Client(

@@ -24,5 +24,5 @@ CLIENT = Client(
     form="json",
     settings=_settings,
     initial={"$schema": "https://opencode.ai/config.json"},
-    then=lambda server: f"opencode run --model {server.in_shell(f'{NAME}/{server.model}')} Hello",
+    then=lambda server: f"opencode run --model {server.in_shell(f'{NAME}/{server.model}')} Hi",
 )

@@ -61,7 +61,7 @@ def last() -> Saved:
     try:
         return load(str(folder() / "last.json"))
     except NotFound as error:
-        hint = 'begin one: `llama chat "Hello"`'
+        hint = 'begin one: `llama chat "Hi"`'
         raise Failure("there is no conversation to continue", hint=hint, code=ExitCode.USAGE) from error
 
 

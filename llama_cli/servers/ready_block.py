@@ -2,10 +2,10 @@
 
     ready: `starter` at http://127.0.0.1:8321
       models   2: meta-reference/SmolLM2-135M-Instruct and 1 more
-      try      llama chat "Hello"
+      try      llama chat "Hi"
       curl 127.0.0.1:8321/v1/chat/completions -H content-type:application/json \\
         -d '{"model": "meta-reference/SmolLM2-135M-Instruct", "messages":
-        [{"role": "user", "content": "Hello"}], "max_completion_tokens": 100}'
+        [{"role": "user", "content": "Hi"}], "max_completion_tokens": 100}'
       docs     http://127.0.0.1:8321/docs
       logs     llama stack logs -f starter
       stop     Ctrl-C
@@ -110,7 +110,7 @@ def _failing(reasons: Mapping[str, str], status: str, room: int) -> str:
 
 
 def _chat(record: Record, is_alone: bool) -> str:
-    return 'llama chat "Hello"' if is_alone else f'llama chat --url {record.id} "Hello"'
+    return 'llama chat "Hi"' if is_alone else f'llama chat --url {record.id} "Hi"'
 
 
 def _curl(url: str, models: Mapping[str, str], columns: int, most: int) -> list[str]:
@@ -124,7 +124,7 @@ def _curl(url: str, models: Mapping[str, str], columns: int, most: int) -> list[
         # Bounded: a small model can otherwise go on for thousands of tokens. JSON may go on in the next line.
         path = "chat/completions"
         body = f'{{"model": {json.dumps(model)}, "messages":\n'
-        body += '  [{"role": "user", "content": "Hello"}], "max_completion_tokens": 100}'
+        body += '  [{"role": "user", "content": "Hi"}], "max_completion_tokens": 100}'
     elif model := first.get("embedding"):
         path, body = "embeddings", f'{{"model": {json.dumps(model)}, "input": "Hello"}}'
     else:

@@ -22,7 +22,7 @@ from runtime.sse import Json, Reply
 
 MOST_ITEMS = 20
 """Of one request."""
-_EXAMPLE = {"type": "message", "role": "user", "content": "What is the capital of France?"}
+_EXAMPLE = {"type": "message", "role": "user", "content": "What is the capital of Japan?"}
 _METADATA = "at most 16 entries, keys of at most 64 characters, values of at most 512."
 _Items = Annotated[list[Item], Field(max_length=MOST_ITEMS), AT_ONCE]
 _Include = Annotated[list[Include], AT_ONCE]

@@ -167,7 +167,7 @@ def test_a_detached_server_is_listed_answers_and_stops(llama: Llama) -> None:
     assert row["memory_bytes"] > 1_000_000 and 0 <= row["uptime_s"] < 60
     assert llama("stack", "ps", "-q").out == "starter\n"
     assert llama("stack", "list", "--json").json("stack-list")[-2]["urls"] == [started["url"]]
-    assert 'next: `llama chat "Hello"` (running at http://127.0.0.1:' in llama().out
+    assert 'next: `llama chat "Hi"` (running at http://127.0.0.1:' in llama().out
 
     status = llama("stack", "status", "--json")
     assert (status.code, status.json("stack-status")["providers"][0]["status"]) == (0, "ok")
@@ -186,10 +186,10 @@ def test_what_is_ready_is_said_with_what_to_type_next(llama: Llama) -> None:
     assert shown.endswith(
         f"ready: `starter` at {url}\n"
         "  models   2: all-minilm, llama/small\n"
-        '  try      llama chat "Hello"\n'
+        '  try      llama chat "Hi"\n'
         f"  curl 127.0.0.1:{port}/v1/chat/completions -H content-type:application/json \\\n"
         '    -d \'{"model": "llama/small", "messages":\n'
-        '    [{"role": "user", "content": "Hello"}], "max_completion_tokens": 100}\'\n'
+        '    [{"role": "user", "content": "Hi"}], "max_completion_tokens": 100}\'\n'
         "  off      2 providers, listed by `llama stack show starter`\n"
         f"  docs     {url}/docs\n"
         "  logs     llama stack logs -f starter\n"
@@ -201,7 +201,7 @@ def test_what_is_ready_is_said_with_what_to_type_next(llama: Llama) -> None:
         f"`starter` is already running\nready: `starter` at {url}, 2 models\n",
     )
     beside = llama.on_a_terminal("stack", "run", "starter", "--detach", "--port", "0")
-    assert '  try      llama chat --url starter-2 "Hello"\n' in beside
+    assert '  try      llama chat --url starter-2 "Hi"\n' in beside
 
 
 def test_stopping_twice_is_stopping_once(llama: Llama) -> None:

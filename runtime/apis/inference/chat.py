@@ -89,7 +89,7 @@ class ChatCompletionRequest(Sampling):
 
     model_config = example(
         model="SmolLM2-135M-Instruct",
-        messages=[{"role": "user", "content": "What is the capital of France?"}],
+        messages=[{"role": "user", "content": "What is the capital of Japan?"}],
         max_completion_tokens=30,
     )
 

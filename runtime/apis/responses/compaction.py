@@ -17,8 +17,8 @@ class CompactRequest(ResponseHistory):
     model_config = example(
         model="SmolLM2-135M-Instruct",
         input=[
-            {"role": "user", "content": "What is the capital of France?"},
-            {"role": "assistant", "content": "Paris."},
+            {"role": "user", "content": "What is the capital of Japan?"},
+            {"role": "assistant", "content": "Tokyo."},
         ],
     )
 

@@ -13,7 +13,7 @@ from runtime.apis.responses.request import CreateResponseRequest
 class CountInputTokensRequest(CreateResponseRequest):
     """A response that is not made. Fields that only concern its answer mean nothing here."""
 
-    model_config = example(model="SmolLM2-135M-Instruct", input="What is the capital of France?")
+    model_config = example(model="SmolLM2-135M-Instruct", input="What is the capital of Japan?")
 
 
 class InputTokens(Response):

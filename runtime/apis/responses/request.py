@@ -195,7 +195,7 @@ class ResponseSettings(ResponseHistory):
 class CreateResponseRequest(ResponseSettings):
     """A response to be made."""
 
-    model_config = example(model="SmolLM2-135M-Instruct", input="What is the capital of France?", max_output_tokens=30)
+    model_config = example(model="SmolLM2-135M-Instruct", input="What is the capital of Japan?", max_output_tokens=30)
 
     stream: bool | None = Field(None, description="Send events while the answer is made. The default is false.")
     stream_options: ResponseStreamOptions | None = Field(

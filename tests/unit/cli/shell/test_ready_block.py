@@ -70,10 +70,10 @@ def test_the_first_block_that_a_user_sees(record: Record) -> None:
         "`starter` at http://127.0.0.1:8321\n"
         "  models   2: meta-reference/SmolLM2-135M-Instruct and 1 more\n"
         "  loading  meta-reference; requests wait for them, up to 300 s\n"
-        '  try      llama chat "Hello"\n'
+        '  try      llama chat "Hi"\n'
         "  curl 127.0.0.1:8321/v1/chat/completions -H content-type:application/json \\\n"
         '    -d \'{"model": "meta-reference/SmolLM2-135M-Instruct", "messages":\n'
-        '    [{"role": "user", "content": "Hello"}], "max_completion_tokens": 100}\'\n'
+        '    [{"role": "user", "content": "Hi"}], "max_completion_tokens": 100}\'\n'
         "  off      39 providers, listed by `llama stack show starter`\n"
         "  docs     http://127.0.0.1:8321/docs\n"
         "  logs     llama stack logs -f starter\n"
@@ -99,9 +99,7 @@ def test_a_count_stands_with_all_names_or_says_how_many_more(record: Record) -> 
 
 
 def test_one_of_several_servers_is_named(record: Record) -> None:
-    assert '  try      llama chat --url starter "Hello"\n' in ready_block(
-        record, CHATS, {}, detached=True, is_alone=False
-    )
+    assert '  try      llama chat --url starter "Hi"\n' in ready_block(record, CHATS, {}, detached=True, is_alone=False)
 
 
 @pytest.mark.parametrize("model", ["a/b", 'it\'s "odd" $HOME `id`', "caf\u00e9"])
