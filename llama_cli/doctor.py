@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from llama_cli.exits import ExitCode, Failure
-from llama_cli.options import DryRun, Json, Quiet, Url, one_server, variable_behind
+from llama_cli.options import DryRun, Force, Json, Quiet, Url, new_file, one_server, variable_behind
 from llama_cli.terminal import console, words
 from llama_cli.terminal.progress import waiting
 from llama_cli.terminal.typed import as_typed, typed
@@ -32,6 +32,7 @@ def command(
     report: Annotated[
         str | None, typer.Option(metavar="FILE", help="Write a report for a bug report; `-` is stdout.")
     ] = None,
+    force: Force = False,
     format: Annotated[
         Literal["text", "json", "markdown"],
         typer.Option("--format", help="`markdown` is for pipelines.", rich_help_panel="More"),
@@ -58,13 +59,12 @@ def command(
     with waiting("examining"):
         from llama_cli.checkup.examination import kept, patient_of
         from llama_cli.checkup.report import report as written
-        from runtime.config.user_file import UserFile
 
     is_url_typed = url is not None and variable_behind("url") is None
     if target is not None and "://" in target:
         target, url, is_url_typed = None, one_server(target, url), True
     shown_as = "json" if json else format
-    file = UserFile(report, option="--report") if report is not None else None
+    file = new_file(report, "--report", force=force) if report is not None else None
     takes_stdout = file is not None and file.is_stdout
     if takes_stdout and shown_as != "text":
         raise Failure("standard output can have one thing: the report, or the findings", code=ExitCode.USAGE)

@@ -6,7 +6,7 @@ Knows Typer and how durations and ports are written. Knows no command.
 from __future__ import annotations
 
 import os
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from typer._click.core import Context, Parameter, ParameterSource
@@ -18,6 +18,9 @@ from llama_cli.terminal import console
 from runtime import durations
 from runtime.config.variables import is_link
 
+if TYPE_CHECKING:
+    from runtime.config.user_file import UserFile
+
 PORT_VARIABLES = ["LLAMA_STACK_PORT", "OGX_PORT"]
 """The variables that stand for `--port`, and come before the port of a run.yaml; the first that is set counts."""
 
@@ -28,6 +31,32 @@ def parse_duration(text: str) -> float:
         return durations.parse_duration(text)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error
+
+
+def parse_age(text: str) -> float:
+    """The same with a unit, for what is deleted."""
+    try:
+        return durations.parse_age(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+
+
+def new_file(given: str, option: str, *, force: bool, mode: int = 0o644) -> UserFile:
+    """Where to write what `option` names, `-` for standard output. force: in place of what a file there holds. mode: of
+    a new file. Raises Failure: CONFLICT where a file is there that is not to be replaced, USAGE for what is no file.
+    """
+    from runtime.config.user_file import UserFile
+    from runtime.errors import ConfigInvalid
+
+    try:
+        file = UserFile(given, option=option, mode=mode)
+    except ConfigInvalid as error:
+        [problem] = error.problems
+        raise Failure.of_option(option, problem.message, hint=problem.hint) from error
+    if file.is_there and not force:
+        hint = f"`--force` replaces it, {f'`{option} FILE`' if option != 'FILE' else 'another name'} writes another"
+        raise Failure(f"`{given}` is there already", hint=hint, code=ExitCode.CONFLICT)
+    return file
 
 
 def read_once(*given: str | None) -> None:
@@ -115,6 +144,7 @@ Url = Annotated[
         envvar="LLAMA_STACK_URL",
     ),
 ]
+Force = Annotated[bool, typer.Option("--force", help="Replace a file that is there.", rich_help_panel="More")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")]
 Offline = Annotated[
     bool, typer.Option("--offline", help="Use only packages that are cached on this machine.", rich_help_panel="More")

@@ -20,6 +20,14 @@ def parse_duration(text: str) -> float:
     return sum(float(count) * _SECONDS[unit] for count, unit in parts)
 
 
+def parse_age(text: str) -> float:
+    """The same for how old something is that is deleted: a bare number, which could mean days, is refused too."""
+    seconds = parse_duration(text)
+    if text[-1].isdigit():
+        raise ValueError(f"`{text}` has no unit; write `{text}d` for days, `{text}s` for seconds")
+    return seconds
+
+
 def duration(seconds: float) -> str:
     """`75` -> `1m15s`, `0.3` -> `300ms`: two units at most, none of them zero."""
     if 0.001 <= seconds < 1:

@@ -6,18 +6,15 @@ import os
 import shlex
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import Annotated, TypeVar
 
 import typer
 
 from llama_cli.exits import ExitCode, Failure
-from llama_cli.options import DryRun, Json, PortParam, Quiet
+from llama_cli.options import DryRun, Force, Json, PortParam, Quiet, new_file
 from llama_cli.terminal import console, prompts, words
 from llama_cli.terminal.progress import waiting
 from runtime.errors import StackError
-
-if TYPE_CHECKING:
-    from runtime.config.user_file import UserFile
 
 T = TypeVar("T")
 _TEMPLATE, _FILE = "starter", "run.yaml"
@@ -40,7 +37,7 @@ def command(
     output: Annotated[
         str, typer.Option(metavar="FILE", help="`run.yaml` unless given; `-` is stdout.", show_default=False)
     ] = _FILE,
-    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+    force: Force = False,
     dry_run: DryRun = False,
     json: Json = False,
     quiet: Quiet = False,
@@ -60,7 +57,7 @@ def command(
         from runtime.config.sections import DEFAULT_PORT
         from runtime.config.template import load_template
 
-    file = _file(output, force=force)
+    file = new_file(output, "--output", force=force)
     if file.is_stdout and json:
         raise Failure.of_option("--output", "`-` and `--json` both want standard output", hint="leave one out")
     chosen = parse_providers(providers) if providers else {}
@@ -83,7 +80,7 @@ def command(
     if file.is_stdout and not dry_run:
         console.out(made.text, end="")
         return
-    file = _file(output, force=force)  # again: it may have come while a person thought
+    file = new_file(output, "--output", force=force)  # again: it may have come while a person thought
     if not dry_run and not file.write(made.text):
         raise Failure(f"nobody reads {file.name}")
     off = sum(1 for provider in made.providers if provider["variables"])
@@ -113,17 +110,6 @@ def command(
     if made.needed:
         console.say(f"set before it runs: {', '.join(made.needed)}")
     console.next_step(next_command)
-
-
-def _file(output: str, *, force: bool) -> UserFile:
-    """Where to write. Raises Failure (CONFLICT) where a file is there that is not to be replaced."""
-    from runtime.config.user_file import UserFile
-
-    file = UserFile(output, option="--output")
-    if file.is_there and not force:
-        hint = "`--force` replaces it, `--output FILE` writes another"
-        raise Failure(f"`{output}` is there already", hint=hint, code=ExitCode.CONFLICT)
-    return file
 
 
 def _asked(what: str, default: T, checked: Callable[[str], T]) -> T:

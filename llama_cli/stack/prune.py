@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from llama_cli.options import DryRun, Json, Quiet, Yes, parse_duration
+from llama_cli.options import DryRun, Json, Quiet, Yes, parse_age
 from llama_cli.terminal import console, prompts, words
 
 
@@ -15,7 +15,7 @@ def command(
         float | None,
         typer.Option(
             metavar="DURATION",
-            parser=parse_duration,
+            parser=parse_age,
             help="Only what was not touched for so long, as in `7d`; logs and copies go after 7d unless given.",
         ),
     ] = None,

@@ -13,7 +13,7 @@ from pydantic import Field, field_validator, model_validator
 from runtime.apis._api import Family, Store
 from runtime.storage.analytics.config import PACKAGES, AnalyticsConfig
 from runtime.storage.backends import BACKENDS, AnyBackend
-from runtime.storage.settings import BackendConfig, Duration, Namespace, Section, TableName
+from runtime.storage.settings import Age, BackendConfig, Namespace, Section, TableName
 from runtime.storage.sqlite.config import SqliteKeyValueConfig, SqliteSqlConfig
 
 RESOURCE_STORE = Store(name="metadata", part="registry", kinds=("registrations",))
@@ -85,7 +85,7 @@ class StorageConfig(Section):
 
     backends: dict[str, AnyBackend] = Field(default_factory=dict)
     stores: dict[str, StoreReference] = Field(default_factory=dict)
-    retention: dict[str, Duration] = Field(
+    retention: dict[str, Age] = Field(
         default_factory=dict,
         description="How long what is kept stays, by kind, as in `completions: 30d`; what is not named stays until it"
         " is deleted. `llama stack storage show` names the kinds.",

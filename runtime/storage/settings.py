@@ -18,7 +18,7 @@ from pydantic import (
     model_validator,
 )
 
-from runtime.durations import duration, parse_duration
+from runtime.durations import duration, parse_age, parse_duration
 
 _TABLE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,39}")
 _LONGEST_S = 36_500 * 86_400.0
@@ -56,10 +56,18 @@ def _seconds(value: Any) -> Any:
     return parse_duration(value) if isinstance(value, str) else value
 
 
+def _age(value: Any) -> Any:
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return value
+    return parse_age(str(value))
+
+
 Duration = Annotated[
     float, Field(gt=0, le=_LONGEST_S), BeforeValidator(_seconds), PlainSerializer(duration, return_type=str)
 ]
 """Seconds, given as `90s` or `30d`; a bare number is seconds."""
+Age = Annotated[float, Field(gt=0, le=_LONGEST_S), BeforeValidator(_age), PlainSerializer(duration, return_type=str)]
+"""Seconds after which something is deleted, given as `30d`; a bare number is refused."""
 TableName = Annotated[str, AfterValidator(_is_table_name)]
 Namespace = Annotated[str, AfterValidator(_without_separator)]
 

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from llama_cli.configs.reading import while_reading
 from llama_cli.exits import Failure
-from llama_cli.options import DryRun, EnvFile, EnvPairs, Json, Quiet, StateDir, Target
+from llama_cli.options import DryRun, EnvFile, EnvPairs, Force, Json, Quiet, StateDir, Target, new_file
 from llama_cli.terminal import console, words
-
-if TYPE_CHECKING:
-    from runtime.config.user_file import UserFile
 
 
 def command(
@@ -25,6 +22,7 @@ def command(
     state: StateDir = None,
     env: EnvPairs = None,
     env_file: EnvFile = None,
+    force: Force = False,
     dry_run: DryRun = False,
     json: Json = False,
     quiet: Quiet = False,
@@ -38,13 +36,14 @@ def command(
       llama stack storage export starter starter.tar.gz
       llama stack storage export starter - | llama stack storage import mine -
     """
+    # For its owner alone: it holds what people have said.
+    archive = new_file(file, "FILE", force=force, mode=0o600)
     with while_reading(target, env_file):
         from llama_cli.kept.admin import Exported, storage
         from llama_cli.kept.parts import as_part, summary
         from llama_cli.kept.whose import owner_of
 
         owner = owner_of(target, state, env=env, env_file=env_file)
-        archive = _archive(file)
     if not archive.is_stdout and archive.regular is None:
         raise Failure.of_option("FILE", f"`{file}` is no file", hint="name a file, or `-` for standard output")
     if archive.is_stdout and (json or console.is_any_terminal(sys.stdout)):
@@ -71,15 +70,3 @@ def command(
         console.say(line)
     size = f", {words.size(size_bytes)}" if size_bytes is not None else ""
     console.say(f"would write {archive.name}" if dry_run else f"exported to {archive.name}{size}")
-
-
-def _archive(file: str) -> UserFile:
-    """Readable for its owner alone: it holds what people have said."""
-    from runtime.config.user_file import UserFile
-    from runtime.errors import ConfigInvalid
-
-    try:
-        return UserFile(file, option="FILE", mode=0o600)
-    except ConfigInvalid as error:
-        [problem] = error.problems
-        raise Failure.of_option("FILE", problem.message, hint=problem.hint) from error

@@ -17,7 +17,7 @@ from llama_cli.options import (
     StateDir,
     Target,
     Yes,
-    parse_duration,
+    parse_age,
 )
 from llama_cli.terminal import console, prompts, words
 
@@ -30,7 +30,7 @@ def command(
     ] = None,
     older_than: Annotated[
         float | None,
-        typer.Option(metavar="DURATION", parser=parse_duration, help="How old it has to be, as in `30d`."),
+        typer.Option(metavar="DURATION", parser=parse_age, help="How old it has to be, as in `30d`."),
     ] = None,
     state: StateDir = None,
     env: EnvPairs = None,

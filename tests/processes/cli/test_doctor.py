@@ -96,6 +96,8 @@ def test_a_report_goes_into_a_file_and_the_findings_stay_data(llama: Home, tmp_p
     text = (tmp_path / "report.md").read_text()
     assert text.startswith("# Llama Stack: report of `llama doctor`\n- version: ")
     assert "## Findings" in text and "## Run config of `starter`" in text
+    again = llama("doctor", "--report", str(tmp_path / "report.md"))
+    assert (again.code, "`--force` replaces it" in again.err) == (5, True)
     assert llama("doctor", "--report", "-").out.startswith("# Llama Stack: report")
     both = llama("doctor", "--report", "-", "--json")
     assert both.code == 2 and "standard output can have one thing" in both.out

@@ -214,7 +214,7 @@ async def test_what_expires_does_so_after_a_move_too(cli: Cli, exported: Path) -
     here, there = (cli.home / "distributions" / name / "state" for name in ("here", "there"))
     later, soon = time.time() + 3600, time.time() + 10
     await _put(here, Put("later", b"1", expires_at=later), Put("soon", b"2", expires_at=soon))
-    parts = done(cli, "stack-storage-export", "here", str(exported))["parts"]
+    parts = done(cli, "stack-storage-export", "here", str(exported), "--force")["parts"]
     assert [part["rows"] for part in parts] == [4]
     elapsed = exported.with_name("elapsed.tar")  # as if it had lain there for longer
     passed = f"{round(soon * 1000)}".encode(), b"1000"
@@ -304,6 +304,11 @@ def test_an_archive_that_cannot_be_read_or_written_is_told_before_anything_else(
     assert (refused.code, "cannot be read: No such file" in refused.err) == (2, True)
     refused = cli("stack", "storage", "export", "here", "/nowhere/a.tar")
     assert (refused.code, "there is no folder `/nowhere`" in refused.err) == (2, True)
+    for more in ((), ("--dry-run",)):  # a backup is what one least wants replaced
+        refused = cli("stack", "storage", "export", "here", str(exported), *more)
+        told = f"error: `{exported}` is there already\n\nhint: `--force` replaces it, another name writes another\n"
+        assert (refused.code, refused.err) == (5, told)
+    assert cli("stack", "storage", "export", "here", str(exported), "--force").code == 0
     refused = cli("stack", "storage", "export", "here", "-", "--json")
     assert (refused.code, "wants standard output too" in refused.json()["error"]["message"]) == (2, True)
 
@@ -311,7 +316,7 @@ def test_an_archive_that_cannot_be_read_or_written_is_told_before_anything_else(
 def test_an_export_that_fails_leaves_what_was_there(cli: Cli, exported: Path) -> None:
     before = exported.read_bytes()
     (cli.home / "distributions" / "here" / "state" / "kvstore.db").write_bytes(b"no database" * 100)
-    refused = cli("stack", "storage", "export", "here", str(exported))
+    refused = cli("stack", "storage", "export", "here", str(exported), "--force")
     assert (refused.code, "could not be opened" in refused.err) == (1, True)
     assert exported.read_bytes() == before
     assert [file.name for file in exported.parent.iterdir() if file.name.startswith(".")] == []

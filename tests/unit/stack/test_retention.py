@@ -34,7 +34,7 @@ def read(retained: str) -> Any:
     return read_run_config("run.yaml", {}, text=text)
 
 
-@pytest.mark.parametrize(("given", "seconds"), [("30d", 30 * DAY_S), ("90", 90.0), ("1h30m", 5400.0)])
+@pytest.mark.parametrize(("given", "seconds"), [("30d", 30 * DAY_S), ("90s", 90.0), ("1h30m", 5400.0)])
 def test_an_age_has_a_unit_and_is_shown_as_it_reads_best(given: str, seconds: float) -> None:
     run = read(f"jobs: {given}")
     assert run.storage.retention == {"jobs": seconds}
@@ -44,7 +44,12 @@ def test_an_age_has_a_unit_and_is_shown_as_it_reads_best(given: str, seconds: fl
 
 @pytest.mark.parametrize(
     ("given", "said"),
-    [("jobs: soon", "`soon` is not a duration"), ("jobs: 0", "greater than 0"), ("jobs: -3d", "is not a duration")],
+    [
+        ("jobs: soon", "`soon` is not a duration"),
+        ("jobs: 0s", "greater than 0"),
+        ("jobs: 30", "`30` has no unit; write `30d` for days, `30s` for seconds"),
+        ("jobs: -3d", "is not a duration"),
+    ],
 )
 def test_what_is_no_age_is_refused_with_its_line(given: str, said: str) -> None:
     with pytest.raises(ConfigInvalid) as caught:
