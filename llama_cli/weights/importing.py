@@ -64,7 +64,7 @@ def find_model(path: Path) -> Found:
 
 
 def _found(given: Path) -> Found:
-    from runtime.engine.checkpoint_kinds import locate
+    from runtime.engine.checkpoints.kinds import locate
 
     repository, place = hub_snapshot(given) or ("", given)
     name = repository.rpartition("/")[2]
@@ -170,7 +170,7 @@ def _checked_folder(folder: Path) -> str:
     """What kind of folder it is. Raises Failure where a file that it names is missing, and Unavailable for what the
     engine refuses.
     """
-    from runtime.engine.checkpoint_kinds import is_embedding_model, read_json, refuse_folder
+    from runtime.engine.checkpoints.kinds import is_embedding_model, read_json, refuse_folder
 
     has_weights = any(folder.glob("*.safetensors"))
     is_meta = (folder / "params.json").is_file() and not ((folder / "config.json").is_file() and has_weights)

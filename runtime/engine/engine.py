@@ -21,8 +21,10 @@ from threading import Event, Thread
 from typing import TYPE_CHECKING, Self
 
 from runtime import errors
-from runtime.engine.memory_plan import MemoryPlan
-from runtime.engine.messages import (
+from runtime.engine.checkpoints.model_config import ModelConfig
+from runtime.engine.memory.plan import MemoryPlan
+from runtime.engine.requests.checks import check_ids, check_length
+from runtime.engine.requests.messages import (
     Abort,
     Add,
     Closed,
@@ -34,15 +36,13 @@ from runtime.engine.messages import (
     Stop,
     TokenOutput,
 )
-from runtime.engine.metrics import Metrics
-from runtime.engine.model_config import ModelConfig
-from runtime.engine.options import PROMPT_TOKENS_EACH, EngineOptions
-from runtime.engine.request_checks import check_ids, check_length
-from runtime.engine.sampling_params import SamplingParams
-from runtime.engine.waiting_room import WaitingRoom
+from runtime.engine.requests.metrics import Metrics
+from runtime.engine.requests.sampling_params import SamplingParams
+from runtime.engine.requests.waiting_room import WaitingRoom
+from runtime.engine.running.options import PROMPT_TOKENS_EACH, EngineOptions
 
 if TYPE_CHECKING:
-    from runtime.engine.loading import Planned
+    from runtime.engine.running.loading import Planned
 
 
 class TokenStream:

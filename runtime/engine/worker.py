@@ -13,10 +13,9 @@ from queue import SimpleQueue
 from threading import Event
 
 from runtime import errors
-from runtime.engine.block_manager import BlockManager
-from runtime.engine.loading import Planned, loaded_runner, plan_model
-from runtime.engine.memory_plan import kept_pages
-from runtime.engine.messages import (
+from runtime.engine.memory.out_of_memory import is_out_of_memory, out_of_memory_error
+from runtime.engine.memory.plan import kept_pages
+from runtime.engine.requests.messages import (
     Abort,
     Add,
     Closed,
@@ -28,14 +27,15 @@ from runtime.engine.messages import (
     Stop,
     TokenOutput,
 )
-from runtime.engine.options import EngineOptions
-from runtime.engine.out_of_memory import is_out_of_memory, out_of_memory_error
-from runtime.engine.overlap import following
-from runtime.engine.runner import Pending, Runner
-from runtime.engine.sampled import NO_TOKEN, Sampled
-from runtime.engine.scheduler import Chunk, Scheduler
-from runtime.engine.sequence import Sequence
-from runtime.engine.token_outputs import append_token
+from runtime.engine.running.loading import Planned, loaded_runner, plan_model
+from runtime.engine.running.options import EngineOptions
+from runtime.engine.running.runner import Pending, Runner
+from runtime.engine.running.token_outputs import append_token
+from runtime.engine.sampling.sampled import NO_TOKEN, Sampled
+from runtime.engine.scheduling.block_manager import BlockManager
+from runtime.engine.scheduling.overlap import following
+from runtime.engine.scheduling.scheduler import Chunk, Scheduler
+from runtime.engine.scheduling.sequence import Sequence
 
 log = logging.getLogger(__name__)
 

@@ -246,6 +246,31 @@ def test_no_files_import_each_other_in_a_circle() -> None:
         pytest.fail(" -> ".join(error.args[1]))
 
 
+ENGINE = (
+    ("checkpoints", "kernels"),
+    ("memory",),
+    ("layers", "requests"),
+    ("models", "scheduling", "text"),
+    ("encoders", "sampling"),
+    ("running",),
+)
+"""The engine's folders, lowest first: a file imports from its own folder and from those of earlier rows."""
+
+
+def test_the_engine_s_folders_import_one_way() -> None:
+    row_of = {folder: number for number, row in enumerate(ENGINE) for folder in row}
+    folders = {path.parent.name for path in sources("runtime/engine") if path.parent.name != "engine"}
+    assert folders == {*row_of}
+    wrong = []
+    for found in all_imports():
+        ours, theirs = (module.split(".")[2:] for module in (found.module, found.target))
+        if lies_in(found.module, "runtime.engine") and lies_in(found.target, "runtime.engine") and len(ours) > 1:
+            target = row_of.get(theirs[0], len(ENGINE))
+            if ours[0] != theirs[0] and target >= row_of[ours[0]]:
+                wrong.append(str(found))
+    assert wrong == []
+
+
 def test_storage_never_reads_the_request() -> None:
     assert [
         str(found)
@@ -306,7 +331,7 @@ def test_the_command_line_imports_what_is_light_and_the_rest_in_functions() -> N
             continue
         area = target.split(".")[0]
         # The last knows which folders hold a checkpoint, from names and first bytes; it loads no library.
-        if area not in LIGHT | {"config"} and target not in ("stack.plan", "stack.weights", "engine.checkpoint_kinds"):
+        if area not in LIGHT | {"config"} and target not in ("stack.plan", "stack.weights", "engine.checkpoints.kinds"):
             wrong.append(str(found))
     assert wrong == []
 

@@ -10,7 +10,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from runtime.engine.grammar import GrammarInvalid
+from runtime.engine.requests.grammar import GrammarInvalid
 from runtime.engine.text.answer_grammar import (
     AnswerForm,
     CallForm,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from runtime.engine.block_manager import BlockManager
+from runtime.engine.scheduling.block_manager import BlockManager
 
 
 def test_page_0_is_never_given_out() -> None:

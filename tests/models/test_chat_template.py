@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from runtime.engine.model_config import CheckpointInvalid
+from runtime.engine.checkpoints.model_config import CheckpointInvalid
 from runtime.engine.text.builtin_templates import LLAMA_2_TEMPLATE, LLAMA_3_TEMPLATE, LLAMA_4_TEMPLATE
 from runtime.engine.text.chat_template import ChatTemplate
 from runtime.engine.text.loading import load_chat_template

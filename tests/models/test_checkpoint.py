@@ -11,9 +11,9 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from runtime.engine.checkpoint import open_checkpoint
-from runtime.engine.model_config import CheckpointInvalid, RopeScaling
-from runtime.engine.safetensors_header import check_float, read_header
+from runtime.engine.checkpoints.model_config import CheckpointInvalid, RopeScaling
+from runtime.engine.checkpoints.opening import open_checkpoint
+from runtime.engine.checkpoints.safetensors_header import check_float, read_header
 from tests.support.tiny_llama import (
     LLAMA3,
     Writer,

@@ -13,9 +13,9 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from runtime.engine.checkpoint import open_checkpoint
-from runtime.engine.encoder_weights import load_encoder
-from runtime.engine.model_config import CheckpointInvalid
+from runtime.engine.checkpoints.model_config import CheckpointInvalid
+from runtime.engine.checkpoints.opening import open_checkpoint
+from runtime.engine.encoders.weights import load_encoder
 from runtime.engine.text.loading import load_tokenizer
 from tests.support.tiny_encoder import write_embedder
 from tests.support.tiny_llama import random_weights, tiny_config, write_gguf, write_hugging_face, write_meta

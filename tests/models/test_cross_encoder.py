@@ -14,9 +14,9 @@ import torch
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 
-from runtime.engine.encoder_pairs import longest_first
-from runtime.engine.encoder_weights import load_encoder
-from runtime.engine.model_config import CheckpointInvalid
+from runtime.engine.checkpoints.model_config import CheckpointInvalid
+from runtime.engine.encoders.pairs import longest_first
+from runtime.engine.encoders.weights import load_encoder
 from runtime.errors import RequestError, TooLarge
 from tests.support.encoders import running
 from tests.support.hub_encoders import KINDS, reference_logits, write_hub_encoder

@@ -13,13 +13,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from runtime.engine.decode_graphs import DecodeGraphs, graph_sizes
 from runtime.engine.layers.attention import AttentionPlan
 from runtime.engine.layers.varlen import VarlenKernel
-from runtime.engine.runner import Launches
-from runtime.engine.scheduler import Chunk
-from runtime.engine.sequence import Sequence
-from runtime.engine.torch_runner import TorchRunner
+from runtime.engine.running.decode_graphs import DecodeGraphs, graph_sizes
+from runtime.engine.running.runner import Launches
+from runtime.engine.running.torch_runner import TorchRunner
+from runtime.engine.scheduling.scheduler import Chunk
+from runtime.engine.scheduling.sequence import Sequence
 from tests.support.fake_gpu import record_like_cuda
 from tests.support.paged_attention import recordable_varlen_attn
 from tests.support.tiny_llama import load_runner, new_sequence, random_weights, tiny_config, write_hugging_face

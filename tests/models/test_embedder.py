@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from runtime.engine import encoder
-from runtime.engine.embedder import Embedder
-from runtime.engine.model_config import CheckpointInvalid
+from runtime.engine.checkpoints.model_config import CheckpointInvalid
+from runtime.engine.encoders import sentence_encoder as encoder
+from runtime.engine.encoders.embedder import Embedder
 from runtime.errors import RequestError, StackError, Unavailable
 from tests.support.encoders import running
 from tests.support.llama_cpp import package_folder
@@ -217,7 +217,7 @@ async def test_a_model_whose_texts_have_no_room_is_refused(tmp_path: Path, lengt
 
 
 def test_importing_the_embedder_and_text_imports_no_heavy_package() -> None:
-    modules = "runtime.engine.embedder, runtime.engine.text.loading, runtime.engine.text.text_model"
+    modules = "runtime.engine.encoders.embedder, runtime.engine.text.loading, runtime.engine.text.text_model"
     heavy = ["torch", "transformers", "sentencepiece", "tiktoken", "safetensors"]
     code = f"import sys, {modules}; print([name for name in {heavy} if name in sys.modules])"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)

@@ -11,8 +11,8 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from runtime.engine.encoder_weights import load_encoder
-from runtime.engine.model_config import CheckpointInvalid
+from runtime.engine.checkpoints.model_config import CheckpointInvalid
+from runtime.engine.encoders.weights import load_encoder
 from runtime.errors import RequestError, StackError, Unavailable
 from tests.support.llama_cpp import package_folder
 from tests.support.tiny_encoder import CONFIG, write_encoder

@@ -16,17 +16,17 @@ import pytest
 import torch
 
 from runtime import errors
-from runtime.engine import loading
-from runtime.engine.checkpoint import Checkpoint, open_checkpoint
+from runtime.engine.checkpoints.model_config import CheckpointInvalid
+from runtime.engine.checkpoints.opening import Checkpoint, open_checkpoint
 from runtime.engine.engine import Engine
-from runtime.engine.grammar import Grammar, Matcher
-from runtime.engine.messages import Abort, FinishReason, TokenOutput
-from runtime.engine.model_config import CheckpointInvalid
-from runtime.engine.options import EngineOptions
-from runtime.engine.sampling_params import SamplingParams
-from runtime.engine.scheduler import Chunk, Scheduler
-from runtime.engine.sequence import Sequence
-from runtime.engine.torch_runner import TorchRunner
+from runtime.engine.requests.grammar import Grammar, Matcher
+from runtime.engine.requests.messages import Abort, FinishReason, TokenOutput
+from runtime.engine.requests.sampling_params import SamplingParams
+from runtime.engine.running import loading
+from runtime.engine.running.options import EngineOptions
+from runtime.engine.running.torch_runner import TorchRunner
+from runtime.engine.scheduling.scheduler import Chunk, Scheduler
+from runtime.engine.scheduling.sequence import Sequence
 from tests.support.tiny_engine import (
     CONFIG,
     GREEDY,

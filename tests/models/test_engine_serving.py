@@ -15,8 +15,8 @@ import torch
 
 from runtime import errors
 from runtime.engine import worker
-from runtime.engine.out_of_memory import is_out_of_memory
-from runtime.engine.scheduler import Chunk
+from runtime.engine.memory.out_of_memory import is_out_of_memory
+from runtime.engine.scheduling.scheduler import Chunk
 from tests.support.tiny_engine import (
     CONFIG,
     ENDLESS,

@@ -9,9 +9,9 @@ import gguf
 import numpy as np
 import pytest
 
-from runtime.engine.dequantize import FORMATS, dequantize
-from runtime.engine.gguf import read_gguf
-from runtime.engine.model_config import CheckpointInvalid
+from runtime.engine.checkpoints.dequantize import FORMATS, dequantize
+from runtime.engine.checkpoints.gguf_file import read_gguf
+from runtime.engine.checkpoints.model_config import CheckpointInvalid
 from tests.support.llama_cpp import shipped_gguf
 
 DECODED = {format.name: format for format in FORMATS.values() if format.decode is not None}

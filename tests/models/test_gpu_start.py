@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from runtime.engine.checkpoint import open_checkpoint
-from runtime.engine.gpu_start import start, trial_plan
+from runtime.engine.checkpoints.opening import open_checkpoint
 from runtime.engine.layers.varlen import VarlenKernel
-from runtime.engine.memory_needs import DoesNotFit
-from runtime.engine.memory_plan import Gpu, Hardware, MemoryPlan, fit_pool, plan_memory
-from runtime.engine.scheduler import Chunk
-from runtime.engine.torch_runner import TorchRunner
+from runtime.engine.memory.needs import DoesNotFit
+from runtime.engine.memory.plan import Gpu, Hardware, MemoryPlan, fit_pool, plan_memory
+from runtime.engine.running.gpu_start import start, trial_plan
+from runtime.engine.running.torch_runner import TorchRunner
+from runtime.engine.scheduling.scheduler import Chunk
 from tests.support.fake_gpu import FakeMemory, record_like_cuda
 from tests.support.paged_attention import recordable_varlen_attn
 from tests.support.tiny_llama import new_sequence, random_weights, tiny_config, write_hugging_face

@@ -14,9 +14,9 @@ import jsonschema
 import pytest
 
 from runtime.engine.engine import Engine
-from runtime.engine.grammar import GrammarInvalid, Grammars
-from runtime.engine.options import EngineOptions
-from runtime.engine.sampling_params import SamplingParams
+from runtime.engine.requests.grammar import GrammarInvalid, Grammars
+from runtime.engine.requests.sampling_params import SamplingParams
+from runtime.engine.running.options import EngineOptions
 from runtime.engine.text.json_schema import enforceable
 from runtime.engine.text.loading import load_tokenizer
 from runtime.engine.text.text_model import grammars_of

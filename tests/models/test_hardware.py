@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from runtime.allowance import Memory
-from runtime.engine import hardware
+from runtime.engine.memory import hardware
 
 
 @pytest.mark.parametrize(("total", "free", "expected"), [(80, 30, 30), (80, 0, 0), (80, None, 40)])

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from runtime.engine.checkpoint import open_checkpoint
+from runtime.engine.checkpoints.opening import open_checkpoint
 from tests.support.tiny_llama import forward, load_runner, new_sequence, relative_error, write_meta
 
 pytestmark = pytest.mark.oracle

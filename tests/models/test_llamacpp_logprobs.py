@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from runtime.engine.checkpoint import open_checkpoint
+from runtime.engine.checkpoints.opening import open_checkpoint
 from tests.support.ik_llama_cpp import IkLlamaCpp, ik_llama_cpp
 from tests.support.llama_cpp import LlamaCppServer, Serve, shipped_gguf
 from tests.support.tiny_llama import forward, load_runner, new_sequence, slow_logits

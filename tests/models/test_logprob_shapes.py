@@ -12,8 +12,8 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runtime.engine.messages import TokenOutput
-from runtime.engine.sampling_params import SamplingParams
+from runtime.engine.requests.messages import TokenOutput
+from runtime.engine.requests.sampling_params import SamplingParams
 from runtime.engine.text.special_tokens import SpecialTokens
 from runtime.engine.text.text_model import TextModel
 from runtime.engine.text.text_stream import TextOutput

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from runtime import errors
-from runtime.engine.hardware import probe_hardware
-from runtime.engine.memory_needs import DoesNotFit
-from runtime.engine.memory_plan import Gpu, Hardware, MemoryPlan, kept_pages, plan_memory
-from runtime.engine.model_config import ModelConfig
-from runtime.engine.options import EngineOptions
+from runtime.engine.checkpoints.model_config import ModelConfig
+from runtime.engine.memory.hardware import probe_hardware
+from runtime.engine.memory.needs import DoesNotFit
+from runtime.engine.memory.plan import Gpu, Hardware, MemoryPlan, kept_pages, plan_memory
+from runtime.engine.running.options import EngineOptions
 from tests.support.tiny_llama import tiny_config
 
 GIB = 2**30

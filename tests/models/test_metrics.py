@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from runtime.engine.messages import EngineStats
-from runtime.engine.metrics import Histogram, Metrics
+from runtime.engine.requests.messages import EngineStats
+from runtime.engine.requests.metrics import Histogram, Metrics
 
 
 def test_quantiles_are_at_most_a_quarter_too_high_and_never_beyond_the_longest() -> None:

@@ -12,11 +12,11 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from runtime.engine.embedder import Embedder
-from runtime.engine.grammar import Grammars
-from runtime.engine.sampled import NO_TOKEN, Sampled
-from runtime.engine.sampling_params import SamplingParams
-from runtime.engine.sequence import Sequence
+from runtime.engine.encoders.embedder import Embedder
+from runtime.engine.requests.grammar import Grammars
+from runtime.engine.requests.sampling_params import SamplingParams
+from runtime.engine.sampling.sampled import NO_TOKEN, Sampled
+from runtime.engine.scheduling.sequence import Sequence
 from runtime.errors import StackError
 from tests.support.samplers import SAMPLERS
 from tests.support.tiny_encoder import write_embedder

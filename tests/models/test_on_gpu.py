@@ -14,11 +14,11 @@ import pytest
 import torch
 
 from runtime.engine.engine import Engine
-from runtime.engine.hardware import probe_hardware
 from runtime.engine.layers.varlen import AttentionSetup, find_kernel
-from runtime.engine.options import EngineOptions
-from runtime.engine.sampling_params import SamplingParams
-from runtime.engine.torch_runner import TorchRunner
+from runtime.engine.memory.hardware import probe_hardware
+from runtime.engine.requests.sampling_params import SamplingParams
+from runtime.engine.running.options import EngineOptions
+from runtime.engine.running.torch_runner import TorchRunner
 from tests.support.tiny_engine import CONFIG, WEIGHTS, assert_idle, ids_of, prompts
 from tests.support.tiny_llama import write_hugging_face
 

@@ -15,16 +15,16 @@ from typing import Any
 import pytest
 import torch
 
-from runtime.engine import loading
-from runtime.engine.block_manager import BlockManager
-from runtime.engine.decode_graphs import DecodeGraphs
-from runtime.engine.grammar import Grammars
 from runtime.engine.layers.varlen import VarlenKernel
-from runtime.engine.overlap import following
-from runtime.engine.runner import Pending
-from runtime.engine.sampling_params import SamplingParams
-from runtime.engine.scheduler import Chunk, Scheduler
-from runtime.engine.torch_runner import TorchRunner
+from runtime.engine.requests.grammar import Grammars
+from runtime.engine.requests.sampling_params import SamplingParams
+from runtime.engine.running import loading
+from runtime.engine.running.decode_graphs import DecodeGraphs
+from runtime.engine.running.runner import Pending
+from runtime.engine.running.torch_runner import TorchRunner
+from runtime.engine.scheduling.block_manager import BlockManager
+from runtime.engine.scheduling.overlap import following
+from runtime.engine.scheduling.scheduler import Chunk, Scheduler
 from runtime.errors import StackError
 from tests.support.fake_gpu import record_like_cuda
 from tests.support.paged_attention import recordable_varlen_attn

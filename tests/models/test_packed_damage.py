@@ -12,11 +12,11 @@ import gguf
 import numpy as np
 import pytest
 
-from runtime.engine import loading
-from runtime.engine.checkpoint import open_checkpoint
-from runtime.engine.loading import loaded_runner, plan_model
-from runtime.engine.model_config import CheckpointInvalid, RopeScaling
-from runtime.engine.options import EngineOptions
+from runtime.engine.checkpoints.model_config import CheckpointInvalid, RopeScaling
+from runtime.engine.checkpoints.opening import open_checkpoint
+from runtime.engine.running import loading
+from runtime.engine.running.loading import loaded_runner, plan_model
+from runtime.engine.running.options import EngineOptions
 from runtime.errors import StackError
 from tests.support.tiny_packed import PACKED, write_quantised
 

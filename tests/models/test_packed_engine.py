@@ -16,8 +16,8 @@ import pytest
 import pytest_asyncio
 
 from runtime.engine.engine import Engine
-from runtime.engine.messages import TokenLogprob
-from runtime.engine.sampling_params import SamplingParams
+from runtime.engine.requests.messages import TokenLogprob
+from runtime.engine.requests.sampling_params import SamplingParams
 from tests.support.llama_cpp import shipped_gguf
 from tests.support.tiny_engine import assert_idle, outputs_of, prompts, running
 from tests.support.tiny_packed import PACKED_PAGE_BYTES, write_quantised

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from runtime.engine.loading import loaded_runner
-from runtime.engine.options import EngineOptions
-from runtime.engine.packed_model import PackedModel, Span, decoder_kernels
-from runtime.engine.packed_runner import PackedRunner
-from runtime.engine.team import Team
+from runtime.engine.running.loading import loaded_runner
+from runtime.engine.running.options import EngineOptions
+from runtime.engine.running.packed_model import PackedModel, Span, decoder_kernels
+from runtime.engine.running.packed_runner import PackedRunner
+from runtime.engine.running.team import Team
 from tests.models.test_packed_runner import forward, packed_runner
 from tests.support.tiny_packed import PACKED, spoil, write_quantised
 

@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from runtime.engine.loading import loaded_runner
-from runtime.engine.options import EngineOptions
-from runtime.engine.packed_runner import PackedRunner
-from runtime.engine.scheduler import Chunk
+from runtime.engine.running.loading import loaded_runner
+from runtime.engine.running.options import EngineOptions
+from runtime.engine.running.packed_runner import PackedRunner
+from runtime.engine.scheduling.scheduler import Chunk
 from scripts.bench.engine.divergence import Floats, log_softmax
 from scripts.bench.engine.prompts import Prompts
 from tests.support.ik_llama_cpp import ik_llama_cpp

@@ -18,12 +18,12 @@ import numpy as np
 import pytest
 import torch
 
-from runtime.engine.checkpoint import open_checkpoint
-from runtime.engine.loading import loaded_runner, plan_model
-from runtime.engine.model_config import RopeScaling
-from runtime.engine.options import EngineOptions
-from runtime.engine.packed_runner import PackedRunner
-from runtime.engine.scheduler import Chunk
+from runtime.engine.checkpoints.model_config import RopeScaling
+from runtime.engine.checkpoints.opening import open_checkpoint
+from runtime.engine.running.loading import loaded_runner, plan_model
+from runtime.engine.running.options import EngineOptions
+from runtime.engine.running.packed_runner import PackedRunner
+from runtime.engine.scheduling.scheduler import Chunk
 from runtime.errors import RequestError
 from tests.support.tiny_llama import (
     new_sequence,
@@ -189,8 +189,8 @@ async def test_an_engine_on_packed_weights_imports_no_torch(path: Path, kernels:
 import asyncio, sys
 from pathlib import Path
 from runtime.engine.engine import Engine
-from runtime.engine.options import EngineOptions
-from runtime.engine.sampling_params import SamplingParams
+from runtime.engine.running.options import EngineOptions
+from runtime.engine.requests.sampling_params import SamplingParams
 
 async def main():
     engine = Engine(EngineOptions(model=Path({str(path)!r}), device="cpu", kernels_dir=Path({str(kernels)!r})))

@@ -12,16 +12,16 @@ import numpy as np
 import pytest
 import torch
 
-from runtime.engine import packed_model
-from runtime.engine.checkpoint import open_checkpoint
+from runtime.engine.checkpoints.model_config import ModelConfig
+from runtime.engine.checkpoints.opening import open_checkpoint
 from runtime.engine.kernels import compiled
 from runtime.engine.kernels.dot import Dot
-from runtime.engine.loading import loaded_runner
-from runtime.engine.model_config import ModelConfig
-from runtime.engine.options import EngineOptions
-from runtime.engine.packed_runner import PackedRunner
-from runtime.engine.runner import Runner
-from runtime.engine.scheduler import Chunk
+from runtime.engine.running import packed_model
+from runtime.engine.running.loading import loaded_runner
+from runtime.engine.running.options import EngineOptions
+from runtime.engine.running.packed_runner import PackedRunner
+from runtime.engine.running.runner import Runner
+from runtime.engine.scheduling.scheduler import Chunk
 from tests.support.compiled_kernels import HERE, features_for
 from tests.support.tiny_llama import new_sequence, relative_error, slow_logits, tiny_config
 from tests.support.tiny_packed import PACKED, write_quantised

@@ -5,9 +5,9 @@ from __future__ import annotations
 from array import array
 from hashlib import blake2b
 
-from runtime.engine.messages import TokenLogprob
-from runtime.engine.prefix_keys import extend_keys
-from runtime.engine.sampling_params import SamplingParams
+from runtime.engine.requests.messages import TokenLogprob
+from runtime.engine.requests.sampling_params import SamplingParams
+from runtime.engine.scheduling.prefix_keys import extend_keys
 from tests.support.scheduling import NEXT, advance, scheduler, sequence, step
 
 

@@ -15,10 +15,10 @@ import pytest
 import pytest_asyncio
 
 from runtime.engine.engine import Engine
-from runtime.engine.grammar import Grammar, Grammars
-from runtime.engine.packed_runner import PackedRunner
-from runtime.engine.sampling_params import SamplingParams
-from runtime.engine.sequence import Sequence
+from runtime.engine.requests.grammar import Grammar, Grammars
+from runtime.engine.requests.sampling_params import SamplingParams
+from runtime.engine.running.packed_runner import PackedRunner
+from runtime.engine.scheduling.sequence import Sequence
 from runtime.errors import StackError
 from tests.support.tiny_engine import assert_idle, ids_of, running
 from tests.support.tiny_llama import tiny_config

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from runtime.engine.rate import Rate
-from runtime.engine.waiting_room import WaitingRoom
+from runtime.engine.requests.rate import Rate
+from runtime.engine.requests.waiting_room import WaitingRoom
 from runtime.errors import RateLimited
 
 

@@ -13,8 +13,8 @@ import pytest
 import torch
 from tokenizers import Tokenizer
 
-from runtime.engine import encoder
-from runtime.engine.encoder_weights import load_encoder
+from runtime.engine.encoders import sentence_encoder as encoder
+from runtime.engine.encoders.weights import load_encoder
 from runtime.errors import RequestError, StackError, TooLarge
 from tests.support.encoders import running
 from tests.support.llama_cpp import package_folder

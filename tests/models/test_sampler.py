@@ -15,12 +15,13 @@ import numpy as np
 import pytest
 import torch
 
-from runtime.engine import sampler, sampler_cpu
-from runtime.engine.grammar import Grammars
-from runtime.engine.sampled import NO_TOKEN, uniform
-from runtime.engine.sampling_params import SamplingParams
-from runtime.engine.sequence import Sequence
-from runtime.engine.token_counts import TokenCounts
+from runtime.engine.requests.grammar import Grammars
+from runtime.engine.requests.sampling_params import SamplingParams
+from runtime.engine.sampling import numpy_rows as sampler_cpu
+from runtime.engine.sampling import torch_rows as sampler
+from runtime.engine.sampling.sampled import NO_TOKEN, uniform
+from runtime.engine.scheduling.sequence import Sequence
+from runtime.engine.scheduling.token_counts import TokenCounts
 from tests.support.samplers import SAMPLERS, Sample
 
 

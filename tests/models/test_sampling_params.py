@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from runtime import errors
-from runtime.engine.sampling_params import SamplingParams
+from runtime.engine.requests.sampling_params import SamplingParams
 
 
 @pytest.mark.parametrize(
@@ -39,8 +39,9 @@ def test_a_value_out_of_range_is_the_callers_mistake(name: str, value: Any) -> N
 def test_the_engines_plain_half_does_not_import_torch() -> None:
     program = """
 import sys
-import runtime.engine.sampling_params, runtime.engine.messages, runtime.engine.engine, runtime.engine.options
-import runtime.engine.scheduler, runtime.engine.memory_plan
+import runtime.engine.requests.sampling_params, runtime.engine.requests.messages
+import runtime.engine.engine, runtime.engine.running.options
+import runtime.engine.scheduling.scheduler, runtime.engine.memory.plan
 print(sorted({"torch", "numpy", "safetensors"} & set(sys.modules)))
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

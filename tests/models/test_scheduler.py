@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from runtime.engine.sampling_params import SamplingParams
+from runtime.engine.requests.sampling_params import SamplingParams
 from tests.support.scheduling import NEXT, Pool, advance, scheduler, sequence, step
 
 

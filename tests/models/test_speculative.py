@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from runtime.engine.block_manager import BlockManager
 from runtime.engine.engine import Engine
-from runtime.engine.messages import TokenOutput
-from runtime.engine.options import EngineOptions
-from runtime.engine.sampling_params import SamplingParams
-from runtime.engine.scheduler import Scheduler
-from runtime.engine.speculative import PromptLookup
+from runtime.engine.requests.messages import TokenOutput
+from runtime.engine.requests.sampling_params import SamplingParams
+from runtime.engine.running.options import EngineOptions
+from runtime.engine.scheduling.block_manager import BlockManager
+from runtime.engine.scheduling.scheduler import Scheduler
+from runtime.engine.scheduling.speculative import PromptLookup
 from tests.support.tiny_llama import new_sequence, random_weights, tiny_config, write_gguf
 
 CONFIG = tiny_config(

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from runtime.engine.gguf import read_gguf
+from runtime.engine.checkpoints.gguf_file import read_gguf
 from runtime.engine.text.builtin_templates import LLAMA_2_TEMPLATE, LLAMA_3_TEMPLATE, LLAMA_4_TEMPLATE
 from runtime.engine.text.chat_template import ChatTemplate
 from runtime.engine.text.loading import load_chat_template, load_tokenizer

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runtime.engine.messages import TokenLogprob, TokenOutput
-from runtime.engine.sampling_params import SamplingParams
+from runtime.engine.requests.messages import TokenLogprob, TokenOutput
+from runtime.engine.requests.sampling_params import SamplingParams
 from runtime.engine.text.answer_grammar import AnswerForm, TextForm
 from runtime.engine.text.chat_template import ChatTemplate
 from runtime.engine.text.detokenizer import Detokenizer

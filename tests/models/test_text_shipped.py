@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tokenizers import pre_tokenizers
 
-from runtime.engine.sampling_params import SamplingParams
+from runtime.engine.requests.sampling_params import SamplingParams
 from runtime.engine.text.loading import load_chat_template, load_tokenizer
 from runtime.engine.text.text_model import TextModel
 from runtime.errors import RequestError
@@ -88,7 +88,7 @@ def test_the_shipped_tokenizer_and_template_agree_with_transformers(shipped_mode
 async def test_an_answer_of_the_real_engine_as_text(shipped_model: Path) -> None:
     pytest.importorskip("torch", reason="the engine runs on torch")
     from runtime.engine.engine import Engine
-    from runtime.engine.options import EngineOptions
+    from runtime.engine.running.options import EngineOptions
 
     tokenizer = load_tokenizer(shipped_model)
     engine = Engine(EngineOptions(model=shipped_model, device="cpu", max_context_tokens=256, max_batch_size=2))

@@ -12,8 +12,8 @@ from runtime.apis.inference import EmbeddingsRequest
 from runtime.context import RequestContext
 from runtime.context import serving as request_context
 from runtime.engine.engine import Engine
-from runtime.engine.options import EngineOptions
-from runtime.engine.sampling_params import SamplingParams
+from runtime.engine.requests.sampling_params import SamplingParams
+from runtime.engine.running.options import EngineOptions
 from runtime.errors import RequestError
 from runtime.providers.inference.sentence_transformers.adapter import SentenceTransformersInference
 from runtime.providers.inference.sentence_transformers.config import SentenceTransformersConfig

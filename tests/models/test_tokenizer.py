@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from tokenizers import AddedToken, Regex, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from tokenizers import Tokenizer as Encoder
 
-from runtime.engine.model_config import CheckpointInvalid
+from runtime.engine.checkpoints.model_config import CheckpointInvalid
 from runtime.engine.text import tokenizer_meta
 from runtime.engine.text.loading import load_tokenizer
 from runtime.engine.text.special_tokens import SpecialTokens, choose_mark

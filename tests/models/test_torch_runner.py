@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from runtime.engine.model_config import ModelConfig, RopeScaling
-from runtime.engine.sampled import Sampled
-from runtime.engine.scheduler import Chunk
-from runtime.engine.torch_runner import TorchRunner
+from runtime.engine.checkpoints.model_config import ModelConfig, RopeScaling
+from runtime.engine.running.torch_runner import TorchRunner
+from runtime.engine.sampling.sampled import Sampled
+from runtime.engine.scheduling.scheduler import Chunk
 from tests.support.tiny_llama import (
     LLAMA3,
     forward,

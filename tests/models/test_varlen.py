@@ -13,11 +13,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from runtime.engine import hardware
 from runtime.engine.layers import varlen
 from runtime.engine.layers.attention import Span, slots_of
 from runtime.engine.layers.gathered import plan_gathered
 from runtime.engine.layers.varlen import AttentionSetup, VarlenKernel, find_kernel, plan_varlen, why_not
+from runtime.engine.memory import hardware
 from tests.support.paged_attention import recordable_varlen_attn, slow_varlen_attn
 
 CPU = torch.device("cpu")

@@ -13,13 +13,14 @@ from typing import Any
 import pytest
 
 from runtime.apis.inference import ChatCompletionRequest, CompletionRequest, EmbeddingsRequest
-from runtime.engine import encoder, worker
-from runtime.engine.embedder import Embedder
+from runtime.engine import worker
+from runtime.engine.encoders import sentence_encoder as encoder
+from runtime.engine.encoders.embedder import Embedder
 from runtime.engine.engine import Engine
-from runtime.engine.messages import Command
-from runtime.engine.options import EngineOptions
-from runtime.engine.sampling_params import SamplingParams
-from runtime.engine.waiting_room import WaitingRoom
+from runtime.engine.requests.messages import Command
+from runtime.engine.requests.sampling_params import SamplingParams
+from runtime.engine.requests.waiting_room import WaitingRoom
+from runtime.engine.running.options import EngineOptions
 from runtime.errors import RateLimited, RequestError, StackError, TooLarge
 from runtime.providers.inference.meta_reference.adapter import MetaReferenceInference
 from runtime.providers.inference.meta_reference.config import MetaReferenceConfig

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from runtime.engine.grammar import Matcher
-from runtime.engine.sampled import NO_TOKEN
-from runtime.engine.sampling_params import SamplingParams
-from runtime.engine.sequence import Sequence
+from runtime.engine.requests.grammar import Matcher
+from runtime.engine.requests.sampling_params import SamplingParams
+from runtime.engine.sampling.sampled import NO_TOKEN
+from runtime.engine.scheduling.sequence import Sequence
 from runtime.engine.text.text_model import grammars_of
 from runtime.engine.text.tokenizer import Tokenizer
 from tests.support.samplers import SAMPLERS

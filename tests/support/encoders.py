@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from runtime.engine.embedder import Embedder
+from runtime.engine.encoders.embedder import Embedder
 
 
 @asynccontextmanager

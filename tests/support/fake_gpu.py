@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from runtime.engine.decode_graphs import Replay
+from runtime.engine.running.decode_graphs import Replay
 
 
 class _Recorder(TorchDispatchMode):

@@ -6,9 +6,11 @@ from collections.abc import Callable
 
 import torch
 
-from runtime.engine import sampler, sampler_batched, sampler_cpu
-from runtime.engine.sampled import Sampled
-from runtime.engine.sequence import Sequence
+from runtime.engine.sampling import numpy_rows as sampler_cpu
+from runtime.engine.sampling import torch_batched as sampler_batched
+from runtime.engine.sampling import torch_rows as sampler
+from runtime.engine.sampling.sampled import Sampled
+from runtime.engine.scheduling.sequence import Sequence
 
 Sample = Callable[[torch.Tensor, list[Sequence]], list[Sampled]]
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence as Ids
 
-from runtime.engine.block_manager import BlockManager
-from runtime.engine.messages import TokenLogprob
-from runtime.engine.sampling_params import SamplingParams
-from runtime.engine.scheduler import Chunk, Scheduler
-from runtime.engine.sequence import Sequence
+from runtime.engine.requests.messages import TokenLogprob
+from runtime.engine.requests.sampling_params import SamplingParams
+from runtime.engine.scheduling.block_manager import BlockManager
+from runtime.engine.scheduling.scheduler import Chunk, Scheduler
+from runtime.engine.scheduling.sequence import Sequence
 
 NEXT = 9
 """The token that every step samples."""

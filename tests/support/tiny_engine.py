@@ -11,9 +11,9 @@ from typing import Any
 import torch
 
 from runtime.engine.engine import Engine
-from runtime.engine.messages import TokenOutput
-from runtime.engine.options import EngineOptions
-from runtime.engine.sampling_params import SamplingParams
+from runtime.engine.requests.messages import TokenOutput
+from runtime.engine.requests.sampling_params import SamplingParams
+from runtime.engine.running.options import EngineOptions
 from tests.support.tiny_llama import random_weights, tiny_config
 
 CONFIG = tiny_config(eos_token_ids=(127,))

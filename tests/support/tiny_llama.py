@@ -18,13 +18,13 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from runtime.engine.checkpoint import open_checkpoint
-from runtime.engine.memory_plan import MemoryPlan
-from runtime.engine.model_config import ModelConfig, RopeScaling
-from runtime.engine.sampling_params import SamplingParams
-from runtime.engine.scheduler import Chunk
-from runtime.engine.sequence import Sequence
-from runtime.engine.torch_runner import TorchRunner
+from runtime.engine.checkpoints.model_config import ModelConfig, RopeScaling
+from runtime.engine.checkpoints.opening import open_checkpoint
+from runtime.engine.memory.plan import MemoryPlan
+from runtime.engine.requests.sampling_params import SamplingParams
+from runtime.engine.running.torch_runner import TorchRunner
+from runtime.engine.scheduling.scheduler import Chunk
+from runtime.engine.scheduling.sequence import Sequence
 
 TINY = ModelConfig(
     architecture="llama",

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from runtime.engine.model_config import ModelConfig
+from runtime.engine.checkpoints.model_config import ModelConfig
 from tests.support.tiny_llama import random_weights, tiny_config, write_gguf
 
 PACKED = tiny_config(layers=3, hidden_size=96, heads=6, kv_heads=2, head_dim=16, ffn_size=160, vocab_size=200)

@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from runtime.engine.model_config import ModelConfig
+from runtime.engine.checkpoints.model_config import ModelConfig
 
 
 def inverse_frequencies(config: ModelConfig) -> NDArray[np.float64]:

@@ -9,8 +9,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from runtime.engine.checkpoints.model_config import ModelConfig
 from runtime.engine.layers.frequencies import inverse_frequencies
-from runtime.engine.model_config import ModelConfig
 
 
 def rotary_table(config: ModelConfig, positions: int, device: torch.device) -> tuple[Tensor, Tensor]:

@@ -2,7 +2,7 @@
 
 `torch.nn.attention.varlen.varlen_attn` (torch 2.12 or newer, https://docs.pytorch.org/docs/2.12/nn.attention.varlen.html)
 takes prefill chunks and decode rows in one call. What stands behind it depends on the machine, and with that the page
-sizes it reads (`hardware.py`); so a kernel is tried on a small pool before it is used.
+sizes it reads (`memory/hardware.py`); so a kernel is tried on a small pool before it is used.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ import torch
 import torch.nn.functional as functional
 from torch import Tensor
 
-from runtime.engine.hardware import newer_flash_attention
 from runtime.engine.layers.attention import Span, slots_of, store
 from runtime.engine.layers.gathered import plan_gathered
+from runtime.engine.memory.hardware import newer_flash_attention
 
 log = logging.getLogger(__name__)
 

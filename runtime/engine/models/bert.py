@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from runtime.engine.encoder_config import EncoderConfig
+from runtime.engine.checkpoints.encoder_config import EncoderConfig
 
 
 class _Layer(nn.Module):

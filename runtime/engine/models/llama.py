@@ -13,12 +13,12 @@ import torch
 import torch.nn.functional as functional
 from torch import Tensor, nn
 
-from runtime.engine.checkpoint_weights import ExpectedWeights
+from runtime.engine.checkpoints.model_config import ModelConfig
+from runtime.engine.checkpoints.weights import ExpectedWeights
 from runtime.engine.layers.attention import AttentionPlan, KVCache
 from runtime.engine.layers.linear import Linear
 from runtime.engine.layers.norm import RMSNorm
 from runtime.engine.layers.rope import apply_rotary, rotary_table
-from runtime.engine.model_config import ModelConfig
 
 
 class Attention(nn.Module):

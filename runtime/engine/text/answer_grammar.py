@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from runtime.engine.grammar import GrammarInvalid
+from runtime.engine.requests.grammar import GrammarInvalid
 from runtime.engine.text.reasoning import END_THINK, THINK
 from runtime.engine.text.special_tokens import SpecialTokens
 from runtime.engine.text.tool_dialects import PYTHON_TAG, Dialect

@@ -21,7 +21,7 @@ from jinja2.parser import Parser
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from runtime.clock import local_now
-from runtime.engine.model_config import CheckpointInvalid
+from runtime.engine.checkpoints.model_config import CheckpointInvalid
 from runtime.engine.text.chat_messages import Message, normalised_messages, shorten_ids
 from runtime.engine.text.reasoning import END_THINK, THINK
 from runtime.engine.text.special_tokens import SpecialTokens, choose_mark

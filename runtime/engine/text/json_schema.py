@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from runtime.engine.grammar import short_reason
+from runtime.engine.requests.grammar import short_reason
 from runtime.engine.text.schema_numbers import MOST_STEPS, exact, out_of_reach, steps
 from runtime.engine.text.schema_places import at, children, places, pointed, with_inner
 from runtime.engine.text.schema_references import LeadsNowhere, plain

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from runtime.clock import local_now
-from runtime.engine.checkpoint_kinds import locate, read_json, refuse_gguf
-from runtime.engine.gguf import read_gguf
-from runtime.engine.model_config import CheckpointInvalid
+from runtime.engine.checkpoints.gguf_file import read_gguf
+from runtime.engine.checkpoints.kinds import locate, read_json, refuse_gguf
+from runtime.engine.checkpoints.model_config import CheckpointInvalid
 from runtime.engine.text.builtin_templates import LLAMA_2_TEMPLATE, LLAMA_3_TEMPLATE, LLAMA_4_TEMPLATE
 from runtime.engine.text.chat_template import ChatTemplate
 from runtime.engine.text.control_spellings import KNOWN, ControlSpellings

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
-from runtime.engine.grammar import Grammar, GrammarInvalid, Grammars
+from runtime.engine.requests.grammar import Grammar, GrammarInvalid, Grammars
 from runtime.engine.text.answer_grammar import AnswerForm, answer_grammar
 from runtime.engine.text.answer_reader import AnswerReader
 from runtime.engine.text.reasoning import END_THINK, THINK, ReasoningReader
@@ -21,8 +21,8 @@ from runtime.engine.text.tool_dialects import PYTHON_TAG
 from runtime.errors import NotSupported
 
 if TYPE_CHECKING:
-    from runtime.engine.messages import TokenOutput
-    from runtime.engine.sampling_params import SamplingParams
+    from runtime.engine.requests.messages import TokenOutput
+    from runtime.engine.requests.sampling_params import SamplingParams
     from runtime.engine.text.chat_messages import Message
     from runtime.engine.text.chat_template import ChatTemplate, Tool
 

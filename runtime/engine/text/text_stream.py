@@ -16,7 +16,7 @@ from runtime.engine.text.stop_strings import StopStrings
 from runtime.engine.text.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
-    from runtime.engine.messages import FinishReason, Prefill, TokenLogprob, TokenOutput
+    from runtime.engine.requests.messages import FinishReason, Prefill, TokenLogprob, TokenOutput
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from typing import Any
 from tokenizers import AddedToken, Regex, models, normalizers, pre_tokenizers
 from tokenizers import Tokenizer as Encoder
 
-from runtime.engine.model_config import CheckpointInvalid
+from runtime.engine.checkpoints.model_config import CheckpointInvalid
 from runtime.engine.text.control_spellings import KNOWN, ControlSpellings, looks_like_control
 from runtime.engine.text.special_tokens import SpecialTokens
 from runtime.engine.text.tokenizer import (

@@ -12,8 +12,8 @@ from typing import Any
 from tokenizers import AddedToken, pre_tokenizers
 from tokenizers import Tokenizer as Encoder
 
-from runtime.engine.checkpoint_kinds import read_json
-from runtime.engine.model_config import CheckpointInvalid
+from runtime.engine.checkpoints.kinds import read_json
+from runtime.engine.checkpoints.model_config import CheckpointInvalid
 from runtime.engine.text.control_spellings import KNOWN, ControlSpellings, looks_like_control
 from runtime.engine.text.special_tokens import SpecialTokens
 from runtime.engine.text.tokenizer import Tokenizer, byte_alphabet, byte_level_piece, sentencepiece_piece

@@ -16,8 +16,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from runtime.engine.checkpoint_kinds import refuse_pointer
-from runtime.engine.model_config import CheckpointInvalid
+from runtime.engine.checkpoints.kinds import refuse_pointer
+from runtime.engine.checkpoints.model_config import CheckpointInvalid
 from runtime.engine.text.special_tokens import SpecialTokens
 from runtime.engine.text.tokenizer import Tokenizer, sentencepiece_piece
 from runtime.engine.text.tokenizer_gguf import LLAMA_3_PATTERN, LLAMA_4_PATTERN

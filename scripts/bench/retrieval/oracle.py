@@ -21,7 +21,7 @@ from runtime.documents.chunking import Sizes, cut
 from runtime.documents.document import Block, Document
 from runtime.documents.tokens import cl100k
 from runtime.documents.words import query_words_of, words_of
-from runtime.engine.embedder import Embedder
+from runtime.engine.encoders.embedder import Embedder
 from scripts.bench.measure import say
 from scripts.bench.retrieval.corpus import documents
 

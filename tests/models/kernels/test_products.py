@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from llvmlite import ir
 
-from runtime.engine.dequantize import FORMATS, dequantize
+from runtime.engine.checkpoints.dequantize import FORMATS, dequantize
 from runtime.engine.kernels.dot import DOTS, Dot, best_dot
 from runtime.engine.kernels.pack import Packer
 from runtime.engine.kernels.packing import KINDS, Packed, empty_packed, packed_bytes, unpacked

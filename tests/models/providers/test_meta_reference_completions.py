@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from runtime.engine.checkpoint import open_checkpoint
+from runtime.engine.checkpoints.opening import open_checkpoint
 from runtime.engine.text.infill import infill_prompt
 from runtime.engine.text.loading import load_tokenizer
 from runtime.engine.text.special_tokens import SpecialTokens

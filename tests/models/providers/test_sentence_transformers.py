@@ -19,8 +19,8 @@ import numpy as np
 
 from runtime.apis.inference import EmbeddingsRequest, RerankRequest
 from runtime.context import RequestContext, serving
-from runtime.engine.encoder_jobs import Embeddings
-from runtime.engine.encoder_rankings import Ranking
+from runtime.engine.encoders.jobs import Embeddings
+from runtime.engine.encoders.rankings import Ranking
 from runtime.errors import RequestError
 from runtime.providers.inference.sentence_transformers import adapter
 from runtime.providers.inference.sentence_transformers.adapter import SentenceTransformersInference

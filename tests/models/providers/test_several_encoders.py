@@ -10,9 +10,9 @@ import pytest
 
 pytest.importorskip("torch")
 
-from runtime.engine.encoder_memory import encoder_bytes
-from runtime.engine.memory_needs import DoesNotFit
-from runtime.engine.memory_plan import Hardware
+from runtime.engine.encoders.memory import encoder_bytes
+from runtime.engine.memory.needs import DoesNotFit
+from runtime.engine.memory.plan import Hardware
 from tests.support.stacks import run_config, serving
 from tests.support.tiny_encoder import write_cross_encoder, write_embedder
 
@@ -50,7 +50,7 @@ async def test_encoders_take_turns_too(tmp_path: Path) -> None:
 async def test_an_encoder_without_room_is_refused_before_its_weights_are_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from runtime.engine import encoder_weights
+    from runtime.engine.encoders import weights as encoder_weights
 
     def read(*_: Any, **__: Any) -> None:
         raise AssertionError("the weights were read")
@@ -62,8 +62,8 @@ async def test_an_encoder_without_room_is_refused_before_its_weights_are_read(
 
 
 def test_an_encoder_s_size_is_counted_from_its_config(tmp_path: Path) -> None:
-    from runtime.engine.encoder_config import EncoderConfig
-    from runtime.engine.encoder_weights import load_encoder
+    from runtime.engine.checkpoints.encoder_config import EncoderConfig
+    from runtime.engine.encoders.weights import load_encoder
 
     folder = write_embedder(tmp_path)
     weights = load_encoder(folder, "cpu")._states.model.state_dict().values()

@@ -22,13 +22,14 @@ import pytest
 
 pytest.importorskip("torch")
 
-from runtime.engine import estimate, hardware, loading
-from runtime.engine.checkpoint_weights import weight_shapes
+from runtime.engine.checkpoints.weights import weight_shapes
 from runtime.engine.engine import Engine
-from runtime.engine.memory_needs import DoesNotFit
-from runtime.engine.memory_plan import Gpu, Hardware
-from runtime.engine.options import EngineOptions
-from runtime.engine.promised_memory import promised_bytes
+from runtime.engine.memory import hardware
+from runtime.engine.memory.needs import DoesNotFit
+from runtime.engine.memory.plan import Gpu, Hardware
+from runtime.engine.memory.promised import promised_bytes
+from runtime.engine.running import estimate, loading
+from runtime.engine.running.options import EngineOptions
 from runtime.errors import StackError
 from runtime.providers.inference import _turns
 from runtime.providers.inference.meta_reference.adapter import MetaReferenceInference
@@ -204,7 +205,7 @@ async def test_a_damaged_file_is_named_and_the_others_go_on(folder: Path) -> Non
 async def test_a_model_without_room_is_refused_with_what_it_needs_before_it_is_loaded(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from runtime.engine import loading
+    from runtime.engine.running import loading
 
     async with served(folder, {"model": "A", "pinned": True}, "B") as running:
         real = loading.probe_hardware

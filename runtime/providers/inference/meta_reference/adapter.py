@@ -20,9 +20,9 @@ from runtime.apis.inference.counting import TokenCount
 from runtime.apis.inference.loading import LoadModelRequest, ModelChanged, UnloadModelRequest
 from runtime.apis.providers import ProviderHealth
 from runtime.context import current
-from runtime.engine.sampling_params import SamplingParams
+from runtime.engine.requests.sampling_params import SamplingParams
+from runtime.engine.requests.waiting_room import early_room
 from runtime.engine.text.text_stream import TextOutput, TextStream
-from runtime.engine.waiting_room import early_room
 from runtime.provider import ListedModel, ProviderContext
 from runtime.providers.inference._extra_fields import checked_keep_alive, extra_fields
 from runtime.providers.inference._model_pool import ModelPool

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from runtime.apis.inference import ChatCompletionRequest
 from runtime.context import warn
-from runtime.engine.sampling_params import SamplingParams
+from runtime.engine.requests.sampling_params import SamplingParams
 from runtime.engine.text.answer_grammar import AnswerForm, CallForm
 from runtime.engine.text.text_model import ChatPrompt, TextModel
 from runtime.errors import NotSupported, RequestError

@@ -9,7 +9,7 @@ from typing import Any, TypedDict
 
 from runtime.apis.inference import ChatCompletionRequest, CompletionRequest
 from runtime.context import warn
-from runtime.engine.sampling_params import SamplingParams
+from runtime.engine.requests.sampling_params import SamplingParams
 from runtime.errors import RequestError
 from runtime.providers.inference._extra_fields import extra_fields, warn_ignored
 from runtime.providers.inference.meta_reference.defaults import SamplingDefaults

@@ -11,19 +11,19 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from runtime.engine.checkpoint_kinds import locate
+from runtime.engine.checkpoints.kinds import locate
 from runtime.engine.engine import Engine
-from runtime.engine.estimate import plan_beside
-from runtime.engine.hardware import give_back_memory
-from runtime.engine.memory_needs import DoesNotFit
-from runtime.engine.memory_plan import MemoryPlan
-from runtime.engine.options import EngineOptions
-from runtime.engine.promised_memory import forget, promise, promised_bytes
+from runtime.engine.memory.hardware import give_back_memory
+from runtime.engine.memory.needs import DoesNotFit
+from runtime.engine.memory.plan import MemoryPlan
+from runtime.engine.memory.promised import forget, promise, promised_bytes
+from runtime.engine.running.estimate import plan_beside
+from runtime.engine.running.options import EngineOptions
 from runtime.engine.text.text_model import TextModel
 from runtime.providers.inference._pool_members import NoRoom
 
 if TYPE_CHECKING:
-    from runtime.engine.loading import Planned
+    from runtime.engine.running.loading import Planned
     from runtime.engine.text.chat_template import ChatTemplate
     from runtime.engine.text.tokenizer import Tokenizer
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from runtime.engine.options import EngineOptions
+from runtime.engine.running.options import EngineOptions
 from runtime.providers.inference._served_models import Kind
 from runtime.providers.inference.meta_reference.config import ModelEntry
 from runtime.providers.inference.meta_reference.defaults import SamplingDefaults, sampling_defaults

@@ -16,11 +16,11 @@ from runtime.apis.inference.loading import LoadModelRequest, ModelChanged, Unloa
 from runtime.apis.models import ModelType
 from runtime.apis.providers import ProviderHealth
 from runtime.context import current, warn
-from runtime.engine.embedder import Embedder
-from runtime.engine.encoder_config import EncoderConfig
-from runtime.engine.encoder_jobs import Embeddings
-from runtime.engine.model_config import CheckpointInvalid
-from runtime.engine.waiting_room import early_room
+from runtime.engine.checkpoints.encoder_config import EncoderConfig
+from runtime.engine.checkpoints.model_config import CheckpointInvalid
+from runtime.engine.encoders.embedder import Embedder
+from runtime.engine.encoders.jobs import Embeddings
+from runtime.engine.requests.waiting_room import early_room
 from runtime.errors import RequestError
 from runtime.provider import ListedModel, ProviderContext
 from runtime.providers.inference._extra_fields import checked_keep_alive, extra_fields, warn_ignored

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from runtime.engine.embedder import Embedder
-from runtime.engine.encoder_memory import encoder_bytes
-from runtime.engine.hardware import give_back_memory
-from runtime.engine.memory_needs import DoesNotFit
+from runtime.engine.encoders.embedder import Embedder
+from runtime.engine.encoders.memory import encoder_bytes
+from runtime.engine.memory.hardware import give_back_memory
+from runtime.engine.memory.needs import DoesNotFit
 from runtime.providers.inference._pool_members import NoRoom
 
 

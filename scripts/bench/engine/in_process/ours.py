@@ -17,10 +17,10 @@ from typing import Any
 import numpy as np
 
 from runtime.engine.engine import Engine
-from runtime.engine.grammar import Grammar
-from runtime.engine.messages import TokenOutput
-from runtime.engine.options import EngineOptions
-from runtime.engine.sampling_params import SamplingParams
+from runtime.engine.requests.grammar import Grammar
+from runtime.engine.requests.messages import TokenOutput
+from runtime.engine.requests.sampling_params import SamplingParams
+from runtime.engine.running.options import EngineOptions
 from runtime.engine.text.loading import load_tokenizer
 from runtime.engine.text.text_model import grammars_of
 from scripts.bench import environments

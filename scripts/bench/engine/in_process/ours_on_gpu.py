@@ -17,8 +17,8 @@ from typing import Any
 import torch
 
 from runtime.engine.engine import Engine
-from runtime.engine.options import EngineOptions
-from runtime.engine.sampling_params import SamplingParams
+from runtime.engine.requests.sampling_params import SamplingParams
+from runtime.engine.running.options import EngineOptions
 from scripts.bench.engine.in_process.child import serve
 
 _COPIED_BYTES, _COPIES = 2**30, 20
