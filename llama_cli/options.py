@@ -34,7 +34,7 @@ def parse_duration(text: str) -> float:
 
 
 def parse_age(text: str) -> float:
-    """The same with a unit, for what is deleted."""
+    """The same with a unit, for what is deleted. Raises typer.BadParameter for anything else."""
     try:
         return durations.parse_age(text)
     except ValueError as error:
