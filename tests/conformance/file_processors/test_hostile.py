@@ -93,6 +93,9 @@ CASES: dict[str, tuple[Callable[[], bytes], str]] = {
     "docx with an entity bomb in UTF-16": (lambda: docx("", word__document_dot_xml=WIDE_ENTITIES), "invalid_document"),
     "docx with an entity from outside": (lambda: docx("", word__document_dot_xml=OUTSIDE), "invalid_document"),
     "docx of great depth": (lambda: docx("<w:p>" * 3_000 + "</w:p>" * 3_000), "document_over_limit"),
+    "docx of great depth in UTF-16": (
+        lambda: docx("", word__document_dot_xml=("<d>" * 200_000).encode("utf-16")), "document_over_limit",
+    ),
     "epub without its package": (lambda: documents.epub([], package="</package>"), "invalid_document"),
     "epub without pages": (lambda: documents.epub([]), "document_without_text"),
     "html that is all comments": (lambda: b"<html><body>" + b"<!--" * 50_000 + b"deep", "document_without_text"),
@@ -139,6 +142,11 @@ async def test_a_hostile_document_is_refused_with_its_reason(auto: Processor, ca
 )
 async def test_text_of_great_depth_costs_no_more_than_other_text(auto: Processor, content: bytes) -> None:
     assert "deep" in await auto.text(b"<html><body>" + content if content.startswith(b"<") else content, "page.md")
+
+
+async def test_a_depth_that_would_take_a_worker_minutes_is_seen_before(auto: Processor) -> None:
+    answered = await auto.ask(docx("<w:p>" * 200_000 + "</w:p>" * 200_000), "report.docx")
+    assert "nested more than 1000 deep" in answered.error["message"]
 
 
 MARKS = {
