@@ -169,6 +169,19 @@ def _failed(failure: Failure) -> int:
     return failure.code
 
 
+_OLDER_OPTIONS = {
+    ("stack build", "--template"): "`llama stack build TEMPLATE` names it without an option",
+    ("stack build", "--distro"): "`llama stack build DISTRO` names it without an option",
+    ("stack build", "--image-name"): "`--name NAME` is what it is called here",
+    ("stack run", "--template"): "`llama stack run TEMPLATE` names it without an option",
+    ("stack run", "--distro"): "`llama stack run DISTRO` names it without an option",
+    ("stack run", "--config"): "`llama stack run FILE` names it without an option",
+    ("stack run", "--image-type"): "leave it out: each distribution has an environment of its own",
+    ("stack run", "--image-name"): "leave it out: each distribution has an environment of its own",
+}
+"""Options of llama-stack's own command line that are others here, by command: what to type."""
+
+
 def _wrong_usage(error: typer.TyperException) -> Failure:
     """Typer's own complaint, in our words: what is wrong, then how to find out what is right."""
     message = error.message if isinstance(error, NoSuchOption) else error.format_message()
@@ -179,8 +192,9 @@ def _wrong_usage(error: typer.TyperException) -> Failure:
     message = re.sub(r"(?<!\w)'([^']*)'(?!\w)", r"`\1`", message)
     if isinstance(error, UsageError) and error.ctx is not None:
         hint = f"see `{error.ctx.command_path} --help`"
-    if isinstance(error, NoSuchOption) and error.possibilities:
-        hint = suggestion(error.possibilities)
+    if isinstance(error, NoSuchOption) and error.ctx is not None:
+        older = _OLDER_OPTIONS.get((error.ctx.command_path.partition(" ")[2], error.option_name))
+        hint = older or (suggestion(error.possibilities) if error.possibilities else hint)
     return Failure(message[:1].lower() + message[1:].rstrip("."), hint=hint, code=error.exit_code)
 
 

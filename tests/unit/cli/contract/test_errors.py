@@ -87,3 +87,22 @@ def test_a_refusal_is_an_error_document_with_json(node: Node, cli: Cli) -> None:
     conform(result.json(), "error")
     assert (result.code, result.err) == (2, "")
     assert (error["code"], "green" in error["message"]) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("typed", "hint"),
+    [
+        (("stack", "build", "--template", "starter"), "`llama stack build TEMPLATE` names it without an option"),
+        (("stack", "run", "starter", "--image-type", "venv"), "leave it out: each distribution has an environment"),
+        (("stack", "build", "starter", "--image-name", "x"), "`--name NAME` is what it is called here"),
+    ],
+)
+def test_an_option_of_the_older_command_line_is_told_by_what_it_is_here(
+    typed: tuple[str, ...], hint: str, cli: Cli
+) -> None:
+    result = cli(*typed)
+    assert (result.code, f"no such option: {next(word for word in typed if word[:2] == '--')}" in result.err) == (
+        2,
+        True,
+    )
+    assert f"hint: {hint}" in result.err
