@@ -26,7 +26,8 @@ def command(url: Url = None, json: Json = False, quiet: Quiet = False, wide: Wid
     from llama_cli.asking import ask
     from llama_cli.asking.address import address_of
 
-    rows = _rows(ask.listed(address_of(url), "/v1/models", by="id"))
+    address = address_of(url)
+    rows = _rows(ask.listed(address, "/v1/models", by="id"))
     columns = [
         Column("id", "Id", gives_way=True, readable=40),
         Column("provider_id", "Provider", spare=True),
@@ -36,7 +37,7 @@ def command(url: Url = None, json: Json = False, quiet: Quiet = False, wide: Wid
         Column("aliases", "Aliases", gives_way=True, spare=True),
         Column("load_progress", "Progress", show=lambda share: f"{share:.0%}"),
     ]
-    listing(rows, columns, name="id", wide=wide, empty="no models: see `llama stack status`")
+    listing(rows, columns, name="id", wide=wide, empty=f"no models: see `llama stack status {address}`")
 
 
 def _rows(models: list[dict[str, Any]]) -> list[dict[str, Any]]:

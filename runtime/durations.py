@@ -21,7 +21,7 @@ def parse_duration(text: str) -> float:
 
 
 def parse_age(text: str) -> float:
-    """The same for how old something is that is deleted. Raises ValueError for a bare number too: it could mean days."""
+    """The same for how old something is that is deleted. Raises ValueError for a bare number too: it may mean days."""
     seconds = parse_duration(text)
     if text[-1].isdigit():
         raise ValueError(f"`{text}` has no unit; write `{text}d` for days, `{text}s` for seconds")

@@ -19,7 +19,7 @@ def default_model(url: str, kind: Kind) -> str:
     """The first of a kind. Raises Failure (UNHEALTHY) where there is none."""
     for model in of_kind(url, kind):
         return model
-    hint = "turn a provider on; `llama stack run` says which variable does"
+    hint = f"`llama stack status {url}` says what is wrong there, `llama stack env` which variables turn providers on"
     raise Failure(f"{url} serves no model {_DOES[kind]}", hint=hint, code=ExitCode.UNHEALTHY)
 
 

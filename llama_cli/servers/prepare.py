@@ -133,7 +133,7 @@ def prepare_here(
     """
     from llama_cli.packages.build import build
     from llama_cli.packages.source import Choice, locate
-    from llama_cli.servers.startable import check_port, planned_for_start
+    from llama_cli.servers.startable import check_port, planned_for_start, warn_of_unread
 
     choice = Choice(
         target=choices.target, text=config, providers=choices.providers, offline=choices.offline, to_run=True
@@ -175,6 +175,7 @@ def prepare_here(
         }
 
     text = read_text(source.run_yaml, what="run config")
+    warn_of_unread(choices.environment_names, text, variables, name=source.name)
     record = records.reserve(source.name, facts, beside=choices.own_state, only=former.id if former else None)
     try:
         started_with.keep(record, text)

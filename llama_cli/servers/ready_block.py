@@ -69,10 +69,15 @@ def ready_block(
 
 
 def ready_line(record: Record, models: Mapping[str, str], down: Mapping[str, str]) -> str:
-    """The same for a log or another program: one line."""
+    """The same for a log or another program: one line, with the reason of the only failure, and where all are said."""
     groups = (("loading", record.loading), ("degraded", record.degraded), ("down", down))
     counts = [f"{len(group)} {label}" for label, group in groups if group]
-    return ", ".join([f"`{record.id}` at {record.url}", words.counted(len(models), "model"), *counts])
+    line = ", ".join([f"`{record.id}` at {record.url}", words.counted(len(models), "model"), *counts])
+    failing = [f"{name}: {why}" for group in (record.degraded, down) for name, why in group.items()]
+    if not failing:
+        return line
+    reason = f": {' '.join(failing[0].split()).rstrip('.')}" if len(failing) == 1 else ""
+    return f"{line}{reason}; see `llama stack status {record.id}`"
 
 
 def _row(label: str, text: str, room: int) -> str:

@@ -6,7 +6,7 @@ Reads the run config, folders of models and this machine's ports. Builds, writes
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from llama_cli.servers.choices import Choices
@@ -15,6 +15,7 @@ from llama_cli.terminal import console
 from runtime import ports
 from runtime.config.home import models_dir
 from runtime.errors import ConfigInvalid, Conflict
+from runtime.similar import suggestion
 
 if TYPE_CHECKING:
     from runtime.config.run_config import RunConfig
@@ -42,6 +43,23 @@ def planned_for_start(choices: Choices, run: RunConfig, environment: Mapping[str
     for problem in lacking.some:
         console.warn(str(problem))
     return planned
+
+
+def warn_of_unread(given: Sequence[str], text: str, environment: Mapping[str, str], *, name: str) -> None:
+    """Variables that were given for a server, that its run config does not read, and that are like one that it does.
+    text: the run config; name: the distribution's.
+    """
+    if not given:
+        return
+    from llama_cli.configs.variables import unread
+    from runtime.config.loading import read_tree
+    from runtime.config.mentions import mentions
+
+    read = {one.variable for one in mentions(read_tree(text, env={}))}
+    concerned = {each: environment[each] for each in {*given, *read} & environment.keys()}
+    for variable, meant in unread(read, concerned).items():
+        if variable in given and meant:
+            console.warn(f"`{name}` reads no `{variable}`: {suggestion(meant)}")
 
 
 def check_port(choices: Choices, run: RunConfig, *, former: Record | None) -> None:

@@ -8,6 +8,7 @@ import typer
 
 from llama_cli.options import DryRun, Json, Quiet, Yes, parse_age
 from llama_cli.terminal import console, prompts, words
+from llama_cli.terminal.progress import working
 
 
 def command(
@@ -36,7 +37,8 @@ def command(
     from llama_cli.disk import leftovers
     from llama_cli.servers.tidy import sweep
 
-    found = leftovers.find(older_than_s=older_than)
+    with working("looking for what nobody needs"):
+        found = leftovers.find(older_than_s=older_than)
     size = words.size(sum(one.size_bytes for one in found))
     things = f"{len(found)} thing{'s' if len(found) != 1 else ''}"
     if not dry_run:
@@ -45,7 +47,8 @@ def command(
                 for one in found:
                     console.say(f"  {one.kind:13} {words.size(one.size_bytes):>9}  {one.path}")
             prompts.confirm(f"remove {things}, {size}", yes=yes)
-            found = leftovers.remove(found)
+            with working(f"removing {things}"):
+                found = leftovers.remove(found)
         sweep()
     freed = sum(one.size_bytes for one in found)
     if json:

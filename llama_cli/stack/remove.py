@@ -8,6 +8,7 @@ import typer
 
 from llama_cli.options import DryRun, Json, Quiet, Yes
 from llama_cli.terminal import console, prompts, words
+from llama_cli.terminal.progress import working
 
 
 def command(
@@ -52,7 +53,8 @@ def command(
         kept = [f"{held.path.name} ({words.size(size_bytes)})" for held, size_bytes in one.stays]
         return lines + ([f"  stays: {', '.join(kept)}"] if kept else [])
 
-    removals = [removal_of(distribution_dir(name), with_state=state) for name in dict.fromkeys(names)]
+    with working("measuring"):
+        removals = [removal_of(distribution_dir(name), with_state=state) for name in dict.fromkeys(names)]
     freed = words.size(sum(one.freed_bytes for one in removals))
     is_anything = any(one.is_anything for one in removals)
     if not json:
@@ -66,7 +68,8 @@ def command(
     elif is_anything:
         named = ", ".join(f"`{one.name}`" for one in removals)
         prompts.confirm(f"remove {named} and free {freed}", yes=yes)
-        removals = [remove(one.folder, with_state=state) if one.is_anything else one for one in removals]
+        with working(f"removing {named}"):
+            removals = [remove(one.folder, with_state=state) if one.is_anything else one for one in removals]
     if json:
         console.document([one.facts() for one in removals])
         return

@@ -133,7 +133,11 @@ def test_the_only_failure_has_its_reason_and_many_are_counted(record: Record) ->
 def test_one_line_for_other_programs(record: Record) -> None:
     assert ready_line(record, CHATS, {}) == "`starter` at http://127.0.0.1:1, 2 models"
     record = replace(record, degraded={"a": "gone"})
-    assert ready_line(record, {"a": "llm"}, {"b": "x", "c": "y"}).endswith(":1, 1 model, 1 degraded, 2 down")
+    assert ready_line(record, {"a": "llm"}, {"b": "x", "c": "y"}).endswith(
+        ":1, 1 model, 1 degraded, 2 down; see `llama stack status starter`"
+    )
+    only = ready_line(replace(record, degraded={"a": "its\nreason."}), {}, {})
+    assert only.endswith(":1, 0 models, 1 degraded: a: its reason; see `llama stack status starter`")
 
 
 def test_why_there_is_no_model(record: Record) -> None:

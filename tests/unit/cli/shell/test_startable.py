@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from llama_cli.servers.choices import Choices
-from llama_cli.servers.startable import check_port, planned_for_start
+from llama_cli.servers.startable import check_port, planned_for_start, warn_of_unread
 from runtime.config.loading import parse_run_config
 from runtime.config.run_config import RunConfig
 from runtime.errors import ConfigInvalid, Conflict
@@ -92,3 +92,13 @@ def test_a_port_that_is_taken_is_known_at_once(listener: socket.socket) -> None:
     check_port(Choices(target="x", port=0), run, former=None)
     listener.close()
     check_port(Choices(target="x"), run, former=None)
+
+
+def test_a_variable_that_is_given_and_mistyped_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    text = MODELS % "{}" + "  - {provider_id: '${env.OPENAI_API_KEY:+openai}', provider_type: remote::openai}\n"
+    given = {"OPENAI_API_KEI": "sk-1", "UNLIKE": "1", "GROQ_API_KEY": "2"}
+    warn_of_unread(tuple(given), text, given, name="mine")
+    assert capsys.readouterr().err == ("warning: `mine` reads no `OPENAI_API_KEI`: did you mean `OPENAI_API_KEY`?\n")
+    warn_of_unread(("OPENAI_API_KEY",), text, {"OPENAI_API_KEY": "sk-1"}, name="mine")
+    warn_of_unread((), text, given, name="mine")
+    assert capsys.readouterr().err == ""
