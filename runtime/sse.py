@@ -24,6 +24,7 @@ raw_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 msgspec.DecodeError for anything else, RecursionError for what is nested too deeply.
 """
 _check = msgspec.json.Decoder(msgspec.Raw).decode
+_check_objects = msgspec.json.Decoder(list[dict[str, msgspec.Raw]]).decode
 
 
 def decode(data: bytes) -> Json:
@@ -58,6 +59,15 @@ def is_json_object(data: bytes) -> bool:
         _check(data)
         return data.isascii() or bool(data.decode())
     except (ValueError, RecursionError):  # msgspec's errors are ValueErrors, and so are UTF-8 errors
+        return False
+
+
+def has_objects(data: bytes, member: str) -> bool:
+    """Whether a member of the JSON object in `data` is a list of objects. Looks at nothing else, and builds nothing."""
+    try:
+        _check_objects(raw_members(data)[member])
+        return True
+    except (LookupError, ValueError, RecursionError):
         return False
 
 

@@ -28,7 +28,7 @@ from runtime.http.streams import Ending, open_stream
 from runtime.http.timeouts import Timeouts
 from runtime.http.transport import Exchange, Outgoing, Transport, close_parts
 from runtime.http.vendor_errors import states_error
-from runtime.sse import BYTE_ORDER_MARK, EventStream, Frames, Json, Reply, decode, is_json_object
+from runtime.sse import BYTE_ORDER_MARK, EventStream, Frames, Json, Reply, decode, has_objects, is_json_object
 
 T = TypeVar("T")
 _REDIRECTED = (301, 302, 303, 307, 308)
@@ -93,9 +93,9 @@ class HttpClient:
             raise await self._call(sent, exchange).refusal(exchange)
         return exchange
 
-    async def reply(self, request: Outgoing, *, member: str = "") -> Reply:
+    async def reply(self, request: Outgoing, *, member: str = "", objects: str = "") -> Reply:
         """The bytes of a whole JSON object. An answer that is not one (a proxy's page, JSON with NaN), that reports an
-        error, or that has no `member` is a 502.
+        error, that has no `member`, or in which `objects` is not a list of objects is a 502.
         """
         sent, exchange, body = await self._whole(request)
         is_json, is_failure = is_json_object(body), False
@@ -110,6 +110,9 @@ class HttpClient:
             raise self._call(sent, exchange).stated_error(body)
         if member and f'"{member}"'.encode() not in body:
             wanted = f"`{member}` in its JSON"
+            raise self._call(sent, exchange).not_json(exchange.status, exchange.headers, body, wanted=wanted)
+        if objects and not has_objects(body, objects):
+            wanted = f"list of objects as `{objects}` in its JSON"
             raise self._call(sent, exchange).not_json(exchange.status, exchange.headers, body, wanted=wanted)
         return Reply(body)
 

@@ -394,3 +394,14 @@ async def test_after_its_deadline_a_request_asks_nobody(upstream: Upstream, clie
     with serving(RequestContext(deadline=time.monotonic() - 1)):
         error = await failure(client.reply(chat(upstream)))
     assert (error.status, error.code, upstream.seen) == (504, "upstream_timeout", [])
+
+
+@pytest.mark.parametrize("choices", ["null", '"abc"', "{}", "[null]", "[[]]", "7"])
+async def test_an_answer_without_a_list_of_objects_is_none(
+    upstream: Upstream, client: HttpClient, choices: str
+) -> None:
+    body = f'{{"id": "x", "choices": {choices}}}'
+    upstream.misbehaves = answering(lambda: web.Response(text=body, content_type="application/json"))
+    error = await failure(client.reply(chat(upstream), objects="choices"))
+    assert error.status == 502 and "with no list of objects as `choices` in its JSON" in error.message
+    assert (await client.reply(chat(upstream), objects="")).data == body.encode()

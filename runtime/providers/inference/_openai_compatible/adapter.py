@@ -125,7 +125,7 @@ class OpenAICompatibleInference:
             raise refusal("input", self._provider_id, "takes texts, not token ids")
         body = given_fields(request)
         apply_rules(facts.rules, body, provider_id=self._provider_id)
-        reply = await self._http.reply(self._outgoing(facts.path, request.model, body), member="data")
+        reply = await self._http.reply(self._outgoing(facts.path, request.model, body), objects="data")
         if not embeddings.counts_tokens(reply):
             warn(f"`usage` is 0: `{self._provider_id}` did not count the tokens")
         count, as_base64 = embeddings.asked_for(request.input), request.encoding_format == "base64"
@@ -163,7 +163,7 @@ class OpenAICompatibleInference:
         if request.stream:
             whole = partial(as_events, with_usage=request.wants_usage)
             return await self._http.stream(outgoing, ending=FinishReasons(choices_of(request)), whole=whole)
-        return await self._http.reply(outgoing, member="choices")
+        return await self._http.reply(outgoing, objects="choices")
 
     def _limit(self, body: Json) -> None:
         if self._max_tokens is not None and "max_tokens" not in body and "max_completion_tokens" not in body:
