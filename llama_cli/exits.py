@@ -22,12 +22,12 @@ class ExitCode(IntEnum):
         member.meaning = meaning
         return member
 
-    DONE = 0, "done"
-    FAILED = 1, "failed"
+    DONE = 0, "all is as it was asked for"
+    FAILED = 1, "something went wrong that has no code of its own"
     USAGE = 2, "wrong usage, an unknown name, or a prompt was needed without a terminal"
     CONFIG = 3, "configuration invalid"
     ACCESS = 4, "authentication or permission"
-    CONFLICT = 5, "conflict: a port, lock or name is taken"
+    CONFLICT = 5, "a port, lock or name is taken"
     NETWORK = 6, "network or upstream"
     UNHEALTHY = 7, "the server did not become, or is not, healthy"
     TIMEOUT = 8, "the given --timeout ran out"

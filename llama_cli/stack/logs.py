@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from itertools import islice
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from llama_cli.exits import Failure
+from llama_cli.exits import ExitCode, Failure
 from llama_cli.options import Json, Level, LocalUrl, ServerName, one_server, parse_duration
 from llama_cli.terminal import console
 from runtime.clock import local_now, utc_now
@@ -65,8 +66,19 @@ def command(
     wanted = log.Wanted(since=begin, level=level, request_id=request)
     skipped = 0 if tail is None else max(0, sum(1 for _ in log.follow(log_file, wanted)) - tail)
     entries = log.follow(log_file, wanted, is_running=is_running if follow else lambda: False)
+    try:
+        _print(islice(entries, skipped, None), json=json)
+    except KeyboardInterrupt:
+        if not follow:
+            raise
+        raise typer.Exit(ExitCode.INTERRUPTED) from None  # the way to leave, so nothing went wrong
+
+
+def _print(entries: Iterable[Mapping[str, Any]], *, json: bool) -> None:
+    from llama_cli.servers import log
+
     is_first = True
-    for entry in islice(entries, skipped, None):
+    for entry in entries:
         if is_first and not json and console.is_terminal(sys.stderr):
             is_first = False
             console.say(f"times are local, {_zone()}")

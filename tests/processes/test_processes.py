@@ -908,6 +908,15 @@ def test_logs_are_filtered_and_followed_to_the_end(llama: Llama) -> None:
     assert finish(follower).code == 0
 
 
+def test_who_leaves_a_log_that_is_followed_is_told_of_no_error(llama: Llama) -> None:
+    llama("stack", "run", "starter", "-d")
+    follower = llama.start("stack", "logs", "-f", "--json")
+    assert follower.stdout is not None and follower.stdout.readline()
+    follower.send_signal(signal.SIGINT)
+    ended = finish(follower)
+    assert (ended.code, ended.err) == (130, "")
+
+
 def test_a_log_is_followed_no_further_than_it_is_read(llama: Llama) -> None:
     llama("stack", "run", "starter", "-d")
     with llama.start("stack", "logs", "-f", "--json") as follower:

@@ -16,8 +16,8 @@ SOURCES = sorted(Path(llama_cli.__file__).parent.rglob("*.py"))
 
 def test_exit_codes_are_listed(cli: Cli) -> None:
     lines = cli("help", "exit-codes").out.splitlines()
-    assert lines[0] == "0\tdone\tdone"
-    assert "5\tconflict\tconflict: a port, lock or name is taken" in lines
+    assert lines[0] == "0\tdone\tall is as it was asked for"
+    assert "5\tconflict\ta port, lock or name is taken" in lines
     rows = cli("help", "exit-codes", "--json").json()
     conform(rows, "help-exit-codes")
     assert [row["code"] for row in rows] == [*range(10), 130, 143]
