@@ -6,12 +6,7 @@ from llama_cli.completion._shell import Shell
 from llama_cli.options import DryRun, Json, Quiet
 
 
-def command(
-    shell: Shell = None,
-    dry_run: DryRun = False,
-    json: Json = False,
-    quiet: Quiet = False,
-) -> None:
+def command(shell: Shell = None, dry_run: DryRun = False, json: Json = False, quiet: Quiet = False) -> None:
     """Install completion where a shell looks for it; what is installed already stays as it is.
 
     It is a file of its own and, where the shell reads no such folder, a marked line in its start file, which

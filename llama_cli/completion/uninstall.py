@@ -6,12 +6,7 @@ from llama_cli.completion._shell import Shell
 from llama_cli.options import DryRun, Json, Quiet
 
 
-def command(
-    shell: Shell = None,
-    dry_run: DryRun = False,
-    json: Json = False,
-    quiet: Quiet = False,
-) -> None:
+def command(shell: Shell = None, dry_run: DryRun = False, json: Json = False, quiet: Quiet = False) -> None:
     """Take completion away again: the script, and the line in the shell's start file.
 
     Examples:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container, Mapping
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -153,3 +153,11 @@ class Response(BaseModel):
     """What an API method returns when it is not a stream. Unknown fields of a vendor stay."""
 
     model_config = ConfigDict(extra="allow", defer_build=True, protected_namespaces=())
+
+
+class Deleted(Response):
+    """What is no more. Each kind of thing has its own `object`."""
+
+    id: str = Field(description="Its id.")
+    object: str = Field(description="What it was.")
+    deleted: Literal[True] = Field(True, description="Always true.")

@@ -12,7 +12,7 @@ from typing import Any, Literal, Protocol
 from pydantic import ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from runtime.apis._api import Alias, Api, inner, route
+from runtime.apis._api import Api, inner, route
 from runtime.apis._names import ResourceId, ServerAddress
 from runtime.apis._request import Empty, Registered, Request, Response, example
 from runtime.apis._resources import Resource
@@ -172,17 +172,18 @@ class ToolOutcome(Response):
     is_error: bool = Field(False, description="Whether the tool says that it failed.")
 
 
+def _older(path: str) -> tuple[str, ...]:
+    """Where older versions have a path."""
+    return tuple(f"{begin}{path}" for begin in ("/v1beta", "/v1alpha", "/v1alpha/admin"))
+
+
 class Connectors(Protocol):
     """A server that cannot be reached, or that refuses us, is an error that says as whom it was asked."""
 
     @route(
         "GET",
         "/v1/connectors",
-        aliases=(
-            Alias(path="/v1beta/connectors"),
-            Alias(path="/v1alpha/connectors"),
-            Alias(path="/v1alpha/admin/connectors"),
-        ),
+        aliases=_older("/connectors"),
         registry="list",
         returns=ConnectorList,
     )
@@ -198,11 +199,7 @@ class Connectors(Protocol):
     @route(
         "GET",
         "/v1/connectors/{connector_id}",
-        aliases=(
-            "/v1beta/connectors/{connector_id}",
-            "/v1alpha/connectors/{connector_id}",
-            "/v1alpha/admin/connectors/{connector_id}",
-        ),
+        aliases=_older("/connectors/{connector_id}"),
         key="connector_id",
         raises=(NotSupported, Unavailable),
     )
@@ -218,11 +215,7 @@ class Connectors(Protocol):
     @route(
         "GET",
         "/v1/connectors/{connector_id}/tools",
-        aliases=(
-            "/v1beta/connectors/{connector_id}/tools",
-            "/v1alpha/connectors/{connector_id}/tools",
-            "/v1alpha/admin/connectors/{connector_id}/tools",
-        ),
+        aliases=_older("/connectors/{connector_id}/tools"),
         key="connector_id",
         raises=(NotSupported, Unavailable),
     )
@@ -233,11 +226,7 @@ class Connectors(Protocol):
     @route(
         "GET",
         "/v1/connectors/{connector_id}/tools/{tool_name}",
-        aliases=(
-            "/v1beta/connectors/{connector_id}/tools/{tool_name}",
-            "/v1alpha/connectors/{connector_id}/tools/{tool_name}",
-            "/v1alpha/admin/connectors/{connector_id}/tools/{tool_name}",
-        ),
+        aliases=_older("/connectors/{connector_id}/tools/{tool_name}"),
         key="connector_id",
         raises=(NotSupported, Unavailable),
     )

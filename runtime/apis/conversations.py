@@ -14,7 +14,7 @@ from pydantic import Field
 from runtime.apis._api import Api, Store, inner, route
 from runtime.apis._metadata import OpenAIMetadata
 from runtime.apis._paging import PageRequest
-from runtime.apis._request import AT_ONCE, Query, Request, Response, example
+from runtime.apis._request import AT_ONCE, Deleted, Query, Request, Response, example
 from runtime.apis.responses.items import Item
 from runtime.apis.responses.kept import ItemList
 from runtime.apis.responses.request import Include
@@ -94,14 +94,12 @@ class Conversation(Response):
     metadata: dict[str, str] = Field(description="Your own words about it.")
 
 
-class DeletedConversation(Response):
+class DeletedConversation(Deleted):
     """A conversation that is gone with its items."""
 
-    id: str = Field(description="Its id.")
     object: Literal["conversation.deleted"] = Field(
         "conversation.deleted", description="Always `conversation.deleted`."
     )
-    deleted: Literal[True] = Field(True, description="Always true.")
 
 
 class ConversationItem(Response):

@@ -105,13 +105,15 @@ async def close_parts(body: object) -> None:
 
 def json_request(
     url: str,
-    body: Json,
+    body: Json | None,
     *,
     method: str = "POST",
     headers: Mapping[str, str] | None = None,
     timeouts: Timeouts | None = None,
 ) -> Outgoing:
-    """A request with one JSON object."""
+    """A request with one JSON object; None for a request without a body."""
+    if body is None:
+        return Outgoing(method=method, url=url, headers=headers or {}, timeouts=timeouts)
     typed = {"content-type": "application/json", **(headers or {})}
     return Outgoing(method=method, url=url, headers=typed, body=encode(body), timeouts=timeouts)
 

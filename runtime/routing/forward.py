@@ -7,6 +7,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from dataclasses import dataclass
 from typing import Any
 
 from runtime.apis._api import PROVIDER_ID, Api, Operation
@@ -17,29 +18,34 @@ from runtime.routing.registry import Registry
 from runtime.storage.stores import Storage
 
 
+@dataclass(frozen=True, kw_only=True)
+class Routing:
+    """What a router of an API is made of.
+
+    registers: the registry of the API's own resources. routes_by: the registry of the resources that its providers own,
+    which routes operations with a `key`. storage: where a router keeps what its own logic needs.
+    """
+
+    api: Api
+    registers: Registry | None
+    routes_by: Registry | None
+    adapters: Adapters
+    storage: Storage
+
+
 class Router:
     """Implements an API: each operation is a method that asks the registry or a provider.
 
-    If an API's routing has logic of its own, a subclass has methods for it, and keeps what it needs in `storage`.
-    registers: the registry of the API's own resources. routes_by: the registry of the resources that its providers own,
-    which routes operations with a `key`.
+    If an API's routing has logic of its own, a subclass has methods for it.
     """
 
-    def __init__(
-        self,
-        api: Api,
-        *,
-        registers: Registry | None,
-        routes_by: Registry | None,
-        adapters: Adapters,
-        storage: Storage,
-    ) -> None:
-        self._api = api
-        self._routes_by = routes_by
-        self._adapters = adapters
-        for operation in api.operations():
-            if operation.route.registry is not None and registers is not None:
-                setattr(self, operation.name, registers.method(operation))
+    def __init__(self, routing: Routing) -> None:
+        self._api = routing.api
+        self._routes_by = routing.routes_by
+        self._adapters = routing.adapters
+        for operation in routing.api.operations():
+            if operation.route.registry is not None and routing.registers is not None:
+                setattr(self, operation.name, routing.registers.method(operation))
             elif not hasattr(type(self), operation.name):
                 setattr(self, operation.name, self._forwarding(operation))
 

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from runtime.apis._api import Api
 from runtime.apis.inference import (
     ChatCompletionRequest,
     CompletionRequest,
@@ -23,30 +22,20 @@ from runtime.apis.inference.stored import (
     UpdateCompletionRequest,
 )
 from runtime.errors import NotSupported, RequestError
-from runtime.routing.adapters import Adapters, Method
-from runtime.routing.forward import Router
+from runtime.routing.adapters import Method
+from runtime.routing.forward import Router, Routing
 from runtime.routing.keeping import Keeper
 from runtime.routing.own_members import OwnMember, with_members
-from runtime.routing.registry import Registry
 from runtime.routing.stored_completions import StoredCompletions
 from runtime.sse import EventStream, Reply
-from runtime.storage.stores import Storage
 
 
 class InferenceRouter(Router):
     """Implements `Inference` by forwarding."""
 
-    def __init__(
-        self,
-        api: Api,
-        *,
-        registers: Registry | None,
-        routes_by: Registry | None,
-        adapters: Adapters,
-        storage: Storage,
-    ) -> None:
-        super().__init__(api, registers=registers, routes_by=routes_by, adapters=adapters, storage=storage)
-        self._keeper, self._stored = Keeper(storage), StoredCompletions(storage)
+    def __init__(self, routing: Routing) -> None:
+        super().__init__(routing)
+        self._keeper, self._stored = Keeper(routing.storage), StoredCompletions(routing.storage)
 
     async def chat_completion(self, request: ChatCompletionRequest) -> Reply | EventStream:
         method, routed = await self._find(request, "chat_completion", "llm")

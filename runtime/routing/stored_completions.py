@@ -22,38 +22,22 @@ from runtime.apis.inference.stored import (
 from runtime.context import current
 from runtime.errors import NotFound
 from runtime.sse import Json, Reply, encode, raw_members
-from runtime.storage.sql import (
-    ALL,
-    AddEntries,
-    Column,
-    Condition,
-    Delete,
-    Index,
-    Row,
-    Schema,
-    Select,
-    SqlStore,
-    Table,
-    Update,
-    add_indexes,
-    eq,
-    has_entries,
-)
+from runtime.storage import sql
 from runtime.storage.sql.paging import paging_indexes, read_page
 from runtime.storage.stores import Storage
 
 STORE = "inference"
-COMPLETIONS = Table(
+COMPLETIONS = sql.Table(
     name="",
     columns=(
-        Column("id", "text"),
-        Column("position", "integer"),
-        Column("created", "integer"),
-        Column("model", "text"),
-        Column("request_id", "text"),
-        Column("metadata", "json", nullable=True),
-        Column("request", "bytes"),
-        Column("answer", "bytes"),
+        sql.Column("id", "text"),
+        sql.Column("position", "integer"),
+        sql.Column("created", "integer"),
+        sql.Column("model", "text"),
+        sql.Column("request_id", "text"),
+        sql.Column("metadata", "json", nullable=True),
+        sql.Column("request", "bytes"),
+        sql.Column("answer", "bytes"),
     ),
     key=("id",),
     indexes=paging_indexes("model"),
@@ -63,10 +47,10 @@ COMPLETIONS = Table(
 )
 """model: as it was asked for. request, answer: JSON; the answer of a stream is that of all its chunks."""
 
-SCHEMA = Schema(
+SCHEMA = sql.Schema(
     name=STORE,
     tables=(COMPLETIONS,),
-    migrations=((*add_indexes(*paging_indexes("model"), Index(("created",))), AddEntries("")),),
+    migrations=((*sql.add_indexes(*paging_indexes("model"), sql.Index(("created",))), sql.AddEntries("")),),
 )
 _READ = ("id", "created", "request_id", "metadata", "request", "answer")
 _HEAVY = ("request", "answer")
@@ -85,8 +69,8 @@ class StoredCompletions:
 
     async def page(self, request: StoredCompletionsRequest) -> Reply:
         """Raises RequestError for a cursor that is none."""
-        where: Condition = ALL if request.model is None else eq("model", request.model)
-        where = where & has_entries("metadata", request.metadata or {})
+        where: sql.Condition = sql.ALL if request.model is None else sql.eq("model", request.model)
+        where = where & sql.has_entries("metadata", request.metadata or {})
         rows, has_more = await read_page(
             self._mine(), COMPLETIONS, request, where=where, columns=_READ, heavy=_HEAVY, what="chat completion"
         )
@@ -106,22 +90,22 @@ class StoredCompletions:
 
     async def update(self, request: UpdateCompletionRequest) -> Reply:
         """Raises NotFound."""
-        change = Update(COMPLETIONS, {"metadata": request.metadata}, eq("id", request.completion_id))
+        change = sql.Update(COMPLETIONS, {"metadata": request.metadata}, sql.eq("id", request.completion_id))
         if await self._mine().write(change) == [0]:
             raise _unknown(request.completion_id)
         return await self.get(request.completion_id)
 
     async def delete(self, request: StoredCompletionRequest) -> DeletedCompletion:
         """Raises NotFound."""
-        if await self._mine().write(Delete(COMPLETIONS, eq("id", request.completion_id))) == [0]:
+        if await self._mine().write(sql.Delete(COMPLETIONS, sql.eq("id", request.completion_id))) == [0]:
             raise _unknown(request.completion_id)
         return DeletedCompletion(id=request.completion_id)
 
-    def _mine(self) -> SqlStore:
+    def _mine(self) -> sql.SqlStore:
         return self._store.for_user(current().user)
 
-    async def _row(self, completion_id: str, columns: tuple[str, ...]) -> Row:
-        row = await self._mine().first(Select(COMPLETIONS, eq("id", completion_id), columns))
+    async def _row(self, completion_id: str, columns: tuple[str, ...]) -> sql.Row:
+        row = await self._mine().first(sql.Select(COMPLETIONS, sql.eq("id", completion_id), columns))
         if row is None:
             raise _unknown(completion_id)
         return row
@@ -140,7 +124,7 @@ def _page(items: list[Json], *, has_more: bool) -> Reply:
     return Reply.of({"object": "list", "data": items, "first_id": ids[0], "last_id": ids[1], "has_more": has_more})
 
 
-def _completion(row: Row) -> Json:
+def _completion(row: sql.Row) -> Json:
     """See `StoredCompletion`. Members of request and answer are not looked into."""
     request = _request(row)
     return {
@@ -156,7 +140,7 @@ def _completion(row: Row) -> Json:
     }
 
 
-def _request(row: Row) -> Mapping[str, msgspec.Raw]:
+def _request(row: sql.Row) -> Mapping[str, msgspec.Raw]:
     """The members of a request, each still JSON."""
     try:
         return raw_members(row["request"])

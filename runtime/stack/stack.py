@@ -26,7 +26,7 @@ from runtime.errors import StackError, Unavailable
 from runtime.http.client import HttpClient
 from runtime.http.transport import Transport
 from runtime.provider import ProviderContext, Tasks
-from runtime.routing.forward import Router
+from runtime.routing.forward import Router, Routing
 from runtime.stack.api_relations import is_registry
 from runtime.stack.instance import Instance
 from runtime.stack.kinds import Kinds, own_routing
@@ -186,13 +186,14 @@ class Stack:
 
     def _router(self, api: Api) -> Router:
         own, kind = self._kinds.registered_by(api), self._kinds.owned_by(api.name)
-        made: Router = own_routing(api.name, "ROUTER", Router)(
-            api,
+        routing = Routing(
+            api=api,
             registers=own.registry if own else None,
             routes_by=kind.registry if kind else None,
             adapters=self._providers.adapters_of(api.name),
             storage=self._stores,
         )
+        made: Router = own_routing(api.name, "ROUTER", Router)(routing)
         return made
 
     def _kept(self, api: str) -> Iterator[BaseModel]:

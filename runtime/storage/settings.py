@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar, Self
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -82,6 +82,34 @@ class KeyValueConfig(BackendConfig):
     """A backend that holds keys and values."""
 
     namespace: Namespace | None = Field(None, description="Put before every key of this backend.")
+
+
+class KeyValueServerConfig(KeyValueConfig):
+    """A backend that holds keys and values in a server of its own, which its parts name, or its `url` alone."""
+
+    called: ClassVar[str]
+    parts: ClassVar[tuple[str, ...]]
+    """The settings that `url` stands for."""
+    schemes: ClassVar[tuple[str, ...]]
+
+    host: str = Field("localhost", min_length=1, description="The server.")
+    port: int
+    password: SecretStr | None = Field(None, description="The user's password.")
+    tls: bool = Field(False, description="Whether the connection is encrypted, and the server's certificate checked.")
+    url: SecretStr | None = None
+    ca_cert_path: str | None = Field(
+        None, min_length=1, description="A file with the certificates of authorities to check the server's with."
+    )
+
+    @model_validator(mode="after")
+    def _is_one_place(self) -> Self:
+        check_address(self, "url", parts=self.parts, schemes=self.schemes)
+        return self
+
+    def place(self) -> str:
+        """The server, for messages: without user and password."""
+        where = f"{self.host}:{self.port}" if self.url is None else host_of(self.url)
+        return f"the {self.called} server at {where}"
 
 
 def check_address(settings: BackendConfig, url: str, *, parts: Collection[str], schemes: Collection[str]) -> None:

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from runtime.apis._names import NamedResource, ResourceId
 from runtime.apis._paging import Page, PageRequest
-from runtime.apis._request import AT_ONCE, Request, Response, example
+from runtime.apis._request import AT_ONCE, Deleted, Request, Response, example
 
 MOST_FILES_AT_CREATION = 50
 MemoryLimit = Literal["1g", "4g", "16g", "64g"]
@@ -97,9 +97,7 @@ class ContainerList(Page):
     data: list[Container] = Field(description="The containers.")
 
 
-class ContainerDeleted(Response):
+class ContainerDeleted(Deleted):
     """A container that was deleted."""
 
-    id: str = Field(description="Its id.")
     object: Literal["container.deleted"] = Field("container.deleted", description="Always `container.deleted`.")
-    deleted: Literal[True] = Field(True, description="Always true.")

@@ -10,7 +10,7 @@ from pydantic_core import PydanticCustomError
 from runtime.apis._carriers import Upload
 from runtime.apis._names import NamedResource, ResourceId
 from runtime.apis._paging import Page, PageRequest
-from runtime.apis._request import Response
+from runtime.apis._request import Deleted, Response
 from runtime.apis.containers.container import ContainerRequest
 
 FOLDER = "/mnt/data"
@@ -62,11 +62,9 @@ class ContainerFileList(Page):
     data: list[ContainerFile] = Field(description="The files.")
 
 
-class ContainerFileDeleted(Response):
+class ContainerFileDeleted(Deleted):
     """A file of a container that was deleted."""
 
-    id: str = Field(description="Its id.")
     object: Literal["container.file.deleted"] = Field(
         "container.file.deleted", description="Always `container.file.deleted`."
     )
-    deleted: Literal[True] = Field(True, description="Always true.")

@@ -9,7 +9,7 @@ from pydantic import Field
 from runtime.apis._carriers import Upload
 from runtime.apis._names import ResourceId
 from runtime.apis._paging import Page, PageRequest
-from runtime.apis._request import Request, Response
+from runtime.apis._request import Deleted, Request, Response
 
 MAX_FILE_BYTES = 8 * 1024**3
 """The largest file that a provider can be configured to take, which is also the most of an upload in parts."""
@@ -86,9 +86,7 @@ class FileList(Page):
     data: list[File] = Field(description="The files, in the order that was asked for.")
 
 
-class FileDeleted(Response):
+class FileDeleted(Deleted):
     """A file that is no more."""
 
-    id: str = Field(description="The file's id.")
     object: Literal["file"] = Field("file", description="Always `file`.")
-    deleted: Literal[True] = Field(True, description="Always true.")

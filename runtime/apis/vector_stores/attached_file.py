@@ -13,7 +13,7 @@ from runtime.apis._chunks import AutoChunking, ChunkingStrategy, ChunkMetadata, 
 from runtime.apis._metadata import Attributes, AttributeValue
 from runtime.apis._names import ResourceId
 from runtime.apis._paging import Page, PageRequest
-from runtime.apis._request import Request, Response, example
+from runtime.apis._request import Deleted, Request, Response, example
 from runtime.apis.vector_stores.store import VectorStoreRequest
 
 MAX_CONTENT_CHUNKS = 10_000
@@ -153,14 +153,12 @@ class AttachedFileList(Page):
     data: list[AttachedFile] = Field(description="The files, in the order that was asked for.")
 
 
-class AttachedFileDeleted(Response):
+class AttachedFileDeleted(Deleted):
     """A file that the store has no more. The file itself is kept."""
 
-    id: str = Field(description="The file's id.")
     object: Literal["vector_store.file.deleted"] = Field(
         "vector_store.file.deleted", description="Always `vector_store.file.deleted`."
     )
-    deleted: Literal[True] = Field(True, description="Always true.")
 
 
 class ContentText(Response):

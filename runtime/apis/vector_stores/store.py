@@ -13,7 +13,7 @@ from runtime.apis._chunks import ChunkingStrategy
 from runtime.apis._metadata import OpenAIMetadata
 from runtime.apis._names import NamedResource, ResourceId
 from runtime.apis._paging import Page
-from runtime.apis._request import Request, Response, example
+from runtime.apis._request import Deleted, Request, Response, example
 
 MAX_FILES_AT_CREATION = 500
 LONGEST_DIMENSION = 65_536
@@ -203,11 +203,9 @@ class VectorStoreList(Page):
     data: list[VectorStore] = Field(description="The stores, in the order that was asked for.")
 
 
-class VectorStoreDeleted(Response):
+class VectorStoreDeleted(Deleted):
     """A store that is no more."""
 
-    id: str = Field(description="The store's id.")
     object: Literal["vector_store.deleted"] = Field(
         "vector_store.deleted", description="Always `vector_store.deleted`."
     )
-    deleted: Literal[True] = Field(True, description="Always true.")

@@ -23,6 +23,7 @@ class Entry(Protocol):
     pinned: bool
     preload: bool | None
     load_timeout_s: float
+    max_waiting: int
 
     @property
     def keep_alive_s(self) -> float: ...

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from runtime.apis.tool_runtime import ToolDef, ToolList
 from runtime.errors import RequestError
 
 M = TypeVar("M", bound="Arguments")
@@ -35,8 +36,13 @@ def read(kind: type[M], tool: str, given: Mapping[str, Any]) -> M:
         ) from None
 
 
+def one_tool(name: str, description: str, kind: type[Arguments]) -> ToolList:
+    """The list of a provider that has one tool."""
+    return ToolList(data=[ToolDef(name=name, description=description, input_schema=_schema_of(kind))])
+
+
 @cache
-def schema_of(kind: type[Arguments]) -> dict[str, Any]:
+def _schema_of(kind: type[Arguments]) -> dict[str, Any]:
     """The JSON Schema of a tool's arguments, for models: without references, titles, nulls and defaults."""
     schema = kind.model_json_schema()
     plain: dict[str, Any] = _plain(schema, schema.get("$defs", {}))

@@ -17,28 +17,17 @@ from typing import Any
 
 from runtime.clock import wall_time
 from runtime.errors import Unavailable
+from runtime.storage.sql import tables
 from runtime.storage.sql.dialects import Dialect, index_name, index_sql, quoted
 from runtime.storage.sql.entries import entries_name, make_entries
-from runtime.storage.sql.tables import (
-    AddColumn,
-    AddEntries,
-    AddIndex,
-    AddTable,
-    Column,
-    DropColumn,
-    DropIndex,
-    Schema,
-    Step,
-    Table,
-)
 
-VERSIONS = Table(
+VERSIONS = tables.Table(
     name="llama_stack_schemas",
     columns=(
-        Column("name", "text"),
-        Column("store", "text"),
-        Column("version", "integer"),
-        Column("tables", "json"),
+        tables.Column("name", "text"),
+        tables.Column("store", "text"),
+        tables.Column("version", "integer"),
+        tables.Column("tables", "json"),
     ),
     key=("name",),
     has_owners=False,
@@ -54,7 +43,7 @@ _DAY = "%Y%m%d_%H%M%S"
 _COPY = re.compile(r"before_(?P<store>.*)_\d+_(?P<day>\d{8}_\d{6})_[0-9a-f]{4}")
 
 
-def check_version(schema: Schema, store: str, found: int, where: str) -> None:
+def check_version(schema: tables.Schema, store: str, found: int, where: str) -> None:
     """Raises Unavailable for tables of another store, or that a newer version wrote. store, found: as in VERSIONS, 0
     where there are none yet. where: the database, for the message.
     """
@@ -73,7 +62,7 @@ def check_version(schema: Schema, store: str, found: int, where: str) -> None:
         )
 
 
-def taken(schema: Schema, table: str, where: str) -> Unavailable:
+def taken(schema: tables.Schema, table: str, where: str) -> Unavailable:
     """The error for tables that are there although the database has no version of them."""
     return Unavailable(
         f"the store `{schema.name}` needs the table `{table}`, but {where} has one that it did not make",
@@ -82,7 +71,7 @@ def taken(schema: Schema, table: str, where: str) -> Unavailable:
     )
 
 
-def steps(dialect: Dialect, schema: Schema, name: str, version: int) -> list[str]:
+def steps(dialect: Dialect, schema: tables.Schema, name: str, version: int) -> list[str]:
     """The statements that lead from `version` to the schema as it is now; from 0, those that make its tables."""
     if version == 0:
         return [sql for table in schema.tables for sql in _creation(dialect, name, table)]
@@ -90,7 +79,7 @@ def steps(dialect: Dialect, schema: Schema, name: str, version: int) -> list[str
     return [sql for migration in passed for step in migration for sql in _step(dialect, schema, name, step)]
 
 
-def copy_name(schema: Schema) -> str:
+def copy_name(schema: tables.Schema) -> str:
     """A name, not used before, for the copy of a store from before its migration to `schema`."""
     day = time.strftime(_DAY, time.gmtime(wall_time()))
     return f"before_{schema.name[:20]}_{schema.version}_{day}_{secrets.token_hex(2)}"
@@ -128,7 +117,7 @@ def tables_in(described: Sequence[Mapping[str, Any]]) -> list[str]:
     return [*own, *(entries_name(str(table["table"])) for table in described if table.get("entries_of"))]
 
 
-def describe(schema: Schema, name: str) -> list[dict[str, object]]:
+def describe(schema: tables.Schema, name: str) -> list[dict[str, object]]:
     """The tables of a store, for commands that know no store: what their rows are, and how they age."""
     return [
         {
@@ -147,29 +136,29 @@ def describe(schema: Schema, name: str) -> list[dict[str, object]]:
     ]
 
 
-def _creation(dialect: Dialect, name: str, table: Table) -> list[str]:
+def _creation(dialect: Dialect, name: str, table: tables.Table) -> list[str]:
     owner = full_name(name, table.part_of.table) if table.part_of else ""
     return [*dialect.create(full_name(name, table.name), table, owner), *_entries(dialect, name, table)]
 
 
-def _entries(dialect: Dialect, name: str, table: Table) -> list[str]:
+def _entries(dialect: Dialect, name: str, table: tables.Table) -> list[str]:
     if table.entries_of is None:
         return []
     return make_entries(dialect, full_name(name, table.name), table.entries_of, has_owners=table.has_owners)
 
 
-def _step(dialect: Dialect, schema: Schema, name: str, step: Step) -> Sequence[str]:
-    if isinstance(step, AddTable):
+def _step(dialect: Dialect, schema: tables.Schema, name: str, step: tables.Step) -> Sequence[str]:
+    if isinstance(step, tables.AddTable):
         return _creation(dialect, name, step.table)
-    if isinstance(step, AddColumn):
+    if isinstance(step, tables.AddColumn):
         return [f"ALTER TABLE {quoted(full_name(name, step.table))} ADD COLUMN {dialect.column(step.column)}"]
-    if isinstance(step, DropColumn):
+    if isinstance(step, tables.DropColumn):
         return [f"ALTER TABLE {quoted(full_name(name, step.table))} DROP COLUMN {step.column}"]
-    if isinstance(step, DropIndex):
+    if isinstance(step, tables.DropIndex):
         return [f"DROP INDEX {index_name(full_name(name, step.table), step.index)}"]
-    if isinstance(step, AddIndex):
+    if isinstance(step, tables.AddIndex):
         return [index_sql(full_name(name, step.table), step.index)]
-    if isinstance(step, AddEntries):
+    if isinstance(step, tables.AddEntries):
         return _entries(dialect, name, schema.table(step.table))
     others = {table.name: quoted(full_name(name, table.name)) for table in schema.tables if table.name}
     return [step.sql.format(quoted(name), **others)]

@@ -16,20 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runtime.ids import new_position
-from runtime.storage.sql import (
-    Condition,
-    Delete,
-    Insert,
-    Row,
-    Select,
-    SqlStore,
-    Stale,
-    Statement,
-    Update,
-    above,
-    below,
-    eq,
-)
+from runtime.storage import sql
 from runtime.storage.words.blocks import joined, packed
 from runtime.storage.words.ranking import Segment
 from runtime.storage.words.segments import NewSegment
@@ -49,7 +36,7 @@ class Segments:
     Each method raises Unavailable while the database cannot be used.
     """
 
-    def __init__(self, rows: SqlStore, words_version: int) -> None:
+    def __init__(self, rows: sql.SqlStore, words_version: int) -> None:
         self._rows = rows
         self._words_version = words_version
 
@@ -58,20 +45,20 @@ class Segments:
         leaves them as they are.
         """
         row, blocks = await asyncio.to_thread(_as_rows, collection, made)
-        of_it = eq("id", row["id"])
+        of_it = sql.eq("id", row["id"])
         parts = [blocks[at : at + _AT_ONCE] for at in range(0, len(blocks), _AT_ONCE)] or [[]]
         shown = {"words_version": self._words_version, "age": age}
         if len(parts) == 1:
-            await self._rows.write(Insert(SEGMENTS, row | shown), *parts[0], *_hides(replaced))
+            await self._rows.write(sql.Insert(SEGMENTS, row | shown), *parts[0], *_hides(replaced))
             return
-        await self._rows.write(Insert(SEGMENTS, row | {"words_version": _HIDDEN, "age": new_position()}), *parts[0])
+        await self._rows.write(sql.Insert(SEGMENTS, row | {"words_version": _HIDDEN, "age": new_position()}), *parts[0])
         try:
             for step, part in enumerate(parts[1:-1]):
-                is_there = Update(SEGMENTS, {"version": step + 1}, of_it & eq("version", step), expect=1)
+                is_there = sql.Update(SEGMENTS, {"version": step + 1}, of_it & sql.eq("version", step), expect=1)
                 await self._rows.write(is_there, *part)
-            show = Update(SEGMENTS, {"version": 0, **shown}, of_it & eq("version", len(parts) - 2), expect=1)
+            show = sql.Update(SEGMENTS, {"version": 0, **shown}, of_it & sql.eq("version", len(parts) - 2), expect=1)
             await self._rows.write(show, *parts[-1], *_hides(replaced))
-        except Stale:
+        except sql.Stale:
             await self.discard([row["id"]])
             raise
 
@@ -89,25 +76,25 @@ class Segments:
     async def discard(self, ids: Sequence[int]) -> None:
         """Remove segments, each of which may be gone."""
         for segment in ids:
-            while sum(await self._rows.write(Delete(BLOCKS, blocks_of(segment), limit=_AT_ONCE))):
+            while sum(await self._rows.write(sql.Delete(BLOCKS, blocks_of(segment), limit=_AT_ONCE))):
                 pass
-            await self._rows.write(Delete(SEGMENTS, eq("id", segment)))
+            await self._rows.write(sql.Delete(SEGMENTS, sql.eq("id", segment)))
 
     async def drop(self, collection: int) -> None:
         """Remove all segments of a collection, which searches no longer see from the beginning on."""
-        of_it = eq("collection", collection)
-        await self._rows.write(Update(SEGMENTS, {"words_version": _HIDDEN, "age": 0}, of_it))
-        await self.discard([row["id"] for row in await self._rows.select(Select(SEGMENTS, of_it, ("id",)))])
+        of_it = sql.eq("collection", collection)
+        await self._rows.write(sql.Update(SEGMENTS, {"words_version": _HIDDEN, "age": 0}, of_it))
+        await self.discard([row["id"] for row in await self._rows.select(sql.Select(SEGMENTS, of_it, ("id",)))])
 
     async def sweep(self, collection: int) -> None:
         """Remove what has words of an older version, and what was left behind."""
-        is_outdated = above("words_version", _HIDDEN) & below("words_version", self._words_version)
-        is_left = eq("words_version", _HIDDEN) & below("age", new_position() - _LONGEST_US)
-        where = eq("collection", collection) & (is_outdated | is_left)
-        await self.discard([row["id"] for row in await self._rows.select(Select(SEGMENTS, where, ("id",)))])
+        is_outdated = sql.above("words_version", _HIDDEN) & sql.below("words_version", self._words_version)
+        is_left = sql.eq("words_version", _HIDDEN) & sql.below("age", new_position() - _LONGEST_US)
+        where = sql.eq("collection", collection) & (is_outdated | is_left)
+        await self.discard([row["id"] for row in await self._rows.select(sql.Select(SEGMENTS, where, ("id",)))])
 
 
-def _as_rows(collection: int, made: NewSegment) -> tuple[Row, list[Statement]]:
+def _as_rows(collection: int, made: NewSegment) -> tuple[sql.Row, list[sql.Statement]]:
     """The row of a segment but for whether it is shown, and the inserts of its blocks."""
     blocks = list(packed(made.postings))
     count, segment = len(made.numbers), secrets.randbits(SEGMENT_BITS)
@@ -125,24 +112,25 @@ def _as_rows(collection: int, made: NewSegment) -> tuple[Row, list[Statement]]:
         "lengths": made.lengths.astype("<i4").tobytes(),
         "removed": np.packbits(np.zeros(count, np.bool_)).tobytes(),
     }
-    return row, [Insert(BLOCKS, {"id": block_id(segment, at), "data": data}) for at, (_, data) in enumerate(blocks)]
+    return row, [sql.Insert(BLOCKS, {"id": block_id(segment, at), "data": data}) for at, (_, data) in enumerate(blocks)]
 
 
-def _hides(segments: Sequence[Segment]) -> list[Statement]:
+def _hides(segments: Sequence[Segment]) -> list[sql.Statement]:
     return [
-        Update(SEGMENTS, {"words_version": _HIDDEN, "age": 0}, _unchanged(segment), expect=1) for segment in segments
+        sql.Update(SEGMENTS, {"words_version": _HIDDEN, "age": 0}, _unchanged(segment), expect=1)
+        for segment in segments
     ]
 
 
-def _mark(segment: Segment, removed: NDArray[np.bool_]) -> Statement:
+def _mark(segment: Segment, removed: NDArray[np.bool_]) -> sql.Statement:
     values = {
         "version": segment.version + 1,
         "live": int(len(removed) - removed.sum()),
         "removed": np.packbits(removed).tobytes(),
     }
-    return Update(SEGMENTS, values, _unchanged(segment), expect=1)
+    return sql.Update(SEGMENTS, values, _unchanged(segment), expect=1)
 
 
-def _unchanged(segment: Segment) -> Condition:
+def _unchanged(segment: Segment) -> sql.Condition:
     """Since it was read. Hiding it gives it another age."""
-    return eq("id", segment.id) & eq("version", segment.version) & eq("age", segment.age)
+    return sql.eq("id", segment.id) & sql.eq("version", segment.version) & sql.eq("age", segment.age)

@@ -15,7 +15,7 @@ from runtime.ids import new_position, ordered_id
 from runtime.providers.containers.bubblewrap.config import BubblewrapConfig
 from runtime.providers.containers.bubblewrap.folder import Folder, Found
 from runtime.providers.containers.bubblewrap.tables import FILES
-from runtime.storage.sql import Delete, Insert, Row, Select, SqlStore, Stale, Statement, Update, eq, one_of
+from runtime.storage import sql
 
 _READ_BYTES = 1024 * 1024
 _LONGEST_NAME = 255
@@ -26,18 +26,18 @@ _IDS_AT_ONCE = 500
 class ContainerFiles:
     """store: of all users, since whoever may use a container may use its files."""
 
-    def __init__(self, config: BubblewrapConfig, store: SqlStore) -> None:
+    def __init__(self, config: BubblewrapConfig, store: sql.SqlStore) -> None:
         self._config = config
         self._store = store
 
-    async def row(self, container_id: str, file_id: str) -> Row:
+    async def row(self, container_id: str, file_id: str) -> sql.Row:
         """Raises NotFound."""
-        row = await self._store.first(Select(FILES, eq("id", file_id) & eq("container_id", container_id)))
+        row = await self._store.first(sql.Select(FILES, sql.eq("id", file_id) & sql.eq("container_id", container_id)))
         if row is None:
             raise _unknown(container_id, file_id)
         return row
 
-    async def follow(self, container_id: str, folder: Folder, *, source: str = "assistant") -> list[Row]:
+    async def follow(self, container_id: str, folder: Folder, *, source: str = "assistant") -> list[sql.Row]:
         """Bring the rows up to what is in the folder. Returns those that are new or have changed. Raises NotFound for a
         container that is deleted meanwhile, Unavailable.
 
@@ -45,44 +45,46 @@ class ContainerFiles:
         """
         found = await _whole(folder.files, self._config.max_files)
         known = {row["place"]: row for row in await self.all(container_id)}
-        changes: list[Statement] = []
-        changed: list[Row] = []
+        changes: list[sql.Statement] = []
+        changed: list[sql.Row] = []
         for one in found:
             row = known.pop(one.place, None)
             if row is not None and row["state"] == one.state:
                 continue
             if row is None:
                 row = _new_row(container_id, one, source)
-                changes.append(Insert(FILES, row))
+                changes.append(sql.Insert(FILES, row))
             else:
                 news = {"size_bytes": one.size_bytes, "state": one.state, "source": source}
-                changes.append(Update(FILES, news, eq("id", row["id"])))
+                changes.append(sql.Update(FILES, news, sql.eq("id", row["id"])))
                 row = {**row, **news}
             changed.append(row)
         gone = [row["id"] for row in known.values()]
         for at in range(0, len(gone), _IDS_AT_ONCE):
-            changes.append(Delete(FILES, one_of("id", gone[at : at + _IDS_AT_ONCE])))
+            changes.append(sql.Delete(FILES, sql.one_of("id", gone[at : at + _IDS_AT_ONCE])))
         try:
             for at in range(0, len(changes), _IDS_AT_ONCE):
                 await self._store.write(*changes[at : at + _IDS_AT_ONCE])
-        except Stale:
+        except sql.Stale:
             raise _gone(container_id) from None
         return changed
 
-    async def came_from(self, row: Row, file_id: str) -> None:
+    async def came_from(self, row: sql.Row, file_id: str) -> None:
         """A file is the copy of one of the Files API."""
-        await self._store.write(Update(FILES, {"copied_from": file_id}, eq("id", row["id"])))
+        await self._store.write(sql.Update(FILES, {"copied_from": file_id}, sql.eq("id", row["id"])))
 
-    async def all(self, container_id: str) -> list[Row]:
+    async def all(self, container_id: str) -> list[sql.Row]:
         """The oldest first."""
-        return await self._store.select(Select(FILES, eq("container_id", container_id), order=("position", "id")))
+        return await self._store.select(
+            sql.Select(FILES, sql.eq("container_id", container_id), order=("position", "id"))
+        )
 
     async def places(self, container_id: str) -> list[bytes]:
         return [row["place"] for row in await self.all(container_id)]
 
     async def add(
         self, container_id: str, folder: Folder, content: AsyncIterable[bytes], *, filename: str, least_bytes: int
-    ) -> Row:
+    ) -> sql.Row:
         """Put a file into the folder. Raises TooLarge, Conflict for the name of a folder, RequestError, Unavailable."""
         name = name_of(filename)
         held = sum(one.size_bytes for one in await _whole(folder.files, self._config.max_files))
@@ -106,7 +108,7 @@ class ContainerFiles:
             raise Conflict(f"`{FOLDER}/{shown(name)}` was removed by the container's code meanwhile", param="file")
         return found[0]
 
-    async def download(self, folder: Folder, row: Row) -> Download:
+    async def download(self, folder: Folder, row: sql.Row) -> Download:
         """Its content as it is now. Raises NotFound, RequestError for a file that its code has closed, Unavailable."""
         try:
             opened = await asyncio.to_thread(folder.open, row["place"])
@@ -132,7 +134,7 @@ class ContainerFiles:
         name = shown(row["place"].rpartition(b"/")[2])
         return Download(size_bytes=size, read=read, filename=name)
 
-    async def remove(self, folder: Folder, row: Row) -> None:
+    async def remove(self, folder: Folder, row: sql.Row) -> None:
         """Raises NotFound, Unavailable."""
         try:
             await asyncio.to_thread(folder.remove, row["place"])
@@ -140,16 +142,16 @@ class ContainerFiles:
             pass
         except OSError as error:
             raise _unreadable(row, error) from None
-        if await self._store.write(Delete(FILES, eq("id", row["id"]))) == [0]:
+        if await self._store.write(sql.Delete(FILES, sql.eq("id", row["id"]))) == [0]:
             raise _unknown(row["container_id"], row["id"])
 
 
-def file_of(row: Row) -> ContainerFile:
+def file_of(row: sql.Row) -> ContainerFile:
     """A file as the API shows it."""
     return ContainerFile(**shown_file(row))
 
 
-def shown_file(row: Row) -> dict[str, Any]:
+def shown_file(row: sql.Row) -> dict[str, Any]:
     return {
         "id": row["id"],
         "object": "container.file",
@@ -182,7 +184,7 @@ def shown(name: bytes) -> str:
     return name.decode(errors="backslashreplace")
 
 
-def _new_row(container_id: str, one: Found, source: str) -> Row:
+def _new_row(container_id: str, one: Found, source: str) -> sql.Row:
     position = new_position()
     return {
         "id": ordered_id("cfile_", position),
@@ -219,7 +221,7 @@ def _too_large(most: int) -> TooLarge:
     )
 
 
-def _unreadable(row: Row, error: OSError) -> RequestError:
+def _unreadable(row: sql.Row, error: OSError) -> RequestError:
     return RequestError(
         f"The file `{row['id']}` cannot be opened: {error.strerror}",
         hint="code in the container has made it so, and can undo it",

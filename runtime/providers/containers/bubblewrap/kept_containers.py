@@ -12,7 +12,7 @@ from runtime.errors import NotFound, NotSupported, RequestError
 from runtime.ids import new_id, new_position, ordered_id
 from runtime.providers.containers.bubblewrap.config import BubblewrapConfig
 from runtime.providers.containers.bubblewrap.tables import CONTAINERS, FILES
-from runtime.storage.sql import Delete, Insert, Row, Select, SqlStore, Update, above, eq, one_of
+from runtime.storage import sql
 
 _MINUTES = 20
 _IDS_AT_ONCE = 500
@@ -21,15 +21,15 @@ _IDS_AT_ONCE = 500
 class KeptContainers:
     """store: of all users."""
 
-    def __init__(self, config: BubblewrapConfig, store: SqlStore) -> None:
+    def __init__(self, config: BubblewrapConfig, store: sql.SqlStore) -> None:
         self._config = config
         self._store = store
 
-    def mine(self) -> SqlStore:
+    def mine(self) -> sql.SqlStore:
         """The rows that the caller may see."""
         return self._store.for_user(current().user)
 
-    async def create(self, request: CreateContainerRequest) -> Row:
+    async def create(self, request: CreateContainerRequest) -> sql.Row:
         """Raises NotSupported, RequestError for more memory than may be, Unavailable."""
         self._check(request)
         now, position = int(wall_time()), new_position()
@@ -44,17 +44,17 @@ class KeptContainers:
             "expires_at": now + minutes * 60,
             "memory_limit": request.memory_limit or self._config.memory_limit,
         }
-        await self.mine().write(Insert(CONTAINERS, row))
+        await self.mine().write(sql.Insert(CONTAINERS, row))
         return row
 
-    async def row(self, container_id: str) -> Row:
+    async def row(self, container_id: str) -> sql.Row:
         """Raises NotFound."""
-        row = await self.mine().first(Select(CONTAINERS, eq("id", container_id)))
+        row = await self.mine().first(sql.Select(CONTAINERS, sql.eq("id", container_id)))
         if row is None:
             raise _unknown(container_id)
         return row
 
-    async def used(self, container_id: str) -> Row:
+    async def used(self, container_id: str) -> sql.Row:
         """A container that is used now, which puts its expiry off. Raises NotFound, RequestError for an expired one."""
         row = await self.row(container_id)
         if has_expired(row):
@@ -67,27 +67,27 @@ class KeptContainers:
         await self.touch(row)
         return row
 
-    async def touch(self, row: Row) -> None:
+    async def touch(self, row: sql.Row) -> None:
         """It is used now."""
         now = int(wall_time())
         news = {"last_active_at": now, "expires_at": now + row["expires_after_minutes"] * 60}
-        await self._store.write(Update(CONTAINERS, news, eq("id", row["id"])))
+        await self._store.write(sql.Update(CONTAINERS, news, sql.eq("id", row["id"])))
 
     async def delete(self, container_id: str) -> None:
         """Raises NotFound."""
-        if await self.mine().write(Delete(CONTAINERS, eq("id", container_id))) == [0]:
+        if await self.mine().write(sql.Delete(CONTAINERS, sql.eq("id", container_id))) == [0]:
             raise _unknown(container_id)
 
     async def forget_files(self, container_id: str) -> None:
         """Its folder is removed."""
-        await self._store.write(Delete(FILES, eq("container_id", container_id)))
+        await self._store.write(sql.Delete(FILES, sql.eq("container_id", container_id)))
 
     async def alive(self, ids: Sequence[str]) -> set[str]:
         """Those that have not expired."""
         found: set[str] = set()
         for at in range(0, len(ids), _IDS_AT_ONCE):
-            which = one_of("id", ids[at : at + _IDS_AT_ONCE]) & above("expires_at", int(wall_time()))
-            found |= {row["id"] for row in await self._store.select(Select(CONTAINERS, which, ("id",)))}
+            which = sql.one_of("id", ids[at : at + _IDS_AT_ONCE]) & sql.above("expires_at", int(wall_time()))
+            found |= {row["id"] for row in await self._store.select(sql.Select(CONTAINERS, which, ("id",)))}
         return found
 
     def _check(self, request: CreateContainerRequest) -> None:
@@ -110,7 +110,7 @@ class KeptContainers:
             )
 
 
-def has_expired(row: Row) -> bool:
+def has_expired(row: sql.Row) -> bool:
     return bool(row["expires_at"] <= wall_time())
 
 
@@ -118,12 +118,12 @@ def memory_bytes(limit: str) -> int:
     return int(limit.removesuffix("g")) * 1024**3
 
 
-def container_of(row: Row) -> Container:
+def container_of(row: sql.Row) -> Container:
     """A container as the API shows it."""
     return Container.model_validate(shown(row))
 
 
-def shown(row: Row) -> dict[str, Any]:
+def shown(row: sql.Row) -> dict[str, Any]:
     return {
         "id": row["id"],
         "object": "container",

@@ -30,11 +30,11 @@ from runtime.providers.conversations.builtin.appending import Appending, inserts
 from runtime.providers.conversations.builtin.given import given_items, is_addressable
 from runtime.providers.conversations.builtin.tables import CONVERSATIONS, ITEMS, SCHEMA, STORE
 from runtime.sse import Json, Reply
-from runtime.storage.sql import SIZE, Condition, Delete, Duplicate, Insert, Row, Select, SqlStore, Update, at_most, eq
+from runtime.storage import sql
 from runtime.storage.sql.paging import read_page
 
 _SHOWN = ("id", "created", "metadata")
-_THERE = Condition("item IS NOT NULL")
+_THERE = sql.Condition("item IS NOT NULL")
 _to_items = msgspec.json.Decoder(list[dict[str, Any]]).decode
 
 
@@ -45,7 +45,7 @@ class BuiltinConversations:
         self._store = context.storage.sql(STORE, SCHEMA)
         self._appending = Appending()
 
-    def _mine(self) -> SqlStore:
+    def _mine(self) -> sql.SqlStore:
         """The conversations that the caller sees. Items have no owners of their own: see `_row`."""
         return self._store.for_user(current().user)
 
@@ -62,7 +62,7 @@ class BuiltinConversations:
             "last": positions[-1] if positions else position,
             "metadata": request.metadata or {},
         }
-        await self._mine().write(Insert(CONVERSATIONS, row), *inserts(conversation_id, items, positions))
+        await self._mine().write(sql.Insert(CONVERSATIONS, row), *inserts(conversation_id, items, positions))
         return _shown(row)
 
     async def get_conversation(self, request: ConversationRequest) -> Conversation:
@@ -70,12 +70,12 @@ class BuiltinConversations:
 
     async def update_conversation(self, request: UpdateConversationRequest) -> Conversation:
         change = {"metadata": request.metadata or {}}
-        await self._mine().write(Update(CONVERSATIONS, change, eq("id", request.conversation_id)))
+        await self._mine().write(sql.Update(CONVERSATIONS, change, sql.eq("id", request.conversation_id)))
         return _shown(await self._row(request.conversation_id))
 
     async def delete_conversation(self, request: ConversationRequest) -> DeletedConversation:
         """Raises NotFound."""
-        if await self._mine().write(Delete(CONVERSATIONS, eq("id", request.conversation_id))) == [0]:
+        if await self._mine().write(sql.Delete(CONVERSATIONS, sql.eq("id", request.conversation_id))) == [0]:
             raise _unknown(request.conversation_id)
         return DeletedConversation(id=request.conversation_id)
 
@@ -84,7 +84,7 @@ class BuiltinConversations:
         items = given_items(request.items, new_position())
         try:
             await self._append(request.conversation_id, items)
-        except Duplicate:
+        except sql.Duplicate:
             taken = await self._taken(request.conversation_id, items)
             place = next((place for place, item in enumerate(items) if item["id"] in taken), 0)
             raise RequestError(
@@ -96,7 +96,7 @@ class BuiltinConversations:
 
     async def list_items(self, request: ListItemsRequest) -> Reply:
         await self._row(request.conversation_id)
-        within = eq("conversation_id", request.conversation_id)
+        within = sql.eq("conversation_id", request.conversation_id)
         columns, heavy = ("id", "item"), ("item",)
         rows, has_more = await read_page(
             self._store, ITEMS, request, within=within, where=_THERE, columns=columns, heavy=heavy
@@ -105,8 +105,8 @@ class BuiltinConversations:
 
     async def get_item(self, request: ItemRequest) -> Reply:
         """Raises NotFound."""
-        is_there = Select(CONVERSATIONS, eq("id", request.conversation_id), ("id",))
-        rows, seen = await self._mine().select_each(Select(ITEMS, _is(request), ("item",)), is_there)
+        is_there = sql.Select(CONVERSATIONS, sql.eq("id", request.conversation_id), ("id",))
+        rows, seen = await self._mine().select_each(sql.Select(ITEMS, _is(request), ("item",)), is_there)
         if not seen:
             raise _unknown(request.conversation_id)
         if not rows:
@@ -116,29 +116,29 @@ class BuiltinConversations:
     async def delete_item(self, request: DeleteItemRequest) -> Conversation:
         """Raises NotFound."""
         row = await self._row(request.conversation_id)
-        if await self._store.write(Update(ITEMS, {"item": None}, _is(request))) == [0]:
+        if await self._store.write(sql.Update(ITEMS, {"item": None}, _is(request))) == [0]:
             raise _unknown_item(request)
         return _shown(row)
 
     async def read_conversation(self, request: ReadConversation) -> WholeConversation:
         """Raises NotFound, TooLarge."""
-        where = eq("conversation_id", request.conversation_id) & _THERE
+        where = sql.eq("conversation_id", request.conversation_id) & _THERE
         if request.until is not None:
-            where &= at_most("position", request.until)
-        is_there = Select(CONVERSATIONS, eq("id", request.conversation_id), ("id",))
-        sizes = Select(ITEMS, where, ("position",), sizes=("item",))
+            where &= sql.at_most("position", request.until)
+        is_there = sql.Select(CONVERSATIONS, sql.eq("id", request.conversation_id), ("id",))
+        sizes = sql.Select(ITEMS, where, ("position",), sizes=("item",))
         sized, seen = await self._mine().select_each(sizes, is_there)
         if not seen:
             raise _unknown(request.conversation_id)
-        if (size_bytes := sum(row[SIZE] for row in sized)) > request.most_bytes:
+        if (size_bytes := sum(row[sql.SIZE] for row in sized)) > request.most_bytes:
             raise TooLarge(
                 f"The conversation `{request.conversation_id}` is {size_bytes} bytes, and at most {request.most_bytes}"
                 " are read at once",
                 hint="delete some of its items, or continue with a new one",
                 param="conversation_id",
             )
-        last = at_most("position", max((row["position"] for row in sized), default=0))
-        rows = await self._store.select(Select(ITEMS, where & last, ("position", "item"), ("position",)))
+        last = sql.at_most("position", max((row["position"] for row in sized), default=0))
+        rows = await self._store.select(sql.Select(ITEMS, where & last, ("position", "item"), ("position",)))
         whole = _to_items(b"[%b]" % b",".join([row["item"] for row in rows]))
         return WholeConversation(whole, rows[-1]["position"] if rows else 0)
 
@@ -148,7 +148,7 @@ class BuiltinConversations:
             items = with_new_ids(items, lost, new_id)
         try:
             await self._append(request.conversation_id, items)
-        except Duplicate:
+        except sql.Duplicate:
             taken = await self._taken(request.conversation_id, items)
             await self._append(request.conversation_id, with_new_ids(items, taken, new_id))
 
@@ -160,23 +160,23 @@ class BuiltinConversations:
 
     async def _taken(self, conversation_id: str, items: list[Json]) -> set[str]:
         """The ids of a conversation's items that others have."""
-        rows = await self._store.select(Select(ITEMS, with_ids(conversation_id, items) & _THERE, ("id",)))
+        rows = await self._store.select(sql.Select(ITEMS, with_ids(conversation_id, items) & _THERE, ("id",)))
         return {row["id"] for row in rows}
 
-    async def _row(self, conversation_id: str) -> Row:
+    async def _row(self, conversation_id: str) -> sql.Row:
         """Raises NotFound, also for one that the caller does not see."""
-        row = await self._mine().first(Select(CONVERSATIONS, eq("id", conversation_id), _SHOWN))
+        row = await self._mine().first(sql.Select(CONVERSATIONS, sql.eq("id", conversation_id), _SHOWN))
         if row is None:
             raise _unknown(conversation_id)
         return row
 
 
-def _shown(row: Row) -> Conversation:
+def _shown(row: sql.Row) -> Conversation:
     return Conversation(id=row["id"], created_at=row["created"], metadata=row["metadata"])
 
 
-def _is(request: DeleteItemRequest) -> Condition:
-    return eq("conversation_id", request.conversation_id) & eq("id", request.item_id) & _THERE
+def _is(request: DeleteItemRequest) -> sql.Condition:
+    return sql.eq("conversation_id", request.conversation_id) & sql.eq("id", request.item_id) & _THERE
 
 
 def _unknown(conversation_id: str) -> NotFound:

@@ -16,20 +16,7 @@ from runtime.errors import Conflict
 from runtime.ids import new_position
 from runtime.providers.conversations.builtin.tables import CONVERSATIONS, ITEMS
 from runtime.sse import Json, encode
-from runtime.storage.sql import (
-    Condition,
-    Delete,
-    Duplicate,
-    Insert,
-    Select,
-    SqlStore,
-    Stale,
-    Statement,
-    Update,
-    below,
-    eq,
-    one_of,
-)
+from runtime.storage import sql
 
 _MOST_TRIES = 100
 
@@ -38,7 +25,7 @@ class Appending:
     def __init__(self) -> None:
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
-    async def append(self, rows: SqlStore, conversation_id: str, items: Sequence[Json]) -> bool:
+    async def append(self, rows: sql.SqlStore, conversation_id: str, items: Sequence[Json]) -> bool:
         """Whether the conversation is there; the items, at least one, are on disk then. rows: what the caller sees.
 
         Raises Duplicate if it has an item with one of the ids, Conflict if others append all the time, Unavailable.
@@ -46,38 +33,38 @@ class Appending:
         try:
             await _write(rows, conversation_id, items)
             return True
-        except (Stale, Duplicate):
+        except (sql.Stale, sql.Duplicate):
             turn = self._turns.setdefault(conversation_id, asyncio.Lock())
         async with turn:
             return await _write_again(rows, conversation_id, items)
 
 
-async def _write_again(rows: SqlStore, conversation_id: str, items: Sequence[Json]) -> bool:
-    came_again: list[Statement] = []
+async def _write_again(rows: sql.SqlStore, conversation_id: str, items: Sequence[Json]) -> bool:
+    came_again: list[sql.Statement] = []
     for _ in range(_MOST_TRIES):
-        row = await rows.first(Select(CONVERSATIONS, eq("id", conversation_id), ("last",)))
+        row = await rows.first(sql.Select(CONVERSATIONS, sql.eq("id", conversation_id), ("last",)))
         if row is None:
             return False
         try:
             await _write(rows, conversation_id, items, *came_again, behind=row["last"])
             return True
-        except Stale:
+        except sql.Stale:
             continue
-        except Duplicate:
+        except sql.Duplicate:
             if came_again:
                 raise
             # Some may have been deleted: then their old places go.
-            came_again = [Delete(ITEMS, with_ids(conversation_id, items) & eq("item", None))]
+            came_again = [sql.Delete(ITEMS, with_ids(conversation_id, items) & sql.eq("item", None))]
     raise Conflict(f"Others add to the conversation `{conversation_id}` all the time", hint="try again")
 
 
 async def _write(
-    rows: SqlStore, conversation_id: str, items: Sequence[Json], *before: Statement, behind: int = 0
+    rows: sql.SqlStore, conversation_id: str, items: Sequence[Json], *before: sql.Statement, behind: int = 0
 ) -> None:
     """Raises Stale where the conversation is not there, or has items behind the positions that are taken."""
     positions = positions_for(items, behind)
     change = {"last": positions[-1], "used": positions[-1] // 1_000_000}
-    takes = Update(CONVERSATIONS, change, eq("id", conversation_id) & below("last", positions[0]), expect=1)
+    takes = sql.Update(CONVERSATIONS, change, sql.eq("id", conversation_id) & sql.below("last", positions[0]), expect=1)
     await rows.write(takes, *before, *inserts(conversation_id, items, positions))
 
 
@@ -90,16 +77,16 @@ def positions_for(items: Sequence[Json], behind: int = 0) -> list[int]:
     return positions
 
 
-def inserts(conversation_id: str, items: Sequence[Json], positions: Sequence[int]) -> list[Statement]:
+def inserts(conversation_id: str, items: Sequence[Json], positions: Sequence[int]) -> list[sql.Statement]:
     """The rows of items."""
     return [
-        Insert(
+        sql.Insert(
             ITEMS, {"conversation_id": conversation_id, "id": item["id"], "position": position, "item": encode(item)}
         )
         for position, item in zip(positions, items, strict=True)
     ]
 
 
-def with_ids(conversation_id: str, items: Sequence[Json]) -> Condition:
+def with_ids(conversation_id: str, items: Sequence[Json]) -> sql.Condition:
     """The places of a conversation that have the ids of these items."""
-    return eq("conversation_id", conversation_id) & one_of("id", [item["id"] for item in items])
+    return sql.eq("conversation_id", conversation_id) & sql.one_of("id", [item["id"] for item in items])

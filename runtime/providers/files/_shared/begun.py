@@ -16,19 +16,7 @@ from runtime.clock import wall_time
 from runtime.ids import new_position, ordered_id
 from runtime.providers.files._shared.holder import Holder
 from runtime.providers.files._shared.tables import BEGUN
-from runtime.storage.sql import (
-    Delete,
-    Insert,
-    Select,
-    SqlStore,
-    Stale,
-    Statement,
-    Table,
-    Update,
-    at_most,
-    eq,
-    one_of,
-)
+from runtime.storage import sql
 
 LONGEST_S = 24 * 3600
 """How long one file may take to arrive."""
@@ -44,10 +32,10 @@ _FORGOTTEN_AT_ONCE = 500
 class Begun:
     """The ids for the rows of one table. begin: what they begin with. store: of all users. holder: this process."""
 
-    def __init__(self, table: Table, begin: str, store: SqlStore, holder: Holder) -> None:
-        self._table = table
+    def __init__(self, table: sql.Table, begin: str, store: sql.SqlStore, holder: Holder) -> None:
+        self.table = table
         self._begin = begin
-        self._store = store
+        self.store = store
         self._holder = holder
         self._reserving = asyncio.Lock()
         self._free: list[str] = []
@@ -68,32 +56,32 @@ class Begun:
     def check(self, taken: str) -> None:
         """Raises Stale where others may remove the bytes of this id: it was taken a day ago, or this has ended."""
         if wall_time() > self._taken.get(taken, 0.0) + LONGEST_S:
-            raise Stale(f"`{taken}` is not this process's any more")
+            raise sql.Stale(f"`{taken}` is not this process's any more")
 
     def settle(self, taken: str) -> None:
         """Its bytes have a row."""
         self._taken.pop(taken, None)
         self._settled.append(taken)
 
-    def give_up(self, ids: Collection[str]) -> list[Statement]:
+    def give_up(self, ids: Collection[str]) -> list[sql.Statement]:
         """What makes ids expire, whoever gave them: their bytes may be there, and are to be removed."""
         for one in ids:
             self._taken.pop(one, None)
-        return [Insert(BEGUN, self._row(one, expires_at=0), replace=("expires_at",)) for one in ids]
+        return [sql.Insert(BEGUN, self._row(one, expires_at=0), replace=("expires_at",)) for one in ids]
 
     async def expired(self, now: int, limit: int) -> list[str]:
         """Ids whose bytes nobody keeps any more unless they have a row. Raises Unavailable."""
-        which = eq("of_table", self._table.name) & at_most("expires_at", now)
-        rows = await self._store.select(Select(BEGUN, which, ("id",), ("expires_at", "id"), limit))
+        which = sql.eq("of_table", self.table.name) & sql.at_most("expires_at", now)
+        rows = await self.store.select(sql.Select(BEGUN, which, ("id",), ("expires_at", "id"), limit))
         return [row["id"] for row in rows]
 
     async def release(self) -> None:
         """What is taken has expired, and the rest is forgotten. Raises Unavailable."""
         if self._free_until:
-            unused = one_of("id", [*self._free, *self._settled])
+            unused = sql.one_of("id", [*self._free, *self._settled])
             self._free, self._taken = [], {}
-            held = eq("held_by", self._holder.name) & eq("of_table", self._table.name)
-            await self._store.write(Delete(BEGUN, unused), Update(BEGUN, {"expires_at": 0}, held))
+            held = sql.eq("held_by", self._holder.name) & sql.eq("of_table", self.table.name)
+            await self.store.write(sql.Delete(BEGUN, unused), sql.Update(BEGUN, {"expires_at": 0}, held))
 
     async def _reserve(self) -> None:
         """Also forgets what is settled, and ids that have been free for too long."""
@@ -102,20 +90,20 @@ class Begun:
         settled = self._settled[:_FORGOTTEN_AT_ONCE]
         now = wall_time()
         new = [ordered_id(self._begin, new_position()) for _ in range(_RESERVED_AT_ONCE)]
-        rows = [Insert(BEGUN, self._row(one, expires_at=int(now) + _HELD_S)) for one in new]
-        await self._store.write(*rows, Delete(BEGUN, one_of("id", settled)))
+        rows = [sql.Insert(BEGUN, self._row(one, expires_at=int(now) + _HELD_S)) for one in new]
+        await self.store.write(*rows, sql.Delete(BEGUN, sql.one_of("id", settled)))
         del self._settled[: len(settled)]
         self._free, self._free_until = new[::-1], now + _FREE_S
 
     def _row(self, one: str, *, expires_at: int) -> dict[str, object]:
-        return {"id": one, "of_table": self._table.name, "held_by": self._holder.name, "expires_at": expires_at}
+        return {"id": one, "of_table": self.table.name, "held_by": self._holder.name, "expires_at": expires_at}
 
 
-def expire_those_of(holder: str) -> Statement:
+def expire_those_of(holder: str) -> sql.Statement:
     """What is done once a process has ended."""
-    return Update(BEGUN, {"expires_at": 0}, eq("held_by", holder))
+    return sql.Update(BEGUN, {"expires_at": 0}, sql.eq("held_by", holder))
 
 
-def forget(ids: Sequence[str]) -> Statement:
+def forget(ids: Sequence[str]) -> sql.Statement:
     """What is done once the bytes of ids have a row or are gone."""
-    return Delete(BEGUN, one_of("id", ids))
+    return sql.Delete(BEGUN, sql.one_of("id", ids))

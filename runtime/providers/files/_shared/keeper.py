@@ -11,45 +11,31 @@ from runtime.errors import Conflict, StackError
 from runtime.providers.files._shared.backend import FileBackend, NewFile
 from runtime.providers.files._shared.begun import Begun, forget
 from runtime.providers.files._shared.content import Content
-from runtime.storage.sql import (
-    Condition,
-    Delete,
-    Duplicate,
-    Insert,
-    Row,
-    Select,
-    SqlStore,
-    Statement,
-    Table,
-    Update,
-    at_most,
-    eq,
-    one_of,
-)
+from runtime.storage import sql
 
 log = logging.getLogger(__name__)
 _AT_ONCE = 500
 
 
 class Keeper:
-    """The bytes of one table's rows. store: of all users. begun: the ids that they get."""
+    """The bytes of one table's rows. begun: the ids that they get, and the table."""
 
-    def __init__(self, table: Table, store: SqlStore, backend: FileBackend, begun: Begun) -> None:
-        self._table = table
-        self._store = store
+    def __init__(self, backend: FileBackend, begun: Begun) -> None:
+        self._table = begun.table
+        self._store = begun.store
         self.backend = backend
         self._begun = begun
 
     async def keep(
         self,
-        rows: SqlStore,
+        rows: sql.SqlStore,
         content: Content,
         *,
         filename: str = "",
         purpose: str = "",
         facts: Callable[[], Mapping[str, Any]],
-        also: Callable[[str], Sequence[Statement]] = lambda file_id: (),
-    ) -> Row:
+        also: Callable[[str], Sequence[sql.Statement]] = lambda file_id: (),
+    ) -> sql.Row:
         """Keep bytes and return their row, both on disk. rows: the store of their owner. filename, purpose: for the
         backend. facts: the rest of the row, asked when the bytes have arrived. also: done with it, given the id.
 
@@ -62,8 +48,8 @@ class Keeper:
             file_id = await self.backend.put(new, content)
             row = {"id": file_id, "created_at": int(wall_time()), "size_bytes": content.size_bytes, **facts()}
             self._begun.check(new.id)
-            await rows.write(Insert(self._table, row), *also(file_id))
-        except Duplicate:  # the backend's id for another file, which stays what it is
+            await rows.write(sql.Insert(self._table, row), *also(file_id))
+        except sql.Duplicate:  # the backend's id for another file, which stays what it is
             await self._discard([new.id])
             raise Conflict(
                 f"The backend gives this file the id `{file_id}`, by which another one is kept",
@@ -75,17 +61,17 @@ class Keeper:
         self._begun.settle(new.id)
         return row
 
-    async def remove(self, rows: SqlStore, which: str, visible: Condition) -> None:
+    async def remove(self, rows: sql.SqlStore, which: str, visible: sql.Condition) -> None:
         """From now on a file is not there; its bytes follow, at once or, if the backend is down, later. rows: the part
         of the store that the caller sees. Raises Stale if there is no such file.
         """
-        await rows.write(Update(self._table, {"expires_at": 0}, eq("id", which) & visible, expect=1))
+        await rows.write(sql.Update(self._table, {"expires_at": 0}, sql.eq("id", which) & visible, expect=1))
         await self._remove([which])
 
     async def collect(self, now: int) -> int:
         """Remove what has expired; returns how many rows. Raises Unavailable if the tables cannot be read."""
         await self._collect_begun(now)
-        query = Select(self._table, at_most("expires_at", now), ("id",), ("expires_at",), _AT_ONCE)
+        query = sql.Select(self._table, sql.at_most("expires_at", now), ("id",), ("expires_at",), _AT_ONCE)
         total = 0
         while ids := [row["id"] for row in await self._store.select(query)]:
             gone = await self._remove(ids)
@@ -97,7 +83,8 @@ class Keeper:
     async def _collect_begun(self, now: int) -> None:
         """Remove what interrupted uploads have left: what was begun and has no row."""
         while ids := await self._begun.expired(now, _AT_ONCE):
-            kept = {row["id"] for row in await self._store.select(Select(self._table, one_of("id", ids), ("id",)))}
+            rows = await self._store.select(sql.Select(self._table, sql.one_of("id", ids), ("id",)))
+            kept = {row["id"] for row in rows}
             await self._store.write(forget([*kept]))
             lost = [one for one in ids if one not in kept]
             gone = await self._remove(lost)
@@ -111,7 +98,8 @@ class Keeper:
 
     async def _discard(self, ids: Sequence[str]) -> None:
         """As far as possible now; the rest is collected later."""
-        expired = Update(self._table, {"expires_at": 0}, one_of("id", ids))  # its row may be there if its caller left
+        # Its row may be there if its caller left.
+        expired = sql.Update(self._table, {"expires_at": 0}, sql.one_of("id", ids))
         try:
             await self._store.write(*self._begun.give_up(ids), expired)
             await self._remove(ids)
@@ -132,6 +120,6 @@ class Keeper:
             left = len(ids) - len(gone)
             log.warning("files are removed later", extra={"files": left, "error": trouble.message})
         if gone:
-            expired = one_of("id", gone) & at_most("expires_at", int(wall_time()))
-            await self._store.write(Delete(self._table, expired), forget(gone))
+            expired = sql.one_of("id", gone) & sql.at_most("expires_at", int(wall_time()))
+            await self._store.write(sql.Delete(self._table, expired), forget(gone))
         return len(gone)

@@ -11,15 +11,8 @@ from collections.abc import AsyncGenerator, AsyncIterable, Mapping
 from typing import Any
 
 from runtime.apis._carriers import Download
+from runtime.apis.files import upload as upload_api
 from runtime.apis.files.file import File, FileDeleted, FileRequest, ListFilesRequest, UploadFileRequest
-from runtime.apis.files.upload import (
-    AddUploadPartRequest,
-    CompleteUploadRequest,
-    CreateUploadRequest,
-    FileUpload,
-    UploadPart,
-    UploadRequest,
-)
 from runtime.apis.providers import ProviderHealth
 from runtime.clock import wall_time
 from runtime.context import current
@@ -57,9 +50,9 @@ class FileService:
         self._backends = (backend,) if parts is None else (backend, parts)
         self._store = context.storage.sql(config.metadata_store or "files", SCHEMA)
         self._holder = Holder(context.state_dir / "holders")
-        whole = Keeper(FILES, self._store, backend, Begun(FILES, backend.new_file, self._store, self._holder))
+        whole = Keeper(backend, Begun(FILES, backend.new_file, self._store, self._holder))
         begun_parts = Begun(PARTS, "part_", self._store, self._holder)
-        self._parts = Keeper(PARTS, self._store, parts or backend, begun_parts)
+        self._parts = Keeper(parts or backend, begun_parts)
         self._keepers = (whole, self._parts)
         self._files = KeptFiles(config, whole)
         self._uploads = UploadsInParts(config, self._store, self._files, self._parts)
@@ -156,21 +149,21 @@ class FileService:
         await self._files.remove(self._store.for_user(current().user), request.file_id)
         return FileDeleted(id=request.file_id)
 
-    async def create_upload(self, request: CreateUploadRequest) -> FileUpload:
+    async def create_upload(self, request: upload_api.CreateUploadRequest) -> upload_api.FileUpload:
         """See `UploadsInParts`."""
         return await self._uploads.create(request)
 
-    async def add_upload_part(self, request: AddUploadPartRequest) -> UploadPart:
+    async def add_upload_part(self, request: upload_api.AddUploadPartRequest) -> upload_api.UploadPart:
         """See `UploadsInParts`."""
         return await self._uploads.add_part(request)
 
-    async def complete_upload(self, request: CompleteUploadRequest) -> FileUpload:
+    async def complete_upload(self, request: upload_api.CompleteUploadRequest) -> upload_api.FileUpload:
         """See `UploadsInParts`."""
         upload = await self._uploads.complete(request)
         self._tasks.spawn(self._collect_parts(), name="remove parts")
         return upload
 
-    async def cancel_upload(self, request: UploadRequest) -> FileUpload:
+    async def cancel_upload(self, request: upload_api.UploadRequest) -> upload_api.FileUpload:
         """See `UploadsInParts`."""
         upload = await self._uploads.cancel(request)
         self._tasks.spawn(self._collect_parts(), name="remove parts")

@@ -11,78 +11,62 @@ A row has expired when its `expires_at` has passed; one that is deleted or prune
 
 from __future__ import annotations
 
-from runtime.storage.sql import (
-    ALL,
-    AddTable,
-    Column,
-    Condition,
-    DropColumn,
-    DropIndex,
-    Index,
-    PartOf,
-    Run,
-    Schema,
-    Table,
-    above,
-    add_indexes,
-    either,
-    eq,
-)
+from runtime.storage import sql
 from runtime.storage.sql.paging import paging_indexes
 
 _OF_BYTES = (
-    Column("id", "text"),
-    Column("size_bytes", "integer"),
-    Column("created_at", "integer"),
-    Column("expires_at", "integer", nullable=True),
+    sql.Column("id", "text"),
+    sql.Column("size_bytes", "integer"),
+    sql.Column("created_at", "integer"),
+    sql.Column("expires_at", "integer", nullable=True),
 )
 """created_at, expires_at: in seconds since 1970; expires_at is null for what never expires."""
-FILES = Table(
+FILES = sql.Table(
     name="",
     columns=(
         *_OF_BYTES,
-        Column("position", "integer"),
-        Column("filename", "text"),
-        Column("purpose", "text"),
-        Column("content_type", "text"),
-        Column("checksum", "text"),
+        sql.Column("position", "integer"),
+        sql.Column("filename", "text"),
+        sql.Column("purpose", "text"),
+        sql.Column("content_type", "text"),
+        sql.Column("checksum", "text"),
     ),
     key=("id",),
-    indexes=(*paging_indexes("purpose"), Index(("expires_at",))),
+    indexes=(*paging_indexes("purpose"), sql.Index(("expires_at",))),
     holds="files",
     aged_by="created_at",
     pruned="expire",
 )
-UPLOADS = Table(
+UPLOADS = sql.Table(
     name="uploads",
     columns=(
-        Column("id", "text"),
-        Column("size_bytes", "integer"),
-        Column("created_at", "integer"),
-        Column("expires_at", "integer"),
-        Column("filename", "text"),
-        Column("purpose", "text"),
-        Column("file_expires_after_s", "integer", nullable=True),
-        Column("status", "text"),
+        sql.Column("id", "text"),
+        sql.Column("size_bytes", "integer"),
+        sql.Column("created_at", "integer"),
+        sql.Column("expires_at", "integer"),
+        sql.Column("filename", "text"),
+        sql.Column("purpose", "text"),
+        sql.Column("file_expires_after_s", "integer", nullable=True),
+        sql.Column("status", "text"),
     ),
     key=("id",),
-    indexes=(Index(("expires_at",)),),
+    indexes=(sql.Index(("expires_at",)),),
 )
-PARTS = Table(
+PARTS = sql.Table(
     name="parts",
-    columns=(*_OF_BYTES, Column("upload_id", "text")),
+    columns=(*_OF_BYTES, sql.Column("upload_id", "text")),
     key=("id",),
-    indexes=(Index(("upload_id",)), Index(("expires_at",))),
+    indexes=(sql.Index(("upload_id",)), sql.Index(("expires_at",))),
     pruned="expire",
-    part_of=PartOf("uploads", ("upload_id",)),
+    part_of=sql.PartOf("uploads", ("upload_id",)),
 )
-BEGUN = Table(
+BEGUN = sql.Table(
     name="begun",
     columns=(
-        Column("id", "text"),
-        Column("of_table", "text"),
-        Column("held_by", "text"),
-        Column("expires_at", "integer"),
+        sql.Column("id", "text"),
+        sql.Column("of_table", "text"),
+        sql.Column("held_by", "text"),
+        sql.Column("expires_at", "integer"),
     ),
     key=("id",),
     has_owners=False,
@@ -95,27 +79,27 @@ _WITHOUT_STATES = [
     step
     for table in (FILES, PARTS)
     for step in (
-        Run(f"UPDATE {{{table.name}}} SET expires_at = 0 WHERE state = 'pending'"),  # noqa: S608  # ours
-        DropIndex(table.name, Index(("held_by",))),
-        DropColumn(table.name, "held_by"),
-        DropColumn(table.name, "state"),
+        sql.Run(f"UPDATE {{{table.name}}} SET expires_at = 0 WHERE state = 'pending'"),  # noqa: S608  # ours
+        sql.DropIndex(table.name, sql.Index(("held_by",))),
+        sql.DropColumn(table.name, "held_by"),
+        sql.DropColumn(table.name, "state"),
     )
 ]
 """A row once stood for what had only begun, too."""
-SCHEMA = Schema(
+SCHEMA = sql.Schema(
     name="files",
     tables=(FILES, UPLOADS, PARTS, BEGUN),
     migrations=(
-        add_indexes(*paging_indexes("purpose"), Index(("created_at",))),
-        (*_WITHOUT_STATES, AddTable(BEGUN)),
+        sql.add_indexes(*paging_indexes("purpose"), sql.Index(("created_at",))),
+        (*_WITHOUT_STATES, sql.AddTable(BEGUN)),
     ),
 )
 
 
-def not_expired(now: int) -> Condition:
+def not_expired(now: int) -> sql.Condition:
     """What is still kept. now: in seconds since 1970."""
-    return either([eq("expires_at", None), above("expires_at", now)])
+    return sql.either([sql.eq("expires_at", None), sql.above("expires_at", now)])
 
 
-def of_purpose(purpose: str | None) -> Condition:
-    return ALL if purpose is None else eq("purpose", purpose)
+def of_purpose(purpose: str | None) -> sql.Condition:
+    return sql.ALL if purpose is None else sql.eq("purpose", purpose)

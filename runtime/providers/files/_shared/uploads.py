@@ -6,15 +6,7 @@ import hashlib
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 
-from runtime.apis.files.upload import (
-    MAX_PART_BYTES,
-    AddUploadPartRequest,
-    CompleteUploadRequest,
-    CreateUploadRequest,
-    FileUpload,
-    UploadPart,
-    UploadRequest,
-)
+from runtime.apis.files import upload as upload_api
 from runtime.clock import wall_time
 from runtime.context import current
 from runtime.errors import Conflict, NotFound, RequestError, TooLarge
@@ -25,7 +17,7 @@ from runtime.providers.files._shared.content import Content
 from runtime.providers.files._shared.keeper import Keeper
 from runtime.providers.files._shared.kept_files import KeptFiles, file_of, seconds_of, shown, storable
 from runtime.providers.files._shared.tables import PARTS, UPLOADS, not_expired
-from runtime.storage.sql import Condition, Delete, Insert, Row, Select, SqlStore, Stale, Update, at_most, eq, one_of
+from runtime.storage import sql
 
 _UPLOAD_TTL_S = 3600
 _IDS_AT_ONCE = 500
@@ -34,13 +26,13 @@ _IDS_AT_ONCE = 500
 class UploadsInParts:
     """The four operations of OpenAI's Uploads API. parts: keeps the bytes until the file is complete."""
 
-    def __init__(self, config: FilesConfig, store: SqlStore, files: KeptFiles, parts: Keeper) -> None:
+    def __init__(self, config: FilesConfig, store: sql.SqlStore, files: KeptFiles, parts: Keeper) -> None:
         self._max_bytes = config.max_upload_bytes
         self._store = store
         self._files = files
         self._parts = parts
 
-    async def create(self, request: CreateUploadRequest) -> FileUpload:
+    async def create(self, request: upload_api.CreateUploadRequest) -> upload_api.FileUpload:
         """Raises TooLarge."""
         if request.bytes > self._max_bytes:
             raise TooLarge(
@@ -59,18 +51,18 @@ class UploadsInParts:
             "file_expires_after_s": seconds_of(request.expires_after),
             "status": "pending",
         }
-        await self._store.for_user(current().user).write(Insert(UPLOADS, row))
+        await self._store.for_user(current().user).write(sql.Insert(UPLOADS, row))
         return _upload_of(row)
 
-    async def add_part(self, request: AddUploadPartRequest) -> UploadPart:
+    async def add_part(self, request: upload_api.AddUploadPartRequest) -> upload_api.UploadPart:
         """Raises NotFound, Conflict, and TooLarge for a part of more than 64 MiB."""
         rows = self._store.for_user(current().user)
         upload = await self._pending(rows, request.upload_id)
-        limit = min(MAX_PART_BYTES, upload["size_bytes"])
+        limit = min(upload_api.MAX_PART_BYTES, upload["size_bytes"])
         if request.data.least_bytes > limit:
             raise _part_too_large(limit)
         content = Content(request.data, limit_bytes=limit)
-        still_pending = Update(UPLOADS, {"status": "pending"}, _is_pending(upload["id"]), expect=1)
+        still_pending = sql.Update(UPLOADS, {"status": "pending"}, _is_pending(upload["id"]), expect=1)
         try:
             part = await self._parts.keep(
                 rows,
@@ -78,15 +70,15 @@ class UploadsInParts:
                 facts=lambda: {"upload_id": upload["id"], "expires_at": upload["expires_at"]},
                 also=lambda part_id: (still_pending,),
             )
-        except Stale:
+        except sql.Stale:
             raise _over(upload["id"]) from None
         except TooLarge:
             if content.size_bytes <= limit:
                 raise
             raise _part_too_large(limit) from None
-        return UploadPart(id=part["id"], created_at=part["created_at"], upload_id=upload["id"])
+        return upload_api.UploadPart(id=part["id"], created_at=part["created_at"], upload_id=upload["id"])
 
-    async def complete(self, request: CompleteUploadRequest) -> FileUpload:
+    async def complete(self, request: upload_api.CompleteUploadRequest) -> upload_api.FileUpload:
         """Raises NotFound; Conflict if the upload is over; RequestError for unknown parts and for wrong bytes."""
         rows = self._store.for_user(current().user)
         upload = await self._pending(rows, request.upload_id)
@@ -106,7 +98,7 @@ class UploadsInParts:
             seconds: int | None = upload["file_expires_after_s"]
             return seconds
 
-        done = Update(UPLOADS, {"status": "completed"}, _is_pending(upload["id"]), expect=1)
+        done = sql.Update(UPLOADS, {"status": "completed"}, _is_pending(upload["id"]), expect=1)
         expired = _parts_expire(upload["id"])
         try:
             file = await self._files.keep(
@@ -117,29 +109,29 @@ class UploadsInParts:
                 expires_after_s=checked_expiry,
                 also=lambda file_id: (done, expired),
             )
-        except Stale:
+        except sql.Stale:
             raise _over(upload["id"]) from None
         return _upload_of({**upload, "status": "completed"}, file)
 
-    async def cancel(self, request: UploadRequest) -> FileUpload:
+    async def cancel(self, request: upload_api.UploadRequest) -> upload_api.FileUpload:
         """Raises NotFound; Conflict if the upload is over."""
         rows = self._store.for_user(current().user)
         upload = await self._pending(rows, request.upload_id)
         try:
             await rows.write(
-                Update(UPLOADS, {"status": "cancelled"}, _is_pending(upload["id"]), expect=1),
+                sql.Update(UPLOADS, {"status": "cancelled"}, _is_pending(upload["id"]), expect=1),
                 _parts_expire(upload["id"]),
             )
-        except Stale:
+        except sql.Stale:
             raise _over(upload["id"]) from None
         return _upload_of({**upload, "status": "cancelled"})
 
     async def collect(self, now: int) -> None:
         """Forget uploads that have expired; their parts have expired with them. Raises Unavailable."""
-        await self._store.write(Delete(UPLOADS, at_most("expires_at", now)))
+        await self._store.write(sql.Delete(UPLOADS, sql.at_most("expires_at", now)))
 
-    async def _pending(self, rows: SqlStore, upload_id: str) -> Row:
-        row = await rows.first(Select(UPLOADS, eq("id", upload_id) & not_expired(int(wall_time()))))
+    async def _pending(self, rows: sql.SqlStore, upload_id: str) -> sql.Row:
+        row = await rows.first(sql.Select(UPLOADS, sql.eq("id", upload_id) & not_expired(int(wall_time()))))
         if row is None:
             raise NotFound(
                 f"There is no upload `{upload_id}`",
@@ -152,24 +144,24 @@ class UploadsInParts:
         return row
 
 
-def _is_pending(upload_id: str) -> Condition:
-    return eq("id", upload_id) & eq("status", "pending") & not_expired(int(wall_time()))
+def _is_pending(upload_id: str) -> sql.Condition:
+    return sql.eq("id", upload_id) & sql.eq("status", "pending") & not_expired(int(wall_time()))
 
 
-def _parts_expire(upload_id: str) -> Update:
+def _parts_expire(upload_id: str) -> sql.Update:
     """One that still arrives gets no row: it sees then that the upload is over."""
-    return Update(PARTS, {"expires_at": 0}, eq("upload_id", upload_id))
+    return sql.Update(PARTS, {"expires_at": 0}, sql.eq("upload_id", upload_id))
 
 
-async def _parts_of(rows: SqlStore, upload: Row, part_ids: Sequence[str]) -> list[Row]:
+async def _parts_of(rows: sql.SqlStore, upload: sql.Row, part_ids: Sequence[str]) -> list[sql.Row]:
     """The parts in the order of `part_ids`. Raises RequestError for one that is not the upload's, for a repeated one,
     and if they do not have as many bytes as were announced.
     """
-    found: dict[str, Row] = {}
-    mine = eq("upload_id", upload["id"]) & not_expired(int(wall_time()))
+    found: dict[str, sql.Row] = {}
+    mine = sql.eq("upload_id", upload["id"]) & not_expired(int(wall_time()))
     for at in range(0, len(part_ids), _IDS_AT_ONCE):
-        some = one_of("id", part_ids[at : at + _IDS_AT_ONCE])
-        query = Select(PARTS, mine & some, ("id", "size_bytes"))
+        some = sql.one_of("id", part_ids[at : at + _IDS_AT_ONCE])
+        query = sql.Select(PARTS, mine & some, ("id", "size_bytes"))
         found |= {row["id"]: row for row in await rows.select(query)}
     for part_id in part_ids:
         if part_id not in found:
@@ -188,15 +180,15 @@ async def _parts_of(rows: SqlStore, upload: Row, part_ids: Sequence[str]) -> lis
     return [found[part_id] for part_id in part_ids]
 
 
-async def _joined(backend: FileBackend, parts: Sequence[Row]) -> AsyncIterator[bytes]:
+async def _joined(backend: FileBackend, parts: Sequence[sql.Row]) -> AsyncIterator[bytes]:
     for part in parts:
         async with aclosing(backend.read(part["id"], 0, part["size_bytes"])) as chunks:
             async for chunk in chunks:
                 yield chunk
 
 
-def _upload_of(row: Row, file: Row | None = None) -> FileUpload:
-    return FileUpload(**shown(row), status=row["status"], file=None if file is None else file_of(file))
+def _upload_of(row: sql.Row, file: sql.Row | None = None) -> upload_api.FileUpload:
+    return upload_api.FileUpload(**shown(row), status=row["status"], file=None if file is None else file_of(file))
 
 
 def _over(upload_id: str) -> Conflict:

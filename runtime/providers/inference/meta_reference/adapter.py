@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,21 +19,20 @@ from runtime.apis.inference import ChatCompletionRequest, CompletionRequest
 from runtime.apis.inference.abilities import Abilities, AbilitiesRequest
 from runtime.apis.inference.counting import TokenCount
 from runtime.apis.inference.loading import LoadModelRequest, ModelChanged, UnloadModelRequest
-from runtime.apis.providers import ProviderHealth
 from runtime.context import current
 from runtime.engine.requests.sampling_params import SamplingParams
 from runtime.engine.requests.waiting_room import early_room
 from runtime.engine.text.text_stream import TextOutput, TextStream
 from runtime.provider import ListedModel, ProviderContext
 from runtime.providers.inference._extra_fields import checked_keep_alive, extra_fields
-from runtime.providers.inference._model_pool import ModelPool
+from runtime.providers.inference._models_in_memory import ModelsInMemory
 from runtime.providers.inference._pool_members import Lease
-from runtime.providers.inference._pool_report import health_of, shown
-from runtime.providers.inference._served_models import served_models
+from runtime.providers.inference._pool_report import shown
 from runtime.providers.inference.meta_reference.answers import ChatShape, CompletionShape, Shape
 from runtime.providers.inference.meta_reference.chats import chat_prompt, prepare_chat
 from runtime.providers.inference.meta_reference.completions import best, count_answers, prepare_completions
-from runtime.providers.inference.meta_reference.config import MetaReferenceConfig
+from runtime.providers.inference.meta_reference.config import MetaReferenceConfig, ModelEntry
+from runtime.providers.inference.meta_reference.defaults import SamplingDefaults
 from runtime.providers.inference.meta_reference.requests import place_in_line, stop_strings
 from runtime.providers.inference.meta_reference.runner import EngineRunner
 from runtime.providers.inference.meta_reference.served import engine_options, language_models
@@ -41,7 +41,7 @@ from runtime.providers.inference.meta_reference.usage import Usage
 from runtime.sse import EventStream, Reply
 
 
-class MetaReferenceInference:
+class MetaReferenceInference(ModelsInMemory[ModelEntry, SamplingDefaults, EngineRunner]):
     """One or several models of our engine.
 
     Raises RequestError (400) for a prompt longer than the context, NotSupported (501) for what the engine cannot do,
@@ -50,27 +50,10 @@ class MetaReferenceInference:
 
     def __init__(self, config: MetaReferenceConfig, context: ProviderContext) -> None:
         kind = language_models(context.models_dir, context.cache_dir / "kernels")
-        self._served = served_models(kind, config.entries())
+        room = partial(early_room, unit="answers")
+        super().__init__(kind, config.entries(), context, max_loaded=config.max_loaded_models, room=room)
         for one in self._served.values():
             engine_options(one.name, one.entry, one.path or Path(one.name))  # now, not when it is first asked for
-        self._early = {
-            name: early_room(name, one.entry.max_waiting, unit="answers") for name, one in self._served.items()
-        }
-        self.load_timeout_s = max(one.entry.load_timeout_s for one in self._served.values())
-        self._pool = ModelPool(
-            [one.member() for one in self._served.values()],
-            max_loaded=config.max_loaded_models,
-            changed=context.list_changed,
-        )
-
-    async def start(self) -> None:
-        """Load the models that are loaded at the start. Raises CheckpointInvalid for damaged or unknown files, where
-        no other model can be served.
-        """
-        await self._pool.preload()
-
-    async def stop(self) -> None:
-        await self._pool.close()
 
     async def list_models(self) -> list[ListedModel]:
         found = []
@@ -82,9 +65,6 @@ class MetaReferenceInference:
                 metadata["sampling_defaults"] = advised
             found.append(ListedModel(provider_model_id=name, model_type="llm", metadata=metadata))
         return found
-
-    async def check_health(self) -> ProviderHealth:
-        return health_of(self._pool.members.values())
 
     async def chat_completion(self, request: ChatCompletionRequest) -> Reply | EventStream:
         async with self._leased(request, answers=request.n or 1) as lease:

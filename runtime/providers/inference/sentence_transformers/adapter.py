@@ -9,12 +9,12 @@ import base64
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from runtime.apis.inference import EmbeddingsRequest, RerankRequest
 from runtime.apis.inference.loading import LoadModelRequest, ModelChanged, UnloadModelRequest
 from runtime.apis.models import ModelType
-from runtime.apis.providers import ProviderHealth
 from runtime.context import current, warn
 from runtime.engine.checkpoints.encoder_config import EncoderConfig
 from runtime.engine.checkpoints.model_config import CheckpointInvalid
@@ -24,10 +24,10 @@ from runtime.engine.requests.waiting_room import early_room
 from runtime.errors import RequestError
 from runtime.provider import ListedModel, ProviderContext
 from runtime.providers.inference._extra_fields import checked_keep_alive, extra_fields, warn_ignored
-from runtime.providers.inference._model_pool import ModelPool
-from runtime.providers.inference._pool_report import health_of, shown
+from runtime.providers.inference._models_in_memory import ModelsInMemory
+from runtime.providers.inference._pool_report import shown
 from runtime.providers.inference._ranking import best_first, texts_of
-from runtime.providers.inference._served_models import Kind, served_models
+from runtime.providers.inference._served_models import Kind
 from runtime.providers.inference.sentence_transformers.config import EncoderEntry, SentenceTransformersConfig
 from runtime.providers.inference.sentence_transformers.runner import EncoderRunner
 from runtime.providers.inference.sentence_transformers.weights import find_weights
@@ -47,7 +47,7 @@ class _Facts:
     embeds: bool = True
 
 
-class SentenceTransformersInference:
+class SentenceTransformersInference(ModelsInMemory[EncoderEntry, _Facts, EncoderRunner]):
     """One or several models: each embeds, and reranks by the vectors of its tokens; a cross-encoder only reranks.
 
     Raises RequestError (400) for vectors or dimensions that a model cannot make, token ids that it does not have and an
@@ -61,25 +61,8 @@ class SentenceTransformersInference:
             unknown=_Facts(),
             run=_runner,
         )
-        self._served = served_models(kind, config.entries())
-        self._early = {
-            name: early_room(name, one.entry.max_waiting, unit="texts") for name, one in self._served.items()
-        }
-        self.load_timeout_s = max(one.entry.load_timeout_s for one in self._served.values())
-        self._pool = ModelPool(
-            [one.member() for one in self._served.values()],
-            max_loaded=config.max_loaded_models,
-            changed=context.list_changed,
-        )
-
-    async def start(self) -> None:
-        """Load the models that are loaded at the start. Raises CheckpointInvalid, naming the file at fault, where no
-        other model can be served.
-        """
-        await self._pool.preload()
-
-    async def stop(self) -> None:
-        await self._pool.close()
+        room = partial(early_room, unit="texts")
+        super().__init__(kind, config.entries(), context, max_loaded=config.max_loaded_models, room=room)
 
     async def list_models(self) -> list[ListedModel]:
         found = []
@@ -91,9 +74,6 @@ class SentenceTransformersInference:
             if facts.embeds:
                 found.append(ListedModel(provider_model_id=name + _RERANKER, model_type="rerank", metadata=loaded))
         return found
-
-    async def check_health(self) -> ProviderHealth:
-        return health_of(self._pool.members.values())
 
     async def load_model(self, request: LoadModelRequest) -> ModelChanged:
         await self._pool.load(self._name(request.model), keep_alive_s=checked_keep_alive(request.keep_alive))

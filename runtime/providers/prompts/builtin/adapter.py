@@ -24,7 +24,7 @@ from runtime.provider import ProviderContext
 from runtime.providers.prompts.builtin.tables import PROMPTS, SCHEMA, VERSIONS, version_key
 from runtime.providers.prompts.builtin.template import check_variables, filled
 from runtime.sse import Reply
-from runtime.storage.sql import Delete, Insert, Row, Select, SqlStore, Stale, Update, eq
+from runtime.storage import sql
 from runtime.storage.sql.paging import read_page
 
 _SHOWN = ("id", "version", "prompt", "variables")
@@ -42,7 +42,7 @@ class BuiltinPrompts:
         position = new_position()
         prompt_id = ordered_id("pmpt_", position) + new_id("")
         row = {"id": prompt_id, "position": position, "latest": 1, "version": 1, **text}
-        await self._mine().write(Insert(PROMPTS, row), _version(prompt_id, 1, text))
+        await self._mine().write(sql.Insert(PROMPTS, row), _version(prompt_id, 1, text))
         return Prompt(**_shown(row))
 
     async def list_prompts(self, request: ListPromptsRequest) -> Reply:
@@ -65,10 +65,12 @@ class BuiltinPrompts:
         changes: dict[str, Any] = {"latest": version}
         if request.set_as_default:
             changes |= {"version": version, **text}
-        is_latest = eq("id", prompt_id) & eq("latest", request.version)
+        is_latest = sql.eq("id", prompt_id) & sql.eq("latest", request.version)
         try:
-            await self._mine().write(Update(PROMPTS, changes, is_latest, expect=1), _version(prompt_id, version, text))
-        except Stale:
+            await self._mine().write(
+                sql.Update(PROMPTS, changes, is_latest, expect=1), _version(prompt_id, version, text)
+            )
+        except sql.Stale:
             latest = (await self._row(prompt_id))["latest"]
             raise Conflict(
                 f"Version {request.version} is not the latest of the prompt `{prompt_id}`: that is version {latest}",
@@ -80,7 +82,7 @@ class BuiltinPrompts:
 
     async def delete_prompt(self, request: PromptRequest) -> None:
         """Raises NotFound, Unavailable."""
-        if await self._mine().write(Delete(PROMPTS, eq("id", request.prompt_id))) == [0]:
+        if await self._mine().write(sql.Delete(PROMPTS, sql.eq("id", request.prompt_id))) == [0]:
             raise _unknown(request.prompt_id)
 
     async def list_versions(self, request: ListVersionsRequest) -> Reply:
@@ -91,7 +93,7 @@ class BuiltinPrompts:
             if cursor is not None and not cursor.startswith(f"{prompt_id}-"):
                 raise invalid_cursor(field, cursor, "version of this prompt")
         rows, has_more = await read_page(
-            self._store, VERSIONS, request, where=eq("prompt_id", prompt_id), heavy=("prompt",), what="version"
+            self._store, VERSIONS, request, where=sql.eq("prompt_id", prompt_id), heavy=("prompt",), what="version"
         )
         shown = [_shown(_as_prompt(row), is_default=row["position"] == default) for row in rows]
         return _page(rows, shown, has_more=has_more)
@@ -101,7 +103,7 @@ class BuiltinPrompts:
         found = await self._found(request.prompt_id, request.version)
         if not found["is_default"]:
             row = {"version": found["version"], "prompt": found["prompt"].encode(), "variables": found["variables"]}
-            if await self._mine().write(Update(PROMPTS, row, eq("id", request.prompt_id))) == [0]:
+            if await self._mine().write(sql.Update(PROMPTS, row, sql.eq("id", request.prompt_id))) == [0]:
                 raise _unknown(request.prompt_id)
         return Prompt(**found | {"is_default": True})
 
@@ -111,11 +113,11 @@ class BuiltinPrompts:
         content = filled(found["prompt"], request.variables or {}, variables=found["variables"])
         return FilledPrompt(prompt_id=request.id, version=found["version"], content=content)
 
-    def _mine(self) -> SqlStore:
+    def _mine(self) -> sql.SqlStore:
         return self._store.for_user(current().user)
 
-    async def _row(self, prompt_id: str, *, param: str = "prompt_id") -> Row:
-        row = await self._mine().first(Select(PROMPTS, eq("id", prompt_id)))
+    async def _row(self, prompt_id: str, *, param: str = "prompt_id") -> sql.Row:
+        row = await self._mine().first(sql.Select(PROMPTS, sql.eq("id", prompt_id)))
         if row is None:
             raise _unknown(prompt_id, param)
         return row
@@ -127,7 +129,7 @@ class BuiltinPrompts:
         row = await self._row(prompt_id, param=param)
         if version is None or str(version) == str(row["version"]):
             return _shown(row)
-        other = await self._store.first(Select(VERSIONS, eq("id", version_key(prompt_id, version))))
+        other = await self._store.first(sql.Select(VERSIONS, sql.eq("id", version_key(prompt_id, version))))
         if other is None:
             raise NotFound(
                 f"The prompt `{prompt_id}` has no version `{str(version)[:20]}`: its latest is {row['latest']}",
@@ -144,17 +146,17 @@ def _checked(request: CreatePromptRequest | UpdatePromptRequest) -> dict[str, An
     return {"prompt": request.prompt.encode(), "variables": variables}
 
 
-def _version(prompt_id: str, version: int, text: dict[str, Any]) -> Insert:
+def _version(prompt_id: str, version: int, text: dict[str, Any]) -> sql.Insert:
     key = version_key(prompt_id, version)
-    return Insert(VERSIONS, {"id": key, "position": version, "prompt_id": prompt_id, **text})
+    return sql.Insert(VERSIONS, {"id": key, "position": version, "prompt_id": prompt_id, **text})
 
 
-def _as_prompt(version: Row) -> Row:
+def _as_prompt(version: sql.Row) -> sql.Row:
     """The row of a version with the names of a prompt's row."""
     return version | {"id": version["prompt_id"], "version": version["position"]}
 
 
-def _shown(row: Row, *, is_default: bool = True) -> dict[str, Any]:
+def _shown(row: sql.Row, *, is_default: bool = True) -> dict[str, Any]:
     """The fields of `Prompt`. row: of a prompt, with the version that is shown."""
     return {
         "prompt_id": row["id"],
@@ -165,7 +167,7 @@ def _shown(row: Row, *, is_default: bool = True) -> dict[str, Any]:
     }
 
 
-def _page(rows: list[Row], shown: list[dict[str, Any]], *, has_more: bool) -> Reply:
+def _page(rows: list[sql.Row], shown: list[dict[str, Any]], *, has_more: bool) -> Reply:
     first_id, last_id = (rows[0]["id"], rows[-1]["id"]) if rows else (None, None)
     return Reply.of({"object": "list", "data": shown, "first_id": first_id, "last_id": last_id, "has_more": has_more})
 

@@ -8,20 +8,14 @@ from __future__ import annotations
 
 from typing import ClassVar, Protocol
 
-from runtime.apis.tool_runtime import (
-    InvokeToolRequest,
-    ListToolsRequest,
-    ToolDef,
-    ToolInvocationResult,
-    ToolList,
-)
+from runtime.apis.tool_runtime import InvokeToolRequest, ListToolsRequest, ToolInvocationResult, ToolList
 from runtime.context import warn
 from runtime.http.auth import Auth
 from runtime.http.transport import Outgoing
 from runtime.provider import ProviderContext
-from runtime.providers.tool_runtime._arguments import read, schema_of
+from runtime.providers.tool_runtime._arguments import one_tool, read
 from runtime.providers.tool_runtime._remote import RemoteTool
-from runtime.providers.tool_runtime._web_search.asked import WebSearchArguments
+from runtime.providers.tool_runtime._web_search.asked import MOST_RESULTS, WebSearchArguments
 from runtime.providers.tool_runtime._web_search.config import WebSearchConfig
 from runtime.providers.tool_runtime._web_search.found import Members, kept, written
 
@@ -36,9 +30,9 @@ class Vendor(Protocol):
     """
 
     members: ClassVar[Members]
-    most_results: ClassVar[int]
-    filters_domains: ClassVar[bool]
-    takes: ClassVar[frozenset[str]]
+    most_results: ClassVar[int] = MOST_RESULTS
+    filters_domains: ClassVar[bool] = False
+    takes: ClassVar[frozenset[str]] = frozenset({"country"})
 
     def request(self, url: str, asked: WebSearchArguments, count: int) -> Outgoing:
         """count: how many results to ask for. Without the key."""
@@ -56,7 +50,7 @@ class WebSearch(RemoteTool):
         self._usual = config.max_results
 
     async def list_tools(self, request: ListToolsRequest) -> ToolList:
-        return ToolList(data=[ToolDef(name=NAME, description=_DESCRIPTION, input_schema=schema_of(WebSearchArguments))])
+        return one_tool(NAME, _DESCRIPTION, WebSearchArguments)
 
     async def invoke_tool(self, request: InvokeToolRequest) -> ToolInvocationResult:
         asked = read(WebSearchArguments, NAME, request.kwargs)

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 from runtime.http.auth import NamedHeader
 from runtime.http.transport import Outgoing
 from runtime.provider import ProviderContext
-from runtime.providers.tool_runtime._web_search.adapter import WebSearch
+from runtime.providers.tool_runtime._web_search.adapter import Vendor, WebSearch
 from runtime.providers.tool_runtime._web_search.asked import WebSearchArguments
 from runtime.providers.tool_runtime._web_search.config import WebSearchConfig
 from runtime.providers.tool_runtime._web_search.found import Members
@@ -22,11 +22,8 @@ class BingSearch(WebSearch):
         super().__init__(Bing(), auth, _URL, config, context)
 
 
-class Bing:
+class Bing(Vendor):
     members: ClassVar = Members(results="webPages.value", snippets=("snippet",), title="name")
-    most_results: ClassVar = 50
-    filters_domains: ClassVar = False
-    takes: ClassVar = frozenset({"country"})
 
     def request(self, url: str, asked: WebSearchArguments, count: int) -> Outgoing:
         query: dict[str, Any] = {

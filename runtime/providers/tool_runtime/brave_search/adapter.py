@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from runtime.http.auth import NamedHeader
 from runtime.http.transport import Outgoing
 from runtime.provider import ProviderContext
-from runtime.providers.tool_runtime._web_search.adapter import WebSearch
+from runtime.providers.tool_runtime._web_search.adapter import Vendor, WebSearch
 from runtime.providers.tool_runtime._web_search.asked import WebSearchArguments
 from runtime.providers.tool_runtime._web_search.config import WebSearchConfig
 from runtime.providers.tool_runtime._web_search.found import Members
@@ -29,10 +29,9 @@ class BraveSearch(WebSearch):
         super().__init__(Brave(), auth, _URL, config, context)
 
 
-class Brave:
+class Brave(Vendor):
     members: ClassVar = Members(results="web.results", snippets=("description",))
     most_results: ClassVar = 20
-    filters_domains: ClassVar = False
     takes: ClassVar = frozenset(_HEADERS)
 
     def request(self, url: str, asked: WebSearchArguments, count: int) -> Outgoing:

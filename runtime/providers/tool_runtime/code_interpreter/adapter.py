@@ -22,16 +22,9 @@ from runtime.apis.containers.container import (
 )
 from runtime.apis.containers.container_file import ContainerFile, ContainerFileRequest
 from runtime.apis.containers.running import CodeRun, RunCodeRequest, in_words
-from runtime.apis.tool_runtime import (
-    ContentPart,
-    InvokeToolRequest,
-    ListToolsRequest,
-    ToolDef,
-    ToolInvocationResult,
-    ToolList,
-)
+from runtime.apis.tool_runtime import ContentPart, InvokeToolRequest, ListToolsRequest, ToolInvocationResult, ToolList
 from runtime.provider import ProviderContext
-from runtime.providers.tool_runtime._arguments import Arguments, read, schema_of
+from runtime.providers.tool_runtime._arguments import Arguments, one_tool, read
 from runtime.sse import Reply
 from runtime.to_the_end import to_the_end
 
@@ -65,7 +58,7 @@ class CodeInterpreter:
         self._finding: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def list_tools(self, request: ListToolsRequest) -> ToolList:
-        return ToolList(data=[ToolDef(name=NAME, description=_DESCRIPTION, input_schema=schema_of(_Code))])
+        return one_tool(NAME, _DESCRIPTION, _Code)
 
     async def invoke_tool(self, request: InvokeToolRequest) -> ToolInvocationResult:
         call = read(_Call, NAME, request.kwargs)

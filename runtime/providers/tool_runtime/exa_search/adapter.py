@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from runtime.http.auth import NamedHeader
 from runtime.http.transport import Outgoing
 from runtime.provider import ProviderContext
-from runtime.providers.tool_runtime._web_search.adapter import WebSearch
+from runtime.providers.tool_runtime._web_search.adapter import Vendor, WebSearch
 from runtime.providers.tool_runtime._web_search.asked import WebSearchArguments
 from runtime.providers.tool_runtime._web_search.config import WebSearchConfig
 from runtime.providers.tool_runtime._web_search.found import Members
@@ -20,11 +20,9 @@ class ExaSearch(WebSearch):
         super().__init__(Exa(), auth, "https://api.exa.ai", config, context)
 
 
-class Exa:
+class Exa(Vendor):
     members: ClassVar = Members(results="results", snippets=("highlights", "text"))
-    most_results: ClassVar = 50
     filters_domains: ClassVar = True
-    takes: ClassVar = frozenset({"country"})
 
     def request(self, url: str, asked: WebSearchArguments, count: int) -> Outgoing:
         body: dict[str, Any] = {

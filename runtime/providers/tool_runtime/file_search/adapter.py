@@ -10,19 +10,12 @@ from typing import Annotated, Any
 from pydantic import AliasChoices, Field, StringConstraints, ValidationError
 
 from runtime.apis._names import NamedResource
-from runtime.apis.tool_runtime import (
-    ContentPart,
-    InvokeToolRequest,
-    ListToolsRequest,
-    ToolDef,
-    ToolInvocationResult,
-    ToolList,
-)
+from runtime.apis.tool_runtime import ContentPart, InvokeToolRequest, ListToolsRequest, ToolInvocationResult, ToolList
 from runtime.apis.vector_stores import VectorStores
 from runtime.apis.vector_stores.older import MAX_SEARCHED_STORES, QueryDocumentsRequest, RagQueryConfig
 from runtime.errors import RequestError
 from runtime.provider import ProviderContext
-from runtime.providers.tool_runtime._arguments import Arguments, read, schema_of
+from runtime.providers.tool_runtime._arguments import Arguments, one_tool, read
 
 NAME = "knowledge_search"
 _DESCRIPTION = "Search the user's documents for passages that help to answer a question."
@@ -53,7 +46,7 @@ class FileSearch:
         self._stores = context.api(VectorStores)  # type: ignore[type-abstract]
 
     async def list_tools(self, request: ListToolsRequest) -> ToolList:
-        return ToolList(data=[ToolDef(name=NAME, description=_DESCRIPTION, input_schema=schema_of(_Search))])
+        return one_tool(NAME, _DESCRIPTION, _Search)
 
     async def invoke_tool(self, request: InvokeToolRequest) -> ToolInvocationResult:
         call = read(_Call, NAME, _usual(request) | request.kwargs)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from runtime.http.auth import Bearer
 from runtime.http.transport import Outgoing
 from runtime.provider import ProviderContext
-from runtime.providers.tool_runtime._web_search.adapter import WebSearch
+from runtime.providers.tool_runtime._web_search.adapter import Vendor, WebSearch
 from runtime.providers.tool_runtime._web_search.asked import WebSearchArguments
 from runtime.providers.tool_runtime._web_search.found import Members
-from runtime.providers.tool_runtime._web_search.posting import posted
+from runtime.providers.tool_runtime._web_search.posting import searched
 from runtime.providers.tool_runtime.nimble_search.config import NimbleSearchConfig
 
 
@@ -20,22 +20,13 @@ class NimbleSearch(WebSearch):
         super().__init__(Nimble(config.search_depth), auth, "https://sdk.nimbleway.com/v1", config, context)
 
 
-class Nimble:
+class Nimble(Vendor):
     members: ClassVar = Members(results="results", snippets=("content", "description"))
-    most_results: ClassVar = 50
     filters_domains: ClassVar = True
-    takes: ClassVar = frozenset({"country"})
 
     def __init__(self, search_depth: str) -> None:
         self._search_depth = search_depth
 
     def request(self, url: str, asked: WebSearchArguments, count: int) -> Outgoing:
-        body: dict[str, Any] = {
-            "query": asked.query,
-            "max_results": count,
-            "search_depth": self._search_depth,
-            "include_domains": asked.allowed_domains,
-            "exclude_domains": asked.blocked_domains,
-            "country": asked.location.country,
-        }
-        return posted(f"{url}/search", body)
+        country, depth = asked.location.country, self._search_depth
+        return searched(f"{url}/search", asked, count, country=country, search_depth=depth)

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 from runtime.http.auth import NamedHeader
 from runtime.http.transport import Outgoing
 from runtime.provider import ProviderContext
-from runtime.providers.tool_runtime._web_search.adapter import WebSearch
+from runtime.providers.tool_runtime._web_search.adapter import Vendor, WebSearch
 from runtime.providers.tool_runtime._web_search.asked import WebSearchArguments
 from runtime.providers.tool_runtime._web_search.config import WebSearchConfig
 from runtime.providers.tool_runtime._web_search.found import Members
@@ -20,11 +20,8 @@ class SerplySearch(WebSearch):
         super().__init__(Serply(), auth, "https://api.serply.io/v1", config, context)
 
 
-class Serply:
+class Serply(Vendor):
     members: ClassVar = Members(results="results", snippets=("description",), url="link")
-    most_results: ClassVar = 50
-    filters_domains: ClassVar = False
-    takes: ClassVar = frozenset({"country"})
 
     def request(self, url: str, asked: WebSearchArguments, count: int) -> Outgoing:
         query: dict[str, Any] = {"q": asked.with_sites(), "num": count}

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from runtime.context import warn
 from runtime.http.auth import Bearer
 from runtime.http.transport import Outgoing
 from runtime.provider import ProviderContext
-from runtime.providers.tool_runtime._web_search.adapter import WebSearch
+from runtime.providers.tool_runtime._web_search.adapter import Vendor, WebSearch
 from runtime.providers.tool_runtime._web_search.asked import WebSearchArguments
 from runtime.providers.tool_runtime._web_search.config import WebSearchConfig
 from runtime.providers.tool_runtime._web_search.found import Members
-from runtime.providers.tool_runtime._web_search.posting import posted
+from runtime.providers.tool_runtime._web_search.posting import searched
 from runtime.providers.tool_runtime.tavily_search.countries import COUNTRIES
 
 
@@ -21,21 +21,13 @@ class TavilySearch(WebSearch):
         super().__init__(Tavily(), Bearer(context.keys, required=True), "https://api.tavily.com", config, context)
 
 
-class Tavily:
+class Tavily(Vendor):
     members: ClassVar = Members(results="results", snippets=("content",))
     most_results: ClassVar = 20
     filters_domains: ClassVar = True
-    takes: ClassVar = frozenset({"country"})
 
     def request(self, url: str, asked: WebSearchArguments, count: int) -> Outgoing:
-        body: dict[str, Any] = {
-            "query": asked.query,
-            "max_results": count,
-            "include_domains": asked.allowed_domains,
-            "exclude_domains": asked.blocked_domains,
-            "country": _name(asked.location.country),
-        }
-        return posted(f"{url}/search", body)
+        return searched(f"{url}/search", asked, count, country=_name(asked.location.country))
 
 
 def _name(country: str | None) -> str | None:

@@ -8,18 +8,12 @@ from urllib.parse import urlencode
 
 from pydantic import Field, StringConstraints
 
-from runtime.apis.tool_runtime import (
-    InvokeToolRequest,
-    ListToolsRequest,
-    ToolDef,
-    ToolInvocationResult,
-    ToolList,
-)
+from runtime.apis.tool_runtime import InvokeToolRequest, ListToolsRequest, ToolInvocationResult, ToolList
 from runtime.errors import UpstreamError
 from runtime.http.auth import QueryKey
 from runtime.http.transport import Outgoing
 from runtime.provider import ProviderContext
-from runtime.providers.tool_runtime._arguments import Arguments, read, schema_of
+from runtime.providers.tool_runtime._arguments import Arguments, one_tool, read
 from runtime.providers.tool_runtime._remote import RemoteTool
 from runtime.providers.tool_runtime._remote_config import RemoteToolConfig
 
@@ -44,7 +38,7 @@ class WolframAlpha(RemoteTool):
         )
 
     async def list_tools(self, request: ListToolsRequest) -> ToolList:
-        return ToolList(data=[ToolDef(name=NAME, description=_DESCRIPTION, input_schema=schema_of(_Question))])
+        return one_tool(NAME, _DESCRIPTION, _Question)
 
     async def invoke_tool(self, request: InvokeToolRequest) -> ToolInvocationResult:
         """Raises UpstreamError for what is no answer, too."""

@@ -15,17 +15,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Protocol, TypeVar, runtime_checkable
 
+from runtime.apis import vector_io
 from runtime.apis.providers import ProviderHealth
-from runtime.apis.vector_io import (
-    CollectionRequest,
-    CreateCollection,
-    Hits,
-    PutVectors,
-    ReadVectors,
-    RemoveGroups,
-    SearchVectors,
-    Vectors,
-)
 from runtime.errors import Unavailable
 from runtime.provider import ProviderContext, healthy, unhealthy
 from runtime.providers.vector_io._shared import folders
@@ -125,7 +116,7 @@ class EmbeddedVectors:
         """What the last request met."""
         return unhealthy(self._trouble.message) if self._trouble else healthy()
 
-    async def create_collection(self, request: CreateCollection) -> None:
+    async def create_collection(self, request: vector_io.CreateCollection) -> None:
         """Raises Conflict, RequestError, Unavailable."""
         name = request.collection
 
@@ -141,7 +132,7 @@ class EmbeddedVectors:
 
         await self._change(create)
 
-    async def drop_collection(self, request: CollectionRequest) -> None:
+    async def drop_collection(self, request: vector_io.CollectionRequest) -> None:
         """Raises Unavailable."""
         name = request.collection
 
@@ -153,7 +144,7 @@ class EmbeddedVectors:
 
         await self._change(drop)
 
-    async def put_vectors(self, request: PutVectors) -> None:
+    async def put_vectors(self, request: vector_io.PutVectors) -> None:
         """Raises NotFound, RequestError, Unavailable."""
 
         def put(engine: Engine) -> None:
@@ -164,7 +155,7 @@ class EmbeddedVectors:
 
         await self._change(put, new_bytes=len(request.vectors))
 
-    async def remove_groups(self, request: RemoveGroups) -> None:
+    async def remove_groups(self, request: vector_io.RemoveGroups) -> None:
         """Raises NotFound, Unavailable."""
 
         def remove(engine: Engine) -> None:
@@ -174,32 +165,32 @@ class EmbeddedVectors:
 
         await self._change(remove)
 
-    async def search_vectors(self, request: SearchVectors) -> Hits:
+    async def search_vectors(self, request: vector_io.SearchVectors) -> vector_io.Hits:
         """Raises NotFound, RequestError, Unavailable."""
 
-        def search(engine: Engine) -> Hits:
+        def search(engine: Engine) -> vector_io.Hits:
             dimension = self._known(engine, request.collection)
             check_dimension(request.collection, request.vector, count=1, dimension=dimension)
             if request.groups is not None and not request.groups:
-                return Hits((), ())
+                return vector_io.Hits((), ())
             numbers, similarities = self._reading(
                 request.collection,
                 lambda: engine.search(request.collection, request.vector, request.limit, request.groups),
             )
-            return Hits(numbers, [max(-1.0, min(1.0, one)) for one in similarities])
+            return vector_io.Hits(numbers, [max(-1.0, min(1.0, one)) for one in similarities])
 
         return await self._run(self._readers, search)
 
-    async def read_vectors(self, request: ReadVectors) -> Vectors:
+    async def read_vectors(self, request: vector_io.ReadVectors) -> vector_io.Vectors:
         """Raises NotFound, Unavailable."""
 
-        def read(engine: Engine) -> Vectors:
+        def read(engine: Engine) -> vector_io.Vectors:
             self._known(engine, request.collection)
             if not request.numbers:
-                return Vectors((), b"")
+                return vector_io.Vectors((), b"")
             found = self._reading(request.collection, lambda: engine.read(request.collection, request.numbers))
             numbers = [number for number in request.numbers if number in found]
-            return Vectors(numbers, b"".join([found[number] for number in numbers]))
+            return vector_io.Vectors(numbers, b"".join([found[number] for number in numbers]))
 
         return await self._run(self._readers, read)
 

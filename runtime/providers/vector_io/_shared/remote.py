@@ -7,17 +7,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Protocol, TypeVar
 
+from runtime.apis import vector_io
 from runtime.apis.providers import ProviderHealth
-from runtime.apis.vector_io import (
-    CollectionRequest,
-    CreateCollection,
-    Hits,
-    PutVectors,
-    ReadVectors,
-    RemoveGroups,
-    SearchVectors,
-    Vectors,
-)
 from runtime.errors import Unavailable, UpstreamError, UpstreamRejected
 from runtime.provider import ProviderContext, healthy, unhealthy
 from runtime.providers.vector_io._shared.errors import (
@@ -87,7 +78,7 @@ class RemoteVectors:
         """What the last request met; a server that nobody asks is not asked for this either."""
         return unhealthy(self._trouble.message) if self._trouble else healthy()
 
-    async def create_collection(self, request: CreateCollection) -> None:
+    async def create_collection(self, request: vector_io.CreateCollection) -> None:
         """Raises Conflict, RequestError, Unavailable."""
         check_dimensions(request.dimension, most=self._server.most_dimensions)
         name, asked = request.collection, request.dimension
@@ -99,7 +90,7 @@ class RemoteVectors:
             raise other_dimension(name, has=has, asked=asked)
         self._dimensions[name] = has
 
-    async def drop_collection(self, request: CollectionRequest) -> None:
+    async def drop_collection(self, request: vector_io.CollectionRequest) -> None:
         """Raises Unavailable."""
         self._dimensions.pop(request.collection, None)
         try:
@@ -107,7 +98,7 @@ class RemoteVectors:
         except Missing:
             return
 
-    async def put_vectors(self, request: PutVectors) -> None:
+    async def put_vectors(self, request: vector_io.PutVectors) -> None:
         """Raises NotFound, RequestError, Unavailable."""
         name = request.collection
         dimension = await self._known(name)
@@ -115,30 +106,30 @@ class RemoteVectors:
         if request.numbers:
             await self._found(name, self._server.put(name, request.numbers, request.vectors, dimension))
 
-    async def remove_groups(self, request: RemoveGroups) -> None:
+    async def remove_groups(self, request: vector_io.RemoveGroups) -> None:
         """Raises NotFound, Unavailable."""
         await self._known(request.collection)
         if request.groups:
             await self._found(request.collection, self._server.remove(request.collection, request.groups))
 
-    async def search_vectors(self, request: SearchVectors) -> Hits:
+    async def search_vectors(self, request: vector_io.SearchVectors) -> vector_io.Hits:
         """Raises NotFound, RequestError, Unavailable."""
         name = request.collection
         check_dimension(name, request.vector, count=1, dimension=await self._known(name))
         if request.groups is not None and not request.groups:
-            return Hits((), ())
+            return vector_io.Hits((), ())
         found = self._server.search(name, request.vector, request.limit, request.groups)
         numbers, similarities = await self._found(name, found)
-        return Hits(numbers, [max(-1.0, min(1.0, one)) for one in similarities])
+        return vector_io.Hits(numbers, [max(-1.0, min(1.0, one)) for one in similarities])
 
-    async def read_vectors(self, request: ReadVectors) -> Vectors:
+    async def read_vectors(self, request: vector_io.ReadVectors) -> vector_io.Vectors:
         """Raises NotFound, Unavailable."""
         await self._known(request.collection)
         if not request.numbers:
-            return Vectors((), b"")
+            return vector_io.Vectors((), b"")
         found = await self._found(request.collection, self._server.read(request.collection, request.numbers))
         numbers = [number for number in request.numbers if number in found]
-        return Vectors(numbers, b"".join([found[number] for number in numbers]))
+        return vector_io.Vectors(numbers, b"".join([found[number] for number in numbers]))
 
     async def _made(self, name: str, dimension: int) -> int:
         """Make a collection. Returns the dimension that it has then. Raises Unavailable."""

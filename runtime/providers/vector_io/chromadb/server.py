@@ -8,20 +8,13 @@ from typing import Any
 from runtime.errors import UpstreamError, UpstreamRejected
 from runtime.http.auth import NamedHeader
 from runtime.http.timeouts import Timeouts
-from runtime.http.transport import Outgoing, json_request
+from runtime.http.transport import json_request
 from runtime.provider import ProviderContext
 from runtime.providers.vector_io._shared.numbers import listed, packed, rows_of
 from runtime.providers.vector_io._shared.pieces import Found, nearest, pieces, pieces_of_groups
 from runtime.providers.vector_io._shared.remote import Missing, RemoteVectors
+from runtime.providers.vector_io.chromadb import layout
 from runtime.providers.vector_io.chromadb.config import ChromaServerConfig
-from runtime.providers.vector_io.chromadb.layout import (
-    CONFIGURATION,
-    MOST_HITS,
-    MOST_VALUES,
-    metadata_of,
-    stored_name,
-    within,
-)
 
 _AT_ONCE = 1000
 
@@ -46,17 +39,21 @@ class ChromaServer:
         self._ids: dict[str, str] = {}
 
     async def dimension(self, name: str) -> int:
-        found = await self._call("GET", stored_name(name))
+        found = await self._call("GET", layout.stored_name(name))
         self._ids[name] = found["id"]
         return int(found["metadata"]["dimension"])
 
     async def create(self, name: str, dimension: int) -> None:
-        made = {"name": stored_name(name), "metadata": {"dimension": dimension}, "configuration": CONFIGURATION}
+        made = {
+            "name": layout.stored_name(name),
+            "metadata": {"dimension": dimension},
+            "configuration": layout.CONFIGURATION,
+        }
         await self._call("POST", "", made | {"get_or_create": True})
 
     async def drop(self, name: str) -> None:
         self._ids.pop(name, None)
-        await self._call("DELETE", stored_name(name))
+        await self._call("DELETE", layout.stored_name(name))
 
     async def put(self, name: str, numbers: Sequence[int], vectors: bytes, dimension: int) -> None:
         rows = [*rows_of(vectors, dimension)]
@@ -65,23 +62,23 @@ class ChromaServer:
             new = {
                 "ids": [str(number) for number in some],
                 "embeddings": rows[at : at + _AT_ONCE],
-                "metadatas": [metadata_of(number) for number in some],
+                "metadatas": [layout.metadata_of(number) for number in some],
             }
             await self._ask(name, "upsert", new)
 
     async def remove(self, name: str, groups: Sequence[int]) -> None:
-        for some in pieces(groups, MOST_VALUES):
-            await self._ask(name, "delete", {"where": within(some)})
+        for some in pieces(groups, layout.MOST_VALUES):
+            await self._ask(name, "delete", {"where": layout.within(some)})
 
     async def search(self, name: str, vector: bytes, limit: int, groups: Sequence[int] | None) -> Found:
         query = {
             "query_embeddings": [listed(vector)],
-            "n_results": min(limit, MOST_HITS),
+            "n_results": min(limit, layout.MOST_HITS),
             "include": ["distances"],
         }
         found = []
-        for some in pieces_of_groups(groups, MOST_VALUES):
-            answer = await self._ask(name, "query", query if some is None else query | {"where": within(some)})
+        for some in pieces_of_groups(groups, layout.MOST_VALUES):
+            answer = await self._ask(name, "query", query if some is None else query | {"where": layout.within(some)})
             far = answer["distances"][0]
             found.append(([int(number) for number in answer["ids"][0]], [1.0 - one for one in far]))
         return nearest(found, limit)
@@ -95,7 +92,7 @@ class ChromaServer:
                 found[int(number)] = packed(vector)
         return found
 
-    async def _ask(self, name: str, verb: str, body: Mapping[str, Any]) -> Any:
+    async def _ask(self, name: str, verb: str, body: dict[str, Any]) -> Any:
         """Something about a collection; once more if another one has its name now. Raises Missing."""
         known = self._ids.get(name)
         if known is None:
@@ -114,12 +111,11 @@ class ChromaServer:
                 await self.dimension(name)  # what is dropped meanwhile can be a failure within the server
             raise
 
-    async def _call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
+    async def _call(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
         """Raises Missing for a 404."""
         url = f"{self._collections}/{path}" if path else self._collections
-        request = Outgoing(method=method, url=url) if body is None else json_request(url, {**body})
         try:
-            return await self._http.value(request)
+            return await self._http.value(json_request(url, body, method=method))
         except UpstreamRejected as error:
             if error.status == 404:
                 raise Missing(path) from error

@@ -140,9 +140,7 @@ class ElasticsearchServer:
                 raise UpstreamError(f"`{self._provider_id}` answered: {cause['reason']}", provider_id=self._provider_id)
 
     async def _call(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
-        url = f"{self._address}/{path}"
-        request = Outgoing(method=method, url=url) if body is None else json_request(url, body, method=method)
-        return await self._http.value(request)
+        return await self._http.value(json_request(f"{self._address}/{path}", body, method=method))
 
 
 def _index(name: str) -> str:

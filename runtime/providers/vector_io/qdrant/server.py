@@ -9,7 +9,7 @@ from runtime.apis.vector_io import group_of
 from runtime.errors import UpstreamRejected
 from runtime.http.auth import NamedHeader
 from runtime.http.timeouts import Timeouts
-from runtime.http.transport import Outgoing, json_request
+from runtime.http.transport import json_request
 from runtime.provider import ProviderContext
 from runtime.providers.vector_io._shared.numbers import listed, packed, rows_of
 from runtime.providers.vector_io._shared.pieces import Found, pieces
@@ -85,11 +85,9 @@ class QdrantServer:
                 found[point["id"]] = packed(point["vector"])
         return found
 
-    async def _call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
+    async def _call(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
         """The result of a request."""
-        url = f"{self._collections}{path}"
-        request = Outgoing(method=method, url=url) if body is None else json_request(url, {**body}, method=method)
-        return (await self._http.value(request))["result"]
+        return (await self._http.value(json_request(f"{self._collections}{path}", body, method=method)))["result"]
 
 
 def _within(groups: Sequence[int]) -> dict[str, Any]:

@@ -156,9 +156,7 @@ class WeaviateServer:
 
     async def _call(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
         """The JSON of an answer."""
-        url = f"{self._address}/v1/{path}"
-        request = Outgoing(method=method, url=url) if body is None else json_request(url, body, method=method)
-        return await self._http.value(request)
+        return await self._http.value(json_request(f"{self._address}/v1/{path}", body, method=method))
 
 
 def _collection(name: str) -> str:

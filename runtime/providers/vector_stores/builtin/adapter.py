@@ -11,19 +11,9 @@ from runtime.apis.inference import Inference
 from runtime.apis.models import Models
 from runtime.apis.providers import ProviderHealth
 from runtime.apis.vector_io import VectorIo
-from runtime.apis.vector_stores.attached_file import (
-    AttachedFile,
-    AttachedFileContent,
-    AttachedFileDeleted,
-    AttachedFileList,
-    AttachedFileRequest,
-    AttachedFileStatus,
-    AttachFileRequest,
-    FileToAttach,
-    ListAttachedFilesRequest,
-    ReadAttachedFileRequest,
-    UpdateAttributesRequest,
-)
+from runtime.apis.vector_stores import attached_file as file_api
+from runtime.apis.vector_stores import older as older_api
+from runtime.apis.vector_stores import store as store_api
 from runtime.apis.vector_stores.batch import CreateFileBatchRequest, FileBatch, FileBatchRequest, ListBatchFilesRequest
 from runtime.apis.vector_stores.native import (
     InsertChunksRequest,
@@ -31,27 +21,7 @@ from runtime.apis.vector_stores.native import (
     QueryChunksRequest,
     QueryChunksResponse,
 )
-from runtime.apis.vector_stores.older import (
-    InsertDocumentsRequest,
-    QueryDocumentsRequest,
-    QueryDocumentsResponse,
-    RegisterVectorDbRequest,
-    VectorDb,
-    VectorDbList,
-    VectorDbRequest,
-)
 from runtime.apis.vector_stores.search import SearchVectorStoreRequest
-from runtime.apis.vector_stores.store import (
-    ConfiguredVectorStore,
-    CreateVectorStoreRequest,
-    Reindexing,
-    ReindexRequest,
-    UpdateVectorStoreRequest,
-    VectorStore,
-    VectorStoreDeleted,
-    VectorStoreList,
-    VectorStoreRequest,
-)
 from runtime.context import current
 from runtime.http.pages import Pages
 from runtime.provider import ProviderContext
@@ -148,7 +118,7 @@ class BuiltinVectorStores:
             allowed_by="`read_private_addresses` in the config of `vector_stores`",
         )
         self._vector_dbs = VectorDbs(self._stores, embedding)
-        given = [one for one in context.registered if isinstance(one, ConfiguredVectorStore)]
+        given = [one for one in context.registered if isinstance(one, store_api.ConfiguredVectorStore)]
         self._declared = DeclaredStores(given, self._stores, self._vector_dbs)
         self._rag_tool = RagTool(
             config.chunk_retrieval_params,
@@ -177,34 +147,34 @@ class BuiltinVectorStores:
     async def check_health(self) -> ProviderHealth:
         return self._declared.health()
 
-    async def create_store(self, request: CreateVectorStoreRequest) -> VectorStore:
+    async def create_store(self, request: store_api.CreateVectorStoreRequest) -> store_api.VectorStore:
         await self._contexts.check([request.chunking_strategy])
         store = await self._stores.create(request)
         if request.file_ids:
             try:
-                await self._attached.attach(store, [FileToAttach(file_id=one) for one in request.file_ids])
+                await self._attached.attach(store, [file_api.FileToAttach(file_id=one) for one in request.file_ids])
             except BaseException:
                 await self._stores.forget(store.row)
                 raise
         [shown] = await self._stores.shown([store.row])
         return shown
 
-    async def list_stores(self, request: PageRequest) -> VectorStoreList:
+    async def list_stores(self, request: PageRequest) -> store_api.VectorStoreList:
         return await self._stores.page(request)
 
-    async def get_store(self, request: VectorStoreRequest) -> VectorStore:
+    async def get_store(self, request: store_api.VectorStoreRequest) -> store_api.VectorStore:
         [shown] = await self._stores.shown([await self._stores.get(request.vector_store_id)])
         return shown
 
-    async def update_store(self, request: UpdateVectorStoreRequest) -> VectorStore:
+    async def update_store(self, request: store_api.UpdateVectorStoreRequest) -> store_api.VectorStore:
         [shown] = await self._stores.shown([await self._stores.update(request)])
         return shown
 
-    async def delete_store(self, request: VectorStoreRequest) -> VectorStoreDeleted:
+    async def delete_store(self, request: store_api.VectorStoreRequest) -> store_api.VectorStoreDeleted:
         self._declared.check_may_go(request.vector_store_id)
         await self._stores.delete(request.vector_store_id)
         self._removing.soon()
-        return VectorStoreDeleted(id=request.vector_store_id)
+        return store_api.VectorStoreDeleted(id=request.vector_store_id)
 
     async def search_store(self, request: SearchVectorStoreRequest) -> Reply:
         if request.rewrite_query or request.ranking_options:  # models are asked only for a store that is there
@@ -222,32 +192,32 @@ class BuiltinVectorStores:
         _, found = await self._finding.find(request.vector_store_id, asked)
         return search_results(found, texts, explain=bool(request.explain))
 
-    async def reindex_store(self, request: ReindexRequest) -> Reindexing:
+    async def reindex_store(self, request: store_api.ReindexRequest) -> store_api.Reindexing:
         return await self._reindexings.begin(request)
 
-    async def attach_file(self, request: AttachFileRequest) -> AttachedFile:
+    async def attach_file(self, request: file_api.AttachFileRequest) -> file_api.AttachedFile:
         [row] = await self._attached.attach(await self._stores.open(request.vector_store_id), [request])
         return attached_file(row)
 
-    async def list_files(self, request: ListAttachedFilesRequest) -> AttachedFileList:
+    async def list_files(self, request: file_api.ListAttachedFilesRequest) -> file_api.AttachedFileList:
         await self._stores.get(request.vector_store_id)
         return await self._attached.page(request.vector_store_id, request)
 
-    async def get_file(self, request: AttachedFileRequest) -> AttachedFile:
+    async def get_file(self, request: file_api.AttachedFileRequest) -> file_api.AttachedFile:
         await self._stores.get(request.vector_store_id)
         row = await self._attached.get(request.vector_store_id, request.file_id)
         _say_when_to_ask_again(row["status"])
         return attached_file(row, is_stored=await self._reading.is_stored(request.file_id))
 
-    async def update_file(self, request: UpdateAttributesRequest) -> AttachedFile:
+    async def update_file(self, request: file_api.UpdateAttributesRequest) -> file_api.AttachedFile:
         return attached_file(await self._attached.update(await self._stores.open(request.vector_store_id), request))
 
-    async def detach_file(self, request: AttachedFileRequest) -> AttachedFileDeleted:
+    async def detach_file(self, request: file_api.AttachedFileRequest) -> file_api.AttachedFileDeleted:
         await self._attached.detach(await self._stores.open(request.vector_store_id), request.file_id)
         self._removing.soon()
-        return AttachedFileDeleted(id=request.file_id)
+        return file_api.AttachedFileDeleted(id=request.file_id)
 
-    async def read_file(self, request: ReadAttachedFileRequest) -> AttachedFileContent:
+    async def read_file(self, request: file_api.ReadAttachedFileRequest) -> file_api.AttachedFileContent:
         return await self._contents.of_file(request)
 
     async def create_file_batch(self, request: CreateFileBatchRequest) -> FileBatch:
@@ -263,7 +233,7 @@ class BuiltinVectorStores:
         await self._stores.get(request.vector_store_id)
         return await self._batches.cancel(request.vector_store_id, request.batch_id)
 
-    async def list_batch_files(self, request: ListBatchFilesRequest) -> AttachedFileList:
+    async def list_batch_files(self, request: ListBatchFilesRequest) -> file_api.AttachedFileList:
         await self._stores.get(request.vector_store_id)
         return await self._batches.files(request)
 
@@ -296,29 +266,29 @@ class BuiltinVectorStores:
             except Retired:
                 continue
 
-    async def list_vector_dbs(self, request: Empty) -> VectorDbList:
+    async def list_vector_dbs(self, request: Empty) -> older_api.VectorDbList:
         return await self._vector_dbs.list_all()
 
-    async def register_vector_db(self, request: RegisterVectorDbRequest) -> VectorDb:
+    async def register_vector_db(self, request: older_api.RegisterVectorDbRequest) -> older_api.VectorDb:
         return await self._vector_dbs.register(request)
 
-    async def get_vector_db(self, request: VectorDbRequest) -> VectorDb:
+    async def get_vector_db(self, request: older_api.VectorDbRequest) -> older_api.VectorDb:
         return await self._vector_dbs.get(request.vector_db_id)
 
-    async def unregister_vector_db(self, request: VectorDbRequest) -> None:
+    async def unregister_vector_db(self, request: older_api.VectorDbRequest) -> None:
         self._declared.check_may_go(request.vector_db_id)
         await self._stores.delete(request.vector_db_id, param="vector_db_id")
         self._removing.soon()
 
-    async def insert_documents(self, request: InsertDocumentsRequest) -> None:
+    async def insert_documents(self, request: older_api.InsertDocumentsRequest) -> None:
         await self._rag_tool.insert(request)
         self._removing.soon()
 
-    async def query_documents(self, request: QueryDocumentsRequest) -> QueryDocumentsResponse:
+    async def query_documents(self, request: older_api.QueryDocumentsRequest) -> older_api.QueryDocumentsResponse:
         return await self._rag_tool.query(request)
 
 
-def _say_when_to_ask_again(status: AttachedFileStatus) -> None:
+def _say_when_to_ask_again(status: file_api.AttachedFileStatus) -> None:
     """OpenAI's clients, which wait a second otherwise, do as this header says."""
     if status == "in_progress":
         current().headers["openai-poll-after-ms"] = _ASKED_AGAIN_MS

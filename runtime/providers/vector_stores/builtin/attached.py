@@ -37,20 +37,7 @@ from runtime.providers.vector_stores.builtin.tables import (
     file_key,
 )
 from runtime.providers.vector_stores.builtin.writing import taken_out
-from runtime.storage.sql import (
-    Condition,
-    Delete,
-    Insert,
-    Row,
-    Select,
-    SqlStore,
-    Stale,
-    Statement,
-    Table,
-    Update,
-    eq,
-    one_of,
-)
+from runtime.storage import sql
 from runtime.storage.sql.paging import read_page
 
 _AT_ONCE = 100
@@ -64,7 +51,7 @@ class AttachedFiles:
 
     def __init__(
         self,
-        rows: SqlStore,
+        rows: sql.SqlStore,
         *,
         stores: Stores,
         indexes: Indexes,
@@ -85,8 +72,8 @@ class AttachedFiles:
         files: Sequence[FileToAttach],
         *,
         batch_id: str | None = None,
-        also: Sequence[Statement] = (),
-    ) -> list[Row]:
+        also: Sequence[sql.Statement] = (),
+    ) -> list[sql.Row]:
         """Attach files, on disk when this returns; they are ingested by jobs. A file that the store has is ingested
         again, and found as it was until that is done. also: done with it.
 
@@ -95,7 +82,7 @@ class AttachedFiles:
         attached.
         """
         await self._contexts.check(one.chunking_strategy for one in files)
-        rows, unseen = [_new_row(store.id, one) for one in files], list[tuple[Row, NotFound]]()
+        rows, unseen = [_new_row(store.id, one) for one in files], list[tuple[sql.Row, NotFound]]()
         for row in rows:
             try:
                 await self._reading.stored(row["file_id"])
@@ -108,11 +95,11 @@ class AttachedFiles:
             await self._rows.write(
                 self._stores.is_there(store.id),
                 *_overtaken(store.id, [row["file_id"] for row in rows]),
-                *(Insert(FILES, row, replace=changes) for row in rows),
-                *(Insert(BATCH_FILES, _of_batch(row, batch_id)) for row in rows if batch_id is not None),
+                *(sql.Insert(FILES, row, replace=changes) for row in rows),
+                *(sql.Insert(BATCH_FILES, _of_batch(row, batch_id)) for row in rows if batch_id is not None),
                 *also,
             )
-        except Stale:
+        except sql.Stale:
             await self._stores.open(store.id)  # says that it is gone
             raise
         for row, reason in unseen:
@@ -125,7 +112,7 @@ class AttachedFiles:
 
     async def page(self, store_id: str, request: ListAttachedFilesRequest) -> AttachedFileList:
         """Raises RequestError for a cursor that is no file of the store."""
-        rows, has_more = await _page_of_files(self._rows, FILES, request, eq("store_id", store_id))
+        rows, has_more = await _page_of_files(self._rows, FILES, request, sql.eq("store_id", store_id))
         return _shown_page(map(attached_file, rows), has_more=has_more)
 
     async def page_of_batch(self, batch_id: str, request: ListAttachedFilesRequest) -> AttachedFileList:
@@ -133,32 +120,32 @@ class AttachedFiles:
 
         Raises RequestError for a cursor that is none of them.
         """
-        members, has_more = await _page_of_files(self._rows, BATCH_FILES, request, eq("batch_id", batch_id))
+        members, has_more = await _page_of_files(self._rows, BATCH_FILES, request, sql.eq("batch_id", batch_id))
         keys = [file_key(one["store_id"], one["file_id"]) for one in members]
-        rows = {row["file_id"]: row for row in await self._rows.select(Select(FILES, one_of("id", keys)))}
+        rows = {row["file_id"]: row for row in await self._rows.select(sql.Select(FILES, sql.one_of("id", keys)))}
         own = [(rows[one["file_id"]], one) for one in members if one["file_id"] in rows]
         ends = [row | {"status": one["status"], "last_error": one["last_error"]} for row, one in own]
         return _shown_page(map(attached_file, ends), has_more=has_more)
 
-    async def get(self, store_id: str, file_id: str) -> Row:
+    async def get(self, store_id: str, file_id: str) -> sql.Row:
         """Raises NotFound for a file that the store does not have."""
-        row = await self._rows.first(Select(FILES, eq("id", file_key(store_id, file_id))))
+        row = await self._rows.first(sql.Select(FILES, sql.eq("id", file_key(store_id, file_id))))
         if row is None:
             raise NotFound(
                 f"The vector store `{store_id}` has no file `{file_id}`", param="file_id", code="file_not_found"
             )
         return row
 
-    async def update(self, store: Opened, request: UpdateAttributesRequest) -> Row:
+    async def update(self, store: Opened, request: UpdateAttributesRequest) -> sql.Row:
         """Replace the attributes; the next search knows them. Raises NotFound."""
         row = await self.get(store.id, request.file_id)
         attributes = dict(request.attributes or {})
 
-        async def statements(index: Index, version: int) -> list[Statement]:
-            live = eq("index_number", index.number) & eq("source", request.file_id) & eq("state", "live")
+        async def statements(index: Index, version: int) -> list[sql.Statement]:
+            live = sql.eq("index_number", index.number) & sql.eq("source", request.file_id) & sql.eq("state", "live")
             return [
-                Update(FILES, {"attributes": attributes}, eq("id", row["id"])),
-                Update(GROUPS, {"attributes": attributes, "changed": version}, live),
+                sql.Update(FILES, {"attributes": attributes}, sql.eq("id", row["id"])),
+                sql.Update(GROUPS, {"attributes": attributes, "changed": version}, live),
             ]
 
         await self._in_each_index(store.id, statements)
@@ -167,27 +154,27 @@ class AttachedFiles:
     async def detach(self, store: Opened, file_id: str) -> None:
         """The next search does not find it. Raises NotFound."""
         row = await self.get(store.id, file_id)
-        members = eq("store_id", store.id) & eq("file_id", file_id)
-        await self._rows.write(Delete(FILES, eq("id", row["id"])), Delete(BATCH_FILES, members))
+        members = sql.eq("store_id", store.id) & sql.eq("file_id", file_id)
+        await self._rows.write(sql.Delete(FILES, sql.eq("id", row["id"])), sql.Delete(BATCH_FILES, members))
 
-        async def statements(index: Index, version: int) -> list[Statement]:
-            return await self._taking_out(index, eq("source", file_id), version)
+        async def statements(index: Index, version: int) -> list[sql.Statement]:
+            return await self._taking_out(index, sql.eq("source", file_id), version)
 
         await self._in_each_index(store.id, statements)
         if row["status"] == "in_progress":
             await self._ingestion.jobs.cancel(row["attachment"], user=SYSTEM)
 
-    async def take_out(self, index: Index, which: Condition) -> None:
+    async def take_out(self, index: Index, which: sql.Condition) -> None:
         """Let searches no longer find some groups, and have them removed. Raises Stale if the index is retired."""
         await self._indexes.change(index.number, lambda version: self._taking_out(index, which, version))
 
-    async def _taking_out(self, index: Index, which: Condition, version: int) -> list[Statement]:
-        there = eq("index_number", index.number) & which & one_of("state", ("live", "pending"))
-        groups = [row["number"] for row in await self._rows.select(Select(GROUPS, there, ("number",)))]
+    async def _taking_out(self, index: Index, which: sql.Condition, version: int) -> list[sql.Statement]:
+        there = sql.eq("index_number", index.number) & which & sql.one_of("state", ("live", "pending"))
+        groups = [row["number"] for row in await self._rows.select(sql.Select(GROUPS, there, ("number",)))]
         return taken_out(index, groups, version)
 
     async def _in_each_index(
-        self, store_id: str, statements: Callable[[Index, int], Awaitable[Sequence[Statement]]]
+        self, store_id: str, statements: Callable[[Index, int], Awaitable[Sequence[sql.Statement]]]
     ) -> None:
         """Change each index of a store, also one that comes or takes another's place meanwhile."""
         numbers: list[int] = []
@@ -195,11 +182,11 @@ class AttachedFiles:
             numbers = now
             for number in numbers:
                 if (index := await self._indexes.get(number)) is not None:
-                    with contextlib.suppress(Stale):  # it is retired
+                    with contextlib.suppress(sql.Stale):  # it is retired
                         await self._indexes.change(number, partial(statements, index))
 
 
-def attached_file(row: Row, *, is_stored: bool | None = None) -> AttachedFile:
+def attached_file(row: sql.Row, *, is_stored: bool | None = None) -> AttachedFile:
     """An attached file as the API has it."""
     status: AttachedFileStatus = row["status"]
     error, report = row["last_error"], row["report"]
@@ -218,18 +205,18 @@ def attached_file(row: Row, *, is_stored: bool | None = None) -> AttachedFile:
 
 
 async def _page_of_files(
-    rows: SqlStore, table: Table, request: ListAttachedFilesRequest, where: Condition
-) -> tuple[list[Row], bool]:
+    rows: sql.SqlStore, table: sql.Table, request: ListAttachedFilesRequest, where: sql.Condition
+) -> tuple[list[sql.Row], bool]:
     """As `read_page`, of a table with one row for each file, whose ids are the cursors of its users."""
     cursors = {"after": request.after, "before": request.before}
     keys: dict[str, str] = {}
     for name, cursor in cursors.items():
         if cursor is not None:
-            row = await rows.first(Select(table, where & eq("file_id", cursor), ("id",)))
+            row = await rows.first(sql.Select(table, where & sql.eq("file_id", cursor), ("id",)))
             if row is None:
                 raise invalid_cursor(name, cursor, _WHAT)
             keys[name] = row["id"]
-    mine = where if request.filter is None else where & eq("status", request.filter)
+    mine = where if request.filter is None else where & sql.eq("status", request.filter)
     return await read_page(rows, table, request.model_copy(update=keys), where=mine, what=_WHAT)
 
 
@@ -239,14 +226,14 @@ def _shown_page(files: Iterable[AttachedFile], *, has_more: bool) -> AttachedFil
     return AttachedFileList(data=shown, first_id=first, last_id=last, has_more=has_more)
 
 
-def _overtaken(store_id: str, file_ids: Sequence[str]) -> list[Statement]:
+def _overtaken(store_id: str, file_ids: Sequence[str]) -> list[sql.Statement]:
     """The statements that end what earlier batches still wanted with files that are attached again."""
-    mine = eq("store_id", store_id) & eq("status", "in_progress")
+    mine = sql.eq("store_id", store_id) & sql.eq("status", "in_progress")
     parts = [file_ids[at : at + _AT_ONCE] for at in range(0, len(file_ids), _AT_ONCE)]
-    return [Update(BATCH_FILES, {"status": "cancelled"}, mine & one_of("file_id", part)) for part in parts]
+    return [sql.Update(BATCH_FILES, {"status": "cancelled"}, mine & sql.one_of("file_id", part)) for part in parts]
 
 
-def _of_batch(row: Row, batch_id: str) -> Row:
+def _of_batch(row: sql.Row, batch_id: str) -> sql.Row:
     """The row of a batch for a file's."""
     names = ("position", "store_id", "file_id", "status", "last_error")
     return {"id": row["attachment"], "batch_id": batch_id, **{name: row[name] for name in names}}

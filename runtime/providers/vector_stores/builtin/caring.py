@@ -18,7 +18,7 @@ from runtime.providers.vector_stores.builtin.removing import Removing
 from runtime.providers.vector_stores.builtin.stores import Stores, expired
 from runtime.providers.vector_stores.builtin.tables import FILES, GROUPS, INDEXES, STORES, WHOLE_INDEX
 from runtime.providers.vector_stores.builtin.writing import given_up, removal
-from runtime.storage.sql import Row, Select, SqlStore, Stale, Update, above, at_most, below, eq, owner_of
+from runtime.storage import sql
 
 log = logging.getLogger(__name__)
 _EVERY_S = 60
@@ -34,7 +34,7 @@ class Caring:
 
     def __init__(
         self,
-        rows: SqlStore,
+        rows: sql.SqlStore,
         *,
         stores: Stores,
         indexes: Indexes,
@@ -70,10 +70,10 @@ class Caring:
     async def now(self) -> None:
         """All that is done every minute. Raises Unavailable if the tables cannot be read."""
         now = int(wall_time())
-        while stores := await self._rows.select(Select(STORES, at_most("expires_at", 0), limit=_AT_ONCE)):
+        while stores := await self._rows.select(sql.Select(STORES, sql.at_most("expires_at", 0), limit=_AT_ONCE)):
             for store in stores:
                 await self._stores.forget(store)
-        while stores := await self._rows.select(Select(STORES, expired(now), limit=_AT_ONCE)):
+        while stores := await self._rows.select(sql.Select(STORES, expired(now), limit=_AT_ONCE)):
             for store in stores:
                 await self._stores.end(store)
         await self._expire_chunks(now)
@@ -82,27 +82,27 @@ class Caring:
         await self._removing.now()
 
     async def _expire_chunks(self, now: int) -> None:
-        passed = at_most("expires_at", now) & eq("state", "live")
+        passed = sql.at_most("expires_at", now) & sql.eq("state", "live")
         for number in {
-            row["index_number"] for row in await self._rows.select(Select(GROUPS, passed, ("index_number",)))
+            row["index_number"] for row in await self._rows.select(sql.Select(GROUPS, passed, ("index_number",)))
         }:
             if (index := await self._indexes.get(number)) is not None:
-                with contextlib.suppress(Stale):  # it is retired
-                    await self._attached.take_out(index, at_most("expires_at", now))
+                with contextlib.suppress(sql.Stale):  # it is retired
+                    await self._attached.take_out(index, sql.at_most("expires_at", now))
 
     async def _go_on(self, now: int) -> None:
         """Files whose job was never added, or has ended without them; not those that are just being attached."""
-        waiting = eq("status", "in_progress") & below("created_at", now - _EVERY_S)
-        further = waiting & above("position", self._looked_after)
-        rows = await self._rows.select(Select(FILES, further, order=("position",), limit=_LOOKED_AFTER))
+        waiting = sql.eq("status", "in_progress") & sql.below("created_at", now - _EVERY_S)
+        further = waiting & sql.above("position", self._looked_after)
+        rows = await self._rows.select(sql.Select(FILES, further, order=("position",), limit=_LOOKED_AFTER))
         self._looked_after = rows[-1]["position"] if len(rows) == _LOOKED_AFTER else -1
         for row in rows:
             try:
                 job = await self._ingestion.jobs.get(row["attachment"], user=SYSTEM)
             except NotFound:
-                store = await self._rows.first(Select(STORES, eq("id", row["store_id"])))
+                store = await self._rows.first(sql.Select(STORES, sql.eq("id", row["store_id"])))
                 if store is not None:
-                    await self._ingestion.enqueue(row, owner_of(store) or ANYBODY)
+                    await self._ingestion.enqueue(row, sql.owner_of(store) or ANYBODY)
             else:
                 if job.has_ended:
                     words = (job.error or {}).get("message") or "it was interrupted too often"
@@ -113,25 +113,26 @@ class Caring:
         never seen. Their numbers are the time at which they were begun. Raises Unavailable.
         """
         begun = int(wall_time()) - _ABANDONED_AFTER_S
-        old = IN_USE & below("number", begun * 1_000_000)
-        indexes = await self._rows.select(Select(INDEXES, old))
-        stores = await self._rows.select(Select(STORES, columns=("index_number", "next_index")))
+        old = IN_USE & sql.below("number", begun * 1_000_000)
+        indexes = await self._rows.select(sql.Select(INDEXES, old))
+        stores = await self._rows.select(sql.Select(STORES, columns=("index_number", "next_index")))
         used = {number for row in stores for number in row.values()}
         for row in indexes:
             if row["number"] not in used:
-                retired = Update(INDEXES, {"state": "retired"}, eq("number", row["number"]))
+                retired = sql.Update(INDEXES, {"state": "retired"}, sql.eq("number", row["number"]))
                 await self._rows.write(retired, removal(index_of(row), WHOLE_INDEX))
-        old = eq("state", "pending") & below("number", begun * 1000)
-        for row in await self._rows.select(Select(GROUPS, old, limit=_AT_ONCE)):
+        old = sql.eq("state", "pending") & sql.below("number", begun * 1000)
+        for row in await self._rows.select(sql.Select(GROUPS, old, limit=_AT_ONCE)):
             index = await self._indexes.get(row["index_number"])
             if index is not None and not await self._is_wanted(row):
                 await self._rows.write(*given_up(index, row["number"]))
 
-    async def _is_wanted(self, group: Row) -> bool:
+    async def _is_wanted(self, group: sql.Row) -> bool:
         """Whether a group that is not seen is still being written."""
-        ingested = eq("attachment", group["content"]) & eq("status", "in_progress")
-        filled = eq("next_index", group["index_number"])
+        ingested = sql.eq("attachment", group["content"]) & sql.eq("status", "in_progress")
+        filled = sql.eq("next_index", group["index_number"])
         return (
-            await self._rows.first(Select(FILES, eq("file_id", group["source"]) & ingested, ("id",))) is not None
-            or await self._rows.first(Select(STORES, filled, ("id",))) is not None
+            await self._rows.first(sql.Select(FILES, sql.eq("file_id", group["source"]) & ingested, ("id",)))
+            is not None
+            or await self._rows.first(sql.Select(STORES, filled, ("id",))) is not None
         )

@@ -15,7 +15,7 @@ from runtime.providers.vector_stores.builtin.patience import may_pass
 from runtime.providers.vector_stores.builtin.reading import Reading
 from runtime.providers.vector_stores.builtin.tables import CHUNKS, FILES, GROUPS, file_key
 from runtime.providers.vector_stores.builtin.writing import Draft, NewChunk, NewGroup, Writing, seen, taken_out
-from runtime.storage.sql import Condition, Row, Select, SqlStore, Stale, Statement, above, at_most, eq
+from runtime.storage import sql
 
 _FILE_IS_GONE = "the file is no longer stored, so it was not cut anew"
 
@@ -26,7 +26,7 @@ class Difference:
     the new one that the old one does not have. files: how many of the old one are files.
     """
 
-    missing: list[Row]
+    missing: list[sql.Row]
     extra: list[int]
     files: int
 
@@ -42,7 +42,7 @@ class Copying:
     """rows: all users' rows."""
 
     def __init__(
-        self, rows: SqlStore, *, indexes: Indexes, indexing: FileIndexing, reading: Reading, writing: Writing
+        self, rows: sql.SqlStore, *, indexes: Indexes, indexing: FileIndexing, reading: Reading, writing: Writing
     ) -> None:
         self._rows = rows
         self._indexes = indexes
@@ -52,8 +52,8 @@ class Copying:
 
     async def difference(self, old: Index, new: Index) -> Difference:
         """Raises Unavailable."""
-        there = await self._rows.select(Select(GROUPS, _live(old), order=("number",)))
-        copied = await self._rows.select(Select(GROUPS, _live(new), ("number", "content")))
+        there = await self._rows.select(sql.Select(GROUPS, _live(old), order=("number",)))
+        copied = await self._rows.select(sql.Select(GROUPS, _live(new), ("number", "content")))
         wanted, known = {row["content"] for row in there}, {row["content"] for row in copied}
         return Difference(
             missing=[row for row in there if row["content"] not in known],
@@ -61,7 +61,7 @@ class Copying:
             files=sum(row["about"] is not None for row in there),
         )
 
-    async def copy(self, old: Index, group: Row, new: Index, chunking: Mapping[str, Any] | None) -> None:
+    async def copy(self, old: Index, group: sql.Row, new: Index, chunking: Mapping[str, Any] | None) -> None:
         """Write a group of the old index into the new one. chunking: how files are cut from now on; None for each as it
         was. Nothing happens if the group is gone meanwhile.
 
@@ -76,24 +76,24 @@ class Copying:
             words = f"`{group['source']}` ({group['filename']}) cannot be indexed: {error.message}"
             raise RequestError(words, hint=error.hint, code=error.code) from error
 
-        async def statements(version: int) -> list[Statement]:
-            same = _live(old) & eq("number", group["number"]) & eq("content", group["content"])
-            now = await self._rows.first(Select(GROUPS, same, ("attributes",)))
+        async def statements(version: int) -> list[sql.Statement]:
+            same = _live(old) & sql.eq("number", group["number"]) & sql.eq("content", group["content"])
+            now = await self._rows.first(sql.Select(GROUPS, same, ("attributes",)))
             if now is None:
-                raise Stale(f"the group {group['number']} is gone")
+                raise sql.Stale(f"the group {group['number']} is gone")
             return [seen(draft, version, attributes=now["attributes"], about=facts)]
 
         try:
             await self._indexes.change(new.number, statements)
         except BaseException as error:
             await self._writing.abandon(draft)
-            if not isinstance(error, Stale) or await self._indexes.is_retired(new.number):
+            if not isinstance(error, sql.Stale) or await self._indexes.is_retired(new.number):
                 raise
 
     async def clear(self, new: Index) -> None:
         """Remove what an earlier attempt has begun to write. Raises Stale if the index is retired."""
-        begun = eq("index_number", new.number) & eq("state", "pending")
-        rows = await self._rows.select(Select(GROUPS, begun, ("number",)))
+        begun = sql.eq("index_number", new.number) & sql.eq("state", "pending")
+        rows = await self._rows.select(sql.Select(GROUPS, begun, ("number",)))
         await self.remove(new, [row["number"] for row in rows])
 
     async def remove(self, new: Index, groups: Sequence[int]) -> None:
@@ -101,13 +101,13 @@ class Copying:
         if not groups:
             return
 
-        async def statements(version: int) -> list[Statement]:
+        async def statements(version: int) -> list[sql.Statement]:
             return taken_out(new, groups, version)
 
         await self._indexes.change(new.number, statements)
 
     async def _written(
-        self, old: Index, group: Row, new: Index, chunking: Mapping[str, Any] | None
+        self, old: Index, group: sql.Row, new: Index, chunking: Mapping[str, Any] | None
     ) -> tuple[Draft, Mapping[str, Any] | None]:
         """The group in the new index, not seen yet, and what is true of its file then."""
         facts = group["about"]
@@ -125,10 +125,10 @@ class Copying:
         draft = await self._from_chunks(old, group, new)
         return draft, None if facts is None else facts | {"usage_bytes": draft.usage_bytes}
 
-    async def _file(self, old: Index, group: Row) -> Row | None:
+    async def _file(self, old: Index, group: sql.Row) -> sql.Row | None:
         """The row of a group's file; None if the file is attached anew, or some of its chunks have been replaced."""
-        mine = eq("id", file_key(old.store_id, group["source"])) & eq("attachment", group["content"])
-        return await self._rows.first(Select(FILES, mine & eq("status", "completed")))
+        mine = sql.eq("id", file_key(old.store_id, group["source"])) & sql.eq("attachment", group["content"])
+        return await self._rows.first(sql.Select(FILES, mine & sql.eq("status", "completed")))
 
     async def _is_stored(self, file_id: str) -> bool:
         try:
@@ -137,7 +137,7 @@ class Copying:
             return False
         return True
 
-    async def _from_chunks(self, old: Index, group: Row, new: Index) -> Draft:
+    async def _from_chunks(self, old: Index, group: sql.Row, new: Index) -> Draft:
         head = NewGroup(
             source=group["source"],
             filename=group["filename"],
@@ -147,10 +147,10 @@ class Copying:
         [draft] = await self._writing.begin(new, [head])
         numbers = numbers_of(group["number"])
         after = numbers.start - 1
-        mine = eq("index_number", old.number) & at_most("number", numbers.stop - 1)
+        mine = sql.eq("index_number", old.number) & sql.at_most("number", numbers.stop - 1)
         try:
             while rows := await self._rows.select(
-                Select(CHUNKS, mine & above("number", after), (), ("number",), TEXTS_AT_ONCE)
+                sql.Select(CHUNKS, mine & sql.above("number", after), (), ("number",), TEXTS_AT_ONCE)
             ):
                 await self._writing.add(draft, [NewChunk(row["chunk_id"], row["text"], row["facts"]) for row in rows])
                 after = rows[-1]["number"]
@@ -160,5 +160,5 @@ class Copying:
         return draft
 
 
-def _live(index: Index) -> Condition:
-    return eq("index_number", index.number) & eq("state", "live")
+def _live(index: Index) -> sql.Condition:
+    return sql.eq("index_number", index.number) & sql.eq("state", "live")

@@ -5,17 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Sequence
 
-from runtime.apis.vector_io import (
-    CollectionRequest,
-    CreateCollection,
-    Hits,
-    PutVectors,
-    ReadVectors,
-    RemoveGroups,
-    SearchVectors,
-    VectorIo,
-    Vectors,
-)
+from runtime.apis import vector_io
 from runtime.errors import NotFound, Unavailable
 from runtime.providers.vector_stores.builtin.indexes import Index
 from runtime.providers.vector_stores.builtin.patience import PROVIDER_MISSING, VECTORS_MISSING
@@ -27,12 +17,12 @@ class IndexVectors:
     tables are exported and imported.
     """
 
-    def __init__(self, backends: VectorIo) -> None:
+    def __init__(self, backends: vector_io.VectorIo) -> None:
         self._backends = backends
 
     async def create(self, index: Index) -> None:
         """Raises Conflict if something of another dimension has its name."""
-        request = CreateCollection(
+        request = vector_io.CreateCollection(
             provider_id=index.provider_id, collection=index.collection, dimension=index.dimension
         )
         await self._backends.create_collection(request)
@@ -42,15 +32,17 @@ class IndexVectors:
         left out. Raises Unavailable.
         """
         kept, vectors = with_direction(numbers, vectors, index.dimension)
-        request = PutVectors(provider_id=index.provider_id, collection=index.collection, numbers=kept, vectors=vectors)
+        request = vector_io.PutVectors(
+            provider_id=index.provider_id, collection=index.collection, numbers=kept, vectors=vectors
+        )
         try:
             await self._backends.put_vectors(request)
         except NotFound as error:
             raise _gone(index, error) from None
 
-    async def search(self, index: Index, vector: bytes, limit: int, groups: Sequence[int] | None) -> Hits:
+    async def search(self, index: Index, vector: bytes, limit: int, groups: Sequence[int] | None) -> vector_io.Hits:
         """groups: None for all. Raises Unavailable."""
-        request = SearchVectors(
+        request = vector_io.SearchVectors(
             provider_id=index.provider_id,
             collection=index.collection,
             vector=vector,
@@ -62,9 +54,11 @@ class IndexVectors:
         except NotFound as error:
             raise _gone(index, error) from None
 
-    async def read(self, index: Index, numbers: Sequence[int]) -> Vectors:
+    async def read(self, index: Index, numbers: Sequence[int]) -> vector_io.Vectors:
         """Those that are there. Raises Unavailable."""
-        request = ReadVectors(provider_id=index.provider_id, collection=index.collection, numbers=list(numbers))
+        request = vector_io.ReadVectors(
+            provider_id=index.provider_id, collection=index.collection, numbers=list(numbers)
+        )
         try:
             return await self._backends.read_vectors(request)
         except NotFound as error:
@@ -74,13 +68,15 @@ class IndexVectors:
         """Nothing happens where there is no such collection or provider."""
         with contextlib.suppress(NotFound):
             await self._backends.remove_groups(
-                RemoveGroups(provider_id=provider_id, collection=collection, groups=list(groups))
+                vector_io.RemoveGroups(provider_id=provider_id, collection=collection, groups=list(groups))
             )
 
     async def drop(self, provider_id: str, collection: str) -> None:
         """As `remove_groups` does for all of them."""
         with contextlib.suppress(NotFound):
-            await self._backends.drop_collection(CollectionRequest(provider_id=provider_id, collection=collection))
+            await self._backends.drop_collection(
+                vector_io.CollectionRequest(provider_id=provider_id, collection=collection)
+            )
 
 
 def _gone(index: Index, error: NotFound) -> Unavailable:

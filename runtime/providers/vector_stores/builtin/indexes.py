@@ -15,12 +15,12 @@ from typing import Any
 from runtime.apis.vector_io import GROUP_BITS
 from runtime.errors import Conflict
 from runtime.providers.vector_stores.builtin.tables import GROUPS, INDEXES, GroupState
-from runtime.storage.sql import Condition, Row, Select, SqlStore, Stale, Statement, Update, above, eq
+from runtime.storage import sql
 
 _MAX_KEPT = 256
 """Indexes whose groups are kept in memory."""
 _MAX_TRIES = 100
-IN_USE = Condition("state <> ?", ("retired",))
+IN_USE = sql.Condition("state <> ?", ("retired",))
 
 
 class Retired(Exception):
@@ -41,7 +41,7 @@ class Group:
     gone: frozenset[int]
 
     @classmethod
-    def of(cls, row: Row) -> Group:
+    def of(cls, row: sql.Row) -> Group:
         gone = frozenset(row["gone"])
         return cls(row["number"], row["source"], row["filename"], row["attributes"], row["chunks"], gone)
 
@@ -78,7 +78,7 @@ class Index:
     chunks: int = 0
     gone: int = 0
 
-    def take(self, row: Row) -> None:
+    def take(self, row: sql.Row) -> None:
         """Know a group as it is now."""
         if (known := self.groups.pop(row["number"], None)) is not None:
             self.chunks -= known.chunks
@@ -93,27 +93,27 @@ class Index:
 class Indexes:
     """The indexes of one store of tables. rows: all users' rows."""
 
-    def __init__(self, rows: SqlStore) -> None:
+    def __init__(self, rows: sql.SqlStore) -> None:
         self._rows = rows
         self._kept: OrderedDict[int, Index] = OrderedDict()
 
     async def get(self, number: int) -> Index | None:
         """An index with the groups that are live now; None if it is not there. Raises Unavailable."""
-        row = await self._rows.first(Select(INDEXES, eq("number", number)))
+        row = await self._rows.first(sql.Select(INDEXES, sql.eq("number", number)))
         if row is None:
             self._kept.pop(number, None)
             return None
         return await self.known(row)
 
-    async def known(self, row: Row) -> Index:
+    async def known(self, row: sql.Row) -> Index:
         """The index of a row that was just read, with the groups that are live now. Raises Unavailable."""
         number = row["number"]
         index = self._kept.get(number)
         if index is None or index.version < row["floor"]:
             index = index_of(row)
         if index.version != row["version"]:
-            changed = eq("index_number", number) & above("changed", index.version)
-            groups = await self._rows.select(Select(GROUPS, changed))
+            changed = sql.eq("index_number", number) & sql.above("changed", index.version)
+            groups = await self._rows.select(sql.Select(GROUPS, changed))
             if index.version < row["version"]:  # another reader may have been faster
                 for group in groups:
                     index.take(group)
@@ -126,39 +126,42 @@ class Indexes:
 
     async def is_retired(self, number: int) -> bool:
         """Whether an index serves no more, since another one does or its store is gone. Raises Unavailable."""
-        return await self._rows.first(Select(INDEXES, eq("number", number) & IN_USE, ("number",))) is None
+        return await self._rows.first(sql.Select(INDEXES, sql.eq("number", number) & IN_USE, ("number",))) is None
 
-    async def change(self, number: int, statements: Callable[[int], Awaitable[Sequence[Statement]]]) -> None:
+    async def change(self, number: int, statements: Callable[[int], Awaitable[Sequence[sql.Statement]]]) -> None:
         """Change what an index shows, in one transaction. statements: what to do, given the version from which the
         groups that change are so; called again if somebody else has changed the index since it was called.
 
         Raises Stale if the statements do, or if the index is retired; Conflict if others change it all the time;
         Unavailable.
         """
-        used = eq("number", number) & IN_USE
+        used = sql.eq("number", number) & IN_USE
         for _ in range(_MAX_TRIES):
-            row = await self._rows.first(Select(INDEXES, used, ("version",)))
+            row = await self._rows.first(sql.Select(INDEXES, used, ("version",)))
             if row is None:
-                raise Stale(f"the index {number} is retired")
+                raise sql.Stale(f"the index {number} is retired")
             known, version = row["version"], row["version"] + 1
-            step = Update(INDEXES, {"version": version}, used & eq("version", known), expect=1)
+            step = sql.Update(INDEXES, {"version": version}, used & sql.eq("version", known), expect=1)
             try:
                 await self._rows.write(step, *await statements(version))
                 return
-            except Stale:
-                now = await self._rows.first(Select(INDEXES, used, ("version",)))
+            except sql.Stale:
+                now = await self._rows.first(sql.Select(INDEXES, used, ("version",)))
                 if now is not None and now["version"] == known:  # so it was not the step
                     raise
         raise Conflict("The vector store is changed by too many at once", hint="try again")
 
 
-def index_of(row: Row) -> Index:
+def index_of(row: sql.Row) -> Index:
     """An index of which no group is known yet."""
     fields = ("number", "store_id", "provider_id", "collection", "embedding_model", "embedding_source", "dimension")
     return Index(**{name: row[name] for name in (*fields, "chunking")})
 
 
-def set_state(number: int, groups: Iterable[int], state: GroupState, version: int) -> list[Statement]:
+def set_state(number: int, groups: Iterable[int], state: GroupState, version: int) -> list[sql.Statement]:
     """The statements that put groups of an index into another state."""
     values = {"state": state, "changed": version}
-    return [Update(GROUPS, values, eq("index_number", number) & eq("number", group), expect=1) for group in groups]
+    return [
+        sql.Update(GROUPS, values, sql.eq("index_number", number) & sql.eq("number", group), expect=1)
+        for group in groups
+    ]

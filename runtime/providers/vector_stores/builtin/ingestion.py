@@ -23,8 +23,8 @@ from runtime.providers.vector_stores.builtin.indexing import FileIndexing, Repor
 from runtime.providers.vector_stores.builtin.patience import postponed, was_postponed
 from runtime.providers.vector_stores.builtin.tables import ATTACHMENT, BATCH_FILES, FILES, GROUPS, STORES
 from runtime.providers.vector_stores.builtin.writing import Draft, Shown, Writing
+from runtime.storage import sql
 from runtime.storage.jobs import RunningJob
-from runtime.storage.sql import Condition, Row, Select, SqlStore, Stale, Statement, Update, eq, one_of
 
 log = logging.getLogger(__name__)
 _ATTEMPTS = 3
@@ -38,7 +38,7 @@ class Ingestion:
 
     def __init__(
         self,
-        rows: SqlStore,
+        rows: sql.SqlStore,
         context: ProviderContext,
         *,
         indexes: Indexes,
@@ -54,54 +54,54 @@ class Ingestion:
             f"ingest:{context.provider_id}", self._run, concurrency=concurrency, attempts=_ATTEMPTS, prefix=ATTACHMENT
         )
 
-    async def enqueue(self, row: Row, user: Caller) -> None:
+    async def enqueue(self, row: sql.Row, user: Caller) -> None:
         """Ingest an attached file, whose row is on disk, for a user; may be repeated. Raises Unavailable."""
         await self.jobs.add({"id": row["id"]}, user=user, job_id=row["attachment"])
 
-    async def fail(self, row: Row, error: Mapping[str, str], report: Report | None = None) -> None:
+    async def fail(self, row: sql.Row, error: Mapping[str, str], report: Report | None = None) -> None:
         """Say that an attached file could not be ingested, unless it has ended or was attached again."""
         ended = {"status": "failed", "last_error": dict(error), "report": (report or Report()).shown()}
         await self._without(row["store_id"], [row], ended)
 
-    async def cancel(self, store_id: str, rows: Sequence[Row]) -> None:
+    async def cancel(self, store_id: str, rows: Sequence[sql.Row]) -> None:
         """Give up attached files that have not ended. rows: with `id`, `file_id` and `attachment`, of one store."""
         await self._without(store_id, rows, {"status": "cancelled", "last_error": None, "report": None})
         for row in rows:
             await self.jobs.cancel(row["attachment"], user=SYSTEM)
 
-    async def _without(self, store_id: str, rows: Sequence[Row], ended: Mapping[str, Any]) -> None:
+    async def _without(self, store_id: str, rows: Sequence[sql.Row], ended: Mapping[str, Any]) -> None:
         """Files without what was to be ingested. ended: how their rows say so, if searches find nothing of them."""
         while True:
             try:
                 index = await self._serving(store_id)
-            except Stale:
+            except sql.Stale:
                 return  # the store is gone, or has expired
 
-            async def statements(index: Index, version: int) -> list[Statement]:
+            async def statements(index: Index, version: int) -> list[sql.Statement]:
                 found = await self._found(index, [row["file_id"] for row in rows])
                 return [step for row in rows for step in _given_up(row, found.get(row["file_id"]), ended)]
 
             try:
                 await self._indexes.change(index.number, partial(statements, index))
-            except Stale:
+            except sql.Stale:
                 continue  # another index has taken its place
             return
 
-    async def _found(self, index: Index, file_ids: Sequence[str]) -> dict[str, Row]:
+    async def _found(self, index: Index, file_ids: Sequence[str]) -> dict[str, sql.Row]:
         """The groups of those files that searches find."""
-        live = eq("index_number", index.number) & eq("state", "live") & one_of("source", file_ids)
+        live = sql.eq("index_number", index.number) & sql.eq("state", "live") & sql.one_of("source", file_ids)
         columns = ("source", "content", "attributes", "about")
-        rows = await self._rows.select(Select(GROUPS, live, columns))
+        rows = await self._rows.select(sql.Select(GROUPS, live, columns))
         return {row["source"]: row for row in rows if row["about"] is not None}
 
     async def _run(self, running: RunningJob) -> object:
         row, report = None, Report()
         try:
-            row = await self._rows.first(Select(FILES, eq("id", running.payload["id"])))
+            row = await self._rows.first(sql.Select(FILES, sql.eq("id", running.payload["id"])))
             if row is None or row["attachment"] != running.id or row["status"] != "in_progress":
                 return None  # detached, cancelled, or attached again
             await self._ingest(row, report, is_again=was_postponed(running) > 0)
-        except Stale:
+        except sql.Stale:
             return None  # as above, meanwhile
         except StackError as error:
             if (later := postponed(running, error)) is not None:
@@ -117,7 +117,7 @@ class Ingestion:
             await self.fail(row, {"code": "server_error", "message": message}, report)
         return None
 
-    async def _ingest(self, row: Row, report: Report, *, is_again: bool) -> None:
+    async def _ingest(self, row: sql.Row, report: Report, *, is_again: bool) -> None:
         """Raises Stale if the file is no longer to be ingested."""
         while True:
             index = await self._serving(row["store_id"])
@@ -129,7 +129,7 @@ class Ingestion:
             else:
                 return
 
-    async def _write(self, index: Index, row: Row, report: Report, *, is_again: bool) -> None:
+    async def _write(self, index: Index, row: sql.Row, report: Report, *, is_again: bool) -> None:
         draft = await self._indexing.write(index, row, report, is_again=is_again)
         try:
             await self._publish(draft, row, report)
@@ -137,7 +137,7 @@ class Ingestion:
             await self._writing.abandon(draft)
             raise
 
-    async def _publish(self, draft: Draft, row: Row, report: Report) -> None:
+    async def _publish(self, draft: Draft, row: sql.Row, report: Report) -> None:
         """Show what was written of a file, with the attributes that it has now. Raises Stale if it was detached,
         cancelled or attached again, or if the index is retired.
         """
@@ -145,37 +145,37 @@ class Ingestion:
         done = {"status": "completed", "last_error": None, **{name: facts[name] for name in _OF_ROW}}
 
         async def now() -> Shown:
-            found = await self._rows.first(Select(FILES, _still(row), ("attributes",)))
+            found = await self._rows.first(sql.Select(FILES, _still(row), ("attributes",)))
             if found is None:
-                raise Stale(f"`{row['id']}` is no longer to be ingested")
-            steps = [Update(FILES, done, _still(row), expect=1), _in_batch(row, {"status": "completed"})]
+                raise sql.Stale(f"`{row['id']}` is no longer to be ingested")
+            steps = [sql.Update(FILES, done, _still(row), expect=1), _in_batch(row, {"status": "completed"})]
             return Shown(found["attributes"], facts, steps)
 
         await self._writing.publish(draft, now)
 
     async def _serving(self, store_id: str) -> Index:
         """The index that a store is searched in. Raises Stale if the store is gone or has expired."""
-        store = await self._rows.first(Select(STORES, eq("id", store_id), ("index_number",)))
+        store = await self._rows.first(sql.Select(STORES, sql.eq("id", store_id), ("index_number",)))
         index = await self._indexes.get(store["index_number"]) if store else None
         if index is None:
-            raise Stale(f"the vector store `{store_id}` is gone")
+            raise sql.Stale(f"the vector store `{store_id}` is gone")
         return index
 
 
 _OF_ROW = ("cut", "usage_bytes", "report")
 
 
-def _still(row: Row) -> Condition:
+def _still(row: sql.Row) -> sql.Condition:
     """The row of a file that is still to be ingested as it was attached."""
-    return eq("id", row["id"]) & eq("attachment", row["attachment"]) & eq("status", "in_progress")
+    return sql.eq("id", row["id"]) & sql.eq("attachment", row["attachment"]) & sql.eq("status", "in_progress")
 
 
-def _in_batch(row: Row, values: Mapping[str, Any]) -> Update:
+def _in_batch(row: sql.Row, values: Mapping[str, Any]) -> sql.Update:
     """The statement that says it of a file's batch, if it has one."""
-    return Update(BATCH_FILES, values, eq("id", row["attachment"]) & eq("status", "in_progress"))
+    return sql.Update(BATCH_FILES, values, sql.eq("id", row["attachment"]) & sql.eq("status", "in_progress"))
 
 
-def _given_up(row: Row, found: Row | None, ended: Mapping[str, Any]) -> list[Statement]:
+def _given_up(row: sql.Row, found: sql.Row | None, ended: Mapping[str, Any]) -> list[sql.Statement]:
     """The statements that end an attempt without success. found: the group that the file still has."""
     values = {"usage_bytes": 0, **ended}
     if found is not None:
@@ -184,7 +184,7 @@ def _given_up(row: Row, found: Row | None, ended: Mapping[str, Any]) -> list[Sta
         if found["content"].startswith(ATTACHMENT):  # else some of its chunks were replaced
             values["attachment"] = found["content"]
     in_batch = {name: ended[name] for name in ("status", "last_error")}
-    return [Update(FILES, values, _still(row)), _in_batch(row, in_batch)]
+    return [sql.Update(FILES, values, _still(row)), _in_batch(row, in_batch)]
 
 
 def _last_error(error: StackError) -> dict[str, str]:

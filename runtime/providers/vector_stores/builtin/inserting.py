@@ -22,7 +22,7 @@ from runtime.providers.vector_stores.builtin.tables import CHUNKS, GROUPS
 from runtime.providers.vector_stores.builtin.vectors import BYTES_PER_NUMBER, decoded
 from runtime.providers.vector_stores.builtin.words import Words
 from runtime.providers.vector_stores.builtin.writing import NewChunk, NewGroup, Writing, seen, taken_out
-from runtime.storage.sql import Delete, Row, Select, SqlStore, Statement, Update, eq, one_of
+from runtime.storage import sql
 
 _LOOKED_UP_AT_ONCE = 500
 
@@ -39,7 +39,7 @@ class Document:
 class Inserting:
     """rows: all users' rows."""
 
-    def __init__(self, rows: SqlStore, words: Words, writing: Writing, indexes: Indexes) -> None:
+    def __init__(self, rows: sql.SqlStore, words: Words, writing: Writing, indexes: Indexes) -> None:
         self._rows = rows
         self._words = words
         self._writing = writing
@@ -67,10 +67,10 @@ class Inserting:
 
         async def replaced() -> dict[int, list[int] | None]:
             found: dict[int, list[int] | None] = {}
-            mine = eq("index_number", index.number) & eq("state", "live") & eq("about", None)
+            mine = sql.eq("index_number", index.number) & sql.eq("state", "live") & sql.eq("about", None)
             for at in range(0, len(sources), _LOOKED_UP_AT_ONCE):
-                wanted = one_of("source", sources[at : at + _LOOKED_UP_AT_ONCE])
-                rows = await self._rows.select(Select(GROUPS, mine & wanted, ("number",)))
+                wanted = sql.one_of("source", sources[at : at + _LOOKED_UP_AT_ONCE])
+                rows = await self._rows.select(sql.Select(GROUPS, mine & wanted, ("number",)))
                 found |= dict.fromkeys(row["number"] for row in rows)
             return found
 
@@ -94,7 +94,7 @@ class Inserting:
         written = list(zip(drafts, documents, strict=True))
         gone: list[int] = []
 
-        async def statements(version: int) -> list[Statement]:
+        async def statements(version: int) -> list[sql.Statement]:
             going = await replaced()
             there = await self._seen(index, list(going))
             gone[:] = [number for group in there for number in going[group["number"]] or ()]
@@ -117,35 +117,35 @@ class Inserting:
         """The numbers of the chunks that are there under these ids, by group."""
         found: defaultdict[int, list[int]] = defaultdict(list)
         for at in range(0, len(chunk_ids), _LOOKED_UP_AT_ONCE):
-            wanted = one_of("chunk_id", chunk_ids[at : at + _LOOKED_UP_AT_ONCE])
-            mine = eq("index_number", index.number) & wanted
-            for row in await self._rows.select(Select(CHUNKS, mine, ("number",))):
+            wanted = sql.one_of("chunk_id", chunk_ids[at : at + _LOOKED_UP_AT_ONCE])
+            mine = sql.eq("index_number", index.number) & wanted
+            for row in await self._rows.select(sql.Select(CHUNKS, mine, ("number",))):
                 found[group_of(row["number"])].append(row["number"])
         return found
 
-    async def _seen(self, index: Index, numbers: Sequence[int]) -> list[Row]:
+    async def _seen(self, index: Index, numbers: Sequence[int]) -> list[sql.Row]:
         """Those of these groups that are seen."""
-        found: list[Row] = []
-        live = eq("index_number", index.number) & eq("state", "live")
+        found: list[sql.Row] = []
+        live = sql.eq("index_number", index.number) & sql.eq("state", "live")
         for at in range(0, len(numbers), _LOOKED_UP_AT_ONCE):
-            wanted = one_of("number", numbers[at : at + _LOOKED_UP_AT_ONCE])
-            found += await self._rows.select(Select(GROUPS, live & wanted))
+            wanted = sql.one_of("number", numbers[at : at + _LOOKED_UP_AT_ONCE])
+            found += await self._rows.select(sql.Select(GROUPS, live & wanted))
         return found
 
 
-def _without(index: Index, group: Row, numbers: Sequence[int] | None, version: int) -> list[Statement]:
+def _without(index: Index, group: sql.Row, numbers: Sequence[int] | None, version: int) -> list[sql.Statement]:
     """The statements that take chunks out of a group; with its last ones, it goes itself. numbers: None for all."""
     first = group["number"] << GROUP_BITS
     gone = sorted({*group["gone"], *(number - first for number in numbers or ())})
     if numbers is None or len(gone) == group["chunks"]:
         return taken_out(index, [group["number"]], version)
-    mine = eq("index_number", index.number)
+    mine = sql.eq("index_number", index.number)
     values = {"gone": gone, "content": _new_content(), "changed": version}
-    live = mine & eq("number", group["number"]) & eq("state", "live")
+    live = mine & sql.eq("number", group["number"]) & sql.eq("state", "live")
     return [
-        Update(GROUPS, values, live, expect=1),
+        sql.Update(GROUPS, values, live, expect=1),
         *(
-            Delete(CHUNKS, mine & one_of("number", numbers[at : at + _LOOKED_UP_AT_ONCE]))
+            sql.Delete(CHUNKS, mine & sql.one_of("number", numbers[at : at + _LOOKED_UP_AT_ONCE]))
             for at in range(0, len(numbers), _LOOKED_UP_AT_ONCE)
         ),
     ]

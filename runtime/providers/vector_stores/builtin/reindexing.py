@@ -33,8 +33,8 @@ from runtime.providers.vector_stores.builtin.patience import postponed
 from runtime.providers.vector_stores.builtin.stores import Stores
 from runtime.providers.vector_stores.builtin.tables import FILES, GROUPS, INDEXES, STORES, WHOLE_INDEX, file_key
 from runtime.providers.vector_stores.builtin.writing import removal
+from runtime.storage import sql
 from runtime.storage.jobs import RunningJob
-from runtime.storage.sql import Condition, Row, Select, SqlStore, Stale, Statement, Update, above, eq, owner_of
 
 log = logging.getLogger(__name__)
 _ATTEMPTS = 3
@@ -47,7 +47,7 @@ class Reindexings:
 
     def __init__(
         self,
-        rows: SqlStore,
+        rows: sql.SqlStore,
         context: ProviderContext,
         *,
         stores: Stores,
@@ -96,10 +96,10 @@ class Reindexings:
             file_counts=_counts(await self._copying.difference(old, new)),
         )
         begun = {"next_index": new.number, "reindexing": said.model_dump(mode="json")}
-        free = eq("id", store.id) & eq("index_number", old.number) & eq("next_index", None)
+        free = sql.eq("id", store.id) & sql.eq("index_number", old.number) & sql.eq("next_index", None)
         try:
-            await self._rows.write(Update(STORES, begun, free, expect=1))
-        except Stale:
+            await self._rows.write(sql.Update(STORES, begun, free, expect=1))
+        except sql.Stale:
             await self._rows.write(*_given_up(new))
             raise _is_running(store.id) from None
         await self._enqueue(store.row | begun, current().user)
@@ -107,18 +107,18 @@ class Reindexings:
 
     async def go_on(self) -> None:
         """Look after those whose job was never added, or has ended without them. Raises Unavailable."""
-        for store in await self._rows.select(Select(STORES, above("next_index", 0))):
+        for store in await self._rows.select(sql.Select(STORES, sql.above("next_index", 0))):
             try:
                 job = await self._jobs.get(_job_id(store["next_index"]), user=SYSTEM)
             except NotFound:
-                await self._enqueue(store, owner_of(store) or ANYBODY)
+                await self._enqueue(store, sql.owner_of(store) or ANYBODY)
             else:
                 new = await self._indexes.get(store["next_index"])
                 if job.has_ended and new is not None:
                     words = (job.error or {}).get("message") or "it was interrupted too often"
                     await self._end(store["id"], new, str(words))
 
-    async def _enqueue(self, store: Row, user: Caller) -> None:
+    async def _enqueue(self, store: sql.Row, user: Caller) -> None:
         payload = {"store_id": store["id"], "index": store["next_index"]}
         await self._jobs.add(payload, user=user, job_id=_job_id(store["next_index"]))
 
@@ -129,7 +129,7 @@ class Reindexings:
             return None  # the store is gone
         try:
             await self._reindex(store_id, new)
-        except Stale:
+        except sql.Stale:
             if number in await self._stores.numbers(store_id):
                 raise
         except StackError as error:
@@ -147,7 +147,7 @@ class Reindexings:
 
     async def _reindex(self, store_id: str, new: Index) -> None:
         """Raises Stale if the store is gone."""
-        row = await self._rows.first(Select(STORES, eq("id", store_id)))
+        row = await self._rows.first(sql.Select(STORES, sql.eq("id", store_id)))
         if row is None or new.number not in (row["index_number"], row["next_index"]):
             return
         if row["index_number"] != new.number:
@@ -170,7 +170,7 @@ class Reindexings:
         said.file_counts = _counts(difference)
         said_at = 0.0
 
-        async def one(group: Row) -> None:
+        async def one(group: sql.Row) -> None:
             nonlocal said_at
             await self._copying.copy(old, group, new, chunking)
             if group["about"] is not None:
@@ -179,7 +179,7 @@ class Reindexings:
             if time.monotonic() - said_at >= _SAID_EVERY_S:
                 said_at = time.monotonic()
                 values = {"reindexing": said.model_dump(mode="json")}
-                await self._rows.write(Update(STORES, values, _replaced_by(old.store_id, new)))
+                await self._rows.write(sql.Update(STORES, values, _replaced_by(old.store_id, new)))
 
         await concurrently(one, difference.missing, at_once=self._concurrency)
 
@@ -187,7 +187,7 @@ class Reindexings:
         """Let the new index serve if it has all that the old one has. Nothing else begins before it has ended."""
         is_whole = True
 
-        async def statements(version: int) -> list[Statement]:
+        async def statements(version: int) -> list[sql.Statement]:
             nonlocal is_whole
             difference = await self._copying.difference(old, new)
             is_whole = not difference
@@ -196,9 +196,9 @@ class Reindexings:
             said.file_counts = _counts(difference)
             values = {"index_number": new.number, "reindexing": said.model_dump(mode="json")}
             return [
-                Update(STORES, values, _replaced_by(old.store_id, new), expect=1),
-                Update(INDEXES, {"state": "serving"}, eq("number", new.number), expect=1),
-                Update(INDEXES, {"state": "retired"}, eq("number", old.number), expect=1),
+                sql.Update(STORES, values, _replaced_by(old.store_id, new), expect=1),
+                sql.Update(INDEXES, {"state": "serving"}, sql.eq("number", new.number), expect=1),
+                sql.Update(INDEXES, {"state": "retired"}, sql.eq("number", old.number), expect=1),
                 removal(old, WHOLE_INDEX),
             ]
 
@@ -207,9 +207,9 @@ class Reindexings:
 
     async def _tell_files(self, new: Index) -> None:
         """Let the rows of files say what is true of them in the index that serves now."""
-        after, there = -1, eq("index_number", new.number) & eq("state", "live")
+        after, there = -1, sql.eq("index_number", new.number) & sql.eq("state", "live")
         while groups := await self._rows.select(
-            Select(GROUPS, there & above("number", after), (), ("number",), _UPDATED_AT_ONCE)
+            sql.Select(GROUPS, there & sql.above("number", after), (), ("number",), _UPDATED_AT_ONCE)
         ):
             await self._rows.write(*(_told(new, group) for group in groups if group["about"] is not None))
             after = groups[-1]["number"]
@@ -217,19 +217,19 @@ class Reindexings:
     async def _end(self, store_id: str, new: Index, error: str | None) -> None:
         """Say how it ended. The store stays with its old index unless the new one serves. error: why it failed."""
         mine = _replaced_by(store_id, new)
-        row = await self._rows.first(Select(STORES, mine, ("index_number", "reindexing")))
+        row = await self._rows.first(sql.Select(STORES, mine, ("index_number", "reindexing")))
         if row is None:
             return
-        said, steps = Reindexing(**row["reindexing"]), list[Statement]()
+        said, steps = Reindexing(**row["reindexing"]), list[sql.Statement]()
         if row["index_number"] == new.number:
             said.status = "completed"
         else:
             said.status, said.error, steps = "failed", error, _given_up(new)
             said.file_counts.failed, said.file_counts.in_progress = said.file_counts.in_progress, 0
         values = {"next_index": None, "reindexing": said.model_dump(mode="json")}
-        same = mine & eq("index_number", row["index_number"])
-        with contextlib.suppress(Stale):  # another attempt has just said it, or the store is gone
-            await self._rows.write(Update(STORES, values, same, expect=1), *steps)
+        same = mine & sql.eq("index_number", row["index_number"])
+        with contextlib.suppress(sql.Stale):  # another attempt has just said it, or the store is gone
+            await self._rows.write(sql.Update(STORES, values, same, expect=1), *steps)
 
 
 def _counts(difference: Difference) -> FileCounts:
@@ -237,8 +237,8 @@ def _counts(difference: Difference) -> FileCounts:
     return FileCounts(in_progress=left, completed=difference.files - left, total=difference.files)
 
 
-def _given_up(new: Index) -> list[Statement]:
-    return [Update(INDEXES, {"state": "retired"}, eq("number", new.number)), removal(new, WHOLE_INDEX)]
+def _given_up(new: Index) -> list[sql.Statement]:
+    return [sql.Update(INDEXES, {"state": "retired"}, sql.eq("number", new.number)), removal(new, WHOLE_INDEX)]
 
 
 def _is_running(store_id: str) -> Conflict:
@@ -254,11 +254,11 @@ def _job_id(number: int) -> str:
     return f"reindex_{number:013x}{0:011x}"
 
 
-def _replaced_by(store_id: str, new: Index) -> Condition:
-    return eq("id", store_id) & eq("next_index", new.number)
+def _replaced_by(store_id: str, new: Index) -> sql.Condition:
+    return sql.eq("id", store_id) & sql.eq("next_index", new.number)
 
 
-def _told(index: Index, group: Row) -> Update:
+def _told(index: Index, group: sql.Row) -> sql.Update:
     facts: Mapping[str, Any] = group["about"]
-    same = eq("id", file_key(index.store_id, group["source"])) & eq("attachment", group["content"])
-    return Update(FILES, dict(facts), same & eq("status", "completed"))
+    same = sql.eq("id", file_key(index.store_id, group["source"])) & sql.eq("attachment", group["content"])
+    return sql.Update(FILES, dict(facts), same & sql.eq("status", "completed"))

@@ -13,7 +13,7 @@ from runtime.providers.vector_stores.builtin.index_vectors import IndexVectors
 from runtime.providers.vector_stores.builtin.indexes import Indexes
 from runtime.providers.vector_stores.builtin.tables import CHUNKS, GROUPS, INDEXES, REMOVALS, WHOLE_INDEX
 from runtime.providers.vector_stores.builtin.words import Words
-from runtime.storage.sql import Delete, Row, Select, SqlStore, Stale, Statement, Totals, Update, above, at_most, eq
+from runtime.storage import sql
 from runtime.storage.sql.conditions import Condition
 
 log = logging.getLogger(__name__)
@@ -26,7 +26,7 @@ _MANY_DEAD = 1000
 class Removing:
     """rows: all users' rows. tasks: of the provider."""
 
-    def __init__(self, rows: SqlStore, words: Words, vectors: IndexVectors, indexes: Indexes, tasks: Tasks) -> None:
+    def __init__(self, rows: sql.SqlStore, words: Words, vectors: IndexVectors, indexes: Indexes, tasks: Tasks) -> None:
         self._rows = rows
         self._words = words
         self._vectors = vectors
@@ -45,7 +45,7 @@ class Removing:
         async with self._lock:
             after = (-1, WHOLE_INDEX - 1)
             down: set[str] = set()
-            while waiting := await self._rows.select(Select(REMOVALS, _after(after), (), REMOVALS.key, _AT_ONCE)):
+            while waiting := await self._rows.select(sql.Select(REMOVALS, _after(after), (), REMOVALS.key, _AT_ONCE)):
                 for one in waiting:
                     after, provider_id = (one["index_number"], one["number"]), one["provider_id"]
                     if provider_id in down:
@@ -56,42 +56,46 @@ class Removing:
                         down.add(provider_id)
                         log.warning("chunks are removed later", extra={"provider": provider_id, "error": error.message})
 
-    async def _remove(self, one: Row) -> None:
+    async def _remove(self, one: sql.Row) -> None:
         index, group = one["index_number"], one["number"]
         place = one["provider_id"], one["collection"]
-        mine = eq("index_number", index)
+        mine = sql.eq("index_number", index)
         if group == WHOLE_INDEX:
             await self._vectors.drop(*place)
             await self._words.index.drop(index)
             await self._delete_chunks(mine)
-            await self._rows.write(Delete(GROUPS, mine), Delete(INDEXES, eq("number", index)), Delete(REMOVALS, mine))
+            await self._rows.write(
+                sql.Delete(GROUPS, mine), sql.Delete(INDEXES, sql.eq("number", index)), sql.Delete(REMOVALS, mine)
+            )
             return
         numbers = numbers_of(group)
         await self._vectors.remove_groups(*place, [group])
         await self._words.index.remove(index, [numbers])
-        await self._delete_chunks(mine & above("number", numbers.start - 1) & at_most("number", numbers.stop - 1))
-        await self._rows.write(Delete(REMOVALS, mine & eq("number", group)))
+        await self._delete_chunks(
+            mine & sql.above("number", numbers.start - 1) & sql.at_most("number", numbers.stop - 1)
+        )
+        await self._rows.write(sql.Delete(REMOVALS, mine & sql.eq("number", group)))
         await self._forget_dead(index)
 
     async def _delete_chunks(self, which: Condition) -> None:
         while True:
-            [deleted] = await self._rows.write(Delete(CHUNKS, which, limit=_CHUNKS_AT_ONCE))
+            [deleted] = await self._rows.write(sql.Delete(CHUNKS, which, limit=_CHUNKS_AT_ONCE))
             if deleted < _CHUNKS_AT_ONCE:
                 return
 
     async def _forget_dead(self, index: int) -> None:
         """Delete the rows of groups that are gone, and have every reader begin anew."""
-        dead = eq("index_number", index) & eq("state", "dead")
-        waiting = eq("index_number", index)
-        if (await self._rows.totals(Totals(GROUPS, dead)))["count"] < _MANY_DEAD:
+        dead = sql.eq("index_number", index) & sql.eq("state", "dead")
+        waiting = sql.eq("index_number", index)
+        if (await self._rows.totals(sql.Totals(GROUPS, dead)))["count"] < _MANY_DEAD:
             return
-        if (await self._rows.totals(Totals(REMOVALS, waiting)))["count"]:
+        if (await self._rows.totals(sql.Totals(REMOVALS, waiting)))["count"]:
             return
 
-        async def statements(version: int) -> list[Statement]:
-            return [Delete(GROUPS, dead), Update(INDEXES, {"floor": version}, eq("number", index))]
+        async def statements(version: int) -> list[sql.Statement]:
+            return [sql.Delete(GROUPS, dead), sql.Update(INDEXES, {"floor": version}, sql.eq("number", index))]
 
-        with contextlib.suppress(Stale):  # then the index is retired
+        with contextlib.suppress(sql.Stale):  # then the index is retired
             await self._indexes.change(index, statements)
 
 

@@ -33,26 +33,12 @@ from runtime.providers.vector_stores.builtin.tables import (
 )
 from runtime.providers.vector_stores.builtin.writing import removal
 from runtime.similar import names_for
-from runtime.storage.sql import (
-    Condition,
-    Delete,
-    Duplicate,
-    Insert,
-    Row,
-    Select,
-    SqlStore,
-    Stale,
-    Statement,
-    Update,
-    above,
-    either,
-    eq,
-)
+from runtime.storage import sql
 from runtime.storage.sql.paging import read_page
 
 _DAY_S = 86_400
 _TOUCH_AFTER_S = 60
-_THERE = either([eq("expires_at", None), above("expires_at", 0)])
+_THERE = sql.either([sql.eq("expires_at", None), sql.above("expires_at", 0)])
 """A store that is deleted or pruned has expired at 0; one whose time has passed is still shown."""
 
 
@@ -60,7 +46,7 @@ _THERE = either([eq("expires_at", None), above("expires_at", 0)])
 class Opened:
     """A store and its index that serves."""
 
-    row: Row
+    row: sql.Row
     index: Index
 
     @property
@@ -76,7 +62,7 @@ class Stores:
     def __init__(
         self,
         config: VectorStoresConfig,
-        rows: SqlStore,
+        rows: sql.SqlStore,
         vectors: IndexVectors,
         indexes: Indexes,
         embedding: Embedding,
@@ -121,14 +107,14 @@ class Stores:
             "next_index": None,
             "reindexing": None,
         }
-        mine = eq("number", index.number) & eq("state", "building")
-        serves = Update(INDEXES, {"state": "serving"}, mine, expect=1)
+        mine = sql.eq("number", index.number) & sql.eq("state", "building")
+        serves = sql.Update(INDEXES, {"state": "serving"}, mine, expect=1)
         try:
-            await self._rows.for_user(current().user).write(Insert(STORES, row), serves)
-        except Duplicate:
+            await self._rows.for_user(current().user).write(sql.Insert(STORES, row), serves)
+        except sql.Duplicate:
             await self._rows.write(removal(index, WHOLE_INDEX))
             raise Conflict(f"There is a vector store `{store_id}`", code="already_exists") from None
-        except Stale:  # another store of this id was made and deleted meanwhile, and all its indexes with it
+        except sql.Stale:  # another store of this id was made and deleted meanwhile, and all its indexes with it
             await self._rows.write(removal(index, WHOLE_INDEX))
             return await self.create(request, store_id=store_id)
         return Opened(row, index)
@@ -168,7 +154,7 @@ class Stores:
             "version": 0,
             "floor": 0,
         }
-        await self._rows.write(Insert(INDEXES, row))
+        await self._rows.write(sql.Insert(INDEXES, row))
         index = index_of(row)
         try:
             await self._vectors.create(index)
@@ -179,11 +165,11 @@ class Stores:
 
     async def open(self, store_id: str, *, param: str = "vector_store_id") -> Opened:
         """A store of the caller with its index. Raises NotFound, RequestError if it has expired, Unavailable."""
-        mine, serving = self._rows.for_user(current().user), eq("store_id", store_id) & eq("state", "serving")
-        stores, indexes = await mine.select_each(_one(store_id), Select(INDEXES, serving))
+        mine, serving = self._rows.for_user(current().user), sql.eq("store_id", store_id) & sql.eq("state", "serving")
+        stores, indexes = await mine.select_each(_one(store_id), sql.Select(INDEXES, serving))
         return await self.opened(self._seen(store_id, stores, param), indexes, param=param)
 
-    async def opened(self, row: Row, indexes: Sequence[Row] = (), *, param: str) -> Opened:
+    async def opened(self, row: sql.Row, indexes: Sequence[sql.Row] = (), *, param: str) -> Opened:
         """A store with its index. indexes: rows that were read besides. Raises RequestError if it has expired,
         Unavailable.
         """
@@ -198,14 +184,14 @@ class Stores:
         await self._touch(row)
         return Opened(row, index)
 
-    async def get(self, store_id: str, *, param: str = "vector_store_id") -> Row:
+    async def get(self, store_id: str, *, param: str = "vector_store_id") -> sql.Row:
         """Raises NotFound for a store that the caller does not see, Unavailable for one of the run config that is not
         there yet.
         """
         mine = self._rows.for_user(current().user)
         return self._seen(store_id, await mine.select(_one(store_id)), param)
 
-    def _seen(self, store_id: str, rows: Sequence[Row], param: str) -> Row:
+    def _seen(self, store_id: str, rows: Sequence[sql.Row], param: str) -> sql.Row:
         """The only row. Raises as `get` does if there is none."""
         if not rows and (why := self.missing.get(store_id)):
             raise Unavailable(
@@ -218,14 +204,14 @@ class Stores:
             raise NotFound(f"There is no vector store `{store_id}`", param=param, code="vector_store_not_found")
         return rows[0]
 
-    async def _index(self, number: int, read: Sequence[Row]) -> Index | None:
+    async def _index(self, number: int, read: Sequence[sql.Row]) -> Index | None:
         """The index of this number. read: rows of indexes, without its own if it was made a moment ago."""
         for row in read:
             if row["number"] == number:
                 return await self._indexes.known(row)
         return await self._indexes.get(number)
 
-    async def find(self, store_id: str) -> Row | None:
+    async def find(self, store_id: str) -> sql.Row | None:
         """None for a store that the caller does not see."""
         mine = self._rows.for_user(current().user)
         return await mine.first(_one(store_id))
@@ -238,7 +224,7 @@ class Stores:
         first, last = (shown[0].id, shown[-1].id) if shown else (None, None)
         return VectorStoreList(data=shown, first_id=first, last_id=last, has_more=has_more)
 
-    async def update(self, request: UpdateVectorStoreRequest) -> Row:
+    async def update(self, request: UpdateVectorStoreRequest) -> sql.Row:
         """Change what the request has. Raises NotFound."""
         row = await self.get(request.vector_store_id)
         given, now = request.model_fields_set, int(wall_time())
@@ -254,51 +240,51 @@ class Stores:
             days = request.expires_after.days if request.expires_after else None
         if not is_over(row):
             changes |= {"expires_after_days": days, "expires_at": _expiry(now, days)}
-        await self._rows.write(Update(STORES, changes, eq("id", row["id"]) & _THERE))
+        await self._rows.write(sql.Update(STORES, changes, sql.eq("id", row["id"]) & _THERE))
         return row | changes
 
     async def delete(self, store_id: str, *, param: str = "vector_store_id") -> None:
         """Nobody sees it any more when this returns; its chunks are removed later. Raises NotFound."""
         await self.forget(await self.get(store_id, param=param))
 
-    async def forget(self, row: Row) -> None:
+    async def forget(self, row: sql.Row) -> None:
         """Delete a store, whoever owns it. Nothing happens if it is gone, or if another one has its id by now."""
-        with contextlib.suppress(Stale):
-            await self._rows.write(*await self._without_index(row), Delete(STORES, _same(row), expect=1))
+        with contextlib.suppress(sql.Stale):
+            await self._rows.write(*await self._without_index(row), sql.Delete(STORES, _same(row), expect=1))
 
-    def is_there(self, store_id: str) -> Statement:
+    def is_there(self, store_id: str) -> sql.Statement:
         """The statement that raises Stale in a transaction for a store that was deleted or has expired meanwhile."""
-        serves = eq("id", store_id) & _THERE & above("index_number", 0)
-        return Update(STORES, {"id": store_id}, serves, expect=1)
+        serves = sql.eq("id", store_id) & _THERE & sql.above("index_number", 0)
+        return sql.Update(STORES, {"id": store_id}, serves, expect=1)
 
-    async def end(self, row: Row) -> None:
+    async def end(self, row: sql.Row) -> None:
         """Leave of a store only that it has expired. Nothing happens if it is gone, if another one has its id by now,
         or if it lasts longer.
         """
         gone = {"index_number": 0, "next_index": None, "reindexing": None}
-        over = _same(row) & eq("expires_at", row["expires_at"])
-        with contextlib.suppress(Stale):
-            await self._rows.write(*await self._without_index(row), Update(STORES, gone, over, expect=1))
+        over = _same(row) & sql.eq("expires_at", row["expires_at"])
+        with contextlib.suppress(sql.Stale):
+            await self._rows.write(*await self._without_index(row), sql.Update(STORES, gone, over, expect=1))
 
-    async def _without_index(self, row: Row) -> list[Statement]:
-        mine = eq("store_id", row["id"])
-        indexes = [index_of(one) for one in await self._rows.select(Select(INDEXES, mine))]
+    async def _without_index(self, row: sql.Row) -> list[sql.Statement]:
+        mine = sql.eq("store_id", row["id"])
+        indexes = [index_of(one) for one in await self._rows.select(sql.Select(INDEXES, mine))]
         return [
-            Delete(FILES, mine),
-            Delete(BATCHES, mine),
-            Delete(BATCH_FILES, mine),
-            Update(INDEXES, {"state": "retired"}, mine),
+            sql.Delete(FILES, mine),
+            sql.Delete(BATCHES, mine),
+            sql.Delete(BATCH_FILES, mine),
+            sql.Update(INDEXES, {"state": "retired"}, mine),
             *(removal(index, WHOLE_INDEX) for index in indexes),
         ]
 
-    async def shown(self, rows: Sequence[Row]) -> list[VectorStore]:
+    async def shown(self, rows: Sequence[sql.Row]) -> list[VectorStore]:
         """Stores as the API has them."""
         return await described(self._rows, rows)
 
     async def numbers(self, store_id: str) -> list[int]:
         """The index that serves, and the one that is to replace it; none if the store is gone or has expired."""
         columns = ("index_number", "next_index")
-        row = await self._rows.first(Select(STORES, eq("id", store_id), columns))
+        row = await self._rows.first(sql.Select(STORES, sql.eq("id", store_id), columns))
         return [*dict.fromkeys(row[column] for column in columns if row[column])] if row else []
 
     def provider(self, given: str | None) -> str:
@@ -313,27 +299,27 @@ class Stores:
             )
         return given or self._config.default_provider_id or known[0]
 
-    async def _touch(self, row: Row) -> None:
+    async def _touch(self, row: sql.Row) -> None:
         """Note that a store is used, so that it does not expire and is not pruned; not each time: it costs a commit."""
         now, days = int(wall_time()), row["expires_after_days"]
         if now - row["last_active_at"] >= _TOUCH_AFTER_S:
             used = {"last_active_at": now, "expires_at": _expiry(now, days)}
-            await self._rows.write(Update(STORES, used, eq("id", row["id"]) & _THERE))
+            await self._rows.write(sql.Update(STORES, used, sql.eq("id", row["id"]) & _THERE))
 
 
-def _one(store_id: str) -> Select:
-    return Select(STORES, eq("id", store_id) & _THERE)
+def _one(store_id: str) -> sql.Select:
+    return sql.Select(STORES, sql.eq("id", store_id) & _THERE)
 
 
-def _same(row: Row) -> Condition:
+def _same(row: sql.Row) -> sql.Condition:
     """The store of this row, and not one that was made under its id since."""
-    return eq("id", row["id"]) & eq("position", row["position"])
+    return sql.eq("id", row["id"]) & sql.eq("position", row["position"])
 
 
 def _expiry(now: int, days: int | None) -> int | None:
     return None if days is None else now + days * _DAY_S
 
 
-def expired(now: int) -> Condition:
+def expired(now: int) -> sql.Condition:
     """The stores whose time has passed and of which more than that is left."""
-    return Condition("expires_at > 0 AND expires_at <= ? AND index_number > 0", (now,))
+    return sql.Condition("expires_at > 0 AND expires_at <= ? AND index_number > 0", (now,))
