@@ -31,3 +31,13 @@ def _of_a_server(given: str) -> str:
 
 ServerAddress = Annotated[str, Field(max_length=4096), AfterValidator(_of_a_server)]
 """Where a server is, over HTTP."""
+
+
+def _without_user(given: str) -> str:
+    if urlsplit(given).username is not None:
+        raise PydanticCustomError("server_user", "must be an address without user and password, which is never asked")
+    return given
+
+
+AskedAddress = Annotated[ServerAddress, AfterValidator(_without_user)]
+"""Where a server is that users name too: one with user and password would be refused whenever it is asked."""

@@ -13,7 +13,7 @@ from pydantic import ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from runtime.apis._api import Api, inner, route
-from runtime.apis._names import ResourceId, ServerAddress
+from runtime.apis._names import AskedAddress, ResourceId
 from runtime.apis._request import Empty, Registered, Request, Response, example
 from runtime.apis._resources import Resource
 from runtime.errors import NotSupported, Unavailable
@@ -87,7 +87,7 @@ class RegisterConnectorRequest(Request):
     provider_id: ResourceId | None = Field(
         None, description="The provider that speaks to it. Default: the only one there is."
     )
-    url: ServerAddress = Field(description="Its address, `https://` or `http://`.")
+    url: AskedAddress = Field(description="Its address, `https://` or `http://`.")
     transport: Literal["auto", "streamable_http", "sse"] = Field(
         "auto", description="How it is spoken to. The default, `auto`, tries streamable HTTP and then SSE."
     )
@@ -111,7 +111,7 @@ class ConfiguredConnector(Request):
     connector_id: ResourceId = Field(min_length=1, description="The name to ask for.")
     connector_type: Literal["mcp"] = Field("mcp", description="Always `mcp`, which is the default.")
     provider_id: ResourceId | None = Field(None, description="The provider that speaks to it. Default: the only one.")
-    url: ServerAddress | None = Field(None, description="Its address. Default: `command` says what it is.")
+    url: AskedAddress | None = Field(None, description="Its address. Default: `command` says what it is.")
     transport: Transport = Field(
         "auto", description="How it is spoken to. The default, `auto`, is `stdio` for a command, else what it answers."
     )

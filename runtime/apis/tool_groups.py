@@ -7,7 +7,7 @@ from typing import Any, Literal, Protocol
 from pydantic import BaseModel, ConfigDict, Field
 
 from runtime.apis._api import Api, route
-from runtime.apis._names import ResourceId, ServerAddress
+from runtime.apis._names import AskedAddress, ResourceId
 from runtime.apis._request import Empty, Registered, Request, Response, example
 from runtime.apis._resources import Resource
 
@@ -17,7 +17,7 @@ class McpEndpoint(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    uri: ServerAddress = Field(description="Its address, `https://` or `http://`.")
+    uri: AskedAddress = Field(description="Its address, `https://` or `http://`.")
 
 
 class ToolGroup(Response):

@@ -57,6 +57,16 @@ async def test_a_server_that_is_down_is_shown_with_a_warning_and_cannot_be_liste
     assert listed.status == 503 and "`gone` cannot be reached" in listed.json()["error"]["message"]
 
 
+@pytest.mark.parametrize("url", ["https://u:pass-77@example.com/mcp", "https://u@example.com/mcp"])
+async def test_an_address_with_a_user_is_refused_at_once_since_it_would_never_be_asked(
+    served: Served, url: str
+) -> None:
+    answer = await served.client.post("/v1/connectors", {"connector_id": "mine", "url": url})
+    assert (answer.status, answer.error["param"]) == (400, "url")
+    assert "without user and password" in answer.error["message"] and "pass-77" not in answer.error["message"]
+    assert (await served.client.get("/v1/connectors/mine")).status == 404
+
+
 async def test_what_a_user_registers_must_be_public_and_has_no_secrets(served: Served, newest: RunningMcp) -> None:
     made = await served.client.post("/v1/connectors", {"connector_id": "mine", "url": newest.url})
     assert made.status == 200 and made.json()["url"] == newest.url
