@@ -19,6 +19,8 @@ from runtime.errors import Unavailable
 
 BUSY_S = 30.0
 """How long to wait for another process's transaction."""
+_HELD, _PRIMARY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED), 0xFF
+"""Results that mean that; https://sqlite.org/rescode.html: the lowest byte is what an extended code is a kind of."""
 
 
 def prepare(path: Path, what: str) -> None:
@@ -104,11 +106,11 @@ def size_of(path: Path, log: str = "{}-wal") -> int:
 def unavailable(path: Path, what: str, verb: str, error: Exception) -> Unavailable:
     """The error for a file that cannot be used. verb: `opened`, `read` or `written`."""
     reason = error.strerror if isinstance(error, OSError) else str(error)
-    return Unavailable(
-        f"the {what} `{path}` could not be {verb}: {reason}",
-        hint="check the disk and the permissions of its folder, or choose another `db_path`",
-        code="storage_unavailable",
-    )
+    hint = "check the disk and the permissions of its folder, or choose another `db_path`"
+    if isinstance(error, sqlite3.Error) and getattr(error, "sqlite_errorcode", 0) & _PRIMARY in _HELD:
+        reason = f"another process has kept it locked for {BUSY_S:.0f} s"
+        hint = "end what holds it, such as an open transaction of `sqlite3` or a backup; then it is used again"
+    return Unavailable(f"the {what} `{path}` could not be {verb}: {reason}", hint=hint, code="storage_unavailable")
 
 
 def _change_to_wal(connection: sqlite3.Connection) -> None:

@@ -190,6 +190,22 @@ def test_a_place_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
     assert raised.value.hint == "check the disk and the permissions of its folder, or choose another `db_path`"
 
 
+async def test_a_file_that_another_process_keeps_locked_names_what_helps(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("runtime.storage.sqlite.files.BUSY_S", 0.0)
+    store = SqliteKeyValueStore(tmp_path / "kv.db")
+    other = sqlite3.connect(tmp_path / "kv.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(Unavailable, match="another process has kept it locked") as raised:
+        await store.set("a", b"1")
+    assert raised.value.hint is not None and raised.value.hint.startswith("end what holds it")
+    other.execute("ROLLBACK")
+    other.close()
+    await store.set("a", b"1")
+    await store.close()
+
+
 def test_a_file_of_a_newer_version_is_refused(tmp_path: Path) -> None:
     with sqlite3.connect(tmp_path / "kv.db") as connection:
         connection.execute("PRAGMA user_version = 7")
