@@ -83,7 +83,7 @@ def command(
             Column("api", "API", spare=True),
             Column("provider_types", "Providers", gives_way=True, spare=True),
         ]
-        listing(routes.mounted(address_of(url)), columns, name="route", empty="it lists no routes")
+        listing(routes.mounted(address_of(url)), columns, name=("method", "route"), empty="it lists no routes")
         return
     verb, route = _checked(method, path)
     place = routes.full_path(route)

@@ -47,19 +47,19 @@ def listing(
     rows: Sequence[Mapping[str, object]],
     columns: Sequence[Column],
     *,
-    name: str,
+    name: str | Sequence[str],
     wide: bool = False,
     empty: str = "nothing to show",
 ) -> None:
-    """What every list prints: a JSON array with `--json`; the column `name` alone with `-q`; a table on a terminal,
-    without empty columns; in a pipe one row a line, its cells separated by tabs, no header, nothing cut off or left
-    out. wide: the same on a terminal.
+    """What every list prints: a JSON array with `--json`; the column `name` alone with `-q`, or those that name a row
+    together; a table on a terminal, without empty columns; in a pipe one row a line, its cells separated by tabs, no
+    header, nothing cut off or left out. wide: the same on a terminal.
     """
     if console.settings.json:
         console.document([dict(row) for row in rows])
     elif console.settings.quiet:
         for row in rows:
-            console.row(row[name])
+            console.row(" ".join(str(row[each]) for each in ([name] if isinstance(name, str) else name)))
     elif not rows:
         console.say(empty)
     elif console.is_terminal(sys.stdout):

@@ -191,6 +191,7 @@ def test_the_status_decides_how_it_ends(api: Cli) -> None:
 
 def test_routes_are_listed(api: Cli) -> None:
     assert api("api", "--list").out.splitlines()[0] == "GET\t/v1/models\tmodels\t"
+    assert api("api", "--list", "-q").out.splitlines()[0] == "GET /v1/models"
     rows = api("api", "--list", "--json").json()
     jsonschema.validate(rows, schema("api")["anyOf"][0])
 
