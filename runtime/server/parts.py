@@ -39,7 +39,8 @@ async def parts_of(incoming: Incoming, boundary: str) -> AsyncGenerator[Part, No
         if not parser.closed:
             parser.close()
     except MultipartError as error:
-        raise RequestError(f"The form cannot be read: {error}", code="invalid_form") from error
+        reason = error.args[0]  # a second one is the exception below it
+        raise RequestError(f"The form cannot be read: {reason}", code="invalid_form") from error
 
 
 class _Contents:

@@ -99,3 +99,10 @@ async def test_a_boundary_longer_than_is_allowed_is_searched_by_the_library_alon
     whole = form(file(b"a" * 300_000)).replace(b"--cut", b"--" + boundary.encode())
     chunks = [whole[at : at + 100_000] for at in range(0, len(whole), 100_000)]
     assert await contents(parts_of(incoming(chunks), boundary)) == [("file", b"a" * 300_000)]
+
+
+async def test_a_name_that_is_not_utf8_is_told_without_the_library_s_exception() -> None:
+    head = b'--cut\r\nContent-Disposition: form-data; name="file"; filename="\xff\xfe"\r\n\r\nx\r\n--cut--\r\n'
+    with pytest.raises(RequestError) as raised:
+        await contents(parts_of(incoming([head]), BOUNDARY))
+    assert raised.value.message == "The form cannot be read: Segment header failed to decode"
