@@ -158,7 +158,9 @@ def test_a_kind_without_an_api_is_fine_while_there_is_nothing_in_it(key: str) ->
 
 
 def test_a_section_of_today_is_no_older_list_of_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    stores = replace(GADGET, kind="vector_store", config_key="vector_stores", older_keys=("vector_dbs",))
+    stores = replace(
+        GADGET, kind="vector_store", config_key="vector_stores", older_keys=("vector_dbs",), served_by="vector_io"
+    )
     furnish(monkeypatch, [probe_spec()], more=[Api("vector_stores", Plain, resource=stores)])
     text = "vector_stores: {default_provider_id: p}\nvector_dbs: [{gadget_id: g}]\n"
     run = parse_run_config(HEAD + text, env={})

@@ -124,20 +124,24 @@ def posts(draw: st.DrawFn) -> tuple[str, bytes]:
 
 
 class Vendor:
-    """Answers everything with the same, and holds us to sending JSON."""
+    """Answers everything with the same, but for as many vectors as are asked for, and holds us to sending JSON."""
 
     status = 200
     proxy = ""
     headers: dict[str, str]
+    data: list[dict[str, Any]]
 
     async def send(self, request: Outgoing, timeouts: Timeouts) -> Vendor:
         sent = json.loads(request.body or b"{}", parse_constant=pytest.fail)
         answer = Vendor()
         answer.headers = {"content-type": "text/event-stream" if sent.get("stream") else "application/json"}
+        asked = sent.get("input")
+        count = len(asked) if isinstance(asked, list) and not any(isinstance(one, int) for one in asked) else 1
+        answer.data = [{"id": "x", "index": index, "embedding": [0.5]} for index in range(count)]
         return answer
 
     async def read(self) -> bytes:
-        return b'{"data": [{"id": "x"}], "choices": []}'
+        return json.dumps({"data": self.data, "choices": []}).encode()
 
     async def chunks(self) -> AsyncIterator[bytes]:
         yield b'data: {"id": "x"}\n\ndata: [DONE]\n\n'
