@@ -81,8 +81,8 @@ def official_clients() -> tuple[OfficialClient, ...]:
     return tuple(_client(key, {"version": in_node.get(row["package"]), **row}) for key, row in rows.items())
 
 
-def readme_table() -> str:
-    """The clients with their versions, as the README shows them."""
+def clients_table() -> str:
+    """The clients with their versions, as docs/guide/clients.md shows them."""
     versions: dict[str, list[str]] = {}
     for client in official_clients():
         versions.setdefault(client.label, []).append(client.version)

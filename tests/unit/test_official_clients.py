@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.support.official_clients import FOLDER, official_clients, readme_table
+from tests.support.official_clients import FOLDER, official_clients, clients_table
 
-README = Path(__file__).parents[2] / "README.md"
+GUIDE = Path(__file__).parents[2] / "docs/guide/clients.md"
 
 
-def test_the_readme_names_the_tested_clients_with_their_versions() -> None:
-    assert readme_table() in README.read_text(encoding="utf-8"), f"the README's table has to be:\n{readme_table()}"
+def test_the_guide_names_the_tested_clients_with_their_versions() -> None:
+    assert clients_table() in GUIDE.read_text(encoding="utf-8"), f"the table of {GUIDE} has to be:\n{clients_table()}"
 
 
 def test_every_client_has_an_exact_version_and_its_script() -> None:
