@@ -1,4 +1,4 @@
-"""Writes the reference of the command line, a page for each command: docs/cli."""
+"""Writes the reference: a page for each command (docs/cli), a run.yaml's keys and the settings of providers."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from typer._click.core import Command, Context
 from typer.core import TyperGroup
 
 from llama_cli.helping.documents import markdown, page_name
+from llama_cli.helping.settings import pages
 from llama_cli.main import root
 
-FOLDER = Path(__file__).parents[1] / "docs" / "cli"
+DOCS = Path(__file__).parents[1] / "docs"
+FOLDER = DOCS / "cli"
 
 
 def write(here: Command, context: Context) -> set[str]:
@@ -28,9 +30,14 @@ def write(here: Command, context: Context) -> set[str]:
 
 def main() -> None:
     FOLDER.mkdir(parents=True, exist_ok=True)
-    written = write(root(), Context(root(), info_name="llama"))
-    for page in FOLDER.iterdir():
-        if page.name not in written:
+    written = {FOLDER / name for name in write(root(), Context(root(), info_name="llama"))}
+    for name, text in pages().items():
+        page = DOCS / name
+        page.parent.mkdir(exist_ok=True)
+        page.write_text(text, encoding="utf-8")
+        written.add(page)
+    for page in {page for folder in {page.parent for page in written} - {DOCS} for page in folder.iterdir()}:
+        if page not in written:
             page.unlink()
 
 

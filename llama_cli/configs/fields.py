@@ -1,4 +1,5 @@
-"""The settings of a provider, read from its config model: what each is called, holds, and is when left out.
+"""The settings of a provider or another part of a run config, read from its model: what each is called, holds, and is
+when left out.
 
 Imports that one model, which is there without the provider's packages. Knows the JSON Schema that pydantic makes.
 """
@@ -7,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import Any
+
+from pydantic import BaseModel
 
 from runtime.config.provider_settings import config_model
 from runtime.redaction import is_secret
@@ -26,8 +29,7 @@ def config_fields(spec: Spec) -> list[dict[str, Any]]:
     A remote provider has a `network` block besides; of that only the block itself is listed.
     """
     model = config_model(spec)
-    schema = model.model_json_schema(mode="validation")
-    fields = [one for one in _fields(schema, schema.get("$defs", {})) if not one["name"].startswith("network.")]
+    fields = [one for one in fields_of(model) if not one["name"].startswith("network.")]
     if spec.kind == "remote" and "network" not in model.model_fields:
         fields.append(
             {
@@ -42,7 +44,17 @@ def config_fields(spec: Spec) -> list[dict[str, Any]]:
     return fields
 
 
-def _fields(schema: Mapping[str, Any], known: Mapping[str, Any], above: str = "") -> Iterator[dict[str, Any]]:
+def fields_of(model: type[BaseModel], *, entries: bool = False) -> list[dict[str, Any]]:
+    """Every key of a model as `config_fields` has it; with `entries` also those of what its lists and mappings hold, as
+    `list[].inner` and `mapping.*.inner`.
+    """
+    schema = model.model_json_schema(mode="validation")
+    return list(_fields(schema, schema.get("$defs", {}), entries=entries))
+
+
+def _fields(
+    schema: Mapping[str, Any], known: Mapping[str, Any], above: str = "", *, entries: bool = False
+) -> Iterator[dict[str, Any]]:
     for name, stated in schema.get("properties", {}).items():
         variants = list(_variants(stated, known))
         yield {
@@ -51,11 +63,20 @@ def _fields(schema: Mapping[str, Any], known: Mapping[str, Any], above: str = ""
             or _WORDS["null"],
             "default": stated.get("default"),
             "description": stated.get("description") or _described(variants),
-            "secret": is_secret(name) or any(variant.get("format") == "password" for variant in variants),
+            "secret": any(_is_secret(name, variant) for variant in variants),
             "required": name in schema.get("required", ()),
         }
         for variant in variants:
-            yield from _fields(variant, known, f"{above}{name}.")
+            yield from _below(variant, known, above + name, entries)
+
+
+def _below(schema: Mapping[str, Any], known: Mapping[str, Any], name: str, entries: bool) -> Iterator[dict[str, Any]]:
+    """The keys inside what `name` may be."""
+    yield from _fields(schema, known, f"{name}.", entries=entries)
+    for key, mark in (("items", "[]"), ("additionalProperties", ".*")) if entries else ():
+        if isinstance(inner := schema.get(key), Mapping):
+            for variant in _variants(inner, known):
+                yield from _below(variant, known, name + mark, entries)
 
 
 def _variants(schema: Mapping[str, Any], known: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
@@ -77,6 +98,10 @@ def _resolved(schema: Mapping[str, Any], known: Mapping[str, Any]) -> Mapping[st
     """The schema behind a reference."""
     reference = schema.get("$ref") or next((one.get("$ref") for one in schema.get("allOf", ())), None)
     return {**known[reference.rpartition("/")[2]], **schema} if reference else schema
+
+
+def _is_secret(name: str, schema: Mapping[str, Any]) -> bool:
+    return schema.get("format") == "password" or (is_secret(name) and schema.get("type") not in ("boolean", "null"))
 
 
 def _is_null(schema: Mapping[str, Any]) -> bool:

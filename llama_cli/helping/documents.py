@@ -5,7 +5,7 @@ Knows Typer's parameters, the layout of both formats, and what holds for all com
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from typer._click.core import Context
@@ -58,14 +58,14 @@ def markdown(context: Context) -> str:
     parts += ["## Examples", "```sh\n" + "\n".join(command.examples) + "\n```"]
     if commands := _commands(context):
         rows = [(f"[{child}]({page_name(context, child)})", what) for child, what in commands]
-        parts += ["## Commands", _table(("command", ""), rows)]
+        parts += ["## Commands", table(("command", ""), rows)]
     for heading, entries in _entries(context):
-        parts += [f"## {heading}", _table(("", ""), [(f"`{_cell(typed)}`", meaning) for typed, meaning in entries])]
+        parts += [f"## {heading}", table(("", ""), [(f"`{typed}`", meaning) for typed, meaning in entries])]
     if context.parent is None:
         codes = [(str(row["code"]), f"{row['name']}: {row['meaning']}") for row in exit_codes()]
         variables = [(f"`{row['name']}`", str(row["meaning"])) for row in environment()]
-        parts += ["## Exit codes", _table(("code", "meaning"), codes)]
-        parts += ["## Environment", _table(("variable", ""), variables)]
+        parts += ["## Exit codes", table(("code", "meaning"), codes)]
+        parts += ["## Environment", table(("variable", ""), variables)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -88,9 +88,10 @@ def _entries(context: Context) -> Iterator[tuple[str, list[tuple[str, str]]]]:
             yield heading, [entry(param, context, whole=True) for param in params]
 
 
-def _table(header: tuple[str, str], rows: list[tuple[str, str]]) -> str:
-    lines = [f"| {' | '.join(header)} |", "|---|---|"]
-    return "\n".join([*lines, *(f"| {first} | {_cell(second)} |" for first, second in rows)])
+def table(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    """A table of Markdown. Its cells are as given, but for what would end one."""
+    lines = [f"| {' | '.join(map(_cell, cells))} |" for cells in (header, *rows)]
+    return "\n".join([lines[0], "|" + "---|" * len(header), *lines[1:]])
 
 
 def _cell(text: str) -> str:

@@ -109,14 +109,16 @@ class ResourceEntry(BaseModel):
 class RunFile(Section):
     """The keys of a run config file, in its newest shape."""
 
-    version: int = 2
+    version: int = Field(2, description="Of the file's shape; older ones are read too.")
     distro_name: str = Field(description="Names the distribution and its folder.")
     container_image: str | None = Field(None, description="Informational.")
     additional_pip_packages: list[Annotated[str, AfterValidator(requirement.checked)]] = Field(
         default_factory=list, description="Requirements to install beside those of the providers."
     )
     apis: list[str] | None = Field(None, description="APIs mounted over HTTP; all when left out.")
-    providers: dict[str, list[ProviderSection] | None] = Field(default_factory=dict)
+    providers: dict[str, list[ProviderSection] | None] = Field(
+        default_factory=dict, description="Who serves each API: by its name, in the order in which they are asked."
+    )
     storage: StorageConfig = Field(default_factory=StorageConfig)
     registered_resources: dict[str, list[dict[str, Any]] | None] = Field(
         default_factory=dict, description="What is registered at start, by kind; checked by the API of that kind."

@@ -18,12 +18,12 @@ LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
 class CorsConfig(Section):
     """Which pages may call the server from a browser. `cors: true` stands for any port of this machine."""
 
-    allow_origins: list[str] = Field(default_factory=list)
-    allow_origin_regex: str | None = None
-    allow_methods: list[str] = Field(default_factory=lambda: ["OPTIONS"])
-    allow_headers: list[str] = Field(default_factory=list)
-    allow_credentials: bool = False
-    expose_headers: list[str] = Field(default_factory=list)
+    allow_origins: list[str] = Field(default_factory=list, description="Such as `https://app.example`; `*`: any.")
+    allow_origin_regex: str | None = Field(None, description="Origins that this matches as a whole may call too.")
+    allow_methods: list[str] = Field(default_factory=lambda: ["OPTIONS"], description="Methods; `*`: any.")
+    allow_headers: list[str] = Field(default_factory=list, description="Headers that a page may send; `*`: any.")
+    allow_credentials: bool = Field(False, description="Whether a page may send cookies and `authorization`.")
+    expose_headers: list[str] = Field(default_factory=list, description="Headers of answers that a page may read.")
     max_age: int = Field(600, ge=0, description="Seconds a browser may remember the answer.")
 
     @field_validator("allow_origin_regex")
@@ -52,9 +52,9 @@ class ServerConfig(Section):
     """Where and how the server listens."""
 
     port: int = Field(DEFAULT_PORT, ge=0, le=65535, description="0: any free port.")
-    host: str = "127.0.0.1"
-    tls_certfile: str | None = None
-    tls_keyfile: str | None = None
+    host: str = Field("127.0.0.1", description="The address it listens on; `0.0.0.0` and `::` are all of them.")
+    tls_certfile: str | None = Field(None, description="Its certificate, a PEM file: it then speaks HTTPS.")
+    tls_keyfile: str | None = Field(None, description="The key of `tls_certfile`, a PEM file.")
     tls_cafile: str | None = Field(None, description="Clients must show a certificate of this authority.")
     allowed_hosts: list[str] = Field(
         default_factory=list,
@@ -62,8 +62,10 @@ class ServerConfig(Section):
         "while it listens only for this machine; otherwise any, but for browsers only addresses and this machine's "
         "name.",
     )
-    cors: CorsConfig | None = Field(None, description="`true`, `false` or a mapping; None when off.")
-    workers: int = Field(1, ge=1)
+    cors: CorsConfig | None = Field(
+        None, description="Which web pages may call it: `true` is those of this machine; `false`, or a mapping."
+    )
+    workers: int = Field(1, ge=1, description="Processes that serve; this version has one.")
     insecure: bool | None = Field(
         None,
         description="`true` lets other machines in without proof of who they are. `false` refuses to start without "
@@ -102,7 +104,10 @@ class ServerConfig(Section):
 class LoggingConfig(Section):
     """How much is logged, by category; `all` means every category. `server/log_levels.py` lists the others."""
 
-    category_levels: dict[str, str] = Field(default_factory=dict)
+    category_levels: dict[str, str] = Field(
+        default_factory=dict,
+        description="The level of each category, as in `all: warning`: " + ", ".join(LOG_LEVELS) + ".",
+    )
 
     @field_validator("category_levels")
     @classmethod

@@ -60,9 +60,11 @@ class SqlReference(Reference):
 class StoreReference(Section):
     """Where `storage.stores` places one store: a namespace or a table, depending on its backend."""
 
-    backend: str
-    namespace: Namespace | None = None
-    table_name: TableName | None = None
+    backend: str = Field(description="A backend of `storage.backends`.")
+    namespace: Namespace | None = Field(None, description="Put before every key. For keys and values.")
+    table_name: TableName | None = Field(
+        None, description="The table, and the beginning of the names of others beside it. For tables."
+    )
     enabled: bool | None = Field(
         None, description="Of `inference`: whether chat completions are kept. Default: true; a request may say no."
     )
@@ -83,8 +85,12 @@ class StoreReference(Section):
 class StorageConfig(Section):
     """The `storage` section. Once validated, each family has a backend."""
 
-    backends: dict[str, AnyBackend] = Field(default_factory=dict)
-    stores: dict[str, StoreReference] = Field(default_factory=dict)
+    backends: dict[str, AnyBackend] = Field(
+        default_factory=dict, description="Databases and files that hold what is kept, under names of yours."
+    )
+    stores: dict[str, StoreReference] = Field(
+        default_factory=dict, description="Which backend holds what, by store; what is not named is in a default one."
+    )
     retention: dict[str, Age] = Field(
         default_factory=dict,
         description="How long what is kept stays, by kind, as in `completions: 30d`; what is not named stays until it"

@@ -324,14 +324,17 @@ def test_nothing_imports_the_command_line() -> None:
     ] == []
 
 
+_PURE = ("apis._api", "stack.plan", "stack.placing", "stack.weights", "engine.checkpoints.kinds")
+"""The last knows which folders hold a checkpoint, from names and first bytes. None loads a library."""
+
+
 def test_the_command_line_imports_what_is_light_and_the_rest_in_functions() -> None:
     wrong = []
     for found in all_imports():
         if not lies_in(found.module, "llama_cli") or (target := below_runtime(found)) is None:
             continue
         area = target.split(".")[0]
-        # The last knows which folders hold a checkpoint, from names and first bytes; it loads no library.
-        if area not in LIGHT | {"config"} and target not in ("stack.plan", "stack.weights", "engine.checkpoints.kinds"):
+        if area not in LIGHT | {"config"} and target not in _PURE:
             wrong.append(str(found))
     assert wrong == []
 

@@ -49,6 +49,7 @@ def test_blocks_are_found_with_their_reasons() -> None:
 PAGES = sorted((TREE / "docs/guide").glob("*.md"))
 
 
+@pytest.mark.timeout(600)
 def test_every_block_of_the_readme_runs(shell: Home, tmp_path: Path) -> None:
     """The README's from a bare home, then those of each page of the guide, while the README's server runs."""
     assert run_blocks(TREE / "README.md", shell, tmp_path) > 3

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.support.official_clients import FOLDER, official_clients, clients_table
+from tests.support.official_clients import FOLDER, clients_table, official_clients
 
 GUIDE = Path(__file__).parents[2] / "docs/guide/clients.md"
 

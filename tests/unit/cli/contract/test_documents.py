@@ -1,4 +1,6 @@
-"""Man pages, the reference in docs/cli and `help --json` say what `--help` says, from the same commands."""
+"""Man pages, the reference in docs/cli and `help --json` say what `--help` says, from the same commands; the pages of
+settings say what the models say that check them.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +9,15 @@ import re
 from pathlib import Path
 
 import llama_cli
+from llama_cli.helping import settings
 from llama_cli.helping.documents import page_name
 from llama_cli.helping.topics import environment
 from tests.support.command_runner import Cli
 from tests.support.command_tree import EVERYTHING, Node, every
 
 ROOT = Path(llama_cli.__file__).parents[1]
-PAGES = ROOT / "docs" / "cli"
+DOCS = ROOT / "docs"
+PAGES = DOCS / "cli"
 HOW = "`scripts/reference` writes it anew"
 NOT_OURS = {
     *("PATH", "HOME", "USER", "SUDO_USER", "SHELL", "BASH_COMPLETION_USER_DIR", "ZDOTDIR"),
@@ -31,6 +35,19 @@ def test_the_reference_is_as_the_command_is(node: Node, cli: Cli) -> None:
 
 def test_the_reference_has_no_other_pages() -> None:
     assert {page.name for page in PAGES.iterdir()} == {page_name(node.context) for node in EVERYTHING}, HOW
+
+
+def test_the_pages_of_settings_are_as_the_models_are() -> None:
+    made = settings.pages()
+    for name, text in made.items():
+        assert (DOCS / name).is_file() and (DOCS / name).read_text() == text, f"docs/{name} is stale: {HOW}"
+    assert {f"providers/{page.name}" for page in (DOCS / "providers").iterdir()} == made.keys() - {"configuration.md"}
+
+
+def test_every_setting_is_described() -> None:
+    for name, text in settings.pages().items():
+        for row in re.findall(r"^\| `.*$", text, re.M):
+            assert row.count("|") < 5 or not row.endswith("|  |"), f"docs/{name}: {row}"
 
 
 @every
