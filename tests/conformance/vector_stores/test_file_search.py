@@ -89,11 +89,18 @@ async def test_a_required_search_is_made_once(stores: Asking) -> None:
         assert [item["type"] for item in response["output"]] == ["file_search_call", "message"]
 
 
-async def test_a_store_that_is_not_there_is_a_call_that_failed(stores: Asking) -> None:
-    response = await answered(stores, search_of("vs_none"))
-    call, message = response["output"]
-    assert (response["status"], call["status"]) == ("completed", "failed")
-    assert "vs_none" in message["content"][0]["text"], "the model was told"
+@pytest.mark.parametrize(
+    "facts", [{}, {"stream": True}, {"tool_choice": "required"}], ids=["auto", "stream", "required"]
+)
+async def test_a_store_that_is_not_there_is_refused_before_the_model_is_asked(
+    stores: Asking, models: Models, facts: dict[str, Any]
+) -> None:
+    before = len(models.calls("/chat/completions"))
+    body = {"model": CHAT_MODEL, "input": "?", "tools": [search_of(await stores.store(), "vs_none")], **facts}
+    error = await stores.refused(404, "POST", "/v1/responses", body)
+    assert (error["param"], error["code"]) == ("tools[0].vector_store_ids[1]", "vector_store_not_found")
+    assert "`vs_none`" in error["message"] and "GET /v1/vector_stores" in error["message"]
+    assert len(models.calls("/chat/completions")) == before
 
 
 async def test_what_was_found_is_not_read_again_by_what_continues(stores: Asking, models: Models) -> None:
@@ -117,7 +124,7 @@ async def test_two_searches_are_refused(stores: Asking) -> None:
 @pytest.mark.parametrize("is_first", [False, True])
 async def test_a_function_with_the_name_of_the_search_is_refused(stores: Asking, is_first: bool) -> None:
     function = {"type": "function", "name": "file_search", "parameters": {"type": "object", "properties": {}}}
-    tools = [search_of("vs_any")]
+    tools = [search_of(await stores.store())]
     tools.insert(0 if is_first else 1, function)
     body = {"model": CHAT_MODEL, "input": "?", "tools": tools}
     error = await stores.refused(400, "POST", "/v1/responses", body)

@@ -201,7 +201,12 @@ class Stores:
                 headers={"retry-after": "1"},
             )
         if not rows:
-            raise NotFound(f"There is no vector store `{store_id}`", param=param, code="vector_store_not_found")
+            raise NotFound(
+                f"There is no vector store `{store_id}`",
+                hint="list them with GET /v1/vector_stores",
+                param=param,
+                code="vector_store_not_found",
+            )
         return rows[0]
 
     async def _index(self, number: int, read: Sequence[sql.Row]) -> Index | None:

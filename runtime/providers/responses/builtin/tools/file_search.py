@@ -6,6 +6,7 @@ of these.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from typing import Any
 
@@ -20,7 +21,8 @@ from runtime.apis.vector_stores.search import (
     hits_of,
     text_of,
 )
-from runtime.errors import NotSupported, StackError
+from runtime.apis.vector_stores.store import VectorStoreRequest
+from runtime.errors import NotFound, NotSupported, StackError
 from runtime.providers.responses.builtin.answering import Answering
 from runtime.providers.responses.builtin.arguments import reader
 from runtime.providers.responses.builtin.calls import Call
@@ -61,11 +63,22 @@ _read_arguments = reader(_Arguments)
 
 
 async def offer(given: FileSearchTool, where: str, asked: Asked) -> Offer:
-    """See `Offering`. Raises NotSupported where there are no vector stores."""
+    """See `Offering`. Raises NotSupported where there are no vector stores, and NotFound for one that is not there: a
+    model that may search does not have to, and would answer from nothing.
+    """
     if (stores := asked.apis.vector_stores) is None:
         raise NotSupported(f"`{where}` is `{NAME}`, and no vector stores are here", param="tools")
+    ids = given["vector_store_ids"]
+    await asyncio.gather(*(_check(stores, id, f"{where}.vector_store_ids[{place}]") for place, id in enumerate(ids)))
     search = FileSearch(given, stores, shows_results=asked.request.includes(RESULTS))
     return Offer(functions=[Function(kind=NAME, name=NAME, definition=_DEFINITION, tool=search)])
+
+
+async def _check(stores: VectorStores, store_id: str, param: str) -> None:
+    try:
+        await stores.get_store(VectorStoreRequest(vector_store_id=store_id))
+    except NotFound as error:
+        raise NotFound(error.message, hint=error.hint, param=param, code=error.code) from None
 
 
 class FileSearch(Corrects):
