@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 _NEEDED = 1.2
 """Memory for each byte of a model's file: the weights, and room to work."""
+_OF_A_SERVER = "--model"
+"""In place of a provider's id: the option with which a server was started."""
 
 
 def valid(patient: Patient) -> Iterator[Finding]:
@@ -76,6 +78,8 @@ def models(patient: Patient) -> Iterator[Finding]:
     for each in patient.distributions:
         for provider_id, path in _own_models(each, patient.environment):
             size = _size(path)
+            if size is None and provider_id != _OF_A_SERVER:
+                continue  # said by `valid`, with its line
             if size is None:
                 said = f"`{each.name}`: the model of `{provider_id}`, `{path}`, is not there"
                 fix = f"llama stack run {each.target} --model PATH"
@@ -114,7 +118,7 @@ def _own_models(each: Distribution, environment: Mapping[str, str]) -> Iterator[
                 yield provider.provider_id, path
     for name in (name for server in each.servers for name in server.options.get("models") or ()):
         if Path(str(name)).is_absolute():
-            yield "--model", Path(str(name))
+            yield _OF_A_SERVER, Path(str(name))
 
 
 def _size(path: Path) -> int | None:

@@ -13,7 +13,7 @@ from llama_cli.packages.pip_settings import read_settings
 @pytest.mark.parametrize("content", [b"# input: \xff\n\n", "# input: a\n\n".encode("utf-16"), b"\0"])
 def test_a_lock_that_is_no_text_is_made_anew(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "pylock.toml").write_bytes(content)
-    assert read_lock(tmp_path / "pylock.toml") == ("", "")
+    assert read_lock(tmp_path / "pylock.toml") == ({}, "")
 
 
 def test_a_byte_order_mark_in_pips_configuration_changes_nothing(tmp_path: Path) -> None:

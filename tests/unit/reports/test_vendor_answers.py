@@ -64,7 +64,7 @@ async def test_vectors_come_in_the_order_of_their_texts(
     [
         (vectors(), "0 vectors for 2 texts"),
         (vectors({"index": 0, "embedding": [1.0]}), "1 vectors for 2 texts"),
-        ({"object": "list", "data": None}, "0 vectors for 2 texts"),
+        ({"object": "list", "data": None}, "no list of objects as `data`"),
         (vectors({"index": 0, "embedding": [1.0]}, {"index": 0, "embedding": [1.0]}), "whose `index` is not that"),
         (vectors({"index": 0, "embedding": [1.0]}, {"index": 1, "embedding": None}), "an entry without a vector"),
         (vectors({"index": 0, "embedding": [1.0]}, {"index": 1, "object": "embedding"}), "an entry without a vector"),

@@ -232,7 +232,7 @@ def test_a_run_config_is_validated_and_its_models_are_weighed(
 
     entry = f"{{provider_id: own, provider_type: 'inline::meta-reference', config: {{model: {model}}}}}"
     file.write_text(f"version: 2\ndistro_name: mine\nproviders: {{inference: [{entry}]}}\n")
-    assert examined() == (["config/ok"], ["models/missing"])
+    assert examined() == (["config/warning"], [])  # it is not there
     model.write_bytes(b"GGUF")
     os.truncate(model, 10**6)
     assert examined()[1] == ["models/ok"]
