@@ -59,7 +59,7 @@ def make_app(
     def shown(request: Request[Any, Any, Any], error: Exception) -> ErrorAnswer:
         path = request.scope["path"]
         is_unknown = isinstance(error, NotFoundException)
-        return ErrorAnswer(no_such_route(path, paths) if is_unknown else as_stack_error(error), doors.of(path))
+        return ErrorAnswer(no_such_route(request.scope, paths) if is_unknown else as_stack_error(error), doors.of(path))
 
     app = Litestar(
         [*handlers(stack, doors), *document_handlers(stack.plan, doors)],

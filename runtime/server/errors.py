@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from litestar.exceptions import ClientException as LitestarClientException
-from litestar.exceptions import HTTPException, MethodNotAllowedException, NotFoundException
+from litestar.exceptions import HTTPException, MethodNotAllowedException
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
@@ -29,8 +29,6 @@ def as_stack_error(error: BaseException) -> StackError:
         return error
     if isinstance(error, MethodNotAllowedException):
         return _not_allowed(error)
-    if isinstance(error, NotFoundException):
-        return no_such_route()
     if isinstance(error, HTTPException):
         if error.status_code == 413:
             return TooLarge("The request body is too large")
@@ -51,16 +49,17 @@ def _not_allowed(error: MethodNotAllowedException) -> MethodNotAllowed:
     return MethodNotAllowed("This path does not answer this method", hint=hint, headers=headers)
 
 
-def no_such_route(path: str = "", known: Collection[str] = ()) -> NotFound:
-    """The error for a path without a route. known: the routes' paths, to find a path whose client has a base URL
-    without `/v1`, or with two of them.
+def no_such_route(scope: Mapping[str, Any], known: Collection[str] = ()) -> NotFound:
+    """The error for a path without a route, which it names, since a program does not show what it asked for. scope:
+    of the request or WebSocket. known: the routes' paths, to find a path whose client has a base URL without `/v1`, or
+    with two of them.
     """
+    path = scope["path"]
+    message = f"`{scope.get('method', 'WS')} {quoted(path)}` is no route of this server"
     meant = next((one for one in (f"/v1{path}", path.replace("/v1/v1/", "/v1/", 1)) if one in known), None)
     if meant is not None:
-        return NotFound(
-            "There is no such route", hint=f"did you mean `{meant}`? The client's base URL must end with /v1"
-        )
-    return NotFound("There is no such route", hint="/docs shows all routes, GET /v1/inspect/routes lists them")
+        return NotFound(message, hint=f"did you mean `{meant}`? The client's base URL must end with /v1")
+    return NotFound(message, hint="/docs shows all routes, GET /v1/inspect/routes lists them")
 
 
 def quoted(text: str) -> str:

@@ -90,7 +90,7 @@ def _handler(path: str, bound: dict[str, list[_Bound]]) -> HTTPRouteHandler:
         several = bound[method]  # only paths with fields are shared by several
         one, fields = several[0], _NO_FIELDS
         if scope["path_params"]:
-            one, fields = _meant(several, scope["path_params"], scope["raw_path"])
+            one, fields = _meant(several, scope)
         extensions: Mapping[str, Any] = scope.get("extensions") or _NO_EXTENSIONS
         connection = extensions[EXTENSION]["connection"] if EXTENSION in extensions else None
         incoming = Incoming(current().request_headers, receive, limit=one.limit, connection=connection)
@@ -151,7 +151,7 @@ def _application_handler(path: str, bound: _Bound) -> HTTPRouteHandler:
 
 def _socket_handler(path: str, bound: list[_Bound]) -> WebsocketRouteHandler:
     async def handle(socket: WebSocket[Any, Any, Any]) -> None:
-        one, _ = _meant(bound, socket.path_params, socket.scope["raw_path"])
+        one, _ = _meant(bound, socket.scope)
         await serve_socket(
             one.method,
             one.operation.request,
@@ -164,10 +164,10 @@ def _socket_handler(path: str, bound: list[_Bound]) -> WebsocketRouteHandler:
     return WebsocketRouteHandler(path)(handle)
 
 
-def _meant(bound: list[_Bound], parameters: Mapping[str, Any], raw_path: bytes) -> tuple[_Bound, Mapping[str, str]]:
+def _meant(bound: list[_Bound], scope: Mapping[str, Any]) -> tuple[_Bound, Mapping[str, str]]:
     """Which operation of a path is meant, and the fields in the path. Raises NotFound if none matches."""
-    values = as_sent(parameters, raw_path)
+    values = as_sent(scope["path_params"], scope["raw_path"])
     for one in bound:
         if (fields := one.mount.fields(values)) is not None:
             return one, fields
-    raise no_such_route()
+    raise no_such_route(scope)

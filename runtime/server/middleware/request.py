@@ -76,7 +76,7 @@ class RequestMiddleware:
             kind = message["type"]
             if kind == "websocket.close" and not answered and message["code"] >= _HTTP_STATUSES:  # type: ignore[typeddict-item]  # a close has one
                 # Litestar closes a WebSocket without a handler; we answer with an error instead.
-                raise no_such_route()
+                raise no_such_route(scope)
             if kind == "http.response.body":
                 if is_head:
                     message["body"] = b""  # type: ignore[typeddict-unknown-key]  # it is a body

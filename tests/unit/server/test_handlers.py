@@ -109,8 +109,9 @@ async def test_a_body_that_is_too_large_is_a_413(client: Client, facts: dict[str
 
 
 async def test_no_such_route_is_a_404_of_ours(client: Client) -> None:
-    answer = await client.get("/v1/nothing/here")
+    answer = await client.post("/v1/nothing/here", {})
     assert (answer.status, answer.error["code"]) == (404, "not_found")
+    assert answer.error["message"].startswith("`POST /v1/nothing/here` is no route of this server")
     assert "/v1/inspect/routes" in answer.error["message"]
 
 
