@@ -6,13 +6,15 @@
 
 The model writes Python, which runs in a container of the stack: apart from the machine, without a network. What code
 prints is shown, and each file that it makes and the answer names is saved. AGENT_MODEL says which model, by default the
-first that chats; it should be one that calls tools well. OPENAI_BASE_URL says where the stack is, by default here.
+first that chats; it should be one that calls tools well, which the small one that comes with the stack does not: where
+no code is run, the program says so and exits with 1. OPENAI_BASE_URL says where the stack is, by default here.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import sys
 from pathlib import Path
 
 from openai import OpenAI
@@ -42,6 +44,8 @@ def main(path: Path, question: str, model: str | None, to: Path) -> None:
     for container_id in {item.container_id for item in calls_of(response)}:
         client.containers.delete(container_id)
     client.files.delete(file.id)
+    if not calls_of(response):
+        sys.exit(f"`{response.model}` has run no code: choose one that calls tools well by --model or AGENT_MODEL")
 
 
 def show(response: Response) -> None:

@@ -23,6 +23,8 @@ LONGEST_WAIT_S = 120
 
 
 def main(path: Path, question: str) -> None:
+    if not path.is_file():
+        sys.exit(f"`{path}` is no file")
     client = OpenAI(
         base_url=os.environ.get("OPENAI_BASE_URL", "http://127.0.0.1:8321/v1"),
         api_key=os.environ.get("OPENAI_API_KEY", "none"),
@@ -53,7 +55,7 @@ def main(path: Path, question: str) -> None:
     print(question)
     print(answer.choices[0].message.content)
     for number, hit in enumerate(hits, start=1):
-        print(f"[{number}] {hit.filename}, page {page_of(hit)}: {' '.join(text_of(hit).split())[:200]}")
+        print(f"[{number}] {hit.filename}{page_of(hit)}: {' '.join(text_of(hit).split())[:200]}")
     client.vector_stores.delete(store.id)
     client.files.delete(file.id)
 
@@ -73,10 +75,10 @@ def text_of(hit: VectorStoreSearchResponse) -> str:
     return "\n".join(part.text for part in hit.content)
 
 
-def page_of(hit: VectorStoreSearchResponse) -> object:
-    """The page that a passage begins on, which our stores tell beside OpenAI's fields."""
+def page_of(hit: VectorStoreSearchResponse) -> str:
+    """`, page 3`, where the passage begins, which our stores tell beside OpenAI's fields; "" in what has no pages."""
     facts = (hit.content[0].model_extra or {}).get("metadata") or {}
-    return facts.get("page_number", "?")
+    return f", page {facts['page_number']}" if facts.get("page_number") else ""
 
 
 def is_chat_model(model: dict[str, object]) -> bool:

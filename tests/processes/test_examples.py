@@ -40,5 +40,7 @@ def test_a_document_is_asked_and_answers_name_their_passages(home: Home, tmp_pat
         assert "Vaccination" in passages[0]
         question, answer, *rest = ask(str(notes), "Who is the lighthouse keeper?")
         assert question == "Who is the lighthouse keeper?" and "Ingeborg" in " ".join([answer, *rest[:-1]])
-        assert rest[-1].startswith("[1] The visit.md, page ?: # The visit The lighthouse keeper of Skagen")
+        assert rest[-1].startswith("[1] The visit.md: # The visit The lighthouse keeper of Skagen")
+        nowhere = subprocess.run([sys.executable, str(RAG), "nope.md"], capture_output=True, text=True, check=False)
+        assert (nowhere.returncode, nowhere.stderr) == (1, "`nope.md` is no file\n")
         assert server.get("/v1/vector_stores")["data"] == server.get("/v1/files")["data"] == []
