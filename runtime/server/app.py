@@ -11,9 +11,10 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
-from litestar import Litestar, Request
+from litestar import Litestar, Request, Response
 from litestar.config.cors import CORSConfig
 from litestar.exceptions import HTTPException, NotFoundException
+from litestar.response import Redirect
 from litestar.types import ASGIApp
 
 from runtime.config.sections import CorsConfig
@@ -22,7 +23,7 @@ from runtime.server.errors import as_stack_error, no_such_route
 from runtime.server.handlers import handlers
 from runtime.server.middleware.origin import OriginMiddleware
 from runtime.server.middleware.request import RequestMiddleware
-from runtime.server.openapi.handlers import document_handlers
+from runtime.server.openapi.handlers import PAGE_PATH, document_handlers
 from runtime.server.plain_answers import ErrorAnswer
 from runtime.stack.stack import Stack
 
@@ -56,9 +57,12 @@ def make_app(
     doors = Doors(stack.plan.apis.values())
     paths = {route.route for route in stack.routes()}
 
-    def shown(request: Request[Any, Any, Any], error: Exception) -> ErrorAnswer:
+    def shown(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
         path = request.scope["path"]
         is_unknown = isinstance(error, NotFoundException)
+        if is_unknown and path == "/" and "text/html" in request.headers.get("accept", ""):
+            # Somebody has opened the address that `run` prints. Relative: a proxy may have a path before it.
+            return Redirect(PAGE_PATH.lstrip("/"), status_code=307, headers={"vary": "accept"})
         return ErrorAnswer(no_such_route(request.scope, paths) if is_unknown else as_stack_error(error), doors.of(path))
 
     app = Litestar(

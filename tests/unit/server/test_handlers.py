@@ -115,6 +115,12 @@ async def test_no_such_route_is_a_404_of_ours(client: Client) -> None:
     assert "/v1/inspect/routes" in answer.error["message"]
 
 
+async def test_a_browser_at_the_server_s_address_is_led_to_the_documentation(client: Client) -> None:
+    there = await client.request("GET", "/", headers={"accept": "text/html,application/xhtml+xml,*/*;q=0.8"})
+    assert (there.status, there.headers["location"], there.headers["vary"]) == (307, "docs", "accept")
+    assert (await client.get("/")).error["message"].startswith("`GET /` is no route of this server")
+
+
 @pytest.mark.parametrize("path", ["/chat/completions", "/v1/v1/chat/completions"])
 async def test_a_base_url_without_v1_or_with_two_is_told(client: Client, path: str) -> None:
     answer = await client.post(path, {})
