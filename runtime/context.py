@@ -61,8 +61,11 @@ def current() -> RequestContext:
 
 
 def warn(words: str) -> None:
-    """Say something about the answer of the current request in its `x-llama-warnings`."""
-    current().warnings.append(words)
+    """Say something about the answer of the current request in its `x-llama-warnings`. Once: what is true of several
+    steps is said by each.
+    """
+    if words not in (warnings := current().warnings):
+        warnings.append(words)
 
 
 class serving:  # used as a function

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from runtime.access import User, may_see
-from runtime.context import RequestContext, current, serving
+from runtime.context import RequestContext, current, serving, warn
 from runtime.ids import new_id
 from runtime.provider import Tasks
 
@@ -34,6 +34,13 @@ async def test_requests_at_once_see_their_own() -> None:
         return current().request_id
 
     assert await asyncio.gather(*map(served, "abc")) == ["a", "b", "c"]
+
+
+def test_what_several_steps_warn_of_is_said_once() -> None:
+    with serving(RequestContext()) as context:
+        for words in ("a", "b", "a"):
+            warn(words)
+    assert context.warnings == ["a", "b"]
 
 
 def test_keys_that_were_brought_are_not_shown() -> None:

@@ -92,6 +92,11 @@ class ChatTemplate:
             return None
         return find_dialect(self._probed)
 
+    @property
+    def knows_tools(self) -> bool:
+        """False: a system message of ours describes them to the model."""
+        return self._own_dialect is not None
+
     @cached_property
     def takes_several_calls(self) -> bool:
         """Whether an answer may have several calls: the template must be able to write them in the next request."""

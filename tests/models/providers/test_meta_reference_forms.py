@@ -325,6 +325,8 @@ async def test_a_grammar_that_becomes_too_complex_is_a_400_or_ends_a_stream(clie
         ({"reasoning_effort": "none", "verbosity": "medium", "modalities": ["text"], "service_tier": "auto"}, None),
         ({"prediction": {"type": "content", "content": "a"}, "store": True, "prompt_cache_key": "k"}, None),
         ({"parallel_tool_calls": False, "tool_choice": "auto"}, None),
+        ({"tools": [function()]}, "this model's template knows no tools: they are described to the model in words"),
+        ({"tools": [function()], "tool_choice": "none"}, None),
     ],
 )
 async def test_what_changes_an_answer_and_cannot_be_done_is_said(

@@ -77,6 +77,8 @@ def _tool_use(request: ChatCompletionRequest) -> tuple[ToolUse, bool]:
 def _call_form(use: ToolUse, template: ChatTemplate) -> CallForm | None:
     if not use.callable:
         return None
+    if not template.knows_tools:
+        warn("this model's template knows no tools: they are described to the model in words")
     functions, warnings = use.functions()
     for words in warnings:
         warn(words)
