@@ -10,6 +10,7 @@ from typing_extensions import TypedDict
 
 from runtime.apis._names import ResourceId
 from runtime.apis._request import AT_ONCE, ExtensibleRequest, Response
+from runtime.apis._sampling import Temperature, TopP
 
 OPEN = ConfigDict(extra="allow")
 """Of a TypedDict whose other keys travel on."""
@@ -65,19 +66,8 @@ class Sampling(ExtensibleRequest):
         None, description="With `include_usage: true` a stream ends with a chunk of token counts. Default: it does not."
     )
     n: int | None = Field(None, ge=1, le=128, description="How many answers to make. Default 1.")
-    temperature: float | None = Field(
-        None,
-        ge=0,
-        le=2,
-        description="0 takes the likeliest token each time. Default: the provider's, usually 1.",
-    )
-    top_p: float | None = Field(
-        None,
-        ge=0,
-        le=1,
-        description="Choose among the likeliest tokens that have this share of the probability together; 0 keeps the"
-        " likeliest alone. Default: the provider's, usually 1.",
-    )
+    temperature: Temperature = None
+    top_p: TopP = None
     max_tokens: int | None = Field(
         None,
         ge=0,

@@ -12,6 +12,7 @@ from runtime.apis._json_schema import JsonSchema
 from runtime.apis._metadata import OpenAIMetadata
 from runtime.apis._names import ResourceId
 from runtime.apis._request import AT_ONCE, ExtensibleRequest, example
+from runtime.apis._sampling import Temperature, TopP
 from runtime.apis._types import one_word_of
 from runtime.apis.inference._shared import OPEN, USER
 from runtime.apis.inference.chat import ChatCompletionRequest
@@ -223,16 +224,8 @@ class CreateResponseRequest(ResponseSettings):
     max_infer_iters: int | None = Field(
         None, ge=1, le=1000, description="The most times that the model is asked. The default is 10."
     )
-    temperature: float | None = Field(
-        None, ge=0, le=2, description="0 takes the likeliest token each time. Default: the provider's, usually 1."
-    )
-    top_p: float | None = Field(
-        None,
-        ge=0,
-        le=1,
-        description="Choose among the likeliest tokens that have this share of the probability together; 0 keeps the"
-        " likeliest alone. Default: the provider's, usually 1.",
-    )
+    temperature: Temperature = None
+    top_p: TopP = None
     top_logprobs: int | None = Field(
         None, ge=0, le=20, description="How many of the likeliest tokens to show in each place. The default is 0."
     )

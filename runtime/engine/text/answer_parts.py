@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from abc import ABC
+from collections.abc import Callable
 from dataclasses import dataclass
 
 
@@ -36,3 +38,20 @@ class CallArguments:
 
 
 Part = Content | Reasoning | CallStart | CallArguments
+
+
+class PartReader(ABC):
+    """Splits a text that arrives in pieces. `_buffer`: what is not read yet. `_read`: what reads its beginning where it
+    stands now; False where it waits for more.
+    """
+
+    _buffer: str
+    _read: Callable[[list[Part]], bool]
+
+    def push(self, text: str) -> list[Part]:
+        """The parts that `text` completes."""
+        self._buffer += text
+        parts: list[Part] = []
+        while self._buffer and self._read(parts):
+            pass
+        return parts

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from runtime.engine.text.answer_parts import Content, Part, Reasoning
+from runtime.engine.text.answer_parts import Content, Part, PartReader, Reasoning
 from runtime.engine.text.stop_strings import possible_start
 
 THINK, END_THINK = "<think>", "</think>"
 
 
-class ReasoningReader:
+class ReasoningReader(PartReader):
     """Splits an answer that arrives in pieces. is_open: whether the prompt has already opened the reasoning.
 
     White space at both ends of the reasoning, and before the answer after it, is left out.
@@ -17,14 +17,6 @@ class ReasoningReader:
     def __init__(self, *, is_open: bool) -> None:
         self._buffer = ""
         self._read = self._opened if is_open else self._begin
-
-    def push(self, text: str) -> list[Part]:
-        """The parts that `text` completes."""
-        self._buffer += text
-        parts: list[Part] = []
-        while self._buffer and self._read(parts):
-            pass
-        return parts
 
     def finish(self) -> list[Part]:
         """The rest at the end of the answer."""

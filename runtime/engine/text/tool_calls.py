@@ -10,7 +10,7 @@ import re
 from collections.abc import Set
 from typing import Any
 
-from runtime.engine.text.answer_parts import CallArguments, CallStart, Content, Part
+from runtime.engine.text.answer_parts import CallArguments, CallStart, Content, Part, PartReader
 from runtime.engine.text.pythonic_calls import json_text, python_calls
 from runtime.engine.text.stop_strings import possible_start
 from runtime.engine.text.tool_dialects import PYTHON_TAG, Dialect
@@ -24,7 +24,7 @@ _TAG_HEAD_BEGUN = re.compile(r"[\w.-]*(>\s*)?")
 _PYTHONIC_BEGUN = re.compile(r"\[\s*([\w.-]+\s*\(|[\w.-]+\s*\Z|\Z)")
 
 
-class CallReader:
+class CallReader(PartReader):
     """Splits an answer into text and calls. names: of the functions that may be called."""
 
     def __init__(self, dialect: Dialect, names: Set[str]) -> None:
@@ -44,14 +44,6 @@ class CallReader:
     def is_in_call(self) -> bool:
         """Whether a call has begun whose arguments are not whole yet."""
         return self._read == self._arguments
-
-    def push(self, text: str) -> list[Part]:
-        """The parts that `text` completes."""
-        self._buffer += text
-        parts: list[Part] = []
-        while self._buffer and self._read(parts):
-            pass
-        return parts
 
     def finish(self) -> list[Part]:
         """The rest at the end of the answer."""
