@@ -20,7 +20,7 @@ from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import Any, Generic, TypeVar
 
 from runtime.errors import Conflict, RequestError, StackError, Unavailable
-from runtime.providers.inference._embedded import Loading, forget_frames
+from runtime.providers.inference._loading import Loading, forget_frames
 from runtime.providers.inference._pool_members import Lease, Member, ModelState, NoRoom, NoTurn, Runner
 from runtime.providers.inference._turns import one_at_a_time
 

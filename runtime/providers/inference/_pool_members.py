@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, Literal, Protocol, TypeVar
 
 from runtime.errors import StackError, Unavailable
-from runtime.providers.inference._embedded import Loading
+from runtime.providers.inference._loading import Loading
 from runtime.to_the_end import to_the_end
 
 

@@ -16,6 +16,7 @@ from tests.processes.storage.test_kv_sqlite_processes import start
 
 WORKS = """
 import asyncio, pathlib, sys, time
+from contextlib import nullcontext
 from runtime.storage.jobs import SCHEMA, JobRunner, Jobs
 from runtime.storage.sql.sqlite import SqliteBackend
 from runtime.storage.sql.store import SqlStore

@@ -7,7 +7,7 @@ import traceback
 import pytest
 
 from runtime.errors import StackError, Unavailable
-from runtime.providers.inference._embedded import Loading
+from runtime.providers.inference._loading import Loading
 
 
 async def failing(error: Exception) -> None:
