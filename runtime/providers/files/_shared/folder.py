@@ -5,20 +5,26 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+import re
 from collections.abc import AsyncGenerator, AsyncIterable
 from pathlib import Path
 from typing import BinaryIO
 
-from runtime.errors import Unavailable
+from runtime.errors import RequestError, Unavailable
 from runtime.providers.files._shared.backend import NewFile
 from runtime.providers.files._shared.durable import DurableFile, make_folder
 from runtime.to_the_end import to_the_end
 
 _READ_BYTES = 1024**2
+_ID = re.compile(r"[A-Za-z0-9_-]{1,200}")
+"""Ids are made here, but also come from archives that are imported: none may lead out of the folder."""
 
 
 class Folder:
-    """Implements `FileBackend`. path: made when it is first needed. name: the provider's, for messages."""
+    """Implements `FileBackend`. path: made when it is first needed. name: the provider's, for messages.
+
+    Each method raises RequestError for what cannot be an id of ours.
+    """
 
     new_file = "file-"
 
@@ -74,7 +80,9 @@ class Folder:
             raise self._unavailable("written", error) from error
 
     def _place(self, file_id: str) -> Path:
-        """Of an id that was made here; the last of its random digits spreads files over 16 folders."""
+        """Of an id; the last of its random digits spreads files over 16 folders."""
+        if _ID.fullmatch(file_id) is None:
+            raise RequestError("What names a file is not the id of one", hint="an id is letters, digits, `_` and `-`")
         return self._path / file_id[-1] / file_id
 
     def _unavailable(self, verb: str, error: OSError) -> Unavailable:
