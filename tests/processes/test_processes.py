@@ -288,7 +288,7 @@ def test_what_is_degraded_is_said_with_its_reason(llama: Llama) -> None:
     degraded = {"vllm": "connection refused", "openai": "the key is wrong"}
     record = {"state": "degraded", "degraded": degraded, "settled": True}
     result = llama("stack", "run", "starter", "-d", FAKE_RECORD=json.dumps(record))
-    assert result.err.endswith(", 2 models, 2 degraded\n")
+    assert result.err.endswith(", 2 models, 2 degraded; see `llama stack status starter`\n")
     assert "\n  degraded 2: vllm, openai; `llama stack status starter` says why\n" in llama.on_a_terminal(
         "stack", "run", "starter", "-d"
     )
