@@ -68,6 +68,10 @@ class Removing:
                 sql.Delete(GROUPS, mine), sql.Delete(INDEXES, sql.eq("number", index)), sql.Delete(REMOVALS, mine)
             )
             return
+        if await self._rows.first(sql.Select(GROUPS, mine & sql.eq("number", group) & sql.eq("state", "live"))):
+            # Whoever wrote it was cancelled as it became live, and gave it up: it was too late for that.
+            await self._rows.write(sql.Delete(REMOVALS, mine & sql.eq("number", group)))
+            return
         numbers = numbers_of(group)
         await self._vectors.remove_groups(*place, [group])
         await self._words.index.remove(index, [numbers])
