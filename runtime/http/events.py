@@ -39,7 +39,7 @@ def until_done(data: bytes) -> tuple[bytes, bool]:
             if any(payloads(data[start:begin])):  # events without blank lines between them
                 return data[:start] + data[start:begin].replace(b"\ndata:", b"\n\ndata:") + b"\n", True
             return data[:start], True
-        at = data.find(b"[DONE]", at + 1)
+        at = data.find(b"[DONE]", end) if end >= 0 else -1  # the line has other text, so it has none
     return data, False
 
 

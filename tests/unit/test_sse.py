@@ -342,3 +342,11 @@ def test_members_that_nobody_looks_at_are_sent_on_as_they_are() -> None:
 def test_members_of_what_is_no_json_object_are_an_error(body: bytes) -> None:
     with pytest.raises(ValueError):
         members(body, ("messages",))
+
+
+@pytest.mark.timeout(30)
+def test_a_long_line_with_very_many_done_is_read_once() -> None:
+    """From each of them to both ends of its line took minutes."""
+    data = b'data: {"x": "' + b"[DONE] " * 1_000_000 + b'"}\n\n'
+    assert until_done(data) == (data, False)
+    assert until_done(data + b"data: [DONE]\n\nmore") == (data, True)

@@ -147,15 +147,18 @@ def _merge(target: Json, delta: Json) -> None:
 
 
 def _extend(items: list[Any], parts: list[Any]) -> None:
+    by_index: dict[int, dict[str, Any]] = {}
+    for one in items:
+        if isinstance(one, dict) and isinstance(index := one.get("index"), int):
+            by_index.setdefault(index, one)
     for part in parts:
-        if not isinstance(part, dict) or not isinstance(part.get("index"), int):
+        if not isinstance(part, dict) or not isinstance(index := part.get("index"), int):
             items.append(part)
             continue
-        same = next((one for one in items if isinstance(one, dict) and one.get("index") == part["index"]), None)
-        if same is None:
-            same = {}
-            items.append(same)
-        _merge(same, part)
+        if index not in by_index:
+            by_index[index] = {}
+            items.append(by_index[index])
+        _merge(by_index[index], part)
 
 
 def _finished(value: Any, name: str = "") -> Any:

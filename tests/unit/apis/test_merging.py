@@ -218,3 +218,11 @@ def test_a_vendor_that_repeats_what_comes_once_is_believed_once() -> None:
 def test_an_event_that_makes_no_sense_is_an_error(data: bytes) -> None:
     with pytest.raises((ValueError, TypeError, AttributeError)):
         MergedChat().add(data)
+
+
+@pytest.mark.timeout(30)
+def test_a_delta_of_very_many_calls_is_merged_in_one_pass() -> None:
+    """Each was looked for among all before it: minutes."""
+    calls = [{"index": at, "id": f"c{at}", "function": {"name": "f", "arguments": "{}"}} for at in range(60_000)]
+    answer = merged(chunk({"role": "assistant", "tool_calls": calls}))
+    assert [call["id"] for call in answer["choices"][0]["message"]["tool_calls"]] == [call["id"] for call in calls]

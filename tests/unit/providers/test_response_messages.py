@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from runtime.errors import RequestError
-from runtime.providers.responses.builtin.messages import COMPACTED, messages_of
+from runtime.providers.responses.builtin.messages import COMPACTED, check_answered, messages_of
 from runtime.sse import Json
 
 SEALED = {"sealed": "what was thought"}
@@ -173,3 +173,13 @@ def test_items_stay_as_they_are() -> None:
     before = repr(items)
     assert read(*items) == read(*items)
     assert repr(items) == before
+
+
+@pytest.mark.timeout(30)
+def test_very_many_calls_and_outputs_are_put_together_in_one_pass() -> None:
+    """Each output was looked for a place from the end, and each call among all of its message: minutes."""
+    ids = [f"c{at}" for at in range(20_000)]
+    calls, outputs = [{**CALL, "call_id": id} for id in ids], [{**OUTPUT, "call_id": id} for id in ids]
+    message, *answers = read(USER, *calls, *calls, *outputs)[1:]
+    assert [call["id"] for call in message["tool_calls"]] == [one["tool_call_id"] for one in answers] == ids
+    check_answered([message, *answers])

@@ -59,8 +59,10 @@ def messages_of(
 def check_answered(messages: Sequence[Json]) -> None:
     """Raises RequestError for a call without an output, which providers refuse, each in its own words."""
     for place, message in enumerate(messages):
-        for call in message.get("tool_calls") or ():
-            if call["id"] not in answered(messages, place):
+        calls = message.get("tool_calls")
+        known = answered(messages, place) if calls else frozenset()
+        for call in calls or ():
+            if call["id"] not in known:
                 raise RequestError(
                     f"The call `{call['id'][:100]}` of `{call['function']['name'][:100]}` has no output",
                     hint="send a `function_call_output` with its `call_id`",

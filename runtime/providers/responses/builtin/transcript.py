@@ -30,6 +30,8 @@ class Transcript:
         self._messages: list[Json] = []
         self._last: Json | None = None  # the assistant's message that may still grow
         self._called: dict[str, Json] = {}  # the message that each call is part of, by the call's id
+        self._calls: set[tuple[int, str, str, str]] = set()  # in which message, by `_number`; id, name, arguments
+        self._outputs: dict[int, list[Json]] = {}  # of the calls in a message, by `_number`
         self._made = 0  # how many calls were made here: by its number each is the same, however its item came
         self._summary: tuple[int, Json] | None = None  # with its place: behind what systems say at the beginning
 
@@ -78,7 +80,9 @@ class Transcript:
 
     def compact(self, summary: str) -> None:
         """Put a summary, first of all, in place of everything so far but messages of users, systems and developers."""
-        self._messages = [one for one in self._messages if one["role"] not in ("assistant", "tool")]
+        self._messages = [one for one in self._messages if one["role"] != "assistant"]
+        self._outputs.clear()
+        self._calls.clear()
         places = (at for at, one in enumerate(self._messages) if one["role"] not in _INSTRUCTS)
         self._summary = next(places, len(self._messages)), {"role": "system", "content": summary}
         self._last = None
@@ -88,8 +92,9 @@ class Transcript:
         """All of them. Nothing can be added any more."""
         if self._summary is not None:
             self._messages.insert(*self._summary)
-        _leave_out_broken_calls(self._messages)
-        return [message for message in self._messages if message["role"] != "assistant" or _says(message)]
+        found = [one for message in self._messages for one in (message, *self._outputs.get(_number(message), ()))]
+        _leave_out_broken_calls(found)
+        return [message for message in found if message["role"] != "assistant" or _says(message)]
 
     def _spoken(self) -> Json:
         """The message that goes on with what is thought or said next: after a call too, which only its output may
@@ -108,20 +113,22 @@ class Transcript:
     def _call(self, id: str, name: str, arguments: str) -> Json:
         message = self._assistant()
         calls = message.setdefault("tool_calls", [])
-        call = {"id": id, "type": "function", "function": {"name": name, "arguments": arguments}}
-        if call not in calls:  # whoever names the response before sends some of its items again
-            calls.append(call)
+        same = (_number(message), id, name, arguments)
+        if same not in self._calls:  # whoever names the response before sends some of its items again
+            self._calls.add(same)
+            calls.append({"id": id, "type": "function", "function": {"name": name, "arguments": arguments}})
         return message
 
     def _put_behind(self, message: Json, id: str, content: str | list[Json]) -> None:
-        """Behind a message and the outputs of its calls. It is looked for from the end, where it mostly is."""
-        place = len(self._messages)
-        while self._messages[place - 1] is not message:
-            place -= 1
-        while place < len(self._messages) and self._messages[place]["role"] == "tool":
-            place += 1
-        self._messages.insert(place, {"role": "tool", "tool_call_id": id, "content": content})
+        """Behind a message and the outputs of its calls."""
+        output = {"role": "tool", "tool_call_id": id, "content": content}
+        self._outputs.setdefault(_number(message), []).append(output)
         self._last = None
+
+
+def _number(message: Json) -> int:
+    """Of a message that is kept here, and so has its number for itself."""
+    return id(message)
 
 
 def content_of(content: str | list[Json]) -> str | list[Json]:
