@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from runtime.apis._names import ResourceId
-from runtime.apis._request import Response
+from runtime.apis._request import AT_ONCE, Response
 from runtime.apis._types import told_by_type
 
 DEFAULT_CHUNK_TOKENS, DEFAULT_OVERLAP_TOKENS = 800, 400
@@ -55,7 +55,7 @@ class ChunkMetadata(Response):
     metadata_token_count: int | None = Field(None, description="The tokens of its metadata.")
 
 
-ChunkContent = str | ChunkText | ChunkImage | list[ChunkText | ChunkImage]
+ChunkContent = str | ChunkText | ChunkImage | Annotated[list[ChunkText | ChunkImage], AT_ONCE]
 """What a chunk says, or what is looked for."""
 
 

@@ -7,14 +7,14 @@ and credentials are looked after in one place.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal, Protocol
+from typing import Annotated, Any, Literal, Protocol
 
 from pydantic import ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from runtime.apis._api import Api, inner, route
 from runtime.apis._names import AskedAddress, ResourceId
-from runtime.apis._request import Empty, Registered, Request, Response, example
+from runtime.apis._request import AT_ONCE, Empty, Registered, Request, Response, example
 from runtime.apis._resources import Resource
 from runtime.errors import NotSupported, Unavailable
 
@@ -98,7 +98,9 @@ class RegisterConnectorRequest(Request):
     identity: Literal["none", "caller"] = Field(
         "none", description="As whom it is asked: `none`, the default, or `caller`, with the caller's own token."
     )
-    allowed_tools: list[str] | None = Field(None, description="The tools that may be called. Default: all.")
+    allowed_tools: Annotated[list[str], AT_ONCE] | None = Field(
+        None, description="The tools that may be called. Default: all."
+    )
 
 
 class ConfiguredConnector(Request):
@@ -130,7 +132,9 @@ class ConfiguredConnector(Request):
         description="As whom it is asked: `none`, the default; `caller`, with the caller's own token; or one of the"
         " `identities` in its provider's config.",
     )
-    allowed_tools: list[str] | None = Field(None, description="The tools that may be called. Default: all.")
+    allowed_tools: Annotated[list[str], AT_ONCE] | None = Field(
+        None, description="The tools that may be called. Default: all."
+    )
 
     @model_validator(mode="after")
     def _is_somewhere(self) -> ConfiguredConnector:

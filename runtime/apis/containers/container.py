@@ -29,7 +29,7 @@ class NetworkPolicy(Request):
     type: Literal["disabled", "allowlist"] = Field(
         description="`disabled`: nothing. `allowlist` is refused where its provider cannot hold it."
     )
-    allowed_domains: list[str] | None = Field(
+    allowed_domains: Annotated[list[str], AT_ONCE] | None = Field(
         None, description="What can be reached, with `allowlist`. Default: nothing."
     )
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from runtime.apis._names import NamedResource
-from runtime.apis._request import Response
+from runtime.apis._request import AT_ONCE, Response
 from runtime.apis.containers.container import ContainerRequest
 from runtime.apis.containers.container_file import ContainerFile
 
@@ -27,7 +27,7 @@ class RunCodeRequest(ContainerRequest):
 class BringFilesRequest(ContainerRequest):
     """Files of this server's to have in a container."""
 
-    file_ids: list[NamedResource] = Field(
+    file_ids: Annotated[list[NamedResource], AT_ONCE] = Field(
         default_factory=list, description="Each is copied unless the container has its copy. Default: none."
     )
 

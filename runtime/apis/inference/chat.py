@@ -134,7 +134,7 @@ class ChatCompletionRequest(Sampling):
     verbosity: str | None = Field(
         None, description="How long the answer is to be: `low`, `medium` or `high`. Default: the provider's."
     )
-    modalities: list[str] | None = Field(
+    modalities: Annotated[list[str], AT_ONCE] | None = Field(
         None, description="What the answer is made of: `text`, and `audio` where the model speaks. Default: text."
     )
     audio: AudioOutput | None = Field(None, description="How a spoken answer sounds. Default: nothing is spoken.")

@@ -13,6 +13,7 @@ from pydantic import Field, Tag
 from typing_extensions import TypedDict
 
 from runtime.apis._json_schema import JsonSchema
+from runtime.apis._request import AT_ONCE
 from runtime.apis.inference._shared import OPEN
 from runtime.apis.inference.messages import by_type
 
@@ -125,6 +126,7 @@ class AllowedTools(TypedDict, total=False):
     tools: Required[
         Annotated[
             list[dict[str, Any]],
+            AT_ONCE,
             Field(min_length=1, description='Which: `{"type": "function", "function": {"name": ...}}` for each.'),
         ]
     ]

@@ -60,11 +60,12 @@ class OutputText(TypedDict, total=False):
     type: Required[Annotated[Literal["output_text"], Field(description="Always `output_text`.")]]
     text: Required[Annotated[str, Field(description="The text.")]]
     annotations: Annotated[
-        list[dict[str, Any]] | None,
+        Annotated[list[dict[str, Any]], AT_ONCE] | None,
         Field(description="What places of the text refer to: `file_citation`, `url_citation`, `file_path`."),
     ]
     logprobs: Annotated[
-        list[dict[str, Any]] | None, Field(description="The log-probability of each token, if asked for.")
+        Annotated[list[dict[str, Any]], AT_ONCE] | None,
+        Field(description="The log-probability of each token, if asked for."),
     ]
 
 

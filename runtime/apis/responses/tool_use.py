@@ -34,6 +34,7 @@ class AllowedTools(TypedDict, total=False):
     tools: Required[
         Annotated[
             list[dict[str, Any]],
+            AT_ONCE,
             Field(
                 min_length=1,
                 description='Which, each as a choice of one tool, such as `{"type": "function", "name": ...}`.',

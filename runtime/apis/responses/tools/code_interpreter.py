@@ -34,7 +34,8 @@ class AutoNetworkPolicy(TypedDict, total=False):
         ]
     ]
     allowed_domains: Annotated[
-        list[str] | None, Field(description="What can be reached, with `allowlist`. Default: nothing.")
+        Annotated[list[str], AT_ONCE] | None,
+        Field(description="What can be reached, with `allowlist`. Default: nothing."),
     ]
 
 
@@ -91,7 +92,7 @@ class CodeInterpreterCall(TypedDict, total=False):
     code: Required[Annotated[str | None, Field(description="The code.")]]
     container_id: Annotated[ResourceId, Field(description="The container it ran in.")]
     outputs: Annotated[
-        list[dict[str, Any]] | None,
+        Annotated[list[dict[str, Any]], AT_ONCE] | None,
         Field(
             description="What came of it: `logs`, as the model reads them, and, if asked for by `include`, each `image`"
             " with its `url` on this server."

@@ -13,6 +13,7 @@ from pydantic import Field
 from typing_extensions import TypedDict
 
 from runtime.apis._names import ResourceId
+from runtime.apis._request import AT_ONCE
 from runtime.apis.inference._shared import OPEN
 from runtime.apis.responses.event_fields import OfItem
 from runtime.apis.responses.item_fields import ID
@@ -57,8 +58,10 @@ class FileSearchCall(TypedDict, total=False):
 
     __pydantic_config__ = OPEN  # type: ignore[misc]
     type: Required[Annotated[Literal["file_search_call"], Field(description="Always `file_search_call`.")]]
-    queries: Annotated[list[str], Field(description="What was looked for.")]
-    results: Annotated[list[dict[str, Any]] | None, Field(description="What was found, if asked for by `include`.")]
+    queries: Annotated[list[str], AT_ONCE, Field(description="What was looked for.")]
+    results: Annotated[
+        Annotated[list[dict[str, Any]], AT_ONCE] | None, Field(description="What was found, if asked for by `include`.")
+    ]
     id: Annotated[str | None, ID]
     status: Annotated[str | None, Field(description="`in_progress`, `searching`, `completed`, `incomplete`, `failed`.")]
 

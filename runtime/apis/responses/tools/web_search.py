@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, Required
 from pydantic import ConfigDict, Field
 from typing_extensions import TypedDict
 
+from runtime.apis._request import AT_ONCE
 from runtime.apis.inference._shared import OPEN
 from runtime.apis.responses.event_fields import OfItem
 from runtime.apis.responses.item_fields import ID
@@ -73,7 +74,7 @@ class WebSearchTool(TypedDict, total=False):
         Field(description="Whether pages of now are searched. Default: true; searches here have no others."),
     ]
     search_content_types: Annotated[
-        list[Literal["text", "image"]] | None,
+        Annotated[list[Literal["text", "image"]], AT_ONCE] | None,
         Field(description="What is searched. Default: `text`; searches here find no images."),
     ]
 
@@ -101,7 +102,9 @@ class WebSearchCall(TypedDict, total=False):
         dict[str, Any] | None,
         Field(description="What was done: `type` is `search`, with `query`, `queries`, and `sources` if asked for."),
     ]
-    results: Annotated[list[dict[str, Any]] | None, Field(description="What was found, if asked for by `include`.")]
+    results: Annotated[
+        Annotated[list[dict[str, Any]], AT_ONCE] | None, Field(description="What was found, if asked for by `include`.")
+    ]
     id: Annotated[str | None, ID]
     status: Annotated[str | None, Field(description="`in_progress`, `searching`, `completed`, `incomplete`, `failed`.")]
 

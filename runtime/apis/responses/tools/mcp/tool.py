@@ -102,7 +102,7 @@ class _McpTool(TypedDict, total=False):
         bool | None, Field(description="Accepted, and without effect: the model is told of all tools. Default: false.")
     ]
     allowed_callers: Annotated[
-        list[Literal["direct"]] | None,
+        Annotated[list[Literal["direct"]], AT_ONCE] | None,
         Field(description="Who may call: `direct`, the model itself. Default: the same."),
     ]
 
