@@ -121,7 +121,7 @@ class Answering:
         self.response["usage"] = total
 
     def complete(self) -> None:
-        self.response["completed_at"] = int(wall_time())
+        self.response["completed_at"] = max(int(wall_time()), self.response["created_at"])  # clocks may be set back
         self._end("completed")
 
     def break_off(self, reason: str) -> None:
