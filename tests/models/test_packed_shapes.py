@@ -22,7 +22,7 @@ from runtime.engine.running.options import EngineOptions
 from runtime.engine.running.packed_runner import PackedRunner
 from runtime.engine.running.runner import Runner
 from runtime.engine.scheduling.scheduler import Chunk
-from tests.support.compiled_kernels import HERE, features_for
+from tests.support.compiled_kernels import HERE, features_for, flags_of
 from tests.support.tiny_llama import new_sequence, relative_error, slow_logits, tiny_config
 from tests.support.tiny_packed import PACKED, write_quantised
 
@@ -77,9 +77,9 @@ def test_what_a_lesser_cpu_has_gives_nearly_the_same(tmp_path: Path, monkeypatch
     options = EngineOptions(model=path, device="cpu", threads=2, max_step_tokens=40)
     with loaded_runner(options, lambda: None) as runner:
         best = forward(runner, tokens, [40])
-    features, flags = features_for(dot), compiled._flags
+    flags = flags_of(features_for(dot))
     monkeypatch.setattr(packed_model, "best_dot", lambda _: dot)
-    monkeypatch.setattr(compiled, "_flags", lambda _: flags(features))
+    monkeypatch.setattr(compiled, "_flags", lambda: flags)
     with loaded_runner(options, lambda: None) as runner:
         assert isinstance(runner, PackedRunner)
         ours = forward(runner, tokens, [33, 7])

@@ -34,6 +34,11 @@ def features_for(dot: Dot) -> frozenset[str]:
     return features
 
 
+def flags_of(features: frozenset[str]) -> str:
+    """In LLVM's words: of this CPU's features only these."""
+    return ",".join(f"{'+' if name in features else '-'}{name}" for name in sorted(llvm.get_host_cpu_features()))
+
+
 def exported(module: ir.Module, kernel: Kernel, *, features: frozenset[str] | None = None) -> Callable[..., None]:
     """A kernel that can be called with arrays and whole numbers."""
     types = list(kernel.function.function_type.args)
@@ -53,7 +58,7 @@ def exported(module: ir.Module, kernel: Kernel, *, features: frozenset[str] | No
 
 def _compiled_for(module: ir.Module, features: frozenset[str]) -> Compiled:
     """For this CPU, of whose features only these are used."""
-    flags = ",".join(f"{'+' if name in features else '-'}{name}" for name in sorted(llvm.get_host_cpu_features()))
+    flags = flags_of(features)
     target = llvm.Target.from_default_triple()
     machine = target.create_target_machine(llvm.get_host_cpu_name(), flags, opt=3, jit=True)
     return Compiled(machine, machine.emit_object(optimized(module, machine)))

@@ -8,15 +8,17 @@ A preempted sequence loses its pages and keeps its tokens:
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING
 
 from runtime.engine.requests.grammar import Matcher
 from runtime.engine.requests.messages import FinishReason, TokenLogprob
 from runtime.engine.requests.sampling_params import SamplingParams
 from runtime.engine.scheduling.speculative import PromptLookup
 from runtime.engine.scheduling.token_counts import TokenCounts
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 @dataclass(eq=False, slots=True, kw_only=True)
@@ -63,6 +65,8 @@ class Sequence:
     biases: NDArray[np.float32] = field(init=False)
 
     def __post_init__(self) -> None:
+        import numpy as np  # not above: a server imports this before it loads a model
+
         self.counts, self.output_counts = TokenCounts(), TokenCounts(self.prompt_length)
         # A bias may be of the whole vocabulary: too much to be laid out anew in every step.
         self.biased = np.array(list(self.params.logit_bias), np.int64)

@@ -19,6 +19,7 @@ ROOT = Path(__file__).parents[4]
 HOSTS = {
     *(
         "127.0.0.1",
+        "app.example",
         "proxy.example",
         "weather.example",
         "json.schemastore.org",
