@@ -206,7 +206,7 @@ async def test_stopping_the_stack_leaves_no_process(can_isolate: None, tmp_path:
     async with serving(config(), tmp_path) as served:
         asking = Asking(served, served.stack.api("containers"))
         await asking.logs(await asking.made(), "import os\nif os.fork() == 0:\n    while True: pass\nNone")
-        assert {process.pid for process in psutil.Process().children(recursive=True)} > before
+        assert {process.pid for process in psutil.Process().children(recursive=True)} - before
     assert {process.pid for process in psutil.Process().children(recursive=True)} <= before
 
 

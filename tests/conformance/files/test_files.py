@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from runtime import ids
 from runtime.access import User
 from runtime.apis._carriers import Upload
 from runtime.apis.files import FileRequest, ListFilesRequest, UploadFileRequest
@@ -32,6 +33,7 @@ def at(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
     """Let it be so many seconds later."""
     now = time.time() + seconds
     monkeypatch.setattr(time, "time", lambda: now)
+    monkeypatch.setattr(ids, "_last_position", ids._last_position)  # so that nothing later is made in this future
 
 
 async def test_a_file_is_kept_shown_and_read_as_it_was(served: Served, subject: Subject) -> None:
