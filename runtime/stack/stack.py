@@ -124,7 +124,7 @@ class Stack:
     async def _start_all(self) -> None:
         """Start every provider and list what each serves, all at once."""
         try:
-            await asyncio.gather(self._providers.start(), *(kind.listings.ask_all_first() for kind in self._kinds))
+            await self._providers.start(*(kind.listings.ask_all_first() for kind in self._kinds))
             self._kinds.warn_of_unresolved(self._run.default_model)
         finally:
             self.settled.set()

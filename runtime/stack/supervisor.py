@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Awaitable, Iterable, Iterator
 from typing import Any
 
 from runtime.apis.providers import ProviderInfo
@@ -47,12 +47,14 @@ class Supervisor:
         else:
             self._down[api][running.id] = running.outage
 
-    async def start(self) -> None:
-        """Start all at once, and look after each from now on. Returns when each has started or failed."""
+    async def start(self, *beside: Awaitable[None]) -> None:
+        """Start all at once, with what is done beside that, and look after each from now on. Returns when each has
+        started or failed, whatever the others did.
+        """
         for running in self._running:
             self._look_after(running)
         starting = [self._start_one(running) for running in self._running]
-        for failure in await asyncio.gather(*starting, return_exceptions=True):
+        for failure in await asyncio.gather(*beside, *starting, return_exceptions=True):
             if isinstance(failure, Exception):
                 log.error("part of the start failed", exc_info=failure)  # a bug of ours; the others continue
 

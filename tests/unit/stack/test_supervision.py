@@ -133,6 +133,33 @@ async def test_a_start_that_cancels_itself_is_a_failure_like_any_other(
         await until(lambda: table_of(served.stack).find("good/n", EVERYBODY))
 
 
+async def test_a_stack_is_settled_when_all_have_started_although_a_bug_ends_a_list(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    begun, may_end = asyncio.Event(), asyncio.Event()
+
+    class Slow(Prober):
+        async def start(self) -> None:
+            begun.set()
+            await may_end.wait()
+
+    async def broken(_: object) -> None:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(house, "Slow", Slow, raising=False)
+    monkeypatch.setattr(listings_module.Listings, "ask_all_first", broken)
+    furnish(monkeypatch, [probe_spec("slow", "Slow")])
+    run = run_config(providers={"probe": [{"provider_id": "p", "provider_type": "inline::slow"}], "inference": []})
+    async with asyncio.timeout(10), serving(run, tmp_path, settled=False) as served:
+        await begun.wait()
+        for _ in range(20):  # turns of the loop, in which the list has failed
+            await asyncio.sleep(0)
+        assert not served.stack.settled.is_set()
+        may_end.set()
+        await served.stack.settled.wait()
+        assert "part of the start failed" in caplog.text
+
+
 async def test_a_start_without_an_end_keeps_nobody_waiting(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, upstream: Upstream
 ) -> None:
