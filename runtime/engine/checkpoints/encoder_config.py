@@ -6,13 +6,12 @@ Reimers and Gurevych 2019 (Sentence-BERT), section 3 (pooling).
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from runtime.engine.checkpoints.kinds import read_json, refuse_folder, refuse_pointer
+from runtime.engine.checkpoints.kinds import read_json, read_json_list, refuse_folder
 from runtime.engine.checkpoints.model_config import CheckpointInvalid
 
 Pooling = Literal["mean", "cls", "max"]
@@ -169,7 +168,7 @@ class _Modules:
 def _modules(folder: Path) -> _Modules:
     path = folder / "modules.json"
     found = _Modules()
-    for module in _read_list(path) if path.exists() else []:
+    for module in read_json_list(path) if path.exists() else []:
         kind = str(module.get("type", "")).rpartition(".")[2]
         match kind:
             case "Transformer":
@@ -197,14 +196,3 @@ def _pooling(path: Path) -> Pooling:
 
 def _read_optional(path: Path) -> dict[str, Any]:
     return read_json(path) if path.exists() else {}
-
-
-def _read_list(path: Path) -> list[Any]:
-    refuse_pointer(path)
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise CheckpointInvalid(f"`{path}` cannot be read: {error}.") from error
-    if not isinstance(value, list):
-        raise CheckpointInvalid(f"`{path}` does not hold a JSON list.")
-    return value

@@ -69,14 +69,26 @@ def refuse_pointer(path: Path) -> None:
 
 def read_json(path: Path) -> dict[str, Any]:
     """The object in a JSON file. Raises CheckpointInvalid, naming the file, for anything else."""
-    refuse_pointer(path)
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise CheckpointInvalid(f"`{path}` cannot be read: {error}.") from error
+    value = _read(path)
     if not isinstance(value, dict):
         raise CheckpointInvalid(f"`{path}` does not hold a JSON object.")
     return value
+
+
+def read_json_list(path: Path) -> list[Any]:
+    """The list in a JSON file. Raises CheckpointInvalid, naming the file, for anything else."""
+    value = _read(path)
+    if not isinstance(value, list):
+        raise CheckpointInvalid(f"`{path}` does not hold a JSON list.")
+    return value
+
+
+def _read(path: Path) -> Any:
+    refuse_pointer(path)
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise CheckpointInvalid(f"`{path}` cannot be read: {error}.") from error
 
 
 def refuse_file(path: Path) -> None:
