@@ -43,6 +43,7 @@ ALLOWED: dict[str, set[str]] = {
     "runtime.temporary": {"errors"},
     "runtime.to_the_end": set(),
     "runtime.trees": set(),
+    "runtime.turns": set(),
     "runtime.apis": {"errors", "similar", "sse"},
     "runtime.access": {"errors", "ids", "apis"},
     "runtime.context": {"access", "errors", "ids", "apis", "timing"},
@@ -61,6 +62,7 @@ ALLOWED: dict[str, set[str]] = {
     "runtime.providers": {
         "access", "addresses", "apis", "clock", "provider", "http", "storage", "context", "durations", "ids", "errors",
         "rounds", "telemetry", "similar", "sse", "spec", "catalog", "documents", "temporary", "to_the_end", "trees",
+        "turns",
     },
     "runtime.auth": {"access", "http", "errors"},
     "runtime.discovery": {"spec", "errors"},

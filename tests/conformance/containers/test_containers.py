@@ -75,6 +75,17 @@ async def test_files_go_in_and_come_out(containers: Asking) -> None:
     assert "a b" not in await containers.logs(made, "import os; print(os.listdir())")
 
 
+async def test_files_that_are_sent_at_once_are_each_listed_once(containers: Asking) -> None:
+    made = await containers.made()
+    names = [f"{number}.txt" for number in range(12)]
+    sent = await asyncio.gather(*(containers.put(made, name, b"x") for name in names))
+    found = (await containers.done("GET", f"/{made}/files?limit=100"))["data"]
+    assert sorted(one["path"] for one in found) == sorted(f"/mnt/data/{name}" for name in names)
+    assert {one["id"] for one in sent} == {one["id"] for one in found}
+    await containers.logs(made, "1")  # whose files of the folder are followed, too
+    assert (await containers.done("GET", f"/{made}/files?limit=100"))["data"] == found
+
+
 async def test_a_file_of_the_files_api_is_copied(containers: Asking) -> None:
     body = form(field("purpose", "user_data"), file(b"from there", filename="there.txt"))
     kept = await containers.served.client.request("POST", "/v1/files", body=body, headers=HEADERS)

@@ -16,6 +16,7 @@ from runtime.providers.containers.bubblewrap.config import BubblewrapConfig
 from runtime.providers.containers.bubblewrap.folder import Folder, Found
 from runtime.providers.containers.bubblewrap.tables import FILES
 from runtime.storage import sql
+from runtime.turns import Turns
 
 _READ_BYTES = 1024 * 1024
 _LONGEST_NAME = 255
@@ -29,6 +30,7 @@ class ContainerFiles:
     def __init__(self, config: BubblewrapConfig, store: sql.SqlStore) -> None:
         self._config = config
         self._store = store
+        self._turns = Turns()
 
     async def row(self, container_id: str, file_id: str) -> sql.Row:
         """Raises NotFound."""
@@ -43,6 +45,10 @@ class ContainerFiles:
 
         source: who has made these.
         """
+        async with self._turns.of(container_id):
+            return await self._follow(container_id, folder, source)
+
+    async def _follow(self, container_id: str, folder: Folder, source: str) -> list[sql.Row]:
         found = await _whole(folder.files, self._config.max_files)
         known = {row["place"]: row for row in await self.all(container_id)}
         changes: list[sql.Statement] = []
@@ -87,8 +93,7 @@ class ContainerFiles:
     ) -> sql.Row:
         """Put a file into the folder. Raises TooLarge, Conflict for the name of a folder, RequestError, Unavailable."""
         name = name_of(filename)
-        held = sum(one.size_bytes for one in await _whole(folder.files, self._config.max_files))
-        most = min(self._config.max_file_bytes, self._config.disk_bytes - held)
+        most = await self._room(folder)
         if least_bytes > most:
             raise _too_large(most)
         arriving = await _whole(folder.begin)
@@ -97,16 +102,25 @@ class ContainerFiles:
                 if arriving.size_bytes + len(chunk) > most:
                     raise _too_large(most)
                 await _whole(arriving.write, chunk)
-            await _whole(arriving.give, name)
+            async with self._turns.of(container_id):
+                if arriving.size_bytes > (most := await self._room(folder)):  # others came meanwhile
+                    raise _too_large(most)
+                await _whole(arriving.give, name)
+                changed = await self._follow(container_id, folder, "user")
         except (IsADirectoryError, NotADirectoryError):
             raise Conflict(f"`{FOLDER}/{shown(name)}` is a folder of the container", param="file") from None
         finally:
             await _whole(arriving.drop)
-        changed = await self.follow(container_id, folder, source="user")
         found = [row for row in changed if row["place"] == name]
         if not found:
             raise Conflict(f"`{FOLDER}/{shown(name)}` was removed by the container's code meanwhile", param="file")
         return found[0]
+
+    async def _room(self, folder: Folder) -> int:
+        """How many bytes the next file may have. Raises Unavailable."""
+        found: list[Found] = await _whole(folder.files, self._config.max_files)
+        held = sum(one.size_bytes for one in found)
+        return min(self._config.max_file_bytes, self._config.disk_bytes - held)
 
     async def download(self, folder: Folder, row: sql.Row) -> Download:
         """Its content as it is now. Raises NotFound, RequestError for a file that its code has closed, Unavailable."""
@@ -136,14 +150,15 @@ class ContainerFiles:
 
     async def remove(self, folder: Folder, row: sql.Row) -> None:
         """Raises NotFound, Unavailable."""
-        try:
-            await asyncio.to_thread(folder.remove, row["place"])
-        except FileNotFoundError:
-            pass
-        except OSError as error:
-            raise _unreadable(row, error) from None
-        if await self._store.write(sql.Delete(FILES, sql.eq("id", row["id"]))) == [0]:
-            raise _unknown(row["container_id"], row["id"])
+        async with self._turns.of(row["container_id"]):
+            try:
+                await asyncio.to_thread(folder.remove, row["place"])
+            except FileNotFoundError:
+                pass
+            except OSError as error:
+                raise _unreadable(row, error) from None
+            if await self._store.write(sql.Delete(FILES, sql.eq("id", row["id"]))) == [0]:
+                raise _unknown(row["container_id"], row["id"])
 
 
 def file_of(row: sql.Row) -> ContainerFile:

@@ -8,22 +8,21 @@ left behind. Where that happens, those of one process wait for each other, since
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
-from weakref import WeakValueDictionary
 
 from runtime.errors import Conflict
 from runtime.ids import new_position
 from runtime.providers.conversations.builtin.tables import CONVERSATIONS, ITEMS
 from runtime.sse import Json, encode
 from runtime.storage import sql
+from runtime.turns import Turns
 
 _MOST_TRIES = 100
 
 
 class Appending:
     def __init__(self) -> None:
-        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._turns = Turns()
 
     async def append(self, rows: sql.SqlStore, conversation_id: str, items: Sequence[Json]) -> bool:
         """Whether the conversation is there; the items, at least one, are on disk then. rows: what the caller sees.
@@ -34,7 +33,7 @@ class Appending:
             await _write(rows, conversation_id, items)
             return True
         except (sql.Stale, sql.Duplicate):
-            turn = self._turns.setdefault(conversation_id, asyncio.Lock())
+            turn = self._turns.of(conversation_id)
         async with turn:
             return await _write_again(rows, conversation_id, items)
 

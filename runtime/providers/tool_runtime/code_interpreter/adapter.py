@@ -6,10 +6,8 @@ the same containers, share one while it lives, with what earlier code defined an
 
 from __future__ import annotations
 
-import asyncio
 import base64
 from typing import Annotated, Any
-from weakref import WeakValueDictionary
 
 from pydantic import Field, StringConstraints
 
@@ -27,6 +25,7 @@ from runtime.provider import ProviderContext
 from runtime.providers.tool_runtime._arguments import Arguments, one_tool, read
 from runtime.sse import Reply
 from runtime.to_the_end import to_the_end
+from runtime.turns import Turns
 
 NAME = "code_interpreter"
 _DESCRIPTION = (
@@ -55,7 +54,7 @@ class CodeInterpreter:
 
     def __init__(self, config: object, context: ProviderContext) -> None:
         self._containers = context.api(Containers)  # type: ignore[type-abstract]
-        self._finding: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._finding = Turns()
 
     async def list_tools(self, request: ListToolsRequest) -> ToolList:
         return one_tool(NAME, _DESCRIPTION, _Code)
@@ -80,7 +79,7 @@ class CodeInterpreter:
         if call.session_id is None:
             return await self._made(NAME, call)
         name = f"{NAME} {call.session_id}"
-        async with self._finding.setdefault(name, asyncio.Lock()):  # of several first calls one makes it
+        async with self._finding.of(name):  # of several first calls one makes it
             page = await self._containers.list_containers(ListContainersRequest(name=name, limit=1))
             found: list[dict[str, Any]] = page.value()["data"] if isinstance(page, Reply) else page.data
             if found and found[0]["status"] == "running":
