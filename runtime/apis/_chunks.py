@@ -9,7 +9,6 @@ from pydantic_core import PydanticCustomError
 
 from runtime.apis._names import ResourceId
 from runtime.apis._request import AT_ONCE, Response
-from runtime.apis._types import told_by_type
 
 DEFAULT_CHUNK_TOKENS, DEFAULT_OVERLAP_TOKENS = 800, 400
 
@@ -168,6 +167,5 @@ class ContextualChunking(_Strategy):
 ChunkingStrategy = Annotated[
     AutoChunking | StaticChunking | ContextualChunking,
     Field(discriminator="type"),
-    told_by_type(AutoChunking, StaticChunking, ContextualChunking),
 ]
 """How files of a vector store are cut."""

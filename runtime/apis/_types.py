@@ -6,33 +6,11 @@ No source can write such a union down. To a type checker it is what stands besid
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from functools import reduce
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, Discriminator, GetPydanticSchema
-from pydantic_core import PydanticCustomError
-
-
-def told_by_type(*models: type[BaseModel]) -> BeforeValidator:
-    """For a union of models with `Field(discriminator="type")`: refuses what is no object or has no `type`, and says
-    which types there are, as pydantic itself does only for a wrong one. models: each with `type: Literal[...]`.
-    """
-
-    def types() -> Iterator[str]:
-        for model in models:
-            yield from map(repr, get_args(model.model_fields["type"].annotation))
-
-    def check(given: Any) -> Any:
-        if isinstance(given, BaseModel) or (isinstance(given, dict) and "type" in given):
-            return given
-        if isinstance(given, dict):
-            facts = {"types": ", ".join(types()), "inside": "type"}
-            raise PydanticCustomError("no_type", "Input should be one of {types}", facts)
-        message = "Input should be an object whose `type` is one of {types}"
-        raise PydanticCustomError("no_object", message, {"types": ", ".join(types())})
-
-    return BeforeValidator(check)
+from pydantic import Discriminator, GetPydanticSchema
 
 
 def one_of(shapes: Iterable[Any], by: Discriminator | None = None) -> GetPydanticSchema:

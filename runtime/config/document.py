@@ -23,7 +23,6 @@ _FAST_LOADER: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _TAG = "tag:yaml.org,2002:"
 _MAX_DEPTH = 100
 _MAX_BITS = 10_000  # of an integer: Python refuses to write far longer ones
-_LONGEST_QUOTE = 60
 _MAX_NODES = 200_000  # with aliases of aliases, a short text can expand to billions of nodes
 
 
@@ -131,11 +130,6 @@ def parse(text: str, *, file: str | None = None) -> tuple[Node | None, list[Prob
     except RecursionError:
         return None, [Problem(message="the document is nested too deeply", file=file)]
     return node, builder.problems
-
-
-def shortened(text: str) -> str:
-    """A value as messages quote it."""
-    return text if len(text) <= _LONGEST_QUOTE else text[: _LONGEST_QUOTE - 3] + "..."
 
 
 class _Builder:

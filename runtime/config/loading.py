@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from runtime.config import document, home, storage, substitution
-from runtime.config.document import Node, shortened
+from runtime.config.document import Node
 from runtime.config.older.refusals import refuse_settings
 from runtime.config.older.upgrades import upgrade
 from runtime.config.reading import DISABLED, Reading
@@ -19,6 +19,7 @@ from runtime.config.run_config import ProviderEntry, ProviderSection, ResourceEn
 from runtime.config.substitution import Use
 from runtime.config.validation import check, with_origin
 from runtime.errors import ConfigInvalid, Problem
+from runtime.invalid.vocabulary import shortened
 from runtime.storage.placement import StorageConfig
 
 NEWEST_VERSION = 2

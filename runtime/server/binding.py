@@ -106,7 +106,7 @@ def _from_form(
     except ValidationError as error:
         if not is_whole and all(one["type"] == "missing" for one in error.errors()):
             return None
-        raise invalid_request(error, form | outside) from error
+        raise invalid_request(error, model, form | outside) from error
 
 
 def _outside_body(operation: Operation, path: Mapping[str, str], query: bytes) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from typing import Any
 from pydantic_core import from_json
 
 from runtime.errors import RequestError, TooLarge, UnsupportedMedia
-from runtime.server.errors import quoted
+from runtime.invalid.vocabulary import quoted
 
 _CHARSET = re.compile(rb"charset\s*=\s*[\"']?([^\"';\s]+)", re.IGNORECASE)
 _UTF8 = (b"utf-8", b"utf8", b"us-ascii", b"ascii")

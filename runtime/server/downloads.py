@@ -23,7 +23,7 @@ from litestar.types import Send
 
 from runtime.apis._carriers import Download
 from runtime.errors import RangeNotSatisfiable, RequestError
-from runtime.server.errors import quoted
+from runtime.invalid.vocabulary import quoted
 from runtime.server.header_values import header_bytes
 from runtime.sse import AsyncClosable
 

@@ -41,7 +41,7 @@ def _validated(model: type[Request], raw: bytes, kind: bytes, complete: Complete
     try:
         return model.model_validate_json(raw, strict=True).with_raw(raw)
     except ValidationError as error:
-        raise invalid_request(error, json_object(raw, kind)) from error
+        raise invalid_request(error, model, json_object(raw, kind)) from error
 
 
 def validated(model: type[Request], given: dict[str, Any]) -> Any:
@@ -49,4 +49,4 @@ def validated(model: type[Request], given: dict[str, Any]) -> Any:
     try:
         return model.model_validate(given)
     except ValidationError as error:
-        raise invalid_request(error, given) from error
+        raise invalid_request(error, model, given) from error

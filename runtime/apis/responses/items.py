@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, Required
 
 from pydantic import AfterValidator, Discriminator, Field, Tag
 from pydantic.json_schema import SkipJsonSchema
-from pydantic_core import PydanticCustomError
+from pydantic_core import PydanticCustomError, PydanticKnownError
 from typing_extensions import TypedDict
 
 from runtime.apis._request import AT_ONCE
@@ -117,12 +117,11 @@ def _tag_of(item: Any) -> str:
 
 def _refuse(item: Any) -> Any:
     if not isinstance(item, dict):
-        raise PydanticCustomError("no_item", "Input should be an object")
-    facts = {"known": ", ".join(map(repr, ITEMS)), "inside": "type"}
+        raise PydanticKnownError("dict_type")
+    facts = {"discriminator": "type", "expected_tags": ", ".join(map(repr, ITEMS))}
     if item.get("type") is None:
-        raise PydanticCustomError("item_type", "Input should be one of {known}", facts)
-    given = {"given": str(item["type"])[:100]}
-    raise PydanticCustomError("item_type", "Input should be one of {known}, not '{given}'", facts | given)
+        raise PydanticCustomError("union_tag_not_found", "no `type`", facts)
+    raise PydanticKnownError("union_tag_invalid", {**facts, "tag": str(item["type"])})
 
 
 _REFUSED = SkipJsonSchema[Annotated[Any, AfterValidator(_refuse), Tag(_UNKNOWN)]]

@@ -12,7 +12,6 @@ from pydantic_core import PydanticCustomError
 
 from runtime.apis._metadata import AttributeValue
 from runtime.apis._request import Request
-from runtime.apis._types import told_by_type
 
 MAX_FILTER_DEPTH = 8
 MAX_FILTERS = 200
@@ -55,9 +54,7 @@ class CompoundFilter(Request):
     filters: list[Filter] = Field(min_length=1, max_length=MAX_FILTERS, description="The filters, also nested ones.")
 
 
-Filter = Annotated[
-    ComparisonFilter | CompoundFilter, Field(discriminator="type"), told_by_type(ComparisonFilter, CompoundFilter)
-]
+Filter = Annotated[ComparisonFilter | CompoundFilter, Field(discriminator="type")]
 
 
 def _bounded(given: Filter) -> Filter:

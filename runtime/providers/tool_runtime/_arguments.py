@@ -10,6 +10,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from runtime.apis.tool_runtime import ToolDef, ToolList
 from runtime.errors import RequestError
+from runtime.invalid.describing import described, written
+from runtime.invalid.vocabulary import JSON
 
 M = TypeVar("M", bound="Arguments")
 _PARAM = "kwargs"
@@ -28,12 +30,11 @@ def read(kind: type[M], tool: str, given: Mapping[str, Any]) -> M:
     try:
         return kind.model_validate({name: value for name, value in given.items() if value is not None})
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        place = ".".join(map(str, first["loc"]))
+        wrong = described(error.errors(include_url=False), kind, given, JSON)[0]
+        place = written((_PARAM, *wrong.steps))
         known = ", ".join(f"`{name}`" for name in kind.model_fields)
-        raise RequestError(
-            f"`{_PARAM}.{place}` of `{tool}`: {first['msg']}", hint=f"its arguments are {known}", param=_PARAM
-        ) from None
+        hint = wrong.hint or (f"its arguments are {known}" if wrong.is_absent else None)
+        raise RequestError(f"`{place}` of `{tool}`: {wrong.message}", hint=hint, param=_PARAM) from None
 
 
 def one_tool(name: str, description: str, kind: type[Arguments]) -> ToolList:

@@ -21,7 +21,7 @@ from litestar.types import ASGIApp, HTTPScope, Receive, Scope, Send, WebSocketSc
 from runtime.config.sections import CorsConfig
 from runtime.context import current
 from runtime.errors import AccessDenied, RequestError
-from runtime.server.errors import quoted
+from runtime.invalid.vocabulary import quoted
 from runtime.server.middleware.hosts import host_name, is_address, is_same_host, is_this_machine, own_names, split_host
 
 _MAX_ALLOWED = 1000

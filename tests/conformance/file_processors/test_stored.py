@@ -72,8 +72,8 @@ async def test_fields_may_follow_the_file(client: Client) -> None:
     ("strategy", "words"),
     [
         ('{"type": "static", "static": {"max_chunk_size_tokens": 100, "chunk_overlap_tokens": 60}}', "at most half"),
-        ('{"type": "static", "static": {"max_chunk_size_tokens": 99}}', "greater than or equal to 100"),
-        ('{"type": "contextual"}', "'auto', 'static'"),
+        ('{"type": "static", "static": {"max_chunk_size_tokens": 99}}', "at least 100"),
+        ('{"type": "contextual"}', "`auto` or `static`"),
         ("{", "chunking_strategy"),
     ],
 )

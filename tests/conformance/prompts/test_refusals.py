@@ -51,8 +51,8 @@ async def test_an_unknown_version_is_a_404_with_the_latest(prompts: Asking) -> N
         ({"prompt": "x", "variables": ["x"] * 257}, "variables", "at most 256"),
         ({"prompt": ""}, "prompt", "at least 1"),
         ({"prompt": "x" * (1024**2 + 1)}, "prompt", "at most 1048576"),
-        ({"variables": ["x"]}, "prompt", "Field required"),
-        ({"prompt": "x", "text": "y"}, "text", "not permitted"),
+        ({"variables": ["x"]}, "prompt", "is missing"),
+        ({"prompt": "x", "text": "y"}, "text", "unknown field `text`"),
     ],
 )
 async def test_what_does_not_fit_is_a_400_that_names_it(prompts: Asking, body: Any, param: str, said: str) -> None:

@@ -123,10 +123,10 @@ async def test_a_grammar_that_cannot_be_held_is_refused_by_name(asking: Asking, 
 @pytest.mark.parametrize(
     ("asked", "param", "words"),
     [
-        ({"tools": [{"type": "custom"}]}, "tools[0].name", "Field required"),
-        ({"tools": [{**RUN, "format": {"type": "yaml"}}]}, "tools[0].format.type", "'grammar'"),
+        ({"tools": [{"type": "custom"}]}, "tools[0].name", "is missing"),
+        ({"tools": [{**RUN, "format": {"type": "yaml"}}]}, "tools[0].format.type", "`grammar`"),
         ({"tools": [{**RUN, "format": {"type": "grammar", "syntax": "bnf", "definition": "x"}}]},
-         "tools[0].format.syntax", "'lark'"),
+         "tools[0].format.syntax", "`lark`"),
         ({"tools": [RUN, {**WEATHER, "name": "run"}]}, "tools", "`tools[1]` has the name `run`"),
         ({"tools": [RUN], "tool_choice": {"type": "custom", "name": "walk"}}, "tool_choice", "`walk`"),
         ({"input": [{"type": "custom_tool_call_output", "call_id": "c", "output": "x"}]}, "input", "the call `c`"),

@@ -274,11 +274,11 @@ async def test_a_connector_is_asked_by_its_name(asking: Asking, servers: Servers
         ([mcp(connector_id="x")], "tools[0].connector_id", "cannot both be given"),
         ([mcp(), mcp()], "tools", "has the `server_label` `weather`, as another tool has"),
         ([mcp(require_approval={"nver": ["a"]})], "tools[0].require_approval.nver", "nver"),
-        ([mcp(require_approval="no")], "tools[0].require_approval", "'always' or 'never'"),
+        ([mcp(require_approval="no")], "tools[0].require_approval", "`always`, `never` or an object"),
         ([mcp(allowed_tools={"tool_name": ["a"]})], "tools[0].allowed_tools.tool_name", "tool_name"),
         ([mcp(tunnel_id="t")], "tools[0].tunnel_id", "tunnel_id"),
         ([mcp(headers={"Authorization": "c"}, authorization="d")], "tools[0].authorization", "the header"),
-        ([{"type": "mcp", "server_url": "http://a"}], "tools[0].server_label", "Field required"),
+        ([{"type": "mcp", "server_url": "http://a"}], "tools[0].server_label", "is missing"),
     ],
 )
 async def test_a_wrong_tool_is_named_with_its_place(

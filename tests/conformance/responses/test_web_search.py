@@ -156,7 +156,7 @@ async def test_what_was_found_is_not_read_again_by_what_continues(upstream: Upst
         ([SEARCH, {**WEATHER, "name": "web_search"}], 400, "`tools[1]` has the name `web_search`"),
         ([{**SEARCH, "external_web_access": False}], 501, "`tools[0].external_web_access`"),
         ([{**SEARCH, "search_content_types": ["image"]}], 501, "`tools[0].search_content_types`"),
-        ([{**SEARCH, "filters": {"domains": ["a.b"]}}], 400, "Extra inputs"),
+        ([{**SEARCH, "filters": {"domains": ["a.b"]}}], 400, "unknown field `domains`"),
         ([{**SEARCH, "user_location": {"country": "Germany"}}], 400, "pattern"),
         ([{"type": "image_generation"}], 501, "`tools[0]` is `image_generation`"),
         ([{"type": "computer_use_preview", "display_width": 1}], 501, "`tools[0]` is `computer_use_preview`"),

@@ -159,8 +159,8 @@ async def test_a_result_of_another_form_is_left_out_and_a_long_one_is_cut(name: 
     [
         ({"query": "  "}, "query"),
         ({"max_results": 0}, "max_results"),
-        ({"allowed_domains": ["not a domain"]}, "allowed_domains.0"),
-        ({"allowed_domains": ["example.com/path"]}, "allowed_domains.0"),
+        ({"allowed_domains": ["not a domain"]}, "allowed_domains[0]"),
+        ({"allowed_domains": ["example.com/path"]}, "allowed_domains[0]"),
         ({"user_location": {"country": "Germany"}}, "user_location.country"),
         ({"user_location": {"city": "a\r\nx-evil: 1"}}, "user_location.city"),
         ({"colour": "blue"}, "colour"),

@@ -202,7 +202,8 @@ server: {}
         "run.yaml:10: providers.inference[2].provider_id: is missing",
         "run.yaml:11: providers.inference[3]: expected a mapping, got `remote::ollama`",
         "run.yaml:15: storage.backends.kv_default.hots: unknown key `hots` (did you mean `host`?)",
-        "run.yaml:16: storage.backends.sql.type: `sql_sqlit` is not a known type"
+        "run.yaml:16: storage.backends.sql.type: expected `kv_memory`, `kv_mongodb`, `kv_postgres`, `kv_redis`,"
+        " `kv_sqlite`, `sql_postgres` or `sql_sqlite`, got `sql_sqlit`"
         " (did you mean `sql_sqlite` or `kv_sqlite`?)",
         "run.yaml:19: storage.stores.inference.backend: there is no backend `kv_defalt` (did you mean `kv_default`?)",
         "run.yaml:20: storage.stores.cache.tabel: unknown key `tabel` (the keys here are"

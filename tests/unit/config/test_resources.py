@@ -113,7 +113,7 @@ registered_resources:
     assert problems_of(text) == [
         "run.yaml:8: registered_resources.gadgets[0].provider_id: gadget `a` names the provider `q`, which is not"
         " configured (there are p)",
-        "run.yaml:9: registered_resources.gadgets[1].size: input should be greater than or equal to 0, got `-1`",
+        "run.yaml:9: registered_resources.gadgets[1].size: expected a number of at least 0, got `-1`",
         "run.yaml:10: registered_resources.gadgets[2].gadget_id: is missing",
         "run.yaml:10: registered_resources.gadgets[2].gadgetid: unknown key `gadgetid`"
         " (did you mean `gadget_id` or `provider_gadget_id`?)",

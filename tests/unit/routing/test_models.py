@@ -92,12 +92,12 @@ async def test_an_alias_of_a_known_model_needs_no_provider_and_has_its_facts(cli
         ({"model_id": "", "provider_id": "a"}, 400, "model_id", "at least 1 character"),
         ({"model_id": "m\n\x1b[2J", "provider_id": "a"}, 400, "model_id", "printable characters"),
         ({"model_id": " ", "provider_id": "a"}, 400, "model_id", "printable characters"),
-        ({"model_id": "m", "provider_id": "a", "colour": "red"}, 400, "colour", "Extra inputs"),
+        ({"model_id": "m", "provider_id": "a", "colour": "red"}, 400, "colour", "unknown field `colour`"),
         (
             {"model_id": "m", "provider_id": "a", "model_type": "painter"},
             400,
             "model_type",
-            "'llm', 'embedding' or 'rerank'",
+            "`llm`, `embedding` or `rerank`",
         ),
     ],
 )

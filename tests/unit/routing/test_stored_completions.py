@@ -105,8 +105,8 @@ TOO_MANY = {str(place): 1 for place in range(50_000)}
         (TOO_MANY, "metadata", "has 50000 entries"),
         ({"a": "1", "k" * 65: "2"}, "metadata." + "k" * 65, "key has more than 64 characters"),
         ({"a": "1", "b": "x" * 513}, "metadata.b", "at most 512 characters"),
-        ({"a": {"b": "1"}}, "metadata.a", "a valid string"),
-        (["a"], "metadata", "Input should be"),
+        ({"a": {"b": "1"}}, "metadata.a", "a string"),
+        (["a"], "metadata", "expected an object"),
     ],
     ids=["17 entries", "many wrong ones", "long key", "long value", "no text", "no object"],
 )

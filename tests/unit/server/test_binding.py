@@ -155,7 +155,7 @@ async def test_not_more_is_told_than_a_person_reads(client: Client) -> None:
 async def test_a_list_of_what_is_wrong_costs_no_more_than_a_right_one(client: Client) -> None:
     """Else a body of 64 MB is gigabytes of complaints."""
     answer = await client.post("/v1/chat/completions", CHAT | {"messages": [1] * 1000})
-    assert answer.error["message"] == "Invalid request: `messages[0]`: Input should be an object"
+    assert answer.error["message"] == "Invalid request: `messages[0]`: expected an object, got `1`"
 
 
 # What JSON can hold

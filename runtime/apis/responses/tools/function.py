@@ -30,7 +30,7 @@ class FunctionTool(FunctionDefinition, total=False):
 def _of_this_api(tool: Any) -> Any:
     if isinstance(tool, dict) and isinstance(tool.get("function"), dict) and "name" not in tool:
         message = "the members of `function` stand beside `type` here, unlike in chat completions"
-        raise PydanticCustomError("chat_tool", message)
+        raise PydanticCustomError("chat_tool", message, {"inside": "function"})
     return tool
 
 

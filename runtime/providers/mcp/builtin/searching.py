@@ -11,6 +11,8 @@ from runtime.apis._paging import PageRequest
 from runtime.apis.vector_stores import VectorStores
 from runtime.apis.vector_stores.search import SearchVectorStoreRequest, hits_of, text_of
 from runtime.errors import StackError
+from runtime.invalid.describing import described, written
+from runtime.invalid.vocabulary import JSON
 from runtime.sse import Json, Reply
 
 if TYPE_CHECKING:
@@ -65,8 +67,9 @@ class Searching:
         try:
             found = await (self._list() if name == LIST_STORES else self._search(arguments))
         except ValidationError as error:
-            wrong = "; ".join(f"`{'.'.join(map(str, one['loc']))}`: {one['msg']}" for one in error.errors())
-            return types.CallToolResult(content=[types.TextContent(text=wrong)], is_error=True)
+            wrong = described(error.errors(include_url=False), SearchVectorStoreRequest, arguments, JSON)
+            text = "; ".join(f"`{written(one.steps)}`: {one.words}" for one in wrong)
+            return types.CallToolResult(content=[types.TextContent(text=text)], is_error=True)
         except StackError as error:
             return types.CallToolResult(content=[types.TextContent(text=error.message)], is_error=True)
         text = json.dumps(found["results" if "results" in found else "stores"], ensure_ascii=False, indent=1)
