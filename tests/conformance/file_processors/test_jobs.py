@@ -167,7 +167,7 @@ async def test_a_result_that_has_expired_is_told_as_none(tmp_path: Path) -> None
     [
         ([file(b"x" * 2000)], 413, "1000 bytes"),
         ([file(b"x"), field("options", json.dumps({"pages": 1}))], 400, "page_range"),
-        ([file(b"x"), field("chunking_strategy", '{"type": "none"}')], 400, "'auto', 'static'"),
+        ([file(b"x"), field("chunking_strategy", '{"type": "none"}')], 400, "`auto` or `static`"),
         ([field("file_id", "file-none")], 404, "file-none"),
         ([], 400, "exactly one"),
     ],
