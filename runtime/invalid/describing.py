@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from pydantic import BaseModel
@@ -17,8 +18,9 @@ from runtime.invalid.vocabulary import Vocabulary, quoted
 from runtime.redaction import hides
 from runtime.similar import nearest, suggestion
 
-_MANY = 16
-"""From so many names on, they are listed only where none is similar."""
+_MANY_CHOICES, _MANY_NAMES = 8, 24
+"""More choices than this are listed only where none is similar, and more names of fields not at all."""
+_MANY_GIVEN = 100
 _LENGTHS = ("too_long", "too_short")
 """Of anything that has a length, also of text where it may be a list too."""
 _CHOICE = re.compile(r"'((?:\\.|[^'\\])*)'|\"([^\"]*)\"|([^\s,]+)")
@@ -53,7 +55,7 @@ def described(errors: Sequence[ErrorDetails], model: type[BaseModel], given: Any
     at: dict[tuple[Key, ...], list[Located]] = {}
     for error, place in of_the_best([(error, places.of(error["loc"], given)) for error in errors]):
         at.setdefault(_steps(error, place), []).append((error, place))
-    return [_wrong(steps, found, words) for steps, found in at.items()]
+    return [_wrong(steps, found, words, at) for steps, found in at.items()]
 
 
 def _steps(error: ErrorDetails, place: Place) -> tuple[Key, ...]:
@@ -66,8 +68,10 @@ def _steps(error: ErrorDetails, place: Place) -> tuple[Key, ...]:
     return (*place.steps, context["inside"]) if context.get("inside") else place.steps
 
 
-def _wrong(steps: tuple[Key, ...], found: Sequence[Located], words: Vocabulary) -> Wrong:
-    """One description of all errors at one place, which are about alternatives for it."""
+def _wrong(
+    steps: tuple[Key, ...], found: Sequence[Located], words: Vocabulary, all_steps: Container[tuple[Key, ...]]
+) -> Wrong:
+    """One description of the errors at one place, which are about alternatives for it. all_steps: of all that is wrong."""
     parts = [_part(error, place, steps, words) for error, place in found]
     choices = [f"`{choice}`" for part in parts for choice in part.choices]
     expected = list(dict.fromkeys([*choices, *(part.expected for part in parts if part.expected)]))
@@ -77,6 +81,9 @@ def _wrong(steps: tuple[Key, ...], found: Sequence[Located], words: Vocabulary) 
         said.insert(0, f"expected {_either(expected)}{got}")
     hints = dict.fromkeys(part.hint for part in parts if part.hint)
     is_absent = all(_is_absent(error) for error, _ in found)
+    misspelt = _misspelt(*found[0], steps) if is_absent else None
+    if misspelt is not None and (*steps[:-1], misspelt) not in all_steps:
+        hints = {f"`{quoted(misspelt)}` is given: did you mean `{steps[-1]}`?": None}
     return Wrong(steps=steps, message=", or ".join(said), hint=next(iter(hints), None), is_absent=is_absent)
 
 
@@ -123,7 +130,7 @@ def _none_of(choices: Sequence[str], value: Any, words: Vocabulary, *, is_hidden
     """For a value that is none of the choices."""
     near = suggestion(nearest(value, choices)) if isinstance(value, str) and not is_hidden else None
     shown = "" if is_hidden else words.shown(value)
-    if near and len(choices) > _MANY:
+    if near and len(choices) > _MANY_CHOICES:
         return _Part(message=f"unknown value {shown}", hint=near)
     return _Part(choices=tuple(choices), got=shown and f", got {shown}", hint=near)
 
@@ -138,7 +145,17 @@ def _names_instead(error: ErrorDetails, place: Place, words: Vocabulary) -> str 
         return None
     known = sorted(place.names)
     near = suggestion(nearest(str(place.steps[-1]), known))
-    return near or (f"the {words.field}s here are {', '.join(known)}" if len(known) <= _MANY else None)
+    return near or (f"the {words.field}s here are {', '.join(known)}" if len(known) <= _MANY_NAMES else None)
+
+
+def _misspelt(error: ErrorDetails, place: Place, steps: tuple[Key, ...]) -> str | None:
+    """What stands beside a missing field and has a name like it, which no field has."""
+    beside, missing = error["input"], steps[-1]
+    if not isinstance(beside, dict) or not isinstance(missing, str):
+        return None
+    known = {missing, *place.names}
+    unknown = [name for name in islice(beside, _MANY_GIVEN) if isinstance(name, str) and name not in known]
+    return next(iter(nearest(missing, unknown, limit=1)), None)
 
 
 def _filled(template: str, context: Mapping[str, Any], words: Vocabulary) -> str:

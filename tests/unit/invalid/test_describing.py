@@ -111,6 +111,37 @@ def test_an_address_is_shown_without_its_password() -> None:
     assert told({"shape": "https://u:p@h"}) == ['shape: expected an object, got `"https://********@h"`']
 
 
+class Open(BaseModel):
+    model_config = ConfigDict(extra="allow")
+
+    model: str
+    kind: Annotated[Text | Link, Field(discriminator="type")] | None = None
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"modle": "m", "other": 1}, "model: is missing (`modle` is given: did you mean `model`?)"),
+        ({"model": "m", "kind": {"typ": 1}}, "kind.type: is missing (`typ` is given: did you mean `type`?)"),
+        ({"x": 1}, "model: is missing"),
+    ],
+)
+def test_a_misspelt_field_of_an_open_object_is_found_by_the_one_that_is_missing(given: Any, words: str) -> None:
+    assert told(given, model=Open) == [words]
+
+
+def test_where_fields_are_closed_the_misspelt_one_is_told_once() -> None:
+    assert told({"sid": 1}, model=Square) == ["side: is missing", "sid: unknown field `sid` (did you mean `side`?)"]
+
+
+def test_many_choices_are_listed_only_where_none_is_near() -> None:
+    class Letters(BaseModel):
+        one: Literal["alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota"]
+
+    assert told({"one": "gama"}, model=Letters) == ["one: unknown value `gama` (did you mean `gamma`?)"]
+    assert "`theta` or `iota`, got `xxxxxx`" in told({"one": "xxxxxx"}, model=Letters)[0]
+
+
 class Anything(BaseModel):
     value: Any
 
