@@ -33,7 +33,7 @@ def first_title(blocks: Sequence[Block]) -> str | None:
 def blocks_of(text: str) -> Iterator[Block]:
     """The blocks of a text. A comment that gives the number of a slide, as markitdown writes it, begins a page."""
     lines = _LINE_END.split(text)
-    tokens = MarkdownIt("commonmark").enable("table").parse(text)
+    tokens = MarkdownIt("commonmark").enable("table").disable("inline").parse(text)  # of which nothing is used
     page: int | None = None
     at = 0
     while at < len(tokens):
