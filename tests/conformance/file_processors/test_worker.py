@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import json
 import os
 import sys
@@ -173,3 +174,20 @@ async def test_stopping_ends_the_work_and_says_so(pool: WorkerPool) -> None:
     with pytest.raises(StackError) as raised:
         await asked
     assert raised.value.status == 503 and not workers()
+
+
+async def test_a_system_without_room_for_a_process_is_unavailable(
+    pool: WorkerPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(asyncio, "create_subprocess_exec", no_room)
+        files = psutil.Process().num_fds()
+        with pytest.raises(Unavailable, match="cannot be started: Resource temporarily unavailable") as raised:
+            await said(pool, task("echo"))
+        assert raised.value.hint and "try again later" in raised.value.hint
+        assert psutil.Process().num_fds() == files
+    assert "now there is" in await said(pool, task("echo"), b"now there is")
+
+
+async def no_room(*_: object, **__: object) -> None:
+    raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))

@@ -71,15 +71,22 @@ class Process:
     @classmethod
     async def started(cls, command: Sequence[str], limits: Limits) -> Process:
         """One that waits for code. command: see `Isolation.command`. Raises Unavailable if it does not come up."""
-        begun = await asyncio.create_subprocess_exec(
-            *command,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            env={},
-            cwd="/",
-            limit=1024 * 1024,
-        )
+        try:
+            begun = await asyncio.create_subprocess_exec(
+                *command,
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE,
+                env={},
+                cwd="/",
+                limit=1024 * 1024,
+            )
+        except OSError as error:
+            raise Unavailable(
+                f"The process of the container cannot be started: {error.strerror or error}",
+                hint="the system may have no room for more processes or open files: try again later",
+                code="container_unavailable",
+            ) from error
         process = cls(begun)
         settings = {
             "limits": asdict(limits),

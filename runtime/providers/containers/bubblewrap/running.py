@@ -100,14 +100,18 @@ class Running:
 
     async def _compile(self, isolation: Isolation) -> None:
         command = isolation.command(self._bytecode.data, self._bytecode.tree, code=WARM_UP)
-        process = await asyncio.create_subprocess_exec(
-            *command,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.PIPE,
-            env={},
-            cwd="/",
-        )
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *command,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.DEVNULL,
+                stderr=asyncio.subprocess.PIPE,
+                env={},
+                cwd="/",
+            )
+        except OSError as error:
+            log.warning("packages of containers cannot be compiled", extra={"error": str(error)})
+            return
         try:
             _, said = await process.communicate()
         except BaseException:

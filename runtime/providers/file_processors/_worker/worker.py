@@ -50,20 +50,13 @@ class Worker:
     @classmethod
     async def started(cls) -> Worker:
         """A worker that waits for tasks. Raises Unavailable if it does not come up."""
-        ours, theirs = socket.socketpair()
-        ours.setblocking(False)
-        environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
-        with theirs:
-            process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-I", "-c", _START, str(theirs.fileno()), str(Path(runtime.__file__).parents[1])),
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.DEVNULL,
-                stderr=asyncio.subprocess.DEVNULL,
-                env=environment | _ALONE,
-                pass_fds=(theirs.fileno(),),
-                start_new_session=True,
-            )
-        worker = cls(process, ours)
+        try:
+            worker = await cls._begun()
+        except OSError as error:
+            raise Unavailable(
+                f"The process that reads documents cannot be started: {error.strerror or error}",
+                hint="the system may have no room for more processes or open files: try again later",
+            ) from error
         try:
             async with asyncio.timeout(_START_LIMIT_S):
                 await worker._answer()
@@ -75,6 +68,28 @@ class Worker:
                 ) from error
             raise
         return worker
+
+    @classmethod
+    async def _begun(cls) -> Worker:
+        """Raises OSError."""
+        ours, theirs = socket.socketpair()
+        ours.setblocking(False)
+        environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+        try:
+            with theirs:
+                process = await asyncio.create_subprocess_exec(
+                    *(sys.executable, "-I", "-c", _START, str(theirs.fileno()), str(Path(runtime.__file__).parents[1])),
+                    stdin=asyncio.subprocess.DEVNULL,
+                    stdout=asyncio.subprocess.DEVNULL,
+                    stderr=asyncio.subprocess.DEVNULL,
+                    env=environment | _ALONE,
+                    pass_fds=(theirs.fileno(),),
+                    start_new_session=True,
+                )
+        except BaseException:
+            ours.close()
+            raise
+        return cls(process, ours)
 
     def has_ended(self) -> bool:
         """Whether the process has ended while it had no task, as when the system was short of memory."""
