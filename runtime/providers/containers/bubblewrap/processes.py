@@ -59,8 +59,7 @@ class Processes:
         finally:
             slot.users -= 1
             slot.used_at = time.monotonic()
-            if slot.users == 0 and slot.process is None:
-                self._slots.pop(container_id, None)
+            self._forget_unused(container_id, slot)
 
     async def run(self, slot: _Slot, start: Start, code: str, timeout_s: float) -> tuple[Ran, bool]:
         """What comes of code, and whether its process was a new one. Where the caller is cancelled, the process ends.
@@ -113,8 +112,7 @@ class Processes:
         for container_id, slot in [*self._slots.items()]:
             if slot.process is not None and slot.users == 0 and slot.used_at < before:
                 await self._end(slot)
-                if slot.users == 0:
-                    self._slots.pop(container_id, None)
+                self._forget_unused(container_id, slot)
 
     async def stop(self) -> None:
         """End all, those that run code too."""
@@ -134,16 +132,22 @@ class Processes:
 
     async def _started(self, start: Start) -> Process:
         """A new one, after as many of those that run no code have ended as it takes."""
-        alive = [slot for slot in self._slots.values() if slot.process is not None]
-        idle = sorted((slot for slot in alive if not slot.runs), key=lambda slot: slot.used_at)
+        alive = [(key, slot) for key, slot in self._slots.items() if slot.process is not None]
+        idle = sorted((one for one in alive if not one[1].runs), key=lambda one: one[1].used_at)
         too_many = len(alive) + self._starting + 1 - self._most
         self._starting += 1
         try:
-            for slot in idle[: max(0, too_many)]:
+            for container_id, slot in idle[: max(0, too_many)]:
                 await self._end(slot)
+                self._forget_unused(container_id, slot)
             return await start()
         finally:
             self._starting -= 1
+
+    def _forget_unused(self, container_id: str, slot: _Slot) -> None:
+        """Unless a process was started in it meanwhile, or is to be."""
+        if slot.users == 0 and slot.process is None and self._slots.get(container_id) is slot:
+            del self._slots[container_id]
 
     async def _end(self, slot: _Slot) -> None:
         process, slot.process = slot.process, None
