@@ -1,4 +1,4 @@
-"""One round for all who want the same at the same time. Imports nothing else of ours."""
+"""One round for all who want the same at the same time."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import asyncio
 import contextvars
 from collections.abc import Callable, Coroutine, Hashable
 from typing import Any, Generic, TypeVar
+
+from runtime.errors import StackError
 
 T = TypeVar("T")
 
@@ -17,12 +19,17 @@ class Rounds(Generic[T]):
         self._running: dict[Hashable, asyncio.Task[T]] = {}
 
     async def of(self, key: Hashable, make: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        """What `make` returns or raises; that of a running round if there is one."""
+        """What `make` returns or raises; that of a running round if there is one. Each who waits is raised an error of
+        their own.
+        """
         task = self._running.get(key)
         if task is None:
             task = self._running[key] = asyncio.create_task(make(), context=contextvars.Context())
             task.add_done_callback(lambda ended: self._ended(key, ended))
-        return await asyncio.shield(task)
+        try:
+            return await asyncio.shield(task)
+        except StackError as error:
+            raise error.for_another() from None
 
     def forget(self, key: Hashable) -> None:
         """Begin a new round for whoever asks from now on."""

@@ -35,7 +35,7 @@ ALLOWED: dict[str, set[str]] = {
     "runtime.ids": {"clock"},
     "runtime.outage": {"clock"},
     "runtime.invalid": {"redaction", "similar", "stdio"},
-    "runtime.rounds": set(),
+    "runtime.rounds": {"errors"},
     "runtime.timing": set(),
     "runtime.similar": set(),
     "runtime.spec": set(),

@@ -110,3 +110,42 @@ async def test_a_server_that_hangs_is_waited_for_only_once(monkeypatch: pytest.M
         monkeypatch.setattr(tool_lists, "_SHORTLY_S", 10.0)
         assert await at.names() == ["yawn"]
         assert not own.adapter._lists._hanging
+
+
+def named(name: str, words: str = "") -> Server[Any]:
+    """A server with one tool that has so many words."""
+
+    async def listed(context: Any, params: Any) -> ListToolsResult:
+        return ListToolsResult(tools=[Tool(name=name, input_schema={"type": "object", "title": words})])
+
+    return Server(name, on_list_tools=listed)
+
+
+async def test_lists_are_kept_as_far_as_there_is_room(connectors: Asking, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tool_lists, "_MOST_BYTES", 3000)
+    async with mcp_server(made=named("one", "x" * 2000)) as one, mcp_server(made=named("two", "x" * 2000)) as two:
+        for server in (one, one, two, two, one):
+            await connectors.at(server.url).names()
+        assert (one.times("tools/list"), two.times("tools/list")) == (2, 1)
+    assert connectors.adapter._lists._kept_bytes < 3000
+
+
+async def test_tools_that_are_too_large_together_are_an_error(
+    connectors: Asking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await connectors.adapter.pool._imported()
+    from runtime.providers.connectors.builtin import session  # the SDK, which is imported late
+
+    monkeypatch.setattr(session, "_MOST_LIST_BYTES", 1024**2)
+    async with mcp_server(made=named("large", "x" * 2 * 1024**2)) as server:
+        with pytest.raises(UpstreamError, match="tools of more than 1 MiB"):
+            await connectors.at(server.url).names()
+
+
+async def test_each_who_waits_for_a_list_is_raised_an_error_of_their_own(connectors: Asking) -> None:
+    async with mcp_server(made=paged(0)) as server:
+        at = connectors.at(server.url)
+        found = await asyncio.gather(*(at.names() for _ in range(3)), return_exceptions=True)
+        assert {type(error) for error in found} == {UpstreamError}
+        assert len({id(error) for error in found}) == 3
+        assert server.times("tools/list") == 100, "in one round"

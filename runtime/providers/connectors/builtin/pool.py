@@ -75,7 +75,7 @@ class Pool:
         try:
             await session.is_settled.wait()
             if session.trouble is not None:
-                raise session.trouble
+                raise session.trouble.for_another()
             yield session
         finally:
             session.users -= 1

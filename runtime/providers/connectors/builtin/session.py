@@ -40,6 +40,8 @@ _RESULT: TypeAdapter[types.CallToolResult | types.InputRequiredResult] = TypeAda
     types.CallToolResult | types.InputRequiredResult
 )
 _MOST_PAGES = 100
+_MOST_LIST_BYTES = 16 * 1024**2
+"""Of the tools of one server, as JSON."""
 _LAST_WORDS_S = 1.0
 """How long a call whose session has ended waits for the reason."""
 for _name in ("mcp", "client", "httpx2"):
@@ -114,6 +116,7 @@ class Session:
 
         async def pages() -> list[types.Tool]:
             tools: list[types.Tool] = []
+            size_bytes = 0
             cursor: str | None = None
             for _ in range(_MOST_PAGES):
                 page = await client.list_tools(cursor=cursor)
@@ -124,6 +127,9 @@ class Session:
                         self.server, f"has a tool without a name, or with one of over {LONGEST_NAME} characters"
                     )
                 tools.extend(page.tools)
+                size_bytes += sum(len(tool.model_dump_json()) for tool in page.tools)
+                if size_bytes > _MOST_LIST_BYTES:
+                    raise failed(self.server, f"lists tools of more than {_MOST_LIST_BYTES // 1024**2} MiB")
                 if len(tools) > self._config.max_tools:
                     raise failed(
                         self.server,

@@ -21,6 +21,8 @@ from runtime.providers.connectors.builtin.servers import Server
 from runtime.rounds import Rounds
 
 _MOST_LISTS = 512
+_MOST_BYTES = 64 * 1024**2
+"""Of all lists that are kept, as JSON."""
 _JUST_NOW_S = 1.0
 """A list of this age is not asked for again because of a name that is not in it."""
 
@@ -31,18 +33,20 @@ _SHORTLY_S = 1.0
 class _Listed:
     tools: Sequence[ConnectorTool]
     at: float
+    size_bytes: int
 
 
 class ToolLists:
     def __init__(self, config: ConnectorsConfig) -> None:
         self._config = config
         self._kept: OrderedDict[Hashable, _Listed] = OrderedDict()
+        self._kept_bytes = 0
         self._hanging: OrderedDict[Hashable, UpstreamTimeout] = OrderedDict()
         self._rounds: Rounds[Sequence[ConnectorTool]] = Rounds()
 
     def changed(self, key: Hashable) -> None:
         """The tools of a server have changed: what is listed, or being listed, is old."""
-        self._kept.pop(key, None)
+        self._drop(key)
         self._rounds.forget(key)
 
     async def of(self, pool: Pool, server: Server, asked_as: AskedAs, *, anew: bool = False) -> list[ConnectorTool]:
@@ -66,24 +70,33 @@ class ToolLists:
             async with asyncio.timeout(_SHORTLY_S):
                 return await asked
         except TimeoutError:
-            raise hanging from None
+            raise hanging.for_another() from None
 
     async def _listed(self, pool: Pool, server: Server, asked_as: AskedAs, key: Hashable) -> Sequence[ConnectorTool]:
         try:
             found = await pool.asked(server, asked_as, lambda session: session.listed(), repeats=True)
         except UpstreamTimeout as error:
-            self._hanging[key] = error
+            self._hanging[key] = error.for_another()
             while len(self._hanging) > _MOST_LISTS:
                 self._hanging.popitem(last=False)
             raise
         self._hanging.pop(key, None)
         tools = [self._shown(tool) for tool in found]
         if self._rounds.is_current(key):
-            self._kept[key] = _Listed(tools=tools, at=time.monotonic())
-            self._kept.move_to_end(key)
-            while len(self._kept) > _MOST_LISTS:
-                self._kept.popitem(last=False)
+            self._keep(key, _Listed(tools=tools, at=time.monotonic(), size_bytes=sum(map(_size_bytes, tools))))
         return tools
+
+    def _keep(self, key: Hashable, listed: _Listed) -> None:
+        """In place of those that nobody has asked for longest."""
+        self._drop(key)
+        self._kept[key] = listed
+        self._kept_bytes += listed.size_bytes
+        while len(self._kept) > _MOST_LISTS or self._kept_bytes > _MOST_BYTES:
+            self._drop(next(iter(self._kept)))
+
+    def _drop(self, key: Hashable) -> None:
+        if (dropped := self._kept.pop(key, None)) is not None:
+            self._kept_bytes -= dropped.size_bytes
 
     def _shown(self, tool: object) -> ConnectorTool:
         """tool: one of the SDK's, whose names on the wire are ours but for their spelling."""
@@ -101,3 +114,7 @@ class ToolLists:
             output_schema=given.get("output_schema"),
             annotations=annotations and annotations.model_dump(mode="json", by_alias=True, exclude_none=True),
         )
+
+
+def _size_bytes(tool: ConnectorTool) -> int:
+    return len(tool.model_dump_json(exclude_none=True))
