@@ -9,8 +9,8 @@ from typing import Any, cast
 import pytest
 
 from runtime import discovery
-from runtime.apis.vector_io import CreateCollection
-from runtime.errors import Unavailable
+from runtime.apis.vector_io import CreateCollection, SearchVectors
+from runtime.errors import StackError, Unavailable, UpstreamError
 from runtime.providers.vector_io._shared.remote import Missing, RemoteVectors, Server
 from tests.conformance.vector_io.asking import Asked, drawn
 from tests.conformance.vector_io.subject import adapter
@@ -95,3 +95,62 @@ async def test_a_collection_that_cannot_be_made_is_unavailable(tmp_path: Path) -
     vectors = RemoteVectors(context, cast("Server", Nowhere()))
     with pytest.raises(Unavailable, match="cannot make a collection: there is no such database"):
         await vectors.create_collection(CreateCollection(provider_id="acme", collection="vs_1", dimension=3))
+
+
+class Senseless:
+    """A server that gives the same answer to everything."""
+
+    def __init__(self, answer: Any) -> None:
+        self._answer = answer
+
+    def answer(self, asked: Request) -> Any:
+        return self._answer
+
+
+_ADDRESSES = {
+    "chromadb": "url",
+    "elasticsearch": "elasticsearch_url",
+    "infinispan": "url",
+    "qdrant": "url",
+    "weaviate": "weaviate_cluster_url",
+}
+
+
+@pytest.mark.parametrize("answer", [{}, [], None, 7, {"result": None}, {"config": []}, b"Vector\xff"])
+@pytest.mark.parametrize("name", _ADDRESSES)
+async def test_a_senseless_answer_is_the_server_s_fault(name: str, answer: Any, tmp_path: Path) -> None:
+    with serving(Senseless(answer)) as url:
+        vectors = Asked(adapter(f"remote::{name}", {_ADDRESSES[name]: url}, tmp_path))
+        for ask in (lambda: vectors.create(3), lambda: vectors.search(drawn(1, 3)[0], 1)):
+            with pytest.raises(StackError) as caught:
+                await ask()
+            assert caught.value.status in (404, 502, 503), caught.value
+        await vectors.stop()
+
+
+class Odd:
+    """A server whose collections are well, and whose searches are not."""
+
+    most_dimensions = 100
+    place = "the server"
+
+    def __init__(self, found: Any) -> None:
+        self._found = found
+
+    async def dimension(self, name: str) -> int:
+        return 3
+
+    async def search(self, name: str, vector: bytes, limit: int, groups: object) -> Any:
+        return self._found
+
+
+@pytest.mark.parametrize("found", [None, 5, ([1], [None]), (["1"], [0.5]), ([1], ["near"]), {}])
+async def test_what_is_no_list_of_hits_is_a_bad_answer(found: Any, tmp_path: Path) -> None:
+    context = provider_context(discovery.built_in().by_type["vector_io", "remote::chromadb"], state_dir=tmp_path)
+    vectors = RemoteVectors(context, cast("Server", Odd(found)))
+    with pytest.raises(UpstreamError, match="an answer that makes no sense") as caught:
+        await vectors.search_vectors(
+            SearchVectors(provider_id="acme", collection="vs_1", vector=drawn(1, 3)[0].tobytes(), limit=1, groups=None)
+        )
+    assert (caught.value.status, caught.value.code) == (502, "senseless_answer")
+    assert "makes no sense" in ((await vectors.check_health()).message or "")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from runtime.errors import Conflict, NotFound, RequestError, Unavailable
+from runtime.errors import Conflict, NotFound, RequestError, Unavailable, UpstreamError
 
 FLOAT_BYTES = 4
 
@@ -26,6 +26,16 @@ def unavailable(provider_id: str, error: BaseException, *, hint: str) -> Unavail
     )
     ours.__cause__ = error
     return ours
+
+
+def senseless(provider_id: str, error: BaseException, *, place: str) -> UpstreamError:
+    """error: what its answer led to."""
+    return UpstreamError(
+        f"The vector database `{provider_id}` gave an answer that makes no sense ({type(error).__name__})",
+        provider_id=provider_id,
+        hint=f"check that {place} is what the provider's config names, and in a version that is known to work",
+        code="senseless_answer",
+    )
 
 
 def check_dimension(name: str, vectors: bytes, *, count: int, dimension: int) -> None:

@@ -4,23 +4,29 @@ collections is asked for, remembered, and forgotten when it turns out wrong.
 
 from __future__ import annotations
 
+import logging
+import struct
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from operator import index
 from typing import Protocol, TypeVar
 
 from runtime.apis import vector_io
 from runtime.apis.providers import ProviderHealth
-from runtime.errors import Unavailable, UpstreamError, UpstreamRejected
+from runtime.errors import StackError, Unavailable, UpstreamError, UpstreamRejected
 from runtime.provider import ProviderContext, healthy, unhealthy
 from runtime.providers.vector_io._shared.errors import (
     check_dimension,
     check_dimensions,
     no_collection,
     other_dimension,
+    senseless,
     unavailable,
 )
 from runtime.providers.vector_io._shared.pieces import Found
 
 T = TypeVar("T")
+log = logging.getLogger(__name__)
+_SENSELESS = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, struct.error)
 
 
 class Missing(Exception):
@@ -68,7 +74,7 @@ class RemoteVectors:
         self._server = server
         self._stop = stop
         self._dimensions: dict[str, int] = {}
-        self._trouble: Unavailable | None = None
+        self._trouble: StackError | None = None
 
     async def stop(self) -> None:
         if self._stop is not None:
@@ -118,16 +124,25 @@ class RemoteVectors:
         check_dimension(name, request.vector, count=1, dimension=await self._known(name))
         if request.groups is not None and not request.groups:
             return vector_io.Hits((), ())
-        found = self._server.search(name, request.vector, request.limit, request.groups)
-        numbers, similarities = await self._found(name, found)
-        return vector_io.Hits(numbers, [max(-1.0, min(1.0, one)) for one in similarities])
+        return await self._found(name, self._hits(request))
 
     async def read_vectors(self, request: vector_io.ReadVectors) -> vector_io.Vectors:
         """Raises NotFound, Unavailable."""
         await self._known(request.collection)
         if not request.numbers:
             return vector_io.Vectors((), b"")
-        found = await self._found(request.collection, self._server.read(request.collection, request.numbers))
+        return await self._found(request.collection, self._vectors(request))
+
+    async def _hits(self, request: vector_io.SearchVectors) -> vector_io.Hits:
+        numbers, similarities = await self._server.search(
+            request.collection, request.vector, request.limit, request.groups
+        )
+        return vector_io.Hits(
+            [index(number) for number in numbers], [max(-1.0, min(1.0, float(one))) for one in similarities]
+        )
+
+    async def _vectors(self, request: vector_io.ReadVectors) -> vector_io.Vectors:
+        found = await self._server.read(request.collection, request.numbers)
         numbers = [number for number in request.numbers if number in found]
         return vector_io.Vectors(numbers, b"".join([found[number] for number in numbers]))
 
@@ -148,7 +163,7 @@ class RemoteVectors:
         return self._dimensions[name]
 
     async def _found(self, name: str, work: Awaitable[T]) -> T:
-        """Raises NotFound, Unavailable."""
+        """Raises NotFound, Unavailable, UpstreamError."""
         try:
             return await self._of(work)
         except Missing as error:
@@ -156,7 +171,7 @@ class RemoteVectors:
             raise no_collection(name) from error
 
     async def _of(self, work: Awaitable[T]) -> T:
-        """Raises Missing, Unavailable."""
+        """Raises Missing, Unavailable; UpstreamError for an answer that makes no sense."""
         try:
             found = await work
         except (UpstreamError, Unavailable) as error:
@@ -168,5 +183,10 @@ class RemoteVectors:
         except Missing:
             self._trouble = None
             raise
+        except _SENSELESS as error:
+            # The client has taken what the server said for what is documented, and tripped over it.
+            log.exception("a vector database gave a senseless answer", extra={"provider": self._provider_id})
+            self._trouble = senseless(self._provider_id, error, place=self._server.place)
+            raise self._trouble from error
         self._trouble = None
         return found
