@@ -163,6 +163,14 @@ async def test_many_insert_and_search_at_once(stores: Asking) -> None:
     assert texts(await stores.query(store, "llama", max_chunks=100)) == sorted(f"llama {n} 2" for n in range(12))
 
 
+async def test_very_many_change_one_store_at_once(stores: Asking) -> None:
+    store = await stores.store()
+    given = {"embedding": [1.0] + [0.0] * (DIMENSION - 1)}
+    await asyncio.gather(*(stores.insert(store, {"content": f"llama{number}", **given}) for number in range(200)))
+    found = await stores.query(store, "llama", mode="vector", max_chunks=300)
+    assert len({chunk["content"] for chunk in found}) == 200
+
+
 async def test_the_same_chunk_from_many_at_once_is_there_once(stores: Asking) -> None:
     store = await stores.store()
     await asyncio.gather(

@@ -207,3 +207,56 @@ async def test_a_large_file_alone_keeps_the_model_busy_and_is_whole(
     for number in (0, 63, 64, 511, 512, 599):
         [hit] = await stores.query(store, f"animal{number}", mode="vector", max_chunks=1)
         assert f"animal{number}." in hit["content"], "each vector is its own chunk's"
+
+
+async def test_a_database_that_is_down_is_not_asked_again_after_each_change(
+    stores: Asking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that hangs would be waited for each time."""
+    met = 0
+
+    async def down(*_: object) -> None:
+        nonlocal met
+        met += 1
+        raise Unavailable(REASON)
+
+    store = await stores.store()
+    removing = stores.adapter._removing
+    with monkeypatch.context() as patched:
+        patched.setattr(IndexVectors, "remove_groups", down)
+        for number in range(6):
+            await stores.insert(store, {"content": f"llama {number}", "chunk_id": "the same"})
+            async with asyncio.timeout(LIMIT_S):
+                while removing._is_wanted or removing._lock.locked():
+                    await stores.turn()
+        assert met == 1
+        await removing.now()
+        assert met == 2, "it is asked again in time"
+    await stores.removed()
+
+
+async def test_a_caller_s_own_key_reaches_the_model_also_in_the_background(stores: Asking, models: Models) -> None:
+    def keys(word: str) -> set[str | None]:
+        return {call.headers.get("authorization") for call in models.calls("/embeddings") if word in str(call.json())}
+
+    store = await stores.store()
+
+    async def insert(name: str, **facts: Any) -> None:
+        body = {"vector_store_id": store, "chunks": [{"content": f"of {name}"}]}
+        await stores.done("POST", "/v1/vector-io/insert", body, **facts)
+
+    def with_key(name: str) -> dict[str, Any]:
+        return {"headers": {"x-llamastack-provider-data": f'{{"vllm_api_key": "sk-{name}", "other": 1}}'}}
+
+    names = ["anna", "berta", "carla"]
+    await asyncio.gather(*(insert(name, **with_key(name)) for name in names), insert("nobody"))
+    assert [keys(f"of {name}") for name in names] == [{f"Bearer sk-{name}"} for name in names]
+    assert keys("of nobody") == {"Bearer sk-configured-secret"}
+    file_id = await stores.upload("A llama of dora.")
+    await stores.done("POST", f"{STORES}/{store}/files", {"file_id": file_id}, **with_key("dora"))
+    assert (await stores.ended(store, file_id))["status"] == "completed"
+    assert keys("of dora") == {"Bearer sk-dora"}
+    assert stores.adapter._attached._ingestion._carried._kept == {}
+    await stores.done("POST", f"{STORES}/{store}/reindex", {"chunking_strategy": MANY_TOKENS}, **with_key("emma"))
+    assert (await stores.reindexed(store))["reindexing"]["status"] == "completed"
+    assert keys("of dora") == {"Bearer sk-dora", "Bearer sk-emma"}

@@ -7,6 +7,8 @@ from collections import defaultdict, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from msgspec.json import encode
+
 from runtime.access import Nameless, User
 from runtime.apis.inference import EmbeddingsRequest, Inference
 from runtime.apis.models import Model, Models
@@ -42,11 +44,12 @@ class EmbeddingModel:
 
 @dataclass(frozen=True)
 class _Key:
-    """Texts with one key may be in one request."""
+    """Texts with one key may be in one request. sent: for providers, by the caller, as JSON."""
 
     model: str
     dimension: int | None
     caller: str | Nameless
+    sent: bytes = field(repr=False)
 
 
 @dataclass
@@ -110,14 +113,15 @@ class Embedding:
         return [made[at : at + size] for at in range(0, len(made), size)]
 
     async def passages(self, texts: Sequence[str], model: str, dimension: int) -> bytes:
-        """The vectors of texts to be kept, one after the other, for the current user; asked for together with those
-        that others wait for. texts: at most TEXTS_AT_ONCE.
+        """The vectors of texts to be kept, one after the other, for the caller of the current request; asked for
+        together with those that others of the same caller wait for. texts: at most TEXTS_AT_ONCE.
 
         A model that is busy or down is asked again for half a minute. Raises as `query` does.
         """
-        user = current().user
-        key = _Key(model, dimension, user.principal if isinstance(user, User) else user)
-        wanted = _Wanted(texts, RequestContext(user=user))
+        user, sent = current().user, current().provider_data
+        caller = user.principal if isinstance(user, User) else user
+        key = _Key(model, dimension, caller, encode(sent, order="sorted"))
+        wanted = _Wanted(texts, RequestContext(user=user, provider_data=sent))
         self._waiting[key].append(wanted)
         if self._working[key] < _CALLS_AT_ONCE:
             self._working[key] += 1
@@ -196,4 +200,4 @@ def _count(model: Model, fact: str) -> int | None:
 def _fail(several: list[_Wanted], error: Exception) -> None:
     for one in several:
         if not one.done.done():
-            one.done.set_exception(error)
+            one.done.set_exception(error.for_another() if isinstance(error, StackError) else error)

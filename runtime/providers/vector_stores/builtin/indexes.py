@@ -16,6 +16,7 @@ from runtime.apis.vector_io import GROUP_BITS
 from runtime.errors import Conflict
 from runtime.providers.vector_stores.builtin.tables import GROUPS, INDEXES, GroupState
 from runtime.storage import sql
+from runtime.turns import Turns
 
 _MAX_KEPT = 256
 """Indexes whose groups are kept in memory."""
@@ -96,6 +97,7 @@ class Indexes:
     def __init__(self, rows: sql.SqlStore) -> None:
         self._rows = rows
         self._kept: OrderedDict[int, Index] = OrderedDict()
+        self._turns = Turns()
 
     async def get(self, number: int) -> Index | None:
         """An index with the groups that are live now; None if it is not there. Raises Unavailable."""
@@ -132,9 +134,15 @@ class Indexes:
         """Change what an index shows, in one transaction. statements: what to do, given the version from which the
         groups that change are so; called again if somebody else has changed the index since it was called.
 
+        Those of one process wait for each other, since all but one would try in vain.
+
         Raises Stale if the statements do, or if the index is retired; Conflict if others change it all the time;
         Unavailable.
         """
+        async with self._turns.of(number):
+            await self._change(number, statements)
+
+    async def _change(self, number: int, statements: Callable[[int], Awaitable[Sequence[sql.Statement]]]) -> None:
         used = sql.eq("number", number) & IN_USE
         for _ in range(_MAX_TRIES):
             row = await self._rows.first(sql.Select(INDEXES, used, ("version",)))

@@ -16,6 +16,7 @@ from typing import Any
 from runtime.access import SYSTEM, Caller
 from runtime.errors import StackError
 from runtime.provider import ProviderContext
+from runtime.providers.vector_stores.builtin.carried import Carried
 from runtime.providers.vector_stores.builtin.contextual import PARAM as CHUNKING_PARAM
 from runtime.providers.vector_stores.builtin.embedding import EMBEDDING_PARAM
 from runtime.providers.vector_stores.builtin.indexes import Index, Indexes
@@ -50,12 +51,14 @@ class Ingestion:
         self._indexes = indexes
         self._indexing = indexing
         self._writing = writing
+        self._carried = Carried()
         self.jobs = context.jobs.handle(
             f"ingest:{context.provider_id}", self._run, concurrency=concurrency, attempts=_ATTEMPTS, prefix=ATTACHMENT
         )
 
     async def enqueue(self, row: sql.Row, user: Caller) -> None:
         """Ingest an attached file, whose row is on disk, for a user; may be repeated. Raises Unavailable."""
+        self._carried.keep(row["attachment"])
         await self.jobs.add({"id": row["id"]}, user=user, job_id=row["attachment"])
 
     async def fail(self, row: sql.Row, error: Mapping[str, str], report: Report | None = None) -> None:
@@ -68,6 +71,7 @@ class Ingestion:
         await self._without(store_id, rows, {"status": "cancelled", "last_error": None, "report": None})
         for row in rows:
             await self.jobs.cancel(row["attachment"], user=SYSTEM)
+            self._carried.forget(row["attachment"])
 
     async def _without(self, store_id: str, rows: Sequence[sql.Row], ended: Mapping[str, Any]) -> None:
         """Files without what was to be ingested. ended: how their rows say so, if searches find nothing of them."""
@@ -95,6 +99,10 @@ class Ingestion:
         return {row["source"]: row for row in rows if row["about"] is not None}
 
     async def _run(self, running: RunningJob) -> object:
+        with self._carried.along(running.id):
+            return await self._attempted(running)
+
+    async def _attempted(self, running: RunningJob) -> object:
         row, report = None, Report()
         try:
             row = await self._rows.first(sql.Select(FILES, sql.eq("id", running.payload["id"])))

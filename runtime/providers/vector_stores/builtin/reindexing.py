@@ -24,6 +24,7 @@ from runtime.clock import wall_time
 from runtime.context import current
 from runtime.errors import Conflict, NotFound, StackError
 from runtime.provider import ProviderContext
+from runtime.providers.vector_stores.builtin.carried import Carried
 from runtime.providers.vector_stores.builtin.concurrently import concurrently
 from runtime.providers.vector_stores.builtin.contextual import Contexts
 from runtime.providers.vector_stores.builtin.copying import Copying, Difference
@@ -64,6 +65,7 @@ class Reindexings:
         self._contexts = contexts
         self._copying = copying
         self._concurrency = concurrency
+        self._carried = Carried()
         self._jobs = context.jobs.handle(
             f"reindex:{context.provider_id}", self._run, attempts=_ATTEMPTS, prefix="reindex_"
         )
@@ -120,9 +122,15 @@ class Reindexings:
 
     async def _enqueue(self, store: sql.Row, user: Caller) -> None:
         payload = {"store_id": store["id"], "index": store["next_index"]}
-        await self._jobs.add(payload, user=user, job_id=_job_id(store["next_index"]))
+        job_id = _job_id(store["next_index"])
+        self._carried.keep(job_id)
+        await self._jobs.add(payload, user=user, job_id=job_id)
 
     async def _run(self, running: RunningJob) -> object:
+        with self._carried.along(running.id):
+            return await self._attempted(running)
+
+    async def _attempted(self, running: RunningJob) -> object:
         store_id, number = running.payload["store_id"], running.payload["index"]
         new = await self._indexes.get(number)
         if new is None:

@@ -33,28 +33,45 @@ class Removing:
         self._indexes = indexes
         self._tasks = tasks
         self._lock = asyncio.Lock()
+        self._is_wanted = False
+        self._down: set[str] = set()
 
     def soon(self) -> None:
-        """Remove in the background what waits for it."""
-        self._tasks.spawn(self.now(), name="remove chunks")
+        """Remove in the background what waits for it, once for all who want that meanwhile. A database that could not
+        be used is left alone until `now` asks it: one that hangs would be waited for after each change.
+        """
+        if not self._is_wanted:
+            self._is_wanted = True
+            self._tasks.spawn(self._wanted(), name="remove chunks")
 
     async def now(self) -> None:
         """Remove what waits for it; what cannot be removed now is tried again later. Raises Unavailable if the tables
         cannot be read.
         """
         async with self._lock:
-            after = (-1, WHOLE_INDEX - 1)
-            down: set[str] = set()
-            while waiting := await self._rows.select(sql.Select(REMOVALS, _after(after), (), REMOVALS.key, _AT_ONCE)):
-                for one in waiting:
-                    after, provider_id = (one["index_number"], one["number"]), one["provider_id"]
-                    if provider_id in down:
-                        continue
-                    try:
-                        await self._remove(one)
-                    except StackError as error:
-                        down.add(provider_id)
-                        log.warning("chunks are removed later", extra={"provider": provider_id, "error": error.message})
+            self._down.clear()
+            await self._all()
+
+    async def _wanted(self) -> None:
+        try:
+            async with self._lock:
+                self._is_wanted = False
+                await self._all()
+        finally:
+            self._is_wanted = False
+
+    async def _all(self) -> None:
+        after = (-1, WHOLE_INDEX - 1)
+        while waiting := await self._rows.select(sql.Select(REMOVALS, _after(after), (), REMOVALS.key, _AT_ONCE)):
+            for one in waiting:
+                after, provider_id = (one["index_number"], one["number"]), one["provider_id"]
+                if provider_id in self._down:
+                    continue
+                try:
+                    await self._remove(one)
+                except StackError as error:
+                    self._down.add(provider_id)
+                    log.warning("chunks are removed later", extra={"provider": provider_id, "error": error.message})
 
     async def _remove(self, one: sql.Row) -> None:
         index, group = one["index_number"], one["number"]
