@@ -126,10 +126,13 @@ class AppendItems(ConversationRequest):
 
 @dataclass(frozen=True, slots=True)
 class WholeConversation:
-    """items: all of them, in their order. place: of the last one; 0 if there is none."""
+    """items: all of them, in their order. place: of the last one; 0 if there is none. size_bytes: of the items as they
+    are kept.
+    """
 
     items: Sequence[Json]
     place: int
+    size_bytes: int
 
 
 class Conversations(Protocol):

@@ -1,4 +1,4 @@
-"""A history that is too long to be read at once is refused, by whichever way it is named, before it is read."""
+"""What a response would be made from is refused where it is too long, whichever way it is named, before it is read."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 from websockets.asyncio.client import connect
 
-from runtime.providers.responses.builtin import history
+from runtime.providers.responses.builtin import budget
 from tests.conformance.responses.asking import MODEL, Asking
+from tests.conformance.responses.test_inputs import uploaded
 from tests.conformance.responses.ways import Talk
 from tests.support.raw_http import Listening
 from tests.support.upstream.scripted import says
@@ -19,7 +20,7 @@ LONG = "long " * 400
 
 @pytest.fixture(autouse=True)
 def short_histories(asking: Asking, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(history, "MOST_BYTES", 4000)
+    monkeypatch.setattr(budget, "MOST_BYTES", 4000)
     asking.says(says("Yes"))
 
 
@@ -50,6 +51,28 @@ async def test_of_responses(asking: Asking) -> None:
     listed = await asking.client.get(f"/v1/responses/{second}/input_items")
     assert listed.status == 200, "the request's own items are no history"
     assert (await asking.whole("And?", previous_response_id=first))["status"] == "completed"
+
+
+async def test_of_items_that_are_referred_to(asking: Asking) -> None:
+    items = [{"role": "user", "content": LONG, "id": id} for id in "ab"]
+    first = await asking.whole(items[:1])
+    refers = [{"type": "item_reference", "id": item["id"]} for item in items]
+    error = await asking.refused({"input": refers[:1], "previous_response_id": first["id"]})
+    assert (error["status"], error["param"]) == (413, "input[0].id")
+    assert "`a` that `input[0]` refers to" in error["message"] and "at most 4000" in error["message"]
+    error = await asking.refused({"input": [*items, *refers]})
+    assert (error["status"], error["param"]) == (413, "input[3].id"), "one may be, both may not"
+
+
+async def test_of_files(asking: Asking) -> None:
+    """Each time that one is named counts: so often it is sent."""
+    file_id = await uploaded(asking, LONG.encode(), "long.txt")
+    part = {"type": "input_file", "file_id": file_id}
+    first = await asking.whole([{"role": "user", "content": [part]}])
+    error = await asking.refused({"input": [{"role": "user", "content": [part, part]}]})
+    assert (error["status"], error["param"]) == (413, "input") and f"`{file_id}`" in error["message"]
+    error = await asking.refused({"input": [{"role": "user", "content": [part]}], "previous_response_id": first["id"]})
+    assert error["status"] == 413, "with what went before"
 
 
 async def test_of_what_is_kept_by_a_connection_alone(asking: Asking, door: Listening) -> None:

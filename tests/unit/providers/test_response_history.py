@@ -14,12 +14,14 @@ from runtime.access import User
 from runtime.apis.conversations import ReadConversation, WholeConversation
 from runtime.errors import NotFound, RequestError, TooLarge
 from runtime.ids import new_position, ordered_id, position_in
+from runtime.providers.responses.builtin import budget as budget_module
+from runtime.providers.responses.builtin.budget import MOST_BYTES, Budget
 from runtime.providers.responses.builtin.continuing import Continuing
-from runtime.providers.responses.builtin.history import MOST_BYTES, History, Recalled, history_of
+from runtime.providers.responses.builtin.history import History, Recalled, _beside, history_of
 from runtime.providers.responses.builtin.keeping import insertion
 from runtime.providers.responses.builtin.readings import Readings, known_readings
 from runtime.providers.responses.builtin.tables import RESPONSES, SCHEMA
-from runtime.sse import Json
+from runtime.sse import Json, encode
 from runtime.storage.sql import Delete, SqlStore, Update, eq
 from runtime.storage.sql.sqlite import SqliteBackend
 from tests.support.response_parts import asked, beginning
@@ -37,7 +39,8 @@ class Conversation:
     async def read_conversation(self, request: ReadConversation) -> WholeConversation:
         if request.conversation_id != "conv_1":
             raise NotFound("there is none", param="conversation_id")
-        return WholeConversation(items=self.items[: request.until], place=len(self.items))
+        items = self.items[: request.until]
+        return WholeConversation(items=items, place=len(self.items), size_bytes=len(encode(items)))
 
 
 @pytest_asyncio.fixture
@@ -55,7 +58,7 @@ def said(text: str, **facts: Any) -> Json:
 
 async def history(rows: SqlStore, *, there: Any = None, recalled: Recalled | None = None, **of: Any) -> History:
     """there: the conversations that are served."""
-    return await history_of(asked(**of), rows, new_position(), Continuing(there), recalled)
+    return await history_of(asked(**of), rows, new_position(), Continuing(there), Budget(), recalled)
 
 
 async def kept(rows: SqlStore, text: str, *, there: Any = None, status: str = "completed", **of: Any) -> str:
@@ -114,6 +117,24 @@ async def test_an_item_that_is_referred_to_is_that_item(store: SqlStore) -> None
     await store.write(*insertion(answering, History(own=[made])))
     alone = await history(store, input=[{"type": "item_reference", "id": answering.output[0]["id"]}])
     assert alone.own == answering.output
+
+
+async def test_an_item_is_referred_to_once(store: SqlStore) -> None:
+    """A short request would come to a long one, which is kept and sent."""
+    first = await kept(store, "A", input="1")
+    refers = {"type": "item_reference", "id": "msg_A"}
+    with pytest.raises(RequestError, match=r"`input\[2\]` refers to the item `msg_A`, as `input\[0\]` does") as caught:
+        await history(store, input=[refers, {"role": "user", "content": "a"}, refers], previous_response_id=first)
+    assert (caught.value.status, caught.value.param) == (400, "input[2].id")
+
+
+async def test_of_a_response_that_is_referred_to_only_those_items_are_kept_in_memory(store: SqlStore) -> None:
+    answering = beginning()
+    answering.output.extend(said(name, id=ordered_id("msg_", answering.position)) for name in "AB")
+    await store.write(*insertion(answering, History(own=[])))
+    a, b = (item["id"] for item in answering.output)
+    assert await _beside(a, [a], store) == {a: answering.output[0]}
+    assert [*await _beside(a, [a, b, "msg_x"], store)] == [a, b]
 
 
 @pytest.mark.parametrize(
@@ -192,7 +213,7 @@ async def read_by(rows: SqlStore, item: Json, *, conversation: str | None = None
 async def found_for(
     rows: SqlStore, item: Json, *responses: str, conversation: str | None = None, part: Json = PART
 ) -> Json | None:
-    known = await known_readings([item["id"]], rows, responses=responses, conversation=conversation)
+    known = await known_readings([item["id"]], rows, Budget(), responses=responses, conversation=conversation)
     return Readings(known).find(item, part)
 
 
@@ -211,6 +232,17 @@ async def test_an_id_of_the_client_s_counts_in_its_history(store: SqlStore) -> N
     assert await found_for(store, item, "resp_other", conversation="conv_2") is None
     assert await found_for(store, item, first) == TEXT
     assert await found_for(store, item, conversation="conv_1") == TEXT
+
+
+async def test_more_than_is_left_is_not_loaded(store: SqlStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    item = said("1")
+    first, budget = await read_by(store, item), Budget()
+    await read_by(store, item)  # which is no part of this history, and does not count
+    monkeypatch.setattr(budget_module, "MOST_BYTES", len(encode(TEXT)))
+    assert await known_readings([item["id"]], store, budget, responses=[first], conversation=None)
+    budget.take(1, "what went before", param="previous_response_id")
+    with pytest.raises(TooLarge, match="what the files of earlier items were read as"):
+        await known_readings([item["id"]], store, budget, responses=[first], conversation=None)
 
 
 async def test_what_another_user_has_read_is_not_known(store: SqlStore) -> None:

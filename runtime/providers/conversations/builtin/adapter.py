@@ -140,7 +140,7 @@ class BuiltinConversations:
         last = sql.at_most("position", max((row["position"] for row in sized), default=0))
         rows = await self._store.select(sql.Select(ITEMS, where & last, ("position", "item"), ("position",)))
         whole = _to_items(b"[%b]" % b",".join([row["item"] for row in rows]))
-        return WholeConversation(whole, rows[-1]["position"] if rows else 0)
+        return WholeConversation(whole, rows[-1]["position"] if rows else 0, size_bytes)
 
     async def append_items(self, request: AppendItems) -> None:
         items = request.items

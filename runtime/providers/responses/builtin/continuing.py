@@ -5,6 +5,7 @@ from __future__ import annotations
 from runtime.apis.conversations import AppendItems, Conversations, ReadConversation, WholeConversation
 from runtime.errors import NotFound, NotSupported, StackError, TooLarge
 from runtime.providers.responses.builtin.answering import Answering
+from runtime.providers.responses.builtin.budget import Budget
 from runtime.sse import Json
 
 
@@ -14,11 +15,13 @@ class Continuing:
     def __init__(self, conversations: Conversations | None) -> None:
         self._conversations = conversations
 
-    async def read(self, conversation_id: str, until: int | None = None, *, most_bytes: int) -> WholeConversation:
+    async def read(self, conversation_id: str, until: int | None = None, *, budget: Budget) -> WholeConversation:
         """Its items, or those up to a place. Raises NotFound, TooLarge, NotSupported, Unavailable."""
-        asked = ReadConversation(conversation_id=conversation_id, until=until, most_bytes=most_bytes)
+        asked = ReadConversation(conversation_id=conversation_id, until=until, most_bytes=budget.left_bytes)
         try:
-            return await self._there().read_conversation(asked)
+            read = await self._there().read_conversation(asked)
+            budget.take(read.size_bytes, "the conversation", param="conversation")
+            return read
         except (NotFound, TooLarge) as error:
             error.param = "conversation"  # the name of the field in this request, which the other API does not know
             raise

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -12,20 +12,20 @@ import msgspec
 from runtime.apis.responses.request import ResponseHistory
 from runtime.apis.responses.whole import whole_items, with_new_ids
 from runtime.clock import wall_time
-from runtime.errors import NotFound, RequestError, TooLarge
+from runtime.errors import NotFound, RequestError
 from runtime.ids import ordered_id, position_in
 from runtime.providers.responses.builtin.answering import RUNS
+from runtime.providers.responses.builtin.budget import Budget
 from runtime.providers.responses.builtin.continuing import Continuing
 from runtime.providers.responses.builtin.holding import READ, settled
 from runtime.providers.responses.builtin.readings import Key, Readings
 from runtime.providers.responses.builtin.tables import RESPONSES
-from runtime.sse import Json
+from runtime.sse import Json, encode
 from runtime.storage.sql import SIZE, Row, Select, SqlStore, eq, one_of
 
 _ITEMS = ("id", "conversation", "input", "response")
 """What is read of a row that is part of a history. Not its ancestors: the row that is continued names them all."""
-MOST_BYTES = 64 * 1024 * 1024
-"""Of what went before, as JSON: as much as the body of a request may be."""
+_BEFORE = "what went before"
 _to_items = msgspec.json.Decoder(list[dict[str, Any]]).decode
 
 
@@ -81,20 +81,21 @@ async def history_of(
     rows: SqlStore,
     position: int,
     continuing: Continuing,
+    budget: Budget,
     recalled: Recalled | None = None,
 ) -> History:
     """rows: the responses that the caller sees. position: the new response's. recalled: may be the one that is
     continued.
 
     Raises NotFound for a response, a conversation or an item that is not there, RequestError for one that cannot be
-    continued, TooLarge for more than `MOST_BYTES` before the request, NotSupported for a conversation where there are
-    none, Unavailable.
+    continued and an item that is referred to twice, TooLarge for more than is left of `budget`, NotSupported for a
+    conversation where there are none, Unavailable.
     """
     new_id = partial(ordered_id, position=position)
     history = History(own=whole_items(request.input, new_id))
     previous = request.previous_response_id
     if recalled is not None and previous == recalled.id:
-        _check_size(recalled.size_bytes, "previous_response_id")
+        budget.take(recalled.size_bytes, _BEFORE, param="previous_response_id")
         history.recall(recalled)
     elif previous is not None:
         row = await rows.first(Select(RESPONSES, eq("id", previous), READ))
@@ -107,34 +108,34 @@ async def history_of(
                 hint="wait until it has ended",
                 param="previous_response_id",
             )
-        own = len(row["input"]) + len(row["response"])
-        history.before = [*await items_before_answer(row, rows, continuing, own_bytes=own), *_output(row)]
+        budget.take(len(row["input"]) + len(row["response"]), _BEFORE, param="previous_response_id")
+        history.before = [*await items_before_answer(row, rows, continuing, budget), *_output(row)]
         history.ancestors = [*row["ancestors"], previous]
     elif (conversation := request.conversation_id) is not None:
-        read = await continuing.read(conversation, most_bytes=MOST_BYTES)
+        read = await continuing.read(conversation, budget=budget)
         history.before, history.conversation, history.place = [*read.items], conversation, read.place
     if not isinstance(request.input, str):  # one text is neither a reference nor an item with an id of its own
-        await _resolve(history, rows)
+        await _resolve(history, rows, budget)
         history.own = with_new_ids(history.own, {item["id"] for item in history.before}, new_id)
     return history
 
 
-async def items_before_answer(row: Row, rows: SqlStore, continuing: Continuing, *, own_bytes: int = 0) -> list[Json]:
-    """The items that a response was made from. row: with `READ`. own_bytes: what of the row itself counts too.
+async def items_before_answer(row: Row, rows: SqlStore, continuing: Continuing, budget: Budget) -> list[Json]:
+    """The items that a response was made from. row: with `READ`; it is not counted itself.
 
-    Raises NotFound if a response or a conversation of those was deleted, TooLarge for more than `MOST_BYTES`.
+    Raises NotFound if a response or a conversation of those was deleted, TooLarge for more than is left of `budget`.
     """
     ancestors: list[str] = row["ancestors"]
     found = {}
     if ancestors:
         theirs = one_of("id", ancestors)
         sizes = await rows.select(Select(RESPONSES, theirs, ("id",), sizes=("input", "response")))
-        _check_size(sum(one[SIZE] for one in sizes) + own_bytes, "previous_response_id")
+        budget.take(sum(one[SIZE] for one in sizes), _BEFORE, param="previous_response_id")
         found = {one["id"]: one for one in await rows.select(Select(RESPONSES, theirs, _ITEMS))}
     items: list[Json] = []
     if (conversation := found.get(ancestors[0], row) if ancestors else row)["conversation"] is not None:
         until = conversation["place"]
-        items += (await continuing.read(conversation["conversation"], until, most_bytes=MOST_BYTES)).items
+        items += (await continuing.read(conversation["conversation"], until, budget=budget)).items
     for id in ancestors:
         if id not in found:
             raise NotFound(
@@ -144,40 +145,47 @@ async def items_before_answer(row: Row, rows: SqlStore, continuing: Continuing, 
     return items + own_items(row)
 
 
-def _check_size(size_bytes: int, param: str) -> None:
-    if size_bytes > MOST_BYTES:
-        raise TooLarge(
-            f"What went before is {size_bytes} bytes, and at most {MOST_BYTES} are read",
-            hint="continue an earlier response, or begin anew",
-            param=param,
-        )
-
-
-async def _resolve(history: History, rows: SqlStore) -> None:
+async def _resolve(history: History, rows: SqlStore, budget: Budget) -> None:
     """Put the items that are meant in the places of references."""
-    known: dict[str, Json] = {}
-    for place, item in enumerate(history.own):
-        if item["type"] != "item_reference":
-            continue
-        id: str = item["id"]
-        known = known or {str(one["id"]): one for one in history.items if one["type"] != "item_reference"}
+    places = _places_of_references(history.own)
+    known = {str(one["id"]): one for one in history.items if one["type"] != "item_reference"} if places else {}
+    for id, place in places.items():
         if id not in known:
-            known |= await _beside(id, rows)
+            known |= await _beside(id, places, rows)
         if id not in known:
             raise NotFound(
                 f"`input[{place}]` refers to the item `{id[:100]}`, which is in no response that is kept",
                 param=f"input[{place}].id",
             )
+        what = f"the item `{id[:100]}` that `input[{place}]` refers to"
+        budget.take(len(encode(known[id])), what, param=f"input[{place}].id")
         history.own[place] = known[id]
 
 
-async def _beside(item_id: str, rows: SqlStore) -> dict[str, Json]:
-    """The items of the response that made an item, by id: its place is in the item's id."""
+def _places_of_references(items: Sequence[Json]) -> dict[str, int]:
+    """By what they refer to. Raises RequestError for what two of them refer to: as OpenAI has it, an item is read once,
+    and a short request does not come to a long one.
+    """
+    places: dict[str, int] = {}
+    for place, item in enumerate(items):
+        if item["type"] == "item_reference" and (first := places.setdefault(item["id"], place)) != place:
+            raise RequestError(
+                f"`input[{place}]` refers to the item `{item['id'][:100]}`, as `input[{first}]` does",
+                hint="refer to each item once",
+                param=f"input[{place}].id",
+            )
+    return places
+
+
+async def _beside(item_id: str, wanted: Collection[str], rows: SqlStore) -> dict[str, Json]:
+    """Those of the wanted items that the response has which made an item, by id: its place is in the item's id. Of the
+    rest of the response nothing stays.
+    """
     position = position_in(item_id)
     if position is None:
         return {}
     found = await rows.select(Select(RESPONSES, eq("position", position), READ))
-    return {item["id"]: item for row in found for item in _items(row) if "id" in item}
+    return {item["id"]: item for row in found for item in _items(row) if item.get("id") in wanted}
 
 
 def no_response(response_id: str, *, param: str, code: str | None = None) -> NotFound:

@@ -26,8 +26,9 @@ from runtime.apis.responses.items import ITEMS
 from runtime.documents.images import image_type
 from runtime.errors import NotFound, NotSupported, RequestError
 from runtime.http.pages import Pages
+from runtime.providers.responses.builtin.budget import Budget
 from runtime.providers.responses.builtin.readings import Readings
-from runtime.sse import Json
+from runtime.sse import Json, encode
 
 MOST_BYTES = 32 * 1024 * 1024
 """Of one file or image."""
@@ -50,30 +51,30 @@ class Inputs:
         self._processors = processors
         self._pages = pages
 
-    async def readable(self, items: Sequence[Json], readings: Readings) -> list[Json]:
+    async def readable(self, items: Sequence[Json], readings: Readings, budget: Budget) -> list[Json]:
         """The items with parts that a model can read. readings: those that are known, to which new ones are added.
 
-        Raises RequestError that names the file which cannot be read, and why; NotSupported where nothing here reads
-        files, Unavailable.
+        Raises RequestError that names the file which cannot be read, and why; TooLarge for the one with which it is
+        more than is left of `budget`; NotSupported where nothing here reads files, Unavailable.
         """
         return [
-            await self._opened(item, member, readings) if (member := _closed_member(item)) else item for item in items
+            await self._opened(item, member, readings, budget) if (member := _closed_member(item)) else item
+            for item in items
         ]
 
-    async def _opened(self, item: Json, member: str, readings: Readings) -> Json:
-        parts = [await self._read(item, part, readings) if _is_closed(part) else part for part in item[member]]
+    async def _opened(self, item: Json, member: str, readings: Readings, budget: Budget) -> Json:
+        parts = [await self._read(item, part, readings, budget) if _is_closed(part) else part for part in item[member]]
         return {**item, member: parts}
 
-    async def _read(self, item: Json, part: Json, readings: Readings) -> Json:
-        if (known := readings.find(item, part)) is not None:
-            return known
-        read = await self._part(part)
-        if read["type"] != "input_image" or part.get("file_url"):
+    async def _read(self, item: Json, part: Json, readings: Readings, budget: Budget) -> Json:
+        known = readings.find(item, part)
+        read = await self._part(part) if known is None else known
+        budget.take(len(encode(read)), f"the file `{_called(part)}`", param="input")
+        if known is None and (read["type"] != "input_image" or part.get("file_url")):
             readings.add(item, part, read)
         return read
 
     async def _part(self, part: Json) -> Json:
-        what = next((part[name] for name in ("filename", "file_id", "file_url") if part.get(name)), "without a name")
         try:
             file = await self._file(part)
             if (image := image_type(file.content[:12])) in _SEEN:
@@ -85,7 +86,7 @@ class Inputs:
             raise
         except RequestError as error:  # a file that is not there is one of those too
             raise RequestError(
-                f"The file `{str(what)[:200]}` cannot be read as input: {error.message}", param="input", hint=error.hint
+                f"The file `{_called(part)}` cannot be read as input: {error.message}", param="input", hint=error.hint
             ) from error
 
     async def _file(self, part: Json) -> _File:
@@ -135,6 +136,12 @@ def _closed_member(item: Json) -> str | None:
 def _is_closed(part: Any) -> bool:
     """Whether a part has to be read before a model can."""
     return part["type"] == "input_file" or (part["type"] == "input_image" and not part.get("image_url"))
+
+
+def _called(part: Json) -> str:
+    """What messages call a file."""
+    names = ("filename", "file_id", "file_url")
+    return str(next((part[name] for name in names if part.get(name)), "without a name"))[:200]
 
 
 def _image(content: bytes, kind: str, detail: str | None) -> Json:

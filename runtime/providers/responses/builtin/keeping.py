@@ -17,6 +17,7 @@ from runtime.apis.responses.kept import (
 from runtime.clock import wall_time
 from runtime.context import current
 from runtime.providers.responses.builtin.answering import Answering
+from runtime.providers.responses.builtin.budget import Budget
 from runtime.providers.responses.builtin.continuing import Continuing
 from runtime.providers.responses.builtin.history import History, items_before_answer, no_response
 from runtime.providers.responses.builtin.holding import READ, Holding, settled
@@ -73,9 +74,9 @@ class Kept:
         return json_page([_shown(row) for row in rows], [row["id"] for row in rows], has_more=has_more)
 
     async def input_items(self, request: InputItemsRequest) -> Reply:
-        """Raises NotFound, RequestError for a cursor that is none."""
+        """Raises NotFound, RequestError for a cursor that is none, TooLarge."""
         row = await self.row(request.response_id, self.mine())
-        items = await items_before_answer(row, self.mine(), self._continuing)
+        items = await items_before_answer(row, self.mine(), self._continuing, Budget())
         ids = [item["id"] for item in items]
         places, has_more = page_of(ids, request, what="item")
         return json_page([items[place] for place in places], [ids[place] for place in places], has_more=has_more)

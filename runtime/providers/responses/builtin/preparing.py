@@ -22,6 +22,7 @@ from runtime.provider import ProviderContext
 from runtime.providers.responses.builtin.answering import Answering
 from runtime.providers.responses.builtin.approving import approved_now
 from runtime.providers.responses.builtin.asking import chat_request, chat_settings
+from runtime.providers.responses.builtin.budget import Budget
 from runtime.providers.responses.builtin.compacting import Compacting
 from runtime.providers.responses.builtin.config import ResponsesConfig
 from runtime.providers.responses.builtin.continuing import Continuing
@@ -133,19 +134,20 @@ class Preparing:
         """See `history_of`, `known_readings`, `prompt_item` and `Inputs.readable`. response_id: the new one's,
         which may be kept already.
         """
-        history = await history_of(request, rows, position, self._continuing, recalled)
+        budget = Budget()
+        history = await history_of(request, rows, position, self._continuing, budget, recalled)
         items = history.items
         is_sealed = any("encrypted_content" in item for item in items)
         opened = (await self._seals.load()).open if is_sealed else lambda _: None
         with_files = [str(item["id"]) for item in items if has_files(item)]
         if with_files:
             responses, conversation = (*history.ancestors, response_id), history.conversation
-            known = await known_readings(with_files, rows, responses=responses, conversation=conversation)
+            known = await known_readings(with_files, rows, budget, responses=responses, conversation=conversation)
             history.readings = Readings(known, recalled.readings if recalled is not None else None)
         if prompt is not None:
             items = [await prompt_item(prompt, self._prompts, is_alone=not items), *items]
         if with_files or prompt is not None:
-            items = await self._inputs.readable(items, history.readings)
+            items = await self._inputs.readable(items, history.readings, budget)
         return Read(history=history, items=items, opened=opened)
 
     async def seal(self) -> Seal:

@@ -11,12 +11,15 @@ from collections.abc import Collection, Mapping, Sequence
 from hashlib import sha256
 
 from runtime.ids import position_in
+from runtime.providers.responses.builtin.budget import Budget
 from runtime.providers.responses.builtin.tables import READINGS
 from runtime.sse import Json, decode, encode
-from runtime.storage.sql import Insert, Select, SqlStore, one_of
+from runtime.storage.sql import SIZE, Insert, Row, Select, SqlStore, one_of
 
 Key = tuple[str, str]
 """An item's id, and the digest of the part of it that gives a file."""
+_ABOUT = ("response_id", "item_id", "digest", "conversation")
+"""What is read of a row before its part."""
 
 
 class Readings:
@@ -62,20 +65,36 @@ class Readings:
 
 
 async def known_readings(
-    item_ids: Sequence[str], rows: SqlStore, *, responses: Collection[str | None], conversation: str | None
+    item_ids: Sequence[str],
+    rows: SqlStore,
+    budget: Budget,
+    *,
+    responses: Collection[str | None],
+    conversation: str | None,
 ) -> dict[Key, Json]:
     """What the files of these items were read as. rows: the responses that the caller sees. responses, conversation:
-    those that are continued. Raises Unavailable.
+    those that are continued. Raises TooLarge for more than is left of `budget`, of which nothing is taken; Unavailable.
     """
-    if not item_ids:
-        return {}
-    return {
-        (row["item_id"], row["digest"]): decode(row["part"])
-        for row in await rows.select(Select(READINGS, one_of("item_id", item_ids)))
+    listed = await rows.select(Select(READINGS, one_of("item_id", item_ids), _ABOUT, sizes=("part",)))
+    fitting = {
+        _key_of(row): row["response_id"]
+        for row in listed
         if position_in(row["item_id"]) is not None
         or row["response_id"] in responses
         or (conversation is not None and row["conversation"] == conversation)
     }
+    readers = {*fitting.values()}
+    size_bytes = sum(row[SIZE] for row in listed if row["response_id"] in readers)
+    budget.check(size_bytes, "what the files of earlier items were read as", param="input")
+    if not fitting:
+        return {}
+    theirs = one_of("item_id", item_ids) & one_of("response_id", [*readers])
+    found = await rows.select(Select(READINGS, theirs, (*_ABOUT, "part")))
+    return {key: decode(row["part"]) for row in found if fitting.get(key := _key_of(row)) == row["response_id"]}
+
+
+def _key_of(row: Row) -> Key:
+    return row["item_id"], row["digest"]
 
 
 def _key(item: Json, part: Json) -> Key:
