@@ -31,6 +31,7 @@ ENTITIES = (
     + f']><w:document xmlns:w="{documents.WORD}"><w:body><w:p><w:r><w:t>&i;</w:t></w:r></w:p></w:body></w:document>'
 )
 WIDE_ENTITIES = ENTITIES.encode("utf-16")
+ENCODED = '<?xml version="1.0" encoding="{}"?><d/>'
 OUTSIDE = ENTITIES.replace('"aaaaaaaaaa"', 'SYSTEM "file:///etc/passwd"')
 
 
@@ -92,6 +93,10 @@ CASES: dict[str, tuple[Callable[[], bytes], str]] = {
     "docx with an entity bomb": (lambda: docx("", word__document_dot_xml=ENTITIES), "invalid_document"),
     "docx with an entity bomb in UTF-16": (lambda: docx("", word__document_dot_xml=WIDE_ENTITIES), "invalid_document"),
     "docx with an entity from outside": (lambda: docx("", word__document_dot_xml=OUTSIDE), "invalid_document"),
+    **{
+        f"docx in {name}": (lambda name=name: docx("", word__document_dot_xml=ENCODED.format(name)), "invalid_document")
+        for name in ("klingon", "hex", "undefined", "shift_jis")
+    },
     "docx of great depth": (lambda: docx("<w:p>" * 3_000 + "</w:p>" * 3_000), "document_over_limit"),
     "docx of great depth in UTF-16": (
         lambda: docx("", word__document_dot_xml=("<d>" * 200_000).encode("utf-16")), "document_over_limit",

@@ -103,12 +103,14 @@ class _Nesting:
         self._parser.EndElementHandler = self._end
 
     def read(self, part: bytes) -> None:
-        """The next bytes. Raises RequestError for what is nested too deeply."""
+        """The next bytes. Raises RequestError for what is nested too deeply, or in an encoding that cannot be read."""
         if not self._is_broken:
             try:
                 self._parser.Parse(part, False)
             except expat.ExpatError:
                 self._is_broken = True
+            except (LookupError, ValueError) as error:  # of the codec that it names
+                raise invalid(self._what, str(error)) from error
 
     def _begin(self, name: str, attributes: Any) -> None:
         self._depth += 1
