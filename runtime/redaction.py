@@ -90,6 +90,12 @@ def redact_text(text: str) -> str:
     return "".join([*parts, text[place:]])
 
 
+def secrets_of_queries(text: str) -> Iterator[str]:
+    """The values, as written, of the parameters of URLs that `redact_text` masks."""
+    for found in _QUERY.finditer(text):
+        yield text[found.end("name") : found.end()]
+
+
 def assigned_secrets(text: str) -> Iterator[tuple[int, int]]:
     """Where the values of `password=x` and the like stand in a text, their quotes with them: start and end of each."""
     place = 0

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import unquote, unquote_plus
 
 from pydantic import BaseModel, SecretStr
 
-from runtime.redaction import assigned_secrets, is_secret
+from runtime.redaction import assigned_secrets, is_secret, secrets_of_queries
 
 
 def secrets_in(value: Any, key: str = "") -> Iterator[str]:
@@ -36,6 +36,8 @@ def _passwords_in(text: str) -> Iterator[str]:
     if "://" in text and "@" in text:
         written = text.partition("://")[2].rpartition("@")[0].partition(":")[2]
         yield from dict.fromkeys(password for password in (written, unquote(written)) if password)
+    for written in secrets_of_queries(text):
+        yield from dict.fromkeys((written, unquote_plus(written)))
     for start, end in assigned_secrets(text):
         written = text[start:end]
         quote = {"{": "}"}.get(written[:1], written[:1]) if written[:1] in ("'", '"', "{") else ""

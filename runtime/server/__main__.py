@@ -23,7 +23,7 @@ from runtime.config import ready_files
 from runtime.errors import ConfigInvalid, Conflict, Problem, RequestError, StackError
 from runtime.server.log_levels import levels_in, set_levels
 from runtime.server.logs import set_up
-from runtime.server.masking import hide
+from runtime.server.masking import hide, without_hidden
 from runtime.server.record import ServerRecord
 from runtime.storage import state_folder
 
@@ -129,9 +129,11 @@ def _options() -> argparse.Namespace:
 def _serve(options: argparse.Namespace, record: ServerRecord) -> int:
     from runtime.config.choices import with_own_models, without_providers
     from runtime.config.exposure import check_exposure
+    from runtime.config.secret_values import secrets_in
     from runtime.stack.plan import check_required, plan, read_run_config
 
     run = read_run_config(options.run_yaml, os.environ)
+    hide(secrets_in(run))  # before anything fails that could quote one
     levels = {**run.logging.category_levels, **levels_in(os.environ)}
     for category in set_levels(levels | ({"all": options.log_level} if options.log_level else {})):
         log.warning("unknown log category", extra={"category": category})
@@ -258,6 +260,7 @@ def _reached_at(host: str, address: str) -> str:
 
 
 def _failed(record: ServerRecord, options: argparse.Namespace, reason: str, hint: str | None, code: int) -> int:
+    reason, hint = without_hidden([reason, hint])
     record.say("failed", reason=reason, hint=hint, exit_code=code)
     if options.parent_fd is None:  # otherwise the command line reads the record and prints it
         stdio.print_error(f"error: {reason}" + (f"\n\nhint: {hint}" if hint else ""))

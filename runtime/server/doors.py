@@ -13,6 +13,7 @@ from runtime.apis._api import Api
 from runtime.apis._doors import Door
 from runtime.apis._request import Response
 from runtime.errors import StackError
+from runtime.server.masking import without_hidden
 from runtime.sse import Json, encode
 from runtime.stdio import printable
 
@@ -61,7 +62,7 @@ class Doors:
 
 
 def error_json(error: StackError, *, request_id: str, door: Door = OPENAI) -> bytes:
-    """An error as JSON in the door's shape, with control characters escaped."""
+    """An error as JSON in the door's shape, with secrets masked and control characters escaped."""
     return encode(_readable(door.body(error, request_id)))
 
 
@@ -90,5 +91,6 @@ def _readable(value: Any) -> Any:
     if isinstance(value, list):
         return [_readable(inner) for inner in value]
     if isinstance(value, str):
+        value = without_hidden(value)
         return printable(value if len(value) <= _MESSAGE_LENGTH else value[:_MESSAGE_LENGTH] + "…")
     return value

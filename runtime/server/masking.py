@@ -1,4 +1,6 @@
-"""Masks secrets in log records. No code should log a secret; this is for mistakes, and for what upstreams quote."""
+"""Masks secrets in log records and in errors. No code should say a secret; this is for mistakes, and for what upstreams
+and drivers of databases quote.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +43,7 @@ _hidden = _Hidden()  # a process has one root logger, so one set of values to ma
 
 
 def hide(values: Iterable[str]) -> None:
-    """Mask these values in every line from now on, except values with less than 8 characters."""
+    """Mask these values in every line and error from now on, except values with less than 8 characters."""
     _hidden.add(values)
 
 
@@ -61,13 +63,13 @@ def _shows_secret(text: str) -> bool:
 
 def _masked(record: logging.LogRecord) -> logging.LogRecord:
     shown = copy.copy(record)
-    shown.msg, shown.args = _without_secrets(record.getMessage()), None
+    shown.msg, shown.args = without_hidden(record.getMessage()), None
     for name, value in fields(record).items():
-        shown.__dict__[name] = _without_secrets(value)
+        shown.__dict__[name] = without_hidden(value)
     if record.exc_text:
-        shown.exc_text = _without_secrets(record.exc_text)
+        shown.exc_text = without_hidden(record.exc_text)
     if (request_id := getattr(record, "request_id", None)) is not None:  # a caller may have chosen it
-        shown.request_id = _without_secrets(request_id)
+        shown.request_id = without_hidden(request_id)
     return shown
 
 
@@ -77,13 +79,13 @@ def _failed_line(record: logging.LogRecord, error: Exception) -> logging.LogReco
     return logging.LogRecord(record.name, record.levelno, record.pathname, record.lineno, message, None, None)
 
 
-def _without_secrets(value: Any) -> Any:
-    """A value with masked secrets; a value that is not JSON becomes text."""
+def without_hidden(value: Any) -> Any:
+    """A value without the values to mask; what is not JSON becomes text."""
     if value is None or isinstance(value, bool | int | float):
         return value
     if isinstance(value, Mapping):
-        return {_without_secrets(name): _without_secrets(inner) for name, inner in value.items()}
+        return {without_hidden(name): without_hidden(inner) for name, inner in value.items()}
     if isinstance(value, list | tuple):
-        return [_without_secrets(inner) for inner in value]
+        return [without_hidden(inner) for inner in value]
     text = str(value)
     return _hidden.pattern.sub(MASK, text) if _hidden.pattern else text

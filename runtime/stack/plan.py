@@ -8,7 +8,7 @@ plan.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -20,6 +20,7 @@ from runtime.config.loading import parse_run_config
 from runtime.config.reading import as_warning
 from runtime.config.resources import registered, with_served
 from runtime.config.run_config import ProviderEntry, RunConfig
+from runtime.config.secret_values import secrets_in
 from runtime.config.text import read_text, shown
 from runtime.config.validation import with_origin
 from runtime.discovery import World
@@ -46,7 +47,7 @@ class Plan:
     the mounted APIs, by name. inner_apis: APIs that are not mounted but used by providers. packages: requirements
     beyond ours. resources: those of the run config, by the API of their kind. stores: the stores of APIs, providers and
     the stack, by name. analytics: their tables of analytics that age. noted: settings without effect here; `warnings`
-    in words.
+    in words. of_config: the secrets in the run config.
     """
 
     world: World
@@ -59,6 +60,7 @@ class Plan:
     stores: Mapping[str, Store] = field(default_factory=dict)
     analytics: frozenset[str] = frozenset()
     noted: tuple[Problem, ...] = ()
+    of_config: tuple[str, ...] = field(default=(), repr=False)
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -68,9 +70,9 @@ class Plan:
         return tuple(provider for provider in self.providers if provider.api == api)
 
     def secrets(self) -> Iterator[str]:
-        """Every secret in its providers' settings, so that they can be masked."""
-        for provider in self.providers:
-            yield from provider.secrets()
+        """Every secret in the run config and in its providers' settings, once, so that they can be masked."""
+        of_providers = (secret for provider in self.providers for secret in provider.secrets())
+        yield from dict.fromkeys([*self.of_config, *of_providers])
 
 
 def plan(run: RunConfig, *, world: World | None = None, file: str | None = None) -> Plan:
@@ -101,11 +103,12 @@ def plan(run: RunConfig, *, world: World | None = None, file: str | None = None)
     _note_resources(resources, ordered, apis, routed, noted)
     _note_never_on(run, world, noted)
     analytics = analytics_of_stack(routed, providers)
+    of_storage = tuple(secrets_in(run.storage))
     note_retention(run, stores, analytics, noted)
     return Plan(
         world=world,
         apis=mounted,
-        providers=tuple(ordered),
+        providers=tuple(replace(provider, of_storage=of_storage) for provider in ordered),
         off=tuple(_off(run.off)),
         packages=_packages(ordered, run),
         inner_apis={name: api for name, api in routed.items() if name not in mounted},
@@ -113,6 +116,7 @@ def plan(run: RunConfig, *, world: World | None = None, file: str | None = None)
         stores=stores,
         analytics=analytics,
         noted=tuple(noted.found),
+        of_config=tuple(secrets_in(run)),
     )
 
 

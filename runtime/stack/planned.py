@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, kw_only=True)
 class PlannedProvider:
     """A provider to start: its API, its id, its spec and its validated settings. network: how its servers are reached;
-    the `config` of any provider may have a `network` block.
+    the `config` of any provider may have a `network` block. of_storage: the secrets of the storage that it is given,
+    which its failures may quote.
     """
 
     api: str
@@ -35,15 +36,17 @@ class PlannedProvider:
     spec: Spec
     config: BaseModel
     network: Network | None = None
+    of_storage: tuple[str, ...] = field(default=(), repr=False)
 
     def stores(self) -> list[Store]:
         """The stores that its spec names."""
         return stores_of(self.spec)
 
     def secrets(self) -> Iterator[str]:
-        """Every secret in its settings, also those inside URLs."""
+        """Every secret in its settings and those of its storage, also those inside URLs."""
         yield from secrets_in(self.config)
         yield from secrets_in(self.network)
+        yield from self.of_storage
 
     def shown(self) -> dict[str, Any]:
         """Its settings with masked secrets."""
@@ -164,9 +167,9 @@ def check_named(run: RunConfig, providers: Sequence[PlannedProvider], problems: 
         entry = entries.get((provider.api, provider.provider_id))
         path = f"{entry.path}.config" if entry else provider.spec.section
         node = entry.config_node if entry else run.tree.get(provider.spec.section)
-        for name, field in type(provider.config).model_fields.items():
+        for name, setting in type(provider.config).model_fields.items():
             at = node.get(name) if node else None
-            for marked in field.metadata if at is not None and not at.awaits else ():
+            for marked in setting.metadata if at is not None and not at.awaits else ():
                 if isinstance(marked, ProviderOf):
                     _check_is_on(marked.api, getattr(provider.config, name), run, f"{path}.{name}", problems)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 from typing import Annotated, Any, ClassVar, Self
-from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -19,6 +18,7 @@ from pydantic import (
 )
 
 from runtime.durations import duration, parse_age, parse_duration
+from runtime.storage.server_url import check_url, host_of
 
 _TABLE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,39}")
 _LONGEST_S = 36_500 * 86_400.0
@@ -108,13 +108,13 @@ class KeyValueServerConfig(KeyValueConfig):
 
     def place(self) -> str:
         """The server, for messages: without user and password."""
-        where = f"{self.host}:{self.port}" if self.url is None else host_of(self.url)
+        where = f"{self.host}:{self.port}" if self.url is None else host_of(self.url.get_secret_value())
         return f"the {self.called} server at {where}"
 
 
 def check_address(settings: BackendConfig, url: str, *, parts: Collection[str], schemes: Collection[str]) -> None:
-    """Raises ValueError if the setting called `url`, a SecretStr, has none of the schemes, or if some of the `parts`
-    that it stands for are given beside it.
+    """Raises ValueError if the setting called `url`, a SecretStr, has none of the schemes or cannot be told apart, or if
+    some of the `parts` that it stands for are given beside it.
     """
     given: SecretStr | None = getattr(settings, url)
     if given is None:
@@ -123,8 +123,4 @@ def check_address(settings: BackendConfig, url: str, *, parts: Collection[str], 
         raise ValueError(f"`{url}` says it all: leave out {', '.join(also)}")
     if not given.get_secret_value().startswith(tuple(f"{scheme}://" for scheme in schemes)):
         raise ValueError(f"`{url}` does not begin with {' or '.join(f'`{scheme}://`' for scheme in schemes)}")
-
-
-def host_of(url: SecretStr) -> str:
-    """Host and port of a URL, as they stand there: without user and password."""
-    return urlsplit(url.get_secret_value()).netloc.rpartition("@")[2]
+    check_url(given.get_secret_value(), called=url)

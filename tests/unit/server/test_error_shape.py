@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 
-from runtime.errors import NotFound
+from runtime.errors import NotFound, Unavailable
 from runtime.server.doors import error_json
 from runtime.server.errors import quoted
+from runtime.server.masking import hide
 from tests.support.terminal import HOSTILE, steering
 
 
@@ -14,6 +15,12 @@ def test_what_an_error_quotes_steers_no_terminal() -> None:
     said = json.loads(error_json(NotFound(f"`{HOSTILE}`\nis not", hint=HOSTILE, param=HOSTILE), request_id="r"))
     assert steering(said["error"]["message"]) == steering(said["error"]["param"]) == set()
     assert "`\nis not\nhint: " in said["error"]["message"] and said["request_id"] == "r"
+
+
+def test_an_error_quotes_no_secret_of_the_config() -> None:
+    hide(["canary-of-an-error"])  # as the server does with every secret of its plan
+    said = error_json(Unavailable("refused canary-of-an-error", hint="not `canary-of-an-error`"), request_id="r")
+    assert json.loads(said)["error"]["message"] == "refused ********\nhint: not `********`"
 
 
 def test_an_error_is_no_longer_than_a_person_reads() -> None:

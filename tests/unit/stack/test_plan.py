@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,9 +10,10 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, SecretStr
 
-from runtime.config.run_config import RunConfig
+from runtime.config.run_config import RunConfig, redacted
 from runtime.errors import ConfigInvalid, Problem
 from runtime.stack.plan import Plan, check_required, plan, read_run_config
+from runtime.storage.backends import BACKENDS
 from tests.support.house import furnish, plain_spec, probe_spec
 from tests.support.stacks import openai_at, run_config
 
@@ -129,9 +131,27 @@ def test_every_secret_of_a_plan_is_known_however_deep() -> None:
     planned = plan(run_config(openai_at("http://localhost:1/v1")))
     assert list(planned.secrets()) == ["sk-configured-secret"]
     deep = replace(planned.providers[0], config=Deep())
-    assert sorted(replace(planned, providers=(deep,)).secrets()) == [
-        *("Bearer x", "a", "in-a-list", "p%40ss", "p@ss", "plain-under-a-name")
-    ]
+    assert sorted(deep.secrets()) == [*("Bearer x", "a", "in-a-list", "p%40ss", "p@ss", "plain-under-a-name")]
+
+
+WITH_SECRET = {
+    "kv_mongodb": {"url": "mongodb://me:canary%2F77@db.example"},
+    "kv_postgres": {"connection_string": "postgresql://db.example/x?user=me&password=canary%2F77"},
+    "kv_redis": {"url": "redis://:canary%2F77@db.example"},
+    "sql_postgres": {"connection_string": "postgresql://me:canary%2F77@db.example/x"},
+}
+
+
+@pytest.mark.parametrize("kind", [name for name, one in BACKENDS.items() if "password" in one.config.model_fields])
+def test_secrets_of_storage_are_known_to_the_plan_and_to_each_provider(kind: str) -> None:
+    for settings in ({"password": "${env.SECRET}"}, WITH_SECRET[kind]):
+        storage = {"backends": {"kv_memory": {"type": "kv_memory"}, "other": {"type": kind, **settings}}}
+        run = run_config(openai_at("http://localhost:1/v1"), storage=storage, env={"SECRET": "canary/77"})
+        planned = plan(run)
+        assert "canary/77" in {*planned.secrets()}
+        assert all("canary/77" in {*provider.secrets()} for provider in planned.providers)
+        assert "canary" not in repr(planned)
+        assert "canary" not in json.dumps(redacted(run))
 
 
 def test_a_model_of_a_provider_that_is_off_is_no_problem() -> None:
