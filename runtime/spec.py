@@ -11,7 +11,15 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 Kind = Literal["inline", "remote"]
-Evidence = Literal["live", "recorded", "wire", "unproven"]
+Proof = Literal["live", "wire", "unproven"]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """How a provider is tested. note: with what, or why not."""
+
+    proof: Proof
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -69,7 +77,7 @@ class Spec:
     of the resource of its API's kind that it has without being told; of several providers with one, it is the first
     one's that has its key.
     capabilities: what it can do beyond the minimum of its API. facts: data about a vendor for its adapter.
-    evidence: how it is tested; evidence_note: with what.
+    evidence: how it is tested: `live`, `wire` or `unproven`.
     api, module: filled in by discovery.
     """
 
@@ -94,8 +102,7 @@ class Spec:
     serves: tuple[str, ...] = ()
     capabilities: frozenset[str] = frozenset()
     facts: Any = None
-    evidence: Evidence = "unproven"
-    evidence_note: str = ""
+    evidence: Evidence = Evidence("unproven")
     api: str = ""
     module: str = ""
 
@@ -120,3 +127,18 @@ def inline(name: str, *, summary: str, adapter: str, config: str | None = None, 
 def remote(name: str, *, summary: str, adapter: str, config: str | None = None, **fields: Any) -> Spec:
     """A provider that adapts a service outside our process."""
     return Spec(provider_type=f"remote::{name}", summary=summary, adapter=adapter, config=config, **fields)
+
+
+def live(note: str) -> Evidence:
+    """Tested with the real component."""
+    return Evidence("live", note)
+
+
+def wire(note: str) -> Evidence:
+    """Tested with a local server in the shape of the real one."""
+    return Evidence("wire", note)
+
+
+def unproven(note: str) -> Evidence:
+    """Not tested where the tests run."""
+    return Evidence("unproven", note)

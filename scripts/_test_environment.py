@@ -22,7 +22,9 @@ from runtime.storage.backends import BACKENDS
 def main() -> None:
     group = sys.argv[1]
     # Without those of providers that no test runs, which take gigabytes.
-    specs = [spec for spec in discovery.built_in().specs if spec.evidence != "unproven"] if group != "unit" else []
+    specs = (
+        [spec for spec in discovery.built_in().specs if spec.evidence.proof != "unproven"] if group != "unit" else []
+    )
     packages = [*chain.from_iterable(entry.packages for entry in (*BACKENDS.values(), *specs)), *ANALYTICS]
     needed = Requirements.parse(packages)
     settings = read_settings()

@@ -12,7 +12,7 @@ from llama_cli.terminal.tables import Column, listing
 
 _SHOWN = (
     *("api", "provider_type", "aliases", "kind", "summary", "enabled_by", "key_env", "capabilities"),
-    *("needs", "may_use", "evidence", "evidence_note", "packages"),
+    *("needs", "may_use", "packages"),
 )
 _BRIEFLY = {
     "chat": "chat",
@@ -34,7 +34,7 @@ def command(
     """List the providers a stack can be made of, of all APIs or of one.
 
     A provider of a template is on where its variable is set. `can` is what its service has. `evidence` says how it is
-    proven: live (the real component), recorded, wire (a local server in the vendor's shape) or unproven.
+    proven: live (the real component), wire (a local server in the vendor's shape) or unproven.
 
     Examples:
       llama stack list-providers inference
@@ -47,7 +47,10 @@ def command(
     if api is not None and api not in built_in().api_names:
         raise Failure(f"there is no API `{api}`", hint=names_for(api, built_in().api_names), code=ExitCode.USAGE)
     rows = [
-        {name: _value(getattr(spec, name)) for name in _SHOWN} for spec in built_in().specs if api in (None, spec.api)
+        {name: _value(getattr(spec, name)) for name in _SHOWN}
+        | {"evidence": spec.evidence.proof, "evidence_note": spec.evidence.note}
+        for spec in built_in().specs
+        if api in (None, spec.api)
     ]
     columns = [
         Column("api", "API", groups=True),

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _SHOWN = (
     *("api", "provider_type", "summary", "aliases", "enabled_by", "key_env", "capabilities", "packages", "needs"),
-    *("may_use", "default", "evidence", "evidence_note"),
+    *("may_use", "default"),
 )
 
 
@@ -47,6 +47,7 @@ def command(
 
         shown = [
             {name: _plain(getattr(spec, name)) for name in _SHOWN}
+            | {"evidence": spec.evidence.proof, "evidence_note": spec.evidence.note}
             | {"config": config_fields(spec), "sample": sample(spec)}
             for spec in _found(provider_type, api)
         ]

@@ -127,7 +127,7 @@ def test_a_provider_is_called_as_its_file(spec: Spec) -> None:
 @pytest.mark.parametrize("spec", discovery.built_in().specs, ids=spec_id)
 def test_a_spec_says_what_a_listing_shows(spec: Spec) -> None:
     assert spec.summary and not spec.summary.endswith(".") and "\n" not in spec.summary
-    assert spec.evidence == "unproven" or spec.evidence_note
+    assert spec.evidence.proof == "unproven" or spec.evidence.note
     assert spec.api in discovery.built_in().api_names
     assert {*spec.needs, *spec.may_use} <= {*discovery.built_in().api_names}
 

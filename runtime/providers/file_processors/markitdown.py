@@ -1,6 +1,7 @@
 """Office documents as Markdown, by markitdown, and EPUB. https://github.com/microsoft/markitdown"""
 
 from runtime.providers.file_processors._inline.spec import MARKITDOWN_PACKAGES, inline_processor
+from runtime.spec import live
 
 SPEC = inline_processor(
     "markitdown",
@@ -8,6 +9,5 @@ SPEC = inline_processor(
     reader="auto:text_or_office",
     config="runtime.providers.file_processors._service.config:ProcessorConfig",
     packages=MARKITDOWN_PACKAGES,
-    evidence="live",
-    evidence_note="real documents, and a corpus of hostile ones, made by the tests",
+    evidence=live("real documents, and a corpus of hostile ones, made by the tests"),
 )

@@ -2,6 +2,7 @@
 
 from runtime.providers.inference._openai_compatible.rules import ONE_LIMIT
 from runtime.providers.inference._openai_compatible.spec import Chat, openai_compatible
+from runtime.spec import wire
 
 SPEC = openai_compatible(
     "baseten",
@@ -11,6 +12,5 @@ SPEC = openai_compatible(
     chat=Chat(rules=(ONE_LIMIT,)),
     completions=None,
     embeddings=None,
-    evidence="wire",
-    evidence_note="a local server with OpenAI's protocol",
+    evidence=wire("a local server with OpenAI's protocol"),
 )

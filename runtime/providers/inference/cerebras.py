@@ -2,6 +2,7 @@
 
 from runtime.providers.inference._openai_compatible.rules import REASONING_BACK, TEXT_ONLY
 from runtime.providers.inference._openai_compatible.spec import Chat, openai_compatible
+from runtime.spec import wire
 
 SPEC = openai_compatible(
     "cerebras",
@@ -11,6 +12,5 @@ SPEC = openai_compatible(
     aliases=("remote::cerebras-openai-compat",),
     chat=Chat(rules=(REASONING_BACK, *TEXT_ONLY), reasoning_field="reasoning"),
     embeddings=None,
-    evidence="wire",
-    evidence_note="a local server that answers as Cerebras documents it, with its flat errors",
+    evidence=wire("a local server that answers as Cerebras documents it, with its flat errors"),
 )

@@ -15,6 +15,7 @@ from runtime.providers.inference._openai_compatible.rules import (
     refused,
 )
 from runtime.providers.inference._openai_compatible.spec import Chat, Embeddings, Rerank, openai_compatible
+from runtime.spec import wire
 
 _UNSUPPORTED = "its compatibility endpoint does not support it"
 
@@ -46,6 +47,5 @@ SPEC = openai_compatible(
         takes_ids=False,
     ),
     rerank=Rerank(path="../../v2/rerank"),
-    evidence="wire",
-    evidence_note="a local server that refuses what Cohere's documentation says is not supported",
+    evidence=wire("a local server that refuses what Cohere's documentation says is not supported"),
 )

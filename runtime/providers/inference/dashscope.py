@@ -4,6 +4,7 @@ https://www.alibabacloud.com/help/en/model-studio/compatibility-of-openai-with-d
 
 from runtime.providers.inference._openai_compatible.rules import ONE_LIMIT, ignored
 from runtime.providers.inference._openai_compatible.spec import Chat, Rerank, openai_compatible
+from runtime.spec import wire
 
 SPEC = openai_compatible(
     "dashscope",
@@ -17,6 +18,5 @@ SPEC = openai_compatible(
         path="../../compatible-api/v1/reranks",
         rules=ignored("max_tokens_per_doc", why="has no limit for a document"),
     ),
-    evidence="wire",
-    evidence_note="a local server that answers as Alibaba Cloud's documentation says",
+    evidence=wire("a local server that answers as Alibaba Cloud's documentation says"),
 )

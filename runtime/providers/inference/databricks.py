@@ -4,6 +4,7 @@ https://docs.databricks.com/aws/en/machine-learning/foundation-model-apis/api-re
 
 from runtime.providers.inference._openai_compatible.rules import ONE_LIMIT, ignored
 from runtime.providers.inference._openai_compatible.spec import Chat, openai_compatible
+from runtime.spec import wire
 
 SPEC = openai_compatible(
     "databricks",
@@ -23,6 +24,5 @@ SPEC = openai_compatible(
         usage="always",
     ),
     completions=None,
-    evidence="wire",
-    evidence_note="a local server that refuses what endpoints are documented to refuse",
+    evidence=wire("a local server that refuses what endpoints are documented to refuse"),
 )

@@ -2,6 +2,7 @@
 
 from runtime.providers.inference._openai_compatible.rules import ONE_LIMIT, ignored
 from runtime.providers.inference._openai_compatible.spec import Chat, Rerank, openai_compatible
+from runtime.spec import wire
 
 SPEC = openai_compatible(
     "deepinfra",
@@ -22,6 +23,5 @@ SPEC = openai_compatible(
         score="",
         rules=ignored("max_tokens_per_doc", why="has no limit for a document"),
     ),
-    evidence="wire",
-    evidence_note="a local server that answers as DeepInfra's documentation says",
+    evidence=wire("a local server that answers as DeepInfra's documentation says"),
 )

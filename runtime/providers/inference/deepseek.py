@@ -11,7 +11,7 @@ from runtime.providers.inference._openai_compatible.rules import (
     Refused,
 )
 from runtime.providers.inference._openai_compatible.spec import Chat, Completions, openai_compatible
-from runtime.spec import NoEffect
+from runtime.spec import NoEffect, wire
 
 SPEC = openai_compatible(
     "deepseek",
@@ -44,6 +44,5 @@ SPEC = openai_compatible(
         takes_several=False,
     ),
     embeddings=None,
-    evidence="wire",
-    evidence_note="a local server that answers as DeepSeek documents it",
+    evidence=wire("a local server that answers as DeepSeek documents it"),
 )

@@ -8,6 +8,7 @@ from runtime.providers.inference._openai_compatible.rules import (
     left_out,
 )
 from runtime.providers.inference._openai_compatible.spec import Chat, Completions, Embeddings, Rerank, openai_compatible
+from runtime.spec import wire
 
 _UNKNOWN = left_out(
     "store", "service_tier", "safety_identifier", "prompt_cache_key", "prompt_cache_retention",
@@ -24,6 +25,5 @@ SPEC = openai_compatible(
     completions=Completions(usage="always"),
     embeddings=Embeddings(rules=left_out("user", "encoding_format", why="it does not know it, and we convert vectors")),
     rerank=Rerank(results="data", rules=ignored("max_tokens_per_doc", why="has no limit for a document")),
-    evidence="wire",
-    evidence_note="a local server that refuses what Fireworks' documentation does not have",
+    evidence=wire("a local server that refuses what Fireworks' documentation does not have"),
 )

@@ -11,6 +11,7 @@ from runtime.providers.inference._openai_compatible.rules import (
     left_out,
 )
 from runtime.providers.inference._openai_compatible.spec import Chat, openai_compatible
+from runtime.spec import wire
 
 SPEC = openai_compatible(
     "groq",
@@ -34,6 +35,5 @@ SPEC = openai_compatible(
     ),
     completions=None,
     embeddings=None,
-    evidence="wire",
-    evidence_note="a local server that refuses what Groq's documentation says is refused",
+    evidence=wire("a local server that refuses what Groq's documentation says is refused"),
 )

@@ -4,7 +4,7 @@ https://huggingface.co/docs/inference-endpoints/index
 
 from runtime.providers.inference._openai_compatible.rules import ONE_LIMIT
 from runtime.providers.inference._openai_compatible.spec import Chat, openai_compatible
-from runtime.spec import Instead
+from runtime.spec import Instead, wire
 
 SPEC = openai_compatible(
     "hf::endpoint",
@@ -20,6 +20,5 @@ SPEC = openai_compatible(
         )
     },
     chat=Chat(rules=(ONE_LIMIT,), reasoning_field="reasoning"),
-    evidence="wire",
-    evidence_note="a local server with OpenAI's protocol; what an endpoint has depends on its container",
+    evidence=wire("a local server with OpenAI's protocol; what an endpoint has depends on its container"),
 )

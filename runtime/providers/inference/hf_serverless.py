@@ -4,7 +4,7 @@ https://huggingface.co/docs/inference-providers/index
 
 from runtime.providers.inference._openai_compatible.rules import ONE_LIMIT
 from runtime.providers.inference._openai_compatible.spec import Chat, openai_compatible
-from runtime.spec import Moved
+from runtime.spec import Moved, wire
 
 SPEC = openai_compatible(
     "hf::serverless",
@@ -15,6 +15,5 @@ SPEC = openai_compatible(
     chat=Chat(rules=(ONE_LIMIT,), reasoning_field="reasoning"),
     completions=None,
     embeddings=None,
-    evidence="wire",
-    evidence_note="a local server that answers as the router's documentation says",
+    evidence=wire("a local server that answers as the router's documentation says"),
 )

@@ -2,6 +2,7 @@
 
 from runtime.providers.inference._openai_compatible.rules import ignored, left_out
 from runtime.providers.inference._openai_compatible.spec import Embeddings, Rerank, openai_compatible
+from runtime.spec import wire
 
 SPEC = openai_compatible(
     "jina",
@@ -17,6 +18,5 @@ SPEC = openai_compatible(
         takes_ids=False,
     ),
     rerank=Rerank(rules=ignored("max_tokens_per_doc", why="has no limit for a document")),
-    evidence="wire",
-    evidence_note="a local server that answers as Jina's documentation says",
+    evidence=wire("a local server that answers as Jina's documentation says"),
 )

@@ -2,6 +2,7 @@
 
 from runtime.providers.inference._openai_compatible.rules import NO_FUNCTIONS, ONE_LIMIT, TEXT_ONLY, ignored
 from runtime.providers.inference._openai_compatible.spec import Chat, Rerank, openai_compatible
+from runtime.spec import live
 
 SPEC = openai_compatible(
     "llama-cpp-server",
@@ -14,6 +15,5 @@ SPEC = openai_compatible(
     # A real one answers to `json_object` without a schema as it likes, for instance with a fence of Markdown.
     chat=Chat(rules=(ONE_LIMIT, *NO_FUNCTIONS, *TEXT_ONLY), formats=frozenset({"text", "json_schema"})),
     rerank=Rerank(rules=ignored("max_tokens_per_doc", why="has no limit for a document")),
-    evidence="live",
-    evidence_note="a real llama.cpp server started by the tests; reranking at a local one that answers as documented",
+    evidence=live("a real llama.cpp server started by the tests; reranking at a local one that answers as documented"),
 )

@@ -2,6 +2,7 @@
 
 from runtime.providers.inference._openai_compatible.rules import ONE_LIMIT, Renamed
 from runtime.providers.inference._openai_compatible.spec import Chat, openai_compatible
+from runtime.spec import wire
 
 SPEC = openai_compatible(
     "llama-openai-compat",
@@ -18,6 +19,5 @@ SPEC = openai_compatible(
     completions=None,
     embeddings=None,
     closed="the Llama API closed on 2026-07-06; its models are at other providers, such as `together` and `groq`",
-    evidence="wire",
-    evidence_note="a local server with the protocol that Meta documented",
+    evidence=wire("a local server with the protocol that Meta documented"),
 )

@@ -2,6 +2,7 @@
 
 from runtime.providers.inference._openai_compatible.rules import NO_FUNCTIONS, ONE_LIMIT, TEXT_ONLY
 from runtime.providers.inference._openai_compatible.spec import Chat, openai_compatible
+from runtime.spec import wire
 
 SPEC = openai_compatible(
     "lmstudio",
@@ -16,6 +17,5 @@ SPEC = openai_compatible(
         tool_choices=frozenset({"none", "auto", "required"}),
         formats=frozenset({"text", "json_schema"}),
     ),
-    evidence="wire",
-    evidence_note="LM Studio is a desktop application; a local server answers as documented",
+    evidence=wire("LM Studio is a desktop application; a local server answers as documented"),
 )

@@ -1,6 +1,7 @@
 """Meta's Model API, with the Muse models. https://developer.meta.com/ai"""
 
 from runtime.providers.inference._openai_compatible.spec import openai_compatible
+from runtime.spec import wire
 
 SPEC = openai_compatible(
     "meta",
@@ -9,6 +10,5 @@ SPEC = openai_compatible(
     api_key_env="META_API_KEY",
     completions=None,
     embeddings=None,
-    evidence="wire",
-    evidence_note="a local server with OpenAI's protocol; what Meta documents beyond it is not known",
+    evidence=wire("a local server with OpenAI's protocol; what Meta documents beyond it is not known"),
 )

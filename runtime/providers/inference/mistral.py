@@ -15,6 +15,7 @@ from runtime.providers.inference._openai_compatible.rules import (
     left_out,
 )
 from runtime.providers.inference._openai_compatible.spec import Chat, Embeddings, openai_compatible
+from runtime.spec import wire
 
 _EXTRA = "answers 422 (extra_forbidden) to it"
 
@@ -46,6 +47,5 @@ SPEC = openai_compatible(
         rules=(Renamed("dimensions", "output_dimension", "its own name"), *left_out("user", why=f"it {_EXTRA}")),
         takes_ids=False,
     ),
-    evidence="wire",
-    evidence_note="a local server that refuses what Mistral's documentation says is refused",
+    evidence=wire("a local server that refuses what Mistral's documentation says is refused"),
 )

@@ -2,6 +2,7 @@
 
 from runtime.providers.inference._openai_compatible.rules import NO_FUNCTIONS, ONE_LIMIT, TEXT_ONLY, OneOf
 from runtime.providers.inference._openai_compatible.spec import Chat, openai_compatible
+from runtime.spec import wire
 
 _EFFORTS = ("minimal", "low", "medium", "high", "xhigh")
 
@@ -21,6 +22,5 @@ SPEC = openai_compatible(
     ),
     completions=None,
     embeddings=None,
-    evidence="wire",
-    evidence_note="a local server that refuses what Moonshot's documentation says is refused",
+    evidence=wire("a local server that refuses what Moonshot's documentation says is refused"),
 )

@@ -4,6 +4,7 @@ from runtime.providers.inference._openai_compatible.spec import (
     Chat,
     openai_compatible,
 )
+from runtime.spec import wire
 
 SPEC = openai_compatible(
     "nebius",
@@ -11,6 +12,5 @@ SPEC = openai_compatible(
     base_url="https://api.tokenfactory.nebius.com/v1",
     api_key_env="NEBIUS_API_KEY",
     chat=Chat(reasoning_field="reasoning"),
-    evidence="wire",
-    evidence_note="a local server with OpenAI's protocol",
+    evidence=wire("a local server with OpenAI's protocol"),
 )

@@ -4,6 +4,7 @@ and https://novita.ai/docs/api-reference/model-apis-llm-create-rerank
 
 from runtime.providers.inference._openai_compatible.rules import NO_FUNCTIONS, ONE_LIMIT, TEXT_ONLY, ignored
 from runtime.providers.inference._openai_compatible.spec import Chat, Rerank, openai_compatible
+from runtime.spec import wire
 
 SPEC = openai_compatible(
     "novita",
@@ -12,6 +13,5 @@ SPEC = openai_compatible(
     api_key_env="NOVITA_API_KEY",
     chat=Chat(rules=(ONE_LIMIT, *NO_FUNCTIONS, *TEXT_ONLY)),
     rerank=Rerank(rules=ignored("max_tokens_per_doc", why="has no limit for a document")),
-    evidence="wire",
-    evidence_note="a local server with OpenAI's protocol at its path",
+    evidence=wire("a local server with OpenAI's protocol at its path"),
 )

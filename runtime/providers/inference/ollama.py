@@ -11,7 +11,7 @@ from runtime.providers.inference._openai_compatible.rules import (
     ignored,
 )
 from runtime.providers.inference._openai_compatible.spec import Chat, Completions, Embeddings, openai_compatible
-from runtime.spec import NoEffect
+from runtime.spec import NoEffect, wire
 
 SPEC = openai_compatible(
     "ollama",
@@ -47,7 +47,8 @@ SPEC = openai_compatible(
         takes_several=False,
     ),
     embeddings=Embeddings(takes_ids=False),
-    evidence="wire",
-    evidence_note="no Ollama server can be installed where the tests run; a local one answers as documented, and a "
-    "llama.cpp server stands in at its address",
+    evidence=wire(
+        "no Ollama server can be installed where the tests run; a local one answers as documented, and a "
+        "llama.cpp server stands in at its address"
+    ),
 )

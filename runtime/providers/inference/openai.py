@@ -2,6 +2,7 @@
 
 from runtime.providers.inference._openai_compatible.rules import METADATA_IF_KEPT
 from runtime.providers.inference._openai_compatible.spec import Chat, openai_compatible
+from runtime.spec import live
 
 SPEC = openai_compatible(
     "openai",
@@ -10,6 +11,5 @@ SPEC = openai_compatible(
     api_key_env="OPENAI_API_KEY",
     base_url_env="OPENAI_BASE_URL",
     chat=Chat(rules=(METADATA_IF_KEPT,), custom_tools=True),
-    evidence="live",
-    evidence_note="a llama.cpp server at another base_url; the vendor's errors at wire level",
+    evidence=live("a llama.cpp server at another base_url; the vendor's errors at wire level"),
 )

@@ -2,6 +2,7 @@
 
 from runtime.providers.inference._openai_compatible.rules import ONE_LIMIT, REASONING_BACK
 from runtime.providers.inference._openai_compatible.spec import Chat, Completions, Rerank, openai_compatible
+from runtime.spec import wire
 
 SPEC = openai_compatible(
     "openrouter",
@@ -11,6 +12,5 @@ SPEC = openai_compatible(
     chat=Chat(rules=(ONE_LIMIT, REASONING_BACK), reasoning_field="reasoning", usage="always"),
     completions=Completions(usage="always"),
     rerank=Rerank(),
-    evidence="wire",
-    evidence_note="a local server that answers as OpenRouter documents it, also with errors inside a stream",
+    evidence=wire("a local server that answers as OpenRouter documents it, also with errors inside a stream"),
 )

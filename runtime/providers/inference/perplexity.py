@@ -13,6 +13,7 @@ from runtime.providers.inference._openai_compatible.rules import (
     left_out,
 )
 from runtime.providers.inference._openai_compatible.spec import Chat, Embeddings, openai_compatible
+from runtime.spec import wire
 
 SPEC = openai_compatible(
     "perplexity",
@@ -41,6 +42,5 @@ SPEC = openai_compatible(
         takes_ids=False,
         packed="int8",
     ),
-    evidence="wire",
-    evidence_note="a local server that answers as Perplexity documents it",
+    evidence=wire("a local server that answers as Perplexity documents it"),
 )

@@ -2,6 +2,7 @@
 
 from runtime.providers.inference._openai_compatible.rules import NO_FUNCTIONS, REASONING_BACK, TEXT_ONLY, refused
 from runtime.providers.inference._openai_compatible.spec import Chat, Completions, openai_compatible
+from runtime.spec import wire
 
 SPEC = openai_compatible(
     "runpod",
@@ -12,6 +13,5 @@ SPEC = openai_compatible(
     key_required=True,
     chat=Chat(rules=(REASONING_BACK, *NO_FUNCTIONS, *TEXT_ONLY), reasoning_field="reasoning"),
     completions=Completions(rules=refused("suffix", why="does not fill in before a suffix")),
-    evidence="wire",
-    evidence_note="a local server that answers as vLLM's documentation says",
+    evidence=wire("a local server that answers as vLLM's documentation says"),
 )

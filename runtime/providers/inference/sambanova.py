@@ -13,6 +13,7 @@ from runtime.providers.inference._openai_compatible.rules import (
     refused,
 )
 from runtime.providers.inference._openai_compatible.spec import Chat, Completions, Embeddings, openai_compatible
+from runtime.spec import wire
 
 SPEC = openai_compatible(
     "sambanova",
@@ -46,6 +47,5 @@ SPEC = openai_compatible(
         ),
     ),
     embeddings=Embeddings(rules=(LeftOut("encoding_format", "it sends numbers only, and we convert them"),)),
-    evidence="wire",
-    evidence_note="a local server that refuses what SambaNova's documentation says is refused",
+    evidence=wire("a local server that refuses what SambaNova's documentation says is refused"),
 )

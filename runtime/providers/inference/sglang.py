@@ -2,6 +2,7 @@
 
 from runtime.providers.inference._openai_compatible.rules import NO_FUNCTIONS, TEXT_ONLY, ignored
 from runtime.providers.inference._openai_compatible.spec import Chat, Rerank, openai_compatible
+from runtime.spec import wire
 
 SPEC = openai_compatible(
     "sglang",
@@ -15,6 +16,5 @@ SPEC = openai_compatible(
     rerank=Rerank(
         top_n="", results="", score="score", rules=ignored("max_tokens_per_doc", why="has no limit for a document")
     ),
-    evidence="wire",
-    evidence_note="SGLang needs a GPU; a local server answers as documented",
+    evidence=wire("SGLang needs a GPU; a local server answers as documented"),
 )

@@ -4,6 +4,7 @@ https://huggingface.github.io/text-embeddings-inference/
 
 from runtime.providers.inference._openai_compatible.rules import ignored
 from runtime.providers.inference._openai_compatible.spec import Rerank, openai_compatible
+from runtime.spec import wire
 
 SPEC = openai_compatible(
     "text-embeddings-inference",
@@ -24,6 +25,5 @@ SPEC = openai_compatible(
         score="score",
         rules=ignored("max_tokens_per_doc", why="has no limit for a document, only `truncate`"),
     ),
-    evidence="wire",
-    evidence_note="no such server can be installed where the tests run; a local one answers as documented",
+    evidence=wire("no such server can be installed where the tests run; a local one answers as documented"),
 )

@@ -14,6 +14,7 @@ from runtime.providers.inference._openai_compatible.rules import (
     refused,
 )
 from runtime.providers.inference._openai_compatible.spec import Chat, Completions, openai_compatible
+from runtime.spec import wire
 
 SPEC = openai_compatible(
     "tgi",
@@ -45,6 +46,5 @@ SPEC = openai_compatible(
         takes_ids=False,
     ),
     embeddings=None,
-    evidence="wire",
-    evidence_note="no such server can be installed where the tests run; a local one answers as documented",
+    evidence=wire("no such server can be installed where the tests run; a local one answers as documented"),
 )

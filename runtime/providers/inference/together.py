@@ -10,6 +10,7 @@ from runtime.providers.inference._openai_compatible.rules import (
     refused,
 )
 from runtime.providers.inference._openai_compatible.spec import Chat, Completions, Embeddings, Rerank, openai_compatible
+from runtime.spec import wire
 
 _FINISH_REASONS = {"eos": "stop"}
 
@@ -37,6 +38,5 @@ SPEC = openai_compatible(
         )
     ),
     rerank=Rerank(rules=ignored("max_tokens_per_doc", why="has no limit for a document")),
-    evidence="wire",
-    evidence_note="a local server that answers as Together documents it: a bare list of models, its finish reasons",
+    evidence=wire("a local server that answers as Together documents it: a bare list of models, its finish reasons"),
 )

@@ -8,7 +8,7 @@ from runtime.providers.inference._openai_compatible.rules import (
     refused,
 )
 from runtime.providers.inference._openai_compatible.spec import Chat, Completions, Rerank, openai_compatible
-from runtime.spec import Moved
+from runtime.spec import Moved, wire
 
 SPEC = openai_compatible(
     "vllm",
@@ -24,6 +24,5 @@ SPEC = openai_compatible(
     ),
     completions=Completions(rules=refused("suffix", why="does not fill in before a suffix")),
     rerank=Rerank(rules=ignored("max_tokens_per_doc", why="has no limit for a document")),
-    evidence="wire",
-    evidence_note="vLLM needs a GPU; a local server answers as documented, and a llama.cpp server stands in",
+    evidence=wire("vLLM needs a GPU; a local server answers as documented, and a llama.cpp server stands in"),
 )

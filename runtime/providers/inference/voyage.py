@@ -2,6 +2,7 @@
 
 from runtime.providers.inference._openai_compatible.rules import Renamed, ignored, left_out
 from runtime.providers.inference._openai_compatible.spec import Embeddings, Rerank, openai_compatible
+from runtime.spec import wire
 
 SPEC = openai_compatible(
     "voyage",
@@ -25,6 +26,5 @@ SPEC = openai_compatible(
         results="data",
         rules=ignored("max_tokens_per_doc", why="has no limit for a document, only `truncation`"),
     ),
-    evidence="wire",
-    evidence_note="a local server that answers as Voyage's documentation says",
+    evidence=wire("a local server that answers as Voyage's documentation says"),
 )

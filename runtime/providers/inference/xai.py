@@ -2,6 +2,7 @@
 
 from runtime.providers.inference._openai_compatible.rules import Ignored
 from runtime.providers.inference._openai_compatible.spec import Chat, openai_compatible
+from runtime.spec import wire
 
 SPEC = openai_compatible(
     "xai",
@@ -10,6 +11,5 @@ SPEC = openai_compatible(
     api_key_env="XAI_API_KEY",
     chat=Chat(rules=(Ignored("tools[].function.strict", "has no strict tools", unless=(False,)),)),
     embeddings=None,
-    evidence="wire",
-    evidence_note="a local server that answers as xAI documents it",
+    evidence=wire("a local server that answers as xAI documents it"),
 )

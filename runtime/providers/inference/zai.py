@@ -8,6 +8,7 @@ from runtime.providers.inference._openai_compatible.rules import (
     Ignored,
 )
 from runtime.providers.inference._openai_compatible.spec import Chat, openai_compatible
+from runtime.spec import wire
 
 SPEC = openai_compatible(
     "zai",
@@ -29,6 +30,5 @@ SPEC = openai_compatible(
     ),
     completions=None,
     embeddings=None,
-    evidence="wire",
-    evidence_note="a local server that refuses what Z.ai's documentation does not have",
+    evidence=wire("a local server that refuses what Z.ai's documentation does not have"),
 )

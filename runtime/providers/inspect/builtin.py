@@ -1,12 +1,11 @@
 """Health, version and routes of the stack itself."""
 
-from runtime.spec import inline
+from runtime.spec import inline, live
 
 SPEC = inline(
     "builtin",
     summary="Health, version and routes of this server",
     adapter="runtime.providers.inspect._adapter:BuiltinInspect",
     default=True,
-    evidence="live",
-    evidence_note="tested on a running server",
+    evidence=live("tested on a running server"),
 )

@@ -58,7 +58,9 @@ def _asked(name: str) -> tuple[Asked, Any]:
 
 
 def test_they_are_those_that_are_not_proven() -> None:
-    specs = [spec for spec in discovery.built_in().specs if spec.api == "vector_io" and spec.evidence == "unproven"]
+    specs = [
+        spec for spec in discovery.built_in().specs if spec.api == "vector_io" and spec.evidence.proof == "unproven"
+    ]
     assert {spec.provider_type for spec in specs} == {_MADE[name]()[0] for name in _MADE}
     assert len(_CLAIMS) > 10
 

@@ -29,7 +29,7 @@ RECALL = 0.95
 def test_every_provider_is_held_to_this() -> None:
     held = {kind.provider_type for kind in found().values()}
     specs = [spec for spec in discovery.built_in().specs if spec.api == "vector_io"]
-    assert {spec.provider_type for spec in specs if spec.evidence != "unproven"} == held
+    assert {spec.provider_type for spec in specs if spec.evidence.proof != "unproven"} == held
 
 
 async def test_a_search_finds_the_nearest_first_with_their_cosines(vectors: Asked) -> None:

@@ -1,6 +1,6 @@
 """MCP servers, spoken to with the official SDK: https://modelcontextprotocol.io, both generations of the protocol."""
 
-from runtime.spec import inline
+from runtime.spec import inline, live
 
 SPEC = inline(
     "builtin",
@@ -9,6 +9,5 @@ SPEC = inline(
     config=".config:ConnectorsConfig",
     packages=("mcp>=2.3",),
     default=True,
-    evidence="live",
-    evidence_note="servers of the official SDK, and the reference servers of npm",
+    evidence=live("servers of the official SDK, and the reference servers of npm"),
 )

@@ -3,7 +3,7 @@
 https://github.com/containers/bubblewrap
 """
 
-from runtime.spec import inline
+from runtime.spec import inline, live
 
 SPEC = inline(
     "bubblewrap",
@@ -20,6 +20,5 @@ SPEC = inline(
         "openpyxl>=3.1",  # pandas reads and writes .xlsx with it
         "pillow>=11",
     ),
-    evidence="live",
-    evidence_note="real processes that try to get out, and OpenAI's client",
+    evidence=live("real processes that try to get out, and OpenAI's client"),
 )

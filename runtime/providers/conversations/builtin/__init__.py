@@ -1,12 +1,11 @@
 """Conversations in tables of SQLite or PostgreSQL."""
 
-from runtime.spec import inline
+from runtime.spec import inline, live
 
 SPEC = inline(
     "builtin",
     summary="Conversations in tables of SQLite or PostgreSQL",
     adapter=".adapter:BuiltinConversations",
     default=True,
-    evidence="live",
-    evidence_note="SQLite, PostgreSQL and OpenAI's client",
+    evidence=live("SQLite, PostgreSQL and OpenAI's client"),
 )

@@ -5,6 +5,7 @@ where tesseract is installed.
 """
 
 from runtime.providers.file_processors._inline.spec import MARKITDOWN_PACKAGES, PYPDF_PACKAGES, inline_processor
+from runtime.spec import live
 
 SPEC = inline_processor(
     "auto",
@@ -12,6 +13,5 @@ SPEC = inline_processor(
     reader="auto:read",
     config=".config:AutoConfig",
     packages=(*PYPDF_PACKAGES, *MARKITDOWN_PACKAGES),
-    evidence="live",
-    evidence_note="real documents, and a corpus of hostile ones, made by the tests",
+    evidence=live("real documents, and a corpus of hostile ones, made by the tests"),
 )

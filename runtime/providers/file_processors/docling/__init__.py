@@ -5,6 +5,7 @@ Its models for PDF and OCR are not in its packages: `DOCLING_ARTIFACTS_PATH` nam
 """
 
 from runtime.providers.file_processors._inline.spec import inline_processor
+from runtime.spec import unproven
 
 SPEC = inline_processor(
     "docling",
@@ -12,6 +13,5 @@ SPEC = inline_processor(
     reader="docling:read",
     config=".config:DoclingConfig",
     packages=("docling>=2.100",),
-    evidence="unproven",
-    evidence_note="docling 2.143 was tried by hand on HTML, CSV and DOCX; the tests are without its packages",
+    evidence=unproven("docling 2.143 was tried by hand on HTML, CSV and DOCX; the tests are without its packages"),
 )

@@ -3,7 +3,7 @@ https://docling-project.github.io/docling/usage/api_server/rest_api/ (read Novem
 """
 
 from runtime.providers.file_processors._inline.spec import CHUNKING_PACKAGES
-from runtime.spec import remote
+from runtime.spec import remote, wire
 
 SPEC = remote(
     "docling-serve",
@@ -17,7 +17,8 @@ SPEC = remote(
         "base_url": "${env.DOCLING_SERVE_URL:=http://localhost:5001}",
         "api_key": "${env.DOCLING_SERVE_API_KEY:=}",
     },
-    evidence="wire",
-    evidence_note="a local server that checks the documented requests and answers with documents of docling's own form;"
-    " a real docling-serve 1.38 took the requests, tried by hand without its models",
+    evidence=wire(
+        "a local server that checks the documented requests and answers with documents of docling's own form;"
+        " a real docling-serve 1.38 took the requests, tried by hand without its models"
+    ),
 )

@@ -6,6 +6,7 @@ which our process that reads documents does not allow.
 """
 
 from runtime.providers.file_processors._inline.spec import inline_processor
+from runtime.spec import unproven
 
 SPEC = inline_processor(
     "unstructured",
@@ -13,6 +14,5 @@ SPEC = inline_processor(
     reader="unstructured:read",
     config=".config:UnstructuredConfig",
     packages=("unstructured[all-docs]>=0.27",),
-    evidence="unproven",
-    evidence_note="unstructured 0.27 was tried by hand on text, HTML and DOCX; the tests are without its packages",
+    evidence=unproven("unstructured 0.27 was tried by hand on text, HTML and DOCX; the tests are without its packages"),
 )

@@ -3,7 +3,7 @@
 """
 
 from runtime.providers.file_processors._inline.spec import CHUNKING_PACKAGES
-from runtime.spec import remote
+from runtime.spec import remote, wire
 
 SPEC = remote(
     "unstructured-api",
@@ -18,6 +18,5 @@ SPEC = remote(
         "base_url": "${env.UNSTRUCTURED_API_URL:=https://api.unstructuredapp.io}",
         "api_key": "${env.UNSTRUCTURED_API_KEY:=}",
     },
-    evidence="wire",
-    evidence_note="a local server that checks the documented request and answers with documented elements",
+    evidence=wire("a local server that checks the documented request and answers with documented elements"),
 )

@@ -1,6 +1,6 @@
 """Files in a folder of this machine. No key, no network service."""
 
-from runtime.spec import inline
+from runtime.spec import inline, live
 
 SPEC = inline(
     "localfs",
@@ -9,6 +9,5 @@ SPEC = inline(
     config=".config:LocalFilesConfig",
     packages=("xxhash>=3.4",),
     sample_config={"storage_dir": "${env.FILES_STORAGE_DIR:=}"},
-    evidence="live",
-    evidence_note="real folders, a server that is killed, and OpenAI's client",
+    evidence=live("real folders, a server that is killed, and OpenAI's client"),
 )

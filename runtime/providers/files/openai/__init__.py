@@ -2,7 +2,7 @@
 https://platform.openai.com/docs/api-reference/files
 """
 
-from runtime.spec import remote
+from runtime.spec import remote, wire
 
 SPEC = remote(
     "openai",
@@ -16,6 +16,5 @@ SPEC = remote(
         "base_url": "${env.OPENAI_BASE_URL:=https://api.openai.com/v1}",
         "api_key": "${env.OPENAI_API_KEY:=}",
     },
-    evidence="wire",
-    evidence_note="a server that checks the documented requests",
+    evidence=wire("a server that checks the documented requests"),
 )

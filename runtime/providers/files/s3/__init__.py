@@ -4,7 +4,7 @@ A file of more than 5 MiB is sent in parts. If this process is killed meanwhile,
 shows: a rule of its lifecycle, AbortIncompleteMultipartUpload, removes them.
 """
 
-from runtime.spec import remote
+from runtime.spec import live, remote
 
 SPEC = remote(
     "s3",
@@ -21,6 +21,5 @@ SPEC = remote(
         "aws_secret_access_key": "${env.AWS_SECRET_ACCESS_KEY:=}",
         "auto_create_bucket": "${env.S3_AUTO_CREATE_BUCKET:=false}",
     },
-    evidence="live",
-    evidence_note="SeaweedFS, which checks signatures",
+    evidence=live("SeaweedFS, which checks signatures"),
 )

@@ -157,8 +157,7 @@ def openai_compatible(
     config: str = "runtime.providers.inference._openai_compatible.config:OpenAICompatibleConfig",
     aliases: tuple[str, ...] = (),
     older: Mapping[str, Moved | NoEffect | Instead] | None = None,
-    evidence: Evidence = "unproven",
-    evidence_note: str = "",
+    evidence: Evidence = Spec.evidence,
     **differences: Any,
 ) -> Spec:
     """A vendor that speaks OpenAI's protocol: ten lines of data behind one adapter.
@@ -194,5 +193,4 @@ def openai_compatible(
         capabilities=facts.capabilities,
         facts=facts,
         evidence=evidence,
-        evidence_note=evidence_note,
     )

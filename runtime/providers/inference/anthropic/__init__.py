@@ -15,6 +15,7 @@ from runtime.providers.inference._openai_compatible.rules import (
     Refused,
 )
 from runtime.providers.inference._openai_compatible.spec import Chat, openai_compatible
+from runtime.spec import wire
 
 SPEC = openai_compatible(
     "anthropic",
@@ -45,6 +46,5 @@ SPEC = openai_compatible(
     ),
     completions=None,
     embeddings=None,
-    evidence="wire",
-    evidence_note="a local server that answers as Anthropic documents its endpoint for OpenAI's clients",
+    evidence=wire("a local server that answers as Anthropic documents its endpoint for OpenAI's clients"),
 )

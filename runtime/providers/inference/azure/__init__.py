@@ -6,6 +6,7 @@ A model's name here is the name of its deployment. Azure lists the models that o
 
 from runtime.providers.inference._openai_compatible.rules import METADATA_IF_KEPT
 from runtime.providers.inference._openai_compatible.spec import Chat, openai_compatible
+from runtime.spec import wire
 
 SPEC = openai_compatible(
     "azure",
@@ -20,6 +21,5 @@ SPEC = openai_compatible(
     version_path="",
     lists_models=False,
     chat=Chat(rules=(METADATA_IF_KEPT,), custom_tools=True),
-    evidence="wire",
-    evidence_note="a local server with both of Azure's forms of address, and with its keys",
+    evidence=wire("a local server with both of Azure's forms of address, and with its keys"),
 )

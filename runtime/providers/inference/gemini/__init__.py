@@ -11,6 +11,7 @@ from runtime.providers.inference._openai_compatible.rules import (
     left_out,
 )
 from runtime.providers.inference._openai_compatible.spec import Chat, Embeddings, openai_compatible
+from runtime.spec import wire
 
 _UNKNOWN = "it answers 400 (unknown name) to it"
 
@@ -36,6 +37,5 @@ SPEC = openai_compatible(
     ),
     completions=None,
     embeddings=Embeddings(rules=left_out("user", why=_UNKNOWN), takes_ids=False),
-    evidence="wire",
-    evidence_note="a local server that refuses the names that Gemini's endpoint is known to refuse",
+    evidence=wire("a local server that refuses the names that Gemini's endpoint is known to refuse"),
 )

@@ -1,6 +1,6 @@
 """Our own engine: Llama models in this process, on a CPU or a GPU. No key, no network service."""
 
-from runtime.spec import inline
+from runtime.spec import inline, live
 
 SPEC = inline(
     "meta-reference",
@@ -19,7 +19,8 @@ SPEC = inline(
     ships=("SmolLM2-135M-Instruct",),
     capabilities=frozenset({"chat", "completions", "tools", "json_object", "json_schema"}),
     sample_config={"model": "SmolLM2-135M-Instruct"},
-    evidence="live",
-    evidence_note="SmolLM2-135M-Instruct against llama.cpp; Llama 2 to 3.2 shapes against transformers; answers of a"
-    " form from random logits, validated by jsonschema",
+    evidence=live(
+        "SmolLM2-135M-Instruct against llama.cpp; Llama 2 to 3.2 shapes against transformers; answers of a"
+        " form from random logits, validated by jsonschema"
+    ),
 )

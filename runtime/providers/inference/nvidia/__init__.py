@@ -4,7 +4,7 @@ https://docs.api.nvidia.com/nim/reference and https://docs.nvidia.com/nim/
 
 from runtime.providers.inference._openai_compatible.rules import ONE_LIMIT, Added, ignored
 from runtime.providers.inference._openai_compatible.spec import Chat, Embeddings, Rerank, openai_compatible
-from runtime.spec import NoEffect
+from runtime.spec import NoEffect, wire
 
 SPEC = openai_compatible(
     "nvidia",
@@ -32,6 +32,5 @@ SPEC = openai_compatible(
         score="logit",
         rules=ignored("max_tokens_per_doc", why="has no limit for a document, only `truncate`"),
     ),
-    evidence="wire",
-    evidence_note="a local server that answers as NVIDIA's documentation says",
+    evidence=wire("a local server that answers as NVIDIA's documentation says"),
 )

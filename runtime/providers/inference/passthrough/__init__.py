@@ -7,6 +7,7 @@ from runtime.providers.inference._openai_compatible.spec import (
     Rerank,
     openai_compatible,
 )
+from runtime.spec import wire
 
 SPEC = openai_compatible(
     "passthrough",
@@ -18,6 +19,5 @@ SPEC = openai_compatible(
     config=".config:PassthroughConfig",
     chat=Chat(reasoning_field="reasoning"),
     rerank=Rerank(),
-    evidence="wire",
-    evidence_note="a local server with OpenAI's protocol",
+    evidence=wire("a local server with OpenAI's protocol"),
 )

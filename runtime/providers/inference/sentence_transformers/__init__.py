@@ -5,7 +5,7 @@ The name is that of older configs; the encoder is our own, since the sentence-tr
 import.
 """
 
-from runtime.spec import inline
+from runtime.spec import inline, live
 
 SPEC = inline(
     "sentence-transformers",
@@ -21,6 +21,5 @@ SPEC = inline(
     ),
     ships=("all-MiniLM-L6-v2",),
     capabilities=frozenset({"embeddings", "rerank"}),
-    evidence="live",
-    evidence_note="all-MiniLM-L6-v2, and tiny random cross-encoders, against transformers",
+    evidence=live("all-MiniLM-L6-v2, and tiny random cross-encoders, against transformers"),
 )

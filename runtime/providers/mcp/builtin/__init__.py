@@ -1,6 +1,6 @@
 """This stack as an MCP server."""
 
-from runtime.spec import inline
+from runtime.spec import inline, live
 
 SPEC = inline(
     "builtin",
@@ -9,6 +9,5 @@ SPEC = inline(
     packages=("mcp>=2.3",),
     may_use=("tool_runtime", "vector_stores", "prompts"),
     default=True,
-    evidence="live",
-    evidence_note="the official client, both generations of the protocol",
+    evidence=live("the official client, both generations of the protocol"),
 )

@@ -1,6 +1,6 @@
 """Responses over any model: tools, histories and what is kept of them."""
 
-from runtime.spec import inline
+from runtime.spec import inline, live
 
 SPEC = inline(
     "builtin",
@@ -20,6 +20,5 @@ SPEC = inline(
         "containers",
     ),
     default=True,
-    evidence="live",
-    evidence_note="the embedded model and OpenAI's client",
+    evidence=live("the embedded model and OpenAI's client"),
 )

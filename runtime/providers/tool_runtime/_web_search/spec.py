@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from runtime.spec import Spec, remote
+from runtime.spec import Spec, remote, wire
 
 
 def web_search(name: str, *, summary: str, adapter: str, key_env: str, **fields: Any) -> Spec:
@@ -18,6 +18,5 @@ def web_search(name: str, *, summary: str, adapter: str, key_env: str, **fields:
         enabled_by=key_env,
         key_env=key_env,
         sample_config={"api_key": f"${{env.{key_env}:=}}"},
-        evidence="wire",
-        evidence_note="a local server that checks the documented request and answers in the documented form",
+        evidence=wire("a local server that checks the documented request and answers in the documented form"),
     )

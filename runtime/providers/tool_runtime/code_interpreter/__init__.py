@@ -1,6 +1,6 @@
 """The tool `code_interpreter`: Python that runs in a container of this stack. No key, no network."""
 
-from runtime.spec import inline
+from runtime.spec import inline, live
 
 SPEC = inline(
     "code-interpreter",
@@ -8,6 +8,5 @@ SPEC = inline(
     adapter=".adapter:CodeInterpreter",
     needs=("containers",),
     serves=("builtin::code_interpreter",),
-    evidence="live",
-    evidence_note="containers of this stack",
+    evidence=live("containers of this stack"),
 )

@@ -1,6 +1,6 @@
 """The tool `knowledge_search`, which the models of older systems search documents with. No key, no network."""
 
-from runtime.spec import NoEffect, inline
+from runtime.spec import NoEffect, inline, live
 
 SPEC = inline(
     "file-search",
@@ -12,6 +12,5 @@ SPEC = inline(
         "vector_stores_config": NoEffect("what holds for searches in vector stores is in the section `vector_stores`")
     },
     serves=("builtin::rag", "builtin::file_search"),
-    evidence="live",
-    evidence_note="vector stores of this stack, and llama-stack's own clients",
+    evidence=live("vector stores of this stack, and llama-stack's own clients"),
 )

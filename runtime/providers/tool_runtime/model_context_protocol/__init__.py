@@ -1,12 +1,11 @@
 """Tools of MCP servers: https://modelcontextprotocol.io."""
 
-from runtime.spec import remote
+from runtime.spec import live, remote
 
 SPEC = remote(
     "model-context-protocol",
     summary="Tools of MCP servers, each server a tool group",
     adapter=".adapter:McpTools",
     needs=("connectors",),
-    evidence="live",
-    evidence_note="servers of the official SDK, and the reference servers of npm",
+    evidence=live("servers of the official SDK, and the reference servers of npm"),
 )

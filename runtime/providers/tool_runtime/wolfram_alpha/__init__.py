@@ -1,6 +1,6 @@
 """Wolfram Alpha: computation and facts. https://products.wolframalpha.com/api/documentation (read November 2026)"""
 
-from runtime.spec import remote
+from runtime.spec import remote, wire
 
 SPEC = remote(
     "wolfram-alpha",
@@ -11,6 +11,5 @@ SPEC = remote(
     enabled_by="WOLFRAM_ALPHA_API_KEY",
     key_env="WOLFRAM_ALPHA_API_KEY",
     sample_config={"api_key": "${env.WOLFRAM_ALPHA_API_KEY:=}"},
-    evidence="wire",
-    evidence_note="a local server that checks the documented request and answers in the documented form",
+    evidence=wire("a local server that checks the documented request and answers in the documented form"),
 )

@@ -1,6 +1,6 @@
 """Chroma, in this process and as a server. https://docs.trychroma.com"""
 
-from runtime.spec import inline, remote
+from runtime.spec import inline, live, remote
 
 _LIBRARY = (
     "chromadb>=1.5.9,<1.6 --no-deps",  # what else it names is for its server and for embedding: 350 MB
@@ -26,8 +26,7 @@ SPECS = (
         packages=_LIBRARY,
         default=True,
         sample_config={"db_path": "${env.CHROMADB_PATH:=}"},
-        evidence="live",
-        evidence_note="the library itself, a process that is killed, and 10,000 vectors against the exact answer",
+        evidence=live("the library itself, a process that is killed, and 10,000 vectors against the exact answer"),
     ),
     remote(
         "chromadb",
@@ -39,7 +38,6 @@ SPECS = (
             "url": "${env.CHROMADB_URL:=http://localhost:8000}",
             "api_key": "${env.CHROMADB_API_KEY:=}",
         },
-        evidence="live",
-        evidence_note="a real server, and 10,000 vectors against the exact answer",
+        evidence=live("a real server, and 10,000 vectors against the exact answer"),
     ),
 )

@@ -1,6 +1,6 @@
 """Elasticsearch: vectors in indices of a cluster. https://www.elastic.co/docs/solutions/search/vector/knn"""
 
-from runtime.spec import remote
+from runtime.spec import remote, wire
 
 SPEC = remote(
     "elasticsearch",
@@ -12,6 +12,5 @@ SPEC = remote(
         "elasticsearch_url": "${env.ELASTICSEARCH_URL:=http://localhost:9200}",
         "api_key": "${env.ELASTICSEARCH_API_KEY:=}",
     },
-    evidence="wire",
-    evidence_note="a local server that checks the documented requests, with an exact search behind it",
+    evidence=wire("a local server that checks the documented requests, with an exact search behind it"),
 )

@@ -1,6 +1,6 @@
 """FAISS: exact search in memory, with what it knows in files of ours. https://faiss.ai"""
 
-from runtime.spec import inline
+from runtime.spec import inline, live
 
 SPEC = inline(
     "faiss",
@@ -10,7 +10,8 @@ SPEC = inline(
     packages=("faiss-cpu>=1.10", "numpy>=1.26"),
     aliases=("inline::meta-reference", "inline::builtin"),
     sample_config={"db_path": "${env.FAISS_PATH:=}"},
-    evidence="live",
-    evidence_note="the library itself, a process that is killed, files that end too early, and 10,000 vectors against"
-    " the exact answer",
+    evidence=live(
+        "the library itself, a process that is killed, files that end too early, and 10,000 vectors against"
+        " the exact answer"
+    ),
 )

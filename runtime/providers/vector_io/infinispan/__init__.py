@@ -1,6 +1,6 @@
 """Infinispan: vectors in indexed caches of a cluster. https://infinispan.org/docs/stable/titles/query/query.html"""
 
-from runtime.spec import Moved, remote
+from runtime.spec import Moved, remote, wire
 
 SPEC = remote(
     "infinispan",
@@ -14,6 +14,5 @@ SPEC = remote(
         "username": "${env.INFINISPAN_USERNAME:=}",
         "password": "${env.INFINISPAN_PASSWORD:=}",
     },
-    evidence="wire",
-    evidence_note="a local server that checks the documented requests, with an exact search behind it",
+    evidence=wire("a local server that checks the documented requests, with an exact search behind it"),
 )

@@ -1,6 +1,6 @@
 """Milvus, which runs beside this process or as a server. https://milvus.io/docs"""
 
-from runtime.spec import inline, remote
+from runtime.spec import inline, live, remote, wire
 
 SPECS = (
     inline(
@@ -13,8 +13,7 @@ SPECS = (
         packages=("pymilvus>=3.0.1", "milvus-lite>=2.5.1,<3.0", "setuptools>=70,<81", "numpy>=1.26"),
         enabled_by="MILVUS_DB_PATH",
         sample_config={"db_path": "${env.MILVUS_DB_PATH:=}"},
-        evidence="live",
-        evidence_note="the program itself, a process that is killed, and 10,000 vectors against the exact answer",
+        evidence=live("the program itself, a process that is killed, and 10,000 vectors against the exact answer"),
     ),
     remote(
         "milvus",
@@ -24,8 +23,8 @@ SPECS = (
         packages=("pymilvus>=3.0.1", "numpy>=1.26"),
         enabled_by="MILVUS_ENDPOINT",
         sample_config={"uri": "${env.MILVUS_ENDPOINT:=http://localhost:19530}", "token": "${env.MILVUS_TOKEN:=}"},
-        evidence="wire",
-        evidence_note="Milvus Lite behind an address, which has a server's API, and 10,000 vectors against the exact"
-        " answer",
+        evidence=wire(
+            "Milvus Lite behind an address, which has a server's API, and 10,000 vectors against the exact answer"
+        ),
     ),
 )

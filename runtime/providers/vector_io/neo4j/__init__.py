@@ -1,6 +1,6 @@
 """Neo4j: vectors on the nodes of a graph database. https://neo4j.com/docs/cypher-manual/current/indexes/semantic-indexes"""
 
-from runtime.spec import NoEffect, remote
+from runtime.spec import NoEffect, remote, unproven
 
 SPEC = remote(
     "neo4j",
@@ -24,7 +24,8 @@ SPEC = remote(
         "user": "${env.NEO4J_USER:=neo4j}",
         "password": "${env.NEO4J_PASSWORD:=}",
     },
-    evidence="unproven",
-    evidence_note="its statements and what they are given are tested with a driver that only notes them: no package has"
-    " the server",
+    evidence=unproven(
+        "its statements and what they are given are tested with a driver that only notes them: no package has"
+        " the server"
+    ),
 )

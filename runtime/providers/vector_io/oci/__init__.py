@@ -1,6 +1,6 @@
 """Oracle Database, from version 23ai on. https://docs.oracle.com/en/database/oracle/oracle-database/23/vecse"""
 
-from runtime.spec import NoEffect, remote
+from runtime.spec import NoEffect, remote, unproven
 
 SPEC = remote(
     "oci",
@@ -18,7 +18,8 @@ SPEC = remote(
         "ewallet_pem_loc": "${env.OCI26AI_EWALLET_PEM_LOC:=}",
         "ewallet_password": "${env.OCI26AI_EWALLET_PWD:=}",
     },
-    evidence="unproven",
-    evidence_note="its statements and what they are given are tested with a driver that only notes them: no package has"
-    " the server",
+    evidence=unproven(
+        "its statements and what they are given are tested with a driver that only notes them: no package has"
+        " the server"
+    ),
 )

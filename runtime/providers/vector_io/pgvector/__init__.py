@@ -1,6 +1,6 @@
 """pgvector: vectors in a PostgreSQL database. https://github.com/pgvector/pgvector"""
 
-from runtime.spec import NoEffect, remote
+from runtime.spec import NoEffect, live, remote
 
 SPEC = remote(
     "pgvector",
@@ -20,7 +20,8 @@ SPEC = remote(
         "user": "${env.PGVECTOR_USER:=}",
         "password": "${env.PGVECTOR_PASSWORD:=}",
     },
-    evidence="live",
-    evidence_note="a real PostgreSQL with pgvector 0.6, and 10,000 vectors against the exact answer; what only 0.8"
-    " can was tried by hand",
+    evidence=live(
+        "a real PostgreSQL with pgvector 0.6, and 10,000 vectors against the exact answer; what only 0.8"
+        " can was tried by hand"
+    ),
 )

@@ -1,6 +1,6 @@
 """Qdrant: its engine in this process, and as a server. https://qdrant.tech/documentation"""
 
-from runtime.spec import NoEffect, inline, remote
+from runtime.spec import NoEffect, inline, live, remote, wire
 
 SPECS = (
     inline(
@@ -10,8 +10,7 @@ SPECS = (
         config=".config:QdrantConfig",
         packages=("qdrant-edge-py>=0.9", "numpy>=1.26"),
         sample_config={"path": "${env.QDRANT_PATH:=}"},
-        evidence="live",
-        evidence_note="the library itself, a process that is killed, and 10,000 vectors against the exact answer",
+        evidence=live("the library itself, a process that is killed, and 10,000 vectors against the exact answer"),
     ),
     remote(
         "qdrant",
@@ -21,7 +20,6 @@ SPECS = (
         enabled_by="QDRANT_URL",
         older=dict.fromkeys(("grpc_port", "prefer_grpc"), NoEffect("it is asked over HTTP")),
         sample_config={"url": "${env.QDRANT_URL:=http://localhost:6333}", "api_key": "${env.QDRANT_API_KEY:=}"},
-        evidence="wire",
-        evidence_note="a local server that checks the documented requests, with Qdrant's own engine behind it",
+        evidence=wire("a local server that checks the documented requests, with Qdrant's own engine behind it"),
     ),
 )

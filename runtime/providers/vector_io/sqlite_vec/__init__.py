@@ -1,6 +1,6 @@
 """sqlite-vec: vectors in a SQLite file. https://alexgarcia.xyz/sqlite-vec"""
 
-from runtime.spec import inline
+from runtime.spec import inline, live
 
 SPEC = inline(
     "sqlite-vec",
@@ -10,6 +10,5 @@ SPEC = inline(
     packages=("apsw>=3.46", "sqlite-vec>=0.1.9"),
     aliases=("inline::sqlite_vec",),
     sample_config={"db_path": "${env.SQLITE_VEC_PATH:=}"},
-    evidence="live",
-    evidence_note="the library itself, a process that is killed, and 10,000 vectors against the exact answer",
+    evidence=live("the library itself, a process that is killed, and 10,000 vectors against the exact answer"),
 )

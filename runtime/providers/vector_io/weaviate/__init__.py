@@ -1,6 +1,6 @@
 """Weaviate: vectors in collections of a cluster. https://docs.weaviate.io"""
 
-from runtime.spec import remote
+from runtime.spec import remote, wire
 
 SPEC = remote(
     "weaviate",
@@ -12,7 +12,8 @@ SPEC = remote(
         "weaviate_cluster_url": "${env.WEAVIATE_CLUSTER_URL:=http://localhost:8080}",
         "api_key": "${env.WEAVIATE_API_KEY:=}",
     },
-    evidence="wire",
-    evidence_note="a local server that checks the documented requests, with an exact search behind it, asked in both"
-    " of Weaviate's ways",
+    evidence=wire(
+        "a local server that checks the documented requests, with an exact search behind it, asked in both"
+        " of Weaviate's ways"
+    ),
 )

@@ -1,6 +1,6 @@
 """Vector stores, their files and the search in them, over any vector backend."""
 
-from runtime.spec import inline
+from runtime.spec import inline, live
 
 SPEC = inline(
     "builtin",
@@ -12,6 +12,5 @@ SPEC = inline(
     may_use=("files", "file_processors"),
     default=True,
     section="vector_stores",
-    evidence="live",
-    evidence_note="real backends, real files and OpenAI's client",
+    evidence=live("real backends, real files and OpenAI's client"),
 )
