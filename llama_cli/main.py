@@ -188,6 +188,8 @@ def _wrong_usage(error: typer.TyperException) -> Failure:
     hint = None
     if type(error) is BadParameter:
         message = re.sub(r"a valid \w+ range", "a number", error.message)
+        message = re.sub(r"is not in the range (\S+)<=x<=(\S+)", r"is not a number from \1 to \2", message)
+        message = re.sub(r"is not in the range x>=(\S+)", r"is not a number of at least \1", message)
         message = f"{_place(error, error.param)}: {message}" if error.param is not None else message
     message = re.sub(r"(?<!\w)'([^']*)'(?!\w)", r"`\1`", message)
     if isinstance(error, UsageError) and error.ctx is not None:

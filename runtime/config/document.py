@@ -20,6 +20,14 @@ Key = str | int
 
 _LONE_SURROGATE = re.compile(r"[\ud800-\udfff]")
 _FAST_LOADER: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_SYNTAX_HINTS = (
+    ("character '\\t'", "YAML is indented with spaces, not with tabs"),
+    ("but found '<block mapping start>'", "this line is indented as no line above it"),
+    ("but found '<block sequence start>'", "this line is indented as no line above it"),
+    ("mapping values are not allowed", "text with `: ` in it needs quotes; or the line is indented too far"),
+    ("parsing a flow mapping, expected ',' or '}', but got '{'", 'inside braces, `"${env.X}"` needs quotes'),
+)
+"""What to do about the commonest of PyYAML's messages, by what stands in them."""
 _TAG = "tag:yaml.org,2002:"
 _MAX_DEPTH = 100
 _MAX_BITS = 10_000  # of an integer: Python refuses to write far longer ones
@@ -250,7 +258,8 @@ def _syntax_problem(error: yaml.YAMLError, text: str, file: str | None) -> Probl
     if isinstance(error, yaml.MarkedYAMLError):
         line = error.problem_mark.line + 1 if error.problem_mark else None
         words = ", ".join(part for part in (error.context, error.problem) if part)
-        return Problem(message=f"not valid YAML: {words}", file=file, line=line)
+        hint = next((hint for sign, hint in _SYNTAX_HINTS if sign in words), None)
+        return Problem(message=f"not valid YAML: {words}", file=file, line=line, hint=hint)
     line = None
     if isinstance(error, yaml.reader.ReaderError):
         line = text.count("\n", 0, error.position) + 1

@@ -71,7 +71,7 @@ def _steps(error: ErrorDetails, place: Place) -> tuple[Key, ...]:
 def _wrong(
     steps: tuple[Key, ...], found: Sequence[Located], words: Vocabulary, all_steps: Container[tuple[Key, ...]]
 ) -> Wrong:
-    """One description of the errors at one place, which are about alternatives for it. all_steps: of all that is wrong."""
+    """One description of the errors at one place, which are about alternatives for it. all_steps: where all are."""
     parts = [_part(error, place, steps, words) for error, place in found]
     choices = [f"`{choice}`" for part in parts for choice in part.choices]
     expected = list(dict.fromkeys([*choices, *(part.expected for part in parts if part.expected)]))

@@ -31,6 +31,9 @@ from runtime.stack.order import cycles, in_order
 from runtime.stack.placing import analytics_of_stack, check_placement, note_retention, stores_of_stack
 from runtime.stack.planned import PlannedProvider, Problems, check_named, chosen, defaults
 
+_MANY_TYPES = 8
+"""A message lists no more types of providers."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class OffProvider:
@@ -89,7 +92,7 @@ def plan(run: RunConfig, *, world: World | None = None, file: str | None = None)
     while inner := _inner(providers, routed, apis):
         routed |= inner
         providers += defaults(run, world, routed, providers, problems)
-    _check_needs(world, providers, mounted, routed, problems)
+    _check_needs(world, providers, mounted, routed, _refused(run, world, problems), problems)
     check_named(run, providers, problems)
     resources, found = registered(run, world, apis, providers, file=problems.file)
     problems.found.extend(found)
@@ -201,18 +204,32 @@ def _inner(providers: Sequence[PlannedProvider], routed: Mapping[str, Api], apis
     return {name: apis[name] for name in sorted(asked - routed.keys())}
 
 
+def _refused(run: RunConfig, world: World, problems: Problems) -> set[str]:
+    """The APIs whose providers the run config has, by name or by default; those that are not planned have a problem."""
+    wrong = {problem.path.partition(".")[0] for problem in problems.found}
+    return {api for api, entries in run.providers.items() if entries} | {
+        spec.api for spec in world.specs if spec.section and spec.section in wrong
+    }
+
+
 def _check_needs(
     world: World,
     providers: Sequence[PlannedProvider],
     mounted: Mapping[str, Api],
     routed: Mapping[str, Api],
+    refused: set[str],
     problems: Problems,
 ) -> None:
+    """refused: APIs that would have a provider if nothing were wrong with it."""
     served = {provider.api for provider in providers} | {name for name, api in routed.items() if is_registry(api)}
+    served |= refused
     for provider in providers:
         for need in provider.spec.needs:
             if need not in served:
-                types = ", ".join(world.types_of(need)) or "none exists yet"
+                known = world.types_of(need)
+                types = ", ".join(known[:_MANY_TYPES]) or "none exists yet"
+                if len(known) > _MANY_TYPES:
+                    types = f"`llama stack list-providers {need}` lists them"
                 problems.add(
                     f"`{provider.provider_id}` needs the API {need}, which has no provider",
                     path=f"providers.{provider.api}",

@@ -59,3 +59,23 @@ def test_what_is_missing_has_the_line_of_what_it_is_missing_in(tmp_path: Path) -
     with pytest.raises(ConfigInvalid, match="names no provider") as raised:
         plan(read_run_config(file, {}))
     assert [problem.line for problem in raised.value.problems] == [9]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "path"),
+    [
+        ("provider_type: remote::opnai", "provider_type"),
+        ("provider_type: remote::openai, config: {bse_url: x}", "config.bse_url"),
+    ],
+)
+def test_a_provider_that_is_wrong_is_not_said_to_be_missing_as_well(wrong: str, path: str, tmp_path: Path) -> None:
+    """Vector stores need inference: which is there, and wrong."""
+    file = tmp_path / "run.yaml"
+    file.write_text(
+        f"distro_name: x\nproviders:\n  inference: [{{provider_id: a, {wrong}}}]\n"
+        "  files: [{provider_id: f, provider_type: 'inline::localfs'}]\n"
+        "  vector_io: [{provider_id: v, provider_type: 'inline::sqlite-vec'}]\n"
+    )
+    with pytest.raises(ConfigInvalid) as raised:
+        plan(read_run_config(file, {}))
+    assert [problem.path for problem in raised.value.problems] == [f"providers.inference[0].{path}"]

@@ -113,7 +113,9 @@ def test_what_a_config_must_not_hold_is_a_problem(text: str, expected: list[Prob
     ],
 )
 def test_text_that_is_no_yaml_is_one_problem_with_its_line(text: str, message: str, line: int) -> None:
-    assert parse(text, file="f") == (None, [Problem(message=message, file="f", line=line)])
+    node, [problem] = parse(text, file="f")
+    assert node is None
+    assert (problem.message, problem.file, problem.line) == (message, "f", line)
 
 
 def test_aliases_that_multiply_are_stopped() -> None:
@@ -138,3 +140,18 @@ def test_a_character_that_no_text_has_is_refused() -> None:
     assert [problem.message for problem in problems] == [
         "not valid YAML: unacceptable character #x0000: special characters are not allowed"
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "hint"),
+    [
+        ("a: 1\n\tb: 2\n", 2, "YAML is indented with spaces, not with tabs"),
+        ("a: b: c\n", 1, "text with `: ` in it needs quotes; or the line is indented too far"),
+        ("x:\n  - a: b\n   c: d\n", 3, "this line is indented as no line above it"),
+        ("x: {a: ${env.A}}\n", 1, 'inside braces, `"${env.X}"` needs quotes'),
+    ],
+)
+def test_the_commonest_slips_of_yaml_come_with_what_to_do(text: str, line: int, hint: str) -> None:
+    node, [problem] = parse(text)
+    assert node is None
+    assert (problem.line, problem.hint) == (line, hint)

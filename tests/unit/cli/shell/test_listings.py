@@ -158,7 +158,7 @@ def test_a_dry_run_writes_nothing(cli: Cli) -> None:
     [
         (["--alias", "gpt"], "`--alias`: `gpt` is not `NAME=MODEL`"),
         (["--log-level", "loud"], "`--log-level`: `loud` is not one of `debug`, `info`, "),
-        (["--port", "70000"], "`--port`: 70000 is not in the range 0<=x<=65535"),
+        (["--port", "70000"], "`--port`: 70000 is not a number from 0 to 65535"),
         (["--timeout", "soon"], "`soon` is not a duration"),
         (["--port", "abc"], "`--port`: `abc` is not a number"),
         (["--host", "0.0.0.0"], "allow it with `server.insecure: true`"),

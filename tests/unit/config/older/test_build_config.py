@@ -83,7 +83,11 @@ external_providers_dir: ./x
         ("distribution_spec: x", "1: distribution_spec: a build config is a mapping with `distribution_spec`"),
         ("distribution_spec: {}", "1: distribution_spec.providers: is missing"),
         ("distribution_spec: {providers: []}", "1: distribution_spec.providers: expected a mapping"),
-        ("a: b: c", "1: not valid YAML: mapping values are not allowed here"),
+        (
+            "a: b: c",
+            "1: not valid YAML: mapping values are not allowed here (text with `: ` in it needs quotes; or the line is"
+            " indented too far)",
+        ),
     ],
 )
 def test_a_file_of_another_shape_is_one_problem(text: str, problem: str) -> None:
