@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from itertools import islice
 from typing import Any
 
@@ -19,7 +20,9 @@ from runtime.redaction import hides
 from runtime.similar import nearest, suggestion
 
 _MANY_CHOICES, _MANY_NAMES = 8, 24
-"""More choices than this are listed only where none is similar, and more names of fields not at all."""
+"""More choices than this are listed only where none is surely meant, and more names of fields not at all."""
+_SURE = 0.8
+"""How like a choice is that is surely meant, as difflib counts."""
 _MANY_GIVEN = 100
 _LENGTHS = ("too_long", "too_short")
 """Of anything that has a length, also of text where it may be a list too."""
@@ -128,9 +131,10 @@ def _part(error: ErrorDetails, place: Place, steps: tuple[Key, ...], words: Voca
 
 def _none_of(choices: Sequence[str], value: Any, words: Vocabulary, *, is_hidden: bool) -> _Part:
     """For a value that is none of the choices."""
-    near = suggestion(nearest(value, choices)) if isinstance(value, str) and not is_hidden else None
+    close = nearest(value, choices) if isinstance(value, str) and not is_hidden else []
+    near = suggestion(close)
     shown = "" if is_hidden else words.shown(value)
-    if near and len(choices) > _MANY_CHOICES:
+    if get_close_matches(str(value), close, n=1, cutoff=_SURE) and len(choices) > _MANY_CHOICES:
         return _Part(message=f"unknown value {shown}", hint=near)
     return _Part(choices=tuple(choices), got=shown and f", got {shown}", hint=near)
 

@@ -144,7 +144,7 @@ async def test_wrong_items_are_told_by_their_place(talking: Talking, path: str) 
     assert (await talking.refused_with(400, "POST", path, {"items": many}))["param"] == "items"
     unknown = [said("x"), {"type": "song", "text": "la"}]
     error = await talking.refused_with(400, "POST", path, {"items": unknown})
-    assert error["param"] == "items[1].type" and "'song'" in error["message"]
+    assert error["param"] == "items[1].type" and "got `song`" in error["message"]
     error = await talking.refused_with(400, "POST", path, {"items": [{"type": "message", "role": "user"}]})
     assert "content" in error["param"]
     error = await talking.refused_with(400, "POST", path, {"items": [{"type": "item_reference", "id": "msg_1"}]})

@@ -134,11 +134,12 @@ def test_where_fields_are_closed_the_misspelt_one_is_told_once() -> None:
     assert told({"sid": 1}, model=Square) == ["side: is missing", "sid: unknown field `sid` (did you mean `side`?)"]
 
 
-def test_many_choices_are_listed_only_where_none_is_near() -> None:
+def test_many_choices_are_listed_unless_one_is_surely_meant() -> None:
     class Letters(BaseModel):
         one: Literal["alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota"]
 
     assert told({"one": "gama"}, model=Letters) == ["one: unknown value `gama` (did you mean `gamma`?)"]
+    assert "`iota`, got `sigma` (did you mean `gamma`?)" in told({"one": "sigma"}, model=Letters)[0]
     assert "`theta` or `iota`, got `xxxxxx`" in told({"one": "xxxxxx"}, model=Letters)[0]
 
 
