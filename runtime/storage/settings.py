@@ -113,8 +113,8 @@ class KeyValueServerConfig(KeyValueConfig):
 
 
 def check_address(settings: BackendConfig, url: str, *, parts: Collection[str], schemes: Collection[str]) -> None:
-    """Raises ValueError if the setting called `url`, a SecretStr, has none of the schemes or cannot be told apart, or if
-    some of the `parts` that it stands for are given beside it.
+    """Raises ValueError if the setting called `url`, a SecretStr, has none of the schemes or cannot be told apart, or
+    if some of the `parts` that it stands for are given beside it.
     """
     given: SecretStr | None = getattr(settings, url)
     if given is None:
