@@ -118,6 +118,10 @@ class StackView(Protocol):
         """The id of each provider, or of each one of an API, in the order of the run config."""
         ...
 
+    def turned_on_by(self, api: str | None = None) -> dict[str, str]:
+        """The ids of the providers that are off, of all APIs or of one, each with how to turn it on, for messages."""
+        ...
+
     def routes(self) -> list[RouteInfo]: ...
 
 

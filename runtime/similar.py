@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from difflib import get_close_matches
 
 LONGEST_NAME = 512
@@ -76,6 +76,17 @@ def names_for(name: str, known: Iterable[str]) -> str | None:
     """The same; all other names if none is similar; None if there are none."""
     names = sorted(other for other in known if other != name)
     return did_you_mean(name, names) or (f"there are {', '.join(names)}" if names else None)
+
+
+def hint_for_provider(provider_id: str, known: Iterable[str], off: Mapping[str, str]) -> str | None:
+    """The same for a provider's id. off: the ids of those that are off, each with how to turn it on."""
+    return hint_if_off(provider_id, off) or names_for(provider_id, known)
+
+
+def hint_if_off(provider_id: str, off: Mapping[str, str]) -> str | None:
+    """How to turn a provider on; None if it is not among those that are off."""
+    turn_on = off.get(provider_id)
+    return f"provider `{provider_id}` is off: {turn_on}, and start the server again" if turn_on else None
 
 
 def suggestion(names: Sequence[str]) -> str | None:

@@ -21,7 +21,7 @@ from runtime.errors import RequestError, Unavailable
 from runtime.routing.entry import Entry
 from runtime.routing.registrations import Registrations
 from runtime.routing.table import Declared, ResourceTable
-from runtime.similar import nearest
+from runtime.similar import hint_for_provider
 
 
 class Listings(Protocol):
@@ -188,10 +188,9 @@ class Registry:
     def _check_provider(self, provider_id: str) -> None:
         providers = self._providers()
         if provider_id not in providers:
-            close = nearest(provider_id, providers) or providers
             raise RequestError(
                 f"No {self.resource.served_by} provider has the id `{provider_id}`",
-                hint=f"use one of {', '.join(f'`{known}`' for known in close)}",
+                hint=hint_for_provider(provider_id, providers, self._table.off),
                 param="provider_id",
             )
 

@@ -18,7 +18,7 @@ from runtime.errors import Conflict, NotFound, RequestError, StackError
 from runtime.routing.entry import Entry
 from runtime.routing.listed_order import in_order
 from runtime.routing.names import Names, meanings
-from runtime.similar import SimilarNames
+from runtime.similar import SimilarNames, hint_if_off
 
 
 class Declared(Protocol):
@@ -59,7 +59,7 @@ class ResourceTable:
         self._in_order: list[Entry] | None = None
         self._providers: tuple[str, ...] = ()
         self._has_owners = False
-        self._off: Mapping[str, str] = {}
+        self.off: Mapping[str, str] = {}
         self._first = ""
         self._similar = SimilarNames()
         self._rebuild()
@@ -69,7 +69,7 @@ class ResourceTable:
         that begins with a provider's id belongs to it. off: providers that were not started, each with how to turn it
         on, for messages.
         """
-        self._off = off or {}
+        self.off = off or {}
         self._providers = tuple(provider_ids)
         self._rebuild()
 
@@ -127,15 +127,12 @@ class ResourceTable:
                 self._declared[name].find(self)
             except StackError as error:  # a new exception each time: one that is raised twice keeps both tracebacks
                 return error
-        owner = name.partition("/")[0]
-        if turn_on := self._off.get(owner):
-            hint = f"provider `{owner}` is off: {turn_on}, and start the server again"
-        else:
-            close = self._similar.to(name, lambda: [entry.id for entry in self.entries(user)])
-            hint = close or f"list all with GET {self.listed_at}"
+        hint = hint_if_off(name.partition("/")[0], self.off) or self._similar.to(
+            name, lambda: [entry.id for entry in self.entries(user)]
+        )
         return NotFound(
             f"{self.title} `{name}` is not served by any provider",
-            hint=hint,
+            hint=hint or f"list all with GET {self.listed_at}",
             param=self.kind,
             code=f"{self.kind}_not_found",
         )

@@ -71,6 +71,13 @@ async def read_form(operation: Operation, incoming: Incoming, build: Build, chec
         if part.name.partition("[")[0] not in operation.upload_fields:
             given.append((part.name, await _text(part, parts, room)))
             continue
+        if part.filename is None and part.content_type is None:
+            raise RequestError(
+                f"`{part.name}` in the form is a text, not a file",
+                hint=f"with curl, `-F {part.name}=@PATH` sends a file, and `-F {part.name}=PATH` the text `PATH`",
+                param=part.name,
+                code="invalid_form",
+            )
         if may_be_last:
             late = _Late(operation, build, given)
             upload = Upload(

@@ -60,7 +60,7 @@ class Kinds:
         listed_at = next((one.route.path for one in api.operations() if one.route.registry == "list"), "")
         table = ResourceTable(resource, listed_at=listed_at)
         owners = [planned.provider_id for planned in self._plan.of(resource.served_by)]
-        table.set_providers(owners, off=self._turned_on_by(resource.served_by))
+        table.set_providers(owners, off=self._plan.turned_on_by(resource.served_by))
         registrations, listings = Registrations(table, kept_in), Listings()
         registry = own_routing(api.name, "REGISTRY", Registry)(api, table, registrations, listings)
         self._by_owner[resource.served_by] = Kind(api=api, table=table, registry=registry, listings=listings)
@@ -109,14 +109,6 @@ class Kinds:
     def _with_aliases(self) -> Kind | None:
         """The kind of resource that may have aliases; None if nothing that is mounted has it."""
         return next((one for one in self if one.registry.resource.has_aliases), None)
-
-    def _turned_on_by(self, api: str) -> dict[str, str]:
-        """The providers of an API that are off, by their usual id, and how to turn each on."""
-        return {
-            off.provider_type.split("::", 1)[1]: f"set {' and '.join(off.enabled_by)}"
-            for off in self._plan.off
-            if off.api == api and off.enabled_by
-        }
 
     def _configured(self, kind: Kind) -> Iterable[tuple[BaseModel, str]]:
         """The run config's resources of a kind, each with its provider, except those whose provider is off."""

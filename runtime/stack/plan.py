@@ -37,9 +37,12 @@ _MANY_TYPES = 8
 
 @dataclass(frozen=True, kw_only=True)
 class OffProvider:
-    """A provider of the run config that is not started, and the variables that would turn it on."""
+    """A provider of the run config that is not started, and the variables that would turn it on. provider_id: the id
+    that it would have, or empty if the file does not give one.
+    """
 
     api: str
+    provider_id: str
     provider_type: str
     enabled_by: tuple[str, ...]
 
@@ -71,6 +74,14 @@ class Plan:
 
     def of(self, api: str) -> tuple[PlannedProvider, ...]:
         return tuple(provider for provider in self.providers if provider.api == api)
+
+    def turned_on_by(self, api: str | None = None) -> dict[str, str]:
+        """The ids of the providers that are off, of all APIs or of one, each with how to turn it on."""
+        return {
+            off.provider_id: f"set {' and '.join(off.enabled_by)}"
+            for off in self.off
+            if off.provider_id and off.enabled_by and api in (None, off.api)
+        }
 
     def secrets(self) -> Iterator[str]:
         """Every secret in the run config and in its providers' settings, once, so that they can be masked."""
@@ -318,4 +329,9 @@ def _note_never_on(run: RunConfig, world: World, noted: Problems) -> None:
 
 def _off(entries: Iterable[ProviderEntry]) -> Iterable[OffProvider]:
     for entry in entries:
-        yield OffProvider(api=entry.api, provider_type=entry.provider_type, enabled_by=entry.enabled_by)
+        yield OffProvider(
+            api=entry.api,
+            provider_id=entry.provider_id,
+            provider_type=entry.provider_type,
+            enabled_by=entry.enabled_by,
+        )

@@ -172,6 +172,10 @@ class Stack:
         """The id of each provider, or of each one of an API; an id that several APIs use is repeated."""
         return [planned.provider_id for planned in self.plan.providers if api in (None, planned.api)]
 
+    def turned_on_by(self, api: str | None = None) -> dict[str, str]:
+        """See `Plan.turned_on_by`."""
+        return self.plan.turned_on_by(api)
+
     def degraded(self) -> dict[str, str]:
         """See `Supervisor.degraded`."""
         return self._providers.degraded()

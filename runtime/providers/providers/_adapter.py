@@ -6,7 +6,7 @@ from runtime.apis._request import Empty
 from runtime.apis.providers import ProviderInfo, ProviderList, ProviderRequest
 from runtime.errors import NotFound
 from runtime.provider import ProviderContext
-from runtime.similar import did_you_mean
+from runtime.similar import did_you_mean, hint_if_off
 
 
 class BuiltinProviders:
@@ -26,6 +26,8 @@ class BuiltinProviders:
         of_api = f" of the API {request.api}" if request.api else ""
         raise NotFound(
             f"No provider{of_api} has the id `{request.provider_id}`",
-            hint=did_you_mean(request.provider_id, self._stack.provider_ids()) or "list them with GET /v1/providers",
+            hint=hint_if_off(request.provider_id, self._stack.turned_on_by(request.api))
+            or did_you_mean(request.provider_id, self._stack.provider_ids())
+            or "list them with GET /v1/providers",
             code="provider_not_found",
         )

@@ -88,6 +88,7 @@ async def test_fields_may_be_repeated_bracketed_or_json(client: Client) -> None:
         (form(PURPOSE, FILE, ('form-data; name="shape"', b"late")), 400, "invalid_value"),
         (form(PURPOSE, FILE, ('form-data; name="file"; filename="b"', b"late")), 400, "invalid_form"),
         (form(PURPOSE, FILE)[:-20], 400, "invalid_form"),
+        (form(PURPOSE, ('form-data; name="file"', b"path.md")), 400, "invalid_form"),  # curl's `-F file=path.md`
         (b"no form", 400, "invalid_form"),
         (form(PURPOSE, ('form-data; name="shape"', b"x"), FILE), 400, "invalid_value"),
         (form(PURPOSE, ('form-data; name="file"; filename="f"', b"x" * LIMIT_BYTES)), 413, "request_too_large"),
@@ -103,6 +104,7 @@ async def test_fields_may_be_repeated_bracketed_or_json(client: Client) -> None:
         "unknown field after the file",
         "second file",
         "cut off",
+        "text in place of a file",
         "nonsense",
         "unknown field",
         "large",

@@ -74,7 +74,7 @@ async def test_an_alias_of_a_known_model_needs_no_provider_and_has_its_facts(cli
 @pytest.mark.parametrize(
     ("body", "status", "param", "words"),
     [
-        ({"model_id": "mine", "provider_id": "c"}, 400, "provider_id", "use one of `a`, `b`"),
+        ({"model_id": "mine", "provider_id": "c"}, 400, "provider_id", "there are a, b"),
         ({"model_id": "mine"}, 400, "provider_id", "give `provider_id`: `a`, `b`"),
         (
             {"model_id": "fixed", "provider_id": "a", "provider_model_id": CHAT_MODEL},

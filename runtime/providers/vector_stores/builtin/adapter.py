@@ -90,7 +90,8 @@ class BuiltinVectorStores:
         ingestion = Ingestion(
             rows, context, indexes=indexes, indexing=indexing, writing=writing, concurrency=concurrency
         )
-        self._stores = Stores(config, rows, vectors, indexes, embedding, context.stack.provider_ids("vector_io"))
+        known, off = context.stack.provider_ids("vector_io"), context.stack.turned_on_by("vector_io")
+        self._stores = Stores(config, rows, vectors, indexes, embedding, known, off)
         self._attached = AttachedFiles(
             rows, stores=self._stores, indexes=indexes, ingestion=ingestion, reading=reading, contexts=contexts
         )

@@ -32,7 +32,7 @@ from runtime.providers.vector_stores.builtin.tables import (
     WHOLE_INDEX,
 )
 from runtime.providers.vector_stores.builtin.writing import removal
-from runtime.similar import names_for
+from runtime.similar import hint_for_provider
 from runtime.storage import sql
 from runtime.storage.sql.paging import read_page
 
@@ -55,8 +55,9 @@ class Opened:
 
 
 class Stores:
-    """rows: all users' rows. provider_ids: of `vector_io`. missing: the stores of the run config that are not there
-    yet, each with the reason; `declared.py` keeps it.
+    """rows: all users' rows. provider_ids: of `vector_io`. off: those of it that are off, each with how to
+    turn it on. missing: the stores of the run config that are not there yet, each with the reason; `declared.py` keeps
+    it.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class Stores:
         indexes: Indexes,
         embedding: Embedding,
         provider_ids: Sequence[str],
+        off: Mapping[str, str],
     ) -> None:
         self._config = config
         self._rows = rows
@@ -74,6 +76,7 @@ class Stores:
         self._indexes = indexes
         self._embedding = embedding
         self._provider_ids = provider_ids
+        self._off = off
         self.missing: dict[str, str] = {}
 
     async def create(self, request: CreateVectorStoreRequest, *, store_id: str | None = None) -> Opened:
@@ -298,7 +301,7 @@ class Stores:
         if given is not None and given not in known:
             raise RequestError(
                 f"No vector_io provider has the id `{given}`",
-                hint=names_for(given, known),
+                hint=hint_for_provider(given, known, self._off),
                 param="provider_id",
                 code="unknown_provider",
             )
