@@ -38,6 +38,7 @@ class Connections:
         self._unreachable_since: dict[str, float] = {}  # by server
         self.headers: dict[str, str] = {}
         self.transport = transport
+        self._replacement = transport
         self.retries = Retries()
         self._is_closed = False
         self._hosts: set[str] = set()
@@ -76,7 +77,8 @@ class Connections:
         if self._is_closed:
             raise Unavailable(f"provider `{self.provider_id}` was stopped")
         network = None if self.network is None else self.network.model_copy(update={"headers": {}})
-        made = Connections(called or self.provider_id, network, self.transport, only_public=only_public)
+        # Not the open connections: they lead to whatever names were looked up for, checked or not.
+        made = Connections(called or self.provider_id, network, self._replacement, only_public=only_public)
         made._made_from = self
         self._others.add(made)
         return made
@@ -121,6 +123,6 @@ class Connections:
             await others.close()
         if self._made_from is not None:
             self._made_from._others.discard(self)
-        transport, self.transport = self.transport, None
+        transport, self.transport, self._replacement = self.transport, None, None
         if transport is not None:
             await transport.close()

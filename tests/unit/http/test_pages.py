@@ -12,7 +12,7 @@ import pytest_asyncio
 from aiohttp import web
 
 from runtime.addresses import is_public
-from runtime.errors import RequestError, TooLarge
+from runtime.errors import RequestError, TooLarge, UpstreamError
 from runtime.http.client import HttpClient
 from runtime.http.live.public import PublicResolver
 from runtime.http.pages import Page, Pages
@@ -181,6 +181,20 @@ async def test_no_connection_is_opened_to_what_a_name_leads_to_later() -> None:
     with pytest.raises(OSError, match="not at a public address"):
         await PublicResolver(lambda host: False).resolve("localhost", 80)
     assert await PublicResolver(lambda host: True).resolve("localhost", 80)  # a proxy may be anywhere
+
+
+async def test_a_connection_that_was_opened_unchecked_is_not_shared(
+    client: HttpClient, server: tuple[Any, str]
+) -> None:
+    """A provider's own connections lead anywhere; those for addresses of users do not, also where it has some open."""
+    url = server[1].replace("127.0.0.1", "localhost")
+    exchange = await client.send(Outgoing(method="GET", url=f"{url}/text"))
+    await exchange.close()
+    others = client.for_others(only_public=True)
+    with pytest.raises(UpstreamError, match="not at a public address"):
+        await others.send(Outgoing(method="GET", url=f"{url}/text"))
+    await others.close()
+    await (await client.send(Outgoing(method="GET", url=f"{url}/text"))).close()  # closing those left its own open
 
 
 async def test_what_is_public_is_told_by_its_address() -> None:
