@@ -11,7 +11,7 @@ import ipaddress
 import os
 import re
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 from urllib.request import getproxies
 
 PORTS = {"http": 80, "https": 443}
@@ -71,6 +71,15 @@ def place_of(url: str) -> str:
     if "@" in authority or (":" in authority and "@" in rest):
         rest = rest.rpartition("@")[2]
     return scheme + mark + re.split("[?#]", rest, maxsplit=1)[0]
+
+
+def led_to(here: str, location: str) -> str | None:
+    """Where a redirection from an address leads, in the words of its server; None for what is no address."""
+    try:
+        there = urljoin(here, location)
+        return there if urlsplit(there).port != 0 else None
+    except ValueError:  # half an IPv6 address, an invalid port
+        return None
 
 
 def is_local(host: str) -> bool:

@@ -64,13 +64,14 @@ class HttpClient:
             client._timeouts = self.connections.limited(timeouts)
         return client
 
-    def for_others(self, *, only_public: bool, called: str = "") -> HttpClient:
+    def for_others(self, *, only_public: bool, are_given: bool, called: str = "") -> HttpClient:
         """A client for servers that are not the provider's: without its keys and headers, closed with this one if not
-        before. only_public: whether it connects to public addresses only; see `given_addresses.py`. called: what
-        messages call these servers; by default what they call the provider.
+        before. only_public: whether it connects to public addresses only; see `given_addresses.py`. are_given:
+        whether users give the addresses, see `lookups.py`. called: what messages call these servers; by default what
+        they call the provider.
         """
         client = copy(self)
-        client.connections = self.connections.for_others(only_public=only_public, called=called)
+        client.connections = self.connections.for_others(only_public=only_public, are_given=are_given, called=called)
         client._auth, client._renewals, client._timeouts = NoAuth(), Renewals(), Timeouts()
         return client
 

@@ -20,18 +20,26 @@ _MAX_SERVERS = 256
 class Connections:
     """Opened with the first request. transport: replaces the network.
 
-    only_public: whether names are looked up and those that lead to no public address refused.
+    only_public: whether names are looked up and those that lead to no public address refused. are_given: whether users
+    give the names, which are looked up apart from those of vendors.
 
     failed_calls: how many calls got no answer; when it grows, the provider's upstream may be down. headers: added to
     every request by the config. retries: whether a request is sent again.
     """
 
     def __init__(
-        self, provider_id: str, network: Network | None, transport: Transport | None, *, only_public: bool = False
+        self,
+        provider_id: str,
+        network: Network | None,
+        transport: Transport | None,
+        *,
+        only_public: bool = False,
+        are_given: bool = False,
     ) -> None:
         self.provider_id = provider_id
         self.network = network
         self._only_public = only_public
+        self._are_given = are_given
         self._others: set[Connections] = set()
         self._made_from: Connections | None = None
         self.failed_calls = 0
@@ -66,19 +74,23 @@ class Connections:
             # Imported here, so that a stack without remote providers never loads the HTTP library.
             from runtime.http.live.transport import LiveTransport
 
-            self.transport = LiveTransport(self.provider_id, self.network, only_public=self._only_public)
+            self.transport = LiveTransport(
+                self.provider_id, self.network, only_public=self._only_public, are_given=self._are_given
+            )
         return self.transport
 
-    def for_others(self, *, only_public: bool, called: str = "") -> Connections:
+    def for_others(self, *, only_public: bool, are_given: bool, called: str = "") -> Connections:
         """Connections to servers that are not the provider's, closed with these if not before: without the headers of
-        its config. called: what messages call these servers; empty for the provider's id. Raises Unavailable once these
-        are closed.
+        its config. only_public, are_given: of the new ones. called: what messages call these servers; empty for the
+        provider's id. Raises Unavailable once these are closed.
         """
         if self._is_closed:
             raise Unavailable(f"provider `{self.provider_id}` was stopped")
         network = None if self.network is None else self.network.model_copy(update={"headers": {}})
         # Not the open connections: they lead to whatever names were looked up for, checked or not.
-        made = Connections(called or self.provider_id, network, self._replacement, only_public=only_public)
+        made = Connections(
+            called or self.provider_id, network, self._replacement, only_public=only_public, are_given=are_given
+        )
         made._made_from = self
         self._others.add(made)
         return made

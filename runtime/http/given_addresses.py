@@ -2,18 +2,17 @@
 
 This machine reaches more than its users do: its own services, private networks, what a cloud tells its machines about
 themselves. So a name is looked up and each of its addresses must be public; a client made by `for_others` then connects
-only to addresses that are (`live/public.py`), whatever a second look-up says. Behind a proxy, which looks up names
+only to addresses that are (`live/given_names.py`), whatever a second look-up says. Behind a proxy, which looks up names
 itself, what it reaches is its own rule; addresses that are not public by themselves are refused there too.
 """
 
 from __future__ import annotations
 
-import asyncio
-import socket
 from urllib.parse import quote, urlsplit
 
 from runtime.addresses import PORTS, is_local, is_public, place_of
 from runtime.errors import RequestError
+from runtime.http.lookups import look_up
 from runtime.http.network import Network
 from runtime.http.proxies import proxy_for
 
@@ -34,9 +33,8 @@ async def checked_address(url: str, *, network: Network | None, allow_private: b
     if is_local(host) or is_public(host) is False:
         raise _not_public(url, allowed_by)
     if not is_proxied and is_public(host) is None:
-        loop = asyncio.get_running_loop()
         try:
-            found = await loop.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+            found = await look_up(host)
         except OSError as error:
             raise unreadable(url, error.strerror or "its name is not known") from None
         if not all(is_public(str(one[4][0])) for one in found):
@@ -54,16 +52,21 @@ def _parsed(url: str, network: Network | None) -> tuple[str, str, bool]:
         parts = urlsplit(url.strip())
         port = parts.port
         host = (parts.hostname or "").encode("idna").decode()
-    except ValueError:  # an invalid port, half an IPv6 address, a name that is none
+        path, query = _quoted(parts.path) or "/", _quoted(parts.query)
+    except ValueError:  # an invalid port, half an IPv6 address, a name that is none, half a character
         raise _no_address(url) from None
     if parts.scheme not in PORTS or not host or parts.username is not None:
         raise _no_address(url)
     shown = f"[{host}]" if ":" in host else host
     place = shown if port is None else f"{shown}:{port}"
-    query = f"?{quote(parts.query, safe=_KEPT)}" if parts.query else ""
-    made = f"{parts.scheme}://{place}{quote(parts.path, safe=_KEPT) or '/'}{query}"
+    made = f"{parts.scheme}://{place}{path}{f'?{query}' if query else ''}"
     settings = network.proxy if network is not None else None
     return made, host, bool(proxy_for(parts.scheme, host, port, settings).url)
+
+
+def _quoted(part: str) -> str:
+    """Bytes of a header that are no text come as surrogates, and are sent on as they were."""
+    return quote(part, safe=_KEPT, errors="surrogateescape")
 
 
 def _no_address(url: str) -> RequestError:

@@ -6,9 +6,8 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from urllib.parse import urljoin
 
-from runtime.addresses import place_of
+from runtime.addresses import led_to, place_of
 from runtime.errors import TooLarge, UpstreamError
 from runtime.http.client import HttpClient
 from runtime.http.given_addresses import checked_address, unreadable
@@ -34,7 +33,7 @@ class Pages:
     """
 
     def __init__(self, http: HttpClient, *, allow_private: bool, allowed_by: str) -> None:
-        self._http = http.for_others(only_public=not allow_private)
+        self._http = http.for_others(only_public=not allow_private, are_given=True)
         self._network = http.connections.network
         self._allow_private = allow_private
         self._allowed_by = allowed_by
@@ -54,7 +53,9 @@ class Pages:
                     try:
                         if exchange.status not in _REDIRECTIONS:
                             return await _page(exchange, address, limit_bytes)
-                        url = urljoin(address, exchange.headers.get("location", ""))
+                        if (there := led_to(address, exchange.headers.get("location", ""))) is None:
+                            raise unreadable(url, "it leads on to what is no address")
+                        url = there
                     finally:
                         await exchange.close()
         except TimeoutError:

@@ -50,7 +50,14 @@ print("alive")
 
 def test_no_number_and_no_reference_ends_the_process() -> None:
     """In a process of its own, which the faults of these ended at once."""
-    schemas = [*DEADLY, chain(2500, "https://a.test/s#/$defs/"), chain(2500, "#/%24defs/"), chain(2500, "#/$defs/")]
+    nowhere = [{"$id": "http://[x", "$ref": "a"}, {"$id": "https://a.test/s", "$ref": "http://[x#/b"}]
+    schemas = [
+        *DEADLY,
+        *nowhere,
+        chain(2500, "https://a.test/s#/$defs/"),
+        chain(2500, "#/%24defs/"),
+        chain(2500, "#/$defs/"),
+    ]
     ended = subprocess.run(
         [sys.executable, "-c", CHECKED], input=json.dumps(schemas), capture_output=True, text=True, timeout=60
     )

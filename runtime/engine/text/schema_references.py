@@ -61,7 +61,7 @@ class _Place:
     def target(self, named: _Named) -> Keys | None:
         """The place that its reference leads to."""
         document, _, fragment = (self.reference or "").partition("#")
-        base = urldefrag(urljoin(self.base, document))[0] if document else self.base
+        base = _within(self.base, document) if document else self.base
         start = named.documents.get(base)
         if start is None:
             return None
@@ -109,7 +109,7 @@ def _gather(node: Any, keys: Keys, path: str, base: str, named: _Named) -> None:
         document, _, fragment = given.partition("#")
         anchors.append(fragment)
         if document:
-            base = urljoin(base, document)
+            base = _within(base, document)
             named.documents.setdefault(base, keys)
     for anchor in anchors:
         if isinstance(anchor, str) and anchor:
@@ -117,6 +117,14 @@ def _gather(node: Any, keys: Keys, path: str, base: str, named: _Named) -> None:
     named.places[keys] = _Place(node, keys, path, base)
     for steps, step, inner in children(node):
         _gather(inner, keys + steps, path + step, base, named)
+
+
+def _within(base: str, document: str) -> str:
+    """An id that is relative to another, without its fragment. One that is no address stands for itself."""
+    try:
+        return urldefrag(urljoin(base, document))[0]
+    except ValueError:  # half an IPv6 address
+        return document
 
 
 def _needed(named: _Named) -> list[_Place]:

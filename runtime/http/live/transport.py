@@ -17,7 +17,7 @@ from runtime.addresses import Proxy
 from runtime.errors import UpstreamError, UpstreamUnreachable
 from runtime.http.live.exchange import LiveExchange
 from runtime.http.live.failures import Phase, proxy_error, shown, timeout_error, transport_error, was_not_sent
-from runtime.http.live.public import PublicResolver
+from runtime.http.live.given_names import GivenNames
 from runtime.http.live.sessions import Sessions
 from runtime.http.live.targets import NO_PROXY, Targets
 from runtime.http.live.upload import Upload
@@ -43,14 +43,25 @@ class LiveTransport:
 
     Never asks for compressed answers, and decompresses nothing, since bodies are passed on. The proxy of each address
     is looked up once: aiohttp's own `trust_env` reads files in a thread at every request.
+
+    only_public, are_given: see `Connections`.
     """
 
-    def __init__(self, provider_id: str, network: Network | None = None, *, only_public: bool = False) -> None:
+    def __init__(
+        self,
+        provider_id: str,
+        network: Network | None = None,
+        *,
+        only_public: bool = False,
+        are_given: bool = False,
+    ) -> None:
         self._provider_id = provider_id
         self._network = network or Network()
         self._is_limited = self._network.limits is not None and self._network.limits.max_connections is not None
         self._targets = Targets(provider_id, self._network.proxy)
-        resolver = PublicResolver(self._targets.is_proxy) if only_public else None
+        resolver = None
+        if only_public or are_given:
+            resolver = GivenNames(only_public=only_public, is_proxy=self._targets.is_proxy)
         self._sessions = Sessions(provider_id, self._network, resolver)
         self._exchanges: set[LiveExchange] = set()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import socket
 from collections.abc import Iterator
 from http.server import HTTPServer
@@ -41,10 +40,8 @@ async def test_the_run_config_can_and_so_can_users_where_it_says_so(newest: Runn
 
 
 async def test_a_name_that_leads_here_is_refused(connectors: Asking, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def getaddrinfo(self: object, host: str, port: object, **facts: Any) -> list[Any]:
-        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 80))]
-
-    monkeypatch.setattr(asyncio.BaseEventLoop, "getaddrinfo", getaddrinfo)
+    here = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 80))]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *asked: here)
     with pytest.raises(RequestError) as caught:
         await connectors.tools(url="http://rebound.example/mcp")
     assert caught.value.code == "address_not_allowed"
@@ -56,12 +53,12 @@ async def test_a_name_that_leads_here_at_the_second_look_is_refused(
     """The address that was checked is public; the one that a connection would be opened to is not."""
     looked: list[str] = []
 
-    async def getaddrinfo(self: object, host: str, port: object, **facts: Any) -> list[Any]:
+    def getaddrinfo(host: str, *asked: Any) -> list[Any]:
         looked.append(host)
         address = "93.184.215.14" if len(looked) == 1 else "127.0.0.1"
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, newest.port))]
 
-    monkeypatch.setattr(asyncio.BaseEventLoop, "getaddrinfo", getaddrinfo)
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
     with pytest.raises(UpstreamError, match="not at a public address"):
         await connectors.tools(url=f"http://rebound.example:{newest.port}/mcp")
     assert len(looked) >= 2 and newest.asked == []
@@ -99,6 +96,16 @@ async def test_a_redirection_to_another_server_is_not_followed(newest: RunningMc
             await connectors.tools(Known(id="x", facts={"url": f"{url_of(leading)}/mcp", "identity": "stack"}))
     assert "leads on to `http://127.0.0.1" in caught.value.message and "in-the-address" not in caught.value.message
     assert newest.asked == [] and leading.asked
+
+
+@pytest.mark.parametrize("transport", ["streamable_http", "sse", "auto"])
+@pytest.mark.parametrize("location", ["http://[x", "http://a:b/", "http://[x]:1/"])
+async def test_a_redirection_to_no_address_is_the_server_s_fault(leading: Any, location: str, transport: str) -> None:
+    leading.location = location
+    async with asking() as connectors:
+        with pytest.raises(UpstreamError, match="leads on to what is no address"):
+            await connectors.tools(Known(id="x", facts={"url": f"{url_of(leading)}/mcp", "transport": transport}))
+        assert connectors.left == (0, 0)
 
 
 async def test_a_redirection_to_itself_has_an_end(leading: Any) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import threading
 from collections.abc import AsyncIterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -14,7 +16,7 @@ from aiohttp import web
 from runtime.addresses import is_public
 from runtime.errors import RequestError, TooLarge, UpstreamError
 from runtime.http.client import HttpClient
-from runtime.http.live.public import PublicResolver
+from runtime.http.live.given_names import GivenNames
 from runtime.http.pages import Page, Pages
 from runtime.http.timeouts import Timeouts
 from runtime.http.transport import Exchange, Outgoing
@@ -154,10 +156,7 @@ def resolving(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> None:
     """Every name is at these addresses."""
     found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, 80)) for address in addresses]
 
-    async def getaddrinfo(self: object, host: str, port: object, **facts: Any) -> list[Any]:
-        return found
-
-    monkeypatch.setattr(asyncio.BaseEventLoop, "getaddrinfo", getaddrinfo)
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *asked: found)
 
 
 @pytest.mark.parametrize("location", ["http://169.254.169.254/", "http://localhost/", "//127.0.0.1/x", "file:///etc"])
@@ -170,6 +169,23 @@ async def test_where_a_page_leads_on_is_checked_as_well(monkeypatch: pytest.Monk
     assert [request.url for request in transport.seen] == ["http://public.example/"]
 
 
+@pytest.mark.parametrize(
+    "location", ["http://[x", "http://[x]:1/", "http://a:b/", "/\ud800", "http://\ud800/", "http://a\u2100.c/"]
+)
+async def test_a_page_that_leads_to_no_address_is_refused(monkeypatch: pytest.MonkeyPatch, location: str) -> None:
+    resolving(monkeypatch, "93.184.215.14")
+    transport = LeadsOn(location)
+    code, _ = await refusal(reader(HttpClient("acme", transport=transport)), "http://public.example/")
+    assert code in ("address_unreadable", "invalid_address") and len(transport.seen) == 1
+
+
+async def test_bytes_that_are_no_text_lead_on_as_they_came(monkeypatch: pytest.MonkeyPatch) -> None:
+    resolving(monkeypatch, "93.184.215.14")
+    transport = LeadsOn("/\udcff?\udcfe")  # as a header's bytes arrive
+    await refusal(reader(HttpClient("acme", transport=transport)), "http://public.example/")
+    assert transport.seen[1].url == "http://public.example/%FF?%FE"
+
+
 async def test_a_name_with_one_address_that_is_not_public_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     resolving(monkeypatch, "93.184.215.14", "10.0.0.1")
     transport = LeadsOn("/")
@@ -179,8 +195,38 @@ async def test_a_name_with_one_address_that_is_not_public_is_refused(monkeypatch
 
 async def test_no_connection_is_opened_to_what_a_name_leads_to_later() -> None:
     with pytest.raises(OSError, match="not at a public address"):
-        await PublicResolver(lambda host: False).resolve("localhost", 80)
-    assert await PublicResolver(lambda host: True).resolve("localhost", 80)  # a proxy may be anywhere
+        await GivenNames(only_public=True, is_proxy=lambda host: False).resolve("localhost", 80)
+    # a proxy may be anywhere
+    assert await GivenNames(only_public=True, is_proxy=lambda host: True).resolve("localhost", 80)
+    assert await GivenNames(only_public=False, is_proxy=lambda host: False).resolve("localhost", 80)
+
+
+@pytest.mark.parametrize("allow_private", [True, False])
+async def test_slow_name_servers_of_users_delay_no_vendor(
+    client: HttpClient, server: tuple[Any, str], monkeypatch: pytest.MonkeyPatch, allow_private: bool
+) -> None:
+    """More look-ups than the event loop has threads hang: a name of the provider's own is looked up all the same."""
+    found, released, begun = socket.getaddrinfo, threading.Event(), threading.Event()
+
+    def getaddrinfo(host: str, *asked: Any, **more: Any) -> Any:
+        if host.endswith(".example"):
+            begun.set()
+            assert released.wait(30)
+            raise OSError(None, "released")
+        return found(host, *asked, **more)
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(4))  # as many as the server's has
+    pages = reader(client, allow_private=allow_private)
+    slow = [asyncio.create_task(refusal(pages, f"http://slow-{number}.example/")) for number in range(8)]
+    try:
+        async with asyncio.timeout(20):
+            assert await asyncio.get_running_loop().run_in_executor(None, begun.wait, 10)
+            url = server[1].replace("127.0.0.1", "localhost")
+            await (await client.send(Outgoing(method="GET", url=f"{url}/text"))).close()
+    finally:
+        released.set()
+    assert {code for code, _ in await asyncio.gather(*slow)} == {"address_unreadable"}
 
 
 async def test_a_connection_that_was_opened_unchecked_is_not_shared(
@@ -190,7 +236,7 @@ async def test_a_connection_that_was_opened_unchecked_is_not_shared(
     url = server[1].replace("127.0.0.1", "localhost")
     exchange = await client.send(Outgoing(method="GET", url=f"{url}/text"))
     await exchange.close()
-    others = client.for_others(only_public=True)
+    others = client.for_others(only_public=True, are_given=True)
     with pytest.raises(UpstreamError, match="not at a public address"):
         await others.send(Outgoing(method="GET", url=f"{url}/text"))
     await others.close()

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from typing import Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlsplit
 
 import httpx2
 import msgspec
 
-from runtime.addresses import place_of
+from runtime.addresses import led_to, place_of
 from runtime.context import current, serving
 from runtime.errors import StackError, UpstreamError, UpstreamRejected, UpstreamUnreachable
 from runtime.http.bridge import cause_of, httpx2_transport
@@ -116,17 +116,18 @@ class Carrier(httpx2.AsyncBaseTransport):
         return UpstreamError(message, provider_id=self._server.label, upstream_status=status)
 
     def _leads_away(self, request: httpx2.Request, response: httpx2.Response) -> UpstreamError | None:
-        """The error for a redirection to another server, which would get what was meant for this one. The SDK follows
-        those on the same server.
+        """The error for a redirection to another server, which would get what was meant for this one, and for one to
+        no address. The SDK follows those on the same server.
         """
-        here, there = str(request.url), urljoin(str(request.url), response.headers.get("location", ""))
-        if urlsplit(here)[:2] == urlsplit(there)[:2]:
+        here, there = str(request.url), led_to(str(request.url), response.headers.get("location", ""))
+        if there is not None and urlsplit(here)[:2] == urlsplit(there)[:2]:
             return None
+        where = "what is no address" if there is None else f"`{place_of(there)[:200]}`, another server"
         return UpstreamError(
-            f"MCP server `{self._server.label}` leads on to `{place_of(there)[:200]}`, another server",
+            f"MCP server `{self._server.label}` leads on to {where}",
             provider_id=self._server.label,
             upstream_status=response.status_code,
-            hint="redirections to another server are not followed: give its address",
+            hint=None if there is None else "redirections to another server are not followed: give its address",
         )
 
 

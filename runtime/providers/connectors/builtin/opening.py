@@ -69,7 +69,9 @@ class Opening:
         may_be_private = server.is_trusted or self._config.allow_private_addresses
         network = self._http.connections.network
         url = await checked_address(server.url, network=network, allow_private=may_be_private, allowed_by=_ALLOWED_BY)
-        http = self._http.for_others(only_public=not may_be_private, called=server.label)
+        http = self._http.for_others(
+            only_public=not may_be_private, are_given=not server.is_trusted, called=server.label
+        )
         try:
             async with AsyncExitStack() as stack:
                 yield await self._over_http(stack, url, http, trial)
