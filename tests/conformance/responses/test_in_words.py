@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from runtime.providers.responses.builtin.in_words import CallsInText
+from runtime.errors import UpstreamRejected
+from runtime.providers.responses.builtin.in_words import CallsInText, refuses_tools
 from tests.conformance.responses.asking import WEATHER, Asking, texts
 from tests.support.upstream.scripted import Said, Script, says
 
@@ -82,6 +83,29 @@ async def test_another_refusal_stays_one(asking: Asking) -> None:
     asking.vendor.misbehaves = refuses
     error = await asking.refused({"input": "Hi", "tools": [WEATHER]})
     assert "temperature is not supported" in error["message"]
+
+
+@pytest.mark.parametrize(
+    ("words", "param", "takes_none"),
+    [
+        ("registry.ollama.ai/library/small:latest does not support tools", None, True),
+        ("`tool calling` is not supported with this model", None, True),
+        ("tools is not supported in this model. For a list of supported models, see the docs", "tools", True),
+        ("This model doesn't support Function Calling", None, True),
+        ("Model does not currently support tools.", None, True),
+        ("Tool use with function calling is unsupported", None, True),
+        ("Invalid schema for function 'get_weather': 'format' is not supported", None, False),
+        ("Unsupported schema for function parameters", None, False),
+        ("the tool `get_weather` has a pattern, which is not supported", None, False),
+        ("tools[0].function.strict is not supported", None, False),
+        ("function tools of this kind are not supported", "tools[0].function.parameters", False),
+        ("parallel tool calls are not supported", None, False),
+    ],
+)
+async def test_only_who_takes_no_tools_at_all_is_told_in_words(words: str, param: str | None, takes_none: bool) -> None:
+    """What is wrong with one of them is the caller's to know: in words, its schema would hold nobody to anything."""
+    error = UpstreamRejected(words, provider_id="vendor", upstream_status=400, param=param)
+    assert refuses_tools(error) == takes_none
 
 
 @pytest.mark.parametrize(

@@ -21,8 +21,16 @@ from runtime.sse import Json, decode, encode
 
 _BEGIN, _END = "<tool_call>", "</tool_call>"
 _ASKED = ("tools", "tool_choice", "parallel_tool_calls")
-_NOT = r"(not|n't|un)\s*-?(support|available|enabled)"
-_refuses = re.compile(rf"{_NOT}.*\b(tool|function)|\b(tool|function).*{_NOT}", re.IGNORECASE).search
+_NOT = r"(?:\bnot|n't|\bun)[\s-]?(?:\w+ )?(?:support(?:ed|s|ing)?|available|enabled)"
+_TOOLS = r"\b(?:tools?|functions?)(?:[ -]?(?:use|calls?|calling))?\b"
+_refuses = re.compile(
+    rf"{_NOT} (?:the |any |for |use of )*{_TOOLS}|{_TOOLS}[`'\"]? (?:\w+ ){{0,2}}?{_NOT}", re.IGNORECASE
+).search
+_of_one_tool = re.compile(
+    r"schema|parameters?\b|propert|argument|keyword|\bstrict\b|parallel|\b(?:tools?|functions?)(?:\.\w|\[)",
+    re.IGNORECASE,
+).search
+"""What is said of a tool's definition, or of how tools are called: another one may be taken."""
 _HOW = """You can call functions. To call one, write nothing but
 {begin}{{"name": "the function's name", "arguments": {{...}}}}{end}
 You then get what it gives back. These are the functions, each with the JSON Schema of its arguments:
@@ -31,8 +39,10 @@ _MUST = {"required": "Call one of them now.", "auto": "Call one only where it he
 
 
 def refuses_tools(error: UpstreamRejected) -> bool:
-    """Whether a provider refuses a request since its model takes no tools."""
-    return error.upstream_status in (400, 422, 501) and _refuses(error.message) is not None
+    """Whether a provider refuses a request since its model takes no tools, and not for one of them."""
+    if error.upstream_status not in (400, 422, 501) or _of_one_tool(error.param or ""):
+        return False
+    return _refuses(error.message) is not None and _of_one_tool(error.message) is None
 
 
 def without_tools(settings: Json, messages: Sequence[Json]) -> tuple[Json, list[Json]]:
