@@ -221,7 +221,10 @@ class CreateResponseRequest(ResponseSettings):
         None, ge=1, description="The longest answer, in tokens, thoughts among them. Default: the provider's."
     )
     max_tool_calls: int | None = Field(
-        None, ge=1, description="The most calls of tools that are run here; later ones are ignored. Default: no limit."
+        None,
+        ge=1,
+        description="The most calls of tools that are run here. Later ones are ignored, and the model answers without"
+        " these tools. Default: no limit.",
     )
     max_infer_iters: int | None = Field(
         None, ge=1, le=1000, description="The most times that the model is asked. The default is 10."

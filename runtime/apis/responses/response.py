@@ -48,7 +48,9 @@ class ResponseFailure(Response):
 class IncompleteDetails(Response):
     """Why a response ended before it was complete."""
 
-    reason: str = Field(description="`max_output_tokens`, `content_filter`, `max_infer_iters` or `interrupted`.")
+    reason: str = Field(
+        description="`max_output_tokens`, `content_filter`, `max_tool_calls`, `max_infer_iters` or `interrupted`."
+    )
 
 
 class ConversationOf(Response):

@@ -9,6 +9,7 @@ import pytest
 from runtime.providers.responses.builtin.answering import Answering
 from runtime.providers.responses.builtin.calls import Call
 from runtime.providers.responses.builtin.loop import Loop, Plan
+from runtime.sse import Json
 from tests.support.response_parts import MODEL, Speaker, beginning, piece
 from tests.support.response_streams import check_types
 
@@ -50,3 +51,82 @@ async def test_a_fault_of_ours_fails_the_response_and_is_told_in_the_log(
     assert failed["error"]["message"] == "The server failed on this response; its log says why"
     [record] = caplog.records
     assert record.exc_info is not None and isinstance(record.exc_info[1], error)
+
+
+class Looks:
+    """A tool of ours, which gives back `rain`."""
+
+    to_give_less = None
+
+    def __init__(self) -> None:
+        self.runs = 0
+
+    def asks(self, call: Call, answering: Answering) -> bool:
+        return False
+
+    async def run(self, call: Call, answering: Answering) -> AsyncGenerator[str, None]:
+        self.runs += 1
+        yield "rain"
+
+
+def calling(*names: str) -> list[Json]:
+    """An answer that calls these."""
+    parts = [
+        {"index": at, "id": f"c{at}", "function": {"name": name, "arguments": "{}"}} for at, name in enumerate(names)
+    ]
+    return [piece({"tool_calls": parts}, finish_reason="tool_calls")]
+
+
+def offered(*names: str) -> list[Json]:
+    return [{"type": "function", "function": {"name": name}} for name in names]
+
+
+async def made(speaker: Speaker, tool: Looks, most_calls: int, *names: str) -> Json:
+    """The response, whose model may call these. One of them, `look`, is run here."""
+    answering = beginning()
+    settings = {"model": MODEL, "tools": offered(*names), "tool_choice": "required"}
+    plan = Plan(
+        settings=settings,
+        messages=[{"role": "user", "content": "Hi"}],
+        tools={"look": tool},
+        most_turns=5,
+        most_calls=most_calls,
+    )  # type: ignore[arg-type]
+    loop = Loop(plan, speaker, answering)  # type: ignore[arg-type]  # it answers chats
+    async for _ in loop.run(await loop.begin()):
+        pass
+    return answering.response
+
+
+async def test_after_the_last_call_that_is_allowed_the_model_answers_without_tools() -> None:
+    speaker, tool = Speaker(calling("look"), calling("look", "look"), [piece({"content": "Rain."})]), Looks()
+    response = await made(speaker, tool, 2, "look")
+    assert (response["status"], tool.runs) == ("completed", 2)
+    assert response["output"][0]["content"][0]["text"] == "Rain."
+    assert [asked["tool_choice"] for asked in speaker.asked] == ["required", "auto", "none"]
+    assert [message.get("content") for message in speaker.asked[-1]["messages"][-2:]] == [
+        "rain",
+        "no more calls are allowed",
+    ]
+
+
+async def test_functions_of_the_caller_may_still_be_called_then() -> None:
+    speaker, tool = Speaker(calling("look"), calling("look", "theirs")), Looks()
+    response = await made(speaker, tool, 1, "look", "theirs")
+    assert [item["name"] for item in response["output"]] == ["theirs"] and response["status"] == "completed"
+    assert (speaker.asked[-1]["tools"], tool.runs) == (offered("theirs"), 1)
+
+
+async def test_a_model_that_still_does_nothing_but_call_says_why_there_is_no_answer() -> None:
+    response = await made(Speaker(calling("look"), calling("look")), Looks(), 1, "look")
+    assert (response["status"], response["incomplete_details"]) == ("incomplete", {"reason": "max_tool_calls"})
+
+
+async def test_an_answer_is_closed_where_its_first_events_cannot_be_kept() -> None:
+    answering, speaker = beginning(), Speaker(CALL)
+    plan = Plan(settings={"model": MODEL}, messages=[{"role": "user", "content": "Hi"}], tools={}, most_turns=5)
+    loop = Loop(plan, speaker, answering)  # type: ignore[arg-type]  # it answers chats
+    events = loop.run(await loop.begin())
+    await anext(events)
+    await events.aclose()
+    assert speaker.closed == 1

@@ -70,16 +70,16 @@ class Loop:
         return None if self._plan.allowed else await self._next()
 
     async def run(self, answer: Reply | EventStream | None) -> AsyncGenerator[Frames, None]:
-        """The events, from the answer that `begin` returned. Ends with the response's end, and raises nothing but
-        what means that nobody waits any more.
+        """The events, from the answer that `begin` returned, which is closed however they end. Ends with the response's
+        end, and raises nothing but what means that nobody waits any more.
         """
-        self._answering.begin()
-        for opening in self._plan.openings:
-            opening.tell(self._answering)
-        if frames := self._answering.take():
-            yield frames
-        turn: Turn | None = None
+        first, turn = answer, None
         try:
+            self._answering.begin()
+            for opening in self._plan.openings:
+                opening.tell(self._answering)
+            if frames := self._answering.take():
+                yield frames
             if answer is None:
                 async with contextlib.aclosing(self._run_tools(self._plan.allowed, {"content": None})) as running:
                     async for frames in running:
@@ -124,6 +124,9 @@ class Loop:
             if turn is not None:
                 turn.interrupt()
             raise
+        finally:
+            if isinstance(first, EventStream):
+                await first.aclose()
         if frames := self._answering.take():
             yield frames
 
@@ -190,6 +193,8 @@ class Loop:
         """Whether there are tools to run; if not, the response has ended."""
         if turn.finish_reason in BROKEN_OFF:
             self._answering.break_off(BROKEN_OFF[turn.finish_reason])
+        elif self._calls_left == 0 and len(ours) == len(turn.calls) > 0 and not turn.text:
+            self._answering.break_off("max_tool_calls")  # its provider heeds no `tool_choice`
         elif not ours or self._calls_left == 0:
             self._answering.complete()
         else:
@@ -211,6 +216,8 @@ class Loop:
                             yield frames
                 self._calls_left = self._calls_left and self._calls_left - 1
             self._messages.append({"role": "tool", "tool_call_id": one.call.id, "content": told})
+        if self._calls_left == 0:
+            self._speaking.take_away(self._plan.tools)
 
     def _failed(self, turn: Turn | None, error: StackError) -> None:
         if turn is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from runtime.apis.inference import Inference
 from runtime.context import warn
@@ -30,6 +30,12 @@ class Speaking:
         """What had to be called has been: from now on the model may answer."""
         if "tool_choice" in self._settings:
             self._settings = {**self._settings, "tool_choice": "auto"}
+
+    def take_away(self, names: Collection[str]) -> None:
+        """These tools are not called any more: from now on the model answers without them."""
+        left = [tool for tool in self._settings["tools"] if tool[tool["type"]]["name"] not in names]
+        # A request without tools, whose messages have calls, is refused by some providers.
+        self._settings = {**self._settings, **({"tools": left} if left else {"tool_choice": "none"})}
 
     async def ask(self, messages: list[Json], *, streams: bool) -> Reply | EventStream:
         """The model's answer. messages: those that are left out are removed. Raises what its provider raises before it
