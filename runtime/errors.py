@@ -6,6 +6,7 @@
     │   ├── AccessDenied           403 permission_error
     │   ├── NotFound               404 invalid_request_error
     │   ├── MethodNotAllowed       405 invalid_request_error
+    │   ├── RequestTimeout         408 invalid_request_error    the rest of the request did not come
     │   ├── Conflict               409 conflict_error
     │   ├── TooLarge               413 invalid_request_error
     │   │   └── HeadTooLarge       431 invalid_request_error
@@ -111,6 +112,11 @@ class NotFound(RequestError):
 class MethodNotAllowed(RequestError):
     status = 405
     code = "method_not_allowed"
+
+
+class RequestTimeout(RequestError):
+    status = 408
+    code = "request_timeout"
 
 
 class Conflict(RequestError):

@@ -71,6 +71,24 @@ class ServerConfig(Section):
         description="`true` lets other machines in without proof of who they are. `false` refuses to start without "
         "TLS, as ogx 1.5 does by default. Left out: this machine only, unless clients show a certificate.",
     )
+    max_connections: int = Field(
+        2048,
+        ge=1,
+        description="How many connections it has at most; one more is answered with 503. Each takes two of the files "
+        "that the system lets a process open.",
+    )
+    client_timeout_seconds: float = Field(
+        75,
+        gt=0,
+        le=86_400,
+        description="How long a client may send nothing in the middle of a request, or keep a connection without one.",
+    )
+    client_min_bytes_per_second: float = Field(
+        240,
+        ge=0,
+        description="How slowly the body of a request may come, on average after the first `client_timeout_seconds`; "
+        "slower is answered with 408. `0`: as slowly as one likes.",
+    )
     registry_refresh_interval_seconds: float = Field(
         300, gt=0, description="How often providers are asked for their models."
     )

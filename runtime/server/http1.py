@@ -2,9 +2,10 @@
 
 An upgrade to a WebSocket is accepted, unless another request is still being answered. Other upgrades are ignored (RFC
 9110, 7.8): Java's HttpClient offers `h2c` with its first request, and the body belongs to that request. The size and
-the time of a head are limited, and so are the silence within a body, and the time in which a client reads nothing of
-its answer. A client that closes its side of the connection has left. Trailers are dropped, so that they cannot change
-headers after the checks. Bytes that are not a request are answered with an error in OpenAI's shape.
+the time of a head are limited, and so are the silence within a body and how slowly it comes (`pace.py`), the time in
+which a client reads nothing of its answer, and the number of connections. A client that closes its side of the
+connection has left. Trailers are dropped, so that they cannot change headers after the checks. Bytes that are not a
+request are answered with an error in OpenAI's shape.
 """
 
 from __future__ import annotations
@@ -19,11 +20,12 @@ from typing import Any
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from runtime.errors import NotSupported, RequestError, StackError
+from runtime.errors import NotSupported, RequestError, StackError, Unavailable
 from runtime.ids import new_id
 from runtime.server.bad_requests import HEAD_BYTES, head_too_large, no_path, refusal, what_is_wrong
 from runtime.server.inflow import LEAST_BYTES, Flow, Inflow
 from runtime.server.leaving import EXTENSION, Connection
+from runtime.server.pace import Pace, too_slow
 from runtime.server.unread import Unread
 
 log = logging.getLogger(__name__)
@@ -38,14 +40,23 @@ _FORM_END_BYTES = 512
 """The last boundary of a form is in so many bytes, which are read by themselves: so the contents before it, perhaps all
 of the last megabyte, are handed on as they are, and not copied to cut it off.
 """
+_REFUSED_AT_ONCE = 100
+"""So many connections more than there may be are told so; any more are ended without a word."""
 _DISCARDED: Any = deque(maxlen=0)
 
 
 class Http1(HttpToolsProtocol):
     """One connection. The keep-alive timer also limits how long a head may take, and restarts with each later part of a
     body. `_is_over`: no more requests are read, since one was refused or the last, or the connection is a WebSocket.
-    `_body_bytes`: of the newest request, how much of its body the parser has seen.
+    `_body_bytes`: of the newest request, how much of its body has come. `_is_one_too_many`: it gets a refusal alone.
+
+    max_connections: of the server; least_rate: of bodies, as `Pace` takes it.
     """
+
+    def __init__(self, *args: Any, max_connections: int, least_rate: float, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._max_connections = max_connections
+        self._least_rate = least_rate
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
         super().connection_made(transport)
@@ -57,7 +68,12 @@ class Http1(HttpToolsProtocol):
         self._extensions = {EXTENSION: {"connection": self._connection}}
         self._running: RequestResponseCycle | None = None
         self._unread = Unread(transport)
-        self._wait(self.timeout_keep_alive)
+        self._pace: Pace | None = None
+        too_many = len(self.connections) - self._max_connections
+        self._is_one_too_many = too_many > 0
+        self._wait(LINGER_S if self._is_one_too_many else self.timeout_keep_alive)
+        if too_many > _REFUSED_AT_ONCE:
+            transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._unset_keepalive_if_required()
@@ -73,6 +89,9 @@ class Http1(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self._is_over:
             return
+        if self._is_one_too_many:
+            self._refuse(_full())
+            return
         self._read_bytes = len(data)
         try:
             is_http = self._feed(data)
@@ -85,8 +104,7 @@ class Http1(HttpToolsProtocol):
             self._head_bytes += len(data)
             if self._head_bytes > HEAD_BYTES:
                 self._refuse(head_too_large())
-        elif self.cycle.more_body:
-            self.on_read()
+        elif self.cycle.more_body and self.on_read():
             headers = self.cycle.scope["headers"]
             left_bytes = _length(headers) - self._body_bytes
             if left_bytes >= LEAST_BYTES and self.scheme == "http":
@@ -97,10 +115,20 @@ class Http1(HttpToolsProtocol):
             self._inflow = Inflow(self, self.transport, left_bytes, end_bytes)
             self.flow.read_from(self._inflow)
 
-    def on_read(self) -> None:
-        """More of the body has arrived, so the client is not silent."""
-        if not self.cycle.response_complete:
-            self._wait(self.timeout_keep_alive)
+    def on_read(self, read_bytes: int = 0) -> bool:
+        """More of the body has arrived, so the client is not silent. read_bytes: that the parser has not seen. Returns
+        False if it comes too slowly, which has been answered.
+        """
+        self._body_bytes += read_bytes
+        if self.cycle.response_complete:
+            return True
+        if self._pace is None:
+            self._pace = Pace(self.flow, least_rate=self._least_rate, grace_s=self.timeout_keep_alive)
+        elif self._pace.is_too_slow(self._body_bytes):
+            self._refuse(too_slow())
+            return False
+        self._wait(self.timeout_keep_alive)
+        return True
 
     def on_inflow_end(self, *, is_whole: bool) -> None:
         self._inflow = None
@@ -183,7 +211,7 @@ class Http1(HttpToolsProtocol):
         self._unset_keepalive_if_required()
         self.scope["extensions"] = self._extensions  # type: ignore[typeddict-item]  # ASGI lets them hold anything
         super().on_headers_complete()
-        self._body_bytes = 0
+        self._body_bytes, self._pace = 0, None
         self.headers = _DISCARDED  # trailers are added here
         if self.pipeline:
             if len(self.pipeline) > PIPELINE_LIMIT:
@@ -262,8 +290,10 @@ class Http1(HttpToolsProtocol):
     def timeout_keep_alive_handler(self) -> None:
         if self.flow.read_paused and not self._is_over:
             self._wait(self.timeout_keep_alive)  # we are not reading at the moment
-        else:
+        elif self._is_over or self._is_in_head or self.cycle.response_complete:
             super().timeout_keep_alive_handler()
+        else:
+            self._refuse(too_slow())
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -283,6 +313,10 @@ class Http1(HttpToolsProtocol):
         The connection is closed after a moment: if it closed while the client still sends, the answer would be lost.
         """
         self._is_over = True
+        if self._inflow is not None:
+            self._inflow.close()
+            self._inflow = None
+            self.flow.read_from(self.transport)
         request_id = new_id("req_")
         log.info(
             "invalid request refused", extra={"request_id": request_id, "status": error.status, "reason": error.message}
@@ -297,6 +331,12 @@ class Http1(HttpToolsProtocol):
             self._connection.end()
         self.transport.write(refusal(error, request_id))
         self._wait(LINGER_S)
+
+
+def _full() -> Unavailable:
+    return Unavailable(
+        "The server has as many connections as it may have", code="too_many_connections", headers={"retry-after": "1"}
+    )
 
 
 def _length(headers: Iterable[tuple[bytes, bytes]]) -> int:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import time
 from typing import Protocol
 
 from uvicorn.protocols.http.flow_control import FlowControl
@@ -29,8 +30,8 @@ _MAX_READS = 16
 class Receiver(Protocol):
     """The protocol whose connection it is."""
 
-    def on_read(self) -> None:
-        """Something has arrived that will be part of a piece."""
+    def on_read(self, read_bytes: int) -> bool:
+        """So many bytes more have arrived. False if no more are wanted, and `close` was called."""
 
     def on_piece(self, piece: bytes) -> None:
         """More of the body."""
@@ -92,7 +93,8 @@ class Inflow:
         self._left_bytes -= len(data)
         self._gathered_bytes += len(data)
         self._reads.append(data)
-        self._receiver.on_read()
+        if not self._receiver.on_read(len(data)):
+            return
         if self._gathered_bytes >= GATHERED_BYTES or not self._left_bytes:
             piece = self._joined()
             self._reads, self._gathered_bytes = [], 0
@@ -112,6 +114,24 @@ class Inflow:
 
 class Flow(FlowControl):
     """Pauses the one that reads the connection: its transport, or an `Inflow`."""
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        super().__init__(transport)
+        self._paused_s = self._paused_at = 0.0
+
+    @property
+    def paused_s(self) -> float:
+        """For how many seconds nothing was read, in all."""
+        return self._paused_s + (time.monotonic() - self._paused_at if self.read_paused else 0.0)
+
+    def pause_reading(self) -> None:
+        if not self.read_paused:
+            self._paused_at = time.monotonic()
+        super().pause_reading()
+
+    def resume_reading(self) -> None:
+        self._paused_s = self.paused_s
+        super().resume_reading()
 
     def read_from(self, source: asyncio.Transport | Inflow) -> None:
         if not self.read_paused:

@@ -13,6 +13,7 @@ import signal
 import socket
 import ssl
 from collections.abc import Callable
+from functools import partial
 from types import FrameType
 
 import uvicorn
@@ -20,6 +21,7 @@ from litestar.types import ASGIApp
 
 from runtime.config.sections import ServerConfig
 from runtime.server.answer import end_streams
+from runtime.server.descriptors import connections_within
 from runtime.server.http1 import Http1
 from runtime.server.memory import collect_less_garbage, keep_freed_memory
 from runtime.server.sockets import drain_sockets, end_sockets
@@ -45,14 +47,18 @@ class Server(uvicorn.Server):
             uvicorn.Config(
                 app,
                 loop="none",
-                http=Http1,
+                http=partial(  # type: ignore[arg-type]  # what makes a protocol
+                    Http1,
+                    max_connections=connections_within(config.max_connections),
+                    least_rate=config.client_min_bytes_per_second,
+                ),
                 ws="none",
                 lifespan="on",
                 log_config=None,
                 access_log=False,
                 proxy_headers=False,  # nothing here asks who the client is
                 server_header=False,
-                timeout_keep_alive=75,
+                timeout_keep_alive=config.client_timeout_seconds,  # type: ignore[arg-type]  # as exact as timers are
                 timeout_graceful_shutdown=math.ceil(drain_timeout_s + _LAST_WORDS_S),
                 ssl_certfile=config.tls_certfile,
                 ssl_keyfile=config.tls_keyfile,

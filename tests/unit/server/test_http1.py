@@ -12,6 +12,7 @@ import pytest
 import pytest_asyncio
 from websockets.asyncio.client import connect
 
+from runtime.config.sections import ServerConfig
 from runtime.server import http1
 from runtime.server.bad_requests import HEAD_BYTES
 from tests.support.raw_http import LIMIT_S, Connection, Listening, listening
@@ -283,16 +284,80 @@ async def test_only_so_many_wait_for_their_turn(shared: tuple[Listening, Echo], 
 # Silence
 
 
-@pytest.mark.parametrize(
-    "begun", [b"", b"GET /a HT", START, START + b"x: ", POST + b"content-length: 9\r\n\r\n{}"], ids=repr
-)
+@pytest.mark.parametrize("begun", [b"", b"GET /a HT", START, START + b"x: "], ids=repr)
 async def test_a_client_that_says_no_more_is_left(echo: Echo, begun: bytes) -> None:
     async with listening(echo, timeout_s=0.05) as server, server.connection() as connection:
         await connection.send(begun)
         with contextlib.suppress(ConnectionResetError):  # where the time was over before a busy machine read it
             assert await connection.ended() == b""
-        if b"content-length" in begun:
-            await asyncio.wait_for(echo.left.acquire(), LIMIT_S)
+
+
+PART_OF = {
+    "length": POST + b"content-length: 60000\r\n\r\n{}",
+    "chunks": POST + b"transfer-encoding: chunked\r\n\r\n2\r\n{}\r\n",
+    "long": POST + b"content-length: 10000000\r\n\r\n{}",
+}
+
+
+@pytest.mark.parametrize("begun", PART_OF.values(), ids=PART_OF)
+async def test_a_body_that_does_not_go_on_is_a_408(echo: Echo, begun: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http1, "LINGER_S", 0.01)
+    async with listening(echo, timeout_s=0.05) as server, server.connection() as connection:
+        await connection.send(begun)
+        answer = await connection.answer()
+        assert (answer.status, answer.json()["error"]["code"]) == (408, "request_timeout")
+        assert await connection.ended() == b""
+        await asyncio.wait_for(echo.left.acquire(), LIMIT_S)
+
+
+@pytest.mark.parametrize("begun", PART_OF.values(), ids=PART_OF)
+async def test_a_body_must_come_at_some_pace(echo: Echo, begun: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A byte now and then would else hold a connection for ever."""
+    monkeypatch.setattr(http1, "LINGER_S", 0.01)
+    config = ServerConfig(client_timeout_seconds=0.05, client_min_bytes_per_second=10**9)
+    async with listening(echo, config) as server, server.connection() as connection:
+        await connection.send(begun)
+        answering = asyncio.create_task(connection.answer())
+        while not answering.done():
+            connection.writer.write(b"1\r\n \r\n" if b"chunked" in begun else b" ")
+            await asyncio.sleep(0)
+        answer = await answering
+        assert (answer.status, answer.json()["error"]["code"]) == (408, "request_timeout")
+        await asyncio.wait_for(echo.left.acquire(), LIMIT_S)
+
+
+# Many
+
+
+async def test_one_connection_too_many_is_a_503(echo: Echo, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http1, "LINGER_S", 5.0)
+    async with listening(echo, ServerConfig(max_connections=2)) as server:
+        async with server.connection() as first, server.connection() as second:
+            for connection in (first, second):
+                await connection.send(START + b"\r\n")
+                await answered(connection, method="GET")
+            async with server.connection() as third:
+                await third.send(START + b"\r\n")
+                answer = await third.answer()
+                assert (answer.status, answer.json()["error"]["code"]) == (503, "too_many_connections")
+                assert answer.headers["retry-after"] == "1"
+            await first.send(START + b"\r\n")
+            await answered(first, method="GET")
+        while server.server.server_state.connections:
+            await asyncio.sleep(0)
+        async with server.connection() as later:
+            await later.send(START + b"\r\n")
+            await answered(later, method="GET")
+
+
+async def test_far_too_many_connections_end_without_a_word(echo: Echo, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http1, "_REFUSED_AT_ONCE", 0)
+    async with listening(echo, ServerConfig(max_connections=1)) as server, server.connection() as first:
+        await first.send(START + b"\r\n")
+        await answered(first, method="GET")
+        async with server.connection() as second:
+            with contextlib.suppress(ConnectionResetError):
+                assert await second.ended() == b""
 
 
 async def test_a_head_that_only_dribbles_is_left_too(echo: Echo) -> None:
