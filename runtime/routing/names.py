@@ -1,12 +1,14 @@
-"""Looks up the names of one kind of resource. Built by its table after every change, then only read.
+"""Looks up the names of one kind of resource: what each one means, for each caller.
 
-A lookup is one dict access, and a second one for names whose meaning depends on the caller. For a caller, resources
-that the caller may not see do not exist.
+A meaning is worked out when it is first asked for, and kept until something changes that it depends on: then a lookup
+is one dict access, and a second one for names whose meaning depends on the caller. A change costs the same however many
+resources there are. For a caller, resources that the caller may not see do not exist.
 """
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Container, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from runtime.access import Caller, may_see
@@ -24,29 +26,55 @@ class Several(NamedTuple):
 
 
 class Names:
-    """title, kind: what a resource is called. by_name: ids, full ids and bare names that mean the same resource for
-    every caller. several: names that may mean different ones. declared: names whose entry is in `resolved`, if they
-    have one.
+    """title, kind: what a resource is called. declared: names whose entry is in `resolved`, if they have one.
+
+    kept: entries of the run config and of registrations, by id; they come before `listed`, which are those that
+    providers list, by id.
     """
 
-    __slots__ = ("_by_name", "_declared", "_kind", "_resolved", "_several", "_title")
+    __slots__ = (
+        "_by_full_id", "_by_name", "_by_own_name", "_declared", "_kind", "_listed_by_own_name", "_resolved", "_several",
+        "_title", "kept", "listed",
+    )  # fmt: skip
 
-    def __init__(
-        self,
-        title: str,
-        kind: str,
-        *,
-        by_name: Mapping[str, Entry],
-        several: Mapping[str, Several],
-        declared: Container[str],
-        resolved: Mapping[str, Entry],
-    ) -> None:
+    def __init__(self, title: str, kind: str, *, declared: Container[str], resolved: Mapping[str, Entry]) -> None:
         self._title = title
         self._kind = kind
-        self._by_name = by_name
-        self._several = several
         self._declared = declared
         self._resolved = resolved
+        self.kept: dict[str, Entry] = {}
+        self.listed: dict[str, Entry] = {}
+        self._by_full_id: dict[str, dict[str, Entry]] = defaultdict(dict)
+        self._by_own_name: dict[str, dict[str, Entry]] = defaultdict(dict)
+        self._listed_by_own_name: dict[str, list[Entry]] = defaultdict(list)
+        self._by_name: dict[str, Entry] = {}
+        self._several: dict[str, Several] = {}
+
+    def keep(self, entry: Entry) -> None:
+        """Put an entry among those that are kept, in the place of one that has its id."""
+        if (before := self.kept.get(entry.id)) is not None and before.full_id != entry.full_id:
+            self.drop(entry.id)
+        self.kept[entry.id] = entry
+        self._by_full_id[entry.full_id][entry.id] = entry
+        self._by_own_name[entry.provider_resource_id][entry.id] = entry
+        self._forget(entry)
+
+    def drop(self, name: str) -> None:
+        """Take the entry with this id out of those that are kept."""
+        entry = self.kept.pop(name)
+        for index, key in ((self._by_full_id, entry.full_id), (self._by_own_name, entry.provider_resource_id)):
+            del index[key][entry.id]
+            if not index[key]:
+                del index[key]
+        self._forget(entry)
+
+    def replace_listed(self, entries: Iterable[Entry]) -> None:
+        """Replace all that providers list."""
+        self.listed = {entry.id: entry for entry in entries}
+        self._listed_by_own_name = defaultdict(list)
+        for entry in self.listed.values():
+            self._listed_by_own_name[entry.provider_resource_id].append(entry)
+        self._by_name, self._several = {}, {}
 
     def find(self, name: str, user: Caller) -> Entry | None:
         """The entry that `name` means, or None. Raises RequestError if a bare name is used by several providers.
@@ -62,8 +90,8 @@ class Names:
         """The same without declared names. Raises RequestError as `find` does."""
         if (entry := self._by_name.get(name)) is not None:
             return entry
-        if (several := self._several.get(name)) is None:
-            return None
+        if (several := self._several.get(name) or self._work_out(name)) is None:
+            return self._by_name.get(name)
         for entry in several.exact:
             if may_see(user, entry.owner):
                 return entry
@@ -80,51 +108,62 @@ class Names:
             )
         return next(iter(candidates.values()), None)
 
+    def _forget(self, changed: Entry) -> None:
+        """Forget the meanings that depend on an entry: of its names, and of bare names of what its names mean."""
+        for name in (changed.id, changed.full_id):
+            own_name = name.partition("/")[2]  # of a full id: providers' ids have no slash
+            for dependent in (name, own_name):
+                self._by_name.pop(dependent, None)
+                self._several.pop(dependent, None)
 
-def meanings(kept: Mapping[str, Entry], listed: Mapping[str, Entry]) -> tuple[dict[str, Entry], dict[str, Several]]:
-    """What each name means, as `Names` takes it. kept: entries of the run config and of registrations, by id; they come
-    before those that providers list. Returns `by_name` and `several`.
-    """
-    names = dict(listed)
-    for entry in kept.values():
-        names.setdefault(entry.full_id, entry)
-        names[entry.id] = entry
-    bare: dict[str, dict[str, Entry]] = {}
-    for entry in names.values():
-        bare.setdefault(entry.provider_resource_id, {})[entry.full_id] = names[entry.full_id]
-    several: dict[str, Several] = {}
-    for name, entries in bare.items():
-        if name in names:
-            continue
-        if len(entries) == 1:
-            [names[name]] = entries.values()
+    def _work_out(self, name: str) -> Several | None:
+        """Find out and note what a name means. Returns its meanings if they depend on the caller or are several."""
+        if any(entry.owner is not None for entry in self._kept_as(name)):
+            several = Several(tuple(self._exact(name)), tuple(self._bare(name)))
+        elif (entry := self._named(name)) is not None:
+            self._by_name[name] = entry
+            return None
         else:
-            several[name] = Several(bare=tuple(entries.values()))
-    for name, possible in _of_owners(kept, listed):
-        names.pop(name, None)
-        several[name] = possible
-    return names, several
+            bare = {entry.full_id: self._of_own_name(entry) for entry in self._bare(name)}
+            if not bare:
+                return None
+            if len(bare) == 1:
+                [self._by_name[name]] = bare.values()
+                return None
+            several = Several(bare=tuple(bare.values()))
+        self._several[name] = several
+        return several
 
+    def _kept_as(self, name: str) -> Iterator[Entry]:
+        if (entry := self.kept.get(name)) is not None:
+            yield entry
+        yield from self._by_full_id.get(name, {}).values()
+        yield from self._by_own_name.get(name, {}).values()
 
-def _of_owners(kept: Mapping[str, Entry], listed: Mapping[str, Entry]) -> Iterator[tuple[str, Several]]:
-    """The names of resources with an owner, each with all its possible meanings: for callers who may not see the
-    owned resource, the name may mean another one.
-    """
-    names = {
-        name
-        for entry in kept.values()
-        if entry.owner is not None
-        for name in (entry.id, entry.full_id, entry.provider_resource_id)
-    }
-    if not names:
-        return
-    exact: dict[str, list[Entry]] = {name: [kept[name]] if name in kept else [] for name in names}
-    bare: dict[str, list[Entry]] = {name: [] for name in names}
-    seen = [entry for name, entry in listed.items() if name not in kept or kept[name].owner]
-    for entry in (*seen, *kept.values()):
-        if (full_id := entry.full_id) in names:
-            exact[full_id].append(entry)
-        if entry.provider_resource_id in names:
-            bare[entry.provider_resource_id].append(entry)
-    for name in names:
-        yield name, Several(tuple(exact[name]), tuple(bare[name]))
+    def _named(self, name: str) -> Entry | None:
+        """The entry with this id, or else with this full id."""
+        entry = self.kept.get(name) or self.listed.get(name)
+        return entry or next(iter(self._by_full_id.get(name, {}).values()), None)
+
+    def _of_own_name(self, entry: Entry) -> Entry:
+        """The same resource as its full id names it, unless that is another resource's id."""
+        named = self._named(entry.full_id)
+        return named if named is not None and named.full_id == entry.full_id else entry
+
+    def _exact(self, name: str) -> Iterator[Entry]:
+        """Every entry with this id or full id, in the order in which they are preferred."""
+        if (kept := self.kept.get(name)) is not None:
+            yield kept
+        if (listed := self.listed.get(name)) is not None and self._is_seen(listed):
+            yield listed
+        yield from self._by_full_id.get(name, {}).values()
+
+    def _bare(self, name: str) -> Iterator[Entry]:
+        """Every entry whose provider uses this name."""
+        yield from filter(self._is_seen, self._listed_by_own_name.get(name, ()))
+        yield from self._by_own_name.get(name, {}).values()
+
+    def _is_seen(self, listed: Entry) -> bool:
+        """Whether some caller may mean what a provider lists: if there is a kept entry of its id, that has an owner."""
+        kept = self.kept.get(listed.id)
+        return kept is None or kept.owner is not None

@@ -58,7 +58,7 @@ class Registrations:
         """Store an entry for a user, then serve it. Returns the served entry: that of the run config, unchanged, if it
         has the same.
 
-        Raises Conflict if another resource has its name.
+        Raises Conflict if another resource has its name, RequestError if its owner has registered too many.
         """
         return await to_the_end(self._add(entry, user))
 
@@ -71,6 +71,7 @@ class Registrations:
             if not self._table.accepts(entry, user):
                 return self._table.find(entry.id, user) or entry
             entry = self._table.as_before(entry)
+            self._table.check_room(entry)
             await self._store.set(self._prefix + entry.id, encode(asdict(entry)))
             self._table.add(entry)
             return entry

@@ -1,13 +1,14 @@
 """Which provider owns which resource: the table that every router uses.
 
 Entries come from the run config, from registrations, and from the lists of providers. Declared names, such as aliases,
-are resolved from these. The names (`names.py`) are rebuilt after every change. For a caller, resources that the caller
-may not see do not exist. Knows no provider, only ids, and nothing about models in particular.
+are resolved from these, again after every change. For a caller, resources that the caller may not see do not exist.
+Knows no provider, only ids, and nothing about models in particular.
 """
 
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Protocol
@@ -17,8 +18,11 @@ from runtime.apis._resources import Resource
 from runtime.errors import Conflict, NotFound, RequestError, StackError
 from runtime.routing.entry import Entry
 from runtime.routing.listed_order import in_order
-from runtime.routing.names import Names, meanings
+from runtime.routing.names import Names
 from runtime.similar import SimilarNames, hint_if_off
+
+MOST_REGISTERED = 10_000
+"""Of one kind, by each user, and by all callers without a name: each is kept for ever, and in every list."""
 
 
 class Declared(Protocol):
@@ -38,8 +42,8 @@ class Declared(Protocol):
 
 
 class ResourceTable:
-    """The resources of one kind. kind: what one is called. listed_at: the path that lists all, for hints. names: the
-    current meaning of each name.
+    """The resources of one kind. kind: what one is called. listed_at: the path that lists all, for hints. names: what
+    each name means.
 
     Methods with a `user` answer for that caller; None sees everything.
     """
@@ -50,19 +54,17 @@ class ResourceTable:
         self.plural = resource.config_key.replace("_", " ")
         self.id_field = resource.id_field
         self.listed_at = listed_at or f"/v1/{resource.config_key}"
-        self._kept: dict[str, Entry] = {}
         self._listed: dict[str, tuple[Entry, ...]] = {}
-        self._listed_by_id: dict[str, Entry] = {}
         self._declared: dict[str, Declared] = {}
         self._resolved: dict[str, Entry] = {}
         self._unresolved: dict[str, StackError] = {}
         self._in_order: list[Entry] | None = None
         self._providers: tuple[str, ...] = ()
-        self._has_owners = False
+        self._registered: Counter[str | None] = Counter()  # by the owner's name
         self.off: Mapping[str, str] = {}
         self._first = ""
         self._similar = SimilarNames()
-        self._rebuild()
+        self.names = Names(self.title, self.kind, declared=self._declared, resolved=self._resolved)
 
     def set_providers(self, provider_ids: Iterable[str], *, off: Mapping[str, str] | None = None) -> None:
         """Set the providers that may own resources, in the run config's order. Called before anything is added: a name
@@ -71,7 +73,7 @@ class ResourceTable:
         """
         self.off = off or {}
         self._providers = tuple(provider_ids)
-        self._rebuild()
+        self._update()
 
     def put_first(self, name: str) -> None:
         """Begin every list with the resource that this name means, as soon as there is one: clients that were told no
@@ -90,14 +92,14 @@ class ResourceTable:
         As long as no resource has an owner, all callers get the same list object until something changes.
         """
         if self._in_order is None:
-            self._in_order = self._sorted(self._kept, self._resolved.values())
-        if sees_all(user) or not self._has_owners:
+            self._in_order = self._sorted(self.names.kept, self._resolved.values())
+        if sees_all(user) or self._registered.keys() <= {None}:
             return self._in_order
-        kept = {name: entry for name, entry in self._kept.items() if may_see(user, entry.owner)}
+        kept = {name: entry for name, entry in self.names.kept.items() if may_see(user, entry.owner)}
         return self._sorted(kept, [entry for entry in self._resolved.values() if may_see(user, entry.owner)])
 
     def _sorted(self, kept: Mapping[str, Entry], resolved: Iterable[Entry]) -> list[Entry]:
-        found = [entry for name, entry in (self._listed_by_id | dict(kept)).items() if name not in self._declared]
+        found = [entry for name, entry in (self.names.listed | dict(kept)).items() if name not in self._declared]
         return in_order([*found, *resolved], self._providers, first=self._id_of_first())
 
     def _id_of_first(self) -> str | None:
@@ -147,14 +149,14 @@ class ResourceTable:
 
     def find_listed(self, provider_id: str, resource: str) -> Entry | None:
         """The resource that a provider lists under its own name `resource`; None if it does not."""
-        return self._listed_by_id.get(f"{provider_id}/{resource}")
+        return self.names.listed.get(f"{provider_id}/{resource}")
 
     def declare(self, declared: Iterable[Declared]) -> None:
         """Add declared names. Raises Conflict for a name that is given twice."""
         for one in declared:
             if self._declared.setdefault(one.name, one) != one or self._is_configured(one.name):
                 raise Conflict(f"{self.title} `{one.name}` is named twice", hint="choose another name for one of them")
-        self._rebuild()
+        self._update()
 
     def declared(self, name: str) -> Declared | None:
         return self._declared.get(name)
@@ -171,10 +173,10 @@ class ResourceTable:
         for entry in entries:
             try:
                 if self.accepts(entry, SYSTEM):
-                    self._kept[entry.id] = entry
+                    self._keep(entry)
             except StackError as error:
                 refused.append((entry, error))
-        self._rebuild()
+        self._update()
         return refused
 
     def accepts(self, entry: Entry, user: Caller) -> bool:
@@ -184,7 +186,7 @@ class ResourceTable:
         provider. The message does not describe a resource that the user may not see. An entry of the run config may
         have any name, and replaces a registration of that name.
         """
-        present = self._resolved.get(entry.id) or self._kept.get(entry.id)
+        present = self._resolved.get(entry.id) or self.names.kept.get(entry.id)
         if present is not None and not may_see(user, present.owner):
             raise self._taken(entry, "is already taken", "choose another name")
         if present is not None and present.full_id != entry.full_id and not _outranks(entry, present):
@@ -197,7 +199,7 @@ class ResourceTable:
             return True
         if entry.id in self._unresolved:
             raise self._taken(entry, "is already a name of the run config or the command line", "choose another name")
-        listed = self._listed_by_id.get(entry.id)
+        listed = self.names.listed.get(entry.id)
         if listed is not None and listed.full_id != entry.full_id:
             raise self._taken(entry, f"is already listed by provider `{listed.provider_id}`", "choose another name")
         prefix, slash, _ = entry.id.partition("/")
@@ -209,6 +211,18 @@ class ResourceTable:
             )
         return present is None or present.source not in ("config", "alias")
 
+    def check_room(self, entry: Entry) -> None:
+        """Raises RequestError if the owner of a new registration, or nobody, has registered as many as one may."""
+        name = entry.owner.principal if entry.owner is not None else None
+        if entry.id in self.names.kept or self._registered[name] < MOST_REGISTERED:
+            return
+        who = "Callers without a name have" if name is None else f"User `{name}` has"
+        raise RequestError(
+            f"{who} registered {MOST_REGISTERED} {self.plural}, and no more are kept",
+            hint=f"remove some that are not needed: DELETE {self.listed_at}/{{{self.id_field}}}",
+            code=f"too_many_{self.kind}s",
+        )
+
     def _taken(self, entry: Entry, why: str, hint: str) -> Conflict:
         return Conflict(f"{self.title} `{entry.id}` {why}", hint=hint, param=self.id_field)
 
@@ -216,21 +230,21 @@ class ResourceTable:
         """An entry that is registered again, with the owner and time of before, so that a user who changes another's
         registration does not become its owner.
         """
-        present = self._kept.get(entry.id)
+        present = self.names.kept.get(entry.id)
         if present is None or present.source != "registered":
             return entry
         return replace(entry, owner=present.owner, created=present.created)
 
     def add(self, entry: Entry) -> None:
         """Add an entry for which `accepts` returned True."""
-        self._kept[entry.id] = entry
-        self._rebuild()
+        self._keep(entry)
+        self._update()
 
     def registered(self, name: str, user: Caller) -> Entry:
         """The registration of this name. Raises NotFound, or Conflict for a resource of the run config or of a
         provider's list, which cannot be removed.
         """
-        entry = self._kept.get(name)
+        entry = self.names.kept.get(name)
         if entry is None or not may_see(user, entry.owner):
             entry = self.find(name, user)
         if entry is None:
@@ -247,8 +261,9 @@ class ResourceTable:
 
     def remove(self, name: str) -> None:
         """Remove a registration. name: the id of the entry that `registered` returned."""
-        del self._kept[name]
-        self._rebuild()
+        self._count(self.names.kept[name], -1)
+        self.names.drop(name)
+        self._update()
 
     def replace_listed(self, provider_id: str, entries: Iterable[Entry]) -> None:
         """Replace all resources that a provider lists."""
@@ -256,18 +271,26 @@ class ResourceTable:
         fresh = tuple(known.get(entry.id, entry) if _same(known.get(entry.id), entry) else entry for entry in entries)
         if fresh != self._listed.get(provider_id):
             self._listed[provider_id] = fresh
-            self._listed_by_id = {entry.id: entry for entry in itertools.chain.from_iterable(self._listed.values())}
-            self._rebuild()
+            self.names.replace_listed(itertools.chain.from_iterable(self._listed.values()))
+            self._update()
 
     def _is_configured(self, name: str) -> bool:
-        return name in self._kept and self._kept[name].source == "config"
+        return name in self.names.kept and self.names.kept[name].source == "config"
 
-    def _rebuild(self) -> None:
-        names, several = meanings(self._kept, self._listed_by_id)
-        self.names = Names(
-            self.title, self.kind, by_name=names, several=several, declared=self._declared, resolved=self._resolved
-        )
-        self._has_owners = any(entry.owner is not None for entry in self._kept.values())
+    def _keep(self, entry: Entry) -> None:
+        if (present := self.names.kept.get(entry.id)) is not None:
+            self._count(present, -1)
+        self.names.keep(entry)
+        self._count(entry, 1)
+
+    def _count(self, entry: Entry, more: int) -> None:
+        if entry.source == "registered":
+            name = entry.owner.principal if entry.owner is not None else None
+            self._registered[name] += more
+            if not self._registered[name]:
+                del self._registered[name]
+
+    def _update(self) -> None:
         self._resolve_declared()
         self._in_order = None
 

@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from runtime.access import EVERYBODY
+from runtime.access import EVERYBODY, User
 from runtime.apis.models import MODEL
-from runtime.errors import Conflict, NotFound, Unavailable
+from runtime.errors import Conflict, NotFound, RequestError, Unavailable
+from runtime.routing import table as table_module
 from runtime.routing.entry import Entry
 from runtime.routing.registrations import Registrations
 from runtime.routing.table import ResourceTable
@@ -53,6 +54,23 @@ async def test_a_registration_is_there_after_a_restart_with_all_it_says(
     entry = registered("mine", kind="embedding", metadata={"embedding_dimension": 8, "é": [1]}, created=7)
     await Registrations(ResourceTable(MODEL), store).add(entry, EVERYBODY)
     assert (await reopened(tmp_path / "kv.db")).find("mine", EVERYBODY) == entry
+
+
+async def test_each_user_may_register_so_many(store: SqliteKeyValueStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(table_module, "MOST_REGISTERED", 2)
+    registrations = Registrations(ResourceTable(MODEL), store)
+    ann, bob = User(principal="ann"), User(principal="bob")
+    for name in ("a", "b"):
+        await registrations.add(registered(name, owner=ann), ann)
+        await registrations.add(registered(f"{name}-of-nobody"), EVERYBODY)
+    for owner, who in ((ann, "User `ann` has"), (None, "Callers without a name have")):
+        with pytest.raises(RequestError, match=f"{who} registered 2 models") as refused:
+            await registrations.add(registered("c", owner=owner), owner or EVERYBODY)
+        assert (refused.value.status, refused.value.code) == (400, "too_many_models")
+    await registrations.add(registered("a", owner=ann, metadata={"changed": True}), ann)
+    await registrations.add(registered("c", owner=bob), bob)
+    await registrations.remove("b", ann)
+    await registrations.add(registered("d", owner=ann), ann)
 
 
 async def test_what_was_removed_stays_removed(store: SqliteKeyValueStore, tmp_path: Path) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import random
 import time
+from contextlib import suppress
 from typing import Any
 
 import pytest
 
-from runtime.access import EVERYBODY, User
+from runtime.access import ANYBODY, EVERYBODY, Caller, User
 from runtime.apis._request import Empty, Response
 from runtime.apis._resources import Resource
 from runtime.apis.models import MODEL
@@ -276,7 +278,7 @@ def test_among_a_few_names_those_like_an_unknown_one_are_always_told(table: Reso
 ANN, BOB = User(principal="ann"), User(principal="bob")
 
 
-def owned(name: str, provider: str, resource: str, owner: User) -> Entry:
+def owned(name: str, provider: str, resource: str, owner: User | None) -> Entry:
     return entry(name, provider, resource, source="registered", owner=owner)
 
 
@@ -321,3 +323,70 @@ def test_who_may_not_see_a_registration_removes_another_of_that_name(table: Reso
     assert table.registered("quiet", BOB).id == "bobs"
     with pytest.raises(NotFound):
         table.registered("quiet", User(principal="cat"))
+
+
+def test_a_bare_name_never_means_what_another_user_registered_under_its_full_name(table: ResourceTable) -> None:
+    table.add_all([entry("mine", "groq", "quiet", source="config"), owned("groq/quiet", "groq", "loud", ANN)])
+    for user in (ANN, BOB):
+        model = table.find("quiet", user)
+        assert model is not None and (model.id, model.owner) == ("mine", None)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_what_names_mean_does_not_depend_on_what_was_there_before(seed: int) -> None:
+    """Changes at random, asked about in between; a table that was made at once from what is left says the same."""
+    made = random.Random(seed)
+    table = ResourceTable(MODEL)
+    table.set_providers("pq")
+    names = ["x", "y", "p/x", "p/y", "q/x", "q/p/x", "p/p/x", "v"]
+    lists: dict[str, list[Entry]] = {}
+    for _ in range(60):
+        provider, resource, name = made.choice("pq"), made.choice(("x", "y", "p/x")), made.choice(names)
+        match made.choice(("keep", "keep", "remove", "list")):
+            case "list":
+                lists[provider] = listed(provider, *made.sample(("x", "y", "p/x"), made.randint(0, 3)))
+                table.replace_listed(provider, lists[provider])
+            case "remove" if name in table.names.kept:
+                table.remove(name)
+            case _:
+                with suppress(Conflict):
+                    keep(table, owned(name, provider, resource, made.choice((None, ANN, BOB))))
+        anew = ResourceTable(MODEL)
+        anew.set_providers("pq")
+        for lister, entries in lists.items():
+            anew.replace_listed(lister, entries)
+        for one in table.names.kept.values():
+            anew.add(one)
+        for asked in names:
+            for user in (ANN, BOB, ANYBODY):
+                assert meaning(table, asked, user) == meaning(anew, asked, user), (asked, user)
+
+
+def meaning(table: ResourceTable, name: str, user: Caller) -> str | None:
+    try:
+        model = table.find(name, user)
+    except RequestError as error:
+        return error.words
+    return None if model is None else f"{model.id} is {model.full_id}"
+
+
+def test_a_registration_costs_the_same_however_many_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Counted in looks at entries."""
+    table = ResourceTable(MODEL)
+    table.set_providers(["groq"])
+    table.declare([Alias(name="fast", target="m-0")])
+    looks, full_id = 0, Entry.full_id.fget  # type: ignore[attr-defined]  # of a property
+
+    def looked_at(one: Entry) -> str:
+        nonlocal looks
+        looks += 1
+        return str(full_id(one))
+
+    monkeypatch.setattr(Entry, "full_id", property(looked_at))
+    costs = []
+    for number in range(1000):
+        before = looks
+        keep(table, owned(f"m-{number}", "groq", f"r-{number}", ANN))
+        assert table.find(f"r-{number}", ANN) is not None
+        costs.append(looks - before)
+    assert costs[-1] == costs[1]
