@@ -8,7 +8,7 @@ from __future__ import annotations
 _WHOLE, _NUMBER, _BOOL = "a whole number", "a number", "true or false"
 _DATE, _TIME = "a date such as `2026-01-31`", "a time such as `12:30:00`"
 _MOMENT = "a date and time such as `2026-01-31T12:30:00Z`"
-_DURATION, _URL, _UUID = "a duration", "a URL such as `https://example.com`", "a UUID"
+_DURATION, _URL, _UUID = "a duration", "a URL such as `https://app.example`", "a UUID"
 
 OF_ANOTHER_TYPE = {
     "arguments_type": "{array} or {object}",

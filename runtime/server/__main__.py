@@ -197,9 +197,11 @@ async def _run(
         )
         raise ConfigInvalid([Problem(message=error.message, path="--alias", hint=hint)], what="choice") from error
     hosts = addressed_as(run.server, listening.getsockname()[0])
+    app = make_app(stack, cors=run.server.cors, hosts=hosts, starts_stack=False)
     server = Server(
-        make_app(stack, cors=run.server.cors, hosts=hosts, starts_stack=False),
+        app,
         run.server,
+        ongoing=app.ongoing,
         drain_timeout_s=options.drain_timeout,
         on_drain=lambda reason: record.say("draining", reason=reason),
     )

@@ -19,12 +19,13 @@ from runtime.apis._api import Route
 from runtime.apis._carriers import Download
 from runtime.apis._doors import Door
 from runtime.context import current
-from runtime.errors import StackError, Unavailable
+from runtime.errors import StackError
 from runtime.server.doors import OPENAI, error_event, named_event
 from runtime.server.downloads import send_download
 from runtime.server.errors import as_stack_error
 from runtime.server.header_values import header_bytes
 from runtime.server.incoming import ClientLeft, Incoming
+from runtime.server.ongoing import Ongoing
 from runtime.sse import DONE, EventStream, Frames, Reply
 
 _HEADER_LENGTH = 2000
@@ -42,12 +43,13 @@ class Answer:
     """Calls an API method and sends what it returns.
 
     call: calls the method, so that it also ends if the client leaves before the first byte. door: the shape of errors.
+    ongoing: where it is while it is served.
     with_done: False to send no `[DONE]`, for clients that cannot read it.
     """
 
     __slots__ = (
-        "_call", "_door", "_end", "_has_left", "_incoming", "_is_complete", "_is_ending", "_last", "_route", "_stopped",
-        "_task",
+        "_call", "_door", "_end", "_has_left", "_incoming", "_is_complete", "_is_ending", "_last", "_ongoing", "_route",
+        "_stopped", "_task",
     )  # fmt: skip
 
     def __init__(
@@ -56,12 +58,14 @@ class Answer:
         *,
         route: Route,
         incoming: Incoming,
+        ongoing: Ongoing,
         door: Door = OPENAI,
         with_done: bool = True,
     ) -> None:
         self._call = call
         self._route = route
         self._incoming = incoming
+        self._ongoing = ongoing
         self._door = door
         self._end = DONE if route.ends_with_done and with_done else b""
         self._task: asyncio.Task[Any] | None = None
@@ -74,7 +78,7 @@ class Answer:
         task = self._task = asyncio.current_task()
         assert task is not None
         end_watch = self._incoming.when_left(self._leave)
-        _running.add(self)
+        self._ongoing.answers.add(self)
         try:
             await self._send_result(send, is_head=is_head)
         except ClientLeft:
@@ -84,14 +88,14 @@ class Answer:
                 raise
             task.uncancel()
         finally:
-            _running.discard(self)
+            self._ongoing.answers.discard(self)
             end_watch()
             self._incoming.release()
 
-    def stop(self, reason: str) -> None:
-        """End the answer with an error: a 503 before its first byte, an error event after it."""
+    def stop(self, error: StackError) -> None:
+        """End the answer with an error: as its status before the first byte, as an event after it."""
         if self._stopped is None and not self._has_left and self._task is not None and not self._is_ending:
-            self._stopped = Unavailable(reason, code="server_stopping")
+            self._stopped = error
             self._task.cancel()
 
     def _leave(self) -> None:
@@ -182,17 +186,6 @@ class Answer:
             self._task.uncancel()
             return self._stopped
         return asyncio.CancelledError() if self._task.cancelling() else RuntimeError(_WAS_CANCELLED)
-
-
-_running: set[Answer] = set()  # a process has one server, so one set of running answers
-
-
-def end_streams(reason: str) -> int:
-    """End every running answer with an error that has this reason. Returns how many there were."""
-    running = list(_running)
-    for answer in running:
-        answer.stop(reason)
-    return len(running)
 
 
 async def send_json(send: Send, body: bytes, *, status: int, headers: dict[str, str] | None = None) -> None:

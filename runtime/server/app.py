@@ -15,7 +15,6 @@ from litestar import Litestar, Request, Response
 from litestar.config.cors import CORSConfig
 from litestar.exceptions import HTTPException, NotFoundException
 from litestar.response import Redirect
-from litestar.types import ASGIApp
 
 from runtime.config.sections import CorsConfig
 from runtime.server.doors import Doors
@@ -23,6 +22,7 @@ from runtime.server.errors import as_stack_error, no_such_route
 from runtime.server.handlers import handlers
 from runtime.server.middleware.origin import OriginMiddleware
 from runtime.server.middleware.request import RequestMiddleware
+from runtime.server.ongoing import Ongoing
 from runtime.server.openapi.handlers import PAGE_PATH, document_handlers
 from runtime.server.plain_answers import ErrorAnswer
 from runtime.stack.stack import Stack
@@ -33,7 +33,7 @@ _CLOSE_LIMIT_S = 3.0
 
 def make_app(
     stack: Stack, *, cors: CorsConfig | None = None, hosts: Sequence[str] | None = None, starts_stack: bool = True
-) -> ASGIApp:
+) -> RequestMiddleware:
     """The application of an open stack. Its lifespan starts the stack's slow work, and closes the stack at the end.
 
     hosts: host names that requests may use, besides those of this machine; None if other machines may use any name.
@@ -54,7 +54,7 @@ def make_app(
                 # stops it.
                 log.warning("not everything stopped in time", extra={"limit_s": _CLOSE_LIMIT_S})
 
-    doors = Doors(stack.plan.apis.values())
+    doors, ongoing = Doors(stack.plan.apis.values()), Ongoing()
     paths = {route.route for route in stack.routes()}
 
     def shown(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
@@ -66,7 +66,7 @@ def make_app(
         return ErrorAnswer(no_such_route(request.scope, paths) if is_unknown else as_stack_error(error), doors.of(path))
 
     app = Litestar(
-        [*handlers(stack, doors), *document_handlers(stack.plan, doors)],
+        [*handlers(stack, doors, ongoing), *document_handlers(stack.plan, doors)],
         lifespan=[life],
         cors_config=_cors(cors) if cors else None,
         exception_handlers={HTTPException: shown, Exception: shown},
@@ -74,7 +74,8 @@ def make_app(
         openapi_config=None,  # Litestar sees no models; `openapi` makes the document
         request_max_body_size=None,  # `incoming` reads and limits bodies
     )
-    return RequestMiddleware(OriginMiddleware(app, cors=cors, hosts=hosts), stack.instance, doors, stack.nameless)
+    guarded = OriginMiddleware(app, cors=cors, hosts=hosts)
+    return RequestMiddleware(guarded, ongoing, stack.instance, doors, stack.nameless)
 
 
 def _cors(cors: CorsConfig) -> CORSConfig:

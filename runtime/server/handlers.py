@@ -27,6 +27,7 @@ from runtime.server.errors import no_such_route
 from runtime.server.incoming import ClientLeft, Incoming
 from runtime.server.leaving import EXTENSION
 from runtime.server.mounts import Mount, as_sent, mount
+from runtime.server.ongoing import Ongoing
 from runtime.server.sockets import serve_socket
 from runtime.stack.stack import Stack
 
@@ -50,8 +51,9 @@ class _Bound:
     limit: int
 
 
-def handlers(stack: Stack, doors: Doors) -> Iterable[HTTPRouteHandler | WebsocketRouteHandler]:
-    """A Litestar handler for each mounted path of the stack, aliases included.
+def handlers(stack: Stack, doors: Doors, ongoing: Ongoing) -> Iterable[HTTPRouteHandler | WebsocketRouteHandler]:
+    """A Litestar handler for each mounted path of the stack, aliases included. ongoing: where its answers are while
+    they are served.
 
     One handler for all methods of a path, which lists them in its answer to OPTIONS.
     """
@@ -70,14 +72,14 @@ def handlers(stack: Stack, doors: Doors) -> Iterable[HTTPRouteHandler | Websocke
         for several in methods.values():
             several.sort(key=lambda one: one.mount.is_exact)  # those with text beside their fields are tried first
         if sockets := methods.pop("WS", None):
-            yield _socket_handler(path, sockets)
+            yield _socket_handler(path, sockets, ongoing)
         if applications := methods.pop("ANY", None):
             yield _application_handler(path, applications[0])
         if methods:
-            yield _handler(path, methods)
+            yield _handler(path, methods, ongoing)
 
 
-def _handler(path: str, bound: dict[str, list[_Bound]]) -> HTTPRouteHandler:
+def _handler(path: str, bound: dict[str, list[_Bound]], ongoing: Ongoing) -> HTTPRouteHandler:
     """A handler whose middleware answers, so that Litestar routes the request but makes no objects for it: they would
     cost as much as all our own work for a short answer.
     """
@@ -106,6 +108,7 @@ def _handler(path: str, bound: dict[str, list[_Bound]]) -> HTTPRouteHandler:
             partial(one.method, asked),
             route=one.operation.route,
             incoming=incoming,
+            ongoing=ongoing,
             door=one.door,
             with_done=_CLIENT_VERSION not in incoming.headers,
         )
@@ -149,7 +152,7 @@ def _application_handler(path: str, bound: _Bound) -> HTTPRouteHandler:
     return _routed(path, ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"), serve)
 
 
-def _socket_handler(path: str, bound: list[_Bound]) -> WebsocketRouteHandler:
+def _socket_handler(path: str, bound: list[_Bound], ongoing: Ongoing) -> WebsocketRouteHandler:
     async def handle(socket: WebSocket[Any, Any, Any]) -> None:
         one, _ = _meant(bound, socket.scope)
         await serve_socket(
@@ -158,6 +161,7 @@ def _socket_handler(path: str, bound: list[_Bound]) -> WebsocketRouteHandler:
             receive=socket.receive,
             send=socket.send,
             door=one.door,
+            ongoing=ongoing,
             tells_error=one.operation.route.tells_error,
         )
 

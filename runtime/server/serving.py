@@ -20,11 +20,10 @@ import uvicorn
 from litestar.types import ASGIApp
 
 from runtime.config.sections import ServerConfig
-from runtime.server.answer import end_streams
 from runtime.server.descriptors import connections_within
 from runtime.server.http1 import Http1
 from runtime.server.memory import collect_less_garbage, keep_freed_memory
-from runtime.server.sockets import drain_sockets, end_sockets
+from runtime.server.ongoing import Ongoing
 
 log = logging.getLogger(__name__)
 EXIT_INTERRUPTED = 130
@@ -34,14 +33,20 @@ _POLL_S = 0.02
 
 
 class Server(uvicorn.Server):
-    """Serves one application. answering: set once the socket answers. on_drain: called in the event loop after the
-    first signal, with a text that says what the server waits for.
+    """Serves one application. ongoing: what that serves at each moment. answering: set once the socket answers.
+    on_drain: called in the event loop after the first signal, with a text that says what the server waits for.
 
     drain_timeout_s: how long running requests may take to finish. force_exit: set if a second signal ended that early.
     """
 
     def __init__(
-        self, app: ASGIApp, config: ServerConfig, *, drain_timeout_s: float, on_drain: Callable[[str], object]
+        self,
+        app: ASGIApp,
+        config: ServerConfig,
+        *,
+        ongoing: Ongoing,
+        drain_timeout_s: float,
+        on_drain: Callable[[str], object],
     ) -> None:
         super().__init__(
             uvicorn.Config(
@@ -67,6 +72,7 @@ class Server(uvicorn.Server):
             )
         )
         self.answering = asyncio.Event()
+        self._ongoing = ongoing
         self._on_drain = on_drain
         self._drain_timeout_s = drain_timeout_s
         self._is_interrupted = False
@@ -86,7 +92,7 @@ class Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Let requests finish and the application stop; a second signal ends the wait."""
-        drain_sockets()
+        self._ongoing.drain()
         drain = asyncio.create_task(super().shutdown(sockets))
         interrupted = asyncio.create_task(self._interrupted.wait())
         try:
@@ -104,8 +110,7 @@ class Server(uvicorn.Server):
 
     async def _end_streams(self) -> None:
         """End running streams with an error event, and wait until their clients have read it, for a limited time."""
-        reason = "the server is stopping"
-        if not end_streams(reason) + end_sockets(reason):
+        if not self._ongoing.end("the server is stopping"):
             return
         try:
             async with asyncio.timeout(_LAST_WORDS_S):

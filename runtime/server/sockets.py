@@ -18,11 +18,12 @@ from runtime.apis._api import TellsError
 from runtime.apis._doors import Door
 from runtime.apis._request import Request
 from runtime.context import current
-from runtime.errors import RateLimited, RequestError, StackError, Unavailable
+from runtime.errors import RateLimited, RequestError, StackError
 from runtime.server.doors import socket_error
 from runtime.server.errors import as_stack_error
 from runtime.server.incoming import ClientLeft
 from runtime.server.json_body import request_from
+from runtime.server.ongoing import Ongoing
 from runtime.sse import AsyncClosable, Frames, payloads
 
 _NORMAL, _TOO_FAST, _FAILED, _RESTARTS = 1000, 1008, 1011, 1012
@@ -41,20 +42,23 @@ async def serve_socket(
     receive: Receive,
     send: Send,
     door: Door,
+    ongoing: Ongoing,
     tells_error: TellsError | None = None,
 ) -> None:
-    """Serve one connection until one side ends it. model: of each message. tells_error: see `Route`."""
+    """Serve one connection until one side ends it. model: of each message. ongoing: where it is meanwhile. tells_error:
+    see `Route`.
+    """
     if (await receive())["type"] != "websocket.connect":
         return
     await send({"type": "websocket.accept", "subprotocol": None, "headers": []})
     socket = _Socket(model, send, door, tells_error)
     socket.pumping = pump = asyncio.create_task(socket.pump(method))
     reading = asyncio.create_task(socket.read(receive))
-    _open.add(socket)
+    ongoing.connections.add(socket)
     try:
         await asyncio.wait((pump, reading), return_when=asyncio.FIRST_COMPLETED)
     finally:
-        _open.discard(socket)
+        ongoing.connections.discard(socket)
         reading.cancel()
         socket.leave()
         with contextlib.suppress(asyncio.CancelledError, ClientLeft):
@@ -85,7 +89,8 @@ class _Socket:
                 continue
             if self._messages.qsize() >= _MAX_WAITING or self._waiting_bytes + len(raw) > _MAX_WAITING_BYTES:
                 limit = f"{_MAX_WAITING} messages or {_MAX_WAITING_BYTES} bytes"
-                self.stop(RateLimited(f"More than {limit} are waiting; send more when some are answered"), _TOO_FAST)
+                words = f"More than {limit} are waiting; send more when some are answered"
+                self.stop(RateLimited(words), code=_TOO_FAST)
                 continue
             self._waiting_bytes += len(raw)
             self._messages.put_nowait(raw)
@@ -95,7 +100,7 @@ class _Socket:
         self._is_draining = True
         self._messages.put_nowait(None)
 
-    def stop(self, error: StackError, code: int) -> None:
+    def stop(self, error: StackError, *, code: int = _RESTARTS) -> None:
         """End the connection now, with an error and a close code."""
         if self._stopped is None and self.pumping is not None and not self._is_ending:
             self._stopped = error, code
@@ -167,23 +172,6 @@ class _Socket:
             await self._send(message)
         except OSError as error:  # ASGI's sign that the client has left
             raise ClientLeft from error
-
-
-_open: set[_Socket] = set()  # a process has one server, so one set of connections
-
-
-def drain_sockets() -> None:
-    """Let open connections end after the requests that were already received."""
-    for socket in list(_open):
-        socket.drain()
-
-
-def end_sockets(reason: str) -> int:
-    """End every open connection with an error that has this reason. Returns how many there were."""
-    still_open = list(_open)
-    for socket in still_open:
-        socket.stop(Unavailable(reason, code="server_stopping"), _RESTARTS)
-    return len(still_open)
 
 
 def _texts(event: Any) -> list[bytes]:

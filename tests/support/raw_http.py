@@ -14,6 +14,7 @@ from unittest import mock
 import uvicorn.server
 
 from runtime.config.sections import ServerConfig
+from runtime.server.ongoing import Ongoing
 from runtime.server.serving import Server
 
 LIMIT_S = 20.0
@@ -73,10 +74,11 @@ class Connection:
 
 @dataclass(frozen=True)
 class Listening:
-    """A server that runs. ended: its task."""
+    """A server that runs. ongoing: what it serves. ended: its task."""
 
     port: int
     server: Server
+    ongoing: Ongoing
     ended: asyncio.Task[None]
 
     @asynccontextmanager
@@ -106,14 +108,17 @@ async def listening(
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         taken.setblocking(False)
-        server = Server(app, config or ServerConfig(), drain_timeout_s=drain_timeout_s, on_drain=on_drain)
+        ongoing: Ongoing = getattr(app, "ongoing", Ongoing())
+        server = Server(
+            app, config or ServerConfig(), ongoing=ongoing, drain_timeout_s=drain_timeout_s, on_drain=on_drain
+        )
         if timeout_s is not None:
             server.config.timeout_keep_alive = timeout_s  # type: ignore[assignment]  # as exact as asyncio's timers
         running = asyncio.create_task(server.serve(sockets=[taken]))
         async with asyncio.timeout(LIMIT_S):
             await server.answering.wait()
         try:
-            yield Listening(taken.getsockname()[1], server, running)
+            yield Listening(taken.getsockname()[1], server, ongoing, running)
         finally:
             server.should_exit = True
             async with asyncio.timeout(LIMIT_S):

@@ -24,6 +24,7 @@ from runtime.ids import new_id
 from runtime.server.access import NAME, AccessLine
 from runtime.server.doors import Doors
 from runtime.server.errors import as_stack_error, no_such_route
+from runtime.server.ongoing import Ongoing
 from runtime.server.plain_answers import ErrorAnswer
 from runtime.server.probes import is_probe
 from runtime.sse import decode
@@ -45,9 +46,12 @@ _POLICY_VIOLATION = 1008
 
 
 class RequestMiddleware:
-    """instance: gives the header by which a stack recognizes itself in an upstream's answer. user: who asks."""
+    """ongoing: what the application serves at each moment. instance: gives the header by which a stack recognizes itself
+    in an upstream's answer. user: who asks.
+    """
 
-    def __init__(self, app: ASGIApp, instance: Instance, doors: Doors, user: Caller) -> None:
+    def __init__(self, app: ASGIApp, ongoing: Ongoing, instance: Instance, doors: Doors, user: Caller) -> None:
+        self.ongoing = ongoing
         self._app = app
         self._instance = instance
         self._doors = doors

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from runtime.server.answer import end_streams
 from tests.conformance.responses.asking import MODEL, WEATHER, Asking, kinds, texts
 from tests.support.asgi import LIMIT_S
 from tests.support.response_streams import check_types
@@ -152,7 +151,7 @@ async def test_a_server_that_stops_ends_a_stream_with_an_error_event(asking: Ask
     async with asyncio.timeout(LIMIT_S):
         while b'"delta":"upon"' not in told:
             told += await call.chunk() or b""
-        assert end_streams("the server is stopping") == 1
+        assert asking.client.app.ongoing.end("the server is stopping") == 1
         told += await call.rest()
     *before, last = told.decode().removesuffix("\n\n").split("\n\n")
     name, _, data = last.partition("\n")

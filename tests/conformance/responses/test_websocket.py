@@ -9,7 +9,6 @@ import pytest
 import pytest_asyncio
 from websockets.asyncio.client import connect
 
-from runtime.server.sockets import end_sockets
 from tests.conformance.responses.asking import Asking, kinds
 from tests.conformance.responses.ways import Talk
 from tests.support.raw_http import Listening
@@ -91,14 +90,14 @@ async def test_without_generation_there_is_something_to_continue_and_no_output(a
     assert [message["content"] for message in sent(asking)] == ["1", "2"]
 
 
-async def test_a_server_that_stops_says_so_with_the_next_number(asking: Asking, talk: Talk) -> None:
+async def test_a_server_that_stops_says_so_with_the_next_number(asking: Asking, talk: Talk, door: Listening) -> None:
     asking.says(says("A"), says("Once ", breaks="wait"))
     await talk.turn()
     await talk.ask()
     events = [await talk.event()]
     while events[-1]["type"] != "response.output_text.delta":
         events.append(await talk.event())
-    assert end_sockets("the server is stopping") == 1
+    assert door.ongoing.end("the server is stopping") == 1
     error = await talk.event()
     assert (error["type"], error["code"], error["sequence_number"]) == ("error", "server_stopping", len(events))
     check_types(error)

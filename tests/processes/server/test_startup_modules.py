@@ -60,7 +60,7 @@ async def main(file):
         stack = Stack(plan(run), run, state_dir=Path(state))
         await stack.open()
         app = make_app(stack, cors=run.server.cors)
-        Server(app, run.server, drain_timeout_s=1, on_drain=lambda: None).config.load()
+        Server(app, run.server, ongoing=app.ongoing, drain_timeout_s=1, on_drain=lambda: None).config.load()
         listed = await stack.api("models").list_models(None)
         models = [model["id"] for model in listed.value()["data"]]
         json.dump({"loaded": sorted(sys.modules), "models": models}, sys.stdout)

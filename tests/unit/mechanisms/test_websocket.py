@@ -18,7 +18,6 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from runtime.apis._api import Api, route
 from runtime.server import http1
 from runtime.server.app import make_app
-from runtime.server.sockets import end_sockets
 from tests.support.examples import parrot
 from tests.support.examples.parrot import Parrot, Said, SayRequest
 from tests.support.raw_http import Connection, Listening, listening
@@ -199,7 +198,7 @@ async def test_leaving_while_a_conversation_is_ended_does_not_interrupt_its_fina
     async with connect(address(door)) as socket:
         bird = await waiting(socket, served)
         bird.release = release
-        assert end_sockets("the server is stopping") == 1
+        assert door.ongoing.end("the server is stopping") == 1
         async with asyncio.timeout(10):
             await releasing.wait()
             socket.transport.abort()

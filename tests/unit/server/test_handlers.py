@@ -11,9 +11,10 @@ import pytest
 
 from runtime.apis._api import Route
 from runtime.errors import RateLimited
-from runtime.server.answer import Answer, end_streams
+from runtime.server.answer import Answer
 from runtime.server.handlers import MAX_BODY_BYTES
 from runtime.server.incoming import Incoming
+from runtime.server.ongoing import Ongoing
 from runtime.sse import EventStream, Frames, Reply
 from tests.support.asgi import Answered, Client
 from tests.support.house import Prober
@@ -268,13 +269,13 @@ async def test_an_answer_that_is_stopped_after_its_first_byte_says_so(client: Cl
     call = client.call("POST", "/v1/tell")
     await call.start()
     await reached.wait()
-    assert end_streams("the server is stopping") == 1
+    assert client.app.ongoing.end("the server is stopping") == 1
     first, failed = [line for line in (await call.rest()).decode().split("\n\n") if line]
     assert '"number":0' in first
     assert json.loads(failed.removeprefix("data: "))["error"]["message"] == "the server is stopping"
     await call.task
     assert prober.ended.is_set()
-    assert end_streams("again") == 0
+    assert client.app.ongoing.end("again") == 0
 
 
 @pytest.mark.parametrize(("method", "path"), [("POST", "/v1/tell"), ("GET", "/v1/things/a")])
@@ -290,7 +291,7 @@ async def test_an_answer_that_is_stopped_before_its_first_byte_is_a_503(
     prober.before_answer = stall
     call = client.call(method, path)
     await reached.wait()
-    assert end_streams("the server is stopping") == 1
+    assert client.app.ongoing.end("the server is stopping") == 1
     assert (await call.start())[0] == 503
     assert "the server is stopping" in (await call.rest()).decode()
     await call.task
@@ -322,10 +323,11 @@ async def test_an_answer_whose_last_bytes_are_on_their_way_is_not_stopped_any_mo
     incoming = Incoming({}, receive, limit=0)
     await incoming.body()
     result = EventStream(frames(), nothing) if stream else Reply(b"{}")
-    answer = Answer(lambda: result, route=Route(method="POST", path="/x", ends_with_done=True), incoming=incoming)
+    ongoing, route = Ongoing(), Route(method="POST", path="/x", ends_with_done=True)
+    answer = Answer(lambda: result, route=route, incoming=incoming, ongoing=ongoing)
     serving_it = asyncio.create_task(answer.serve(send))
     await sending.wait()
-    assert end_streams("the server is stopping") == 1
+    assert ongoing.end("the server is stopping") == 1
     go_on.set()
     await serving_it
     assert sent[-1]["body"] == (b"data: [DONE]\n\n" if stream else b"{}")
@@ -363,12 +365,13 @@ async def test_a_provider_that_waits_for_what_is_cancelled_is_a_failure_of_ours(
 
 
 async def test_a_stream_that_is_complete_is_not_stopped_any_more() -> None:
+    ongoing = Ongoing()
     sent: list[Any] = []
 
     async def frames() -> AsyncGenerator[Frames, None]:
         yield Frames(b"data: {}\n\n")
         yield Frames(b"data: {}\n\n")
-        asyncio.get_running_loop().call_soon(end_streams, "the server is stopping")
+        asyncio.get_running_loop().call_soon(ongoing.end, "the server is stopping")
 
     async def nothing() -> None:
         pass
@@ -381,8 +384,8 @@ async def test_a_stream_that_is_complete_is_not_stopped_any_more() -> None:
 
     incoming = Incoming({}, receive, limit=0)
     await incoming.skip()
-    route = Route(method="POST", path="/x", ends_with_done=True)
-    await Answer(lambda: EventStream(frames(), nothing), route=route, incoming=incoming).serve(send)
+    stream, route = EventStream(frames(), nothing), Route(method="POST", path="/x", ends_with_done=True)
+    await Answer(lambda: stream, route=route, incoming=incoming, ongoing=ongoing).serve(send)
     assert sent[-1]["body"] == b"data: [DONE]\n\n"
 
 

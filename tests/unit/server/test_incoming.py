@@ -12,6 +12,7 @@ from runtime.apis._api import Route
 from runtime.errors import TooLarge, Unavailable
 from runtime.server.answer import Answer
 from runtime.server.incoming import ClientLeft, Incoming
+from runtime.server.ongoing import Ongoing
 from runtime.sse import Reply
 
 
@@ -90,7 +91,7 @@ async def test_files_of_a_request_are_closed_when_its_method_fails() -> None:
     incoming = Incoming({}, wire.receive, limit=0)
     file = incoming.keep(io.BytesIO())
     await incoming.body()
-    answer = Answer(fail, route=Route(method="POST", path="/x"), incoming=incoming)
+    answer = Answer(fail, route=Route(method="POST", path="/x"), incoming=incoming, ongoing=Ongoing())
     with pytest.raises(Unavailable):
         await answer.serve(send)
     assert file.closed

@@ -12,7 +12,6 @@ import pytest
 import pytest_asyncio
 
 from runtime.server import http1, unread
-from runtime.server.answer import end_streams
 from runtime.server.app import make_app
 from tests.support.house import Prober
 from tests.support.raw_http import LIMIT_S, Listening, listening
@@ -71,7 +70,7 @@ async def test_leaving_while_an_answer_is_stopped_does_not_interrupt_its_finally
     async with door.connection() as connection, asyncio.timeout(LIMIT_S):
         await connection.send(request_)
         await prober.before_answer.reached.wait()
-        assert end_streams("the server is stopping") == 1
+        assert door.ongoing.end("the server is stopping") == 1
         await prober.before_release.reached.wait()
         connection.writer.transport.abort()
         while door.server.server_state.connections:
@@ -92,7 +91,7 @@ async def test_stopping_an_answer_whose_client_has_left_does_not_interrupt_its_f
         await prober.before_answer.reached.wait()
         connection.writer.transport.abort()
         await prober.before_release.reached.wait()
-        assert end_streams("the server is stopping") == 1
+        assert door.ongoing.end("the server is stopping") == 1
         prober.before_release.may_go_on.set()
         await prober.ended.wait()
         while door.server.server_state.tasks:
@@ -142,7 +141,7 @@ async def test_the_next_request_on_a_connection_is_served_after_one_that_was_sto
     async with door.connection() as connection, asyncio.timeout(LIMIT_S):
         await connection.send(TELL)
         await stall.reached.wait()
-        assert end_streams("the server is stopping") == 1
+        assert door.ongoing.end("the server is stopping") == 1
         if moment == "before_answer":
             assert (await connection.answer()).status == 503
         else:

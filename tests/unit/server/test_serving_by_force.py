@@ -1,4 +1,4 @@
-"""A server that is stopped by force: streams end with what `end_streams` lets them say, and nothing is waited for long.
+"""A server that is stopped by force: streams end with what they are let say, and nothing is waited for long.
 
 The streams are those of an application made here, which stands in for ours.
 """
@@ -14,7 +14,9 @@ from typing import Any
 
 import pytest
 
+from runtime.errors import StackError
 from runtime.server import serving
+from runtime.server.ongoing import Ongoing
 from tests.support.raw_http import LIMIT_S, Connection, Listening, listening
 
 LAST_WORDS = b'data: {"error": {"message": "the server is stopping"}}\n\n'
@@ -25,15 +27,14 @@ class Streams:
 
     def __init__(self, *, obeys: bool = True) -> None:
         self.reasons: list[str] = []
-        self.running = 0
+        self.ongoing = Ongoing()
         self._obeys = obeys
         self._ended = asyncio.Event()
 
-    def end(self, reason: str) -> int:
-        self.reasons.append(reason)
+    def stop(self, error: StackError) -> None:
+        self.reasons.append(error.message)
         if self._obeys:
             self._ended.set()
-        return self.running
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "lifespan":
@@ -43,21 +44,19 @@ class Streams:
             return
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": b"data: 1\n\n", "more_body": True})
-        self.running += 1
+        self.ongoing.answers.add(self)
         await self._ended.wait()
-        self.running -= 1
+        self.ongoing.answers.discard(self)
         await send({"type": "http.response.body", "body": LAST_WORDS, "more_body": False})
 
 
 @asynccontextmanager
 async def in_the_middle_of_a_stream(
     streams: Streams,
-    monkeypatch: pytest.MonkeyPatch,
     *,
     drain_timeout_s: float,
     on_drain: Callable[[str], None] = lambda reason: None,
 ) -> AsyncIterator[tuple[Listening, Connection]]:
-    monkeypatch.setattr(serving, "end_streams", streams.end)
     async with (
         listening(streams, drain_timeout_s=drain_timeout_s, on_drain=on_drain) as running,
         running.connection() as client,
@@ -68,9 +67,9 @@ async def in_the_middle_of_a_stream(
         yield running, client
 
 
-async def test_a_second_signal_lets_streams_say_that_they_are_cut_short(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_second_signal_lets_streams_say_that_they_are_cut_short() -> None:
     streams = Streams()
-    async with in_the_middle_of_a_stream(streams, monkeypatch, drain_timeout_s=60) as (running, client):
+    async with in_the_middle_of_a_stream(streams, drain_timeout_s=60) as (running, client):
         running.server.handle_exit(signal.SIGINT, None)
         running.server.handle_exit(signal.SIGTERM, None)
         rest = await client.ended()
@@ -79,9 +78,9 @@ async def test_a_second_signal_lets_streams_say_that_they_are_cut_short(monkeypa
     assert (streams.reasons, running.server.force_exit) == (["the server is stopping"], True)
 
 
-async def test_the_end_of_the_drain_lets_streams_say_that_they_are_cut_short(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_end_of_the_drain_lets_streams_say_that_they_are_cut_short() -> None:
     streams = Streams()
-    async with in_the_middle_of_a_stream(streams, monkeypatch, drain_timeout_s=0.2) as (running, client):
+    async with in_the_middle_of_a_stream(streams, drain_timeout_s=0.2) as (running, client):
         running.server.handle_exit(signal.SIGTERM, None)
         assert LAST_WORDS in await client.ended()
         await running.ended
@@ -91,17 +90,17 @@ async def test_the_end_of_the_drain_lets_streams_say_that_they_are_cut_short(mon
 async def test_a_stream_that_does_not_end_holds_nothing_up_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(serving, "_LAST_WORDS_S", 0.1)
     began = time.monotonic()
-    async with in_the_middle_of_a_stream(Streams(obeys=False), monkeypatch, drain_timeout_s=60) as (running, _):
+    async with in_the_middle_of_a_stream(Streams(obeys=False), drain_timeout_s=60) as (running, _):
         running.server.handle_exit(signal.SIGINT, None)
         running.server.handle_exit(signal.SIGINT, None)
         await running.ended
     assert running.server.force_exit and time.monotonic() - began < 5
 
 
-async def test_a_signal_runs_nothing_in_the_middle_of_what_it_interrupts(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_signal_runs_nothing_in_the_middle_of_what_it_interrupts() -> None:
     streams = Streams()
     drains: list[str] = []
-    async with in_the_middle_of_a_stream(streams, monkeypatch, drain_timeout_s=60, on_drain=drains.append) as (
+    async with in_the_middle_of_a_stream(streams, drain_timeout_s=60, on_drain=drains.append) as (
         running,
         client,
     ):
