@@ -46,8 +46,8 @@ _POLICY_VIOLATION = 1008
 
 
 class RequestMiddleware:
-    """ongoing: what the application serves at each moment. instance: gives the header by which a stack recognizes itself
-    in an upstream's answer. user: who asks.
+    """ongoing: what the application serves at each moment. instance: gives the header by which a stack finds itself in
+    an upstream's answer. user: who asks.
     """
 
     def __init__(self, app: ASGIApp, ongoing: Ongoing, instance: Instance, doors: Doors, user: Caller) -> None:

@@ -108,5 +108,5 @@ async def test_a_signal_runs_nothing_in_the_middle_of_what_it_interrupts() -> No
         assert drains == []
         await asyncio.sleep(0)
         assert drains == ["1 request running"]
-        streams.end("")
+        streams.ongoing.end("")
         assert LAST_WORDS in await client.ended()
