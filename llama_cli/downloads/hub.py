@@ -19,7 +19,7 @@ from llama_cli.exits import ExitCode, Failure
 from llama_cli.terminal import words
 from llama_cli.weights.checksums import Digest
 from llama_cli.weights.paths import checked_path
-from runtime.addresses import place_of
+from runtime.addresses import is_local, place_of
 from runtime.catalog import CatalogModel, known_names
 from runtime.catalog.hub_cache import hub_home
 from runtime.config.home import expanded
@@ -70,8 +70,10 @@ def token() -> str | None:
 
 
 def authorization(address: str) -> dict[str, str]:
-    """The header's value for the hub alone; nothing without a token. Raises Failure as `token` does."""
-    found = token()
+    """The header's value for the hub alone; nothing without a token, nor where others on the way could read it. Raises
+    Failure as `token` does.
+    """
+    found = token() if urlsplit(address).scheme == "https" or is_local(urlsplit(address).hostname or "") else None
     return {origin_of(address): f"Bearer {found}"} if found else {}
 
 

@@ -113,10 +113,10 @@ async def _questioned(adapter: Any, provider: PlannedProvider) -> tuple[Outcome,
             return "needs_key", health.message, None
         if health.state == "degraded":
             return "failed", health.message, None
-    seconds = time.monotonic() - began
     if not isinstance(adapter, ListsModels):
         return ("ok" if isinstance(adapter, HasHealth) else "not_asked"), None, None
     models = len(await adapter.list_models())
+    seconds = time.monotonic() - began
     if not getattr(provider.spec.facts, "lists_models", True):
         return "not_asked", "it has no list of models, so that its key cannot be tried without cost", models
     if not models:

@@ -12,7 +12,6 @@ import fcntl
 import os
 import select
 import stat
-import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -158,11 +157,10 @@ class UserFile:
 
 def _write_and_close(handle: int, data: bytes) -> bool:
     """Write to an open descriptor and close it. Returns whether everything was written."""
-    deadline = time.monotonic() + _READER_LIMIT_S
     try:
         while data:
             # An inherited descriptor may block in `write` for ever. PIPE_BUF bytes fit once `select` says it is ready.
-            if not select.select([], [handle], [], max(deadline - time.monotonic(), 0))[1]:
+            if not select.select([], [handle], [], _READER_LIMIT_S)[1]:
                 return False
             with suppress(BlockingIOError):
                 data = data[os.write(handle, data[: select.PIPE_BUF]) :]

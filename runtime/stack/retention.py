@@ -37,6 +37,8 @@ class Retention:
                 await self.turn()
             except Unavailable as error:
                 log.warning("what is too old is removed later", extra={"error": error.message})
+            except Exception:  # a fault of ours: what is too old would else stay until the next start
+                log.exception("what is too old was not removed")
             await asyncio.sleep(EVERY_S)
 
     async def turn(self) -> dict[str, int]:

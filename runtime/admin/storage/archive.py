@@ -27,6 +27,9 @@ FORMAT = 1
 HEAD, MANIFEST = "stack.json", "manifest.json"
 _SEGMENT_BYTES = 4 * 1024**2
 _LONGEST_DOCUMENT = 16 * 1024**2
+_LONGEST_LINE = 256 * 1024**2
+_UNREADABLE = (tarfile.TarError, OSError, EOFError, ValueError, zlib.error)
+"""What reading a tar raises that is none, or not whole."""
 
 
 @dataclass
@@ -118,12 +121,14 @@ class Member:
             return self._stream.read(size)
 
     def lines(self) -> Iterator[bytes]:
-        """Its lines, without their ends."""
+        """Its lines, without their ends. Raises RequestError where one is too long, and as `read` does."""
         while True:
             with _whole():
-                line = self._stream.readline()
+                line = self._stream.readline(_LONGEST_LINE + 1)
             if not line:
                 return
+            if len(line) > _LONGEST_LINE:
+                raise _not_ours(f"a line of `{self.name[:100]}` has more than {_LONGEST_LINE} bytes")
             yield line.rstrip(b"\n")
 
 
@@ -137,13 +142,16 @@ class Reader:
         try:
             self._tar = tarfile.open(fileobj=stream, mode="r|*")  # noqa: SIM115  # it ends with the process
             first = self._tar.next()
-        except (tarfile.TarError, OSError, EOFError) as error:
+        except _UNREADABLE as error:
             raise _not_ours(str(error)) from error
         if first is None or first.name != HEAD:
             raise _not_ours("it begins with something else")
         self.head = self._document(first)
         if self.head.get("format") != FORMAT:
             raise _not_ours(f"its format is {self.head.get('format')}, the one known here {FORMAT}")
+        parts = self.head.get("parts")
+        if not isinstance(parts, dict) or not all(isinstance(part, dict) for part in parts.values()):
+            raise _not_ours(f"`{HEAD}` does not say what its folders hold")
         self.manifest: dict[str, Any] | None = None
 
     def members(self) -> Iterator[Member]:
@@ -159,16 +167,17 @@ class Reader:
                 self.manifest = self._document(found)
                 return
             folder, _, name = found.name.partition("/")
-            stream = self._tar.extractfile(found) if found.isreg() else None
+            stream = self._tar.extractfile(found) if found.isreg() and not found.issparse() else None
             if stream is None or folder not in self.head["parts"]:
                 raise _not_ours(f"it has `{found.name[:100]}` in it")
             yield Member(folder, name, found.size, stream)
 
     def _document(self, info: tarfile.TarInfo) -> dict[str, Any]:
-        stream = self._tar.extractfile(info) if info.size <= _LONGEST_DOCUMENT else None
         try:
+            is_document = info.size <= _LONGEST_DOCUMENT and not info.issparse()
+            stream = self._tar.extractfile(info) if is_document else None
             document = json.loads(stream.read() if stream else b"")
-        except (ValueError, tarfile.TarError, OSError, EOFError) as error:
+        except (*_UNREADABLE, RecursionError) as error:
             raise _not_ours(f"`{info.name}` cannot be read") from error
         if not isinstance(document, dict):
             raise _not_ours(f"`{info.name}` is no JSON object")
@@ -192,7 +201,7 @@ class _Watched(io.RawIOBase):
 def _whole() -> Iterator[None]:
     try:
         yield
-    except (tarfile.TarError, OSError, EOFError, zlib.error) as error:
+    except _UNREADABLE as error:
         raise _not_ours(f"it is not whole: {error}") from error
 
 

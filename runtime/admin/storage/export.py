@@ -22,7 +22,7 @@ from runtime.admin.storage.lines import line_of, line_of_entry
 from runtime.admin.storage.pulled import AT_ONCE, Pulled
 from runtime.admin.storage.show import iso
 from runtime.clock import wall_time
-from runtime.errors import StackError
+from runtime.errors import NotFound, StackError
 from runtime.provider import HoldsBytes
 from runtime.storage.analytics.tables import AnalyticsTable
 from runtime.storage.kv import KeyValueStore
@@ -113,6 +113,10 @@ async def _add_table(
             if holder is not None:
                 name, size_bytes = quote(row["id"], safe=""), int(row["size_bytes"])
                 stream = io.BufferedReader(Pulled(holder.bytes_of(table.name, row), loop), AT_ONCE)
+                try:
+                    await asyncio.to_thread(stream.peek)  # before the archive is told of it
+                except NotFound:  # deleted meanwhile, and so its row
+                    continue
                 await asyncio.to_thread(archive.add_file, folder, name, size_bytes, stream)
             archive.add_row(folder, line_of(table, row))
             count += 1

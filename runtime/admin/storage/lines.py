@@ -58,7 +58,7 @@ def entry_of(line: bytes) -> Entry:
 def _object(line: bytes) -> dict[str, Any]:
     try:
         return _decode(line)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise RequestError(f"a line of the archive is no row: {error}", code="archive_invalid") from error
 
 

@@ -120,8 +120,13 @@ class JobRunner:
         await self._look_after()
         for name, kind in self._kinds.items():
             running = sum(attempt.job.kind == name for attempt in self._attempts.values())
-            if running < kind.concurrency and kind.is_ready():
-                await self._take(name, kind, kind.concurrency - running)
+            try:
+                if running < kind.concurrency and kind.is_ready():
+                    await self._take(name, kind, kind.concurrency - running)
+            except Unavailable:
+                raise
+            except Exception:  # a fault of ours, perhaps in a row: the other kinds have nothing to do with it
+                log.exception("jobs cannot be begun", extra={"kind": name})
 
     async def _run(self) -> None:
         is_down = False

@@ -354,3 +354,15 @@ async def test_finding_jobs_costs_the_same_however_many_there_are(world: World, 
     else:  # it reads a small table whole, whatever indexes there are
         rows = await backend.read("SELECT indexdef FROM pg_indexes WHERE tablename = 'jobs'", ())
         assert sum("(kind, " in definition for (definition,) in rows) == 2
+
+
+async def test_a_kind_whose_jobs_cannot_be_begun_does_not_hold_up_the_others(world: World) -> None:
+    def broken() -> bool:
+        raise RuntimeError("a fault of ours")
+
+    runner = world.runner()
+    Jobs(runner, "tests", broken, nullcontext).handle("broken", double)
+    runner, queue = world.queue(double, runner=runner)
+    runner.start()
+    ended = await world.ended(queue, await queue.add({"number": 2}, user=ANN))
+    assert ended.result == {"doubled": 4}

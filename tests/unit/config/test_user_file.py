@@ -8,6 +8,7 @@ import select
 import socket
 import stat
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -96,6 +97,18 @@ def test_nor_is_one_whose_reader_sleeps_or_goes(tmp_path: Path, monkeypatch: pyt
     assert not is_written(path, "x" * 200_000)
     os.close(reader.handle)
     assert not is_written(path)
+
+
+def test_a_reader_may_take_longer_in_all_than_it_may_rest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(user_file, "_READER_LIMIT_S", 1.0)
+    clock = iter(range(0, 10_000_000, 10))  # in which every look takes longer than the limit
+    monkeypatch.setattr(time, "monotonic", lambda: float(next(clock)))
+    path = a_fifo(tmp_path)
+    reader = Reader(path)
+    reader.start()
+    assert is_written(path, "x" * 200_000)
+    reader.join(10)
+    assert len(reader.data) == 200_000
 
 
 def test_nor_is_an_inherited_pipe_that_is_full(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -218,6 +218,14 @@ def test_the_last_usage_counts_however_often_it_comes() -> None:
     assert answering.response["usage"]["output_tokens"] == 2
 
 
+def test_usage_that_is_no_number_does_not_hinder_an_interruption() -> None:
+    answering = beginning()
+    turn = Turn(answering, ours=())
+    turn.add({**piece({"content": "Yes"}), "usage": {"prompt_tokens": "many"}})
+    turn.interrupt()
+    assert said(answering) == [("message", "Yes")]
+
+
 def test_what_is_interrupted_keeps_what_has_come() -> None:
     answering = beginning()
     turn = Turn(answering, ours=())

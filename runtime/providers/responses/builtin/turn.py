@@ -6,6 +6,7 @@ ends it. A whole answer is one chunk. Calls of tools that are run here are no it
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Collection
 from typing import Any
 
@@ -14,6 +15,7 @@ from runtime.providers.responses.builtin.answering import Answering
 from runtime.providers.responses.builtin.called import CalledItem, CustomItem, FunctionItem
 from runtime.providers.responses.builtin.calls import Calls
 from runtime.providers.responses.builtin.citations import Marked
+from runtime.providers.responses.builtin.sense import making_sense
 from runtime.sse import Json
 
 REASONING = ("reasoning_content", "reasoning")
@@ -82,7 +84,8 @@ class Turn:
             self._open.keep()
         for item in self._called.values():
             item.keep()
-        self._count()
+        with contextlib.suppress(UpstreamError), making_sense():  # it ends for another reason; the log has this one too
+            self._count()
 
     def _count(self) -> None:
         usage, self._usage = self._usage, None  # first: one that makes no sense is not counted again
