@@ -1,12 +1,12 @@
-"""The generated handlers, one for each path of the APIs. Every request starts here.
+"""The generated handlers of the paths of the APIs. Every request starts here.
 
-A handler validates the body once into the method's request model, which keeps the bytes, calls the API, and passes the
-result to `Answer`. Knows no API by name.
+Litestar finds the path of a request. Here the body is validated once into the method's request model, which keeps the
+bytes, the API is called, and its result is passed to `Answer`. Knows no API by name.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -33,6 +33,7 @@ from runtime.stack.stack import Stack
 
 MAX_BODY_BYTES = 64 * 1024 * 1024
 
+_ANY = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
 _NO_FIELDS: Mapping[str, str] = {}
 _NO_EXTENSIONS: Mapping[str, Any] = {}
 _CLIENT_VERSION = b"x-llamastack-client-version"
@@ -51,13 +52,34 @@ class _Bound:
     limit: int
 
 
-def handlers(stack: Stack, doors: Doors, ongoing: Ongoing) -> Iterable[HTTPRouteHandler | WebsocketRouteHandler]:
-    """A Litestar handler for each mounted path of the stack, aliases included. ongoing: where its answers are while
-    they are served.
-
-    One handler for all methods of a path, which lists them in its answer to OPTIONS.
+class _Path:
+    """The operations of one path, by method; with text beside their fields, several may share a method. allow: the
+    header that lists the methods.
     """
-    bound: dict[str, dict[str, list[_Bound]]] = {}
+
+    def __init__(self) -> None:
+        self.operations: dict[str, list[_Bound]] = {}
+        self.allow = (b"allow", b"")
+
+    def add(self, method: str, one: _Bound) -> None:
+        for known in _ANY if method == "ANY" else (method, "HEAD") if method == "GET" else (method,):
+            several = self.operations.setdefault(known, [])
+            several.append(one)
+            several.sort(key=lambda one: one.mount.is_exact)  # those with text beside their fields are tried first
+        self.allow = (b"allow", ", ".join(self.methods()).encode())
+
+    def methods(self) -> tuple[str, ...]:
+        return tuple(sorted({*self.operations, "OPTIONS"} - {"WS"}))
+
+    @property
+    def mounted(self) -> str:
+        """As Litestar takes it: the longest, since only one of the operations may take slashes."""
+        return max((one.mount.path for several in self.operations.values() for one in several), key=len)
+
+
+def _paths(stack: Stack, doors: Doors) -> Mapping[str, _Path]:
+    """All mounted paths, by what Litestar tells of one with a request."""
+    paths: dict[str, _Path] = {}
     for name, api in stack.plan.apis.items():
         for operation in api.operations():
             router = stack.api(name)
@@ -67,108 +89,100 @@ def handlers(stack: Stack, doors: Doors, ongoing: Ongoing) -> Iterable[HTTPRoute
                 at = mount(path)
                 limit = operation.route.limit_bytes or MAX_BODY_BYTES
                 one = _Bound(operation, at, call, bind, doors.of(path), limit)
-                bound.setdefault(at.path, {}).setdefault(method, []).append(one)
-    for path, methods in bound.items():
-        for several in methods.values():
-            several.sort(key=lambda one: one.mount.is_exact)  # those with text beside their fields are tried first
-        if sockets := methods.pop("WS", None):
-            yield _socket_handler(path, sockets, ongoing)
-        if applications := methods.pop("ANY", None):
-            yield _application_handler(path, applications[0])
-        if methods:
-            yield _handler(path, methods, ongoing)
+                paths.setdefault(at.template, _Path()).add(method, one)
+    return paths
 
 
-def _handler(path: str, bound: dict[str, list[_Bound]], ongoing: Ongoing) -> HTTPRouteHandler:
-    """A handler whose middleware answers, so that Litestar routes the request but makes no objects for it: they would
-    cost as much as all our own work for a short answer.
+def handlers(stack: Stack, doors: Doors, ongoing: Ongoing) -> Iterable[HTTPRouteHandler | WebsocketRouteHandler]:
+    """The handlers of all mounted paths of the stack, aliases included. ongoing: where its answers are while they are
+    served.
+
+    Their middleware answers, so that Litestar routes a request but makes no objects for it: they would cost as much as
+    all our own work for a short answer. Paths with the same methods share a handler: one for each would be a third of
+    the time in which an application is made.
     """
-    if "GET" in bound:
-        bound["HEAD"] = bound["GET"]
+    paths = _paths(stack, doors)
 
     async def serve(scope: Scope, receive: Receive, send: Send) -> None:
-        assert scope["type"] == ScopeType.HTTP
-        method = scope["method"]
-        several = bound[method]  # only paths with fields are shared by several
+        served = paths[scope["path_template"]]
+        method = scope["method"] if scope["type"] == ScopeType.HTTP else "WS"
+        if method == "OPTIONS":
+            await send({"type": "http.response.start", "status": 204, "headers": [served.allow]})
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+            return
+        several = served.operations[method]
         one, fields = several[0], _NO_FIELDS
         if scope["path_params"]:
             one, fields = _meant(several, scope)
-        extensions: Mapping[str, Any] = scope.get("extensions") or _NO_EXTENSIONS
-        connection = extensions[EXTENSION]["connection"] if EXTENSION in extensions else None
-        incoming = Incoming(current().request_headers, receive, limit=one.limit, connection=connection)
-        try:
-            asked = await one.bind(fields, scope["query_string"], incoming)
-        except ClientLeft:
-            incoming.release()
-            return  # nothing is sent, and the access line says 499
-        except BaseException:
-            incoming.release()
-            raise
-        answer = Answer(
-            partial(one.method, asked),
-            route=one.operation.route,
-            incoming=incoming,
-            ongoing=ongoing,
-            door=one.door,
-            with_done=_CLIENT_VERSION not in incoming.headers,
-        )
-        await answer.serve(send, is_head=method == "HEAD")
-
-    return _routed(path, bound, serve)
-
-
-def _routed(path: str, methods: Iterable[str], serve: ASGIApp) -> HTTPRouteHandler:
-    """Answers OPTIONS too: Litestar would make a second handler for it, in a third of the time that the application
-    takes.
-    """
-    known = sorted([*methods, "OPTIONS"])
-    allowed = [(b"allow", ", ".join(known).encode())]
-
-    def routed(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        """What `serve` returns, as it is: one more coroutine would be one more in each request."""
-        return allow(send) if scope["method"] == "OPTIONS" else serve(scope, receive, send)  # type: ignore[typeddict-item]  # it is HTTP
-
-    async def allow(send: Send) -> None:
-        await send({"type": "http.response.start", "status": 204, "headers": allowed})
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
+        if method == "WS":
+            await _serve_socket(one, receive, send, ongoing)
+        elif one.operation.route.method == "ANY":
+            application: Application = await one.method(one.operation.request())
+            await application.asgi(scope, receive, send)  # type: ignore[arg-type]  # ASGI's own, of which Litestar has types
+        else:
+            await _serve(one, fields, scope, receive, send, ongoing)
 
     async def answered_by_middleware() -> None:
         """Never called."""
 
-    return HTTPRouteHandler(
-        path,
-        http_method=known,  # type: ignore[arg-type]  # our own literals
-        include_in_schema=False,
-        name=path,
-        middleware=[lambda app: routed],
-    )(answered_by_middleware)
+    async def opened_by_middleware(socket: WebSocket[Any, Any, Any]) -> None:
+        """Never called."""
+
+    def middleware(app: ASGIApp) -> ASGIApp:
+        return serve
+
+    alike: dict[tuple[str, ...], list[str]] = {}
+    for served in paths.values():
+        alike.setdefault(served.methods(), []).append(served.mounted)
+    for methods, those in alike.items():
+        yield HTTPRouteHandler(
+            those,
+            http_method=methods,  # type: ignore[arg-type]  # our own literals
+            include_in_schema=False,
+            middleware=[middleware],
+        )(answered_by_middleware)
+    if sockets := [served.mounted for served in paths.values() if "WS" in served.operations]:
+        yield WebsocketRouteHandler(sockets, middleware=[middleware])(opened_by_middleware)
 
 
-def _application_handler(path: str, bound: _Bound) -> HTTPRouteHandler:
-    async def serve(scope: Scope, receive: Receive, send: Send) -> None:
-        application: Application = await bound.method(bound.operation.request())
-        await application.asgi(scope, receive, send)  # type: ignore[arg-type]  # ASGI's own, of which Litestar has types
+async def _serve(
+    one: _Bound, fields: Mapping[str, str], scope: Any, receive: Receive, send: Send, ongoing: Ongoing
+) -> None:
+    extensions: Mapping[str, Any] = scope.get("extensions") or _NO_EXTENSIONS
+    connection = extensions[EXTENSION]["connection"] if EXTENSION in extensions else None
+    incoming = Incoming(current().request_headers, receive, limit=one.limit, connection=connection)
+    try:
+        asked = await one.bind(fields, scope["query_string"], incoming)
+    except ClientLeft:
+        incoming.release()
+        return  # nothing is sent, and the access line says 499
+    except BaseException:
+        incoming.release()
+        raise
+    answer = Answer(
+        partial(one.method, asked),
+        route=one.operation.route,
+        incoming=incoming,
+        ongoing=ongoing,
+        door=one.door,
+        with_done=_CLIENT_VERSION not in incoming.headers,
+    )
+    await answer.serve(send, is_head=scope["method"] == "HEAD")
 
-    return _routed(path, ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"), serve)
+
+async def _serve_socket(one: _Bound, receive: Receive, send: Send, ongoing: Ongoing) -> None:
+    await serve_socket(
+        one.method,
+        one.operation.request,
+        receive=receive,
+        send=send,
+        door=one.door,
+        ongoing=ongoing,
+        tells_error=one.operation.route.tells_error,
+    )
 
 
-def _socket_handler(path: str, bound: list[_Bound], ongoing: Ongoing) -> WebsocketRouteHandler:
-    async def handle(socket: WebSocket[Any, Any, Any]) -> None:
-        one, _ = _meant(bound, socket.scope)
-        await serve_socket(
-            one.method,
-            one.operation.request,
-            receive=socket.receive,
-            send=socket.send,
-            door=one.door,
-            ongoing=ongoing,
-            tells_error=one.operation.route.tells_error,
-        )
-
-    return WebsocketRouteHandler(path)(handle)
-
-
-def _meant(bound: list[_Bound], scope: Mapping[str, Any]) -> tuple[_Bound, Mapping[str, str]]:
+def _meant(bound: list[_Bound], scope: Scope) -> tuple[_Bound, Mapping[str, str]]:
     """Which operation of a path is meant, and the fields in the path. Raises NotFound if none matches."""
     values = as_sent(scope["path_params"], scope["raw_path"])
     for one in bound:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from urllib.parse import unquote
 
 _FIELD = re.compile(r"{(\w+)(:path)?}")
+_KIND = re.compile(":(str|path)}")
 _SLASHES = re.compile("/+")
 
 
@@ -24,6 +25,11 @@ class Mount:
 
     path: str
     segments: tuple[str | re.Pattern[str], ...]
+
+    @property
+    def template(self) -> str:
+        """The path as Litestar tells it with a request. Two paths of one template are one to it."""
+        return _KIND.sub("}", self.path)
 
     @property
     def is_exact(self) -> bool:
