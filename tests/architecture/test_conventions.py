@@ -235,7 +235,7 @@ def test_every_module_says_what_it_is_for() -> None:
     silent = [
         str(path.relative_to(ROOT))
         for path in SOURCES
-        if path.stat().st_size and not ast.get_docstring(ast.parse(path.read_text()))
+        if (text := path.read_text()) and not text.startswith(('"""', 'r"""'))
     ]
     assert silent == []
 

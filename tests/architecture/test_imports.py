@@ -166,13 +166,15 @@ def is_module(name: str) -> bool:
     return place.with_suffix(".py").exists() or place.is_dir()
 
 
-def nodes_of(node: ast.AST, *, at_once: bool = True) -> Iterator[tuple[ast.AST, bool]]:
-    """All nodes below one, each with whether it stands in no function, and is not for type checking alone."""
+def statements_of(node: ast.AST, *, at_once: bool = True) -> Iterator[tuple[ast.stmt, bool]]:
+    """All statements below one, each with whether it stands in no function, and is not for type checking alone."""
     is_kept = not isinstance(node, ast.If) or "TYPE_CHECKING" not in ast.unparse(node.test)
     for inner in ast.iter_child_nodes(node):
         is_outside = at_once and is_kept and not isinstance(inner, ast.FunctionDef | ast.AsyncFunctionDef)
-        yield inner, is_outside
-        yield from nodes_of(inner, at_once=is_outside)
+        if isinstance(inner, ast.stmt):
+            yield inner, is_outside
+        if not isinstance(inner, ast.expr):
+            yield from statements_of(inner, at_once=is_outside)
 
 
 @cache
@@ -182,7 +184,7 @@ def imports_of(path: Path) -> tuple[Import, ...]:
 
 def _imports_of(path: Path) -> Iterator[Import]:
     module, is_package = module_of(path), path.name == "__init__.py"
-    for node, at_once in nodes_of(ast.parse(path.read_text(encoding="utf-8"))):
+    for node, at_once in statements_of(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             for name in node.names:
                 yield Import(module, name.name, node.lineno, at_once)

@@ -57,7 +57,7 @@ def functions_of(node: ast.AST, owner: ast.ClassDef | None = None) -> Iterator[F
     for inner in ast.iter_child_nodes(node):
         if isinstance(inner, FunctionNode):
             yield Function(inner, owner)
-        else:
+        elif not isinstance(inner, ast.expr):
             yield from functions_of(inner, inner if isinstance(inner, ast.ClassDef) else owner)
 
 
@@ -239,7 +239,7 @@ def raises_of(node: ast.AST, caught: frozenset[str] = frozenset()) -> Iterator[t
     tried = node.body if isinstance(node, ast.Try) else []
     handled = {name for handler in node.handlers for name in names_in(handler.type)} if tried else set()
     for inner in ast.iter_child_nodes(node):
-        if not isinstance(inner, FunctionNode | ast.Lambda | ast.ClassDef):
+        if not isinstance(inner, FunctionNode | ast.ClassDef | ast.expr):
             yield from raises_of(inner, caught | handled if inner in tried else caught)
 
 

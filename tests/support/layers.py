@@ -6,6 +6,7 @@ what is short fills the workers to the end.
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -27,14 +28,19 @@ LIMIT_S = 60.0
 PROCESSES_LIMIT_S = 300.0
 
 
+@cache
+def _folder_of(path: Path) -> str:
+    return path.relative_to(TESTS).parts[0]
+
+
 def layer_of(path: Path) -> str:
-    return FOLDERS[path.relative_to(TESTS).parts[0]]
+    return FOLDERS[_folder_of(path)]
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     order = list(FOLDERS)
-    items.sort(key=lambda item: order.index(item.path.relative_to(TESTS).parts[0]))
+    items.sort(key=lambda item: order.index(_folder_of(item.path)))
     for item in items:
         if item.get_closest_marker("timeout") is None:
             limit = LIMIT_S if layer_of(item.path) == "unit" else PROCESSES_LIMIT_S

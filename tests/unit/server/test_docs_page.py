@@ -29,11 +29,12 @@ class Elements(HTMLParser):
         super().__init__()
         self.ids: list[str] = []
         self.addresses: list[str] = []
-        self.texts: dict[str, list[str]] = {}
+        self._pieces: dict[str, list[list[str]]] = {}
         self._open: list[str] = []
         self.feed(html)
         self.close()
         assert self._open == []
+        self.texts = {tag: ["".join(pieces) for pieces in every] for tag, every in self._pieces.items()}
 
     def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
         given = dict(attributes)
@@ -43,14 +44,14 @@ class Elements(HTMLParser):
         if found := given.get("id"):
             self.ids.append(found)
         self.addresses += [value for name in ("src", "href") if (value := given.get(name))]
-        self.texts.setdefault(tag, []).append("")
+        self._pieces.setdefault(tag, []).append([])
 
     def handle_endtag(self, tag: str) -> None:
         assert self._open.pop() == tag
 
     def handle_data(self, data: str) -> None:
         for tag in set(self._open):
-            self.texts[tag][-1] += data
+            self._pieces[tag][-1].append(data)
 
 
 def of(providers: Any = None) -> dict[str, Any]:

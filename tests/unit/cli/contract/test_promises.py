@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import ast
+import re
 import tomllib
 from functools import cache
 from pathlib import Path
@@ -30,15 +30,14 @@ PROMISES = [
 ]
 
 
+_TEST = re.compile(r"^ *(?:async )?def (test_\w+)", re.MULTILINE)
+
+
 @cache
 def known_tests() -> frozenset[str]:
     """The names of all test functions, wherever they lie."""
-    found = set()
-    for file in (ROOT / "tests").rglob("test_*.py"):
-        for node in ast.walk(ast.parse(file.read_text())):
-            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.name.startswith("test_"):
-                found.add(node.name)
-    return frozenset(found)
+    files = (ROOT / "tests").rglob("test_*.py")
+    return frozenset(name for file in files for name in _TEST.findall(file.read_text()))
 
 
 @pytest.mark.parametrize("promise", PROMISES, ids=lambda promise: promise.says)
