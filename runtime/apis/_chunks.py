@@ -29,14 +29,14 @@ class ChunkImageSource(Response):
 class ChunkText(Response):
     """A part of a chunk that is text."""
 
-    type: Literal["text"] = Field("text", description="Always `text`.")
+    type: Literal["text"] = "text"
     text: str = Field(description="The text.")
 
 
 class ChunkImage(Response):
     """A part of a chunk that is an image."""
 
-    type: Literal["image"] = Field("image", description="Always `image`.")
+    type: Literal["image"] = "image"
     image: ChunkImageSource = Field(description="The image.")
 
 
@@ -85,7 +85,7 @@ class _Strategy(BaseModel):
 class AutoChunking(_Strategy):
     """Cut into chunks of the provider's default size."""
 
-    type: Literal["auto"] = Field("auto", description="Always `auto`.")
+    type: Literal["auto"] = "auto"
 
 
 class StaticSizes(_Strategy):
@@ -110,7 +110,7 @@ class StaticSizes(_Strategy):
 class StaticChunking(_Strategy):
     """Cut into chunks of this size."""
 
-    type: Literal["static"] = Field("static", description="Always `static`.")
+    type: Literal["static"] = "static"
     static: StaticSizes = Field(description="How large chunks are.")
 
 
@@ -160,7 +160,7 @@ class ContextualSizes(_Strategy):
 class ContextualChunking(_Strategy):
     """Cut into chunks, before each of which a model writes what it is about in its document."""
 
-    type: Literal["contextual"] = Field("contextual", description="Always `contextual`.")
+    type: Literal["contextual"] = "contextual"
     contextual: ContextualSizes = Field(description="The model, what it is asked, and the size of chunks.")
 
 

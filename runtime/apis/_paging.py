@@ -33,7 +33,7 @@ class PageRequest(Request):
 class Page(Response):
     """One page of a list; `data` is declared by each list."""
 
-    object: Literal["list"] = Field("list", description="Always `list`.")
+    object: Literal["list"] = "list"
     first_id: str | None = Field(None, description="The id of the first item, null on an empty page.")
     last_id: str | None = Field(None, description="The id of the last item, null on an empty page.")
     has_more: bool = Field(description="Whether another page follows.")

@@ -26,7 +26,7 @@ class Connector(Response):
 
     connector_id: str = Field(description="Its id.")
     identifier: str = Field(description="The same as `connector_id`.")
-    connector_type: Literal["mcp"] = Field("mcp", description="Always `mcp`.")
+    connector_type: Literal["mcp"] = "mcp"
     provider_id: str = Field(description="The provider of `connectors` that speaks to it.")
     url: str | None = Field(None, description="Its address; null for a program that this server starts.")
     server_label: str | None = Field(None, description="What its tools are called after.")

@@ -89,7 +89,7 @@ class Conversation(Response):
     """A conversation without its items."""
 
     id: str = Field(description="Its id.")
-    object: Literal["conversation"] = Field("conversation", description="Always `conversation`.")
+    object: Literal["conversation"] = "conversation"
     created_at: int = Field(description="When it was begun, in seconds since 1970.")
     metadata: dict[str, str] = Field(description="Your own words about it.")
 
@@ -97,9 +97,7 @@ class Conversation(Response):
 class DeletedConversation(Deleted):
     """A conversation that is gone with its items."""
 
-    object: Literal["conversation.deleted"] = Field(
-        "conversation.deleted", description="Always `conversation.deleted`."
-    )
+    object: Literal["conversation.deleted"] = "conversation.deleted"
 
 
 class ConversationItem(Response):

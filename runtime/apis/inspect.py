@@ -13,7 +13,7 @@ from runtime.apis._request import Empty, Request, Response
 class HealthInfo(Response):
     """The server answers."""
 
-    status: Literal["OK"] = Field("OK", description="Always `OK`.")
+    status: Literal["OK"] = "OK"
 
 
 class VersionInfo(Response):

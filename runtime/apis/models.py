@@ -23,7 +23,7 @@ class Model(Response):
     """
 
     id: str = Field(description="The name to ask for: `provider_id/provider_model_id`, or an alias.")
-    object: Literal["model"] = Field("model", description="Always `model`.")
+    object: Literal["model"] = "model"
     created: int = Field(description="When it was registered or first listed, in seconds since 1970.")
     owned_by: str = Field(description="The provider that serves it.")
     custom_metadata: dict[str, Any] = Field(
@@ -32,7 +32,7 @@ class Model(Response):
     identifier: str = Field(description="The same as `id`.")
     provider_id: str = Field(description="The same as `owned_by`.")
     provider_resource_id: str = Field(description="The provider's own name for it.")
-    type: Literal["model"] = Field("model", description="Always `model`.")
+    type: Literal["model"] = "model"
     model_type: ModelType = Field(description="llm, embedding or rerank.")
     metadata: dict[str, Any] = Field(
         default_factory=dict, description="Facts such as embedding_dimension. Default: none."
@@ -42,7 +42,7 @@ class Model(Response):
 class ModelList(Response):
     """The models of this stack."""
 
-    object: Literal["list"] = Field("list", description="Always `list`.")
+    object: Literal["list"] = "list"
     data: list[Model] = Field(description="Every model that can be asked for.")
 
 

@@ -26,7 +26,7 @@ class ToolGroup(Response):
     identifier: str = Field(description="Its id.")
     provider_id: str = Field(description="The provider of `tool_runtime` that runs its tools.")
     provider_resource_id: str = Field(description="The provider's own name for it.")
-    type: Literal["tool_group"] = Field("tool_group", description="Always `tool_group`.")
+    type: Literal["tool_group"] = "tool_group"
     mcp_endpoint: McpEndpoint | None = Field(None, description="The MCP server whose tools these are, if one has them.")
     args: dict[str, Any] | None = Field(None, description="What its provider was told beyond that.")
 

@@ -37,7 +37,7 @@ class ToolDef(Response):
     parameters: list[ToolParameter] = Field(default_factory=list, description="The same as `input_schema`, as a list.")
     identifier: str = Field("", description="The same as `name`.")
     provider_id: str = Field("", description="The provider of its group.")
-    type: Literal["tool"] = Field("tool", description="Always `tool`.")
+    type: Literal["tool"] = "tool"
 
 
 class ToolList(Response):

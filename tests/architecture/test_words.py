@@ -13,10 +13,11 @@ import re
 from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import Literal, NamedTuple, TypeVar, get_args, get_origin
 
 import pytest
 from pydantic import BaseModel, Field
+from pydantic.fields import FieldInfo
 
 import runtime.apis
 import runtime.errors
@@ -81,13 +82,19 @@ def subclasses(parent: type[T]) -> Iterator[type[T]]:
 
 
 def fields_not_described(model: type[BaseModel]) -> list[str]:
-    """Those without description, and of a request those that may be left out and do not say what it is then."""
+    """Those without description, and of a request those that may be left out and do not say what it is then. One that
+    has only one value needs none.
+    """
     return [
         f"{model.__name__}.{name}"
         for name, field in model.model_fields.items()
-        if not field.description
-        or (issubclass(model, Request) and not field.is_required() and "default" not in field.description.lower())
+        if not (field.description or _has_one_value(field))
+        or (issubclass(model, Request) and not field.is_required() and "default" not in str(field.description).lower())
     ]
+
+
+def _has_one_value(field: FieldInfo) -> bool:
+    return get_origin(field.annotation) is Literal and len(get_args(field.annotation)) == 1
 
 
 def test_every_field_of_an_api_model_is_described() -> None:
@@ -110,8 +117,11 @@ def test_a_field_that_is_not_described_is_found() -> None:
         optional: int = Field(1, description="How many. Default 1.")
         vague: int = Field(1, description="How many.")
         silent: int = Field(ge=0)
+        one: Literal["thing"]
+        other: Literal["thing", "none"]
+        unsaid: Literal["thing"] = "thing"
 
-    assert fields_not_described(Thing) == ["Thing.vague", "Thing.silent"]
+    assert fields_not_described(Thing) == ["Thing.vague", "Thing.silent", "Thing.other", "Thing.unsaid"]
 
 
 # 2: every function of the engine that takes or returns tensors says their shapes and dtypes

@@ -81,7 +81,7 @@ class Container(Response):
     """A place apart where code runs."""
 
     id: str = Field(description="By which it is used.")
-    object: Literal["container"] = Field("container", description="Always `container`.")
+    object: Literal["container"] = "container"
     name: str = Field(description="Its name.")
     created_at: int = Field(description="When it was made, in seconds since 1970.")
     status: Literal["running", "expired"] = Field(description="`running`, or `expired`: it cannot be used any more.")
@@ -100,4 +100,4 @@ class ContainerList(Page):
 class ContainerDeleted(Deleted):
     """A container that was deleted."""
 
-    object: Literal["container.deleted"] = Field("container.deleted", description="Always `container.deleted`.")
+    object: Literal["container.deleted"] = "container.deleted"

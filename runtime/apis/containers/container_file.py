@@ -46,7 +46,7 @@ class ContainerFile(Response):
     """A file of a container."""
 
     id: str = Field(description="By which it is read.")
-    object: Literal["container.file"] = Field("container.file", description="Always `container.file`.")
+    object: Literal["container.file"] = "container.file"
     container_id: str = Field(description="The container that has it.")
     created_at: int = Field(description="When it was put there or first seen, in seconds since 1970.")
     bytes: int = Field(description="Its size, in bytes.")
@@ -65,6 +65,4 @@ class ContainerFileList(Page):
 class ContainerFileDeleted(Deleted):
     """A file of a container that was deleted."""
 
-    object: Literal["container.file.deleted"] = Field(
-        "container.file.deleted", description="Always `container.file.deleted`."
-    )
+    object: Literal["container.file.deleted"] = "container.file.deleted"

@@ -68,7 +68,7 @@ class File(Response):
     """A file that is kept."""
 
     id: str = Field(description="By which it is read.")
-    object: Literal["file"] = Field("file", description="Always `file`.")
+    object: Literal["file"] = "file"
     bytes: int = Field(description="Its size, in bytes.")
     created_at: int = Field(description="When it was uploaded, in seconds since 1970.")
     expires_at: int | None = Field(None, description="When it expires, in seconds since 1970; null for never.")
@@ -89,4 +89,4 @@ class FileList(Page):
 class FileDeleted(Deleted):
     """A file that is no more."""
 
-    object: Literal["file"] = Field("file", description="Always `file`.")
+    object: Literal["file"] = "file"

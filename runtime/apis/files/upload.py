@@ -60,7 +60,7 @@ class FileUpload(Response):
     """An upload in parts."""
 
     id: str = Field(description="By which parts are added.")
-    object: Literal["upload"] = Field("upload", description="Always `upload`.")
+    object: Literal["upload"] = "upload"
     bytes: int = Field(description="The size that the file is to have, in bytes.")
     created_at: int = Field(description="When it was begun, in seconds since 1970.")
     expires_at: int = Field(description="When it expires unless it is complete, in seconds since 1970: after an hour.")
@@ -74,6 +74,6 @@ class UploadPart(Response):
     """Some bytes of an upload."""
 
     id: str = Field(description="By which the upload is completed.")
-    object: Literal["upload.part"] = Field("upload.part", description="Always `upload.part`.")
+    object: Literal["upload.part"] = "upload.part"
     created_at: int = Field(description="When it was added, in seconds since 1970.")
     upload_id: str = Field(description="The upload.")

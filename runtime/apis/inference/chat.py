@@ -43,7 +43,7 @@ class Prediction(TypedDict, total=False):
     """Text that much of the answer will repeat, such as a file to be changed: it is then quicker."""
 
     __pydantic_config__ = OPEN  # type: ignore[misc]
-    type: Required[Annotated[Literal["content"], Field(description="Always `content`.")]]
+    type: Required[Literal["content"]]
     content: Required[Annotated[str | Annotated[list[TextPart], AT_ONCE], Field(description="The text.")]]
 
 
@@ -61,7 +61,7 @@ class UserLocation(TypedDict, total=False):
     """Where the user is."""
 
     __pydantic_config__ = OPEN  # type: ignore[misc]
-    type: Required[Annotated[Literal["approximate"], Field(description="Always `approximate`.")]]
+    type: Required[Literal["approximate"]]
     approximate: Required[Annotated[ApproximateLocation, Field(description="The place.")]]
 
 

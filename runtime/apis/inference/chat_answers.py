@@ -48,7 +48,7 @@ class UrlCitation(Response):
 class Annotation(Response):
     """A remark about a place in the text."""
 
-    type: Literal["url_citation"] = Field("url_citation", description="Always `url_citation`.")
+    type: Literal["url_citation"] = "url_citation"
     url_citation: UrlCitation = Field(description="The citation.")
 
 
@@ -71,7 +71,7 @@ class FunctionCalled(Response):
 class AnswerMessage(Response):
     """What the model says."""
 
-    role: Literal["assistant"] = Field("assistant", description="Always `assistant`.")
+    role: Literal["assistant"] = "assistant"
     content: str | None = Field(None, description="The text; null where the model only calls tools.")
     refusal: str | None = Field(None, description="Why it refuses, where it does.")
     reasoning_content: str | None = Field(
@@ -101,7 +101,7 @@ class ChatAnswer(GeneratedAnswer):
 class ChatCompletion(ChatAnswer):
     """A whole chat answer."""
 
-    object: Literal["chat.completion"] = Field("chat.completion", description="Always `chat.completion`.")
+    object: Literal["chat.completion"] = "chat.completion"
     choices: list[ChatChoice] = Field(description="The answers; `n` of them.")
 
 
@@ -137,7 +137,5 @@ class ChatChunkChoice(GeneratedChoice):
 class ChatCompletionChunk(ChatAnswer):
     """One event of a streamed chat answer."""
 
-    object: Literal["chat.completion.chunk"] = Field(
-        "chat.completion.chunk", description="Always `chat.completion.chunk`."
-    )
+    object: Literal["chat.completion.chunk"] = "chat.completion.chunk"
     choices: list[ChatChunkChoice] = Field(description="The parts that are new; empty in the chunk of token counts.")

@@ -58,5 +58,5 @@ class CompletionChoice(GeneratedChoice):
 class Completion(GeneratedAnswer):
     """A whole text completion, or one event of a streamed one."""
 
-    object: Literal["text_completion"] = Field("text_completion", description="Always `text_completion`.")
+    object: Literal["text_completion"] = "text_completion"
     choices: list[CompletionChoice] = Field(description="The answers, `n` for each prompt; in a stream the new parts.")

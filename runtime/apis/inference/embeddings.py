@@ -40,14 +40,14 @@ class Embedding(Response):
     """The vector of one text."""
 
     index: int = Field(description="Which text of the request it is of, from 0.")
-    object: Literal["embedding"] = Field("embedding", description="Always `embedding`.")
+    object: Literal["embedding"] = "embedding"
     embedding: list[float] | str = Field(description="The vector, as `encoding_format` says.")
 
 
 class EmbeddingsResponse(Response):
     """One vector for each text, in order."""
 
-    object: Literal["list"] = Field("list", description="Always `list`.")
+    object: Literal["list"] = "list"
     data: list[Embedding] = Field(description="The vectors, in the order of the texts.")
     model: AnsweredBy
     usage: EmbeddingsUsage = Field(description="Token counts.")

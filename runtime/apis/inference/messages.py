@@ -31,7 +31,7 @@ class TextPart(TypedDict, total=False):
     """Text."""
 
     __pydantic_config__ = OPEN  # type: ignore[misc]  # how pydantic configures a TypedDict
-    type: Required[Annotated[Literal["text"], Field(description="Always `text`.")]]
+    type: Required[Literal["text"]]
     text: Required[Annotated[str, Field(description="The text.")]]
 
 
@@ -49,7 +49,7 @@ class ImagePart(TypedDict, total=False):
     """An image."""
 
     __pydantic_config__ = OPEN  # type: ignore[misc]
-    type: Required[Annotated[Literal["image_url"], Field(description="Always `image_url`.")]]
+    type: Required[Literal["image_url"]]
     image_url: Required[
         Annotated[ImageUrl | str, Field(description="The image; some providers also take its address alone.")]
     ]
@@ -67,7 +67,7 @@ class AudioPart(TypedDict, total=False):
     """Audio."""
 
     __pydantic_config__ = OPEN  # type: ignore[misc]
-    type: Required[Annotated[Literal["input_audio"], Field(description="Always `input_audio`.")]]
+    type: Required[Literal["input_audio"]]
     input_audio: Required[Annotated[InputAudio, Field(description="The audio.")]]
 
 
@@ -84,7 +84,7 @@ class FilePart(TypedDict, total=False):
     """A file."""
 
     __pydantic_config__ = OPEN  # type: ignore[misc]
-    type: Required[Annotated[Literal["file"], Field(description="Always `file`.")]]
+    type: Required[Literal["file"]]
     file: Required[Annotated[FileReference, Field(description="The file.")]]
 
 
@@ -92,7 +92,7 @@ class RefusalPart(TypedDict, total=False):
     """A refusal that the model gave."""
 
     __pydantic_config__ = OPEN  # type: ignore[misc]
-    type: Required[Annotated[Literal["refusal"], Field(description="Always `refusal`.")]]
+    type: Required[Literal["refusal"]]
     refusal: Required[Annotated[str, Field(description="What it said.")]]
 
 
@@ -138,7 +138,7 @@ class FunctionToolCall(TypedDict, total=False):
 
     __pydantic_config__ = OPEN  # type: ignore[misc]
     id: Required[Annotated[str, Field(description="The call's id, which its result names.")]]
-    type: Required[Annotated[Literal["function"], Field(description="Always `function`.")]]
+    type: Required[Literal["function"]]
     function: Required[Annotated[FunctionCall, Field(description="The call.")]]
 
 
@@ -147,7 +147,7 @@ class CustomToolCall(TypedDict, total=False):
 
     __pydantic_config__ = OPEN  # type: ignore[misc]
     id: Required[Annotated[str, Field(description="The call's id, which its result names.")]]
-    type: Required[Annotated[Literal["custom"], Field(description="Always `custom`.")]]
+    type: Required[Literal["custom"]]
     custom: Required[Annotated[CustomCall, Field(description="The call.")]]
 
 
@@ -177,7 +177,7 @@ class DeveloperMessage(TypedDict, total=False):
     """How the model is to behave, from the application's developer."""
 
     __pydantic_config__ = OPEN  # type: ignore[misc]
-    role: Required[Annotated[Literal["developer"], Field(description="Always `developer`.")]]
+    role: Required[Literal["developer"]]
     content: Annotated[Content, _CONTENT]
     name: Annotated[str | None, _NAME]
 
@@ -186,7 +186,7 @@ class SystemMessage(TypedDict, total=False):
     """How the model is to behave."""
 
     __pydantic_config__ = OPEN  # type: ignore[misc]
-    role: Required[Annotated[Literal["system"], Field(description="Always `system`.")]]
+    role: Required[Literal["system"]]
     content: Annotated[Content, _CONTENT]
     name: Annotated[str | None, _NAME]
 
@@ -195,7 +195,7 @@ class UserMessage(TypedDict, total=False):
     """What the user says."""
 
     __pydantic_config__ = OPEN  # type: ignore[misc]
-    role: Required[Annotated[Literal["user"], Field(description="Always `user`.")]]
+    role: Required[Literal["user"]]
     content: Annotated[Content, _CONTENT]
     name: Annotated[str | None, _NAME]
 
@@ -204,7 +204,7 @@ class AssistantMessage(TypedDict, total=False):
     """What the model said before."""
 
     __pydantic_config__ = OPEN  # type: ignore[misc]
-    role: Required[Annotated[Literal["assistant"], Field(description="Always `assistant`.")]]
+    role: Required[Literal["assistant"]]
     content: Annotated[Content, _CONTENT]
     name: Annotated[str | None, _NAME]
     refusal: Annotated[str | None, Field(description="Its refusal. Default: none.")]
@@ -228,7 +228,7 @@ class ToolMessage(TypedDict, total=False):
     """What a tool gave back."""
 
     __pydantic_config__ = OPEN  # type: ignore[misc]
-    role: Required[Annotated[Literal["tool"], Field(description="Always `tool`.")]]
+    role: Required[Literal["tool"]]
     content: Annotated[Content, _CONTENT]
     tool_call_id: Required[Annotated[str, Field(description="The id of the call that this answers.")]]
 
@@ -237,7 +237,7 @@ class FunctionMessage(TypedDict, total=False):
     """The older form of a tool's message."""
 
     __pydantic_config__ = OPEN  # type: ignore[misc]
-    role: Required[Annotated[Literal["function"], Field(description="Always `function`.")]]
+    role: Required[Literal["function"]]
     content: Annotated[Content, _CONTENT]
     name: Required[Annotated[str, Field(description="The function's name.")]]
 

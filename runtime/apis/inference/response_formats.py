@@ -20,14 +20,14 @@ class TextFormat(TypedDict, total=False):
     """Any text."""
 
     __pydantic_config__ = OPEN  # type: ignore[misc]
-    type: Required[Annotated[Literal["text"], Field(description="Always `text`.")]]
+    type: Required[Literal["text"]]
 
 
 class JsonObjectFormat(TypedDict, total=False):
     """Any JSON object. The messages must ask for JSON too, or a model may write only spaces."""
 
     __pydantic_config__ = OPEN  # type: ignore[misc]
-    type: Required[Annotated[Literal["json_object"], Field(description="Always `json_object`.")]]
+    type: Required[Literal["json_object"]]
 
 
 class NamedSchema(TypedDict, total=False):
@@ -46,7 +46,7 @@ class JsonSchemaFormat(TypedDict, total=False):
     """JSON that matches a schema."""
 
     __pydantic_config__ = OPEN  # type: ignore[misc]
-    type: Required[Annotated[Literal["json_schema"], Field(description="Always `json_schema`.")]]
+    type: Required[Literal["json_schema"]]
     json_schema: Required[Annotated[NamedSchema, Field(description="The schema.")]]
 
 

@@ -102,8 +102,6 @@ class StoredMessageList(Page):
 class DeletedCompletion(Response):
     """What was deleted."""
 
-    object: Literal["chat.completion.deleted"] = Field(
-        "chat.completion.deleted", description="Always `chat.completion.deleted`."
-    )
+    object: Literal["chat.completion.deleted"] = "chat.completion.deleted"
     id: str = Field(description="The id of what was deleted.")
     deleted: bool = Field(True, description="Always true: what is not there is a 404.")

@@ -38,7 +38,7 @@ class FunctionTool(TypedDict, total=False):
     """A function as a tool."""
 
     __pydantic_config__ = OPEN  # type: ignore[misc]
-    type: Required[Annotated[Literal["function"], Field(description="Always `function`.")]]
+    type: Required[Literal["function"]]
     function: Required[Annotated[FunctionDefinition, Field(description="The function.")]]
 
 
@@ -71,7 +71,7 @@ class CustomTool(TypedDict, total=False):
     """A custom tool."""
 
     __pydantic_config__ = OPEN  # type: ignore[misc]
-    type: Required[Annotated[Literal["custom"], Field(description="Always `custom`.")]]
+    type: Required[Literal["custom"]]
     custom: Required[Annotated[CustomDefinition, Field(description="The tool.")]]
 
 
@@ -101,7 +101,7 @@ class FunctionChoice(TypedDict, total=False):
     """The function that the model must call."""
 
     __pydantic_config__ = OPEN  # type: ignore[misc]
-    type: Required[Annotated[Literal["function"], Field(description="Always `function`.")]]
+    type: Required[Literal["function"]]
     function: Required[Annotated[NamedTool, Field(description="Which function.")]]
 
 
@@ -109,7 +109,7 @@ class CustomChoice(TypedDict, total=False):
     """The custom tool that the model must call."""
 
     __pydantic_config__ = OPEN  # type: ignore[misc]
-    type: Required[Annotated[Literal["custom"], Field(description="Always `custom`.")]]
+    type: Required[Literal["custom"]]
     custom: Required[Annotated[NamedTool, Field(description="Which tool.")]]
 
 
@@ -136,7 +136,7 @@ class AllowedToolsChoice(TypedDict, total=False):
     """The tools among which the model may choose."""
 
     __pydantic_config__ = OPEN  # type: ignore[misc]
-    type: Required[Annotated[Literal["allowed_tools"], Field(description="Always `allowed_tools`.")]]
+    type: Required[Literal["allowed_tools"]]
     allowed_tools: Required[Annotated[AllowedTools, Field(description="The tools.")]]
 
 

@@ -42,7 +42,7 @@ class CompactedResponse(Response):
     """A conversation that was made shorter: send `output` as input, or continue `id`."""
 
     id: str = Field(description="By which it is continued, if it is kept.")
-    object: Literal["response.compaction"] = Field("response.compaction", description="Always `response.compaction`.")
+    object: Literal["response.compaction"] = "response.compaction"
     created_at: int = Field(description="When it was made, in seconds since 1970.")
     output: list[dict[str, Any]] = Field(
         description="The messages of users, systems and developers as they are, then a `compaction` with a summary of"

@@ -21,7 +21,7 @@ class InputText(TypedDict, total=False):
     """Text that the model reads."""
 
     __pydantic_config__ = OPEN  # type: ignore[misc]  # how pydantic configures a TypedDict
-    type: Required[Annotated[Literal["input_text"], Field(description="Always `input_text`.")]]
+    type: Required[Literal["input_text"]]
     text: Required[Annotated[str, Field(description="The text.")]]
 
 
@@ -29,7 +29,7 @@ class InputImage(TypedDict, total=False):
     """An image that the model sees: by its address, as data, or as a file."""
 
     __pydantic_config__ = OPEN  # type: ignore[misc]
-    type: Required[Annotated[Literal["input_image"], Field(description="Always `input_image`.")]]
+    type: Required[Literal["input_image"]]
     image_url: Annotated[
         str | None,
         Field(description="Its address, or the image itself as `data:image/png;base64,...`. Default: `file_id` says."),
@@ -46,7 +46,7 @@ class InputFile(TypedDict, total=False):
     """A file that the model reads: as data, by its address, or by its id."""
 
     __pydantic_config__ = OPEN  # type: ignore[misc]
-    type: Required[Annotated[Literal["input_file"], Field(description="Always `input_file`.")]]
+    type: Required[Literal["input_file"]]
     filename: Annotated[str | None, Field(description="Its name. Default: none.")]
     file_data: Annotated[str | None, Field(description="The file as base64, or as a data address. Default: none.")]
     file_url: Annotated[str | None, Field(description="Its address. Default: none.")]
@@ -57,7 +57,7 @@ class OutputText(TypedDict, total=False):
     """Text that a model wrote."""
 
     __pydantic_config__ = OPEN  # type: ignore[misc]
-    type: Required[Annotated[Literal["output_text"], Field(description="Always `output_text`.")]]
+    type: Required[Literal["output_text"]]
     text: Required[Annotated[str, Field(description="The text.")]]
     annotations: Annotated[
         Annotated[list[dict[str, Any]], AT_ONCE] | None,
@@ -73,7 +73,7 @@ class Refusal(TypedDict, total=False):
     """What a model said instead of an answer that it would not give."""
 
     __pydantic_config__ = OPEN  # type: ignore[misc]
-    type: Required[Annotated[Literal["refusal"], Field(description="Always `refusal`.")]]
+    type: Required[Literal["refusal"]]
     refusal: Required[Annotated[str, Field(description="What it said.")]]
 
 
@@ -81,7 +81,7 @@ class SummaryText(TypedDict, total=False):
     """A part of the summary of what a model thought."""
 
     __pydantic_config__ = OPEN  # type: ignore[misc]
-    type: Required[Annotated[Literal["summary_text"], Field(description="Always `summary_text`.")]]
+    type: Required[Literal["summary_text"]]
     text: Required[Annotated[str, Field(description="The text.")]]
 
 
@@ -89,7 +89,7 @@ class ReasoningText(TypedDict, total=False):
     """A part of what a model thought."""
 
     __pydantic_config__ = OPEN  # type: ignore[misc]
-    type: Required[Annotated[Literal["reasoning_text"], Field(description="Always `reasoning_text`.")]]
+    type: Required[Literal["reasoning_text"]]
     text: Required[Annotated[str, Field(description="The text.")]]
 
 

@@ -53,86 +53,74 @@ class _Piece(_OfPart):
 class ResponseCreated(_OfResponse):
     """The response is begun."""
 
-    type: Literal["response.created"] = Field("response.created", description="Always `response.created`.")
+    type: Literal["response.created"] = "response.created"
 
 
 class ResponseQueued(_OfResponse):
     """The response waits until it is begun."""
 
-    type: Literal["response.queued"] = Field("response.queued", description="Always `response.queued`.")
+    type: Literal["response.queued"] = "response.queued"
 
 
 class ResponseInProgress(_OfResponse):
     """The response is being made."""
 
-    type: Literal["response.in_progress"] = Field("response.in_progress", description="Always `response.in_progress`.")
+    type: Literal["response.in_progress"] = "response.in_progress"
 
 
 class ResponseCompleted(_OfResponse):
     """The response is complete."""
 
-    type: Literal["response.completed"] = Field("response.completed", description="Always `response.completed`.")
+    type: Literal["response.completed"] = "response.completed"
 
 
 class ResponseIncomplete(_OfResponse):
     """The response ended before it was complete."""
 
-    type: Literal["response.incomplete"] = Field("response.incomplete", description="Always `response.incomplete`.")
+    type: Literal["response.incomplete"] = "response.incomplete"
 
 
 class ResponseFailed(_OfResponse):
     """The response failed."""
 
-    type: Literal["response.failed"] = Field("response.failed", description="Always `response.failed`.")
+    type: Literal["response.failed"] = "response.failed"
 
 
 class OutputItemAdded(_WholeItem):
     """An item of the output is begun."""
 
-    type: Literal["response.output_item.added"] = Field(
-        "response.output_item.added", description="Always `response.output_item.added`."
-    )
+    type: Literal["response.output_item.added"] = "response.output_item.added"
 
 
 class OutputItemDone(_WholeItem):
     """An item of the output is complete."""
 
-    type: Literal["response.output_item.done"] = Field(
-        "response.output_item.done", description="Always `response.output_item.done`."
-    )
+    type: Literal["response.output_item.done"] = "response.output_item.done"
 
 
 class ContentPartAdded(_WholePart):
     """A part of an item is begun."""
 
-    type: Literal["response.content_part.added"] = Field(
-        "response.content_part.added", description="Always `response.content_part.added`."
-    )
+    type: Literal["response.content_part.added"] = "response.content_part.added"
 
 
 class ContentPartDone(_WholePart):
     """A part of an item is complete."""
 
-    type: Literal["response.content_part.done"] = Field(
-        "response.content_part.done", description="Always `response.content_part.done`."
-    )
+    type: Literal["response.content_part.done"] = "response.content_part.done"
 
 
 class OutputTextDelta(_Piece):
     """A piece of the answer's text."""
 
-    type: Literal["response.output_text.delta"] = Field(
-        "response.output_text.delta", description="Always `response.output_text.delta`."
-    )
+    type: Literal["response.output_text.delta"] = "response.output_text.delta"
     logprobs: list[dict[str, Any]] = Field(description="The log-probability of each token, if asked for.")
 
 
 class OutputTextDone(_OfPart):
     """The text of a part is complete."""
 
-    type: Literal["response.output_text.done"] = Field(
-        "response.output_text.done", description="Always `response.output_text.done`."
-    )
+    type: Literal["response.output_text.done"] = "response.output_text.done"
     text: str = Field(description="All of it.")
     logprobs: list[dict[str, Any]] = Field(description="The log-probability of each token, if asked for.")
 
@@ -140,9 +128,7 @@ class OutputTextDone(_OfPart):
 class AnnotationAdded(_OfPart):
     """A place of the text refers to something."""
 
-    type: Literal["response.output_text.annotation.added"] = Field(
-        "response.output_text.annotation.added", description="Always `response.output_text.annotation.added`."
-    )
+    type: Literal["response.output_text.annotation.added"] = "response.output_text.annotation.added"
     annotation_index: int = Field(description="The place among the part's annotations, from 0.")
     annotation: dict[str, Any] = Field(description="What it refers to.")
 
@@ -150,49 +136,39 @@ class AnnotationAdded(_OfPart):
 class RefusalDelta(_Piece):
     """A piece of a refusal."""
 
-    type: Literal["response.refusal.delta"] = Field(
-        "response.refusal.delta", description="Always `response.refusal.delta`."
-    )
+    type: Literal["response.refusal.delta"] = "response.refusal.delta"
 
 
 class RefusalDone(_OfPart):
     """A refusal is complete."""
 
-    type: Literal["response.refusal.done"] = Field(
-        "response.refusal.done", description="Always `response.refusal.done`."
-    )
+    type: Literal["response.refusal.done"] = "response.refusal.done"
     refusal: str = Field(description="All of it.")
 
 
 class ReasoningTextDelta(_Piece):
     """A piece of what the model thinks."""
 
-    type: Literal["response.reasoning_text.delta"] = Field(
-        "response.reasoning_text.delta", description="Always `response.reasoning_text.delta`."
-    )
+    type: Literal["response.reasoning_text.delta"] = "response.reasoning_text.delta"
 
 
 class ReasoningTextDone(_OfPart):
     """What the model thought is complete."""
 
-    type: Literal["response.reasoning_text.done"] = Field(
-        "response.reasoning_text.done", description="Always `response.reasoning_text.done`."
-    )
+    type: Literal["response.reasoning_text.done"] = "response.reasoning_text.done"
     text: str = Field(description="All of it.")
 
 
 class CompactionCompacting(OfItem):
     """A summary of the conversation grows, which takes long: told every half minute."""
 
-    type: Literal["response.compaction.compacting"] = Field(
-        "response.compaction.compacting", description="Always `response.compaction.compacting`."
-    )
+    type: Literal["response.compaction.compacting"] = "response.compaction.compacting"
 
 
 class ErrorEvent(Event):
     """The stream ended before its response did, for example since the server stops."""
 
-    type: Literal["error"] = Field("error", description="Always `error`.")
+    type: Literal["error"] = "error"
     code: str | None = Field(description="A word for programs.")
     message: str = Field(description="What happened.")
     param: str | None = Field(description="The wrong field of the request, if one is.")

@@ -19,9 +19,7 @@ class CountInputTokensRequest(CreateResponseRequest):
 class InputTokens(Response):
     """What the model would read at first: instructions, history, input and tools."""
 
-    object: Literal["response.input_tokens"] = Field(
-        "response.input_tokens", description="Always `response.input_tokens`."
-    )
+    object: Literal["response.input_tokens"] = "response.input_tokens"
     input_tokens: int = Field(
         description="Tokens. For a model of the embedded engine by its own tokenizer; for any other an estimate with"
         " OpenAI's `cl100k_base`, and then `x-llama-warnings` says so."

@@ -54,7 +54,7 @@ class Reasoning(TypedDict, total=False):
     """What a model thought before it went on."""
 
     __pydantic_config__ = OPEN  # type: ignore[misc]
-    type: Required[Annotated[Literal["reasoning"], Field(description="Always `reasoning`.")]]
+    type: Required[Literal["reasoning"]]
     summary: Annotated[Annotated[list[SummaryText], AT_ONCE], Field(description="A summary of it.")]
     content: Annotated[
         Annotated[list[ReasoningText], AT_ONCE] | None, Field(description="What it thought. Default: not given.")
@@ -71,7 +71,7 @@ class Compaction(TypedDict, total=False):
     """What an earlier part of the conversation comes down to."""
 
     __pydantic_config__ = OPEN  # type: ignore[misc]
-    type: Required[Annotated[Literal["compaction"], Field(description="Always `compaction`.")]]
+    type: Required[Literal["compaction"]]
     encrypted_content: Required[Annotated[str, Field(description="The summary, as the server wrote it.")]]
     id: Annotated[str | None, ID]
 

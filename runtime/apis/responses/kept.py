@@ -73,5 +73,5 @@ class DeletedResponse(Response):
     """A response that is gone."""
 
     id: str = Field(description="Its id.")
-    object: Literal["response"] = Field("response", description="Always `response`.")
+    object: Literal["response"] = "response"
     deleted: Literal[True] = Field(True, description="Always true.")

@@ -45,21 +45,21 @@ class TextFormat(TypedDict, total=False):
     """Any text."""
 
     __pydantic_config__ = OPEN  # type: ignore[misc]  # how pydantic configures a TypedDict
-    type: Required[Annotated[Literal["text"], Field(description="Always `text`.")]]
+    type: Required[Literal["text"]]
 
 
 class JsonObjectFormat(TypedDict, total=False):
     """Any JSON object. The input must ask for JSON too, or a model may write only spaces."""
 
     __pydantic_config__ = OPEN  # type: ignore[misc]
-    type: Required[Annotated[Literal["json_object"], Field(description="Always `json_object`.")]]
+    type: Required[Literal["json_object"]]
 
 
 class JsonSchemaFormat(TypedDict, total=False):
     """JSON that matches a schema."""
 
     __pydantic_config__ = OPEN  # type: ignore[misc]
-    type: Required[Annotated[Literal["json_schema"], Field(description="Always `json_schema`.")]]
+    type: Required[Literal["json_schema"]]
     name: Annotated[str, Field(description="Its name: letters, digits, `_` and `-`. Default: `response`.")]
     description: Annotated[str | None, Field(description="What it is for, for the model. Default: none.")]
     schema: Annotated[JsonSchema | None, Field(description="The schema. Default: any JSON.")]
@@ -129,7 +129,7 @@ class ResponseStreamOptions(TypedDict, total=False):
 class ContextManagement(TypedDict, total=False):
     """A way to keep a conversation short."""
 
-    type: Required[Annotated[Literal["compaction"], Field(description="Always `compaction`.")]]
+    type: Required[Literal["compaction"]]
     compact_threshold: Required[
         Annotated[
             int,

@@ -63,7 +63,7 @@ class ResponseObject(Response):
     """What a model answered, with what it called on the way."""
 
     id: str = Field(description="The response's id.")
-    object: Literal["response"] = Field("response", description="Always `response`.")
+    object: Literal["response"] = "response"
     created_at: int = Field(description="When it was begun, in seconds since 1970.")
     completed_at: int | None = Field(None, description="When it was complete, in seconds since 1970; else null.")
     status: ResponseStatus = Field(description="How far it is.")

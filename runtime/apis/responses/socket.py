@@ -18,7 +18,7 @@ class SocketRequest(CreateResponseRequest):
 
     model_config = example(type="response.create", model="SmolLM2-135M-Instruct", input="Hello", store=False)
 
-    type: Literal["response.create"] = Field(description="Always `response.create`.")
+    type: Literal["response.create"]
     generate: bool | None = Field(
         None,
         description="With false, the model is not asked: the response has no output, and can be continued. The default"

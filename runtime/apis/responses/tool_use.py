@@ -26,7 +26,7 @@ class AllowedTools(TypedDict, total=False):
     """The tools among which the model may choose."""
 
     __pydantic_config__ = OPEN  # type: ignore[misc]
-    type: Required[Annotated[Literal["allowed_tools"], Field(description="Always `allowed_tools`.")]]
+    type: Required[Literal["allowed_tools"]]
     mode: Annotated[
         Literal["auto", "required", "none"],
         Field(description="Whether it may call one of them, or must: `required`. Default: `auto`."),

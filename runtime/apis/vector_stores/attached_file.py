@@ -111,14 +111,14 @@ class IngestionReport(Response):
 class OtherChunking(Response):
     """A way of cutting that is not known: chunks that were inserted as they are."""
 
-    type: Literal["other"] = Field("other", description="Always `other`.")
+    type: Literal["other"] = "other"
 
 
 class AttachedFile(Response):
     """A file of a vector store."""
 
     id: str = Field(description="The file's id, the same as in `files`.")
-    object: Literal["vector_store.file"] = Field("vector_store.file", description="Always `vector_store.file`.")
+    object: Literal["vector_store.file"] = "vector_store.file"
     created_at: int = Field(description="When it was attached, in seconds since 1970.")
     vector_store_id: str = Field(description="The store.")
     usage_bytes: int = Field(0, description="What its chunks take up, in bytes.")
@@ -156,15 +156,13 @@ class AttachedFileList(Page):
 class AttachedFileDeleted(Deleted):
     """A file that the store has no more. The file itself is kept."""
 
-    object: Literal["vector_store.file.deleted"] = Field(
-        "vector_store.file.deleted", description="Always `vector_store.file.deleted`."
-    )
+    object: Literal["vector_store.file.deleted"] = "vector_store.file.deleted"
 
 
 class ContentText(Response):
     """What a chunk says."""
 
-    type: Literal["text"] = Field("text", description="Always `text`.")
+    type: Literal["text"] = "text"
     text: str = Field(description="The text.")
 
 
@@ -185,9 +183,7 @@ class FileChunk(ContentText):
 class AttachedFileContent(Response):
     """The chunks of a file, in its order."""
 
-    object: Literal["vector_store.file_content.page"] = Field(
-        "vector_store.file_content.page", description="Always `vector_store.file_content.page`."
-    )
+    object: Literal["vector_store.file_content.page"] = "vector_store.file_content.page"
     data: list[FileChunk] = Field(description="The chunks.")
     has_more: bool = Field(False, description="Whether another page follows.")
     next_page: str | None = Field(None, description="The `page` to ask for then; null on the last page.")

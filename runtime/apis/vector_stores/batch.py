@@ -80,9 +80,7 @@ class FileBatch(Response):
     """Files that are attached together."""
 
     id: str = Field(description="By which it is asked for.")
-    object: Literal["vector_store.files_batch"] = Field(
-        "vector_store.files_batch", description="Always `vector_store.files_batch`."
-    )
+    object: Literal["vector_store.files_batch"] = "vector_store.files_batch"
     created_at: int = Field(description="When it was created, in seconds since 1970.")
     vector_store_id: str = Field(description="The store.")
     status: AttachedFileStatus = Field(

@@ -47,7 +47,7 @@ class VectorDb(Response):
     identifier: str = Field(description="Its id.")
     provider_resource_id: str = Field(description="The same as `identifier`.")
     provider_id: str = Field(description="The provider of `vector_io` that keeps its vectors.")
-    type: Literal["vector_db"] = Field("vector_db", description="Always `vector_db`.")
+    type: Literal["vector_db"] = "vector_db"
     embedding_model: str = Field(description="The model that makes its vectors.")
     embedding_dimension: int = Field(description="How many numbers each of its vectors has.")
     vector_db_name: str | None = Field(None, description="Its name, if it has one.")

@@ -202,9 +202,7 @@ class SearchHit(Response):
 class SearchResults(Response):
     """What was found, the best first."""
 
-    object: Literal["vector_store.search_results.page"] = Field(
-        "vector_store.search_results.page", description="Always `vector_store.search_results.page`."
-    )
+    object: Literal["vector_store.search_results.page"] = "vector_store.search_results.page"
     search_query: list[str] = Field(description="What was searched for: the queries, or what a model made of them.")
     data: list[SearchHit] = Field(description="The hits.")
     has_more: bool = Field(False, description="Always false: `max_num_results` says how many there may be.")

@@ -153,9 +153,7 @@ class FileCounts(Response):
 class Reindexing(Response):
     """A store that is indexed anew. Until that is done, searches use the old index."""
 
-    object: Literal["vector_store.reindexing"] = Field(
-        "vector_store.reindexing", description="Always `vector_store.reindexing`."
-    )
+    object: Literal["vector_store.reindexing"] = "vector_store.reindexing"
     vector_store_id: str = Field(description="The store.")
     status: Literal["in_progress", "completed", "failed"] = Field(
         description="How far it is. With `failed` the old index stays."
@@ -174,7 +172,7 @@ class VectorStore(Response):
     """A place for files that are searched."""
 
     id: str = Field(description="By which it is searched.")
-    object: Literal["vector_store"] = Field("vector_store", description="Always `vector_store`.")
+    object: Literal["vector_store"] = "vector_store"
     created_at: int = Field(description="When it was created, in seconds since 1970.")
     name: str = Field("", description="Its name; empty where it has none.")
     description: str | None = Field(None, description="What it is for, if that was said.")
@@ -206,6 +204,4 @@ class VectorStoreList(Page):
 class VectorStoreDeleted(Deleted):
     """A store that is no more."""
 
-    object: Literal["vector_store.deleted"] = Field(
-        "vector_store.deleted", description="Always `vector_store.deleted`."
-    )
+    object: Literal["vector_store.deleted"] = "vector_store.deleted"

@@ -22,7 +22,9 @@ _MODULE = re.compile(r"runtime__apis__([a-z0-9_]+?)__")
 
 
 class _Generator(GenerateJsonSchema):
-    """Pydantic's schemas without what says nothing: a title for each field, and null as the default."""
+    """Pydantic's schemas without what says nothing: a title for each field, and null as the default. A field that has
+    one value is described by it, unless its model says more.
+    """
 
     def sort(self, value: JsonSchemaValue, parent_key: str | None = None) -> JsonSchemaValue:
         """In the order of the code: an example is read from its first field on."""
@@ -30,6 +32,12 @@ class _Generator(GenerateJsonSchema):
 
     def field_title_should_be_set(self, schema: Any) -> bool:
         return False
+
+    def model_field_schema(self, schema: core_schema.ModelField) -> JsonSchemaValue:
+        return _described(super().model_field_schema(schema))
+
+    def typed_dict_field_schema(self, schema: core_schema.TypedDictField) -> JsonSchemaValue:
+        return _described(super().typed_dict_field_schema(schema))
 
     def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
         made = super().default_schema(schema)
@@ -108,6 +116,10 @@ def without_null(schema: Json) -> Json:
     made = dict(schema)
     kinds = [kind for kind in made.pop("anyOf", ()) if kind != {"type": "null"}]
     return made | ({"anyOf": kinds} if len(kinds) > 1 else kinds[0] if kinds else {})
+
+
+def _described(field: JsonSchemaValue) -> JsonSchemaValue:
+    return {"description": f"Always `{field['const']}`.", **field} if "const" in field else field
 
 
 def _name(reference: Json) -> str:

@@ -55,6 +55,7 @@ from runtime.apis.vector_stores.store import (
     VectorStoreDeleted,
     VectorStoreList,
 )
+from runtime.server.openapi.schemas import Schemas
 from tests.unit.apis.openai_properties import KEPT, SCHEMAS, of_openai, properties
 
 MODELS: dict[str, type[BaseModel]] = dict(
@@ -107,8 +108,9 @@ DOCUMENT = Path(__file__).parents[4] / "shared" / "reference" / "openapi" / "ope
 
 
 def ours(model: type[BaseModel]) -> dict[str, str]:
-    schema = model.model_json_schema()
-    return properties(schema, schema)
+    """As the API's document has them."""
+    schemas = Schemas([model])
+    return properties({"components": {"schemas": schemas.components}}, schemas.of(model))
 
 
 @pytest.mark.parametrize("name", SCHEMAS)

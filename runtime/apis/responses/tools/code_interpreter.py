@@ -43,7 +43,7 @@ class AutoContainer(TypedDict, total=False):
     """The container of the last code of the conversation while there is one, else a new one."""
 
     __pydantic_config__ = OPEN  # type: ignore[misc]
-    type: Required[Annotated[Literal["auto"], Field(description="Always `auto`.")]]
+    type: Required[Literal["auto"]]
     file_ids: Annotated[
         Annotated[list[NamedResource], AT_ONCE] | None,
         Field(
@@ -67,7 +67,7 @@ class CodeInterpreterTool(TypedDict, total=False):
     """Runs Python that the model writes, in a container."""
 
     __pydantic_config__ = OPEN  # type: ignore[misc]
-    type: Required[Annotated[Literal["code_interpreter"], Field(description="Always `code_interpreter`.")]]
+    type: Required[Literal["code_interpreter"]]
     container: Annotated[
         Annotated[
             Annotated[NamedResource, Tag("id")] | Annotated[AutoContainer, Tag("auto")],
@@ -81,14 +81,14 @@ class CodeInterpreterChoice(TypedDict, total=False):
     """The model must run code."""
 
     __pydantic_config__ = OPEN  # type: ignore[misc]
-    type: Required[Annotated[Literal["code_interpreter"], Field(description="Always `code_interpreter`.")]]
+    type: Required[Literal["code_interpreter"]]
 
 
 class CodeInterpreterCall(TypedDict, total=False):
     """Code that the model had run."""
 
     __pydantic_config__ = OPEN  # type: ignore[misc]
-    type: Required[Annotated[Literal["code_interpreter_call"], Field(description="Always `code_interpreter_call`.")]]
+    type: Required[Literal["code_interpreter_call"]]
     code: Required[Annotated[str | None, Field(description="The code.")]]
     container_id: Annotated[ResourceId, Field(description="The container it ran in.")]
     outputs: Annotated[
@@ -110,44 +110,33 @@ class CodeInterpreterCall(TypedDict, total=False):
 class CodeInterpreterCallInProgress(OfItem):
     """The model has written code."""
 
-    type: Literal["response.code_interpreter_call.in_progress"] = Field(
-        "response.code_interpreter_call.in_progress", description="Always `response.code_interpreter_call.in_progress`."
-    )
+    type: Literal["response.code_interpreter_call.in_progress"] = "response.code_interpreter_call.in_progress"
 
 
 class CodeInterpreterCallCodeDelta(OfItem):
     """A piece of the code."""
 
-    type: Literal["response.code_interpreter_call_code.delta"] = Field(
-        "response.code_interpreter_call_code.delta", description="Always `response.code_interpreter_call_code.delta`."
-    )
+    type: Literal["response.code_interpreter_call_code.delta"] = "response.code_interpreter_call_code.delta"
     delta: str = Field(description="The next piece.")
 
 
 class CodeInterpreterCallCodeDone(OfItem):
     """The code is complete."""
 
-    type: Literal["response.code_interpreter_call_code.done"] = Field(
-        "response.code_interpreter_call_code.done", description="Always `response.code_interpreter_call_code.done`."
-    )
+    type: Literal["response.code_interpreter_call_code.done"] = "response.code_interpreter_call_code.done"
     code: str = Field(description="All of it.")
 
 
 class CodeInterpreterCallInterpreting(OfItem):
     """The code runs."""
 
-    type: Literal["response.code_interpreter_call.interpreting"] = Field(
-        "response.code_interpreter_call.interpreting",
-        description="Always `response.code_interpreter_call.interpreting`.",
-    )
+    type: Literal["response.code_interpreter_call.interpreting"] = "response.code_interpreter_call.interpreting"
 
 
 class CodeInterpreterCallCompleted(OfItem):
     """The code has run."""
 
-    type: Literal["response.code_interpreter_call.completed"] = Field(
-        "response.code_interpreter_call.completed", description="Always `response.code_interpreter_call.completed`."
-    )
+    type: Literal["response.code_interpreter_call.completed"] = "response.code_interpreter_call.completed"
 
 
 KIND = ToolKind(

@@ -24,14 +24,14 @@ class AnyText(TypedDict, total=False):
     """The input is any text."""
 
     __pydantic_config__ = OPEN  # type: ignore[misc]  # how pydantic configures a TypedDict
-    type: Required[Annotated[Literal["text"], Field(description="Always `text`.")]]
+    type: Required[Literal["text"]]
 
 
 class Grammar(TypedDict, total=False):
     """The input is of a grammar."""
 
     __pydantic_config__ = OPEN  # type: ignore[misc]
-    type: Required[Annotated[Literal["grammar"], Field(description="Always `grammar`.")]]
+    type: Required[Literal["grammar"]]
     syntax: Required[Annotated[Literal["lark", "regex"], Field(description="How it is written: `lark` or `regex`.")]]
     definition: Required[Annotated[str, Field(min_length=1, description="The grammar.")]]
 
@@ -40,7 +40,7 @@ class CustomTool(TypedDict, total=False):
     """A tool of the caller's that is called with text."""
 
     __pydantic_config__ = OPEN  # type: ignore[misc]
-    type: Required[Annotated[Literal["custom"], Field(description="Always `custom`.")]]
+    type: Required[Literal["custom"]]
     name: Required[Annotated[str, Field(min_length=1, description="Its name: letters, digits, `_` and `-`.")]]
     description: Annotated[
         str | None, Field(description="What it does and what its input is, for the model. Default: none.")
@@ -55,7 +55,7 @@ class CustomChoice(TypedDict, total=False):
     """The custom tool that the model must call."""
 
     __pydantic_config__ = OPEN  # type: ignore[misc]
-    type: Required[Annotated[Literal["custom"], Field(description="Always `custom`.")]]
+    type: Required[Literal["custom"]]
     name: Required[Annotated[str, Field(min_length=1, description="The tool's name.")]]
 
 
@@ -63,7 +63,7 @@ class CustomToolCall(TypedDict, total=False):
     """A custom tool that the model called, which the caller is to run."""
 
     __pydantic_config__ = OPEN  # type: ignore[misc]
-    type: Required[Annotated[Literal["custom_tool_call"], Field(description="Always `custom_tool_call`.")]]
+    type: Required[Literal["custom_tool_call"]]
     call_id: Required[Annotated[str, Field(min_length=1, description="The call's id, which its output names.")]]
     name: Required[Annotated[str, Field(min_length=1, description="The tool's name.")]]
     input: Required[Annotated[str, Field(description="What it is called with.")]]
@@ -75,9 +75,7 @@ class CustomToolCallOutput(TypedDict, total=False):
     """What a custom tool gave back."""
 
     __pydantic_config__ = OPEN  # type: ignore[misc]
-    type: Required[
-        Annotated[Literal["custom_tool_call_output"], Field(description="Always `custom_tool_call_output`.")]
-    ]
+    type: Required[Literal["custom_tool_call_output"]]
     call_id: Required[Annotated[str, Field(min_length=1, description="The id of the call that this answers.")]]
     output: Required[Annotated[InputContent, Field(description="The text, or parts of text, images and files.")]]
     id: Annotated[str | None, ID]
@@ -87,18 +85,14 @@ class CustomToolCallOutput(TypedDict, total=False):
 class CustomToolCallInputDelta(OfItem):
     """A piece of what a custom tool is called with."""
 
-    type: Literal["response.custom_tool_call_input.delta"] = Field(
-        "response.custom_tool_call_input.delta", description="Always `response.custom_tool_call_input.delta`."
-    )
+    type: Literal["response.custom_tool_call_input.delta"] = "response.custom_tool_call_input.delta"
     delta: str = Field(description="The next piece.")
 
 
 class CustomToolCallInputDone(OfItem):
     """What a custom tool is called with is complete."""
 
-    type: Literal["response.custom_tool_call_input.done"] = Field(
-        "response.custom_tool_call_input.done", description="Always `response.custom_tool_call_input.done`."
-    )
+    type: Literal["response.custom_tool_call_input.done"] = "response.custom_tool_call_input.done"
     input: str = Field(description="All of it.")
 
 

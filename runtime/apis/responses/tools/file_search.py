@@ -28,7 +28,7 @@ class FileSearchTool(TypedDict, total=False):
     """Searches vector stores for what the model wants to know."""
 
     __pydantic_config__ = OPEN  # type: ignore[misc]
-    type: Required[Annotated[Literal["file_search"], Field(description="Always `file_search`.")]]
+    type: Required[Literal["file_search"]]
     vector_store_ids: Required[
         Annotated[
             list[Annotated[ResourceId, Field(min_length=1)]],
@@ -48,7 +48,7 @@ class FileSearchChoice(TypedDict, total=False):
     """The model must search files."""
 
     __pydantic_config__ = OPEN  # type: ignore[misc]
-    type: Required[Annotated[Literal["file_search"], Field(description="Always `file_search`.")]]
+    type: Required[Literal["file_search"]]
 
 
 class FileSearchCall(TypedDict, total=False):
@@ -57,7 +57,7 @@ class FileSearchCall(TypedDict, total=False):
     """
 
     __pydantic_config__ = OPEN  # type: ignore[misc]
-    type: Required[Annotated[Literal["file_search_call"], Field(description="Always `file_search_call`.")]]
+    type: Required[Literal["file_search_call"]]
     queries: Annotated[list[str], AT_ONCE, Field(description="What was looked for.")]
     results: Annotated[
         Annotated[list[dict[str, Any]], AT_ONCE] | None, Field(description="What was found, if asked for by `include`.")
@@ -69,25 +69,19 @@ class FileSearchCall(TypedDict, total=False):
 class FileSearchCallInProgress(OfItem):
     """A search of vector stores is begun."""
 
-    type: Literal["response.file_search_call.in_progress"] = Field(
-        "response.file_search_call.in_progress", description="Always `response.file_search_call.in_progress`."
-    )
+    type: Literal["response.file_search_call.in_progress"] = "response.file_search_call.in_progress"
 
 
 class FileSearchCallSearching(OfItem):
     """Vector stores are being searched."""
 
-    type: Literal["response.file_search_call.searching"] = Field(
-        "response.file_search_call.searching", description="Always `response.file_search_call.searching`."
-    )
+    type: Literal["response.file_search_call.searching"] = "response.file_search_call.searching"
 
 
 class FileSearchCallCompleted(OfItem):
     """A search of vector stores is complete."""
 
-    type: Literal["response.file_search_call.completed"] = Field(
-        "response.file_search_call.completed", description="Always `response.file_search_call.completed`."
-    )
+    type: Literal["response.file_search_call.completed"] = "response.file_search_call.completed"
 
 
 KIND = ToolKind(

@@ -24,7 +24,7 @@ from runtime.apis.responses.tool_kind import ItemKind, ToolKind
 class FunctionTool(FunctionDefinition, total=False):
     """A function that the caller runs."""
 
-    type: Required[Annotated[Literal["function"], Field(description="Always `function`.")]]
+    type: Required[Literal["function"]]
 
 
 def _of_this_api(tool: Any) -> Any:
@@ -38,7 +38,7 @@ class FunctionChoice(TypedDict, total=False):
     """The function that the model must call."""
 
     __pydantic_config__ = OPEN  # type: ignore[misc]
-    type: Required[Annotated[Literal["function"], Field(description="Always `function`.")]]
+    type: Required[Literal["function"]]
     name: Required[Annotated[str, Field(min_length=1, description="The function's name.")]]
 
 
@@ -46,7 +46,7 @@ class FunctionCall(TypedDict, total=False):
     """A function that the model called, which the caller is to run."""
 
     __pydantic_config__ = OPEN  # type: ignore[misc]
-    type: Required[Annotated[Literal["function_call"], Field(description="Always `function_call`.")]]
+    type: Required[Literal["function_call"]]
     call_id: Required[Annotated[str, Field(min_length=1, description="The call's id, which its output names.")]]
     name: Required[Annotated[str, Field(min_length=1, description="The function's name.")]]
     arguments: Required[Annotated[str, Field(description="A JSON object, as text; a model may write a wrong one.")]]
@@ -58,7 +58,7 @@ class FunctionCallOutput(TypedDict, total=False):
     """What a function gave back."""
 
     __pydantic_config__ = OPEN  # type: ignore[misc]
-    type: Required[Annotated[Literal["function_call_output"], Field(description="Always `function_call_output`.")]]
+    type: Required[Literal["function_call_output"]]
     call_id: Required[Annotated[str, Field(min_length=1, description="The id of the call that this answers.")]]
     output: Required[Annotated[InputContent, Field(description="The text, or parts of text, images and files.")]]
     id: Annotated[str | None, ID]
@@ -68,18 +68,14 @@ class FunctionCallOutput(TypedDict, total=False):
 class FunctionCallArgumentsDelta(OfItem):
     """A piece of a call's arguments."""
 
-    type: Literal["response.function_call_arguments.delta"] = Field(
-        "response.function_call_arguments.delta", description="Always `response.function_call_arguments.delta`."
-    )
+    type: Literal["response.function_call_arguments.delta"] = "response.function_call_arguments.delta"
     delta: str = Field(description="The next piece.")
 
 
 class FunctionCallArgumentsDone(OfItem):
     """A call's arguments are complete."""
 
-    type: Literal["response.function_call_arguments.done"] = Field(
-        "response.function_call_arguments.done", description="Always `response.function_call_arguments.done`."
-    )
+    type: Literal["response.function_call_arguments.done"] = "response.function_call_arguments.done"
     name: str = Field(description="The function's name.")
     arguments: str = Field(description="All of them, a JSON object as text.")
 

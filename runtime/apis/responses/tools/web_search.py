@@ -97,7 +97,7 @@ class WebSearchCall(TypedDict, total=False):
     """
 
     __pydantic_config__ = OPEN  # type: ignore[misc]
-    type: Required[Annotated[Literal["web_search_call"], Field(description="Always `web_search_call`.")]]
+    type: Required[Literal["web_search_call"]]
     action: Annotated[
         dict[str, Any] | None,
         Field(description="What was done: `type` is `search`, with `query`, `queries`, and `sources` if asked for."),
@@ -112,25 +112,19 @@ class WebSearchCall(TypedDict, total=False):
 class WebSearchCallInProgress(OfItem):
     """A search of the web is begun."""
 
-    type: Literal["response.web_search_call.in_progress"] = Field(
-        "response.web_search_call.in_progress", description="Always `response.web_search_call.in_progress`."
-    )
+    type: Literal["response.web_search_call.in_progress"] = "response.web_search_call.in_progress"
 
 
 class WebSearchCallSearching(OfItem):
     """A search of the web is being made."""
 
-    type: Literal["response.web_search_call.searching"] = Field(
-        "response.web_search_call.searching", description="Always `response.web_search_call.searching`."
-    )
+    type: Literal["response.web_search_call.searching"] = "response.web_search_call.searching"
 
 
 class WebSearchCallCompleted(OfItem):
     """A search of the web is complete."""
 
-    type: Literal["response.web_search_call.completed"] = Field(
-        "response.web_search_call.completed", description="Always `response.web_search_call.completed`."
-    )
+    type: Literal["response.web_search_call.completed"] = "response.web_search_call.completed"
 
 
 KIND = ToolKind(

@@ -34,7 +34,7 @@ class McpListTools(TypedDict, total=False):
     """The tools of an MCP server, as they were when the model was asked. As input, it says nothing to the model."""
 
     __pydantic_config__ = OPEN  # type: ignore[misc]
-    type: Required[Annotated[Literal["mcp_list_tools"], Field(description="Always `mcp_list_tools`.")]]
+    type: Required[Literal["mcp_list_tools"]]
     server_label: Required[Annotated[str, _LABEL]]
     tools: Required[Annotated[Annotated[list[McpListedTool], AT_ONCE], Field(description="Those that may be called.")]]
     error: Annotated[str | None, Field(description="Why they could not be listed. Default: they were.")]
@@ -45,7 +45,7 @@ class McpCall(TypedDict, total=False):
     """A tool of an MCP server that the model called, and what it gave back."""
 
     __pydantic_config__ = OPEN  # type: ignore[misc]
-    type: Required[Annotated[Literal["mcp_call"], Field(description="Always `mcp_call`.")]]
+    type: Required[Literal["mcp_call"]]
     server_label: Required[Annotated[str, _LABEL]]
     name: Required[Annotated[str, _NAME]]
     arguments: Required[Annotated[str, _ARGUMENTS]]
@@ -70,7 +70,7 @@ class McpApprovalRequest(TypedDict, total=False):
     """A tool of an MCP server that the model wants to call, and which the caller has to allow or refuse."""
 
     __pydantic_config__ = OPEN  # type: ignore[misc]
-    type: Required[Annotated[Literal["mcp_approval_request"], Field(description="Always `mcp_approval_request`.")]]
+    type: Required[Literal["mcp_approval_request"]]
     id: Required[
         Annotated[str, Field(min_length=1, max_length=LONGEST_NAME, description="The id that the answer names.")]
     ]
@@ -83,7 +83,7 @@ class McpApprovalResponse(TypedDict, total=False):
     """What the caller answers to an `mcp_approval_request`. A call that is allowed is made first of all."""
 
     __pydantic_config__ = OPEN  # type: ignore[misc]
-    type: Required[Annotated[Literal["mcp_approval_response"], Field(description="Always `mcp_approval_response`.")]]
+    type: Required[Literal["mcp_approval_response"]]
     approval_request_id: Required[
         Annotated[str, Field(min_length=1, max_length=LONGEST_NAME, description="The id of the request.")]
     ]

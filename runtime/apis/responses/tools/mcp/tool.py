@@ -70,7 +70,7 @@ class _McpTool(TypedDict, total=False):
     """Tools of an MCP server, which are called from here. Its `headers` and `authorization` are never kept or shown."""
 
     __pydantic_config__ = _CLOSED  # type: ignore[misc]
-    type: Required[Annotated[Literal["mcp"], Field(description="Always `mcp`.")]]
+    type: Required[Literal["mcp"]]
     server_label: Required[
         Annotated[str, Field(min_length=1, max_length=256, description="What its items are labelled with.")]
     ]
@@ -114,6 +114,6 @@ class McpChoice(TypedDict, total=False):
     """The model must call a tool of an MCP server."""
 
     __pydantic_config__ = OPEN  # type: ignore[misc]
-    type: Required[Annotated[Literal["mcp"], Field(description="Always `mcp`.")]]
+    type: Required[Literal["mcp"]]
     server_label: Required[Annotated[str, Field(min_length=1, description="The server's label.")]]
     name: Annotated[str | None, Field(description="The tool's name at the server. Default: any of them.")]
