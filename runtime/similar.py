@@ -5,13 +5,15 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from difflib import get_close_matches
+from difflib import SequenceMatcher, get_close_matches
 
 LONGEST_NAME = 512
 """The most characters of a name in a request; nothing has a longer name."""
 _MAX_SEARCHED, _MAX_COMPARED = 20_000, 100
 """How many known names are searched for similar ones, and how many of these are compared in detail."""
 _PIECES = 8
+_LIKE = 0.8
+"""How alike two segments of paths are, from 0 to 1, where one is probably meant as the other."""
 _CHEAP_S, _PAUSE = 0.002, 10
 """Seconds, and a factor. If a search takes longer than this, no search follows for that many times its duration: with
 thousands of names, many requests for unknown ones would otherwise delay all others.
@@ -19,9 +21,10 @@ thousands of names, many requests for unknown ones would otherwise delay all oth
 
 
 class SimilarNames:
-    """Searches them, unless a search took too long a moment ago."""
+    """Searches them, unless a search took too long a moment ago. search: as `did_you_mean`."""
 
-    def __init__(self) -> None:
+    def __init__(self, search: Callable[[str, Sequence[str]], str | None] | None = None) -> None:
+        self._search = search or did_you_mean
         self._look_again_at = 0.0
 
     def to(self, name: str, known: Callable[[], Iterable[str]]) -> str | None:
@@ -29,7 +32,7 @@ class SimilarNames:
         if time.monotonic() < self._look_again_at:
             return None
         began = time.thread_time()
-        close = did_you_mean(name, list(known()))
+        close = self._search(name, list(known()))
         cost_s = time.thread_time() - began
         if cost_s > _CHEAP_S:
             self._look_again_at = time.monotonic() + _PAUSE * cost_s
@@ -70,6 +73,27 @@ def _likely(name: str, known: Sequence[str]) -> Sequence[str]:
 def did_you_mean(name: str, known: Sequence[str]) -> str | None:
     """`did you mean `a` or `b`?` with the names in `known` that are similar to `name`; None if there are none."""
     return suggestion(nearest(name, known))
+
+
+def similar_paths(path: str, known: Sequence[str]) -> str | None:
+    """The same for a path: the known ones whose segments are each like its own. A field, such as `{model_id}`, is like
+    any segment.
+    """
+    segments = path.split("/")
+    if len(path) > LONGEST_NAME:
+        return None
+    alike = {one: _likeness(one.split("/"), segments) for one in known if one.count("/") == len(segments) - 1}
+    close = sorted((one for one, likeness in alike.items() if likeness >= _LIKE), key=lambda one: -alike[one])
+    return suggestion(close[:2])
+
+
+def _likeness(template: Sequence[str], segments: Sequence[str]) -> float:
+    """That of the segment which is least like its counterpart, from 0 to 1."""
+    pairs = zip(template, segments, strict=True)
+    return min(
+        (SequenceMatcher(None, one, given).ratio() for one, given in pairs if one != given and not one.startswith("{")),
+        default=0.0,  # one that differs in no segment is asked in another way
+    )
 
 
 def names_for(name: str, known: Iterable[str]) -> str | None:

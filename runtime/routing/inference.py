@@ -91,6 +91,7 @@ class InferenceRouter(Router):
         if model.kind and model.kind != kind:
             raise RequestError(
                 f"Model `{request.model}` is of type `{model.kind}`, this needs `{kind}`",
+                hint=self._routes_by.hint_for_kind(kind),
                 param="model",
                 code="model_type_mismatch",
             )

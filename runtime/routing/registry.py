@@ -85,6 +85,11 @@ class Registry:
         """Every resource that the caller may see, under each of its names."""
         return self._table.entries(_user())
 
+    def hint_for_kind(self, kind: str) -> str:
+        """Names some resources of a kind that the caller may see, for those who asked for one of another kind."""
+        few = ", ".join(f"`{name}`" for name in self._table.few_of(kind, _user()))
+        return f"of this type: {few}" if few else f"none of this type is served: GET {self._table.listed_at} lists all"
+
     async def get(self, request: Request) -> Any:
         """One resource. Raises as `resolve` does."""
         return self.resource.shown(await self.resolve(getattr(request, self.resource.id_field)))

@@ -23,6 +23,8 @@ from runtime.similar import SimilarNames, hint_if_off
 
 MOST_REGISTERED = 10_000
 """Of one kind, by each user, and by all callers without a name: each is kept for ever, and in every list."""
+_FEW = 3
+"""How many names a hint has."""
 
 
 class Declared(Protocol):
@@ -97,6 +99,12 @@ class ResourceTable:
             return self._in_order
         kept = {name: entry for name, entry in self.names.kept.items() if may_see(user, entry.owner)}
         return self._sorted(kept, [entry for entry in self._resolved.values() if may_see(user, entry.owner)])
+
+    def few_of(self, kind: str, user: Caller) -> list[str]:
+        """The names of a few resources of a kind that the user may see."""
+        everything = itertools.chain(self.names.kept.items(), self.names.listed.items())
+        seen = (name for name, entry in everything if entry.kind == kind and may_see(user, entry.owner))
+        return list(dict.fromkeys(itertools.islice(seen, _FEW)))
 
     def _sorted(self, kept: Mapping[str, Entry], resolved: Iterable[Entry]) -> list[Entry]:
         found = [entry for name, entry in (self.names.listed | dict(kept)).items() if name not in self._declared]

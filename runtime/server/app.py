@@ -13,12 +13,12 @@ from typing import Any
 
 from litestar import Litestar, Request, Response
 from litestar.config.cors import CORSConfig
-from litestar.exceptions import HTTPException, NotFoundException
+from litestar.exceptions import HTTPException, MethodNotAllowedException, NotFoundException
 from litestar.response import Redirect
 
 from runtime.config.sections import CorsConfig
 from runtime.server.doors import Doors
-from runtime.server.errors import as_stack_error, no_such_route
+from runtime.server.errors import KnownPaths, as_stack_error, no_such_route, not_allowed
 from runtime.server.handlers import handlers
 from runtime.server.middleware.origin import OriginMiddleware
 from runtime.server.middleware.request import RequestMiddleware
@@ -55,15 +55,17 @@ def make_app(
                 log.warning("not everything stopped in time", extra={"limit_s": _CLOSE_LIMIT_S})
 
     doors, ongoing = Doors(stack.plan.apis.values()), Ongoing()
-    paths = {route.route for route in stack.routes()}
+    known = KnownPaths(stack.routes())
 
     def shown(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
         path = request.scope["path"]
+        if isinstance(error, MethodNotAllowedException):
+            return ErrorAnswer(not_allowed(error, request.scope), doors.of(path))
         is_unknown = isinstance(error, NotFoundException)
         if is_unknown and path == "/" and "text/html" in request.headers.get("accept", ""):
             # Somebody has opened the address that `run` prints. Relative: a proxy may have a path before it.
             return Redirect(PAGE_PATH.lstrip("/"), status_code=307, headers={"vary": "accept"})
-        return ErrorAnswer(no_such_route(request.scope, paths) if is_unknown else as_stack_error(error), doors.of(path))
+        return ErrorAnswer(no_such_route(request.scope, known) if is_unknown else as_stack_error(error), doors.of(path))
 
     app = Litestar(
         [*handlers(stack, doors, ongoing), *document_handlers(stack.plan, doors)],

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from litestar.exceptions import ClientException as LitestarClientException
 from litestar.exceptions import HTTPException, MethodNotAllowedException
 from pydantic import BaseModel, ValidationError
 
+from runtime.apis.inspect import RouteInfo
 from runtime.errors import MethodNotAllowed, NotFound, RequestError, StackError, TooLarge
 from runtime.invalid.describing import described, written
 from runtime.invalid.vocabulary import JSON, quoted
+from runtime.similar import SimilarNames, similar_paths
 
 log = logging.getLogger(__name__)
 _READ, _SHOWN = 100, 20
@@ -25,8 +27,6 @@ def as_stack_error(error: BaseException) -> StackError:
     """Our own error for any exception. An unexpected one is logged, and becomes a 500 without its message."""
     if isinstance(error, StackError):
         return error
-    if isinstance(error, MethodNotAllowedException):
-        return _not_allowed(error)
     if isinstance(error, HTTPException):
         if error.status_code == 413:
             return TooLarge("The request body is too large")
@@ -36,28 +36,46 @@ def as_stack_error(error: BaseException) -> StackError:
     return StackError("The server failed on this request; its log says why", code="internal_error")
 
 
-def _not_allowed(error: MethodNotAllowedException) -> MethodNotAllowed:
-    """`allow` without `websocket`, which Litestar lists among the methods of a path, in any order."""
+def not_allowed(error: MethodNotAllowedException, scope: Mapping[str, Any]) -> MethodNotAllowed:
+    """The error for a method that a path does not answer. `allow` is without `websocket`, which Litestar lists among
+    the methods, in any order.
+    """
     header = next((value for name, value in (error.headers or {}).items() if name.lower() == "allow"), "")
     methods = filter(None, map(str.strip, header.split(",")))
     allowed = sorted(methods, key=lambda method: (method != "websocket", method))
     ways = ["open it as a WebSocket" if one == "websocket" else f"send {one}" for one in allowed if one not in _IMPLIED]
     hint = ", or ".join(ways) or None
     headers = {"allow": ", ".join(method for method in allowed if method != "websocket")}
-    return MethodNotAllowed("This path does not answer this method", hint=hint, headers=headers)
+    return MethodNotAllowed(
+        f"`{quoted(scope['path'])}` does not answer {quoted(scope['method'])}", hint=hint, headers=headers
+    )
 
 
-def no_such_route(scope: Mapping[str, Any], known: Collection[str] = ()) -> NotFound:
+class KnownPaths:
+    """The paths of all routes, to find the one that a request probably means."""
+
+    def __init__(self, routes: Iterable[RouteInfo]) -> None:
+        routes = list(routes)
+        self._paths = frozenset(route.route for route in routes)
+        self._newest = {route.route: None for route in routes if not route.deprecated}
+        self._similar = SimilarNames(similar_paths)
+
+    def hint_for(self, path: str) -> str | None:
+        """None if no path is like it."""
+        for meant in (f"/v1{path}", path.replace("/v1/v1/", "/v1/", 1)):
+            if meant in self._paths:
+                return f"did you mean `{meant}`? The client's base URL must end with /v1"
+        return self._similar.to(path, lambda: self._newest)
+
+
+def no_such_route(scope: Mapping[str, Any], known: KnownPaths | None = None) -> NotFound:
     """The error for a path without a route, which it names, since a program does not show what it asked for. scope:
-    of the request or WebSocket. known: the routes' paths, to find a path whose client has a base URL without `/v1`, or
-    with two of them.
+    of the request or WebSocket.
     """
     path = scope["path"]
     message = f"`{scope.get('method', 'WS')} {quoted(path)}` is no route of this server"
-    meant = next((one for one in (f"/v1{path}", path.replace("/v1/v1/", "/v1/", 1)) if one in known), None)
-    if meant is not None:
-        return NotFound(message, hint=f"did you mean `{meant}`? The client's base URL must end with /v1")
-    return NotFound(message, hint="/docs shows all routes, GET /v1/inspect/routes lists them")
+    hint = known.hint_for(path) if known is not None else None
+    return NotFound(message, hint=hint or "/docs shows all routes, GET /v1/inspect/routes lists them")
 
 
 def invalid_request(error: ValidationError, model: type[BaseModel], given: Any) -> RequestError:

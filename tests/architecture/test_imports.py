@@ -86,7 +86,7 @@ ALLOWED: dict[str, set[str]] = {
         "spec", "ids", "outage", "durations", "redaction", "similar",
     },
     "runtime.server": {
-        "clock", "invalid", "ports", "redaction",
+        "clock", "invalid", "ports", "redaction", "similar",
         "stack", "discovery", "routing", "provider", "storage", "config", "apis", "errors", "http",
         "spec", "sse", "stdio", "ids", "context", "access", "auth", "telemetry", "temporary",
     },

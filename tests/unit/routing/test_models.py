@@ -125,6 +125,7 @@ async def test_a_model_of_another_type_is_refused_by_name(client: Client) -> Non
     assert answer.status == 404
     answer = await client.post("/v1/chat/completions", {"model": f"a/{EMBEDDING_MODEL}", "messages": MESSAGES})
     assert (answer.status, answer.error["code"]) == (400, "model_type_mismatch")
+    assert answer.error["message"].endswith("this needs `llm`\nhint: of this type: `fixed`")
 
 
 async def test_a_provider_that_stops_listing_keeps_what_it_listed(client: Client, upstream: Upstream) -> None:

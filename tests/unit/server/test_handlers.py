@@ -129,11 +129,30 @@ async def test_a_base_url_without_v1_or_with_two_is_told(client: Client, path: s
     assert "did you mean `/v1/chat/completions`?" in answer.error["message"]
 
 
+@pytest.mark.parametrize(
+    ("asked", "meant"),
+    [
+        ("/v1/chat/completion", "/v1/chat/completions"),
+        ("/v1/chat/complections", "/v1/chat/completions"),
+        ("/v1/thing/a%20b", "/v1/things/{thing_id}"),
+    ],
+)
+async def test_a_path_that_is_almost_one_is_told(client: Client, asked: str, meant: str) -> None:
+    answer = await client.post(asked, {})
+    assert answer.status == 404 and answer.error["message"].endswith(f"hint: did you mean `{meant}`?")
+
+
+async def test_a_path_of_any_length_is_answered_at_once(client: Client) -> None:
+    answer = await client.get("/v1/" + "chat/" * 10_000)
+    assert answer.status == 404 and "/v1/inspect/routes" in answer.error["message"]
+
+
 async def test_another_method_is_a_405_that_says_which_are_allowed(client: Client) -> None:
     answer = await client.request("DELETE", "/v1/chat/completions")
     assert (answer.status, answer.error["code"]) == (405, "method_not_allowed")
     assert set(answer.headers["allow"].split(", ")) == {"GET", "HEAD", "POST", "OPTIONS"}
-    assert answer.error["message"].endswith("hint: send GET, or send POST")
+    words = "`/v1/chat/completions` does not answer DELETE\nhint: send GET, or send POST"
+    assert answer.error["message"] == words
 
 
 @pytest.mark.parametrize("method", ["TRACE", "CONNECT", "BREW", "PATCH"])
