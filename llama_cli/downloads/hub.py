@@ -70,11 +70,22 @@ def token() -> str | None:
 
 
 def authorization(address: str) -> dict[str, str]:
-    """The header's value for the hub alone; nothing without a token, nor where others on the way could read it. Raises
-    Failure as `token` does.
+    """The header's value for the configured hub alone; nothing without a token, nor where others on the way could read
+    it. Raises Failure as `token` and `endpoint` do.
     """
-    found = token() if urlsplit(address).scheme == "https" or is_local(urlsplit(address).hostname or "") else None
+    found = None if _before_token(address) else token()
     return {origin_of(address): f"Bearer {found}"} if found else {}
+
+
+def _before_token(address: str) -> str | None:
+    """What must change before this hub may have the token, as an instruction; None where nothing must. Like the hub's
+    own library, we send it to the configured hub alone: an address in a command may be copied from anywhere.
+    """
+    if origin_of(address) != origin_of(endpoint(None)):
+        return f"set `HF_ENDPOINT` to {place_of(address)}, since a token goes to that hub alone"
+    if urlsplit(address).scheme != "https" and not is_local(urlsplit(address).hostname or ""):
+        return "use an `https` address, since a token goes over TLS alone"
+    return None
 
 
 def remote_model(
@@ -124,10 +135,12 @@ def refusal(refused: Refused, address: str, repository: str, revision: str) -> F
         return answered
     page = f"{ENDPOINT}/{repository}"
     variable = TOKEN_VARIABLES[0]
-    has_token = token() is not None
+    has_token = bool(authorization(address))
+    with_token = _before_token(address) or f"set `{variable}`"
     if refused.code == "GatedRepo" or refused.status == 403:
         message = f"`{repository}` is open only to those who have accepted its licence"
-        hint = f"accept it at {page}, then set `{variable}` to a token of {ENDPOINT}/settings/tokens"
+        with_new = _before_token(address) or f"set `{variable}` to a token of {ENDPOINT}/settings/tokens"
+        hint = f"accept it at {page}, then {with_new}"
         if has_token:
             message += ", and your token's account has not, or is not let in yet"
             hint = f"accept it at {page} with that account; the token needs the right to read gated repositories"
@@ -141,12 +154,12 @@ def refusal(refused: Refused, address: str, repository: str, revision: str) -> F
         message = f"the hub does not take your token: {refused.words}"
         return Failure(message, hint=f"set `{variable}` to one of {ENDPOINT}/settings/tokens", code=ExitCode.ACCESS)
     if refused.status in (401, 404):
-        private = "" if has_token else f"; for a private one, set `{variable}`"
+        private = "" if has_token else f"; for a private one, {with_token}"
         hint = did_you_mean(repository, [name for name in known_names() if "/" in name]) or f"see {ENDPOINT}/models"
         message = f"the hub has no model `{repository}`"
         return Failure(message, hint=hint + private, code=ExitCode.USAGE)
     if refused.status == 429:
-        hint = "wait five minutes" if has_token else f"wait five minutes, or set `{variable}`: its limits are higher"
+        hint = "wait five minutes" if has_token else f"wait five minutes, or {with_token}: the limits are higher"
         return Failure("the hub limits how often it is asked", hint=hint, code=ExitCode.NETWORK)
     return answered
 

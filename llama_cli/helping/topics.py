@@ -17,7 +17,7 @@ _ENVIRONMENT = {
     "LLAMA_TORCH": "Which PyTorch `stack build` installs: `cpu` or `cuda`; else what the machine has.",
     "LLAMA_META_URL": "The address that Meta sent, for `model download`.",
     "HF_TOKEN": "The token for Hugging Face, or HF_TOKEN_PATH, its file; HUGGING_FACE_HUB_TOKEN is an older name.",
-    "HF_ENDPOINT": "Where Hugging Face's hub answers, if elsewhere.",
+    "HF_ENDPOINT": "Where Hugging Face's hub answers, if elsewhere; no other server gets the token.",
     "HF_HOME": "Where Hugging Face's tools keep models.",
     "HF_HUB_OFFLINE": "Download no models; TRANSFORMERS_OFFLINE is the same.",
     "HTTPS_PROXY": "The proxy to the network; HTTP_PROXY, ALL_PROXY and NO_PROXY likewise.",

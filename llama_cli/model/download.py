@@ -53,7 +53,7 @@ def command(
             "--meta-url",
             metavar="URL",
             help="The hub's address instead of `HF_ENDPOINT`'s; or Meta's signed one, instead of `LLAMA_META_URL`'s. "
-            "`-` is stdin.",
+            "`-` is stdin. A hub other than `HF_ENDPOINT`'s gets no token.",
             rich_help_panel=_MORE,
         ),
     ] = None,
@@ -72,8 +72,8 @@ def command(
 
     Each file is held against its checksum, and a model is there only when all of it is.
 
-    A model whose licence must be accepted first needs a token: `HF_TOKEN`, or what `hf auth login` has saved. Meta's
-    server takes the signed address that comes by mail: `LLAMA_META_URL`.
+    A model whose licence must be accepted first needs a token: `HF_TOKEN`, or what `hf auth login` has saved. It goes
+    to the hub of `HF_ENDPOINT` alone. Meta's server takes the signed address that comes by mail: `LLAMA_META_URL`.
 
     Examples:
       llama model download Llama3.2-1B-Instruct

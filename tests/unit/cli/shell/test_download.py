@@ -138,6 +138,15 @@ def test_the_token_goes_to_the_hub_alone(hub: Hub, cli: Cli, monkeypatch: pytest
     assert {asked.headers.get("authorization") for asked in hub.of("cdn")} == {None}
 
 
+def test_the_address_of_a_command_gets_no_token(hub: Hub, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    hub.repos["org/tiny"].is_gated = True
+    monkeypatch.setenv("HF_TOKEN", GOOD_TOKEN)
+    monkeypatch.setenv("HF_ENDPOINT", "https://hub.example")
+    failure = failed(cli("model", "download", "org/tiny", "--url", hub.url), 4)
+    assert {asked.headers.get("authorization") for asked in hub.of("hub")} == {None}
+    assert f"set `HF_ENDPOINT` to {hub.url}, since a token goes to that hub alone" in failure
+
+
 def test_a_token_that_was_saved_is_used(hub: Hub, cli: Cli, tmp_path: Path) -> None:
     hub.repos["org/tiny"].is_gated = True
     (tmp_path / "hf").mkdir()
