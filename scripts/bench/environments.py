@@ -12,6 +12,9 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from llama_cli.packages.pip_settings import read_settings
@@ -53,6 +56,14 @@ def environment(name: str) -> Path:
     uv("pip", "install", "--python", str(python), *settings.arguments, *settings.resolve_arguments, *packages)
     stamp.write_text(wanted)
     return python
+
+
+@contextmanager
+def scratch() -> Iterator[Path]:
+    """A folder on this disk, until the block ends."""
+    BENCH.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=BENCH) as folder:
+        yield Path(folder)
 
 
 def distribution(name: str) -> Path:

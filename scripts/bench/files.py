@@ -7,17 +7,14 @@ row, when it is answered. One client on one connection sends a form with OpenAI'
 
 from __future__ import annotations
 
-import argparse
 import os
 import socket
-import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from pathlib import Path
 
-from scripts.bench import environments, load, measure, servers
-from scripts.bench.gateway import CHAT, PATH
+from scripts.bench import in_chats, load, measure
+from scripts.bench.in_chats import cpu_us
 from scripts.bench.servers import Server
 
 _MB = 1024**2
@@ -28,74 +25,43 @@ _HEAD = (
 )
 _TAIL = b"\r\n--%b--\r\n" % _BOUNDARY
 _LISTED, _AT_ONCE = 10_000, 20
-_ASKED = load.Work(path=PATH, body={"model": "burst", **CHAT})
 _PAGE = load.Work(method="GET", path="/v1/files?limit=100")
 _BUDGETS = {"upload of 1 MB": "4", "upload of 100 MB": "250", "page of 100 of 10,000": "3"}
-_RUN_CONFIG = """\
-version: 2
-distro_name: bench
-providers:
-  inference: []
-  files:
-  - provider_id: localfs
-    provider_type: inline::localfs
-    config: {max_file_bytes: 8589934592}
-"""
+_PROVIDERS = {
+    "inference": [],
+    "files": [
+        {"provider_id": "localfs", "provider_type": "inline::localfs", "config": {"max_file_bytes": 8 * 1024**3}}
+    ],
+}
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser = in_chats.arguments(__doc__)
     parser.add_argument("--large-mb", type=int, default=2048, help="of the file whose memory is measured")
     options = parser.parse_args()
-    with ExitStack() as stack:
-        environments.BENCH.mkdir(parents=True, exist_ok=True)
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=environments.BENCH)))
-        floor = stack.enter_context(servers.floor(stack.enter_context(servers.mock(folder)), folder))
-        run_yaml = folder / "run.yaml"
-        run_yaml.write_text(_RUN_CONFIG)
-        ours = stack.enter_context(servers.ours(environments.ROOT, folder, run_yaml=run_yaml))
-        ours.wait_for("/v1/health")
-        caption = measure.machine()
+    with in_chats.bench() as bench:
+        ours = bench.serve(_PROVIDERS)
         measure.say(f"uploading {_LISTED} files")
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             list(pool.map(lambda _: _upload(ours, _LISTED // _AT_ONCE, 100), range(_AT_ONCE)))
         subjects: dict[str, Callable[[], float]] = {
-            "floor, a chat": lambda: _cpu_us(
-                floor, 2000, lambda: load.put(_ASKED, floor.port, requests=2000, connections=16)
-            ),
-            "upload of 1 MB": lambda: _cpu_us(ours, 200, lambda: _upload(ours, 200, _MB)),
-            "upload of 100 MB": lambda: _cpu_us(ours, 3, lambda: _upload(ours, 3, 100 * _MB)),
-            "page of 100 of 10,000": lambda: _cpu_us(
-                ours, 1000, lambda: load.put(_PAGE, ours.port, requests=1000, connections=16)
-            ),
+            "upload of 1 MB": lambda: cpu_us(ours, 200, lambda: _upload(ours, 200, _MB)),
+            "upload of 100 MB": lambda: cpu_us(ours, 3, lambda: _upload(ours, 3, 100 * _MB)),
+            "page of 100 of 10,000": lambda: cpu_us(ours, 1000, _PAGE),
         }
-        for once in subjects.values():
-            once()
-        found = measure.interleaved(subjects, rounds=options.rounds)
-        print(f"{caption}; {options.rounds} rounds\n")
-        print(measure.in_chats(found, "floor, a chat", _BUDGETS))
-        sizes = [f"{size:.0f}" for size in _peaks_mb(stack, folder, run_yaml, options.large_mb)]
+        bench.compare(subjects, _BUDGETS, rounds=options.rounds)
+        sizes = [f"{size:.0f}" for size in _peaks_mb(bench.serve(_PROVIDERS), options.large_mb)]
         print(
             "\n" + measure.table(("a new server's most memory, MB: 1 KB", "100 MB", f"{options.large_mb} MB"), [sizes])
         )
 
 
-def _peaks_mb(stack: ExitStack, folder: Path, run_yaml: Path, large_mb: int) -> Iterator[float]:
+def _peaks_mb(fresh: Server, large_mb: int) -> Iterator[float]:
     """The most memory of a new server: after a first small file, after one of 100 MB, and after a large one."""
-    fresh = stack.enter_context(servers.ours(environments.ROOT, folder, run_yaml=run_yaml))
-    fresh.wait_for("/v1/health")
     for size in (1000, 100 * _MB, large_mb * _MB):
         measure.say(f"uploading {size} bytes")
         _upload(fresh, 1, size)
         yield _peak_mb(fresh)
-
-
-def _cpu_us(server: Server, count: int, work: Callable[[], object]) -> float:
-    """Microseconds of the server's CPU for each of so many."""
-    before = measure.threads_cpu_s(server.pid)
-    work()
-    return (measure.threads_cpu_s(server.pid) - before) * 1e6 / count
 
 
 def _upload(server: Server, count: int, size: int) -> None:

@@ -10,10 +10,7 @@ tokens, in calls of 64, and are embedded by MiniLM in the server. CPU is that of
 from __future__ import annotations
 
 import argparse
-import json
-import tempfile
 import time
-from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
@@ -23,8 +20,7 @@ from runtime.documents.chunking import Sizes
 from scripts.bench import environments, measure, raw_vectors, servers
 from scripts.bench.retrieval.oracle import chunked
 from scripts.bench.servers import Server
-from scripts.bench.upstream import DIMENSIONS
-from scripts.bench.vector_stores import RUN_CONFIG, Stores
+from scripts.bench.vector_stores import Stores, run_config
 
 _MODEL, _DIMENSION, _AT_ONCE, _LIMIT_S = "st/all-MiniLM-L6-v2", 384, 64, 600
 _BATCHES = 4
@@ -36,23 +32,17 @@ def main() -> None:
     parser.add_argument("--documents", type=int, default=1000, help=f"in {_BATCHES} batches")
     parser.add_argument("--chunks", type=int, default=600, help="that are embedded here")
     options = parser.parse_args()
-    with ExitStack() as stack:
-        environments.BENCH.mkdir(parents=True, exist_ok=True)
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=environments.BENCH)))
+    with environments.scratch() as folder, servers.mock(folder) as upstream:
         print(f"{measure.machine()}; `{options.provider}`\n")
-        upstream = stack.enter_context(servers.mock(folder))
         _documents(folder, upstream, options.provider, options.documents)
         _chunks(folder, options.provider, options.chunks)
 
 
 def _documents(folder: Path, upstream: str, provider: str, count: int) -> None:
-    run_yaml = folder / "documents.yaml"
-    run_yaml.write_text(RUN_CONFIG.format(upstream=upstream, provider=f"inline::{provider}", dimensions=DIMENSIONS))
     with (
-        servers.ours(environments.ROOT, folder, run_yaml=run_yaml) as ours,
+        servers.of_this_tree(folder, **run_config(upstream, f"inline::{provider}")) as ours,
         httpx.Client(base_url=f"http://127.0.0.1:{ours.port}", timeout=_LIMIT_S) as client,
     ):
-        ours.wait_for("/v1/health")
         stores = Stores(client, ours)
         stores.ingested(10)
         rows, before = [], measure.tree_memory(ours.pid).pss_mb
@@ -67,15 +57,11 @@ def _documents(folder: Path, upstream: str, provider: str, count: int) -> None:
 def _chunks(folder: Path, provider: str, count: int) -> None:
     inference = {"provider_id": "st", "provider_type": "inline::sentence-transformers"}
     vectors = {"provider_id": "vectors", "provider_type": f"inline::{provider}"}
-    run_yaml = folder / "chunks.yaml"
-    kept = {"version": 2, "distro_name": "bench", "providers": {"inference": [inference], "vector_io": [vectors]}}
-    run_yaml.write_text(json.dumps(kept))  # JSON is YAML
     texts = [chunk.text for chunk in chunked(Sizes(max_tokens=200, overlap_tokens=0))[:count]]
     with (
-        servers.ours(environments.ROOT, folder, run_yaml=run_yaml) as ours,
+        servers.of_this_tree(folder, {"inference": [inference], "vector_io": [vectors]}) as ours,
         httpx.Client(base_url=f"http://127.0.0.1:{ours.port}/v1", timeout=_LIMIT_S) as client,
     ):
-        ours.wait_for("/v1/health")
         ours.wait_for(f"/v1/models/{_MODEL}")
         store = _asked(client, "/vector_stores", {"embedding_model": _MODEL}).json()["id"]
         embedded = inserted = 0.0

@@ -162,15 +162,6 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(row)} |" for row in (header, rule, *rows))
 
 
-def in_chats(found: Mapping[str, Sequence[float]], chat: str, budgets: Mapping[str, str]) -> str:
-    """A table of costs in microseconds of CPU, and of how many plain chats each is. chat: the name of their cost."""
-    rows = [
-        (name, spread(costs, 1), spread(ratios(costs, found[chat])), budgets.get(name, ""))
-        for name, costs in found.items()
-    ]
-    return table(("work", "CPU us", "times a chat", "budget"), rows)
-
-
 def machine() -> str:
     """Date, processor and load in words, for a table's caption."""
     model = next(

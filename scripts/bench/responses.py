@@ -10,26 +10,22 @@ that does not count, as the load does not; it embeds too, and the vectors are Ch
 
 from __future__ import annotations
 
-import argparse
 import http.client
 import itertools
 import json
-import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import httpx
 
-from scripts.bench import environments, load, measure, servers, upstream
+from scripts.bench import in_chats, load, measure, servers, upstream
 from scripts.bench.gateway import CHAT, PATH
+from scripts.bench.in_chats import cpu_us
 from scripts.bench.servers import Server
-from scripts.bench.upstream import DIMENSIONS, SEARCHED
-from scripts.bench.vector_stores import RUN_CONFIG as STORES_CONFIG
-from scripts.bench.vector_stores import Stores
+from scripts.bench.upstream import SEARCHED
+from scripts.bench.vector_stores import Stores, run_config
 
 _RESPONSES = "/v1/responses"
 _QUESTION = "What is the capital of France?"
@@ -43,48 +39,24 @@ _BUDGETS = {
     "event of a streamed response": "1.2",
     f"stored response after {_ITEMS} items": "15",
 }
-RUN_CONFIG = """\
-version: 2
-distro_name: bench
-apis: [inference, responses]
-providers:
-  inference:
-  - {{provider_id: openai, provider_type: "remote::openai", config: {{base_url: "{upstream}", api_key: x}}}}
-"""
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=5)
-    options = parser.parse_args()
-    with ExitStack() as stack:
-        environments.BENCH.mkdir(parents=True, exist_ok=True)
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=environments.BENCH)))
-        mock = stack.enter_context(servers.mock(folder))
-        floor = stack.enter_context(servers.floor(mock, folder))
-        run_yaml = folder / "run.yaml"
-        run_yaml.write_text(RUN_CONFIG.format(upstream=mock))
-        ours = stack.enter_context(servers.ours(environments.ROOT, folder, run_yaml=run_yaml))
-        ours.wait_for("/v1/health")
-        stores_yaml = folder / "stores.yaml"
-        config = STORES_CONFIG.format(upstream=mock, provider="inline::chromadb", dimensions=DIMENSIONS)
-        stores_yaml.write_text(config)
-        searching = stack.enter_context(servers.ours(environments.ROOT, folder, run_yaml=stores_yaml))
-        searching.wait_for("/v1/health")
-        client = stack.enter_context(httpx.Client(base_url=f"http://127.0.0.1:{searching.port}", timeout=60))
+    options = in_chats.arguments(__doc__).parse_args()
+    with in_chats.bench() as bench:
+        ours = bench.serve({"inference": [servers.openai_provider(bench.upstream)]}, apis=["inference", "responses"])
+        searching = bench.serve(**run_config(bench.upstream, "inline::chromadb"))
+        client = bench.stack.enter_context(httpx.Client(base_url=f"http://127.0.0.1:{searching.port}", timeout=60))
         store = Stores(client, searching).filled(_CHUNKS)
-        caption = measure.machine()
-        subjects = _subjects(floor, ours) | _searches(searching, store)
-        found = measure.interleaved(_warm(subjects), rounds=options.rounds)
-        print(f"{caption}; {options.rounds} rounds\n")
-        print(measure.in_chats(found, "floor, a chat", _BUDGETS))
+        subjects = _subjects(ours) | _searches(searching, store)
+        found = bench.compare(subjects, _BUDGETS, rounds=options.rounds)
         beside = measure.ratios(found["stored response"], found["stored chat"])
         print(f"\nA stored response is {measure.spread(beside)} stored chats.\n")
         times = [*_times(ours), _search_times(searching, store)]
         print(measure.table(("ms of the clock", "median", "of ours", "budget"), times))
 
 
-def _subjects(floor: Server, ours: Server) -> dict[str, Callable[[], float]]:
+def _subjects(ours: Server) -> dict[str, Callable[[], float]]:
     """Each measures microseconds of CPU for one of its kind."""
     plain = _ASKED | {"store": False}
     after = _ASKED | {"previous_response_id": _chain(ours, _ITEMS // 2)}
@@ -98,9 +70,8 @@ def _subjects(floor: Server, ours: Server) -> dict[str, Callable[[], float]]:
     events = upstream.BURST_EVENTS
     streamed = load.Work(path=_RESPONSES, body=_ASKED | {"stream": True}, events=events)
     return {
-        "floor, a chat": partial(_cpu_us, floor, 2000, load.Work(path=PATH, body={"model": "burst", **CHAT})),
-        **{name: partial(_cpu_us, ours, count, work) for name, (work, count) in works.items()},
-        "event of a streamed response": lambda: _cpu_us(ours, 40, streamed) / events,
+        **{name: partial(cpu_us, ours, count, work) for name, (work, count) in works.items()},
+        "event of a streamed response": lambda: cpu_us(ours, 40, streamed) / events,
     }
 
 
@@ -108,9 +79,9 @@ def _searches(ours: Server, store: str) -> dict[str, Callable[[], float]]:
     """A response that searches once, and the search alone."""
     alone = load.Work(path=f"/v1/vector_stores/{store}/search", body=_search())
     return {
-        f"search of {_CHUNKS}": partial(_cpu_us, ours, 300, alone),
+        f"search of {_CHUNKS}": partial(cpu_us, ours, 300, alone),
         "stored response with `file_search`": partial(
-            _cpu_us, ours, 300, load.Work(path=_RESPONSES, body=_searching(store))
+            cpu_us, ours, 300, load.Work(path=_RESPONSES, body=_searching(store))
         ),
     }
 
@@ -121,20 +92,6 @@ def _search() -> dict[str, Any]:
 
 def _searching(store: str) -> dict[str, Any]:
     return _ASKED | {"model": "openai/search", "tools": [{"type": "file_search", "vector_store_ids": [store]}]}
-
-
-def _warm(subjects: dict[str, Callable[[], float]]) -> dict[str, Callable[[], float]]:
-    """The subjects, once they have opened connections and imported what is imported late."""
-    for once in subjects.values():
-        once()
-    return subjects
-
-
-def _cpu_us(server: Server, count: int, work: load.Work) -> float:
-    """Microseconds of the server's CPU for each of so many requests."""
-    before = measure.threads_cpu_s(server.pid)
-    load.put(work, server.port, requests=count, connections=min(16, count))
-    return (measure.threads_cpu_s(server.pid) - before) * 1e6 / count
 
 
 def _times(ours: Server) -> Iterator[tuple[str, ...]]:

@@ -13,6 +13,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -111,6 +112,12 @@ def openai_environment(upstream: str) -> dict[str, str]:
     return {"OPENAI_API_KEY": "x", "OPENAI_BASE_URL": upstream}
 
 
+def openai_provider(upstream: str) -> dict[str, Any]:
+    """The OpenAI provider in a run config, at the mock."""
+    config = {"base_url": upstream, "api_key": "x"}
+    return {"provider_id": "openai", "provider_type": "remote::openai", "config": config}
+
+
 @contextmanager
 def mock(folder: Path) -> Iterator[str]:
     """The upstream's base URL, version included."""
@@ -156,6 +163,17 @@ def ours(
         *("--port", str(port), "--log-file", str(folder / f"ours-{port}.log.json")),
     ]
     with _started(command, folder / f"ours-{port}.log", port=port, variables=variables, prefix="openai/") as server:
+        yield server
+
+
+@contextmanager
+def of_this_tree(folder: Path, providers: Mapping[str, Any], **sections: Any) -> Iterator[Server]:
+    """Ours with the environment that runs this, once it is healthy. providers, sections: of its run config."""
+    run_yaml = Path(tempfile.mkdtemp(dir=folder)) / "run.yaml"
+    config = {"version": 2, "distro_name": "bench", "providers": providers, **sections}
+    run_yaml.write_text(json.dumps(config))  # JSON is YAML
+    with ours(environments.ROOT, folder, run_yaml=run_yaml) as server:
+        server.wait_for("/v1/health")
         yield server
 
 

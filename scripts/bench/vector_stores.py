@@ -9,22 +9,18 @@ have 600 words, which are two chunks.
 
 from __future__ import annotations
 
-import argparse
 import random
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import httpx
 import numpy as np
 
-from scripts.bench import environments, load, measure, servers
-from scripts.bench.gateway import CHAT, PATH
+from scripts.bench import in_chats, load, measure, servers
+from scripts.bench.in_chats import cpu_us
 from scripts.bench.language import Language, question
 from scripts.bench.servers import Server
 from scripts.bench.upstream import DIMENSIONS, vector_of
@@ -33,58 +29,46 @@ _MODES = ("vector", "keyword", "hybrid")
 _FEW, _AT_ONCE, _PER_DOCUMENT, _CHUNK_WORDS, _FILE_WORDS = 20_000, 500, 20, 100, 600
 _LIMIT_S = 120
 _BUDGETS = {f"search of {_FEW}, {mode}": "6 times" for mode in _MODES} | {"ingestion of a file": "15,000 us"}
-_ASKED = load.Work(path=PATH, body={"model": "burst", **CHAT})
 _EMBEDDED = load.Work(path="/v1/embeddings", body={"model": "openai/embed", "input": "word40 word70 word1000"})
-RUN_CONFIG = """\
-version: 2
-distro_name: bench
-providers:
-  inference:
-  - {{provider_id: openai, provider_type: "remote::openai", config: {{base_url: "{upstream}", api_key: x}}}}
-  files:
-  - {{provider_id: localfs, provider_type: "inline::localfs"}}
-  file_processors:
-  - {{provider_id: auto, provider_type: "inline::auto"}}
-  vector_io:
-  - {{provider_id: vectors, provider_type: "{provider}"}}
-registered_resources:
-  models:
-  - {{model_id: openai/embed, provider_id: openai, provider_model_id: embed, model_type: embedding,
-      metadata: {{embedding_dimension: {dimensions}}}}}
-"""
+
+
+def run_config(upstream: str, provider: str) -> dict[str, Any]:
+    """Of a server whose vectors a provider keeps and the mock embeds."""
+    model = {
+        "model_id": "openai/embed",
+        "provider_id": "openai",
+        "provider_model_id": "embed",
+        "model_type": "embedding",
+        "metadata": {"embedding_dimension": DIMENSIONS},
+    }
+    return {
+        "providers": {
+            "inference": [servers.openai_provider(upstream)],
+            "files": [{"provider_id": "localfs", "provider_type": "inline::localfs"}],
+            "file_processors": [{"provider_id": "auto", "provider_type": "inline::auto"}],
+            "vector_io": [{"provider_id": "vectors", "provider_type": provider}],
+        },
+        "registered_resources": {"models": [model]},
+    }
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser = in_chats.arguments(__doc__)
     parser.add_argument("--provider", default="inline::chromadb", help="of vector_io")
     parser.add_argument("--chunks", type=int, default=100_000, help="of the store whose searches are timed")
     parser.add_argument("--files", type=int, default=100, help="that are ingested in a round")
     options = parser.parse_args()
-    with ExitStack() as stack:
-        environments.BENCH.mkdir(parents=True, exist_ok=True)
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=environments.BENCH)))
-        upstream = stack.enter_context(servers.mock(folder))
-        floor = stack.enter_context(servers.floor(upstream, folder))
-        run_yaml = folder / "run.yaml"
-        run_yaml.write_text(RUN_CONFIG.format(upstream=upstream, provider=options.provider, dimensions=DIMENSIONS))
-        ours = stack.enter_context(servers.ours(environments.ROOT, folder, run_yaml=run_yaml))
-        ours.wait_for("/v1/health")
-        caption = measure.machine()
-        client = stack.enter_context(httpx.Client(base_url=f"http://127.0.0.1:{ours.port}", timeout=_LIMIT_S))
+    with in_chats.bench() as bench:
+        ours = bench.serve(**run_config(bench.upstream, options.provider))
+        client = bench.stack.enter_context(httpx.Client(base_url=f"http://127.0.0.1:{ours.port}", timeout=_LIMIT_S))
         stores = Stores(client, ours)
         few, many = stores.filled(_FEW), stores.filled(options.chunks)
         subjects: dict[str, Callable[[], float]] = {
-            "floor, a chat": lambda: _cpu_us(floor, 2000, _ASKED),
-            "an embedding": lambda: _cpu_us(ours, 1000, _EMBEDDED),
-            **{f"search of {_FEW}, {mode}": partial(_cpu_us, ours, 300, _search(few, mode)) for mode in _MODES},
+            "an embedding": lambda: cpu_us(ours, 1000, _EMBEDDED),
+            **{f"search of {_FEW}, {mode}": partial(cpu_us, ours, 300, _search(few, mode)) for mode in _MODES},
             "ingestion of a file": lambda: stores.ingested(options.files).cpu_us,
         }
-        for once in subjects.values():
-            once()
-        found = measure.interleaved(subjects, rounds=options.rounds)
-        print(f"{caption}; `{options.provider}`; {options.rounds} rounds\n")
-        print(measure.in_chats(found, "floor, a chat", _BUDGETS))
+        bench.compare(subjects, _BUDGETS, rounds=options.rounds, about=f"`{options.provider}`; ")
         rows = [(f"search, {mode}", *_percentiles(stores.search_ms(many, mode))) for mode in _MODES]
         rows.append(("an embedding", *_percentiles(stores.timed_ms("/v1/embeddings", lambda _: _EMBEDDED.body))))
         print("\n" + measure.table((f"ms, {options.chunks} chunks", "p50", "p95"), rows))
@@ -92,13 +76,6 @@ def main() -> None:
 
 def _search(store: str, mode: str, query: str = "word40 word70 word1000 word9000") -> load.Work:
     return load.Work(path=f"/v1/vector_stores/{store}/search", body={"query": query, "search_mode": mode})
-
-
-def _cpu_us(server: Server, count: int, work: load.Work) -> float:
-    """Microseconds of the server's CPU for each of so many requests."""
-    before = measure.threads_cpu_s(server.pid)
-    load.put(work, server.port, requests=count, connections=4)
-    return (measure.threads_cpu_s(server.pid) - before) * 1e6 / count
 
 
 @dataclass(frozen=True)

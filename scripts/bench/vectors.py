@@ -15,7 +15,6 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -45,10 +44,9 @@ def main() -> None:
     options = parser.parse_args()
     if options.measure:
         [name] = options.names
-        environments.BENCH.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=environments.BENCH) as folder:
+        with environments.scratch() as folder:
             one = _raw if options.measure == "raw" else _ours
-            print(json.dumps(asyncio.run(one(name, Path(folder), options.rows, options.dimension))))
+            print(json.dumps(asyncio.run(one(name, folder, options.rows, options.dimension))))
         return
     rows = []
     for name in options.names:

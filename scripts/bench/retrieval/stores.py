@@ -12,13 +12,10 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
-import tempfile
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -51,11 +48,8 @@ def main() -> None:
     vectors, of_questions = asyncio.run(_vectors(texts, [question.ask for question in asked]))
     expected = _Expected(Oracle(vectors, texts), of_questions, asked)
     with ExitStack() as stack:
-        environments.BENCH.mkdir(parents=True, exist_ok=True)
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=environments.BENCH)))
-        run_yaml = folder / "run.yaml"
-        run_yaml.write_text(_run_config(options.providers))
-        ours = stack.enter_context(servers.ours(environments.ROOT, folder, run_yaml=run_yaml))
+        folder = stack.enter_context(environments.scratch())
+        ours = stack.enter_context(servers.of_this_tree(folder, _providers(options.providers)))
         ours.wait_for(f"/v1/models/{_MODEL}")
         client = stack.enter_context(httpx.Client(base_url=f"http://127.0.0.1:{ours.port}/v1", timeout=_LIMIT_S))
         rankings = {f"oracle, {mode}": [expected.found(mode, at) for at in range(len(asked))] for mode in _MODES}
@@ -168,11 +162,10 @@ async def _vectors(texts: Sequence[str], asked: Sequence[str]) -> tuple[NDArray[
         return await embedded(embedder, texts), await embedded(embedder, asked)
 
 
-def _run_config(providers: Sequence[str]) -> str:
-    """JSON is YAML."""
+def _providers(providers: Sequence[str]) -> dict[str, Any]:
     kept = [{"provider_id": name, "provider_type": f"inline::{name}"} for name in providers]
     embeds = {"provider_id": "st", "provider_type": "inline::sentence-transformers"}
-    return json.dumps({"version": 2, "distro_name": "bench", "providers": {"inference": [embeds], "vector_io": kept}})
+    return {"inference": [embeds], "vector_io": kept}
 
 
 if __name__ == "__main__":
