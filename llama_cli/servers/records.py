@@ -45,7 +45,8 @@ class Record:
 
     settled: whether every provider has come up or given up; a server answers before that. loading: ids of providers
     whose models are not there yet; load_timeout_s: how long a request that comes now waits for them.
-    degraded: reasons by provider id. off: providers that are not started, as `{provider_type, variables}`.
+    degraded: reasons by provider id, or by the run config's key for what is no provider. off: providers that are not
+    started, as `{provider_type, variables}`.
     options: what `restart` needs to do the same again, the interpreter that it runs in, and `launch`, which tells this
     start from any other of the same id. It never holds values of `--env`, only their names.
     """

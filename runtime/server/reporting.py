@@ -1,4 +1,4 @@
-"""Keeps a server's record up to date while it runs: ready once the socket answers, degraded while a provider is.
+"""Keeps a server's record up to date while it runs: ready once the socket answers, degraded while something in it is.
 
 Asks the stack for its state; knows nothing about providers, files or signals.
 """
@@ -11,6 +11,7 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from runtime.server.masking import without_hidden
 from runtime.server.record import ServerRecord
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ class _Reporter:
 
 def _state(stack: Stack) -> dict[str, Any]:
     """The fields of the record: ready or degraded, the reason, and what is still loading."""
-    degraded, loading = stack.degraded(), stack.loading()
+    degraded, loading = without_hidden(stack.degraded()), stack.loading()
     return {
         "state": "degraded" if degraded else "ready",
         "degraded": dict(degraded),

@@ -77,6 +77,8 @@ class Stack:
         interval_s = run.server.registry_refresh_interval_seconds
         self._providers = Supervisor(plan.providers, tasks=self._tasks, refresh_interval_s=interval_s)
         self._jobs = JobRunner(partial(self._stores.sql, JOBS_STORE.name, SCHEMA))
+        limits = run.storage.retention
+        self._retention = Retention(self._stores, limits, changed=lambda: self.on_change()) if limits else None
         self.nameless: Nameless = EVERYBODY
         self.instance = Instance()
         self.on_change: Callable[[], None] = lambda: None
@@ -118,8 +120,8 @@ class Stack:
         self._jobs.start()
         if (analytics := self._stores.analytics()).tables:
             self._tasks.spawn(answer_others(analytics), name="answer other processes about analytics")
-        if limits := self._run.storage.retention:
-            self._tasks.spawn(Retention(self._stores, limits).run(), name="remove what is too old")
+        if self._retention is not None:
+            self._tasks.spawn(self._retention.run(), name="remove what is too old")
 
     async def _start_all(self) -> None:
         """Start every provider and list what each serves, all at once."""
@@ -177,8 +179,11 @@ class Stack:
         return self.plan.turned_on_by(api)
 
     def degraded(self) -> dict[str, str]:
-        """See `Supervisor.degraded`."""
-        return self._providers.degraded()
+        """What does not work, each with the reason: providers as `Supervisor.degraded` names them, and what the stack
+        itself does, by the run config's key for it.
+        """
+        own = self._retention.trouble if self._retention is not None else ""
+        return self._providers.degraded() | ({"storage.retention": own} if own else {})
 
     def loading(self) -> dict[str, float]:
         """See `Supervisor.loading`."""

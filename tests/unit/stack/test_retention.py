@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from runtime.stack import retention
 from runtime.stack.placing import every_ageing_kind, every_store
 from runtime.stack.plan import plan, read_run_config
 from runtime.stack.retention import Retention
+from runtime.stack.stack import Stack
 from runtime.storage.jobs.records import JOBS, SCHEMA
 from runtime.storage.placement import StorageConfig
 from runtime.storage.sql import Insert, Schema, Select, SqlStore
@@ -143,33 +145,79 @@ async def test_analytics_age_too(tmp_path: Path) -> None:
     await stores.close()
 
 
-@pytest.mark.parametrize("failure", [Unavailable("the database is down"), RuntimeError("a fault of ours")])
-async def test_after_any_failure_it_is_tried_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, failure: Exception
+FAILURES = [
+    (Unavailable("the database is down"), "the database is down"),
+    (RuntimeError("a fault of ours"), "RuntimeError; the server's log says why"),
+]
+
+
+@pytest.mark.parametrize(("failure", "said"), FAILURES)
+async def test_a_failure_is_told_logged_once_and_tried_again_soon(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, failure: Exception, said: str
 ) -> None:
     stores, store = await jobs_in(tmp_path, job("old", 10.0))
     waits: list[float] = []
     real = store.select
 
     async def select(query: Select) -> Any:
-        if not waits:
+        if len(waits) < 2:
             raise failure
         return await real(query)
 
     async def sleep(seconds: float) -> None:
         waits.append(seconds)
-        if waits.count(retention.EVERY_S) == 2:
+        if retention.EVERY_S in waits:
             raise StopAsyncIteration
 
     monkeypatch.setattr(store, "select", select)
     monkeypatch.setattr(retention.asyncio, "sleep", sleep)
+    told: list[str] = []
+    removing = Retention(stores, {"jobs": 50.0}, clock=lambda: 100.0, changed=lambda: told.append(removing.trouble))
     with caplog.at_level(logging.WARNING), pytest.raises(StopAsyncIteration):
-        await Retention(stores, {"jobs": 50.0}, clock=lambda: 100.0).run()
-    [line] = caplog.records
-    assert str(failure) in f"{line.__dict__.get('error')} {line.exc_info}"
+        await removing.run()
+    assert [wait for wait in waits if wait >= 1] == [retention.AGAIN_S, retention.AGAIN_S, retention.EVERY_S]
+    assert told == [f"what is too old is not removed: jobs: {said}", ""]
+    assert [record.message for record in caplog.records].count("what is too old is removed later") == 1
+    assert (str(failure) in caplog.text) == isinstance(failure, RuntimeError)
     monkeypatch.undo()
     assert await store.select(Select(JOBS)) == []
     await stores.close()
+
+
+async def test_one_kind_that_fails_keeps_no_other_from_being_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stores, store = await jobs_in(tmp_path, job("old", 10.0))
+    monkeypatch.setattr(store, "select", failing)
+    analytics = stores.analytics(USAGE)
+    await analytics.append(USAGE, [{"at": at} for at in (10, 99)])
+    removing = Retention(stores, {"usage": 50.0, "jobs": 50.0}, clock=lambda: 100.0)
+    assert await removing.turn() == {"usage": 1}
+    assert removing.trouble == "what is too old is not removed: jobs: the database is down"
+    await stores.close()
+
+
+async def failing(*_: object) -> Any:
+    raise Unavailable("the database is down")
+
+
+async def test_a_stack_says_that_it_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(SqlStore, "select", failing)
+    run = run_config(storage={"retention": {"jobs": "2d"}})
+    stack = Stack(plan(run), run, state_dir=tmp_path)
+    stack._stores.sql("jobs", SCHEMA)  # as a provider with jobs asks for it
+    told = asyncio.Event()
+    stack.on_change = told.set
+    try:
+        await stack.open()
+        assert stack.degraded() == {}
+        stack.start()
+        async with asyncio.timeout(5):
+            await told.wait()
+        expected = "what is too old is not removed: jobs: the database is down"
+        assert stack.degraded() == {"storage.retention": expected}
+    finally:
+        await stack.close()
 
 
 async def test_a_stack_that_runs_does_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
