@@ -23,19 +23,8 @@ from typing import TYPE_CHECKING, Self
 from runtime import errors
 from runtime.engine.checkpoints.model_config import ModelConfig
 from runtime.engine.memory.plan import MemoryPlan
+from runtime.engine.requests import messages
 from runtime.engine.requests.checks import check_ids, check_length
-from runtime.engine.requests.messages import (
-    Abort,
-    Add,
-    Closed,
-    Command,
-    EngineStats,
-    Ready,
-    Report,
-    StepBatch,
-    Stop,
-    TokenOutput,
-)
 from runtime.engine.requests.metrics import Metrics
 from runtime.engine.requests.sampling_params import SamplingParams
 from runtime.engine.requests.waiting_room import WaitingRoom
@@ -50,14 +39,14 @@ class TokenStream:
     close it.
     """
 
-    def __init__(self, tokens: AsyncGenerator[TokenOutput, None], leave: Callable[[], None]) -> None:
+    def __init__(self, tokens: AsyncGenerator[messages.TokenOutput, None], leave: Callable[[], None]) -> None:
         self._tokens = tokens
         self._leave = leave
 
     def __aiter__(self) -> Self:
         return self
 
-    def __anext__(self) -> Awaitable[TokenOutput]:
+    def __anext__(self) -> Awaitable[messages.TokenOutput]:
         return self._tokens.__anext__()
 
     async def aclose(self) -> None:
@@ -71,7 +60,7 @@ class _Reader:
 
     def __init__(self, at_s: float) -> None:
         self.at_s = at_s
-        self.items: asyncio.Queue[TokenOutput | errors.StackError] = asyncio.Queue()
+        self.items: asyncio.Queue[messages.TokenOutput | errors.StackError] = asyncio.Queue()
 
 
 class Engine:
@@ -82,17 +71,17 @@ class Engine:
     def __init__(self, options: EngineOptions, plan: Callable[[EngineOptions], Planned] | None = None) -> None:
         self.options = options
         self._plan = plan
-        self._commands: SimpleQueue[Command] = SimpleQueue()
+        self._commands: SimpleQueue[messages.Command] = SimpleQueue()
         self._stopping = Event()
         self._thread: Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._ready: asyncio.Future[Ready] | None = None
+        self._ready: asyncio.Future[messages.Ready] | None = None
         self._closed: asyncio.Future[None] | None = None
         self._failure: errors.StackError | None = None
         self._streams: dict[int, _Reader] = {}
         self._ids = itertools.count(1)
-        self._model: Ready | None = None
-        self._stats = EngineStats()
+        self._model: messages.Ready | None = None
+        self._stats = messages.EngineStats()
         self._metrics = Metrics()
         self._room: WaitingRoom | None = None
 
@@ -122,7 +111,7 @@ class Engine:
         if self._thread is None or self._closed is None:
             return
         self._stopping.set()
-        self._commands.put(Stop())
+        self._commands.put(messages.Stop())
         await asyncio.shield(self._closed)
         # The thread has sent `Closed`; it ends within microseconds.
         self._thread.join()
@@ -142,7 +131,7 @@ class Engine:
         """Whether it has started, and its thread has not ended since."""
         return self._model is not None and self._failure is None
 
-    def stats(self) -> EngineStats:
+    def stats(self) -> messages.EngineStats:
         """Counts as of the last step."""
         return self._stats
 
@@ -178,7 +167,7 @@ class Engine:
         check_ids(prompt, params, self.config.vocab_size)
         assert self._room is not None
         self._room.enter(1, len(prompt))
-        add = Add(
+        add = messages.Add(
             sequence_id=next(self._ids),
             prompt=tuple(prompt),
             params=params if params.seed is not None else replace(params, seed=secrets.randbits(63)),
@@ -189,12 +178,12 @@ class Engine:
         self._streams[add.sequence_id] = _Reader(add.at_s)
         return TokenStream(self._tokens(add), lambda: self._leave(add))
 
-    def _leave(self, add: Add) -> None:
+    def _leave(self, add: messages.Add) -> None:
         """Give a sequence's place back, once."""
         if self._streams.pop(add.sequence_id, None) is not None and self._room is not None:
             self._room.leave(1, len(add.prompt))
 
-    async def _tokens(self, add: Add) -> AsyncGenerator[TokenOutput, None]:
+    async def _tokens(self, add: messages.Add) -> AsyncGenerator[messages.TokenOutput, None]:
         is_over = True
         try:
             self._started()  # it may have stopped since the call
@@ -211,7 +200,7 @@ class Engine:
         finally:
             self._leave(add)
             if not is_over:
-                self._commands.put(Abort(sequence_id=add.sequence_id))
+                self._commands.put(messages.Abort(sequence_id=add.sequence_id))
 
     def _room_for(self, plan: MemoryPlan) -> WaitingRoom:
         """Room for what runs on the device, and for `max_waiting` sequences that wait."""
@@ -224,7 +213,7 @@ class Engine:
             size_unit="prompt tokens",
         )
 
-    def _started(self) -> Ready:
+    def _started(self) -> messages.Ready:
         if self._failure is not None:
             raise self._failure.with_traceback(None)
         if self._model is None:
@@ -245,11 +234,11 @@ class Engine:
                 f"The engine cannot be imported: {error}", hint="install `torch` and `safetensors`"
             )
             failure.__cause__ = error
-            self._report(Closed(error=failure))
+            self._report(messages.Closed(error=failure))
             return
         worker.run(self.options, self._commands, self._stopping, self._report, self._plan)
 
-    def _report(self, report: Report) -> None:
+    def _report(self, report: messages.Report) -> None:
         """Called on the engine's thread."""
         assert self._loop is not None
         try:
@@ -257,11 +246,11 @@ class Engine:
         except RuntimeError:
             # The loop was closed while the engine ran: nobody reads its reports any more.
             self._stopping.set()
-            self._commands.put(Stop())
+            self._commands.put(messages.Stop())
 
-    def _receive(self, report: Report) -> None:
+    def _receive(self, report: messages.Report) -> None:
         """Called on the event loop, once a step."""
-        if isinstance(report, StepBatch):
+        if isinstance(report, messages.StepBatch):
             self._stats = report.stats
             now = time.monotonic()
             self._metrics.loop_lag.add(max(0.0, now - report.stats.at_s))
@@ -279,7 +268,7 @@ class Engine:
                     reader.items.put_nowait(failure)
             return
         assert self._ready is not None and self._closed is not None
-        if isinstance(report, Ready):
+        if isinstance(report, messages.Ready):
             self._stats = report.stats
             if not self._ready.done():
                 self._ready.set_result(report)

@@ -15,18 +15,7 @@ from threading import Event
 from runtime import errors
 from runtime.engine.memory.out_of_memory import is_out_of_memory, out_of_memory_error
 from runtime.engine.memory.plan import kept_pages
-from runtime.engine.requests.messages import (
-    Abort,
-    Add,
-    Closed,
-    Command,
-    EngineStats,
-    Ready,
-    Report,
-    StepBatch,
-    Stop,
-    TokenOutput,
-)
+from runtime.engine.requests import messages
 from runtime.engine.running.loading import Planned, loaded_runner, plan_model
 from runtime.engine.running.options import EngineOptions
 from runtime.engine.running.runner import Pending, Runner
@@ -44,9 +33,9 @@ _STOPPED = "The engine has been stopped."
 
 def run(
     options: EngineOptions,
-    commands: SimpleQueue[Command],
+    commands: SimpleQueue[messages.Command],
     stopping: Event,
-    report: Callable[[Report], None],
+    report: Callable[[messages.Report], None],
     plan: Callable[[EngineOptions], Planned] | None = None,
 ) -> None:
     """The thread from start to end. Reports `Ready`, a `StepBatch` per step, and at the end `Closed`.
@@ -69,11 +58,11 @@ def run(
         log.exception("engine thread failed")
         error = errors.StackError(f"The engine failed: {type(failure).__name__}: {failure}")
     finally:
-        report(Closed(error=error))
+        report(messages.Closed(error=error))
 
 
 class _Worker:
-    def __init__(self, options: EngineOptions, runner: Runner, report: Callable[[Report], None]) -> None:
+    def __init__(self, options: EngineOptions, runner: Runner, report: Callable[[messages.Report], None]) -> None:
         self.report = report
         self.name = options.model_name
         self.runner, self.config, self.plan = runner, runner.config, runner.plan
@@ -89,33 +78,33 @@ class _Worker:
         )
         self.steps = self.prompt_tokens = self.generated_tokens = self.out_of_memory = 0
         self.guessed_tokens = self.accepted_tokens = 0
-        report(Ready(config=self.config, plan=self.plan, stats=self.stats()))
+        report(messages.Ready(config=self.config, plan=self.plan, stats=self.stats()))
 
-    def serve(self, commands: SimpleQueue[Command]) -> None:
+    def serve(self, commands: SimpleQueue[messages.Command]) -> None:
         """Step while there is work, wait for a command while there is none; returns on `Stop`."""
         while True:
             # All commands that have arrived are taken before a step, so that requests sent together run together.
             while commands.qsize() or not self.scheduler.has_work:
                 command = commands.get()
-                if isinstance(command, Stop):
+                if isinstance(command, messages.Stop):
                     return
                 self.obey(command)
                 if not self.scheduler.has_work and not commands.qsize():
-                    self.report(StepBatch(stats=self.stats()))
+                    self.report(messages.StepBatch(stats=self.stats()))
             self.step(commands)
 
-    def obey(self, command: Add | Abort) -> None:
+    def obey(self, command: messages.Add | messages.Abort) -> None:
         """An error in it is that sequence's; the engine goes on with the others."""
         try:
-            if isinstance(command, Add):
+            if isinstance(command, messages.Add):
                 self.take(command)
             else:
                 self.scheduler.remove(command.sequence_id)
         except Exception as failure:
             failures = {command.sequence_id: self.told(failure)}
-            self.report(StepBatch(stats=self.stats(), failures=failures))
+            self.report(messages.StepBatch(stats=self.stats(), failures=failures))
 
-    def take(self, command: Add) -> None:
+    def take(self, command: messages.Add) -> None:
         params = command.params
         length = self.plan.context_tokens if params.max_tokens is None else len(command.prompt) + params.max_tokens
         end_ids = params.stop_token_ids if params.ignore_eos else params.stop_token_ids.union(self.config.eos_token_ids)
@@ -135,7 +124,7 @@ class _Worker:
             )
         )
 
-    def step(self, commands: SimpleQueue[Command]) -> None:
+    def step(self, commands: SimpleQueue[messages.Command]) -> None:
         """One step, and as many as follow from it until a command comes: on a device that computes by itself the next
         one is launched before the tokens of the last are handed out. Where it runs out of memory a smaller one takes
         its place. Any other error in it ends the sequences of the step; the engine goes on with the others.
@@ -158,13 +147,13 @@ class _Worker:
             for sequence_id in failed:
                 self.scheduler.remove(sequence_id, is_damaged=True)
             error = out_of_memory_error(self.name, self.plan) if is_out_of_memory(failure) else _bug(failure)
-            self.report(StepBatch(stats=self.stats(), failures=dict.fromkeys(failed, error)))
+            self.report(messages.StepBatch(stats=self.stats(), failures=dict.fromkeys(failed, error)))
 
     def hand_out(self, chunks: list[Chunk], pending: Pending) -> None:
         """Wait for the tokens of a step, and report them. Those of sequences that the step before has ended are not
         anybody's. An error in what one sequence is given ends that one; the others get their tokens.
         """
-        outputs: dict[int, list[TokenOutput]] = {}
+        outputs: dict[int, list[messages.TokenOutput]] = {}
         failures: dict[int, errors.StackError] = {}
         results = pending.results()
         now = time.monotonic()
@@ -183,9 +172,11 @@ class _Worker:
                 if added[-1].finish_reason is not None:
                     self.scheduler.remove(sequence_id)
         self.steps += 1
-        self.report(StepBatch(stats=self.stats(), outputs=outputs, failures=failures))
+        self.report(messages.StepBatch(stats=self.stats(), outputs=outputs, failures=failures))
 
-    def follow(self, chunks: list[Chunk], commands: SimpleQueue[Command]) -> tuple[list[Chunk], Pending | None]:
+    def follow(
+        self, chunks: list[Chunk], commands: SimpleQueue[messages.Command]
+    ) -> tuple[list[Chunk], Pending | None]:
         """Launch the step after one of these chunks; None where it must be scheduled anew."""
         if commands.qsize() or not self.runner.can_follow:
             return [], None
@@ -216,7 +207,7 @@ class _Worker:
             log.warning("a step ran out of memory and is tried again", extra={"sequences": len(chunks)})
         return None
 
-    def append(self, chunk: Chunk, sampled: Sampled | None, now: float) -> list[TokenOutput]:
+    def append(self, chunk: Chunk, sampled: Sampled | None, now: float) -> list[messages.TokenOutput]:
         """Add the result of a step to one of its sequences; what its reader gets of it, often nothing.
 
         Raises StackError where there is no token: RequestError where that is the grammar's doing.
@@ -234,7 +225,7 @@ class _Worker:
         self.generated_tokens += len(added)
         return added
 
-    def add_guessed(self, chunk: Chunk, added: list[TokenOutput], now: float) -> None:
+    def add_guessed(self, chunk: Chunk, added: list[messages.TokenOutput], now: float) -> None:
         """Add the tokens that a guess gives a sequence besides, as far as it was right. added: the token that was
         sampled before it.
         """
@@ -264,9 +255,9 @@ class _Worker:
             code="model_not_finite",
         )
 
-    def stats(self) -> EngineStats:
+    def stats(self) -> messages.EngineStats:
         scheduler, launches = self.scheduler, self.runner.launches()
-        return EngineStats(
+        return messages.EngineStats(
             running=len(scheduler.running),
             waiting=len(scheduler.waiting),
             pages_used=scheduler.blocks.used,
