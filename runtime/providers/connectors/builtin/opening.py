@@ -13,11 +13,9 @@ from mcp.client.session import MessageHandlerFnT
 from runtime import __version__
 from runtime.http.client import HttpClient
 from runtime.http.given_addresses import checked_address
-from runtime.providers.connectors.builtin.config import ConnectorsConfig
-from runtime.providers.connectors.builtin.identities import AskedAs
 from runtime.providers.connectors.builtin.programs import program
-from runtime.providers.connectors.builtin.servers import Server
 from runtime.providers.connectors.builtin.streams import Watched, over_sse, over_streamable_http
+from runtime.providers.connectors.builtin.target import Target
 from runtime.providers.connectors.builtin.trial import Trial
 
 _ME = types.Implementation(name="llama-stack", version=__version__)
@@ -30,33 +28,21 @@ _ALLOWED_BY = "`allow_private_addresses` in the config of `connectors`, or names
 
 
 class Opening:
-    """http: the provider's client. hear: called with each notification; lost: when the server has ended the session."""
+    """hear: called with each notification; lost: when the server has ended the session."""
 
-    def __init__(
-        self,
-        server: Server,
-        asked_as: AskedAs,
-        *,
-        http: HttpClient,
-        config: ConnectorsConfig,
-        hear: MessageHandlerFnT,
-        lost: Callable[[], None],
-    ) -> None:
-        self._server = server
-        self._asked_as = asked_as
-        self._http = http
-        self._config = config
+    def __init__(self, target: Target, *, hear: MessageHandlerFnT, lost: Callable[[], None]) -> None:
+        self._target = target
         self._hear = hear
         self._lost = lost
         self._is_lost = False
-        self._limit_bytes = max(_LEAST_WIRE_BYTES, 2 * config.max_result_bytes)
+        self._limit_bytes = max(_LEAST_WIRE_BYTES, 2 * target.config.max_result_bytes)
 
     @asynccontextmanager
     async def opened(self, trial: Trial) -> AsyncGenerator[Client, None]:
         """The SDK's client, until the block ends. trial: what happens below it until then. Raises what it does, and
         RequestError for an address that may not be asked.
         """
-        server = self._server
+        server, config, ours = self._target.server, self._target.config, self._target.http
         if server.url is None:
             async with program(server, limit_bytes=self._limit_bytes) as (streams, tell):
                 try:
@@ -66,12 +52,10 @@ class Opening:
                     if self._is_lost:
                         tell()
             return
-        may_be_private = server.is_trusted or self._config.allow_private_addresses
-        network = self._http.connections.network
+        may_be_private = server.is_trusted or config.allow_private_addresses
+        network = ours.connections.network
         url = await checked_address(server.url, network=network, allow_private=may_be_private, allowed_by=_ALLOWED_BY)
-        http = self._http.for_others(
-            only_public=not may_be_private, are_given=not server.is_trusted, called=server.label
-        )
+        http = ours.for_others(only_public=not may_be_private, are_given=not server.is_trusted, called=server.label)
         try:
             async with AsyncExitStack() as stack:
                 yield await self._over_http(stack, url, http, trial)
@@ -80,16 +64,17 @@ class Opening:
 
     async def _over_http(self, stack: AsyncExitStack, url: str, http: HttpClient, trial: Trial) -> Client:
         """Over streamable HTTP, or else over SSE, as `transport` says; `auto` is both in turn."""
+        server, asked_as = self._target.server, self._target.asked_as
         first = 0
-        if self._server.transport != "sse":
-            streams = over_streamable_http(url, self._server, self._asked_as, http, limit_bytes=self._limit_bytes)
+        if server.transport != "sse":
+            streams = over_streamable_http(url, server, asked_as, http, limit_bytes=self._limit_bytes)
             try:
                 return await stack.enter_async_context(self._over(streams))
             except Exception:
                 first = trial.status
-                if self._server.transport != "auto" or trial.failure or first not in _NOT_STREAMABLE:
+                if server.transport != "auto" or trial.failure or first not in _NOT_STREAMABLE:
                     raise
-        streams = over_sse(url, self._server, self._asked_as, http, limit_bytes=self._limit_bytes)
+        streams = over_sse(url, server, asked_as, http, limit_bytes=self._limit_bytes)
         try:
             return await stack.enter_async_context(self._over(streams))
         except Exception:

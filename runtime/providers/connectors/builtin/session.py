@@ -24,13 +24,10 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import TypeAdapter, ValidationError
 
 from runtime.errors import RequestError, StackError, UpstreamTimeout
-from runtime.http.client import HttpClient
-from runtime.providers.connectors.builtin.config import ConnectorsConfig
 from runtime.providers.connectors.builtin.failures import SessionLost, failed, not_opened, quoted
-from runtime.providers.connectors.builtin.identities import AskedAs
 from runtime.providers.connectors.builtin.listening import listen
 from runtime.providers.connectors.builtin.opening import Opening
-from runtime.providers.connectors.builtin.servers import Server
+from runtime.providers.connectors.builtin.target import Target
 from runtime.providers.connectors.builtin.trial import ASKED, Trial
 from runtime.similar import LONGEST_NAME
 
@@ -50,30 +47,20 @@ for _name in ("mcp", "client", "httpx2"):
 
 
 class Session:
-    """http: the provider's client. changed: called when the server says that its tools have changed. ended: called
-    when the session can no longer be used.
+    """changed: called when the server says that its tools have changed; ended: when the session can no longer be used.
 
     info: what the server calls itself. is_settled: set once it is open or could not be opened. users: those who use it
     now; last_used: of `time.monotonic()`.
     """
 
-    def __init__(
-        self,
-        server: Server,
-        asked_as: AskedAs,
-        *,
-        http: HttpClient,
-        config: ConnectorsConfig,
-        changed: Callable[[], None],
-        ended: Callable[[], None],
-    ) -> None:
-        self.server = server
+    def __init__(self, target: Target, *, changed: Callable[[], None], ended: Callable[[], None]) -> None:
+        self.server = target.server
         self.info: types.Implementation | None = None
         self.is_settled = asyncio.Event()
         self.users = 0
         self.last_used = time.monotonic()
-        self._config = config
-        self._opening = Opening(server, asked_as, http=http, config=config, hear=self._hear, lost=self.end)
+        self._config = target.config
+        self._opening = Opening(target, hear=self._hear, lost=self.end)
         self._changed = changed
         self._tell_ended = ended
         self._failure: StackError | None = None
