@@ -124,6 +124,11 @@ def inline(name: str, *, summary: str, adapter: str, config: str | None = None, 
     return Spec(provider_type=f"inline::{name}", summary=summary, adapter=adapter, config=config, **fields)
 
 
+def builtin(*, summary: str, adapter: str, config: str | None = None, **fields: Any) -> Spec:
+    """The provider that we are ourselves: used where a config names no other."""
+    return inline("builtin", summary=summary, adapter=adapter, config=config, default=True, **fields)
+
+
 def remote(name: str, *, summary: str, adapter: str, config: str | None = None, **fields: Any) -> Spec:
     """A provider that adapts a service outside our process."""
     return Spec(provider_type=f"remote::{name}", summary=summary, adapter=adapter, config=config, **fields)

@@ -24,7 +24,7 @@ class TextFormat(TypedDict, total=False):
 
 
 class JsonObjectFormat(TypedDict, total=False):
-    """Any JSON object. The messages must ask for JSON too, or a model may write only spaces."""
+    """Any JSON object. The prompt must ask for JSON too, or a model may write only spaces."""
 
     __pydantic_config__ = OPEN  # type: ignore[misc]
     type: Required[Literal["json_object"]]

@@ -16,6 +16,7 @@ from runtime.apis._sampling import Temperature, TopP
 from runtime.apis._types import one_word_of
 from runtime.apis.inference._shared import OPEN, USER
 from runtime.apis.inference.chat import ChatCompletionRequest
+from runtime.apis.inference.response_formats import JsonObjectFormat, TextFormat
 from runtime.apis.responses.content import InputPart
 from runtime.apis.responses.items import Items
 from runtime.apis.responses.tool_use import ToolChoice, Tools
@@ -41,24 +42,10 @@ _CLOSED = ConfigDict(extra="forbid")
 """Of a TypedDict without further keys."""
 
 
-class TextFormat(TypedDict, total=False):
-    """Any text."""
-
-    __pydantic_config__ = OPEN  # type: ignore[misc]  # how pydantic configures a TypedDict
-    type: Required[Literal["text"]]
-
-
-class JsonObjectFormat(TypedDict, total=False):
-    """Any JSON object. The input must ask for JSON too, or a model may write only spaces."""
-
-    __pydantic_config__ = OPEN  # type: ignore[misc]
-    type: Required[Literal["json_object"]]
-
-
 class JsonSchemaFormat(TypedDict, total=False):
     """JSON that matches a schema."""
 
-    __pydantic_config__ = OPEN  # type: ignore[misc]
+    __pydantic_config__ = OPEN  # type: ignore[misc]  # how pydantic configures a TypedDict
     type: Required[Literal["json_schema"]]
     name: Annotated[str, Field(description="Its name: letters, digits, `_` and `-`. Default: `response`.")]
     description: Annotated[str | None, Field(description="What it is for, for the model. Default: none.")]

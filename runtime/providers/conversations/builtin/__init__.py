@@ -1,11 +1,9 @@
 """Conversations in tables of SQLite or PostgreSQL."""
 
-from runtime.spec import inline, live
+from runtime.spec import builtin, live
 
-SPEC = inline(
-    "builtin",
+SPEC = builtin(
     summary="Conversations in tables of SQLite or PostgreSQL",
     adapter=".adapter:BuiltinConversations",
-    default=True,
     evidence=live("SQLite, PostgreSQL and OpenAI's client"),
 )

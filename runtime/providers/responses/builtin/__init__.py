@@ -1,9 +1,8 @@
 """Responses over any model: tools, histories and what is kept of them."""
 
-from runtime.spec import inline, live
+from runtime.spec import builtin, live
 
-SPEC = inline(
-    "builtin",
+SPEC = builtin(
     summary="Responses over any model: tools that are run here, histories, streams of events, all of it kept",
     adapter=".adapter:BuiltinResponses",
     config=".config:ResponsesConfig",
@@ -19,6 +18,5 @@ SPEC = inline(
         "connectors",
         "containers",
     ),
-    default=True,
     evidence=live("the embedded model and OpenAI's client"),
 )
