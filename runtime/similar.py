@@ -113,6 +113,12 @@ def hint_if_off(provider_id: str, off: Mapping[str, str]) -> str | None:
     return f"provider `{provider_id}` is off: {turn_on}, and start the server again" if turn_on else None
 
 
+def hint_if_served_by_none_on(name: str, would_serve: Mapping[str, str]) -> str | None:
+    """How to turn on a provider of a resource; None if none that is off has it. would_serve: by the resource's name."""
+    turn_on = would_serve.get(name)
+    return f"each provider that has it is off: {turn_on}, and start the server again" if turn_on else None
+
+
 def suggestion(names: Sequence[str]) -> str | None:
     """The text of `did_you_mean` for names that were already found."""
     return f"did you mean {' or '.join(f'`{name}`' for name in names)}?" if names else None

@@ -8,20 +8,23 @@ from typing import Any
 from runtime.errors import NotFound, NotSupported, RequestError, StackError, TooLarge, Unavailable
 from runtime.outage import Outage
 from runtime.provider import LimitsUploads
-from runtime.similar import names_for
+from runtime.similar import hint_for_provider, hint_if_off
 
 Method = Callable[[Any], Any]
 
 
 class Adapters:
     """The providers of one API. adapters: by provider id. down: for a provider that does not run, why and since
-    when. Both change while the stack runs.
+    when. Both change while the stack runs. off: how to turn on each that is off, for messages.
     """
 
-    def __init__(self, api: str, adapters: Mapping[str, Any], down: Mapping[str, Outage]) -> None:
+    def __init__(
+        self, api: str, adapters: Mapping[str, Any], down: Mapping[str, Outage], off: Mapping[str, str]
+    ) -> None:
         self._api = api
         self._adapters = adapters
         self._down = down
+        self._off = off
 
     def method(self, provider_id: str, name: str, *, what: str = "") -> Method:
         """An adapter's method. what: the resource that the request names, for messages.
@@ -86,11 +89,13 @@ class Adapters:
             return Unavailable(f"{subject} is not available: {outage}", code="provider_unavailable")
         if what:
             return NotFound(
-                f"{what} belongs to provider `{provider_id}`, which is not configured", code="provider_not_found"
+                f"{what} belongs to provider `{provider_id}`, which does not run here",
+                hint=hint_if_off(provider_id, self._off),
+                code="provider_not_found",
             )
         return NotFound(
             f"No provider of the API {self._api} has the id `{provider_id}`",
-            hint=names_for(provider_id, self._adapters),
+            hint=hint_for_provider(provider_id, self._adapters, self._off),
             param="provider_id",
             code="provider_not_found",
         )

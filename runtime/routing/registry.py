@@ -5,14 +5,14 @@ Works for every kind. A kind with rules of its own has a subclass, which `runtim
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any, ClassVar, Protocol
 
 from pydantic import BaseModel
 
-from runtime.access import Caller, as_owner
+from runtime.access import SYSTEM, Caller, as_owner
 from runtime.apis._api import Api, Operation
 from runtime.apis._request import Request
 from runtime.apis._resources import Resource
@@ -89,6 +89,12 @@ class Registry:
         """Names some resources of a kind that the caller may see, for those who asked for one of another kind."""
         few = ", ".join(f"`{name}`" for name in self._table.few_of(kind, _user()))
         return f"of this type: {few}" if few else f"none of this type is served: GET {self._table.listed_at} lists all"
+
+    def would_serve(self) -> Mapping[str, str]:
+        """The resources that only providers have that are off, each with how to turn one on."""
+        return {
+            name: turn_on for name, turn_on in self._table.would_serve.items() if self._table.find(name, SYSTEM) is None
+        }
 
     async def get(self, request: Request) -> Any:
         """One resource. Raises as `resolve` does."""

@@ -19,7 +19,7 @@ from runtime.errors import Conflict, NotFound, RequestError, StackError
 from runtime.routing.entry import Entry
 from runtime.routing.listed_order import in_order
 from runtime.routing.names import Names
-from runtime.similar import SimilarNames, hint_if_off
+from runtime.similar import SimilarNames, hint_if_off, hint_if_served_by_none_on
 
 MOST_REGISTERED = 10_000
 """Of one kind, by each user, and by all callers without a name: each is kept for ever, and in every list."""
@@ -64,16 +64,23 @@ class ResourceTable:
         self._providers: tuple[str, ...] = ()
         self._registered: Counter[str | None] = Counter()  # by the owner's name
         self.off: Mapping[str, str] = {}
+        self.would_serve: Mapping[str, str] = {}
         self._first = ""
         self._similar = SimilarNames()
         self.names = Names(self.title, self.kind, declared=self._declared, resolved=self._resolved)
 
-    def set_providers(self, provider_ids: Iterable[str], *, off: Mapping[str, str] | None = None) -> None:
+    def set_providers(
+        self,
+        provider_ids: Iterable[str],
+        *,
+        off: Mapping[str, str] | None = None,
+        would_serve: Mapping[str, str] | None = None,
+    ) -> None:
         """Set the providers that may own resources, in the run config's order. Called before anything is added: a name
-        that begins with a provider's id belongs to it. off: providers that were not started, each with how to turn it
-        on, for messages.
+        that begins with a provider's id belongs to it. For messages, each with how to turn it on: off: providers that
+        were not started; would_serve: resources that one of them has.
         """
-        self.off = off or {}
+        self.off, self.would_serve = off or {}, would_serve or {}
         self._providers = tuple(provider_ids)
         self._update()
 
@@ -137,8 +144,10 @@ class ResourceTable:
                 self._declared[name].find(self)
             except StackError as error:  # a new exception each time: one that is raised twice keeps both tracebacks
                 return error
-        hint = hint_if_off(name.partition("/")[0], self.off) or self._similar.to(
-            name, lambda: [entry.id for entry in self.entries(user)]
+        hint = (
+            hint_if_off(name.partition("/")[0], self.off)
+            or hint_if_served_by_none_on(name, self.would_serve)
+            or self._similar.to(name, lambda: [entry.id for entry in self.entries(user)])
         )
         return NotFound(
             f"{self.title} `{name}` is not served by any provider",

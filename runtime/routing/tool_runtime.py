@@ -24,7 +24,7 @@ from runtime.context import warn
 from runtime.errors import NotFound, RequestError, StackError, Unavailable
 from runtime.routing.entry import Entry
 from runtime.routing.forward import Router
-from runtime.similar import nearest, suggestion
+from runtime.similar import hint_if_served_by_none_on, nearest, suggestion
 
 _GROUP = "toolgroup_id"
 _AT_ONCE = 16
@@ -101,7 +101,9 @@ class ToolRuntimeRouter(Router):
                 f"The tool `{name}` is in no tool group that can be listed, and these cannot: {whys}", param="tool_name"
             )
         names = [known for group, tools in listed for tool in tools for known in (tool.name, f"{group.id}/{tool.name}")]
-        raise _unknown(name, names)
+        off = {_name_without_signs(group_id): turn_on for group_id, turn_on in self._owners.would_serve().items()}
+        wanted = _name_without_signs(name)
+        raise _unknown(name, names, off=hint_if_served_by_none_on(wanted, off))
 
     def _groups(self) -> list[Entry]:
         """Every group that the caller may see, once, whatever other names it has."""
@@ -146,8 +148,13 @@ def _named(tools: Iterable[ToolDef], name: str) -> ToolDef | None:
     return next((tool for tool in tools if tool.name == name), None)
 
 
-def _unknown(name: str, known: Sequence[str], *, where: str = "") -> NotFound:
-    close = suggestion(nearest(name, known))
+def _name_without_signs(name: str) -> str:
+    """`builtin::websearch` and `web_search` -> `websearch`: one that is off does not name its tools."""
+    return name.rpartition("::")[2].rpartition("/")[2].replace("_", "")
+
+
+def _unknown(name: str, known: Sequence[str], *, where: str = "", off: str | None = None) -> NotFound:
+    close = off or suggestion(nearest(name, known))
     few = ", ".join(f"`{one}`" for one in known[:_MOST_NAMED])
     hint = close or (f"there are {few}" if where and few else "list all with GET /v1/tools")
     return NotFound(f"There is no tool `{name}`{where}", hint=hint, param="tool_name", code="tool_not_found")

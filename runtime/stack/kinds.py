@@ -60,7 +60,9 @@ class Kinds:
         listed_at = next((one.route.path for one in api.operations() if one.route.registry == "list"), "")
         table = ResourceTable(resource, listed_at=listed_at)
         owners = [planned.provider_id for planned in self._plan.of(resource.served_by)]
-        table.set_providers(owners, off=self._plan.turned_on_by(resource.served_by))
+        served_by = resource.served_by
+        off, would_serve = self._plan.turned_on_by(served_by), self._plan.would_serve(served_by)
+        table.set_providers(owners, off=off, would_serve=would_serve)
         registrations, listings = Registrations(table, kept_in), Listings()
         registry = own_routing(api.name, "REGISTRY", Registry)(api, table, registrations, listings)
         self._by_owner[resource.served_by] = Kind(api=api, table=table, registry=registry, listings=listings)

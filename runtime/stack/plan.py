@@ -7,6 +7,7 @@ plan.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -82,6 +83,17 @@ class Plan:
             for off in self.off
             if off.provider_id and off.enabled_by and api in (None, off.api)
         }
+
+    def would_serve(self, api: str) -> dict[str, str]:
+        """The resources that providers of an API have without being told while they are on, and that are off: each with
+        how to turn on one that has it.
+        """
+        found: defaultdict[str, list[str]] = defaultdict(list)
+        for off in self.off:
+            spec = self.world.by_type.get((api, off.provider_type)) if off.api == api and off.enabled_by else None
+            for name in spec.serves if spec else ():
+                found[name].append(" and ".join(off.enabled_by))
+        return {name: f"set {' or '.join(variables)}" for name, variables in found.items()}
 
     def secrets(self) -> Iterator[str]:
         """Every secret in the run config and in its providers' settings, once, so that they can be masked."""

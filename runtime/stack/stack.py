@@ -199,7 +199,7 @@ class Stack:
             api=api,
             registers=own.registry if own else None,
             routes_by=kind.registry if kind else None,
-            adapters=self._providers.adapters_of(api.name),
+            adapters=self._providers.adapters_of(api.name, off=self.plan.turned_on_by(api.name)),
             storage=self._stores,
         )
         made: Router = own_routing(api.name, "ROUTER", Router)(routing)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter, defaultdict
-from collections.abc import Awaitable, Iterable, Iterator
+from collections.abc import Awaitable, Iterable, Iterator, Mapping
 from typing import Any
 
 from runtime.apis.providers import ProviderInfo
@@ -34,9 +34,9 @@ class Supervisor:
         self._down: dict[str, dict[str, Outage]] = defaultdict(dict)
         self._repeated = {name for name, count in Counter(one.provider_id for one in planned).items() if count > 1}
 
-    def adapters_of(self, api: str) -> Adapters:
-        """The providers of one API, as they are at each moment."""
-        return Adapters(api, self._adapters[api], self._down[api])
+    def adapters_of(self, api: str, *, off: Mapping[str, str]) -> Adapters:
+        """The providers of one API, as they are at each moment. off: see `Adapters`."""
+        return Adapters(api, self._adapters[api], self._down[api], off)
 
     def construct(self, running: RunningProvider, context: ProviderContext) -> None:
         """Import and build the adapter of one more provider. If that fails, the others run."""

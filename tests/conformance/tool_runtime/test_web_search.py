@@ -63,6 +63,22 @@ async def test_the_group_is_there_without_being_listed(name: str, tmp_path: Path
         assert "$ref" not in json.dumps(tool["input_schema"])
 
 
+async def test_while_it_is_off_the_group_and_the_tool_say_what_turns_it_on(tmp_path: Path) -> None:
+    entries = [
+        {"provider_id": f"${{env.{variable}:+{name}}}", "provider_type": f"remote::{name}"}
+        for name, variable in (("brave-search", "BRAVE_SEARCH_API_KEY"), ("tavily-search", "TAVILY_SEARCH_API_KEY"))
+    ]
+    entries.append({"provider_id": "code", "provider_type": "inline::code-interpreter"})
+    async with serving(run_config(providers={"tool_runtime": entries}), tmp_path) as served:
+        for answer in (
+            await ask(served.client),
+            await served.client.get("/v1/toolgroups/builtin::websearch"),
+            await served.client.get("/v1/tools?toolgroup_id=builtin::websearch"),
+        ):
+            assert answer.status == 404
+            assert "off: set BRAVE_SEARCH_API_KEY or TAVILY_SEARCH_API_KEY, and start" in answer.error["message"]
+
+
 @every
 async def test_only_allowed_domains_are_found(name: str, tmp_path: Path) -> None:
     """Also where the vendor gives others: `llamas.example.evil.test` is none of `llamas.example`."""

@@ -45,3 +45,12 @@ async def test_an_unknown_one_is_answered_with_those_like_it(tmp_path: Path) -> 
         answer = await served.client.post("/v1/echoes", {"words": "hello", "provider_id": "nort"})
         assert (answer.status, answer.error["code"]) == (404, "provider_not_found")
         assert "did you mean `north`?" in answer.error["message"]
+
+
+async def test_one_that_is_off_is_answered_with_what_turns_it_on(tmp_path: Path) -> None:
+    off = {"provider_id": "${env.SOUTH_URL:+south}", "provider_type": "inline::valley"}
+    providers = {"inference": [], "echoes": [{"provider_id": "north", "provider_type": "inline::valley"}, off]}
+    async with serving(run_config(providers=providers), tmp_path) as served:
+        answer = await served.client.post("/v1/echoes", {"words": "hello", "provider_id": "south"})
+        assert answer.status == 404
+        assert "`south` is off: set SOUTH_URL" in answer.error["message"]

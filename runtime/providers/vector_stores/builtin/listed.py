@@ -37,8 +37,10 @@ async def model_of_type(models: Models, name: str | None, kind: ModelType, *, pa
     except NotFound as error:
         raise RequestError(error.message, hint=error.hint, param=param, code=f"unknown_{called}_model") from None
     if model.model_type != kind:
+        other = await first_of_type(models, kind)
         raise RequestError(
             f"Model `{name}` is of type `{model.model_type}`, this needs `{kind}`",
+            hint=f"of this type: `{other}`" if other else "none of this type is served: GET /v1/models lists all",
             param=param,
             code="model_type_mismatch",
         )
