@@ -26,7 +26,7 @@ _WIDEST = 79  # some terminals of 80 columns begin a line of their own after the
 _NUMBERS = {"integer": "N", "int": "N", "int range": "N", "float": "NUMBER", "float range": "NUMBER"}
 
 
-class Page(HelpFormatter):
+class HelpPage(HelpFormatter):
     """A page being written: headings stand out where there is colour."""
 
     def __init__(self) -> None:
@@ -50,7 +50,7 @@ def page(
     paragraphs: what it does, a sentence first; commands: name -> summary of what is below a group; usual: those of
     them that a short page explains, all if empty.
     """
-    written = Page()
+    written = HelpPage()
     written.write_usage(context.command_path, " ".join(context.command.collect_usage_pieces(context)))
     for paragraph in paragraphs if whole else paragraphs[:1]:
         written.write_paragraph()

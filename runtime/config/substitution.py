@@ -28,7 +28,7 @@ _FLOAT = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Read:
+class ReadVariable:
     """A variable that a string reads.
 
     is_set: whether it had a value. is_text: whether that is UTF-8. links: the names under which Kubernetes put the
@@ -53,7 +53,7 @@ class Substituted:
 
     value: Scalar
     text: str
-    reads: tuple[Read, ...] = ()
+    reads: tuple[ReadVariable, ...] = ()
     missing: tuple[str, ...] = ()
     malformed: tuple[Malformed, ...] = ()
 
@@ -84,7 +84,7 @@ def substitute(text: str, env: Mapping[str, str]) -> Substituted:
     if malformed:
         return Substituted(value=text, text=text, malformed=tuple(malformed))
     parts: list[str] = []
-    reads: list[Read] = []
+    reads: list[ReadVariable] = []
     place = 0
     for reference in found:
         value = lookup(reference.variable, env)
@@ -95,7 +95,7 @@ def substitute(text: str, env: Mapping[str, str]) -> Substituted:
             parts.append(value or reference.argument)
         place = reference.end
         reads.append(
-            Read(
+            ReadVariable(
                 variable=reference.variable,
                 form=reference.form,
                 is_set=bool(value),
@@ -175,7 +175,7 @@ def resolve(
     return Node(result.value, node.path, node.line, result.text)
 
 
-def _warnings_of(read: Read) -> Iterator[str]:
+def _warnings_of(read: ReadVariable) -> Iterator[str]:
     for name in read.links:
         yield f"`{name}` is the address that Kubernetes gives for a service, so it counts as unset"
     if read.is_older:

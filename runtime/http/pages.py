@@ -19,7 +19,7 @@ _REDIRECTIONS = (301, 302, 303, 307, 308)
 
 
 @dataclass(frozen=True)
-class Page:
+class WebPage:
     """content_type: as the server says it, without parameters; empty where it does not. url: where it was found."""
 
     content: bytes
@@ -38,7 +38,7 @@ class Pages:
         self._allow_private = allow_private
         self._allowed_by = allowed_by
 
-    async def read(self, url: str, *, limit_bytes: int, timeout_s: float) -> Page:
+    async def read(self, url: str, *, limit_bytes: int, timeout_s: float) -> WebPage:
         """All of what an address leads to. Raises RequestError for an address that is none, that is not public, or that
         cannot be read, and TooLarge.
         """
@@ -65,7 +65,7 @@ class Pages:
         raise unreadable(url, f"it leads on more than {_MAX_REDIRECTIONS} times")
 
 
-async def _page(exchange: Exchange, url: str, limit_bytes: int) -> Page:
+async def _page(exchange: Exchange, url: str, limit_bytes: int) -> WebPage:
     if exchange.status != 200:
         raise unreadable(url, f"its server answered {exchange.status}")
     if (encoding := exchange.headers.get("content-encoding", "identity").lower()) != "identity":
@@ -76,4 +76,4 @@ async def _page(exchange: Exchange, url: str, limit_bytes: int) -> Page:
         if len(content) > limit_bytes:
             raise TooLarge(f"`{place_of(url)}` has more than {limit_bytes} bytes", code="document_over_limit")
     content_type = exchange.headers.get("content-type", "").partition(";")[0].strip().lower()
-    return Page(bytes(content), content_type, url)
+    return WebPage(bytes(content), content_type, url)

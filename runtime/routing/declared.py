@@ -18,7 +18,7 @@ from runtime.routing.table import ResourceTable
 
 
 @dataclass(frozen=True, kw_only=True)
-class Alias:
+class ResourceAlias:
     """One more name for `target`, which may be an alias itself, and may become known later. An alias for its own name
     means the resource of that name. A resource with an owner is used only if there is no other of that name.
     """

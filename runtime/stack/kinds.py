@@ -15,11 +15,11 @@ from runtime.apis._api import Api
 from runtime.apis._resources import Resource
 from runtime.config.resources import owner_of
 from runtime.errors import NotFound, RequestError, StackError
-from runtime.routing.declared import Alias
+from runtime.routing.declared import ResourceAlias
 from runtime.routing.registrations import Registrations
 from runtime.routing.registry import Registry
 from runtime.routing.table import ResourceTable
-from runtime.stack.listings import Listings
+from runtime.stack.listings import ProviderListings
 from runtime.stack.plan import Plan
 from runtime.storage.kv import KeyValueStore
 
@@ -34,7 +34,7 @@ class Kind:
     api: Api
     table: ResourceTable
     registry: Registry
-    listings: Listings
+    listings: ProviderListings
 
 
 class Kinds:
@@ -63,7 +63,7 @@ class Kinds:
         served_by = resource.served_by
         off, would_serve = self._plan.turned_on_by(served_by), self._plan.would_serve(served_by)
         table.set_providers(owners, off=off, would_serve=would_serve)
-        registrations, listings = Registrations(table, kept_in), Listings()
+        registrations, listings = Registrations(table, kept_in), ProviderListings()
         registry = own_routing(api.name, "REGISTRY", Registry)(api, table, registrations, listings)
         self._by_owner[resource.served_by] = Kind(api=api, table=table, registry=registry, listings=listings)
         await registrations.load(registry.restored)
@@ -84,7 +84,7 @@ class Kinds:
         kind = self._with_aliases()
         if kind is None:
             raise RequestError(f"The alias `{next(iter(aliases))}` needs the API inference, which is not mounted")
-        kind.table.declare(Alias(name=name, target=target) for name, target in aliases.items())
+        kind.table.declare(ResourceAlias(name=name, target=target) for name, target in aliases.items())
         unresolved = kind.table.unresolved()
         owners = self._plan.of(kind.registry.resource.served_by)
         may_be_listed = any(planned.spec.kind == "remote" for planned in owners)

@@ -23,7 +23,7 @@ _FIRST_LIMIT_S = 10.0
 _MIN_INTERVAL_S = 3.0
 
 
-class Listings:
+class ProviderListings:
     """The providers that list one kind of resource, by id."""
 
     def __init__(self) -> None:

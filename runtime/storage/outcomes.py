@@ -6,17 +6,17 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from runtime.storage.places import Places
+from runtime.storage.slots import Slots
 
 
 class Pending(Protocol):
-    """What somebody waits for. future: gets its outcome, in `loop`. places: where it has one, None if it needs none."""
+    """What somebody waits for. future: gets its outcome, in `loop`. slots: where it has one, None if it needs none."""
 
     @property
     def future(self) -> asyncio.Future[Any]: ...
 
     @property
-    def places(self) -> Places | None: ...
+    def slots(self) -> Slots | None: ...
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop: ...
@@ -39,8 +39,8 @@ def _settle(answers: Sequence[tuple[Pending, Any]]) -> None:
     for pending, outcome in answers:
         future = pending.future
         if future.done():  # cancelled: the caller left before the outcome
-            if pending.places is not None:
-                pending.places.give_back()
+            if pending.slots is not None:
+                pending.slots.give_back()
         elif isinstance(outcome, BaseException):
             future.set_exception(outcome)
         else:

@@ -16,7 +16,7 @@ import pytest
 import pytest_asyncio
 
 from runtime.engine.engine import Engine
-from runtime.engine.requests.messages import TokenLogprob
+from runtime.engine.requests.messages import PromptLogprob
 from runtime.engine.requests.sampling_params import SamplingParams
 from tests.support.llama_cpp import shipped_gguf
 from tests.support.tiny_engine import assert_idle, outputs_of, prompts, running
@@ -24,7 +24,7 @@ from tests.support.tiny_packed import PACKED_PAGE_BYTES, write_quantised
 
 Token = tuple[int, float | None, tuple[tuple[int, float], ...]]
 """Its id, its log-probability and the likeliest ones in its place."""
-Answer = tuple[list[TokenLogprob], list[Token]]
+Answer = tuple[list[PromptLogprob], list[Token]]
 """What is known of a prompt's tokens, and the tokens of its completion."""
 
 KINDS = [

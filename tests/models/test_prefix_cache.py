@@ -5,7 +5,7 @@ from __future__ import annotations
 from array import array
 from hashlib import blake2b
 
-from runtime.engine.requests.messages import TokenLogprob
+from runtime.engine.requests.messages import PromptLogprob
 from runtime.engine.requests.sampling_params import SamplingParams
 from runtime.engine.scheduling.prefix_keys import extend_keys
 from tests.support.scheduling import NEXT, advance, scheduler, sequence, step
@@ -173,9 +173,9 @@ def test_log_probabilities_of_a_prompt_need_all_of_it_computed_once() -> None:
     it.add(asking)
     assert step(it) == [(1, 1, True), (2, 10, True)]
     # What is known after a preemption is not asked for again.
-    asking.prompt_logprobs += [TokenLogprob(token_id=id, logprob=0.0) for id in range(1, 6)]
+    asking.prompt_logprobs += [PromptLogprob(token_id=id, logprob=0.0) for id in range(1, 6)]
     assert asking.reusable == 5
-    asking.prompt_logprobs += [TokenLogprob(token_id=id, logprob=0.0) for id in range(6, 10)]
+    asking.prompt_logprobs += [PromptLogprob(token_id=id, logprob=0.0) for id in range(6, 10)]
     assert asking.reusable == len(asking.tokens) - 1
 
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runtime.engine.requests.messages import TokenLogprob, TokenOutput
+from runtime.engine.requests.messages import PromptLogprob, TokenOutput
 from runtime.engine.requests.sampling_params import SamplingParams
 from runtime.engine.text.answer_grammar import AnswerForm, TextForm
 from runtime.engine.text.chat_template import ChatTemplate
@@ -258,7 +258,7 @@ async def test_log_probabilities_come_with_the_text_they_belong_to() -> None:
 
 
 async def test_tokens_of_the_prompt_come_once_with_the_first_output_and_their_places() -> None:
-    later = [TokenLogprob(token_id=id, logprob=-2.0, top_logprobs=((ord("r"), -1.0),)) for id in [*"é".encode(), END]]
+    later = [PromptLogprob(token_id=id, logprob=-2.0, top_logprobs=((ord("r"), -1.0),)) for id in [*"é".encode(), END]]
     tokens = [token(ord("S"), prompt=tuple(later)), *spoken("xy", then=[token(END)])]
     outputs = await answer(ScriptedEngine(tokens), ["STOP"], prompt_logprobs=True)
     first, *others = outputs[0].prompt

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence as Ids
 
-from runtime.engine.requests.messages import TokenLogprob
+from runtime.engine.requests.messages import PromptLogprob
 from runtime.engine.requests.sampling_params import SamplingParams
 from runtime.engine.scheduling.block_manager import BlockManager
 from runtime.engine.scheduling.scheduler import Chunk, Scheduler
@@ -99,7 +99,7 @@ class Pool:
             if one.params.prompt_logprobs:
                 for at in range(max(len(one.prompt_logprobs), one.computed) + 1, one.computed + chunk.count + 1):
                     if at < one.prompt_length:
-                        one.prompt_logprobs.append(TokenLogprob(token_id=one.tokens[at], logprob=0.0))
+                        one.prompt_logprobs.append(PromptLogprob(token_id=one.tokens[at], logprob=0.0))
 
     def _copy(self, chunk: Chunk) -> None:
         if chunk.copies is None:

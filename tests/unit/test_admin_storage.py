@@ -16,13 +16,13 @@ from runtime.admin.storage import archive
 from runtime.admin.storage.archive import Reader
 from runtime.admin.storage.export import part_of
 from runtime.admin.storage.importing import _check_fits
-from runtime.admin.storage.kept import Place
+from runtime.admin.storage.kept import StorePlace
 from runtime.admin.storage.targets import AnalyticsTarget
 from runtime.errors import Conflict, RequestError
 from runtime.storage.sql import AddColumn, AddEntries, Column, Index, Run, Schema, SqlStore, Table, add_indexes
 from runtime.storage.sql.tables import Step
 
-PLACE = Place(name="notes", family="sql", backend="sql_default", part="notes", ref="notes")
+PLACE = StorePlace(name="notes", family="sql", backend="sql_default", part="notes", ref="notes")
 NOTES = Table(name="", columns=(Column("id", "text"),), key=("id",), has_owners=False)
 FOUND: tuple[Step, ...] = (*add_indexes(Index(("id",))), AddEntries(""))
 CHANGED: tuple[Step, ...] = (Run("UPDATE {} SET id = lower(id)"),)

@@ -17,7 +17,7 @@ from runtime import __version__
 from runtime.admin.storage import analytics
 from runtime.admin.storage.archive import Writer
 from runtime.admin.storage.holders import holders_in, opened
-from runtime.admin.storage.kept import Kept, Place, kept_by, kind_of
+from runtime.admin.storage.kept import Kept, StorePlace, kept_by, kind_of
 from runtime.admin.storage.lines import line_of, line_of_entry
 from runtime.admin.storage.pulled import AT_ONCE, Pulled
 from runtime.admin.storage.show import iso
@@ -73,18 +73,18 @@ async def export(run_yaml: Path, state_dir: Path, *, stream: BinaryIO, tell: Tel
     return {"parts": [{**about(parts[folder]), **digest} for folder, digest in manifest.items()]}
 
 
-def tables_of(kept: Kept) -> list[tuple[Place, SqlStore, Table]]:
+def tables_of(kept: Kept) -> list[tuple[StorePlace, SqlStore, Table]]:
     """All tables of the stores of a run config."""
     return [(place, store, table) for place, store in kept.tables for table in store.schema.tables]
 
 
-def folder_of(place: Place, table: Table | None = None) -> str:
+def folder_of(place: StorePlace, table: Table | None = None) -> str:
     """The folder of an archive for one table, or for the keys of a store."""
     part = "keys" if table is None else table.name or "rows"
     return f"{quote(place.name, safe='')}-{part}"
 
 
-def part_of(place: Place, store: SqlStore | None = None, table: Table | None = None) -> dict[str, Any]:
+def part_of(place: StorePlace, store: SqlStore | None = None, table: Table | None = None) -> dict[str, Any]:
     """What an archive says of such a folder; what is imported has to fit it."""
     if store is None or table is None:
         return {"store": place.name, "family": "kv", "kind": kind_at(place)}
@@ -93,7 +93,7 @@ def part_of(place: Place, store: SqlStore | None = None, table: Table | None = N
     return {**facts, "schema": store.schema.name, **versions, "columns": dict(table.kinds)}
 
 
-def kind_at(place: Place) -> str:
+def kind_at(place: StorePlace) -> str:
     """What a store of keys and values holds."""
     return place.kinds[0] if place.kinds else place.name
 

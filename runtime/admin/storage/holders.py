@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from runtime.admin.storage.kept import Kept, Place
+from runtime.admin.storage.kept import Kept, StorePlace
 from runtime.provider import HoldsBytes
 from runtime.stack.plan import Plan, plan, read_run_config
 from runtime.stack.planned import PlannedProvider
@@ -45,7 +45,7 @@ def holders_in(stack: Stack, kept: Kept, *, with_remote: bool = False) -> Mappin
     }
 
 
-def _stores_of(provider: PlannedProvider, planned: Plan, places: tuple[Place, ...]) -> Iterator[str]:
+def _stores_of(provider: PlannedProvider, planned: Plan, places: tuple[StorePlace, ...]) -> Iterator[str]:
     """The names of the stores that a provider uses."""
     api = planned.apis.get(provider.api) or planned.inner_apis.get(provider.api)
     yield from (store.name for store in (*provider.stores(), *(api.stores if api else ())))

@@ -26,7 +26,7 @@ from runtime.storage.stores import Stores
 
 
 @dataclass(frozen=True, kw_only=True)
-class Place:
+class StorePlace:
     """One store of a stack. name: the same in every run config that has it: that of a declared store, or where a
     provider's config says it. part: its namespace or its first table. ref: as `Storage` takes it. kinds, ages: as
     `Store` has them.
@@ -51,15 +51,15 @@ class Kept:
     storage: StorageConfig
     state_dir: Path
     stores: Stores
-    places: tuple[Place, ...]
-    tables: tuple[tuple[Place, SqlStore], ...]
-    keys: tuple[tuple[Place, KeyValueStore], ...]
+    places: tuple[StorePlace, ...]
+    tables: tuple[tuple[StorePlace, SqlStore], ...]
+    keys: tuple[tuple[StorePlace, KeyValueStore], ...]
     foreign: tuple[tuple[str, SqlStore], ...]
     databases: Mapping[str, SqlBackend]
     analytics: KeptAnalytics
     declared_kinds: frozenset[str]
 
-    def kinds(self) -> Iterator[tuple[str, Place, SqlStore, Table]]:
+    def kinds(self) -> Iterator[tuple[str, StorePlace, SqlStore, Table]]:
         """Every table, by the kind of its rows; one whose rows are part of something else, by its own name."""
         for place, store in self.tables:
             for table in store.schema.tables:
@@ -107,7 +107,7 @@ async def kept_by(run_yaml: Path, state_dir: Path) -> AsyncIterator[Kept]:
         await stores.close()
 
 
-def keys_of(place: Place, stores: Stores) -> KeyValueStore:
+def keys_of(place: StorePlace, stores: Stores) -> KeyValueStore:
     """The store at a place of keys and values. Raises Unavailable if it cannot be opened."""
     assert not isinstance(place.ref, SqlReference)
     return stores.kv(place.ref)  # type: ignore[arg-type]  # of its family
@@ -129,22 +129,22 @@ def _is_there(config: BackendConfig, state_dir: Path) -> bool:
     return config.type != "kv_memory" if file is None else file.exists()
 
 
-def _holds_keys(place: Place, there: Collection[str]) -> bool:
+def _holds_keys(place: StorePlace, there: Collection[str]) -> bool:
     return place.family == "kv" and place.backend in there
 
 
-def _declared(storage: StorageConfig, planned: Plan) -> Iterator[Place]:
+def _declared(storage: StorageConfig, planned: Plan) -> Iterator[StorePlace]:
     for store in planned.stores.values():
         where = storage.place_of(store)
         family = BACKENDS[storage.types()[where.backend]].family
         part = str(where.table_name if family == "sql" else where.namespace)
-        yield Place(
+        yield StorePlace(
             name=store.name, family=family, backend=where.backend, part=part, ref=store.name, kinds=store.kinds,
             ages=store.ages,
         )  # fmt: skip
 
 
-def _referred(planned: Plan) -> Iterator[Place]:
+def _referred(planned: Plan) -> Iterator[StorePlace]:
     for provider in planned.providers:
         kinds = tuple(kind for store in provider.stores() for kind in store.kinds)
         for steps, reference in references_in(provider.config):
@@ -153,4 +153,4 @@ def _referred(planned: Plan) -> Iterator[Place]:
             if isinstance(reference, SqlReference):
                 part = reference.table_name
             family = reference.family
-            yield Place(name=name, family=family, backend=reference.backend, part=part, ref=reference, kinds=kinds)
+            yield StorePlace(name=name, family=family, backend=reference.backend, part=part, ref=reference, kinds=kinds)

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from runtime.errors import RequestError
-from runtime.storage.kv import Entry
+from runtime.storage.kv import KeyValue
 from runtime.storage.sql.store import Row
 from runtime.storage.sql.tables import Table
 
@@ -36,7 +36,7 @@ def row_of(table: Table, line: bytes) -> Row:
     }
 
 
-def line_of_entry(entry: Entry) -> bytes:
+def line_of_entry(entry: KeyValue) -> bytes:
     """A key with its value, and where that expires when it does: in milliseconds since 1970, as precise as every
     backend keeps it.
     """
@@ -44,7 +44,7 @@ def line_of_entry(entry: Entry) -> bytes:
     return _encode({"key": entry.key, "value": entry.value, **end})
 
 
-def entry_of(line: bytes) -> Entry:
+def entry_of(line: bytes) -> KeyValue:
     """The key in a line with all that belongs to it. Raises RequestError for a line that has none."""
     row = _object(line)
     key, end_ms = row.get("key"), row.get(_END)
@@ -52,7 +52,7 @@ def entry_of(line: bytes) -> Entry:
         raise RequestError("a line of the archive has no key", code="archive_invalid")
     if _END in row and not (isinstance(end_ms, int) and 0 <= end_ms < _NO_DATE_MS):
         raise RequestError(f"a key of the archive expires at `{end_ms}`", code="archive_invalid")
-    return Entry(key, _bytes(row["value"]), None if end_ms is None else end_ms / 1000)
+    return KeyValue(key, _bytes(row["value"]), None if end_ms is None else end_ms / 1000)
 
 
 def _object(line: bytes) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from runtime.admin.storage.analytics import STORE as ANALYTICS
-from runtime.admin.storage.kept import Kept, Place, file_of, kept_by, kind_of
+from runtime.admin.storage.kept import Kept, StorePlace, file_of, kept_by, kind_of
 from runtime.clock import wall_time
 from runtime.storage.analytics.tables import AnalyticsTable
 from runtime.storage.kv import KeyValueStore
@@ -75,7 +75,7 @@ def measured(found: Measured) -> dict[str, Any]:
     return {**sizes, "oldest": iso(found.oldest), "newest": iso(found.newest)}
 
 
-async def _of_keys(place: Place, keys: KeyValueStore) -> dict[str, Any]:
+async def _of_keys(place: StorePlace, keys: KeyValueStore) -> dict[str, Any]:
     count = size_bytes = 0
     after: str | None = None
     while page := await keys.scan("", after=after, limit=_KEYS_AT_ONCE):

@@ -13,7 +13,7 @@ from runtime.errors import NotSupported
 from runtime.provider import HoldsBytes
 from runtime.storage.analytics.handle import Analytics
 from runtime.storage.analytics.tables import AnalyticsTable
-from runtime.storage.kv import Entry, KeyValueStore, Put
+from runtime.storage.kv import KeyValue, KeyValueStore, Put
 from runtime.storage.sql import Insert, Select, Totals
 from runtime.storage.sql.keys import with_keys
 from runtime.storage.sql.store import Row, SqlStore
@@ -180,5 +180,5 @@ def _key(columns: Sequence[str], row: Row) -> tuple[Any, ...]:
     return tuple(row[column] for column in columns)
 
 
-def _has_expired(entry: Entry) -> bool:
+def _has_expired(entry: KeyValue) -> bool:
     return entry.expires_at is not None and entry.expires_at <= wall_time()

@@ -20,7 +20,7 @@ FinishReason = Literal["stop", "length"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class TokenLogprob:
+class PromptLogprob:
     """A token of the prompt: its log-probability after the tokens before it, and the likeliest tokens in its place."""
 
     token_id: int
@@ -54,7 +54,7 @@ class TokenOutput:
     logprob: float | None = None
     top_logprobs: tuple[tuple[int, float], ...] = ()
     finish_reason: FinishReason | None = None
-    prompt: tuple[TokenLogprob, ...] | None = None
+    prompt: tuple[PromptLogprob, ...] | None = None
     at_s: float = 0.0
     prefill: Prefill | None = None
 

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from runtime.engine.checkpoints.model_config import ModelConfig
 from runtime.engine.memory.plan import MemoryPlan
-from runtime.engine.requests.messages import TokenLogprob
+from runtime.engine.requests.messages import PromptLogprob
 from runtime.engine.sampling.sampled import Sampled
 from runtime.engine.scheduling.scheduler import Chunk
 from runtime.engine.scheduling.sequence import Sequence
@@ -160,4 +160,4 @@ class Runner(ABC):
         """Row i of the logits predicts token_ids[i]."""
         found = self.logprobs_of(logits, token_ids, sequence.params.logprobs or 0)
         for token_id, (logprob, top) in zip(token_ids, found, strict=True):
-            sequence.prompt_logprobs.append(TokenLogprob(token_id=token_id, logprob=logprob, top_logprobs=top))
+            sequence.prompt_logprobs.append(PromptLogprob(token_id=token_id, logprob=logprob, top_logprobs=top))

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from runtime.engine.requests.grammar import Matcher
-from runtime.engine.requests.messages import FinishReason, TokenLogprob
+from runtime.engine.requests.messages import FinishReason, PromptLogprob
 from runtime.engine.requests.sampling_params import SamplingParams
 from runtime.engine.scheduling.speculative import PromptLookup
 from runtime.engine.scheduling.token_counts import TokenCounts
@@ -45,7 +45,7 @@ class Sequence:
     max_length: int
     end_ids: frozenset[int] = frozenset()
     matcher: Matcher | None = None
-    prompt_logprobs: list[TokenLogprob] = field(default_factory=list)
+    prompt_logprobs: list[PromptLogprob] = field(default_factory=list)
     pages: list[int] = field(default_factory=list)
     computed: int = 0
     priority: int = 0

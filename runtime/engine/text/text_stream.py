@@ -16,7 +16,7 @@ from runtime.engine.text.stop_strings import StopStrings
 from runtime.engine.text.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
-    from runtime.engine.requests.messages import FinishReason, Prefill, TokenLogprob, TokenOutput
+    from runtime.engine.requests.messages import FinishReason, Prefill, PromptLogprob, TokenOutput
 
 
 @dataclass(frozen=True)
@@ -187,7 +187,7 @@ class Assembly:
             shown.append(self._waiting.popleft())
         return tuple(shown)
 
-    def _described_prompt(self, logprobs: Sequence[TokenLogprob]) -> tuple[TextToken, ...]:
+    def _described_prompt(self, logprobs: Sequence[PromptLogprob]) -> tuple[TextToken, ...]:
         """The prompt's tokens, with their places in its text as `Tokenizer.decode` gives it."""
         special = self._tokenizer.special.spellings
         detokenizer, at, found = Detokenizer(), 0, list[TextToken]()

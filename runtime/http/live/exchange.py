@@ -10,7 +10,7 @@ import aiohttp
 from runtime.addresses import Proxy
 from runtime.http.live.failures import Phase, shown, timeout_error, transport_error
 from runtime.http.live.silence import Silence
-from runtime.http.live.upload import Upload
+from runtime.http.live.upload import BodyParts
 from runtime.http.refusals import Call
 from runtime.http.timeouts import Timeouts
 from runtime.http.transport import Outgoing
@@ -49,7 +49,7 @@ class LiveExchange:
         proxy: Proxy,
         timeouts: Timeouts,
         until: float | None,
-        upload: Upload | None,
+        upload: BodyParts | None,
         *,
         on_close: Callable[[LiveExchange], None],
     ) -> None:

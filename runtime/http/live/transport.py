@@ -20,7 +20,7 @@ from runtime.http.live.failures import Phase, proxy_error, shown, timeout_error,
 from runtime.http.live.given_names import GivenNames
 from runtime.http.live.sessions import Sessions
 from runtime.http.live.targets import NO_PROXY, Targets
-from runtime.http.live.upload import Upload
+from runtime.http.live.upload import BodyParts
 from runtime.http.network import Network
 from runtime.http.refusals import Call
 from runtime.http.timeouts import Timeouts
@@ -76,7 +76,7 @@ class LiveTransport:
         began = loop.time()
         until = None if timeouts.total_s is None else began + timeouts.total_s
         is_small = isinstance(request.body, bytes | None) and len(request.body or b"") <= _SINGLE_WRITE_BYTES
-        upload = None if is_small else Upload(request, timeouts, until)
+        upload = None if is_small else BodyParts(request, timeouts, until)
         proxy = NO_PROXY
         try:
             url, proxy = self._targets.known.get(request.url) or self._targets.find(request)
@@ -108,7 +108,7 @@ class LiveTransport:
         return exchange
 
     def _request(
-        self, request: Outgoing, url: URL, proxy: Proxy, timeouts: Timeouts, upload: Upload | None
+        self, request: Outgoing, url: URL, proxy: Proxy, timeouts: Timeouts, upload: BodyParts | None
     ) -> Awaitable[aiohttp.ClientResponse]:
         session = self._sessions.current or self._sessions.open(request)
         return session.request(
@@ -125,7 +125,7 @@ class LiveTransport:
         now: float,
         began: float,
         until: float | None,
-        upload: Upload | None,
+        upload: BodyParts | None,
         timeouts: Timeouts,
     ) -> Phase:
         """What a call waited for that has not been answered. now, began, until: by the event loop's clock."""
@@ -156,7 +156,7 @@ def _client_timeout(timeouts: Timeouts, *, waits: bool) -> aiohttp.ClientTimeout
 
 
 async def _in_time(
-    sending: Awaitable[aiohttp.ClientResponse], until: float | None, upload: Upload | None
+    sending: Awaitable[aiohttp.ClientResponse], until: float | None, upload: BodyParts | None
 ) -> aiohttp.ClientResponse:
     """The answer of a request with a deadline or a body in parts. until: by the event loop's clock. upload: moves the
     limit on as it is sent. Raises TimeoutError.

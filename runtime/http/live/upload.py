@@ -15,7 +15,7 @@ from runtime.http.transport import Outgoing, close_parts
 _PART_BYTES = 64 * 1024
 
 
-class Upload:
+class BodyParts:
     """An iterator over the parts of a body, which can be sent once; a large body of bytes is cut into parts.
 
     failure: the error of the source, or that its size differs from the announced one. limit: the timeout of the call,

@@ -16,7 +16,7 @@ from runtime.errors import Unavailable
 from runtime.providers.inference._pool_members import Member, Runner
 
 
-class Entry(Protocol):
+class ServedSettings(Protocol):
     """The settings of one model, all of them given."""
 
     model: str
@@ -29,7 +29,7 @@ class Entry(Protocol):
     def keep_alive_s(self) -> float: ...
 
 
-E = TypeVar("E", bound=Entry)
+E = TypeVar("E", bound=ServedSettings)
 F = TypeVar("F")
 M = TypeVar("M", bound=Runner)
 

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from runtime.errors import RequestError, Unavailable
-from runtime.storage.analytics.door import FAILURE, LONGEST_LINE, Asked, address, socket_of
+from runtime.storage.analytics.door import FAILURE, LONGEST_LINE, AnalyticsRequest, address, socket_of
 from runtime.storage.analytics.tables import AnalyticsTable, Rows
 
 _AT_ONCE = 1000
@@ -27,18 +27,18 @@ class AskedAnalytics:
 
     async def query(self, sql: str, parameters: Sequence[Any] = ()) -> Rows:
         """See `Analytics.query`; values are those of JSON."""
-        found = await self._ask(Asked(ask="query", sql=sql, parameters=[*parameters]))
+        found = await self._ask(AnalyticsRequest(ask="query", sql=sql, parameters=[*parameters]))
         rows = [tuple(row) for row in found["rows"]]
         return Rows(columns=tuple(found["columns"]), rows=rows, has_more=found["has_more"])
 
     async def remove_before(self, table: AnalyticsTable, before: float) -> int:
         """See `Analytics.remove_before`."""
-        removed: int = await self._ask(Asked(ask="remove_before", table=table.document(), before=before))
+        removed: int = await self._ask(AnalyticsRequest(ask="remove_before", table=table.document(), before=before))
         return removed
 
     async def lines(self, table: AnalyticsTable) -> AsyncGenerator[list[bytes], None]:
         """See `Analytics.lines`."""
-        async with self._asking(Asked(ask="lines", table=table.document())) as answer:
+        async with self._asking(AnalyticsRequest(ask="lines", table=table.document())) as answer:
             some: list[bytes] = []
             while line := await _line(answer):
                 some.append(line)
@@ -48,13 +48,13 @@ class AskedAnalytics:
             _outcome(await _line(answer))
             yield some
 
-    async def _ask(self, asked: Asked) -> Any:
+    async def _ask(self, asked: AnalyticsRequest) -> Any:
         async with self._asking(asked) as answer:
             await _line(answer)
             return _outcome(await _line(answer))
 
     @asynccontextmanager
-    async def _asking(self, asked: Asked) -> AsyncIterator[asyncio.StreamReader]:
+    async def _asking(self, asked: AnalyticsRequest) -> AsyncIterator[asyncio.StreamReader]:
         try:
             with address(socket_of(self._file)) as where:
                 reader, writer = await asyncio.open_unix_connection(where, limit=LONGEST_LINE)

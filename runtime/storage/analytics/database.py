@@ -24,7 +24,7 @@ from runtime.storage.analytics.queries import Query, fetched
 from runtime.storage.analytics.rows import lines_of
 from runtime.storage.analytics.tables import AnalyticsTable, Rows
 from runtime.storage.batch_thread import MAX_WAITING, BatchThread
-from runtime.storage.places import Places
+from runtime.storage.slots import Slots
 
 _QUERIES_AT_ONCE = 4
 _INTERRUPT_AGAIN_S = 0.05
@@ -40,7 +40,7 @@ class _Addition:
     """Rows to add, as the inside of a JSON array; or rows to remove, those before a time in seconds."""
 
     table: AnalyticsTable
-    places: Places
+    slots: Slots
     future: asyncio.Future[Any]
     loop: asyncio.AbstractEventLoop
     rows: bytes = b""
@@ -57,7 +57,7 @@ class Database(BatchThread[_Addition]):
         self._tables = {table.name: table for table in tables}
         self._using = threading.Lock()
         self._root: duckdb.DuckDBPyConnection | None = None
-        self._places = Places(MAX_WAITING)
+        self._slots = Slots(MAX_WAITING)
         self._asked: set[Query] = set()
         self._answered = threading.Event()
         self._readers = ThreadPoolExecutor(_QUERIES_AT_ONCE, thread_name_prefix=f"read {path.name}")
@@ -169,14 +169,14 @@ class Database(BatchThread[_Addition]):
 
     async def _ask(self, table: AnalyticsTable, **more: Any) -> Any:
         def put() -> asyncio.Future[Any]:
-            if self._stopping:  # while this waited for a place
+            if self._stopping:  # while this waited for a slot
                 raise RuntimeError("analytics are closed")
             loop = asyncio.get_running_loop()
             future: asyncio.Future[Any] = loop.create_future()
-            self.put(_Addition(table, self._places, future, loop, **more))
+            self.put(_Addition(table, self._slots, future, loop, **more))
             return future
 
-        return await self._places.outcome(put)
+        return await self._slots.outcome(put)
 
     def _do(self, batch: Sequence[_Addition]) -> Sequence[Any]:
         try:

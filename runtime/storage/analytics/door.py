@@ -1,6 +1,6 @@
 """Where another process of the same user asks for analytics while a server has their file: a Unix socket beside it.
 
-    asks      one line of JSON, an `Asked`
+    asks      one line of JSON, an `AnalyticsRequest`
     answers   for `lines`, a row on each line; an empty line; one line of JSON: `done`, or `error`
 
 Who may open the file may use the socket, and nobody else. `asked.py` is the other side. A Unix socket and no route:
@@ -50,7 +50,7 @@ def address(path: Path) -> Iterator[str]:
         os.close(folder)
 
 
-class Asked(msgspec.Struct, omit_defaults=True):
+class AnalyticsRequest(msgspec.Struct, omit_defaults=True):
     """What is asked for, and what the method of `Analytics` with that name is given."""
 
     ask: Literal["query", "remove_before", "lines"]
@@ -109,7 +109,7 @@ async def _answer(analytics: Analytics, reader: asyncio.StreamReader, writer: as
     try:
         with suppress(OSError):
             try:
-                asked = msgspec.json.decode(await reader.readline(), type=Asked)
+                asked = msgspec.json.decode(await reader.readline(), type=AnalyticsRequest)
             except (msgspec.DecodeError, ValueError):  # no such question, or one that is too long
                 return
             try:
@@ -122,7 +122,7 @@ async def _answer(analytics: Analytics, reader: asyncio.StreamReader, writer: as
         writer.close()
 
 
-async def _done(analytics: Analytics, asked: Asked, writer: asyncio.StreamWriter) -> Any:
+async def _done(analytics: Analytics, asked: AnalyticsRequest, writer: asyncio.StreamWriter) -> Any:
     if asked.ask == "query":
         found = await analytics.query(asked.sql, asked.parameters)
         return {"columns": found.columns, "rows": found.rows, "has_more": found.has_more}

@@ -15,7 +15,7 @@ from runtime.storage.jobs.records import JOBS, Job, JobState, job_of
 from runtime.storage.jobs.runner import JobRunner
 from runtime.storage.jobs.running import Handler, RunningJob, ended
 from runtime.storage.sql.conditions import ALL, eq, one_of, owned_by
-from runtime.storage.sql.paging import Asked, read_page
+from runtime.storage.sql.paging import AskedPage, read_page
 from runtime.storage.sql.statements import Delete, Insert, Select, Update
 from runtime.storage.sql.store import SqlStore
 
@@ -62,7 +62,7 @@ class JobQueue:
             raise NotFound(f"There is no job `{job_id}`")
         return job_of(row)
 
-    async def page(self, asked: Asked, *, user: Caller, states: Sequence[JobState] = ()) -> tuple[list[Job], bool]:
+    async def page(self, asked: AskedPage, *, user: Caller, states: Sequence[JobState] = ()) -> tuple[list[Job], bool]:
         """One page, and whether there is another one; see `read_page`. states: empty for all.
 
         Raises RequestError for a cursor that is no id.

@@ -47,7 +47,7 @@ Change = Put | Remove
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class KeyValue:
     """What a store has at a key. expires_at: in seconds since 1970, to a millisecond at least; None for never."""
 
     key: str
@@ -67,7 +67,7 @@ class KeyValueStore(Protocol):
     async def get(self, key: str) -> bytes | None:
         """The value, or None."""
 
-    async def entries(self, prefix: str, *, after: str | None = None, limit: int | None = None) -> list[Entry]:
+    async def entries(self, prefix: str, *, after: str | None = None, limit: int | None = None) -> list[KeyValue]:
         """What begins with `prefix`, ordered by code points. after: only greater keys."""
 
     async def write(self, *changes: Change, expected: Mapping[str, bytes | None] | None = None) -> bool:
@@ -111,7 +111,7 @@ class Namespaced(KeyValueStore):
     async def delete(self, key: str) -> bool:
         return await self._store.delete(self._prefix + key)
 
-    async def entries(self, prefix: str, *, after: str | None = None, limit: int | None = None) -> list[Entry]:
+    async def entries(self, prefix: str, *, after: str | None = None, limit: int | None = None) -> list[KeyValue]:
         start = None if after is None else self._prefix + after
         found = await self._store.entries(self._prefix + prefix, after=start, limit=limit)
         return [replace(entry, key=entry.key[len(self._prefix) :]) for entry in found]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from runtime.clock import wall_time
 from runtime.storage.backends import MemoryKeyValueConfig
-from runtime.storage.kv import Change, Entry, KeyValueStore, Put, check_keys
+from runtime.storage.kv import Change, KeyValue, KeyValueStore, Put, check_keys
 
 
 class MemoryKeyValueStore(KeyValueStore):
@@ -44,18 +44,18 @@ class MemoryKeyValueStore(KeyValueStore):
         self._forget(key)
         return True
 
-    async def entries(self, prefix: str, *, after: str | None = None, limit: int | None = None) -> list[Entry]:
+    async def entries(self, prefix: str, *, after: str | None = None, limit: int | None = None) -> list[KeyValue]:
         self._check_open()
         start = bisect_left(self._keys, prefix)
         if after is not None:
             start = max(start, bisect_right(self._keys, after))
-        found: list[Entry] = []
+        found: list[KeyValue] = []
         for key in self._keys[start:]:
             if not key.startswith(prefix) or (limit is not None and len(found) >= limit):
                 break
             value, expires_at = self._values[key]
             if expires_at is None or expires_at > self._clock():
-                found.append(Entry(key, value, expires_at))
+                found.append(KeyValue(key, value, expires_at))
         return found
 
     async def close(self) -> None:

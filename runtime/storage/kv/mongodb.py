@@ -19,7 +19,7 @@ from typing import Any
 from runtime.clock import wall_time
 from runtime.errors import NotSupported
 from runtime.ids import new_id
-from runtime.storage.kv import Change, Entry, KeyValueStore, Put, Remove, check_keys
+from runtime.storage.kv import Change, KeyValue, KeyValueStore, Put, Remove, check_keys
 from runtime.storage.mongodb.collection import EXPIRES_AT, Collection, Document, Duplicate
 from runtime.storage.mongodb.config import MongoKeyValueConfig
 
@@ -58,7 +58,7 @@ class MongoKeyValueStore(KeyValueStore):
             found = await self._find(key)
         return None if found is None else bytes(found["value"])
 
-    async def entries(self, prefix: str, *, after: str | None = None, limit: int | None = None) -> list[Entry]:
+    async def entries(self, prefix: str, *, after: str | None = None, limit: int | None = None) -> list[KeyValue]:
         if limit == 0:
             self._check_open()
             return []
@@ -216,10 +216,10 @@ def open_mongodb(config: MongoKeyValueConfig, state_dir: Path) -> MongoKeyValueS
     return MongoKeyValueStore(config)
 
 
-def entry_of(found: Document) -> Entry:
+def entry_of(found: Document) -> KeyValue:
     """What is in a document as the driver gives it, whose dates have their zone."""
     end = found[EXPIRES_AT]
-    return Entry(found["_id"], bytes(found["value"]), None if end is None else end.timestamp())
+    return KeyValue(found["_id"], bytes(found["value"]), None if end is None else end.timestamp())
 
 
 def _after_all_with(prefix: str) -> str | None:

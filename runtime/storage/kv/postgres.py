@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from runtime.clock import wall_time
-from runtime.storage.kv import Change, Entry, KeyValueStore, Put, check_keys
+from runtime.storage.kv import Change, KeyValue, KeyValueStore, Put, check_keys
 from runtime.storage.postgres.config import PostgresKeyValueConfig
 from runtime.storage.postgres.database import Database
 from runtime.storage.postgres.migrating import bring_up_to_date
@@ -75,7 +75,7 @@ class PostgresKeyValueStore(KeyValueStore):
         [count] = await self._writes.do([Compiled(self._sql.remove_live, (key.encode(), self._clock()))])
         return count == 1
 
-    async def entries(self, prefix: str, *, after: str | None = None, limit: int | None = None) -> list[Entry]:
+    async def entries(self, prefix: str, *, after: str | None = None, limit: int | None = None) -> list[KeyValue]:
         await self._prepare()
         start = prefix.encode()
         query, values = self._sql.scan, [self._clock(), start]
@@ -86,7 +86,7 @@ class PostgresKeyValueStore(KeyValueStore):
         query += " ORDER BY key"
         if limit is not None:
             query += f" LIMIT {limit:d}"
-        return [Entry(key.decode(), *rest) for key, *rest in await self._database.read(query, values)]
+        return [KeyValue(key.decode(), *rest) for key, *rest in await self._database.read(query, values)]
 
     async def close(self) -> None:
         await self._database.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from runtime.storage.kv import Change, Entry, KeyValueStore, Put, Remove, check_keys
+from runtime.storage.kv import Change, KeyValue, KeyValueStore, Put, Remove, check_keys
 from runtime.storage.redis.config import RedisKeyValueConfig
 from runtime.storage.redis.connections import Connections
 from runtime.storage.redis.scripts import EXPIRING, KEYS, SCAN, VALUES
@@ -31,12 +31,12 @@ class RedisKeyValueStore(KeyValueStore):
         name = VALUES + key.encode()
         return await self._connections.get(name)
 
-    async def entries(self, prefix: str, *, after: str | None = None, limit: int | None = None) -> list[Entry]:
+    async def entries(self, prefix: str, *, after: str | None = None, limit: int | None = None) -> list[KeyValue]:
         self._check_open()
         start = prefix.encode()
         lower = b"[" + start if after is None or after.encode() < start else b"(" + after.encode()
         upper = b"(" + start + b"\xff"  # a byte that UTF-8 does not have
-        found: list[Entry] = []
+        found: list[KeyValue] = []
         while limit is None or len(found) < limit:
             most = _MOST_KEYS if limit is None else min(limit - len(found), _MOST_KEYS)
             call = (KEYS, EXPIRING, VALUES, lower, upper, most, _ENOUGH_BYTES)
@@ -87,8 +87,8 @@ def _end(put: Put) -> bytes:
     return b"" if put.expires_at is None else b"@%d" % round(put.expires_at * 1000)
 
 
-def _entry(key: bytes, value: bytes, end_ms: bytes) -> Entry:
-    return Entry(key.decode(), value, float(end_ms) / 1000 if end_ms else None)
+def _entry(key: bytes, value: bytes, end_ms: bytes) -> KeyValue:
+    return KeyValue(key.decode(), value, float(end_ms) / 1000 if end_ms else None)
 
 
 def open_redis(config: RedisKeyValueConfig, state_dir: Path) -> RedisKeyValueStore:

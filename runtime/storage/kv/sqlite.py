@@ -8,7 +8,7 @@ from pathlib import Path
 
 from runtime.clock import wall_time
 from runtime.errors import Unavailable
-from runtime.storage.kv import Change, Entry, KeyValueStore, Put, check_keys
+from runtime.storage.kv import Change, KeyValue, KeyValueStore, Put, check_keys
 from runtime.storage.sqlite.config import SqliteKeyValueConfig
 from runtime.storage.sqlite.database import Database
 
@@ -72,18 +72,18 @@ class SqliteKeyValueStore(KeyValueStore):
 
         return await self._file.write(write)
 
-    async def entries(self, prefix: str, *, after: str | None = None, limit: int | None = None) -> list[Entry]:
+    async def entries(self, prefix: str, *, after: str | None = None, limit: int | None = None) -> list[KeyValue]:
         now = self._clock()
         beyond = "? IS NULL" if after is None else "key > ?"
         query = f"SELECT key, value, expires_at FROM kv WHERE key >= ? AND {beyond} AND {_LIVE} ORDER BY key"  # noqa: S608  # ours
 
-        def read(connection: sqlite3.Connection) -> list[Entry]:
-            found: list[Entry] = []
+        def read(connection: sqlite3.Connection) -> list[KeyValue]:
+            found: list[KeyValue] = []
             rows = connection.execute(query, (prefix, after, now))
             for key, value, expires_at in rows:
                 if not key.startswith(prefix) or (limit is not None and len(found) >= limit):
                     break
-                found.append(Entry(key, bytes(value), expires_at))
+                found.append(KeyValue(key, bytes(value), expires_at))
             rows.close()
             return found
 

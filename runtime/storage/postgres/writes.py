@@ -17,9 +17,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from runtime.storage.places import Places
 from runtime.storage.postgres.connections import Connection, Connections
 from runtime.storage.postgres.failures import DRIVER_ERRORS, as_ours, is_collision
+from runtime.storage.slots import Slots
 from runtime.storage.sql.backend import Compiled
 from runtime.storage.sql.failures import Stale
 
@@ -49,7 +49,7 @@ class Writes:
         self._what = what
         self._closed = False
         self._writers = writers
-        self._places = Places(max_waiting)
+        self._slots = Slots(max_waiting)
         self._waiting: deque[_Change] = deque()
         self._tasks: set[asyncio.Task[None]] = set()
         self._at_work = (
@@ -76,7 +76,7 @@ class Writes:
                 task.add_done_callback(self._tasks.discard)
             return change.future
 
-        return await self._places.outcome(put)
+        return await self._slots.outcome(put)
 
     async def close(self) -> None:
         """Returns when everything that is pending was committed, or could not be."""
@@ -106,7 +106,7 @@ class Writes:
     def _settle(self, batch: Sequence[_Change], outcomes: Sequence[list[int] | BaseException]) -> None:
         for change, outcome in zip(batch, outcomes, strict=True):
             if change.future.done():  # cancelled: the caller left before the commit
-                self._places.give_back()
+                self._slots.give_back()
             elif isinstance(outcome, BaseException):
                 change.future.set_exception(as_ours(self._connections.place, "written", outcome))
             else:

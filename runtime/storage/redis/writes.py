@@ -10,9 +10,9 @@ import asyncio
 from collections import deque
 from collections.abc import Sequence
 
-from runtime.storage.places import Places
 from runtime.storage.redis.connections import Connections
 from runtime.storage.redis.scripts import EXPIRING, KEYS, WRITE
+from runtime.storage.slots import Slots
 
 _MAX_BATCH, _MAX_BATCH_BYTES = 256, 8 << 20
 MAX_WAITING = 1024
@@ -26,7 +26,7 @@ class Writes:
     def __init__(self, connections: Connections) -> None:
         self._connections = connections
         self._waiting: deque[tuple[Call, asyncio.Future[int]]] = deque()
-        self._places = Places(MAX_WAITING)
+        self._slots = Slots(MAX_WAITING)
         self._task: asyncio.Task[None] | None = None
 
     async def do(self, call: Call) -> int:
@@ -41,7 +41,7 @@ class Writes:
                 self._task = asyncio.create_task(self._send())
             return future
 
-        return await self._places.outcome(put)
+        return await self._slots.outcome(put)
 
     async def finish(self) -> None:
         """Returns when nothing is pending."""
@@ -60,7 +60,7 @@ class Writes:
                 results = [error] * len(batch)
             for (_, future), result in zip(batch, results, strict=True):
                 if future.done():  # cancelled: the caller left before the answer
-                    self._places.give_back()
+                    self._slots.give_back()
                 elif isinstance(result, BaseException):
                     future.set_exception(result)
                 else:

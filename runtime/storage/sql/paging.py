@@ -37,7 +37,7 @@ def paging_indexes(*filters: str) -> tuple[Index, ...]:
     return (BY_POSITION, BY_OWNER, *(Index((column, *_PLACE)) for column in filters))
 
 
-class Asked(Protocol):
+class AskedPage(Protocol):
     """What a request says about the page that it wants: see `runtime.apis._paging.PageRequest`."""
 
     after: str | None
@@ -49,7 +49,7 @@ class Asked(Protocol):
 async def read_page(
     store: SqlStore,
     table: Table,
-    asked: Asked,
+    asked: AskedPage,
     *,
     within: Condition = ALL,
     where: Condition = ALL,

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from runtime.storage.batch_thread import MAX_WAITING
-from runtime.storage.places import Places
-from runtime.storage.sqlite.files import Place, connect, prepare, unavailable
-from runtime.storage.sqlite.readers import Read, Readers
+from runtime.storage.slots import Slots
+from runtime.storage.sqlite.files import DatabaseFile, connect, prepare, unavailable
+from runtime.storage.sqlite.readers import PendingRead, Readers
 from runtime.storage.sqlite.writer import Change, NewRow, Writer
 
 T = TypeVar("T")
@@ -34,10 +34,10 @@ class Database:
         self.path = path
         self.what = what
         self._set_up(set_up)
-        place = Place(path)
-        self._readers = Readers(path, what, place)
-        self._writer = Writer(path, what, place)
-        self._places = Places(MAX_WAITING)
+        file = DatabaseFile(path)
+        self._readers = Readers(path, what, file)
+        self._writer = Writer(path, what, file)
+        self._slots = Slots(MAX_WAITING)
         self._closed = False
 
     async def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
@@ -47,7 +47,7 @@ class Database:
         self._check_open()
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
-        self._readers.put(Read(work, future, loop))
+        self._readers.put(PendingRead(work, future, loop))
         return await future
 
     async def write(
@@ -63,10 +63,10 @@ class Database:
             self._check_open()
             loop = asyncio.get_running_loop()
             future: asyncio.Future[T] = loop.create_future()
-            self._writer.put(Change(work, future, loop, self._places, is_atomic, row))
+            self._writer.put(Change(work, future, loop, self._slots, is_atomic, row))
             return future
 
-        return await self._places.outcome(put)
+        return await self._slots.outcome(put)
 
     async def close(self) -> None:
         """Returns when everything is on disk and the file is closed. A second call does nothing."""

@@ -43,7 +43,7 @@ def prepare(path: Path, what: str) -> None:
         connection.close()
 
 
-class Place:
+class DatabaseFile:
     """The file at a path as it is now, to notice before each commit that somebody has taken it away: SQLite would go on
     without it, and what it says is on disk would be nowhere. Another file in its place is not used either, since SQLite
     cannot change over.

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from runtime.storage.outcomes import return_outcomes
-from runtime.storage.sqlite.files import Place, connect, unavailable
+from runtime.storage.sqlite.files import DatabaseFile, connect, unavailable
 
 MOST = 4
 """Readers of one file. While each of them is at something that takes long, others wait."""
@@ -33,33 +33,33 @@ _AT_ONCE = 16
 
 
 @dataclass(frozen=True, slots=True)
-class Read:
+class PendingRead:
     """A pending read. work: what does it; future: for its result, in `loop`."""
 
     work: Callable[[sqlite3.Connection], Any]
     future: asyncio.Future[Any]
     loop: asyncio.AbstractEventLoop
-    places: ClassVar[None] = None
+    slots: ClassVar[None] = None
 
 
 class Readers:
-    """The readers of the file at `path`. what: what it is called in messages. place: where it has to be.
+    """The readers of the file at `path`. what: what it is called in messages. file: as it has to be.
 
     A read's future gets its result, or Unavailable.
     """
 
-    def __init__(self, path: Path, what: str, place: Place) -> None:
+    def __init__(self, path: Path, what: str, file: DatabaseFile) -> None:
         self.path = path
         self.what = what
-        self.place = place
-        self.waiting: deque[Read] = deque()
+        self.file = file
+        self.waiting: deque[PendingRead] = deque()
         self.lock = threading.Lock()
         self.idle: list[_Reader] = []  # the last one is woken first, so that the others are not needed and end
         self.all: list[_Reader] = []
         self.stopping = False
         self._looked_after_in: asyncio.AbstractEventLoop | None = None
 
-    def put(self, read: Read) -> None:
+    def put(self, read: PendingRead) -> None:
         """Queue a read; called in its event loop."""
         self.waiting.append(read)
         self._look_after(read.loop)
@@ -113,7 +113,7 @@ class _Reader:
         self.since = time.monotonic()
         self._readers = readers
         self._connection: sqlite3.Connection | None = None
-        self._done: deque[tuple[Read, Any]] = deque()
+        self._done: deque[tuple[PendingRead, Any]] = deque()
         self._woken = threading.Lock()
         self._woken.acquire()
         self.thread = threading.Thread(target=self._run, name=f"read {readers.path.name}", daemon=True)
@@ -182,13 +182,13 @@ class _Reader:
         self._readers.all.remove(self)
         return False
 
-    def _outcome(self, read: Read) -> Any:
+    def _outcome(self, read: PendingRead) -> Any:
         readers = self._readers
         if read.future.cancelled():
             return None
         try:
             if self._connection is None:
-                readers.place.check()
+                readers.file.check()
                 self._connection = connect(readers.path)
             return read.work(self._connection)
         except (sqlite3.Error, OSError) as error:

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from runtime.storage.batch_thread import BatchThread
-from runtime.storage.places import Places
-from runtime.storage.sqlite.files import Place, connect, unavailable
+from runtime.storage.slots import Slots
+from runtime.storage.sqlite.files import DatabaseFile, connect, unavailable
 
 Work = Callable[[sqlite3.Connection], Any]
 
@@ -35,35 +35,35 @@ class Change:
     """A pending change. work: does it within the writer's transaction; if it raises, only this change is undone.
 
     is_atomic: whether the work undoes itself by raising, as a single statement does. row: if all that it does is to
-    insert one row, that row. future: for its result; places: see Pending.
+    insert one row, that row. future: for its result; slots: see Pending.
     """
 
     work: Work
     future: asyncio.Future[Any]
     loop: asyncio.AbstractEventLoop
-    places: Places
+    slots: Slots
     is_atomic: bool = False
     row: NewRow | None = None
 
 
 class Writer(BatchThread[Change]):
     """The only thread of this process that changes the file at `path`. what: what the file is called in messages.
-    place: where it has to be.
+    file: as it has to be.
 
     A change's future gets its result, or Unavailable, when it is on disk.
     """
 
-    def __init__(self, path: Path, what: str, place: Place) -> None:
+    def __init__(self, path: Path, what: str, file: DatabaseFile) -> None:
         super().__init__(f"write {path.name}")
         self._path = path
         self._what = what
-        self._place = place
+        self._file = file
         self._connection: sqlite3.Connection | None = None
         self.start()
 
     def _do(self, batch: Sequence[Change]) -> Sequence[Any]:
         try:
-            self._place.check()
+            self._file.check()
             self._connection = self._connection or connect(self._path)
             outcomes = _commit_at_once(self._connection, batch) or _commit_together(self._connection, batch)
         except (sqlite3.Error, OSError) as error:

@@ -11,7 +11,7 @@ import pytest
 from runtime import discovery
 from runtime.apis.vector_io import CreateCollection, SearchVectors
 from runtime.errors import StackError, Unavailable, UpstreamError
-from runtime.providers.vector_io._shared.remote import Missing, RemoteVectors, Server
+from runtime.providers.vector_io._shared.remote import Missing, RemoteVectors, VectorServer
 from tests.conformance.vector_io.asking import Asked, drawn
 from tests.conformance.vector_io.subject import adapter
 from tests.conformance.vector_io.vendors.elasticsearch import Elasticsearch
@@ -92,7 +92,7 @@ class Nowhere:
 
 async def test_a_collection_that_cannot_be_made_is_unavailable(tmp_path: Path) -> None:
     context = provider_context(discovery.built_in().by_type["vector_io", "remote::chromadb"], state_dir=tmp_path)
-    vectors = RemoteVectors(context, cast("Server", Nowhere()))
+    vectors = RemoteVectors(context, cast("VectorServer", Nowhere()))
     with pytest.raises(Unavailable, match="cannot make a collection: there is no such database"):
         await vectors.create_collection(CreateCollection(provider_id="acme", collection="vs_1", dimension=3))
 
@@ -147,7 +147,7 @@ class Odd:
 @pytest.mark.parametrize("found", [None, 5, ([1], [None]), (["1"], [0.5]), ([1], ["near"]), {}])
 async def test_what_is_no_list_of_hits_is_a_bad_answer(found: Any, tmp_path: Path) -> None:
     context = provider_context(discovery.built_in().by_type["vector_io", "remote::chromadb"], state_dir=tmp_path)
-    vectors = RemoteVectors(context, cast("Server", Odd(found)))
+    vectors = RemoteVectors(context, cast("VectorServer", Odd(found)))
     with pytest.raises(UpstreamError, match="an answer that makes no sense") as caught:
         await vectors.search_vectors(
             SearchVectors(provider_id="acme", collection="vs_1", vector=drawn(1, 3)[0].tobytes(), limit=1, groups=None)

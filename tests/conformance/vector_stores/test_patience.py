@@ -12,7 +12,7 @@ import pytest
 
 from runtime.access import SYSTEM
 from runtime.errors import Unavailable
-from runtime.providers.vector_stores.builtin.embedding import Embedding
+from runtime.providers.vector_stores.builtin.embedding import TextEmbedder
 from runtime.providers.vector_stores.builtin.index_vectors import IndexVectors
 from runtime.providers.vector_stores.builtin.patience import LATER_S
 from runtime.providers.vector_stores.builtin.reading import ReadFile, Reading
@@ -187,9 +187,9 @@ async def test_files_that_do_not_fit_into_memory_together_are_read_in_turn(
 async def test_a_large_file_alone_keeps_the_model_busy_and_is_whole(
     stores: Asking, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    embed, now, most = Embedding.passages, 0, 0
+    embed, now, most = TextEmbedder.passages, 0, 0
 
-    async def counted(self: Embedding, texts: Sequence[str], *given: Any) -> bytes:
+    async def counted(self: TextEmbedder, texts: Sequence[str], *given: Any) -> bytes:
         nonlocal now, most
         now, most = now + 1, max(most, now + 1)
         try:
@@ -197,7 +197,7 @@ async def test_a_large_file_alone_keeps_the_model_busy_and_is_whole(
         finally:
             now -= 1
 
-    monkeypatch.setattr(Embedding, "passages", counted)
+    monkeypatch.setattr(TextEmbedder, "passages", counted)
     store = await stores.store()
     text = "\n\n".join(f"Part {number} of this text is about animal{number}. " * 8 for number in range(600))
     file_id = await stores.attach(store, text, chunking_strategy=MANY_TOKENS)

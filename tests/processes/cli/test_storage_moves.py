@@ -21,7 +21,7 @@ from runtime.apis import files as files_api
 from runtime.providers.files._shared.backend import NewFile
 from runtime.providers.files._shared.folder import Folder
 from runtime.providers.files._shared.tables import SCHEMA as FILES_SCHEMA
-from runtime.storage.kv import Entry, Put
+from runtime.storage.kv import KeyValue, Put
 from runtime.storage.placement import StorageConfig
 from runtime.storage.sql import Insert, Select, SqlStore
 from runtime.storage.stores import Stores
@@ -203,7 +203,7 @@ async def _put(state: Path, *changes: Put) -> None:
     await stores.close()
 
 
-async def _entries(state: Path) -> dict[str, Entry]:
+async def _entries(state: Path) -> dict[str, KeyValue]:
     stores = Stores(StorageConfig(), state)
     found = await stores.kv("metadata").entries("")
     await stores.close()

@@ -17,7 +17,7 @@ from runtime.addresses import is_public
 from runtime.errors import RequestError, TooLarge, UpstreamError
 from runtime.http.client import HttpClient
 from runtime.http.live.given_names import GivenNames
-from runtime.http.pages import Page, Pages
+from runtime.http.pages import Pages, WebPage
 from runtime.http.timeouts import Timeouts
 from runtime.http.transport import Exchange, Outgoing
 
@@ -57,7 +57,7 @@ async def server() -> AsyncIterator[tuple[web.Application, str]]:
     await runner.cleanup()
 
 
-async def read(pages: Pages, url: str, timeout_s: float = 10) -> Page:
+async def read(pages: Pages, url: str, timeout_s: float = 10) -> WebPage:
     return await pages.read(url, limit_bytes=LIMIT_BYTES, timeout_s=timeout_s)
 
 

@@ -14,7 +14,7 @@ from runtime.apis._request import Empty, Response
 from runtime.apis._resources import Resource
 from runtime.apis.models import MODEL
 from runtime.errors import Conflict, NotFound, RequestError
-from runtime.routing.declared import Alias
+from runtime.routing.declared import ResourceAlias
 from runtime.routing.entry import Entry
 from runtime.routing.table import ResourceTable
 
@@ -107,7 +107,7 @@ def test_the_names_of_a_resource_stand_together_and_its_own_name_comes_first(tab
     keep(table, entry("b-configured", "groq", "whisper", source="config"))
     keep(table, entry("maverick", "llama", "maverick", source="config"))
     table.declare(
-        Alias(name=name, target=target)
+        ResourceAlias(name=name, target=target)
         for name, target in (
             *(("a-listed", "groq/scout"), ("a-configured", "b-configured"), ("a-bare", "maverick")),
             *(("a-split", "groq/hidden"), ("a-alias", "a-listed")),
@@ -122,7 +122,7 @@ def test_the_names_of_a_resource_stand_together_and_its_own_name_comes_first(tab
 
 @pytest.mark.parametrize("name", ["a-listed", "groq/scout"])
 def test_what_is_put_first_leaves_the_others_in_their_order(table: ResourceTable, name: str) -> None:
-    table.declare([Alias(name="a-listed", target="groq/scout")])
+    table.declare([ResourceAlias(name="a-listed", target="groq/scout")])
     before = [one.id for one in table.entries(EVERYBODY)]
     table.put_first(name)
     assert [one.id for one in table.entries(EVERYBODY)] == [name, *(each for each in before if each != name)]
@@ -189,7 +189,7 @@ def test_only_registrations_can_be_forgotten(table: ResourceTable) -> None:
     keep(table, entry("mine", "llama", "maverick", source="registered"))
     table.remove(table.registered("mine", EVERYBODY).id)
     assert table.find("mine", EVERYBODY) is None
-    table.declare([Alias(name="alias", target="fixed")])
+    table.declare([ResourceAlias(name="alias", target="fixed")])
     for name, where in (
         *(("fixed", "the run config"), ("alias", "`--alias`")),
         ("groq/scout", "provider `groq`, which lists it"),
@@ -309,7 +309,7 @@ def test_a_bare_name_is_ambiguous_only_to_whoever_sees_several(table: ResourceTa
 
 
 def test_an_alias_means_what_everybody_may_see(table: ResourceTable) -> None:
-    table.declare([Alias(name="fast", target="maverick"), Alias(name="hers", target="anns")])
+    table.declare([ResourceAlias(name="fast", target="maverick"), ResourceAlias(name="hers", target="anns")])
     table.add_all([owned("maverick", "groq", "whisper", ANN), owned("anns", "groq", "whisper", ANN)])
     for user in (ANN, BOB):
         entry = table.find("fast", user)
@@ -374,7 +374,7 @@ def test_a_registration_costs_the_same_however_many_there_are(monkeypatch: pytes
     """Counted in looks at entries."""
     table = ResourceTable(MODEL)
     table.set_providers(["groq"])
-    table.declare([Alias(name="fast", target="m-0")])
+    table.declare([ResourceAlias(name="fast", target="m-0")])
     looks, full_id = 0, Entry.full_id.fget  # type: ignore[attr-defined]  # of a property
 
     def looked_at(one: Entry) -> str:

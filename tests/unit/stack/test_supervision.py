@@ -147,7 +147,7 @@ async def test_a_stack_is_settled_when_all_have_started_although_a_bug_ends_a_li
         raise RuntimeError("a bug")
 
     monkeypatch.setattr(house, "Slow", Slow, raising=False)
-    monkeypatch.setattr(listings_module.Listings, "ask_all_first", broken)
+    monkeypatch.setattr(listings_module.ProviderListings, "ask_all_first", broken)
     furnish(monkeypatch, [probe_spec("slow", "Slow")])
     run = run_config(providers={"probe": [{"provider_id": "p", "provider_type": "inline::slow"}], "inference": []})
     async with asyncio.timeout(10), serving(run, tmp_path, settled=False) as served:

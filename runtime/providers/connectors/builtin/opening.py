@@ -15,7 +15,7 @@ from runtime.http.client import HttpClient
 from runtime.http.given_addresses import checked_address
 from runtime.providers.connectors.builtin.programs import program
 from runtime.providers.connectors.builtin.streams import Watched, over_sse, over_streamable_http
-from runtime.providers.connectors.builtin.target import Target
+from runtime.providers.connectors.builtin.target import SessionTarget
 from runtime.providers.connectors.builtin.trial import Trial
 
 _ME = types.Implementation(name="llama-stack", version=__version__)
@@ -30,7 +30,7 @@ _ALLOWED_BY = "`allow_private_addresses` in the config of `connectors`, or names
 class Opening:
     """hear: called with each notification; lost: when the server has ended the session."""
 
-    def __init__(self, target: Target, *, hear: MessageHandlerFnT, lost: Callable[[], None]) -> None:
+    def __init__(self, target: SessionTarget, *, hear: MessageHandlerFnT, lost: Callable[[], None]) -> None:
         self._target = target
         self._hear = hear
         self._lost = lost

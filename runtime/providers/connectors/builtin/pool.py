@@ -17,7 +17,7 @@ from runtime.http.client import HttpClient
 from runtime.providers.connectors.builtin.config import ConnectorsConfig
 from runtime.providers.connectors.builtin.identities import AskedAs
 from runtime.providers.connectors.builtin.servers import Server
-from runtime.providers.connectors.builtin.target import Target
+from runtime.providers.connectors.builtin.target import SessionTarget
 from runtime.rounds import Rounds
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ class Pool:
                     hint="try again later, or raise `max_sessions` in the config of the connectors' provider",
                 )
             idle.end()
-        target = Target(server=server, asked_as=asked_as, http=self._http, config=self._config)
+        target = SessionTarget(server=server, asked_as=asked_as, http=self._http, config=self._config)
         session = kind(target, changed=partial(self._changed, key), ended=lambda: self._ended(key, session))
         self._sessions[key] = session
         self._all.add(session)

@@ -27,7 +27,7 @@ from runtime.errors import RequestError, StackError, UpstreamTimeout
 from runtime.providers.connectors.builtin.failures import SessionLost, failed, not_opened, quoted
 from runtime.providers.connectors.builtin.listening import listen
 from runtime.providers.connectors.builtin.opening import Opening
-from runtime.providers.connectors.builtin.target import Target
+from runtime.providers.connectors.builtin.target import SessionTarget
 from runtime.providers.connectors.builtin.trial import ASKED, Trial
 from runtime.similar import LONGEST_NAME
 
@@ -53,7 +53,7 @@ class Session:
     now; last_used: of `time.monotonic()`.
     """
 
-    def __init__(self, target: Target, *, changed: Callable[[], None], ended: Callable[[], None]) -> None:
+    def __init__(self, target: SessionTarget, *, changed: Callable[[], None], ended: Callable[[], None]) -> None:
         self.server = target.server
         self.info: types.Implementation | None = None
         self.is_settled = asyncio.Event()

@@ -11,7 +11,7 @@ from runtime.providers.connectors.builtin.servers import Server
 
 
 @dataclass(frozen=True, kw_only=True)
-class Target:
+class SessionTarget:
     server: Server
     asked_as: AskedAs
     http: HttpClient

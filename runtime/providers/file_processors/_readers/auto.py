@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 from runtime.documents.document import Document
 from runtime.providers.file_processors._readers.kinds import Kind, kind_of
-from runtime.providers.file_processors._readers.reading import Read, Reading
+from runtime.providers.file_processors._readers.reading import Reader, Reading
 from runtime.providers.file_processors._readers.refusals import unsupported
 
 
@@ -52,7 +52,7 @@ def read(file: BinaryIO, reading: Reading) -> Document:
     kind = kind_of(file, reading)
     name = _chosen(kind, reading.settings.get("priority") or ())
     module = importlib.import_module(f"{__package__}.{_READERS[name].module}")
-    reader: Read = module.read
+    reader: Reader = module.read
     document = reader(file, reading)
     return replace(document, metadata={**document.metadata, "document_kind": kind, "reader": name})
 

@@ -43,7 +43,7 @@ class Reading:
         return self.pages is None or any(first <= page <= last for first, last in self.pages)
 
 
-class Read(Protocol):
+class Reader(Protocol):
     """Reads a document. Raises RequestError with the reason if that is not possible, MemoryError and RecursionError."""
 
     def __call__(self, file: BinaryIO, reading: Reading) -> Document: ...

@@ -22,7 +22,7 @@ from runtime.documents.document import Document
 from runtime.documents.tokens import cl100k
 from runtime.errors import RequestError
 from runtime.providers.file_processors._readers import images
-from runtime.providers.file_processors._readers.reading import Read, Reading
+from runtime.providers.file_processors._readers.reading import Reader, Reading
 from runtime.providers.file_processors._readers.refusals import OVER_LIMIT, without_text
 from runtime.providers.file_processors._worker import fence
 from runtime.providers.file_processors._worker.answer import answer
@@ -95,7 +95,7 @@ def _outcome(task: Task, file: BinaryIO) -> Outcome:
 
 def _answer(task: Task, file: BinaryIO) -> bytes:
     module, _, function = task.reader.partition(":")
-    read: Read = getattr(importlib.import_module(module), function)
+    read: Reader = getattr(importlib.import_module(module), function)
     document = read(
         file,
         Reading(

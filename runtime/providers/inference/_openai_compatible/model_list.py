@@ -31,14 +31,14 @@ _KINDS: dict[Kind, tuple[str, ...]] = {
 """A kind of model, and the words for it in an entry of Cohere, Databricks, Text Embeddings Inference and Together."""
 
 
-class Entry(NamedTuple):
+class ListEntry(NamedTuple):
     """A model in a list. name: empty for an entry without one. kind: None where the entry does not say it."""
 
     name: str
     kind: Kind | None
 
 
-async def entries_in(exchange: Exchange) -> list[Entry] | str:
+async def entries_in(exchange: Exchange) -> list[ListEntry] | str:
     """The entries of an answer. For an answer that is not a list, the end of an error message: `with no JSON`."""
     parts, size = [], 0
     async for part in exchange.chunks():
@@ -49,7 +49,7 @@ async def entries_in(exchange: Exchange) -> list[Entry] | str:
     return await asyncio.to_thread(_read, body) if size > _MAX_PARSED_IN_LOOP_BYTES else _read(body)
 
 
-def _read(body: bytes) -> list[Entry] | str:
+def _read(body: bytes) -> list[ListEntry] | str:
     try:
         answer = msgspec.json.decode(body)
     except (msgspec.DecodeError, RecursionError):
@@ -57,7 +57,7 @@ def _read(body: bytes) -> list[Entry] | str:
     entries = _entries(answer)
     if entries is None:
         return "with no list of models"
-    return [Entry(_name(entry), _kind(entry)) for entry in entries[:_MAX_ENTRIES]]
+    return [ListEntry(_name(entry), _kind(entry)) for entry in entries[:_MAX_ENTRIES]]
 
 
 def _entries(answer: object) -> list[object] | None:

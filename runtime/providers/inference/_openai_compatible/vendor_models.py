@@ -12,7 +12,7 @@ from runtime.http.timeouts import Timeouts
 from runtime.http.transport import Outgoing
 from runtime.provider import LeadsBack, ListedModel, ProviderContext, healthy, unhealthy
 from runtime.providers.inference._openai_compatible.config import OpenAICompatibleConfig
-from runtime.providers.inference._openai_compatible.model_list import Entry, Kind, entries_in
+from runtime.providers.inference._openai_compatible.model_list import Kind, ListEntry, entries_in
 from runtime.providers.inference._openai_compatible.spec import OpenAICompatible
 
 _LISTING = Timeouts(connect_s=3, read_s=10)
@@ -58,7 +58,7 @@ class VendorModels:
             await self._ask()
         return healthy()
 
-    async def _ask(self) -> list[Entry]:
+    async def _ask(self) -> list[ListEntry]:
         """What the vendor lists. The stack asks without a request's context, so with the configured key: a
         caller's key may see models that others may not.
         """

@@ -37,7 +37,7 @@ _WRITTEN = 4
 _HINT = "check the disk, the permissions of its folder, and the server's log"
 
 
-class Engine(Protocol):
+class VectorEngine(Protocol):
     """A database that is open. Searches and reads come from several threads at once, beside one change at a time;
     `dimension`, `create` and `drop` never at once.
 
@@ -87,7 +87,7 @@ class EmbeddedVectors:
     def __init__(
         self,
         context: ProviderContext,
-        open_engine: Callable[[], Engine],
+        open_engine: Callable[[], VectorEngine],
         *,
         folder: Path,
         is_alone: bool = False,
@@ -99,7 +99,7 @@ class EmbeddedVectors:
         self._is_alone = is_alone
         self._room_bytes = room_bytes
         self._lock: int | None = None
-        self._engine: Engine | None = None
+        self._engine: VectorEngine | None = None
         self._can_end: CanEnd | None = None
         self._opening = threading.Lock()
         self._trouble: Unavailable | None = None
@@ -120,7 +120,7 @@ class EmbeddedVectors:
         """Raises Conflict, RequestError, Unavailable."""
         name = request.collection
 
-        def create(engine: Engine) -> None:
+        def create(engine: VectorEngine) -> None:
             has = self._dimension(engine, name)
             if has is None:
                 check_dimensions(request.dimension, most=engine.most_dimensions)
@@ -136,7 +136,7 @@ class EmbeddedVectors:
         """Raises Unavailable."""
         name = request.collection
 
-        def drop(engine: Engine) -> None:
+        def drop(engine: VectorEngine) -> None:
             if self._dimension(engine, name) is not None:
                 with self._naming:
                     del self._dimensions[name]
@@ -147,7 +147,7 @@ class EmbeddedVectors:
     async def put_vectors(self, request: vector_io.PutVectors) -> None:
         """Raises NotFound, RequestError, Unavailable."""
 
-        def put(engine: Engine) -> None:
+        def put(engine: VectorEngine) -> None:
             dimension = self._known(engine, request.collection)
             check_dimension(request.collection, request.vectors, count=len(request.numbers), dimension=dimension)
             if request.numbers:
@@ -158,7 +158,7 @@ class EmbeddedVectors:
     async def remove_groups(self, request: vector_io.RemoveGroups) -> None:
         """Raises NotFound, Unavailable."""
 
-        def remove(engine: Engine) -> None:
+        def remove(engine: VectorEngine) -> None:
             self._known(engine, request.collection)
             if request.groups:
                 engine.remove(request.collection, request.groups)
@@ -168,7 +168,7 @@ class EmbeddedVectors:
     async def search_vectors(self, request: vector_io.SearchVectors) -> vector_io.Hits:
         """Raises NotFound, RequestError, Unavailable."""
 
-        def search(engine: Engine) -> vector_io.Hits:
+        def search(engine: VectorEngine) -> vector_io.Hits:
             dimension = self._known(engine, request.collection)
             check_dimension(request.collection, request.vector, count=1, dimension=dimension)
             if request.groups is not None and not request.groups:
@@ -184,7 +184,7 @@ class EmbeddedVectors:
     async def read_vectors(self, request: vector_io.ReadVectors) -> vector_io.Vectors:
         """Raises NotFound, Unavailable."""
 
-        def read(engine: Engine) -> vector_io.Vectors:
+        def read(engine: VectorEngine) -> vector_io.Vectors:
             self._known(engine, request.collection)
             if not request.numbers:
                 return vector_io.Vectors((), b"")
@@ -194,20 +194,20 @@ class EmbeddedVectors:
 
         return await self._run(self._readers, read)
 
-    async def _change(self, work: Callable[[Engine], None], *, new_bytes: int = 0) -> None:
+    async def _change(self, work: Callable[[VectorEngine], None], *, new_bytes: int = 0) -> None:
         """new_bytes: of vectors, each of which may be written several times."""
 
-        def change(engine: Engine) -> None:
+        def change(engine: VectorEngine) -> None:
             if self._room_bytes:
                 folders.check_room(self._folder, self._room_bytes + _WRITTEN * new_bytes)
             work(engine)
 
         await self._run(self._writer, change)
 
-    async def _run(self, threads: ThreadPoolExecutor, work: Callable[[Engine], T]) -> T:
+    async def _run(self, threads: ThreadPoolExecutor, work: Callable[[VectorEngine], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(threads, self._done, work)
 
-    def _done(self, work: Callable[[Engine], T]) -> T:
+    def _done(self, work: Callable[[VectorEngine], T]) -> T:
         engine = self._opened()
         try:
             found = work(engine)
@@ -226,7 +226,7 @@ class EmbeddedVectors:
                 raise
             raise no_collection(name) from error
 
-    def _opened(self) -> Engine:
+    def _opened(self) -> VectorEngine:
         """Raises Unavailable if it cannot be opened."""
         engine = self._engine
         if engine is not None and not self._has_ended():
@@ -248,7 +248,7 @@ class EmbeddedVectors:
     def _has_ended(self) -> bool:
         return self._can_end is not None and self._can_end.has_ended()
 
-    def _open(self) -> Engine:
+    def _open(self) -> VectorEngine:
         """Raises whatever the library raises, OSError."""
         folders.make(self._folder)
         if self._is_alone:
@@ -264,7 +264,7 @@ class EmbeddedVectors:
             os.close(self._lock)
             self._lock = None
 
-    def _dimension(self, engine: Engine, name: str) -> int | None:
+    def _dimension(self, engine: VectorEngine, name: str) -> int | None:
         if (known := self._dimensions.get(name)) is not None:
             return known
         with self._naming:
@@ -273,7 +273,7 @@ class EmbeddedVectors:
                 self._dimensions[name] = found
             return found
 
-    def _known(self, engine: Engine, name: str) -> int:
+    def _known(self, engine: VectorEngine, name: str) -> int:
         """The dimension of a collection. Raises NotFound."""
         dimension = self._dimension(engine, name)
         if dimension is None:

@@ -38,7 +38,7 @@ def is_missing(error: Exception) -> bool:
     return isinstance(error, UpstreamRejected) and error.status == 404
 
 
-class Server(Protocol):
+class VectorServer(Protocol):
     """A server's collections. Vectors are bytes as in `PutVectors`; groups and numbers are never empty. What is written
     is found by the next request. Each method raises Missing, or UpstreamRejected with status 404; and UpstreamError or
     Unavailable while the server cannot be used. most_dimensions: the longest vectors. place: where it is, for messages.
@@ -68,7 +68,7 @@ class RemoteVectors:
     """`VectorIo` over a server. stop: releases what it uses."""
 
     def __init__(
-        self, context: ProviderContext, server: Server, *, stop: Callable[[], Awaitable[None]] | None = None
+        self, context: ProviderContext, server: VectorServer, *, stop: Callable[[], Awaitable[None]] | None = None
     ) -> None:
         self._provider_id = context.provider_id
         self._server = server

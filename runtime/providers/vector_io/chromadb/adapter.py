@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from runtime.provider import ProviderContext
-from runtime.providers.vector_io._shared.embedded import EmbeddedVectors, Engine
+from runtime.providers.vector_io._shared.embedded import EmbeddedVectors, VectorEngine
 from runtime.providers.vector_io.chromadb.config import ChromaConfig
 
 _ROOM_BYTES = 32 * 1024**2
@@ -16,7 +16,7 @@ def embedded_chroma(config: ChromaConfig, context: ProviderContext) -> EmbeddedV
     """Chroma in a folder of the provider's."""
     folder = context.state_dir / Path(config.db_path or "chroma").expanduser()
 
-    def opened() -> Engine:
+    def opened() -> VectorEngine:
         # Chroma asks for `numpy.typing` first. Where another thread loads numpy at that moment, each waits for the
         # other, and Python lets both go on with half of it.
         import numpy  # noqa: F401

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from runtime.provider import ProviderContext
-from runtime.providers.vector_io._shared.embedded import EmbeddedVectors, Engine
+from runtime.providers.vector_io._shared.embedded import EmbeddedVectors, VectorEngine
 from runtime.providers.vector_io.duckdb.config import DuckDbConfig
 
 
@@ -13,7 +13,7 @@ def embedded_duckdb(config: DuckDbConfig, context: ProviderContext) -> EmbeddedV
     """DuckDB in a file of the provider's."""
     path = context.state_dir / Path(config.db_path or "vectors.duckdb").expanduser()
 
-    def opened() -> Engine:
+    def opened() -> VectorEngine:
         from runtime.providers.vector_io.duckdb.engine import DuckDbEngine
 
         return DuckDbEngine(path, config)

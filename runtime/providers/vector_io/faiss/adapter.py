@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from runtime.provider import ProviderContext
-from runtime.providers.vector_io._shared.embedded import EmbeddedVectors, Engine
+from runtime.providers.vector_io._shared.embedded import EmbeddedVectors, VectorEngine
 from runtime.providers.vector_io.faiss.config import FaissConfig
 
 
@@ -13,7 +13,7 @@ def embedded_faiss(config: FaissConfig, context: ProviderContext) -> EmbeddedVec
     """FAISS with files in a folder of the provider's."""
     folder = context.state_dir / Path(config.db_path or "faiss").expanduser()
 
-    def opened() -> Engine:
+    def opened() -> VectorEngine:
         from runtime.providers.vector_io.faiss.engine import FaissEngine
 
         return FaissEngine(folder)

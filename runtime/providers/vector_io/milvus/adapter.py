@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from runtime.provider import ProviderContext
-from runtime.providers.vector_io._shared.embedded import EmbeddedVectors, Engine
+from runtime.providers.vector_io._shared.embedded import EmbeddedVectors, VectorEngine
 from runtime.providers.vector_io.milvus.config import MilvusConfig
 
 _ROOM_BYTES = 32 * 1024**2
@@ -16,7 +16,7 @@ def embedded_milvus(config: MilvusConfig, context: ProviderContext) -> EmbeddedV
     """Milvus Lite in a file of the provider's."""
     path = context.state_dir / Path(config.db_path or "milvus.db").expanduser()
 
-    def opened() -> Engine:
+    def opened() -> VectorEngine:
         from runtime.providers.vector_io.milvus.engine import MilvusEngine  # five seconds
 
         return MilvusEngine(path, consistency_level=config.consistency_level)

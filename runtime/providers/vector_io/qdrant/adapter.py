@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from runtime.provider import ProviderContext
-from runtime.providers.vector_io._shared.embedded import EmbeddedVectors, Engine
+from runtime.providers.vector_io._shared.embedded import EmbeddedVectors, VectorEngine
 from runtime.providers.vector_io.qdrant.config import QdrantConfig
 
 _ROOM_BYTES = 128 * 1024**2
@@ -16,7 +16,7 @@ def embedded_qdrant(config: QdrantConfig, context: ProviderContext) -> EmbeddedV
     """Qdrant in a folder of the provider's."""
     folder = context.state_dir / Path(config.path or "qdrant").expanduser()
 
-    def opened() -> Engine:
+    def opened() -> VectorEngine:
         from runtime.providers.vector_io.qdrant.engine import QdrantEngine
 
         return QdrantEngine(folder)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from runtime.provider import ProviderContext
-from runtime.providers.vector_io._shared.embedded import EmbeddedVectors, Engine
+from runtime.providers.vector_io._shared.embedded import EmbeddedVectors, VectorEngine
 from runtime.providers.vector_io.sqlite_vec.config import SqliteVecConfig
 
 
@@ -13,7 +13,7 @@ def embedded_sqlite_vec(config: SqliteVecConfig, context: ProviderContext) -> Em
     """sqlite-vec in a file of the provider's."""
     path = context.state_dir / Path(config.db_path or "vectors.db").expanduser()
 
-    def opened() -> Engine:
+    def opened() -> VectorEngine:
         from runtime.providers.vector_io.sqlite_vec.engine import SqliteVecEngine
 
         return SqliteVecEngine(path)

@@ -36,7 +36,7 @@ from runtime.providers.vector_stores.builtin.contextual import Contexts
 from runtime.providers.vector_stores.builtin.copying import Copying
 from runtime.providers.vector_stores.builtin.declared import DeclaredStores
 from runtime.providers.vector_stores.builtin.documents import Documents
-from runtime.providers.vector_stores.builtin.embedding import Embedding
+from runtime.providers.vector_stores.builtin.embedding import TextEmbedder
 from runtime.providers.vector_stores.builtin.finding import Finding
 from runtime.providers.vector_stores.builtin.index_vectors import IndexVectors
 from runtime.providers.vector_stores.builtin.indexes import Indexes, Retired
@@ -74,7 +74,7 @@ class BuiltinVectorStores:
         concurrency = config.file_batch_params.max_concurrent_files_per_batch
         self._tasks = context.tasks
         self._indexes = indexes = Indexes(rows)
-        self._embedding = embedding = Embedding(inference, models, context.tasks)
+        self._embedding = embedding = TextEmbedder(inference, models, context.tasks)
         chat = Chat(inference, models)
         self._contexts = contexts = Contexts(config.contextual_retrieval_params, chat)
         writing = Writing(rows, words, vectors, indexes, embedding)

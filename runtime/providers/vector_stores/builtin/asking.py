@@ -12,7 +12,7 @@ from runtime.apis.vector_stores.search import RankingOptions, RankingWeights, Se
 from runtime.providers.vector_stores.builtin.config import VectorStoresConfig, name_of
 from runtime.providers.vector_stores.builtin.filters import test_of
 from runtime.providers.vector_stores.builtin.listed import first_of_type, model_of_type
-from runtime.providers.vector_stores.builtin.searching import Asked, Fusion, Mode, Reranking
+from runtime.providers.vector_stores.builtin.searching import Fusion, Mode, Reranking, Search
 
 _FUSIONS: dict[str, Fusion] = {"rrf": "rrf", "weighted": "weighted", "normalized": "normalized"}
 _OPENAI_RANKERS = ("auto", "default-2024-11-15", "default_2024_08_21")
@@ -36,7 +36,7 @@ class Asking:
         filters: ComparisonFilter | CompoundFilter | None,
         options: RankingOptions | None,
         ranking: str = "ranking_options",
-    ) -> Asked:
+    ) -> Search:
         """A search with everything decided. ranking: the request's field with the options, for errors.
 
         Raises RequestError if a reranking model is wanted that is not served.
@@ -51,7 +51,7 @@ class Asking:
         else:
             alpha = retrieval.weighted_search_alpha if options.alpha is None else options.alpha
             weights = (0.5, 0.5) if fusion == "rrf" else (alpha, 1 - alpha)
-        return Asked(
+        return Search(
             texts=texts,
             mode=chosen,
             limit=limit,

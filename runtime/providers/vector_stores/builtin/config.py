@@ -74,7 +74,7 @@ class Retrieval(_Section):
     weighted_search_alpha: float = Field(0.5, ge=0, le=1, description="The weight of vector search; 0: keywords only.")
 
 
-class FileBatches(_Section):
+class FileBatchLimits(_Section):
     """How files are ingested."""
 
     max_concurrent_files_per_batch: int = Field(
@@ -117,7 +117,7 @@ class VectorStoresConfig(_Section):
     rewrite_query_params: RewriteQuery = Field(default_factory=RewriteQuery)
     file_ingestion_params: FileIngestion = Field(default_factory=FileIngestion)
     chunk_retrieval_params: Retrieval = Field(default_factory=Retrieval)
-    file_batch_params: FileBatches = Field(default_factory=FileBatches)
+    file_batch_params: FileBatchLimits = Field(default_factory=FileBatchLimits)
     contextual_retrieval_params: ContextualRetrieval = Field(default_factory=ContextualRetrieval)
     read_private_addresses: bool = Field(
         False,

@@ -59,7 +59,7 @@ class _Wanted:
     done: asyncio.Future[bytes] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
 
-class Embedding:
+class TextEmbedder:
     """tasks: of the provider. pauses_s: before each further attempt at a model that is busy."""
 
     def __init__(

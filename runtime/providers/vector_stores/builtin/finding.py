@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from runtime.errors import StackError
-from runtime.providers.vector_stores.builtin.embedding import Embedding
+from runtime.providers.vector_stores.builtin.embedding import TextEmbedder
 from runtime.providers.vector_stores.builtin.indexes import Indexes, Retired
-from runtime.providers.vector_stores.builtin.searching import Asked, Found, Searching
+from runtime.providers.vector_stores.builtin.searching import Found, Search, Searching
 from runtime.providers.vector_stores.builtin.stores import Opened, Stores
 
 
 class Finding:
-    def __init__(self, *, stores: Stores, indexes: Indexes, embedding: Embedding, searching: Searching) -> None:
+    def __init__(self, *, stores: Stores, indexes: Indexes, embedding: TextEmbedder, searching: Searching) -> None:
         self._stores = stores
         self._indexes = indexes
         self._embedding = embedding
         self._searching = searching
 
-    async def find(self, store_id: str, asked: Asked, *, param: str = "vector_store_id") -> tuple[Opened, list[Found]]:
+    async def find(self, store_id: str, asked: Search, *, param: str = "vector_store_id") -> tuple[Opened, list[Found]]:
         """The store and the hits, best first. param: the request's field with the id, for errors.
 
         Raises NotFound, RequestError for a store that has expired or whose embedding model is another one now, and what

@@ -12,7 +12,7 @@ from runtime.apis.files.file import File
 from runtime.errors import RequestError
 from runtime.providers.vector_stores.builtin.config import FileIngestion
 from runtime.providers.vector_stores.builtin.contextual import Contexts
-from runtime.providers.vector_stores.builtin.embedding import Embedding
+from runtime.providers.vector_stores.builtin.embedding import TextEmbedder
 from runtime.providers.vector_stores.builtin.indexes import Index
 from runtime.providers.vector_stores.builtin.reading import Reading, settled, sizes_of
 from runtime.providers.vector_stores.builtin.room import Room
@@ -52,7 +52,7 @@ class FileIndexing:
         writing: Writing,
         reading: Reading,
         contexts: Contexts,
-        embedding: Embedding,
+        embedding: TextEmbedder,
         sizes: FileIngestion,
         room: Room,
     ) -> None:

@@ -27,7 +27,7 @@ from runtime.providers.vector_stores.builtin.chatting import Chat
 from runtime.providers.vector_stores.builtin.concurrently import concurrently
 from runtime.providers.vector_stores.builtin.config import Retrieval
 from runtime.providers.vector_stores.builtin.documents import Documents
-from runtime.providers.vector_stores.builtin.embedding import Embedding
+from runtime.providers.vector_stores.builtin.embedding import TextEmbedder
 from runtime.providers.vector_stores.builtin.finding import Finding
 from runtime.providers.vector_stores.builtin.indexes import Retired
 from runtime.providers.vector_stores.builtin.inserting import Document, Inserting
@@ -47,7 +47,7 @@ _UNSHOWN = {"chunk_id", "chunk_tokenizer", "chunk_window", "embedding_model", "t
 class VectorDbs:
     """Stores, as vector databases."""
 
-    def __init__(self, stores: Stores, embedding: Embedding) -> None:
+    def __init__(self, stores: Stores, embedding: TextEmbedder) -> None:
         self._stores = stores
         self._embedding = embedding
 
@@ -125,7 +125,7 @@ class RagTool:
         retrieval: Retrieval,
         *,
         stores: Stores,
-        embedding: Embedding,
+        embedding: TextEmbedder,
         documents: Documents,
         inserting: Inserting,
         asking: Asking,

@@ -28,7 +28,7 @@ from runtime.providers.vector_stores.builtin.carried import Carried
 from runtime.providers.vector_stores.builtin.concurrently import concurrently
 from runtime.providers.vector_stores.builtin.contextual import Contexts
 from runtime.providers.vector_stores.builtin.copying import Copying, Difference
-from runtime.providers.vector_stores.builtin.embedding import Embedding
+from runtime.providers.vector_stores.builtin.embedding import TextEmbedder
 from runtime.providers.vector_stores.builtin.indexes import Index, Indexes
 from runtime.providers.vector_stores.builtin.patience import postponed
 from runtime.providers.vector_stores.builtin.stores import Stores
@@ -53,7 +53,7 @@ class Reindexings:
         *,
         stores: Stores,
         indexes: Indexes,
-        embedding: Embedding,
+        embedding: TextEmbedder,
         contexts: Contexts,
         copying: Copying,
         concurrency: int,

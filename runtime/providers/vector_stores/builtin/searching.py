@@ -17,7 +17,7 @@ from runtime.apis.vector_io import Hits, Vectors, group_of
 from runtime.context import warn
 from runtime.documents.words import query_words_of, words_of
 from runtime.errors import StackError
-from runtime.providers.vector_stores.builtin.embedding import Embedding
+from runtime.providers.vector_stores.builtin.embedding import TextEmbedder
 from runtime.providers.vector_stores.builtin.filters import Test
 from runtime.providers.vector_stores.builtin.fusion import Ranking, by_ranks, by_scores, in_unit_by_scale
 from runtime.providers.vector_stores.builtin.index_vectors import IndexVectors
@@ -56,7 +56,7 @@ class Reranking:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Asked:
+class Search:
     """A search. texts: each is searched for; a chunk's score is its best. test: of attributes, None for no filter.
     weights: of vector and keyword search in the fusion. candidates: how many of each are fused. reranked: how
     many of the first are reranked, where that is asked for. threshold: the least score.
@@ -99,7 +99,7 @@ class Searching:
         *,
         vectors: IndexVectors,
         indexes: Indexes,
-        embedding: Embedding,
+        embedding: TextEmbedder,
         inference: Inference,
     ) -> None:
         self._rows = rows
@@ -110,7 +110,7 @@ class Searching:
         self._inference = inference
         self._rebuilding = asyncio.Lock()
 
-    async def search(self, index: Index, asked: Asked) -> list[Found]:
+    async def search(self, index: Index, asked: Search) -> list[Found]:
         """The hits, best first. Raises Retired if the index was replaced meanwhile, Unavailable while the backend or a
         model is down, and what inference raises.
         """
@@ -131,7 +131,7 @@ class Searching:
             candidates = await self._reranked(candidates, asked.reranking, asked.texts)
         return [one for one in candidates[: asked.limit] if one.score >= asked.threshold]
 
-    async def _rankings(self, within: Within, asked: Asked, size: int) -> dict[str, _OfTexts]:
+    async def _rankings(self, within: Within, asked: Search, size: int) -> dict[str, _OfTexts]:
         names = {"vector": ("vector",), "keyword": ("keyword",), "hybrid": ("vector", "keyword")}[asked.mode]
         asks = {"vector": self._by_vector, "keyword": self._by_words}
         found = await _each(asks[name](within, asked.texts, size) for name in names)
@@ -258,7 +258,7 @@ class _OfTexts:
         return self._texts[number]
 
 
-def _explained(row: Row, group: Group, score: float, rankings: Mapping[str, _OfTexts], asked: Asked) -> Found:
+def _explained(row: Row, group: Group, score: float, rankings: Mapping[str, _OfTexts], asked: Search) -> Found:
     number = row["number"]
     places = {name: at for name, ranking in rankings.items() if (at := ranking.places.get(number)) is not None}
     text = 0
@@ -271,7 +271,7 @@ def _words_of_all(texts: Sequence[str]) -> list[list[str]]:
     return [words_of(text) for text in texts]
 
 
-def _fused(rankings: dict[str, Ranking], asked: Asked) -> Ranking:
+def _fused(rankings: dict[str, Ranking], asked: Search) -> Ranking:
     """One ranking, with scores in [0, 1]."""
     shown = {name: [(number, _SHOWN[name](score)) for number, score in one] for name, one in rankings.items()}
     if len(shown) == 1:

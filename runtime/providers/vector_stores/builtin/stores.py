@@ -20,7 +20,7 @@ from runtime.errors import Conflict, NotFound, RequestError, Unavailable
 from runtime.ids import new_position, ordered_id
 from runtime.providers.vector_stores.builtin.config import VectorStoresConfig, name_of
 from runtime.providers.vector_stores.builtin.described import described, is_over
-from runtime.providers.vector_stores.builtin.embedding import EMBEDDING_PARAM, Embedding, EmbeddingModel
+from runtime.providers.vector_stores.builtin.embedding import EMBEDDING_PARAM, EmbeddingModel, TextEmbedder
 from runtime.providers.vector_stores.builtin.index_vectors import IndexVectors
 from runtime.providers.vector_stores.builtin.indexes import Index, Indexes, index_of
 from runtime.providers.vector_stores.builtin.tables import (
@@ -66,7 +66,7 @@ class Stores:
         rows: sql.SqlStore,
         vectors: IndexVectors,
         indexes: Indexes,
-        embedding: Embedding,
+        embedding: TextEmbedder,
         provider_ids: Sequence[str],
         off: Mapping[str, str],
     ) -> None:

@@ -15,7 +15,7 @@ from runtime.clock import wall_time
 from runtime.documents.words import words_of
 from runtime.errors import RequestError
 from runtime.providers.vector_stores.builtin.concurrently import concurrently
-from runtime.providers.vector_stores.builtin.embedding import TEXTS_AT_ONCE, Embedding
+from runtime.providers.vector_stores.builtin.embedding import TEXTS_AT_ONCE, TextEmbedder
 from runtime.providers.vector_stores.builtin.index_vectors import IndexVectors
 from runtime.providers.vector_stores.builtin.indexes import Index, Indexes, set_state
 from runtime.providers.vector_stores.builtin.joining import Joining
@@ -88,7 +88,7 @@ class Writing:
     """rows: all users' rows."""
 
     def __init__(
-        self, rows: SqlStore, words: Words, vectors: IndexVectors, indexes: Indexes, embedding: Embedding
+        self, rows: SqlStore, words: Words, vectors: IndexVectors, indexes: Indexes, embedding: TextEmbedder
     ) -> None:
         self._rows = rows
         self._words = words

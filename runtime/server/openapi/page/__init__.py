@@ -39,14 +39,14 @@ _BOUNDS = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Page:
+class DocumentPage:
     """html: UTF-8. security_policy: for the header `content-security-policy`."""
 
     html: bytes
     security_policy: str
 
 
-def page(document: Json, *, document_path: str) -> Page:
+def page(document: Json, *, document_path: str) -> DocumentPage:
     """The page of a document. document_path: where the document is, relative to the page."""
     style, script = (_FOLDER / "style.css").read_text("utf-8"), (_FOLDER / "script.js").read_text("utf-8")
     environment = Environment(loader=FileSystemLoader(_FOLDER), autoescape=True, trim_blocks=True, lstrip_blocks=True)
@@ -63,7 +63,7 @@ def page(document: Json, *, document_path: str) -> Page:
         f"default-src 'none'; img-src data:; style-src '{_digest(style)}'; script-src '{_digest(script)}';"
         " base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     )
-    return Page(html=html.encode(), security_policy=policy)
+    return DocumentPage(html=html.encode(), security_policy=policy)
 
 
 def _digest(text: str) -> str:

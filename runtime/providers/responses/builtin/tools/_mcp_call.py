@@ -26,7 +26,7 @@ _INVALID_PARAMS = -32602
 
 
 @dataclass(frozen=True, kw_only=True)
-class Server:
+class ToolServer:
     """at: where it is and as whom it is asked, as `McpServer` has it; not shown where this is printed."""
 
     connectors: Connectors
@@ -34,13 +34,13 @@ class Server:
     at: Mapping[str, Any]
 
     def __repr__(self) -> str:
-        return f"Server(label={self.label!r})"
+        return f"ToolServer(label={self.label!r})"
 
 
 class McpFunction(Corrects):
     """name: at the server. asks_first: whether the caller has to allow each call."""
 
-    def __init__(self, server: Server, name: str, *, asks_first: bool) -> None:
+    def __init__(self, server: ToolServer, name: str, *, asks_first: bool) -> None:
         self._server = server
         self._name = name
         self._asks_first = asks_first

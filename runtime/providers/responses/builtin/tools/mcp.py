@@ -22,7 +22,7 @@ from runtime.providers.responses.builtin.answering import Answering
 from runtime.providers.responses.builtin.calls import Call
 from runtime.providers.responses.builtin.offering import Asked, Function, Offer, ToolHandler, ToRun
 from runtime.providers.responses.builtin.outcomes import outcome_of
-from runtime.providers.responses.builtin.tools._mcp_call import McpFunction, Server
+from runtime.providers.responses.builtin.tools._mcp_call import McpFunction, ToolServer
 from runtime.providers.responses.builtin.transcript import Transcript
 from runtime.sse import Json
 
@@ -38,7 +38,7 @@ async def offer(given: McpTool, where: str, asked: Asked) -> Offer:
         raise NotSupported(f"`{where}` is `{NAME}`, and no provider serves `connectors`", param="tools")
     if [tool.get("server_label") for tool in asked.request.tools or ()].count(label) > 1:
         raise RequestError(f"`{where}` has the `server_label` `{label}`, as another tool has", param="tools")
-    server = Server(connectors=connectors, label=label, at=_address(given))
+    server = ToolServer(connectors=connectors, label=label, at=_address(given))
     listed = [tool for tool in await _listed(server, where) if _is_allowed(tool, given.get("allowed_tools"))]
     _warn_of_unknown(given.get("allowed_tools"), listed, where, label)
     functions = {
@@ -92,7 +92,7 @@ def _address(given: McpTool) -> Json:
     return {name: value for name, value in facts.items() if value}
 
 
-async def _listed(server: Server, where: str) -> Sequence[ConnectorTool]:
+async def _listed(server: ToolServer, where: str) -> Sequence[ConnectorTool]:
     try:
         return (await server.connectors.list_server_tools(McpServer(**server.at))).data
     except StackError as error:

@@ -9,14 +9,14 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-class Places:
+class Slots:
     """For one event loop. count: the most that may be pending."""
 
     def __init__(self, count: int) -> None:
         self._free = asyncio.Semaphore(count)
 
     async def outcome(self, put: Callable[[], asyncio.Future[T]]) -> T:
-        """The outcome of what `put` queues, which is called once there is a place.
+        """The outcome of what `put` queues, which is called once there is a slot.
 
         A caller who is cancelled takes nothing back, so others must wait for it as before: whoever would set the future
         and finds it cancelled calls `give_back`.
@@ -31,5 +31,5 @@ class Places:
                 self._free.release()
 
     def give_back(self) -> None:
-        """The place of a caller who left before the outcome was there."""
+        """The slot of a caller who left before the outcome was there."""
         self._free.release()
