@@ -143,7 +143,7 @@ class Tasks:
     """Background work of a provider: cancelled when the provider ends; failures are logged.
 
     It runs without the context of a request, since it continues after the request that began it: it must not use that
-    request's keys or deadline. Work for a user must be given the user.
+    request's keys. Work for a user must be given the user.
     """
 
     def __init__(self, owner: str) -> None:

@@ -6,8 +6,6 @@ which names the provider.
 
 from __future__ import annotations
 
-import asyncio
-import time
 from collections.abc import Awaitable, Callable
 from copy import copy
 from functools import partial
@@ -15,9 +13,8 @@ from typing import Any, Self, TypeVar
 
 import msgspec
 
-from runtime.addresses import place_of
 from runtime.context import current
-from runtime.errors import UpstreamError, UpstreamTimeout, UpstreamUnreachable
+from runtime.errors import UpstreamError, UpstreamUnreachable
 from runtime.http.auth import Auth, NoAuth, Renews
 from runtime.http.connections import Connections
 from runtime.http.limits import passed_on
@@ -188,55 +185,36 @@ class HttpClient:
         if context.trace is not None:
             headers["traceparent"] = context.trace
         prepared = request.with_headers(headers)
-        sent, exchange = await self._sent(prepared, context.deadline)
+        sent, exchange = await self._sent(prepared)
         if exchange.status == 401 and isinstance(self._auth, Renews):
             try:
-                renewed = await self._renewed(self._auth, prepared, sent, context.deadline)
+                renewed = await self._renewals.renewed(self._auth, prepared, sent)
             except BaseException:
                 await exchange.close()
                 raise
             if renewed and isinstance(request.body, bytes | None):  # parts can be sent only once
                 await exchange.close()
-                sent, exchange = await self._sent(prepared, context.deadline)
+                sent, exchange = await self._sent(prepared)
         if exchange.status < 300:
             context.headers.update(passed_on(exchange.headers, sent))
         return sent, exchange
 
-    async def _renewed(self, auth: Renews, request: Outgoing, refused: Outgoing, deadline: float | None) -> bool:
-        """As `Renewals.renewed`, until the deadline. Raises UpstreamTimeout then."""
-        left_s = None if deadline is None else deadline - time.monotonic()
-        try:
-            async with asyncio.timeout(left_s):
-                return await self._renewals.renewed(auth, request, refused)
-        except TimeoutError:
-            if left_s is None:
-                raise
-            raise self._too_late(request) from None
-
-    async def _sent(self, request: Outgoing, deadline: float | None) -> tuple[Outgoing, Exchange]:
-        """Authenticate a request and send it. deadline: of `time.monotonic()`."""
+    async def _sent(self, request: Outgoing) -> tuple[Outgoing, Exchange]:
+        """Authenticate a request and send it."""
         timeouts = self._timeouts if request.timeouts is None else self.connections.limited(request.timeouts)
         try:
             sent = await self._auth.apply(request)
-            if deadline is not None:
-                timeouts = timeouts.until(deadline)
-                if timeouts.total_s is not None and timeouts.total_s <= 0:
-                    raise self._too_late(request)
             transport = self.connections.transport or self.connections.open()
             exchange = await transport.send(sent, timeouts)
         except BaseException as error:
-            if isinstance(error, UpstreamError) and (deadline is None or time.monotonic() < deadline):
-                self.connections.failed_calls += 1  # not for a caller's own time limit: the server is as before
+            if isinstance(error, UpstreamError):
+                self.connections.failed_calls += 1
             if isinstance(error, UpstreamUnreachable):
                 self.connections.unreachable(request.url, error, is_serving=current().is_serving)
             await close_parts(request.body)
             raise
         self.connections.answered(request.url)
         return sent, exchange
-
-    def _too_late(self, request: Outgoing) -> UpstreamTimeout:
-        name = self.connections.provider_id
-        return UpstreamTimeout(f"no time is left to ask `{name}` ({place_of(request.url)})", provider_id=name)
 
     def _call(self, sent: Outgoing, exchange: Exchange) -> Call:
         return Call(self.connections.provider_id, sent, proxy=exchange.proxy, key_hint=self._auth.hint)

@@ -51,12 +51,9 @@ class Retries:
 
         Only for a request that our client waits for: what the stack asks by itself, it asks again by its own schedule.
         """
-        context, began, is_sent_again = current(), time.monotonic(), False
+        context, until, is_sent_again = current(), time.monotonic() + self.within_s, False
         for turn in range(self.times if context.is_serving and isinstance(request.body, bytes | None) else 0):
             pause_s = _pause_s(failure, turn)
-            until = began + self.within_s
-            if context.deadline is not None:
-                until = min(until, context.deadline)
             is_refused = failure.upstream_status is not None
             if pause_s is None or time.monotonic() + pause_s > until or (is_refused and self.waiting >= _MAX_WAITING):
                 raise failure

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -11,18 +10,10 @@ class Timeouts:
     """In seconds. connect_s: until the connection is open. read_s: the longest silence between two reads or writes; for
     a stream, the time to the next token. first_byte_s: from the end of the request to the answer's headers, and from
     them to the first byte of its body; None means read_s. total_s: the whole call with the answer's body; None for no
-    limit. has_deadline: total_s is what is left of the time for our own caller's request, not a setting.
+    limit.
     """
 
     connect_s: float = 10.0
     read_s: float = 600.0
     first_byte_s: float | None = None
     total_s: float | None = None
-    has_deadline: bool = False
-
-    def until(self, deadline: float) -> Timeouts:
-        """The same, but ending by `deadline` (of `time.monotonic()`). total_s may be negative afterwards."""
-        left_s = deadline - time.monotonic()
-        if self.total_s is not None and self.total_s <= left_s:
-            return self
-        return replace(self, total_s=left_s, has_deadline=True)

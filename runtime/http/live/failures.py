@@ -89,9 +89,7 @@ def timeout_error(call: Call, phase: Phase, timeouts: Timeouts) -> UpstreamTimeo
     }  # fmt: skip
     what, setting = _PHASES[phase]
     hint = f"`network.timeout.{setting}` in its config sets this limit"
-    if phase == "total" and timeouts.has_deadline:
-        hint = "the request has a time limit of its own"
-    elif phase == "free":
+    if phase == "free":
         hint = f"`network.limits.max_connections` in its config limits them, `network.timeout.{setting}` this wait"
     return UpstreamTimeout(
         f"`{call.provider_id}` {what} within {limits[setting]:.4g} s ({call.place})",

@@ -158,7 +158,7 @@ def _client_timeout(timeouts: Timeouts, *, waits: bool) -> aiohttp.ClientTimeout
 async def _in_time(
     sending: Awaitable[aiohttp.ClientResponse], until: float | None, upload: BodyParts | None
 ) -> aiohttp.ClientResponse:
-    """The answer of a request with a deadline or a body in parts. until: by the event loop's clock. upload: moves the
+    """The answer of a request with a limit or a body in parts. until: by the event loop's clock. upload: moves the
     limit on as it is sent. Raises TimeoutError.
     """
     try:

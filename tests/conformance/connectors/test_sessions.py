@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import time
 
 import pytest
 
-from runtime.errors import Unavailable, UpstreamError, UpstreamTimeout, UpstreamUnreachable
-from tests.conformance.connectors.asking import Asking, asking, caller, until
+from runtime.errors import Unavailable, UpstreamError, UpstreamUnreachable
+from tests.conformance.connectors.asking import Asking, asking, until
 from tests.support.mcp_server import RunningMcp, free_port, mcp_server
 
 OPENING = ("server/discover", "initialize")
@@ -149,14 +148,6 @@ async def test_who_opens_a_session_may_leave_before_it_is_open(connectors: Askin
     first.cancel()
     assert "add" in await second
     assert newest.times("server/discover") == 1
-
-
-async def test_a_deadline_of_the_request_is_one_of_the_call(connectors: Asking, newest: RunningMcp) -> None:
-    at = connectors.at(newest.url)
-    await at.tools()
-    with caller(deadline=time.monotonic() + 0.2), pytest.raises(UpstreamTimeout, match="the request's time was over"):
-        await at.call("slow")
-    await asyncio.wait_for(newest.cancelled.wait(), 10)
 
 
 async def test_a_message_that_is_refused_over_sse_is_an_error_at_once(connectors: Asking) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 import traceback
 from collections.abc import AsyncIterator, Callable
 
@@ -340,26 +339,6 @@ async def test_a_call_that_is_refused_after_a_renewal_takes_what_it_brought(
     late.set()
     assert (await waiting).data == b"{}"
     assert tokens.renewed == ["Bearer token-0"]
-
-
-@pytest.mark.parametrize("is_renewed", [False, True])
-async def test_a_renewal_and_what_follows_end_with_the_deadline(
-    upstream: Upstream, client: HttpClient, is_renewed: bool
-) -> None:
-    async def never_answers_the_second(request: web.Request) -> web.StreamResponse:
-        if request.headers["authorization"] == "Bearer token-1":
-            await asyncio.Event().wait()
-        return refusal(401, "expired")
-
-    upstream.misbehaves = never_answers_the_second
-    tokens = SlowTokens()
-    if is_renewed:
-        tokens.answer.set()
-    with serving(RequestContext(deadline=time.monotonic() + 0.2)):
-        async with asyncio.timeout(4):  # before the 5 s that the client gives a server
-            error = await failure(client.with_auth(tokens).reply(request(upstream)))
-    assert (error.status, len(upstream.seen)) == (504, 1 + is_renewed)
-    tokens.answer.set()
 
 
 async def test_a_body_in_parts_is_not_sent_again(upstream: Upstream, client: HttpClient) -> None:

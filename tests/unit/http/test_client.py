@@ -7,7 +7,6 @@ import gzip
 import logging
 import re
 import socket
-import time
 
 import pytest
 from aiohttp import web
@@ -18,9 +17,8 @@ from runtime.errors import StackError, UpstreamRejected, UpstreamTimeout
 from runtime.http.client import HttpClient
 from runtime.http.timeouts import Timeouts
 from runtime.http.transport import Outgoing
-from runtime.providers.inference._openai_compatible.streams import FinishReasons
 from tests.support.calls import HEADERS, SECRET, answering, chat, failure
-from tests.support.upstream import Upstream, refusal, started_stream
+from tests.support.upstream import Upstream, refusal
 
 
 async def test_a_request_arrives_as_it_was_meant(upstream: Upstream, client: HttpClient) -> None:
@@ -369,31 +367,6 @@ async def test_the_caller_s_trace_is_passed_on(upstream: Upstream, client: HttpC
         await client.reply(chat(upstream))
     await client.reply(chat(upstream))
     assert [seen.headers.get("traceparent") for seen in upstream.seen] == [trace, None]
-
-
-async def never_ends(request: web.Request) -> web.StreamResponse:
-    answer = await started_stream(request)
-    await answer.write(b'data: {"choices": []}\n\n')
-    await asyncio.Event().wait()
-    return answer
-
-
-async def test_a_call_ends_with_the_deadline_of_its_request(upstream: Upstream, client: HttpClient) -> None:
-    upstream.misbehaves = never_ends
-    with serving(RequestContext(deadline=time.monotonic() + 0.1)):
-        stream = await client.stream(chat(upstream, stream=True), ending=FinishReasons(1))
-
-    async def read() -> None:
-        async for _ in stream:
-            pass
-
-    assert (await failure(read())).code == "upstream_timeout"
-
-
-async def test_after_its_deadline_a_request_asks_nobody(upstream: Upstream, client: HttpClient) -> None:
-    with serving(RequestContext(deadline=time.monotonic() - 1)):
-        error = await failure(client.reply(chat(upstream)))
-    assert (error.status, error.code, upstream.seen) == (504, "upstream_timeout", [])
 
 
 @pytest.mark.parametrize("choices", ["null", '"abc"', "{}", "[null]", "[[]]", "7"])

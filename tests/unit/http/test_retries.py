@@ -180,13 +180,6 @@ async def test_a_body_in_parts_is_sent_once(upstream: Upstream, client: HttpClie
     assert len(upstream.seen) == 1
 
 
-async def test_a_wait_beyond_the_deadline_is_not_begun(upstream: Upstream, client: HttpClient) -> None:
-    upstream.misbehaves = in_turn(refusing(429, retry_after="3"))
-    with serving(RequestContext(deadline=time.monotonic() + 2)):
-        assert (await failure(client.reply(chat(upstream)))).status == 429
-    assert len(upstream.seen) == 1
-
-
 async def test_all_calls_for_a_request_are_counted_together(
     upstream: Upstream, client: HttpClient, context: RequestContext
 ) -> None:

@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from runtime.context import RequestContext, serving
 from runtime.http.network import Network
 from runtime.http.timeouts import Timeouts
 from runtime.http.transport import Outgoing
@@ -72,14 +71,6 @@ async def test_a_call_ends_by_the_limit_of_its_phase_and_names_it(
         assert error.message == f"`acme` {words} ({upstream.url}/chat/completions)"
         assert error.hint == f"`network.timeout.{setting}` in its config sets this limit"
         assert time.monotonic() - begun < 10
-
-
-async def test_a_request_s_own_limit_is_no_setting(upstream: Upstream) -> None:
-    upstream.misbehaves = silence
-    async with reaching(timeout={"total": 60}) as client:
-        with serving(RequestContext(deadline=time.monotonic() + 0.05)):
-            error = await failure(client.reply(chat(upstream)))
-    assert (error.status, error.hint) == (504, "the request has a time limit of its own")
 
 
 async def test_a_connection_that_is_not_accepted_in_time_names_its_limit() -> None:

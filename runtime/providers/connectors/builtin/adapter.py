@@ -20,7 +20,6 @@ from runtime.context import warn
 from runtime.errors import NotFound, StackError
 from runtime.provider import ProviderContext
 from runtime.providers.connectors.builtin.config import ClientCredentials, ConnectorsConfig, TokenExchange
-from runtime.providers.connectors.builtin.deadlines import in_time
 from runtime.providers.connectors.builtin.identities import AskedAs, Identities
 from runtime.providers.connectors.builtin.outcomes import outcome_of
 from runtime.providers.connectors.builtin.pool import Pool
@@ -69,8 +68,7 @@ class BuiltinConnectors:
     async def get_connector_tool(self, request: ConnectorToolRequest) -> ConnectorTool:
         assert request.resource is not None, "it is routed by its connector"
         server = server_of(request.resource)
-        async with in_time(server):
-            return await self._tool(server, self._identities.of(server), request.tool_name)
+        return await self._tool(server, self._identities.of(server), request.tool_name)
 
     async def list_server_tools(self, request: McpServer) -> ConnectorTools:
         server = named_server(request)
@@ -79,16 +77,14 @@ class BuiltinConnectors:
     async def call_server_tool(self, request: CallServerToolRequest) -> ToolOutcome:
         server = named_server(request)
         asked_as = self._identities.of(server, request)
-        async with in_time(server):
-            name = (await self._tool(server, asked_as, request.tool_name)).name
-            result, trial = await self.pool.asked(
-                server, asked_as, lambda session: session.called(name, request.arguments), repeats=False
-            )
+        name = (await self._tool(server, asked_as, request.tool_name)).name
+        result, trial = await self.pool.asked(
+            server, asked_as, lambda session: session.called(name, request.arguments), repeats=False
+        )
         return outcome_of(result, trial, limit_bytes=self._config.max_result_bytes)
 
     async def _listed(self, server: Server, asked_as: AskedAs) -> ConnectorTools:
-        async with in_time(server):
-            return ConnectorTools(data=await self._lists.of(self.pool, server, asked_as))
+        return ConnectorTools(data=await self._lists.of(self.pool, server, asked_as))
 
     async def _tool(self, server: Server, asked_as: AskedAs, name: str) -> ConnectorTool:
         """Raises NotFound for a tool that the server does not have, or that may not be called."""
@@ -112,8 +108,7 @@ class BuiltinConnectors:
             found = session.info
             return (found.name or None, found.version or None) if found is not None else (None, None)
 
-        async with in_time(server):
-            return await self.pool.asked(server, asked_as, info, repeats=True)
+        return await self.pool.asked(server, asked_as, info, repeats=True)
 
 
 def _named(tools: Sequence[ConnectorTool], name: str) -> ConnectorTool | None:

@@ -50,7 +50,7 @@ class Carrier(httpx2.AsyncBaseTransport):
             return self._failed(request, trial)  # the SDK tries other ways, none of which can help
         # The request has its own limit of time, also after the caller's; what the server says of its own limits is no
         # matter of our answer's.
-        aside = msgspec.structs.replace(current(), deadline=None, headers={}, warnings=[])
+        aside = msgspec.structs.replace(current(), headers={}, warnings=[])
         try:
             with serving(aside):
                 response = await self._inner.handle_async_request(request)
