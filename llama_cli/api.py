@@ -80,8 +80,8 @@ def command(
         columns = [
             Column("method", "Method"),
             Column("route", "Route"),
-            Column("api", "API", spare=True),
-            Column("provider_types", "Providers", gives_way=True, spare=True),
+            Column("api", "API", spare=1),
+            Column("provider_types", "Providers", gives_way=True, spare=1),
         ]
         listing(routes.mounted(address_of(url)), columns, name=("method", "route"), empty="it lists no routes")
         return

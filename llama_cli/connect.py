@@ -85,8 +85,8 @@ def _list() -> None:
         Column("name", "Name"),
         Column("summary", "What it is", gives_way=True, readable=46),
         Column("speaks", "Speaks"),
-        Column("file", "Its file", gives_way=True, spare=True),
-        Column("page", "Documentation", spare=True),
+        Column("file", "Its file", gives_way=True, spare=1),
+        Column("page", "Documentation", spare=1),
     ]
     listing(rows, columns, name="name")
 

@@ -78,4 +78,4 @@ def _print_topic(name: str) -> None:
     if name == "environment":
         listing(environment(), [Column("name", "Variable"), meaning], name="name")
     else:
-        listing(exit_codes(), [Column("code", "Code"), Column("name", "Name", spare=True), meaning], name="code")
+        listing(exit_codes(), [Column("code", "Code"), Column("name", "Name", spare=1), meaning], name="code")

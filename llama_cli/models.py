@@ -29,13 +29,13 @@ def command(url: Url = None, json: Json = False, quiet: Quiet = False, wide: Wid
     address = address_of(url)
     rows = _rows(ask.listed(address, "/v1/models", by="id"))
     columns = [
-        Column("id", "Id", gives_way=True, readable=40),
-        Column("provider_id", "Provider", spare=True),
-        Column("kind", "Kind"),
-        Column("context_length", "Context", show=context),
-        Column("load_state", "Loaded", show=lambda state: _SHOWN_STATES.get(state, state)),
-        Column("aliases", "Aliases", gives_way=True, spare=True),
-        Column("load_progress", "Progress", show=lambda share: f"{share:.0%}"),
+        Column("id", "Id"),
+        Column("provider_id", "Provider", spare=2),
+        Column("kind", "Kind", spare=1),
+        Column("context_length", "Context", show=context, spare=1),
+        Column("load_state", "Loaded", show=lambda state: _SHOWN_STATES.get(state, state), spare=1),
+        Column("aliases", "Aliases", gives_way=True, spare=2),
+        Column("load_progress", "Progress", show=lambda share: f"{share:.0%}", spare=1),
     ]
     listing(rows, columns, name="id", wide=wide, empty=f"no models: see `llama stack status {address}`")
 

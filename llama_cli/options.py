@@ -133,7 +133,7 @@ Quiet = Annotated[
     bool,
     typer.Option("--quiet", "-q", help="Print results only; of a list, the names.", callback=console.set_quiet),
 ]
-Wide = Annotated[bool, typer.Option("--wide", help="Never cut a cell off to fit the terminal.")]
+Wide = Annotated[bool, typer.Option("--wide", help="All columns, each as wide as it is, whatever the terminal.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask; agree to what is asked.")]
 Url = Annotated[
     str | None,

@@ -44,13 +44,13 @@ def command(
         wanted = search.lower()
         rows = [row for row in rows if any(wanted in str(row[name] or "").lower() for name in ("name", "hub_repo"))]
     columns = [
-        Column("name", "Model", gives_way=True, readable=24),
+        Column("name", "Model"),
         Column("state", "State"),
-        Column("params", "Params", show=lambda params: params.partition(" ")[0]),
-        Column("context_length", "Context", show=context),
-        Column("size_bytes", "On disk", show=words.size),
-        Column("hub_repo", "Repository", spare=True),
-        Column("folder", "Folder", spare=True),
+        Column("params", "Params", show=lambda params: params.partition(" ")[0], spare=1),
+        Column("context_length", "Context", show=context, spare=1),
+        Column("size_bytes", "On disk", show=words.size, spare=1),
+        Column("hub_repo", "Repository", spare=1),
+        Column("folder", "Folder", spare=1),
     ]
     empty = "no model is like that" if search is not None else "no model is on this disk"
     listing(rows, columns, name="name", wide=wide, empty=empty)

@@ -44,9 +44,9 @@ def command(
         Column("name", "Name"),
         Column("state", "State"),
         Column("enabled", "At boot", show=lambda is_enabled: "yes" if is_enabled else "no"),
-        Column("pid", "PID"),
+        Column("pid", "PID", spare=1),
         Column("url", "Address"),
-        Column("file", "File", gives_way=True, spare=True),
+        Column("file", "File", gives_way=True, spare=1),
     ]
     empty = "no service is installed; `llama service install starter` does it"
     listing(rows, columns, name="name", wide=wide, empty=empty)

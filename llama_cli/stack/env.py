@@ -76,8 +76,8 @@ def command(
         Column("name", "Variable"),
         Column("state", "State"),
         Column("purpose", "What it does", gives_way=True, readable=40),
-        Column("value", "Value or default", gives_way=True, spare=True),
-        Column("used_at", "Where it is read", gives_way=True, spare=True),
+        Column("value", "Value or default", gives_way=True, spare=1, readable=12),
+        Column("used_at", "Where it is read", gives_way=True, spare=1),
     ]
     listing(rows, columns, name="name", wide=wide, empty=f"{config.shown} reads no variable")
     for name, meant in stray.items():

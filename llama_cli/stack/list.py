@@ -52,10 +52,10 @@ def command(json: Json = False, quiet: Quiet = False, wide: Wide = False) -> Non
     ]
     columns = [
         Column("name", "Name"),
-        Column("source", "Source", spare=True),
+        Column("source", "Source", spare=2),
         Column("state", "State", show=words.spelt),
-        Column("size_bytes", "Size", show=words.size),
-        Column("urls", "Address", spare=True),
+        Column("size_bytes", "Size", show=words.size, spare=1),
+        Column("urls", "Address", spare=1),
         Column("summary", "Summary", gives_way=True, readable=30),
     ]
     listing(rows, columns, name="name", wide=wide, empty="no distributions")

@@ -16,5 +16,9 @@ def command(json: Json = False, quiet: Quiet = False, wide: Wide = False) -> Non
     from runtime.discovery import api_summaries
 
     rows = [{"api": api.api, "summary": api.summary, "providers": api.providers} for api in api_summaries()]
-    columns = [Column("api", "API"), Column("providers", "Providers"), Column("summary", "Summary", gives_way=True)]
+    columns = [
+        Column("api", "API"),
+        Column("providers", "Providers", spare=1),
+        Column("summary", "Summary", gives_way=True, readable=30),
+    ]
     listing(rows, columns, name="api", wide=wide, empty="no APIs")

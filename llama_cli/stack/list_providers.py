@@ -55,11 +55,11 @@ def command(
     columns = [
         Column("api", "API", groups=True),
         Column("provider_type", "Provider type"),
-        Column("enabled_by", "Turned on by"),
-        Column("summary", "Summary", gives_way=True, readable=24),
-        Column("evidence", "Evidence", spare=True),
-        Column("capabilities", "Can", show=_briefly, spare=True),
-        Column("packages", "Packages", gives_way=True, spare=True),
+        Column("enabled_by", "Turned on by", spare=1),
+        Column("summary", "Summary", gives_way=True),
+        Column("evidence", "Evidence", spare=1),
+        Column("capabilities", "Can", show=_briefly, spare=1),
+        Column("packages", "Packages", gives_way=True, spare=1),
     ]
     listing(rows, columns, name="provider_type", wide=wide, empty="no providers")
 

@@ -43,10 +43,10 @@ def command(
         Column("id", "Name"),
         Column("state", "State"),
         Column("url", "Address"),
-        Column("pid", "PID"),
-        Column("version", "Version", spare=True),
-        Column("uptime_s", "Uptime", show=words.duration),
-        Column("memory_bytes", "Memory", show=words.size, spare=True),
+        Column("pid", "PID", spare=1),
+        Column("version", "Version", spare=2),
+        Column("uptime_s", "Uptime", show=words.duration, spare=1),
+        Column("memory_bytes", "Memory", show=words.size, spare=1),
         Column("reason", "Reason", gives_way=True),
     ]
     listing(rows, columns, name="id", wide=wide, empty="no server is running; start one with `llama stack run starter`")

@@ -11,7 +11,7 @@ from typing import Any
 from llama_cli.terminal import console
 from runtime.stdio import one_line
 
-_LEAST_WIDTH = 8
+_LEAST_WIDTH = 20
 
 
 @dataclass(frozen=True)
@@ -19,9 +19,9 @@ class Column:
     """A column of a table. key: of the row; header: on a terminal; show: how a value reads, where `str` will not do.
 
     groups: on a terminal, rows that follow each other with the same value stand under it, instead of repeating it.
-    On a terminal that is too narrow: gives_way: its cells are cut short; spare: then it is left out; readable: a width
-    of cells that give way which matters more than spare columns. Other columns are names, types and addresses, of
-    which a part is of no use.
+    On a terminal that is too narrow: spare: it is left out, a higher one first; gives_way: its cells are narrower, on
+    several lines, or cut short if it is spare; readable: a width of these which matters more than spare columns. Other
+    columns are names, types and addresses, of which a part is of no use.
     """
 
     key: str
@@ -29,7 +29,7 @@ class Column:
     show: Callable[[Any], str] | None = None
     groups: bool = False
     gives_way: bool = False
-    spare: bool = False
+    spare: int = 0
     readable: int = _LEAST_WIDTH
 
     def cell(self, row: Mapping[str, object]) -> str:
@@ -70,8 +70,8 @@ def listing(
 
 
 def _boxed(rows: Sequence[Mapping[str, object]], columns: Sequence[Column], *, wide: bool) -> str:
-    """Of the spare columns there are those that fit, from the left; where it is still too wide, Rich cuts what gives
-    way, the widest first. What stands under a value that groups is indented by two blanks.
+    """Of the spare columns there are those that fit, the less spare first, from the left; where it is still too wide,
+    Rich narrows what gives way, the widest first. What stands under a value that groups is indented by two blanks.
     """
     import shutil
 
@@ -100,7 +100,7 @@ def _boxed(rows: Sequence[Mapping[str, object]], columns: Sequence[Column], *, w
 
     available = shutil.get_terminal_size((80, 24)).columns
     kept = [column for column in cells if wide or not column.spare]
-    for column in cells:
+    for column in sorted(cells, key=lambda column: column.spare):
         if column not in kept and readable([*kept, column]) <= available:
             kept.append(column)
     cells = {column: texts for column, texts in cells.items() if column in kept}
@@ -120,7 +120,14 @@ def _boxed(rows: Sequence[Mapping[str, object]], columns: Sequence[Column], *, w
     for place, values in enumerate(zip(*cells.values(), strict=True)):
         if groups and (place == 0 or groups[place] != groups[place - 1]):
             grid.add_row(Text(groups[place], style="bold"))
-        grid.add_row(*(Text(text, no_wrap=True, overflow="ellipsis") for text in values))
+        grid.add_row(
+            *(
+                Text(text, overflow="fold")
+                if column.gives_way and not column.spare
+                else Text(text, no_wrap=True, overflow="ellipsis")
+                for column, text in zip(cells, values, strict=True)
+            )
+        )
     with screen.capture() as captured:
         screen.print(grid)
     return captured.get()

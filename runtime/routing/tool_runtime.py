@@ -95,15 +95,17 @@ class ToolRuntimeRouter(Router):
                 param="tool_name",
                 code="tool_ambiguous",
             )
+        off = {_name_without_signs(group_id): turn_on for group_id, turn_on in self._owners.would_serve().items()}
+        turn_on = hint_if_served_by_none_on(_name_without_signs(name), off)
         if failed:
             whys = "; ".join(f"`{group.id}`: {error.message}" for group, error in failed[:_MOST_NAMED])
             raise Unavailable(
-                f"The tool `{name}` is in no tool group that can be listed, and these cannot: {whys}", param="tool_name"
+                f"The tool `{name}` is in no tool group that can be listed, and these cannot: {whys}",
+                hint=turn_on,
+                param="tool_name",
             )
         names = [known for group, tools in listed for tool in tools for known in (tool.name, f"{group.id}/{tool.name}")]
-        off = {_name_without_signs(group_id): turn_on for group_id, turn_on in self._owners.would_serve().items()}
-        wanted = _name_without_signs(name)
-        raise _unknown(name, names, off=hint_if_served_by_none_on(wanted, off))
+        raise _unknown(name, names, off=turn_on)
 
     def _groups(self) -> list[Entry]:
         """Every group that the caller may see, once, whatever other names it has."""

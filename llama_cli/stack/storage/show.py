@@ -39,11 +39,11 @@ def command(
         Column("count", "Count", show="{:,}".format),
         Column("size_bytes", "Size", show=words.size),
         Column("outside_bytes", "Files", show=lambda size_bytes: words.size(size_bytes) if size_bytes else ""),
-        Column("oldest", "Oldest", spare=True),
-        Column("newest", "Newest", spare=True),
+        Column("oldest", "Oldest", spare=1),
+        Column("newest", "Newest", spare=1),
         Column("retention_s", "Stays", show=words.duration),
-        Column("store", "Store", spare=True),
-        Column("backend", "Backend", spare=True),
+        Column("store", "Store", spare=1),
+        Column("backend", "Backend", spare=1),
     ]
     listing(found["kept"], columns, name="kind", wide=wide, empty=f"`{owner.name}` has kept nothing")
     for backend in found["backends"]:

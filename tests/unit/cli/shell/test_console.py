@@ -62,7 +62,9 @@ def test_an_empty_list_says_so_beside_the_data(capsys: pytest.CaptureFixture[str
     assert capsys.readouterr() == ("", "none here\n")
 
 
-def test_a_list_on_a_terminal_has_a_header_and_is_cut_to_its_width(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_list_on_a_terminal_has_a_header_and_words_on_as_many_lines_as_they_need(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     screen = Terminal()
     monkeypatch.setattr("sys.stdout", screen)
     monkeypatch.setenv("COLUMNS", "60")
@@ -75,7 +77,9 @@ def test_a_list_on_a_terminal_has_a_header_and_is_cut_to_its_width(monkeypatch: 
         " Name  Parts  Size    Note",
         " " + "─" * 58,
         " one   a, b   1.5 MB  two lines and a tab",
-        " two                  " + "x" * 36 + "…",
+        " two                  " + "x" * 37,
+        " " * 22 + "x" * 37,
+        " " * 22 + "x" * 26,
         "",
     ]
 
@@ -89,26 +93,42 @@ def on_a_terminal(monkeypatch: pytest.MonkeyPatch, width: int, rows: list[dict[s
     columns = [
         Column("name", "Name"),
         Column("url", "Address"),
-        Column("version", "Version", spare=True),
+        Column("version", "Version", spare=1),
         Column("reason", "Reason", gives_way=True),
     ]
     listing(rows, columns, name="name")
     return [line.strip() for line in screen.getvalue().splitlines() if line.strip()]
 
 
-def test_on_a_narrow_terminal_reasons_are_cut_then_spare_columns_go_and_addresses_stay(
+def test_on_a_narrow_terminal_spare_columns_go_reasons_are_narrower_and_addresses_stay(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    row = {"name": "starter", "url": "http://127.0.0.1:8321", "version": "0.1.0", "reason": "the vendor is down"}
-    header, _, cells = on_a_terminal(monkeypatch, 54, [row])
-    assert (header.split(), cells) == (
-        ["Name", "Address", "Version", "Reason"],
-        "starter  http://127.0.0.1:8321  0.1.0    the vendor…",
-    )
-    header, _, cells = on_a_terminal(monkeypatch, 45, [row])
-    assert (header.split(), cells) == (["Name", "Address", "Reason"], "starter  http://127.0.0.1:8321  the vendor…")
-    *_, cells = on_a_terminal(monkeypatch, 20, [row])
-    assert cells == "starter  http://127.0.0.1:8321  the ven…"
+    row = {"name": "starter", "url": "http://127.0.0.1:8321", "version": "0.1.0", "reason": "the vendor is down: 503"}
+    header, _, *cells = on_a_terminal(monkeypatch, 63, [row])
+    assert header.split() == ["Name", "Address", "Version", "Reason"]
+    assert cells == ["starter  http://127.0.0.1:8321  0.1.0    the vendor is down:", "503"]
+    header, _, *cells = on_a_terminal(monkeypatch, 54, [row])
+    assert header.split() == ["Name", "Address", "Reason"]
+    assert cells == ["starter  http://127.0.0.1:8321  the vendor is down:", "503"]
+    assert on_a_terminal(monkeypatch, 20, [row])[2:] == cells
+
+
+def test_of_spare_columns_the_more_spare_goes_first_wherever_it_stands(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "30")
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setattr("sys.stdout", screen := Terminal())
+    columns = [Column("id", "Id"), Column("by", "By", spare=2), Column("kind", "Kind", spare=1)]
+    listing([{"id": "i" * 20, "by": "us", "kind": "llm"}], columns, name="id")
+    assert screen.getvalue().split()[:2] == ["Id", "Kind"]
+
+
+def test_what_is_left_over_of_a_spare_column_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "34")
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setattr("sys.stdout", screen := Terminal())
+    columns = [Column("id", "Id"), Column("packages", "Packages", gives_way=True, spare=1)]
+    listing([{"id": "i" * 8, "packages": "p" * 90}], columns, name="id")
+    assert [line.strip() for line in screen.getvalue().splitlines() if "i" in line] == ["i" * 8 + "  " + "p" * 21 + "…"]
 
 
 def test_rows_stand_under_what_they_have_in_common(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -133,7 +153,7 @@ def test_a_readable_width_matters_more_than_what_is_spare(
     columns = [
         Column("name", "Name"),
         Column("note", "Note", gives_way=True, readable=40),
-        Column("more", "More", spare=True),
+        Column("more", "More", spare=1),
     ]
     listing([{"name": "a" * 10, "note": "x" * 90, "more": "y" * 10}], columns, name="name")
     assert ("y" * 10 in screen.getvalue()) is shown
@@ -143,7 +163,7 @@ def test_a_spare_column_that_does_not_fit_keeps_no_narrower_one_away(monkeypatch
     monkeypatch.setenv("COLUMNS", "40")
     monkeypatch.setenv("NO_COLOR", "1")
     monkeypatch.setattr("sys.stdout", screen := Terminal())
-    columns = [Column("id", "Id"), Column("by", "By", spare=True), Column("aliases", "Aliases", spare=True)]
+    columns = [Column("id", "Id"), Column("by", "By", spare=1), Column("aliases", "Aliases", spare=True)]
     listing([{"id": "i" * 20, "by": "b" * 30, "aliases": ["a"]}], columns, name="id")
     assert screen.getvalue().split()[:2] == ["Id", "Aliases"]
 
