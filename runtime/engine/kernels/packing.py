@@ -52,25 +52,3 @@ def empty_packed(bits: int, outputs: int, inputs: int) -> Packed:
 def packed_bytes(bits: int, shape: Sequence[int]) -> int:
     """The memory of a matrix, [outputs, inputs]."""
     return -(-shape[0] // ROWS) * (shape[1] // COLUMNS) * RECORD_BYTES[bits]
-
-
-def unpacked(matrix: Packed) -> NDArray[np.float32]:
-    """The values: [outputs, inputs], float32. The inverse of packing, for tests and for computing on dequantised
-    weights.
-    """
-    data, bits = matrix.data, matrix.bits
-    lines = data[..., : 64 * bits].reshape(*data.shape[:2], bits, ROWS, 4)
-    scales = data[..., 64 * bits : 64 * bits + 32].copy().view(np.float16).astype(np.float32)
-    if bits == 8:
-        quants = lines.astype(np.float32) - 128
-    else:
-        quants = np.stack([lines & 15, lines >> 4], axis=3).reshape(*data.shape[:2], 8, ROWS, 4).astype(np.float32)
-    values = quants.transpose(0, 3, 1, 2, 4).reshape(-1, data.shape[1], COLUMNS) * _of_rows(scales)
-    if bits == 4:
-        values += _of_rows(data[..., 288:320].copy().view(np.float16).astype(np.float32))
-    return np.ascontiguousarray(values.reshape(-1, matrix.inputs)[: matrix.outputs])
-
-
-def _of_rows(numbers: NDArray[np.float32]) -> NDArray[np.float32]:
-    """numbers: [panels, blocks, rows], float32. Returns them as [rows, blocks, 1]."""
-    return numbers.transpose(0, 2, 1).reshape(-1, numbers.shape[1], 1)

@@ -91,7 +91,6 @@ class Groups:
 SIZE = "bytes of sizes"
 """What a row has under this name no column can have."""
 Statement = Insert | Update | Delete
-Query = Select | Totals | Groups
 Name = Callable[[Table], str]
 
 

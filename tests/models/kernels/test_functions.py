@@ -8,9 +8,9 @@ from llvmlite import ir
 
 from runtime.engine.kernels.builder import FLOATS, POINTER, Kernel
 from runtime.engine.kernels.functions import add_gate, add_norm, add_rotate, add_unpack_row, exponential
-from runtime.engine.kernels.packing import unpacked
 from tests.models.kernels.test_products import packed
 from tests.support.compiled_kernels import exported
+from tests.support.unpacking import unpacked
 
 
 def random(*shape: int, seed: int = 0) -> np.ndarray:

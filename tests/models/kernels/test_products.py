@@ -13,9 +13,10 @@ from llvmlite import ir
 from runtime.engine.checkpoints.dequantize import FORMATS, dequantize
 from runtime.engine.kernels.dot import DOTS, Dot, best_dot
 from runtime.engine.kernels.pack import Packer
-from runtime.engine.kernels.packing import KINDS, Packed, empty_packed, packed_bytes, unpacked
+from runtime.engine.kernels.packing import KINDS, Packed, empty_packed, packed_bytes
 from runtime.engine.kernels.products import MOST_TOKENS, add_multiply, add_quantize
 from tests.support.compiled_kernels import HERE, assembly_for, exported, features_for
+from tests.support.unpacking import unpacked
 
 Call = Callable[..., None]
 INPUTS = {"Q4_K": 512}
