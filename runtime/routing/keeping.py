@@ -123,7 +123,7 @@ class _Kept:
     def __init__(self, write: Callable[[bytes], Awaitable[str | None]], *, choices: int) -> None:
         self._write = write
         self._choices = choices
-        self._merged = MergedChat()
+        self._merged = MergedChat(choices=choices)
         self._error: Exception | None = None
 
     async def read(self, frames: Frames) -> Frames:
@@ -132,6 +132,7 @@ class _Kept:
                 self._merged.add(frames.data)
             except (ValueError, TypeError, AttributeError, RecursionError) as error:
                 self._error = error
+                self._merged = MergedChat(choices=self._choices)
         return frames
 
     async def ended(self, how: End, error: BaseException | None) -> Frames | None:
@@ -146,6 +147,6 @@ class _Kept:
                 raise self._error
             answer = encode(self._merged.answer())
         except (ValueError, TypeError, AttributeError, RecursionError) as error:
-            log.error("chat completion not kept", extra={"reason": f"a chunk cannot be read: {error}"})
-            return "the answer was not kept: one of its chunks cannot be read"
+            log.error("chat completion not kept", extra={"reason": f"its chunks make no answer: {error}"})
+            return "the answer was not kept: its chunks make none, as the server's log says"
         return await self._write(answer)

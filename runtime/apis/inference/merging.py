@@ -1,6 +1,6 @@
 """Makes one chat answer of the chunks of its stream.
 
-    merged = MergedChat()
+    merged = MergedChat(choices=1)
     merged.add(frames.data)         # for each read
     merged.answer()                 # as if it had not been streamed
 
@@ -22,19 +22,24 @@ _NOT_MERGED = frozenset({"choices", "object", "obfuscation"})
 """Of a chunk: merged by themselves, or only there because it is one."""
 _FIRST = frozenset({"id", "created", "model"})
 """Of a chunk, what the first one says; of anything else the last one that is not null counts."""
+LIMIT_BYTES = 64 * 1024 * 1024
+"""What is kept of a stream: an answer is far shorter, and one that is longer probably never ends."""
 _STRING = re.compile(rb'[^"\\]*(?:\\.[^"\\]*)*').fullmatch
 
 
 class MergedChat:
-    """The answer as far as it has come. Raises ValueError, TypeError or AttributeError if an event makes no sense.
+    """The answer as far as it has come. Raises ValueError, TypeError or AttributeError if an event makes no sense, or
+    if there are more than `choices` answers or more than `limit_bytes` bytes to keep.
 
     Most events of a stream differ from the one before in a piece of text alone. Their bytes before and after it are
     compared, and the piece is added to the text as it is: that costs a tenth of reading them.
     """
 
-    __slots__ = ("_choices", "_head", "_run", "_same", "_tail", "_top")
+    __slots__ = ("_choices", "_head", "_left_bytes", "_most", "_run", "_same", "_tail", "_top")
 
-    def __init__(self) -> None:
+    def __init__(self, *, choices: int, limit_bytes: int = LIMIT_BYTES) -> None:
+        self._most = choices
+        self._left_bytes = limit_bytes
         self._top: Json = {}
         self._choices: dict[int, Json] = {}
         self._same: list[Any] | None = None  # the parts of the text that `_run` belongs to
@@ -52,10 +57,17 @@ class MergedChat:
             if self._same is not None and event.startswith(self._head) and event.endswith(self._tail):
                 piece = event[len(self._head) : len(event) - len(self._tail)]
                 if _STRING(piece):
+                    self._count(piece)
                     self._run.append(piece)
                     continue
             if event:
+                self._count(event)
                 self._read(event)
+
+    def _count(self, kept: bytes) -> None:
+        self._left_bytes -= len(kept)
+        if self._left_bytes < 0:
+            raise ValueError("the answer is too long")
 
     def answer(self) -> Json:
         """A chat completion of all chunks so far."""
@@ -81,6 +93,8 @@ class MergedChat:
         choices = chunk.get("choices") or ()
         for part in choices:
             index = part.get("index") or 0
+            if index not in self._choices and len(self._choices) >= self._most:
+                raise ValueError(f"there are more answers than the {self._most} that were asked for")
             choice = self._choices.setdefault(index, {"message": {}, "finish_reason": None, "logprobs": None})
             for name, value in part.items():
                 if name not in ("index", "delta", "message", "logprobs") and value is not None:

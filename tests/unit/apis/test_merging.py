@@ -151,7 +151,7 @@ def events_of(chunks: list[dict[str, Any]], chance: random.Random) -> list[bytes
 @given(answer=answers, chance=st.randoms(use_true_random=False))
 @settings(deadline=None, max_examples=100)
 def test_a_stream_that_is_cut_anywhere_says_what_the_answer_says(answer: dict[str, Any], chance: random.Random) -> None:
-    merged = MergedChat()
+    merged = MergedChat(choices=len(answer["choices"]))
     for read in events_of(chunks_of(answer, chance), chance):
         merged.add(read)
     assert merged.finished == len(answer["choices"])
@@ -163,7 +163,7 @@ def chunk(delta: dict[str, Any], **more: Any) -> dict[str, Any]:
 
 
 def merged(*chunks: dict[str, Any]) -> dict[str, Any]:
-    chat = MergedChat()
+    chat = MergedChat(choices=2)
     for one in chunks:
         chat.add(Frames.of(one).data)
     return chat.answer()
@@ -217,7 +217,24 @@ def test_a_vendor_that_repeats_what_comes_once_is_believed_once() -> None:
 @pytest.mark.parametrize("data", [b"data: {\n\n", b"data: []\n\n", b'data: {"choices":[1]}\n\n'])
 def test_an_event_that_makes_no_sense_is_an_error(data: bytes) -> None:
     with pytest.raises((ValueError, TypeError, AttributeError)):
-        MergedChat().add(data)
+        MergedChat(choices=1).add(data)
+
+
+def test_no_more_answers_are_kept_than_were_asked_for() -> None:
+    """A vendor sent 20,000 of 1 KB each: 22 MB were kept for one short question."""
+    chat = MergedChat(choices=2)
+    chat.add(Frames.of(*({"choices": [{"index": index, "delta": {"content": "a"}}]} for index in range(2))).data)
+    with pytest.raises(ValueError, match="more answers than the 2"):
+        chat.add(Frames.of({"choices": [{"index": 2, "delta": {"content": "a"}}]}).data)
+
+
+@pytest.mark.parametrize("delta", [{"content": "abcdefgh"}, {"content": "a", "refusal": "no"}], ids=["run", "whole"])
+def test_an_answer_without_end_is_not_kept(delta: dict[str, Any]) -> None:
+    chat = MergedChat(choices=1, limit_bytes=2000)
+    event = Frames.of(chunk(delta)).data
+    with pytest.raises(ValueError, match="too long"):
+        for _ in range(2000):
+            chat.add(event)
 
 
 @pytest.mark.timeout(30)

@@ -48,8 +48,7 @@ class Carrier(httpx2.AsyncBaseTransport):
             request.extensions["timeout"] = {"connect": _LAST_WORDS_S, "read": _LAST_WORDS_S}
         elif trial.failure is not None and self._is_request(request):
             return self._failed(request, trial)  # the SDK tries other ways, none of which can help
-        # The request has its own limit of time, also after the caller's; what the server says of its own limits is no
-        # matter of our answer's.
+        # What the server says of its own limits is no matter of our answer's.
         aside = msgspec.structs.replace(current(), headers={}, warnings=[])
         try:
             with serving(aside):

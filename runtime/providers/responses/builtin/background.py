@@ -13,7 +13,7 @@ import contextlib
 
 from runtime.apis.responses import CreateResponseRequest, GetResponseRequest
 from runtime.context import RequestContext, current
-from runtime.errors import RequestError, StackError
+from runtime.errors import RateLimited, RequestError, StackError
 from runtime.provider import ProviderContext
 from runtime.providers.responses.builtin.answering import RUNS, Answering
 from runtime.providers.responses.builtin.credentials import Secrets, without_credentials
@@ -25,15 +25,15 @@ from runtime.providers.responses.builtin.shown import new_response
 from runtime.providers.responses.builtin.tables import RESPONSES
 from runtime.providers.responses.builtin.telling import Telling, rows_of
 from runtime.sse import EventStream, Json, Reply, encode
-from runtime.storage.sql import Delete, SqlStore, Update, eq
+from runtime.storage.sql import Delete, Select, SqlStore, Update, eq
 from runtime.to_the_end import to_the_end
 
 _CANCELLED_WITHIN_S = 5.0
-_MOST_WAITING = 10_000
+MOST_WAITING = 10_000
 
 
 class Background:
-    """store: of all users. most: how many responses this process makes at once."""
+    """store: of all users. most: how many responses this process makes at once. most_waiting: how many it keeps."""
 
     def __init__(
         self,
@@ -44,7 +44,9 @@ class Background:
         preparing: Preparing,
         holding: Holding,
         most: int,
+        most_waiting: int = MOST_WAITING,
     ) -> None:
+        self._most_waiting = most_waiting
         self._store = store
         self._kept = kept
         self._preparing = preparing
@@ -58,7 +60,8 @@ class Background:
         )
 
     async def create(self, request: CreateResponseRequest, position: int) -> Json:
-        """The response, `queued` and on disk. Raises what `Preparing.prepare` does, Unavailable."""
+        """The response, `queued` and on disk. Raises what `Preparing.prepare` does, RateLimited, Unavailable."""
+        await self._check_room()
         answering = Answering(new_response(request, position), position, streams=bool(request.stream))
         prepared = await self._preparing.prepare(request, self._kept.mine(), answering)
         answering.queue()
@@ -77,11 +80,20 @@ class Background:
         now = current()
         context = RequestContext(request_id=now.request_id, user=now.user, provider_data=now.provider_data)
         self._waiting[response_id] = Waiting(context=context, secrets=secrets)
-        if len(self._waiting) > _MOST_WAITING:  # other processes have done those jobs
-            del self._waiting[next(iter(self._waiting))]
         await self._jobs.add(payload, user=now.user, job_id=response_id)
         waits = eq("id", response_id) & eq("status", "queued")
         await self._kept.mine().write(Update(RESPONSES, {"held_until": None}, waits))
+
+    async def _check_room(self) -> None:
+        """Raises RateLimited while too many wait: what their callers sent for providers is kept in memory."""
+        while len(self._waiting) >= self._most_waiting:
+            oldest = next(iter(self._waiting))
+            if await self._store.first(Select(RESPONSES, eq("id", oldest) & eq("status", "queued"), ("id",))):
+                raise RateLimited(
+                    f"{len(self._waiting)} responses wait in the background, and no more are taken",
+                    hint="ask again when some are done, or cancel some",
+                )
+            self._waiting.pop(oldest, None)  # another process has made it
 
     async def _take_back(self, response_id: str) -> None:
         """Leave nothing of a response that nobody was told of."""
