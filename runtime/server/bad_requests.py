@@ -31,6 +31,10 @@ def head_too_large() -> HeadTooLarge:
     return HeadTooLarge(f"The request's line and headers are larger than {HEAD_BYTES} bytes")
 
 
+def framing_too_large() -> HeadTooLarge:
+    return HeadTooLarge(f"More than {HEAD_BYTES} bytes came between two parts of the request's body, or behind it")
+
+
 def refusal(error: StackError, request_id: str) -> bytes:
     """The whole answer to a request that no application has seen, which is the last one of its connection."""
     body = error_json(error, request_id=request_id)

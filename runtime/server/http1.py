@@ -22,11 +22,11 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 
 from runtime.errors import NotSupported, RequestError, StackError, Unavailable
 from runtime.ids import new_id
-from runtime.server.bad_requests import HEAD_BYTES, head_too_large, no_path, refusal, what_is_wrong
+from runtime.server.bad_requests import HEAD_BYTES, framing_too_large, head_too_large, no_path, refusal, what_is_wrong
 from runtime.server.inflow import LEAST_BYTES, Flow, Inflow
 from runtime.server.leaving import EXTENSION, Connection
 from runtime.server.pace import Pace, too_slow
-from runtime.server.unread import Unread
+from runtime.server.unread import Unread, unsent_bytes
 
 log = logging.getLogger(__name__)
 BODY_BYTES = 256 * 1024
@@ -40,7 +40,7 @@ _FORM_END_BYTES = 512
 """The last boundary of a form is in so many bytes, which are read by themselves: so the contents before it, perhaps all
 of the last megabyte, are handed on as they are, and not copied to cut it off.
 """
-_REFUSED_AT_ONCE = 100
+REFUSED_AT_ONCE = 100
 """So many connections more than there may be are told so; any more are ended without a word."""
 _DISCARDED: Any = deque(maxlen=0)
 
@@ -48,7 +48,8 @@ _DISCARDED: Any = deque(maxlen=0)
 class Http1(HttpToolsProtocol):
     """One connection. The keep-alive timer also limits how long a head may take, and restarts with each later part of a
     body. `_is_over`: no more requests are read, since one was refused or the last, or the connection is a WebSocket.
-    `_body_bytes`: of the newest request, how much of its body has come. `_is_one_too_many`: it gets a refusal alone.
+    `_body_bytes`: of the newest request, how much of its body has come; `_framing_bytes`: what has come since that was
+    more: sizes of chunks, their extensions, trailers. `_is_one_too_many`: it gets a refusal alone.
 
     max_connections: of the server; least_rate: of bodies, as `Pace` takes it.
     """
@@ -63,7 +64,7 @@ class Http1(HttpToolsProtocol):
         self.flow: Flow = Flow(transport)
         self._inflow: Inflow | None = None
         self._is_in_head, self._is_over = True, False
-        self._head_bytes = self._read_bytes = self._body_bytes = 0
+        self._head_bytes = self._read_bytes = self._body_bytes = self._framing_bytes = 0
         self._connection = Connection()
         self._extensions = {EXTENSION: {"connection": self._connection}}
         self._running: RequestResponseCycle | None = None
@@ -72,7 +73,7 @@ class Http1(HttpToolsProtocol):
         too_many = len(self.connections) - self._max_connections
         self._is_one_too_many = too_many > 0
         self._wait(LINGER_S if self._is_one_too_many else self.timeout_keep_alive)
-        if too_many > _REFUSED_AT_ONCE:
+        if too_many > REFUSED_AT_ONCE:
             transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -104,6 +105,10 @@ class Http1(HttpToolsProtocol):
             self._head_bytes += len(data)
             if self._head_bytes > HEAD_BYTES:
                 self._refuse(head_too_large())
+            return
+        self._framing_bytes += len(data)
+        if self._framing_bytes > HEAD_BYTES:  # the parser keeps a trailer until it ends, and nothing else has a limit
+            self._refuse(framing_too_large())
         elif self.cycle.more_body and self.on_read():
             headers = self.cycle.scope["headers"]
             left_bytes = _length(headers) - self._body_bytes
@@ -186,6 +191,7 @@ class Http1(HttpToolsProtocol):
         if rest:
             raise RequestError("This does not open a WebSocket: messages were sent before the handshake was answered")
         self._unset_keepalive_if_required()
+        self._unread.forget()
         self._is_over = True
         self.scope["method"] = "GET"
         self.ws_protocol_class = WebSocket
@@ -211,7 +217,7 @@ class Http1(HttpToolsProtocol):
         self._unset_keepalive_if_required()
         self.scope["extensions"] = self._extensions  # type: ignore[typeddict-item]  # ASGI lets them hold anything
         super().on_headers_complete()
-        self._body_bytes, self._pace = 0, None
+        self._body_bytes, self._framing_bytes, self._pace = 0, -self._read_bytes, None
         self.headers = _DISCARDED  # trailers are added here
         if self.pipeline:
             if len(self.pipeline) > PIPELINE_LIMIT:
@@ -221,6 +227,7 @@ class Http1(HttpToolsProtocol):
     def on_body(self, body: bytes) -> None:
         """As uvicorn's, which would copy each piece twice, and stop reading after each large one."""
         self._body_bytes += len(body)
+        self._framing_bytes = -self._read_bytes  # this read does not count
         if not self.parser.should_upgrade():
             self.on_piece(body)
             self.pause_if_behind()
@@ -275,14 +282,18 @@ class Http1(HttpToolsProtocol):
         self._do_not_wait_for_the_client()
 
     def _do_not_wait_for_the_client(self) -> None:
-        """Abort a closing TLS connection soon: otherwise the server would wait half a minute for an idle client, since
-        both sides must confirm the end of TLS.
+        """See to it that a closing connection ends: also where its client does not read the answer, and with TLS soon,
+        since the server would otherwise wait half a minute for both sides to confirm that end.
         """
-        if self.transport.is_closing() and self.scheme == "https":
+        if not self.transport.is_closing():
+            return
+        if unsent_bytes(self.transport):  # too little for `pause_writing`, perhaps
+            self._unread.watch()
+        if self.scheme == "https":
             self.loop.call_later(LINGER_S, self._abort)
 
     def _abort(self) -> None:
-        if self.transport.get_write_buffer_size():
+        if unsent_bytes(self.transport):
             self._do_not_wait_for_the_client()  # its answer is still being sent
         else:
             self.transport.abort()
@@ -292,6 +303,7 @@ class Http1(HttpToolsProtocol):
             self._wait(self.timeout_keep_alive)  # we are not reading at the moment
         elif self._is_over or self._is_in_head or self.cycle.response_complete:
             super().timeout_keep_alive_handler()
+            self._do_not_wait_for_the_client()
         else:
             self._refuse(too_slow())
 
@@ -302,6 +314,7 @@ class Http1(HttpToolsProtocol):
     def resume_writing(self) -> None:
         super().resume_writing()
         self._unread.forget()
+        self._do_not_wait_for_the_client()
 
     def _wait(self, limit_s: float) -> None:
         self._unset_keepalive_if_required()
@@ -324,6 +337,7 @@ class Http1(HttpToolsProtocol):
         running = self.cycle if self.cycle is not None and not self.cycle.response_complete else None
         if self.pipeline or (running and running.response_started):
             self.transport.close()  # this answer would be inside another one
+            self._do_not_wait_for_the_client()
             return
         if running:
             running.disconnected = True

@@ -11,7 +11,6 @@ import math
 import os
 import signal
 import socket
-import ssl
 from collections.abc import Callable
 from functools import partial
 from types import FrameType
@@ -21,7 +20,8 @@ from litestar.types import ASGIApp
 
 from runtime.config.sections import ServerConfig
 from runtime.server.descriptors import connections_within
-from runtime.server.http1 import Http1
+from runtime.server.handshakes import CountingContext
+from runtime.server.http1 import REFUSED_AT_ONCE, Http1
 from runtime.server.memory import collect_less_garbage, keep_freed_memory
 from runtime.server.ongoing import Ongoing
 
@@ -48,13 +48,14 @@ class Server(uvicorn.Server):
         drain_timeout_s: float,
         on_drain: Callable[[str], object],
     ) -> None:
+        most = connections_within(config.max_connections)
         super().__init__(
             uvicorn.Config(
                 app,
                 loop="none",
                 http=partial(  # type: ignore[arg-type]  # what makes a protocol
                     Http1,
-                    max_connections=connections_within(config.max_connections),
+                    max_connections=most,
                     least_rate=config.client_min_bytes_per_second,
                 ),
                 ws="none",
@@ -65,10 +66,9 @@ class Server(uvicorn.Server):
                 server_header=False,
                 timeout_keep_alive=config.client_timeout_seconds,  # type: ignore[arg-type]  # as exact as timers are
                 timeout_graceful_shutdown=math.ceil(drain_timeout_s + _LAST_WORDS_S),
-                ssl_certfile=config.tls_certfile,
-                ssl_keyfile=config.tls_keyfile,
-                ssl_ca_certs=config.tls_cafile,
-                ssl_cert_reqs=ssl.CERT_REQUIRED if config.tls_cafile else ssl.CERT_NONE,
+                ssl_context_factory=(lambda *_: CountingContext(config, lambda: self._room(most)))
+                if config.tls_certfile
+                else None,
             )
         )
         self.answering = asyncio.Event()
@@ -78,6 +78,10 @@ class Server(uvicorn.Server):
         self._is_interrupted = False
         self._interrupted = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
+
+    def _room(self, most: int) -> int:
+        """How many more connections there may be, those included that are told that they are too many."""
+        return most + REFUSED_AT_ONCE - len(self.server_state.connections)
 
     async def serve(self, sockets: list[socket.socket] | None = None) -> None:
         self._loop = asyncio.get_running_loop()

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import json
+import socket
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -13,7 +15,7 @@ import pytest_asyncio
 from websockets.asyncio.client import connect
 
 from runtime.config.sections import ServerConfig
-from runtime.server import http1
+from runtime.server import http1, unread
 from runtime.server.bad_requests import HEAD_BYTES
 from tests.support.raw_http import LIMIT_S, Connection, Listening, listening
 
@@ -281,6 +283,32 @@ async def test_only_so_many_wait_for_their_turn(shared: tuple[Listening, Echo], 
     echo.gate.set()
 
 
+CHUNKED = POST + b"transfer-encoding: chunked\r\n\r\n2"
+FRAMING = {
+    "extension": (CHUNKED + b";a=", b"a" * 4096),
+    "trailer": (CHUNKED + b"\r\n{}\r\n0\r\nx: ", b"a" * 4096),
+    "trailers": (CHUNKED + b"\r\n{}\r\n0\r\n", b"x: yyyyyyyyyyy\r\n" * 256),
+}
+
+
+@pytest.mark.parametrize(("begun", "more"), FRAMING.values(), ids=FRAMING)
+async def test_what_frames_a_body_has_a_size(shared: tuple[Listening, Echo], begun: bytes, more: bytes) -> None:
+    """A trailer that never ends would else be kept in memory."""
+    async with shared[0].connection() as connection:
+        await connection.send(begun)
+        for _ in range(2 * HEAD_BYTES // len(more)):
+            connection.writer.write(more)
+            await asyncio.sleep(0)
+        answer = await connection.answer()
+        assert (answer.status, answer.json()["error"]["code"]) == (431, "request_head_too_large")
+
+
+async def test_many_small_chunks_are_no_large_framing(connection: Connection) -> None:
+    body = b"1;a=b\r\nx\r\n" * HEAD_BYTES
+    await connection.send(POST + b"transfer-encoding: chunked\r\n\r\n" + body + b"0\r\n\r\n")
+    await answered(connection, body="x" * HEAD_BYTES)
+
+
 # Silence
 
 
@@ -351,7 +379,7 @@ async def test_one_connection_too_many_is_a_503(echo: Echo, monkeypatch: pytest.
 
 
 async def test_far_too_many_connections_end_without_a_word(echo: Echo, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http1, "_REFUSED_AT_ONCE", 0)
+    monkeypatch.setattr(http1, "REFUSED_AT_ONCE", 0)
     async with listening(echo, ServerConfig(max_connections=1)) as server, server.connection() as first:
         await first.send(START + b"\r\n")
         await answered(first, method="GET")
@@ -368,6 +396,30 @@ async def test_a_head_that_only_dribbles_is_left_too(echo: Echo) -> None:
             await asyncio.sleep(0)
         result = (await asyncio.gather(ended, return_exceptions=True))[0]
         assert result == b"" or isinstance(result, ConnectionError)
+
+
+async def test_an_answer_that_nobody_reads_keeps_no_connection_open(
+    echo: Echo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Less waits than where a server is told to write no more: the end of the connection would wait for it."""
+    monkeypatch.setattr(unread, "UNREAD_LIMIT_S", 0.05)
+    request = POST + b"content-length: 20000\r\n\r\n" + b"x" * 20_000
+    async with asyncio.timeout(LIMIT_S), listening(echo, timeout_s=0.2) as server:
+        with socket.socket() as client:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+            client.setblocking(False)
+            loop = asyncio.get_running_loop()
+            await loop.sock_connect(client, ("127.0.0.1", server.port))
+            for number in itertools.count(1):
+                await loop.sock_sendall(client, request)
+                while server.server.server_state.total_requests < number:
+                    await asyncio.sleep(0)
+                [one] = server.server.server_state.connections
+                if one.transport.get_write_buffer_size():
+                    break
+            assert not one.flow.write_paused  # type: ignore[union-attr]  # it is no WebSocket
+            while server.server.server_state.connections:
+                await asyncio.sleep(0.005)
 
 
 async def test_an_answer_may_take_longer_than_a_client_may_be_silent(echo: Echo) -> None:

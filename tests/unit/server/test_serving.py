@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import gc
 import socket
 import ssl
 from pathlib import Path
@@ -14,7 +16,8 @@ import trustme
 from runtime.config.exposure import check_exposure
 from runtime.config.sections import ServerConfig
 from runtime.errors import ConfigInvalid
-from tests.support.raw_http import listening
+from runtime.server import serving
+from tests.support.raw_http import LIMIT_S, listening
 
 
 async def application(scope: Any, receive: Any, send: Any) -> None:
@@ -78,6 +81,26 @@ async def test_without_an_authority_nobody_is_asked(tls: dict[str, str], authori
     del tls["tls_cafile"]
     async with listening(application, ServerConfig(**tls)) as server:
         assert await ask(server.port, authority, None) == b"HTTP/1.1 200 OK\r\n"
+
+
+async def test_handshakes_that_never_end_count_as_connections(
+    tls: dict[str, str], authority: trustme.CA, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del tls["tls_cafile"]
+    monkeypatch.setattr(serving, "REFUSED_AT_ONCE", 0)
+    async with asyncio.timeout(LIMIT_S), listening(application, ServerConfig(**tls, max_connections=3)) as server:
+        async with contextlib.AsyncExitStack() as held:
+            for _ in range(3):
+                await held.enter_async_context(server.connection())
+            refused = await held.enter_async_context(server.connection())
+            with contextlib.suppress(ConnectionResetError):
+                assert await refused.ended() == b""
+        answer = b""
+        while not answer:
+            gc.collect()  # asyncio's own are in circles, uvloop's are not
+            with contextlib.suppress(ConnectionError):
+                answer = await ask(server.port, authority, None)
+        assert answer == b"HTTP/1.1 200 OK\r\n"
 
 
 async def test_an_idle_client_that_does_not_say_goodbye_holds_up_no_end(
