@@ -87,23 +87,43 @@ def unfit_backends(
             )  # fmt: skip
 
 
-def shared_places(
-    stores: Iterable[Store], storage: StorageConfig, lines: Mapping[str, int], *, file: str | None
-) -> Iterator[Problem]:
-    """Stores that are placed where another one is: each would take what the other keeps for its own."""
-    types = storage.types()
-    there: dict[tuple[str, str | None], str] = {}
-    for store in sorted(stores, key=lambda store: store.name in storage.stores):  # so that the file has what is named
-        place = storage.place_of(store)
-        if place.backend not in types:
-            continue
-        setting = "table_name" if BACKENDS[types[place.backend]].family == "sql" else "namespace"
-        first = there.setdefault((place.backend, getattr(place, setting)), store.name)
-        if first != store.name:
-            path = f"storage.stores.{store.name}"
-            message = f"the store `{first}` is at this place already"
+class OwnPlaces:
+    """Finds those that are placed where another one is: each would take what the other keeps for its own."""
+
+    def __init__(self, storage: StorageConfig, *, file: str | None) -> None:
+        self._storage = storage
+        self._types = storage.types()
+        self._file = file
+        self._there: dict[tuple[str, str], str] = {}
+
+    def of_stores(self, stores: Iterable[Store], lines: Mapping[str, int]) -> Iterator[Problem]:
+        """The stores of the stack; asked before the providers' own references."""
+        placed = self._storage.stores
+        for store in sorted(stores, key=lambda store: store.name in placed):  # so that the file has what is named
+            place = self._storage.place_of(store)
+            if place.backend in self._types:
+                setting = "table_name" if BACKENDS[self._types[place.backend]].family == "sql" else "namespace"
+                path = f"storage.stores.{store.name}"
+                where = (place.backend, getattr(place, setting))
+                yield from self._taken(where, setting, f"the store `{store.name}`", path, lines.get(path))
+
+    def of_provider(self, config: BaseModel, node: Node) -> Iterator[Problem]:
+        """The references in a provider's config. node: the config as in the file."""
+        for steps, reference in references_in(config):
+            setting = "table_name" if reference.family == "sql" else "namespace"
+            at, _ = node.locate(steps)
+            path = node.path
+            for step in steps:
+                path = child_path(path, step)
+            where = (reference.backend, getattr(reference, setting))
+            yield from self._taken(where, setting, f"`{path}`", path, at.line)
+
+    def _taken(self, where: tuple[str, str], setting: str, what: str, path: str, line: int | None) -> Iterator[Problem]:
+        first = self._there.setdefault(where, what)
+        if first != what:
+            message = f"{first} is at this place already"
             hint = f"give one of them another `{setting}`"
-            yield Problem(message=message, path=path, line=lines.get(path), file=file, hint=hint)
+            yield Problem(message=message, path=path, line=line, file=self._file, hint=hint)
 
 
 def misplaced_in(config: BaseModel, node: Node, storage: StorageConfig, *, file: str | None) -> Iterator[Problem]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from runtime.apis._api import Api, Store
 from runtime.config.document import Node
 from runtime.config.run_config import RunConfig
-from runtime.config.storage import misplaced_in, shared_places, unfit_backends, unknown_kinds
+from runtime.config.storage import OwnPlaces, misplaced_in, unfit_backends, unknown_kinds
 from runtime.discovery import World
 from runtime.stack.planned import PlannedProvider, Problems, stores_of
 from runtime.storage.placement import STACK_STORES
@@ -50,13 +50,15 @@ def check_placement(
     if "storage" in run.unread:
         return
     problems.found.extend(unfit_backends(stores.values(), run.storage, run.lines, file=problems.file))
-    problems.found.extend(shared_places(stores.values(), run.storage, run.lines, file=problems.file))
+    places = OwnPlaces(run.storage, file=problems.file)
+    problems.found.extend(places.of_stores(stores.values(), run.lines))
     problems.found.extend(unknown_kinds(run.storage, every_ageing_kind(world), run.lines, file=problems.file))
     entries = {(entry.api, entry.provider_id): entry for of_api in run.providers.values() for entry in of_api}
     for provider in providers:
         entry = entries.get((provider.api, provider.provider_id))
         node = entry.config_node if entry else Node({}, f"providers.{provider.api}")
         problems.found.extend(misplaced_in(provider.config, node, run.storage, file=problems.file))
+        problems.found.extend(places.of_provider(provider.config, node))
 
 
 def note_retention(run: RunConfig, stores: Mapping[str, Store], analytics: Iterable[str], noted: Problems) -> None:

@@ -41,7 +41,7 @@ class KeyValueReference(Reference):
     """A place for keys and values: a backend, and a namespace in it.
 
     A provider's config model has it as a field, such as `persistence`, and the provider passes it to
-    `context.storage.kv`. Two references to the same place share its data.
+    `context.storage.kv`. No two can be at the same place, nor at that of a store.
     """
 
     family = "kv"

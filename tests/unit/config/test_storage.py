@@ -118,6 +118,24 @@ def test_two_stores_cannot_be_at_one_place(stores: str, problem: str) -> None:
     assert problems_of(text_of("{}", stores)) == [f"run.yaml:6: storage.stores.{problem}"]
 
 
+@pytest.mark.parametrize(
+    ("config", "problem"),
+    [
+        (
+            "persistence: {backend: kv_default, namespace: registry}",
+            "persistence: the store `metadata` is at this place already (give one of them another `namespace`)",
+        ),
+        (
+            "{more: [{backend: kv_default, namespace: n}], by_name: {a: {backend: kv_default, namespace: n}}}",
+            "by_name.a: `providers.probe[0].config.more[0]` is at this place already (give one of them another"
+            " `namespace`)",
+        ),
+    ],
+)
+def test_a_provider_has_a_place_of_its_own(config: str, problem: str) -> None:
+    assert problems_of(text_of(config)) == [f"run.yaml:12: providers.probe[0].config.{problem}"]
+
+
 def test_a_known_store_must_be_in_a_backend_that_can_hold_it() -> None:
     stores = "{metadata: {backend: tables}, jottings: {backend: tables}, history: {backend: kv_default}}"
     assert sorted(problems_of(text_of("{}", stores))) == [
