@@ -40,9 +40,39 @@ class Document:
     page_count: int | None = None
     metadata: Mapping[str, str | int | list[str]] = field(default_factory=dict)
 
+    def storable(self) -> Document:
+        """Without NULs and halves of surrogate pairs, which some formats can hold and UTF-8 or some stores cannot."""
+        return replace(
+            self,
+            blocks=tuple(
+                block if (text := _storable(block.text)) is block.text else replace(block, text=text)
+                for block in self.blocks
+            ),
+            title=self.title and _storable(self.title),
+            author=self.author and _storable(self.author),
+            metadata={
+                name: _storable(value)
+                if isinstance(value, str)
+                else [_storable(one) for one in value]
+                if isinstance(value, list)
+                else value
+                for name, value in self.metadata.items()
+            },
+        )
+
     def cleaned(self) -> Document:
         """With single blanks in the lines of running text, and without empty blocks."""
         return replace(self, blocks=tuple(block for block in map(_cleaned, self.blocks) if block.text.strip()))
+
+
+def _storable(text: str) -> str:
+    if "\0" in text:
+        text = text.replace("\0", "")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
 
 
 def table(rows: Iterable[Iterable[str]], *, page: int | None = None) -> Block | None:

@@ -24,8 +24,16 @@ Line = tuple[float, str]
 """The size of its letters in points, and its text."""
 
 
-def pdf(pages: Sequence[Sequence[Line]], *, title: str = "", streams: Sequence[bytes] = ()) -> bytes:
-    """A PDF with these lines on its pages. streams: compressed contents of pages in place of lines."""
+def pdf(
+    pages: Sequence[Sequence[Line]],
+    *,
+    title: str = "",
+    streams: Sequence[bytes] = (),
+    letters: Mapping[int, int] | None = None,
+) -> bytes:
+    """A PDF with these lines on its pages. streams: compressed contents of pages in place of lines. letters: what the
+    font says its codes mean, in UTF-16.
+    """
     contents = [zlib.compress(_page(lines)) for lines in pages] or list(streams)
     objects = [
         b"<< /Type /Catalog /Pages 2 0 R >>",
@@ -40,6 +48,14 @@ def pdf(pages: Sequence[Sequence[Line]], *, title: str = "", streams: Sequence[b
             b" /Resources << /Font << /F1 3 0 R >> >> >>" % (6 + 2 * at)
         )
         objects.append(b"<< /Length %d /Filter /FlateDecode >>\nstream\n%b\nendstream" % (len(content), content))
+    if letters is not None:
+        objects[2] = objects[2].replace(b" >>", b" /ToUnicode %d 0 R >>" % (len(objects) + 1))
+        meanings = b"".join(b"<%02X> <%04X>\n" % pair for pair in letters.items())
+        table = b"1 begincodespacerange\n<00> <FF>\nendcodespacerange\n%d beginbfchar\n%bendbfchar\n" % (
+            len(letters),
+            meanings,
+        )
+        objects.append(b"<< /Length %d >>\nstream\n%b\nendstream" % (len(table), table))
     return _with_table(objects)
 
 

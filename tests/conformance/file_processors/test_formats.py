@@ -107,6 +107,40 @@ async def test_word_documents_keep_their_structure(auto: Processor) -> None:
     assert "| Ann | tall |" in answer["chunks"][0]["content"]
 
 
+LINK = (
+    '<w:hyperlink xmlns:r="http://schemas.openxmlformats.org/officeDocument/2006/relationships" r:id="rId5">'
+    "<w:r><w:t>They graze.</w:t></w:r></w:hyperlink>"
+)
+PICTURE = (
+    '<w:r><w:drawing><wp:inline xmlns:wp="http://schemas.openxmlformats.org/drawingml/2006/wordprocessingDrawing">'
+    '<a:graphic xmlns:a="http://schemas.openxmlformats.org/drawingml/2006/main"><a:graphicData>'
+    '<pic:pic xmlns:pic="http://schemas.openxmlformats.org/drawingml/2006/picture"><pic:blipFill><a:blip '
+    'xmlns:r="http://schemas.openxmlformats.org/officeDocument/2006/relationships" r:embed="rId5"/></pic:blipFill>'
+    "</pic:pic></a:graphicData></a:graphic></wp:inline></w:drawing></w:r>"
+)
+UNLINKED = (
+    '<?xml version="1.0"?><Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships">'
+    '<Relationship Id="rId5" Type="hyperlink"/></Relationships>'
+)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        documents.docx(f"<w:p>{LINK}</w:p>"),
+        documents.docx(f"<w:p>{LINK}</w:p>", word___rels__document_dot_xml_dot_rels=UNLINKED),
+        documents.docx(f"<w:p>{PICTURE}</w:p>" + documents.paragraph("They graze.")),
+        documents.docx('<w:p><w:r><w:footnoteReference w:id="4"/></w:r></w:p>' + documents.paragraph("They graze.")),
+        documents.docx(documents.paragraph("They graze."), docProps__core_dot_xml="<damaged>"),
+    ],
+    ids=["link", "link without a target", "picture", "footnote", "properties"],
+)
+async def test_what_leads_to_nothing_in_a_word_document_takes_its_text_from_nobody(
+    auto: Processor, content: bytes
+) -> None:
+    assert "They graze." in await auto.text(content)
+
+
 async def test_slides_are_pages(auto: Processor) -> None:
     content = documents.pptx([("Llamas", "They graze."), ("Trees", "They grow.")])
     answer = await auto.read(content)

@@ -149,6 +149,23 @@ async def test_text_of_great_depth_costs_no_more_than_other_text(auto: Processor
     assert "deep" in await auto.text(b"<html><body>" + content if content.startswith(b"<") else content, "page.md")
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        documents.pdf([[(12, "AB graze.")]], title="\\376\\377\\330\\000", letters={0x41: 0xD800, 0x42: 0}),
+        b"<html><meta charset=unicode_escape><p>\\ud800 graze.",
+        b"<html><meta charset=utf-7><p>K+2AA- graze.",
+        b"<html><meta charset=punycode><p>\\ud800 graze.",
+        b"<p>&#xd800; &#0; graze.",
+    ],
+    ids=["pdf", "escapes", "utf-7", "punycode", "references"],
+)
+async def test_halves_of_surrogate_pairs_and_nuls_reach_no_answer(auto: Processor, content: bytes) -> None:
+    answered = await auto.ask(content, "report")
+    assert answered.status == 200, answered.body
+    assert "graze." in answered.body.decode() and b"\\u0000" not in answered.body
+
+
 async def test_a_depth_that_would_take_a_worker_minutes_is_seen_before(auto: Processor) -> None:
     answered = await auto.ask(docx("<w:p>" * 200_000 + "</w:p>" * 200_000), "report.docx")
     assert "nested more than 1000 deep" in answered.error["message"]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from typing import BinaryIO
 
 from runtime.documents.document import Block, Document, Kind, table
+from runtime.providers.file_processors._readers.encodings import codec_of, unicode_encoding
 from runtime.providers.file_processors._readers.html_tokens import Tag, tokens
-from runtime.providers.file_processors._readers.plain import marked_encoding, text_of
+from runtime.providers.file_processors._readers.plain import text_of
 from runtime.providers.file_processors._readers.reading import Reading, whole
 from runtime.providers.file_processors._readers.refusals import parsing
 
@@ -44,11 +46,10 @@ def table_of(text: str) -> Block | None:
 
 def _text(content: bytes) -> str:
     declared = _CHARSET.search(content[:_CHARSET_BYTES])
-    if declared and marked_encoding(content) is None:
-        try:
-            return content.decode(declared[1].decode())
-        except (LookupError, UnicodeDecodeError):
-            pass  # it says what it is not
+    codec = codec_of(declared[1].decode()) if declared else None
+    if codec is not None and unicode_encoding(content) is None:
+        with suppress(UnicodeDecodeError):  # it says what it is not
+            return content.decode(codec)
     return text_of(content)
 
 

@@ -9,8 +9,9 @@ from typing import BinaryIO, Literal
 from runtime.documents.images import image_type
 from runtime.errors import RequestError
 from runtime.providers.file_processors._readers.archives import OTHER_ARCHIVES
+from runtime.providers.file_processors._readers.encodings import decoded, unicode_encoding
 from runtime.providers.file_processors._readers.json_text import is_json
-from runtime.providers.file_processors._readers.plain import marked_encoding, text_of
+from runtime.providers.file_processors._readers.plain import text_of
 from runtime.providers.file_processors._readers.reading import Reading
 from runtime.providers.file_processors._readers.refusals import encrypted, unsupported, without_text
 from runtime.providers.file_processors._readers.tabular import delimiter_of
@@ -72,7 +73,7 @@ def kind_of(file: BinaryIO, reading: Reading) -> Kind:
     for mark, name in _OTHERS.items():
         if head.startswith(mark):
             raise unsupported(f"This is {name}, which is not read")
-    if marked_encoding(head) is None and _looks_binary(head):
+    if _looks_binary(head if unicode_encoding(head) is None else decoded(head).encode(errors="replace")):
         raise unsupported("This is neither text nor a format that is read")
     return _kind_of_text(file, reading)
 
@@ -105,7 +106,7 @@ def _ole(file: BinaryIO) -> RequestError:
 
 def _looks_binary(head: bytes) -> bool:
     control = sum(head.count(byte) for byte in range(32) if byte not in b"\t\n\r\f\x1b")
-    return control > len(head) * _MAX_CONTROL_SHARE
+    return control > max(1, len(head) * _MAX_CONTROL_SHARE)
 
 
 def _kind_of_text(file: BinaryIO, reading: Reading) -> Kind:

@@ -15,9 +15,10 @@ from typing import Any, BinaryIO
 from runtime.documents.document import Document
 from runtime.providers.file_processors._readers.archives import check_archive
 from runtime.providers.file_processors._readers.kinds import Office, office_kind
+from runtime.providers.file_processors._readers.mammoth_mended import mend
 from runtime.providers.file_processors._readers.markdown import blocks_of, first_title
 from runtime.providers.file_processors._readers.reading import Reading
-from runtime.providers.file_processors._readers.refusals import invalid, parsing, unsupported
+from runtime.providers.file_processors._readers.refusals import parsing, unsupported
 
 _CONVERTERS = {"docx": "DocxConverter", "pptx": "PptxConverter", "xlsx": "XlsxConverter"}
 
@@ -48,6 +49,8 @@ def read(file: BinaryIO, reading: Reading) -> Document:
 
 
 def _converter(kind: Office) -> Any:
+    if kind == "docx":
+        mend()
     return getattr(_markitdown(f"converters._{kind}_converter"), _CONVERTERS[kind])()
 
 
@@ -62,17 +65,17 @@ def _markitdown(module: str) -> Any:
 
 
 def _properties(file: BinaryIO) -> tuple[str | None, str | None]:
-    """Title and author, as office formats have them in `docProps/core.xml` (ECMA-376, part 2, 11)."""
+    """Title and author, as office formats have them in `docProps/core.xml` (ECMA-376, part 2, 11). Neither where that
+    is missing or damaged, since the text was read without it.
+    """
     from defusedxml.ElementTree import fromstring
 
     file.seek(0)
     try:
         with zipfile.ZipFile(file) as archive:
             root = fromstring(archive.read("docProps/core.xml"))
-    except KeyError:
+    except Exception:  # of zlib, expat and the encoding that it states, each with classes of its own
         return None, None
-    except Exception as error:
-        raise invalid("The document's list of properties", str(error)) from error
     names = ("{http://purl.org/dc/elements/1.1/}title", "{http://purl.org/dc/elements/1.1/}creator")
     title, author = ((root.findtext(name) or "").strip() or None for name in names)
     return title, author

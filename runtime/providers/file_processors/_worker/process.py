@@ -106,7 +106,7 @@ def _answer(task: Task, file: BinaryIO) -> bytes:
             max_decompressed_bytes=task.limits.max_decompressed_bytes,
             settings=task.settings,
         ),
-    )
+    ).storable()
     if task.clean_text:
         document = document.cleaned()
     _check_length(document, task.limits.max_text_bytes)

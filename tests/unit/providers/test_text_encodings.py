@@ -1,0 +1,78 @@
+"""The encoding of a text, found in few words: Western ones without statistics, others by what no Western text has."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+
+from runtime.errors import RequestError
+from runtime.providers.file_processors._readers.encodings import codec_of, decoded, unicode_encoding
+from runtime.providers.file_processors._readers.kinds import kind_of
+from runtime.providers.file_processors._readers.reading import Reading
+
+WESTERN = [
+    *("Käse", "Käse und Brot", "Müller", "Été", "Ü", "naïve café", "Ça va?", "señor", "100 °C", "€ 5", "créée"),
+    *("déjà vu à Paris, c'est l'été", "smørrebrød på bordet", "Hyvää päivää", "“quoted” text", "10 m²", "œuvre"),
+    "La niña comió ñoquis mañana.\n" * 20,
+]
+OTHERS = [
+    ("Привет, как дела? Сегодня хорошая погода.", "cp1251"),
+    ("Привет, как дела? Сегодня хорошая погода.", "koi8-r"),
+    ("こんにちは、世界。今日はいい天気です。", "shift_jis"),
+    ("こんにちは", "euc_jp"),
+    ("你好。世界。今天天氣很好。我們去公園", "big5"),
+    ("안녕하세요 세계", "euc_kr"),
+    ("Zażółć gęślą jaźń", "cp1250"),
+    ("Zażółć gęślą jaźń", "iso8859-2"),
+    ("Dobrý den, jak se máte? Příliš žluťoučký kůň", "cp1250"),
+    ("Καλημέρα κόσμε", "iso8859-7"),
+]
+TABLE = "name,age\nKäse,3\nBrot,4\n"
+
+
+@pytest.mark.parametrize("text", WESTERN)
+def test_a_western_text_needs_no_length(text: str) -> None:
+    assert decoded(text.encode("cp1252")) == text
+
+
+@pytest.mark.parametrize(("text", "encoding"), OTHERS)
+def test_others_are_told_by_their_letters(text: str, encoding: str) -> None:
+    assert decoded(text.encode(encoding)) == text
+
+
+def test_one_broken_byte_does_not_make_utf8_something_else() -> None:
+    text = "Die Größe der Lamas überrascht viele Gäste in Köln."
+    assert decoded(text.encode() + b"\xff" + text.encode()) == f"{text}\ufffd{text}"
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"])
+def test_unicode_without_a_mark_is_told_by_its_nuls(encoding: str) -> None:
+    content = TABLE.encode(encoding)
+    assert (unicode_encoding(content), decoded(content)) == (encoding, TABLE)
+    assert kind_of(io.BytesIO(content), Reading(filename="table.csv")) == "csv"
+    assert unicode_encoding(b"a\0b") is None and unicode_encoding(b"") is None
+
+
+@pytest.mark.parametrize("size", [2, 4])
+def test_small_numbers_are_no_text(size: int) -> None:
+    numbers = b"".join((at % 30).to_bytes(size, "little") for at in range(1, 3000))
+    with pytest.raises(RequestError, match=r"neither text nor a format"):
+        kind_of(io.BytesIO(numbers), Reading())
+
+
+def test_a_stray_nul_makes_no_table_binary() -> None:
+    assert kind_of(io.BytesIO(b"name,age\nK\0se,3\nBrot,4\n"), Reading()) == "csv"
+
+
+@pytest.mark.parametrize(
+    ("declared", "codec"),
+    [("ISO-8859-1", "cp1252"), ("Shift_JIS", "shift_jis"), ("UTF8", "utf-8"), ("windows-1251", "cp1251")],
+)
+def test_a_page_is_in_the_encoding_that_it_declares(declared: str, codec: str) -> None:
+    assert codec_of(declared) == codec
+
+
+@pytest.mark.parametrize("declared", ["utf-7", "unicode_escape", "punycode", "undefined", "hex", "utf-16", "klingon"])
+def test_no_page_is_in_the_codecs_of_python_alone(declared: str) -> None:
+    assert codec_of(declared) is None
