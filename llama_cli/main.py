@@ -19,7 +19,7 @@ from typing import Annotated, NoReturn
 
 import typer
 from typer._click.core import Parameter, ParameterSource
-from typer._click.exceptions import BadParameter, NoSuchOption, UsageError
+from typer._click.exceptions import BadParameter, MissingParameter, NoSuchOption, UsageError
 
 from llama_cli.commands import CommandGroup
 from llama_cli.exits import ExitCode, Failure
@@ -187,17 +187,38 @@ def _wrong_usage(error: typer.TyperException) -> Failure:
     message = error.message if isinstance(error, NoSuchOption) else error.format_message()
     hint = None
     if type(error) is BadParameter:
-        message = re.sub(r"a valid \w+ range", "a number", error.message)
-        message = re.sub(r"is not in the range (\S+)<=x<=(\S+)", r"is not a number from \1 to \2", message)
-        message = re.sub(r"is not in the range x>=(\S+)", r"is not a number of at least \1", message)
+        message = _number_expected(error)
         message = f"{_place(error, error.param)}: {message}" if error.param is not None else message
     message = re.sub(r"(?<!\w)'([^']*)'(?!\w)", r"`\1`", message)
     if isinstance(error, UsageError) and error.ctx is not None:
         hint = f"see `{error.ctx.command_path} --help`"
+        if isinstance(error, MissingParameter):
+            examples = (
+                one for one in getattr(error.ctx.command, "examples", ()) if one.startswith(error.ctx.command_path)
+            )
+            hint = f"as in `{example}`; {hint}" if (example := next(examples, None)) else hint
     if isinstance(error, NoSuchOption) and error.ctx is not None:
         older = _OLDER_OPTIONS.get((error.ctx.command_path.partition(" ")[2], error.option_name))
         hint = older or (suggestion(error.possibilities) if error.possibilities else hint)
     return Failure(message[:1].lower() + message[1:].rstrip("."), hint=hint, code=error.exit_code)
+
+
+_NO_NUMBER = re.compile(
+    r"'?(?P<given>.*?)'? is not (?:a valid (?:int|integer|float)(?: range)?|in the range \S+)\.?", re.DOTALL
+)
+
+
+def _number_expected(error: BadParameter) -> str:
+    """The same words for what is no number and for one that is out of its range, where a number was expected."""
+    found, kind = _NO_NUMBER.fullmatch(error.message), error.param.type if error.param is not None else None
+    if found is None:
+        return error.message
+    least, most = getattr(kind, "min", None), getattr(kind, "max", None)
+    if least is not None and most is not None:
+        expected = f"a number from {least} to {most}"
+    else:
+        expected = f"a number of at least {least}" if least is not None else "a number"
+    return f"expected {expected}, got `{found['given']}`"
 
 
 def _place(error: BadParameter, param: Parameter) -> str:

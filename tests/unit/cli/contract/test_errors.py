@@ -77,7 +77,7 @@ def test_what_is_missing_is_named_with_where_to_read_on(node: Node, cli: Cli) ->
     result = cli(*node.words)
     assert (result.code, result.out) == (2, "")
     assert result.err.startswith("error: missing argument `")
-    assert result.err.endswith(f"hint: see `{node.path} --help`\n")
+    assert f"hint: as in `{node.path} " in result.err and result.err.endswith(f"see `{node.path} --help`\n")
 
 
 @of_commands(lambda node: "--json" in node.options)

@@ -105,7 +105,10 @@ def test_a_full_disk_is_reported_with_the_folders_that_can_be_elsewhere(
 def test_a_missing_argument_is_usage(cli: Cli) -> None:
     result = cli("stack", "show")
     assert result.code == 2
-    assert result.err == "error: missing argument `DISTRO|NAME|FILE`\n\nhint: see `llama stack show --help`\n"
+    assert result.err == (
+        "error: missing argument `DISTRO|NAME|FILE`\n\n"
+        "hint: as in `llama stack show starter`; see `llama stack show --help`\n"
+    )
 
 
 def test_several_wrong_values_each_keep_their_hint(cli: Cli) -> None:
@@ -122,7 +125,7 @@ def test_several_wrong_values_each_keep_their_hint(cli: Cli) -> None:
     ("words", "error"),
     [
         (["run", "x", "--timeout", "soon"], "`--timeout`: `soon` is not a duration; write it as in `90s`, "),
-        (["logs", "--tail", "all"], "`--tail`: `all` is not a number"),
+        (["logs", "--tail", "all"], "`--tail`: expected a number of at least 0, got `all`"),
         (["list-deps", "x", "--format", "pip"], "`--format`: `pip` is not one of `uv`, `deps-only`"),
         (["run", "x", "--ready-file", "/"], "`--ready-file`: `/` is a folder"),
         (["run", "x", "--state", "/dev/null"], "`--state`: `/dev/null` is no folder"),
