@@ -38,9 +38,13 @@ def command(
       llama stack diff starter run.yaml
       llama stack diff starter --running --exit-code
     """
-    if (b is None) == (not running):
-        message = f"`{a}` can be compared with one thing: another run config, or with `--running` its own file"
-        raise Failure(message, hint="as in `llama stack diff A B`", code=ExitCode.USAGE)
+    if b is None and not running:
+        message = f"`{a}` is to be compared with something"
+        hint = f"a run config, `llama stack diff {a} B`, or what its server was started with, `--running`"
+        raise Failure(message, hint=hint, code=ExitCode.USAGE)
+    if b is not None and running:
+        message = f"`--running` compares the server `{a}` with its own file"
+        raise Failure(message, hint=f"leave out `{b}`, or `--running`", code=ExitCode.USAGE)
     with while_reading(a, b):
         from llama_cli.configs.differences import differences
         from llama_cli.configs.scalars import on_one_line

@@ -26,7 +26,8 @@ def read(file: BinaryIO, reading: Reading) -> Document:
     done = subprocess.run([program, "stdin", "stdout", "-l", languages], stdin=file, capture_output=True, check=False)
     if done.returncode != 0:
         said = done.stderr.decode(errors="replace").strip().splitlines()
-        raise invalid("The image", said[-1] if said else f"{PROGRAM} ended with {done.returncode}")
+        # What comes first is the decoder's; the last line says only that something was wrong.
+        raise invalid("The image", said[0] if said else f"{PROGRAM} ended with {done.returncode}")
     text = done.stdout.decode(errors="replace").replace("\f", "\n\n")
     blocks = [Block(kind="paragraph", text=part, page=1) for part in paragraphs(text)]
     return Document(blocks=tuple(blocks), page_count=1, metadata={"extraction_method": "ocr"})
