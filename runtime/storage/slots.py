@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Callable
 from typing import TypeVar
 
+from runtime.errors import StackError
+
 T = TypeVar("T")
 
 
@@ -16,7 +18,7 @@ class Slots:
         self._free = asyncio.Semaphore(count)
 
     async def outcome(self, put: Callable[[], asyncio.Future[T]]) -> T:
-        """The outcome of what `put` queues, which is called once there is a slot.
+        """The outcome of what `put` queues, which is called once there is a slot. An error is this caller's own.
 
         A caller who is cancelled takes nothing back, so others must wait for it as before: whoever would set the future
         and finds it cancelled calls `give_back`.
@@ -26,6 +28,8 @@ class Slots:
         try:
             future = put()
             return await future
+        except StackError as error:  # one that may have failed several
+            raise error.for_another() from error.__cause__
         finally:
             if future is None or not future.cancelled():
                 self._free.release()

@@ -118,12 +118,20 @@ class _Undone(Exception):
 
 
 async def _written(connection: Connection, batch: Sequence[_Change]) -> list[list[int] | BaseException]:
+    was_late = False
     try:
         return await _together(connection, batch)
     except (*DRIVER_ERRORS, _Undone) as error:
         if connection.is_closed() or (len(batch) == 1 and not isinstance(error, _Undone) and not is_collision(error)):
             raise
-    return [await _alone(connection, change) for change in batch]
+        was_late = isinstance(error, TimeoutError)
+    outcomes: list[list[int] | BaseException] = []
+    for change in batch:
+        outcome = await _alone(connection, change)
+        outcomes.append(outcome)
+        if was_late and isinstance(outcome, TimeoutError):  # those behind it do not wait for their own turn to be late
+            return outcomes + [outcome] * (len(batch) - len(outcomes))
+    return outcomes
 
 
 async def _alone(connection: Connection, change: _Change) -> list[int] | BaseException:

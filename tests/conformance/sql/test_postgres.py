@@ -14,6 +14,7 @@ import trustme
 from pydantic import SecretStr
 
 from runtime.errors import RequestError, StackError, Unavailable
+from runtime.storage.postgres import connections, writes
 from runtime.storage.postgres.config import PostgresSqlConfig
 from runtime.storage.postgres.database import Database
 from runtime.storage.sql import Column, Insert, Schema, Select, SqlStore, Table, Totals, Update, eq
@@ -139,6 +140,33 @@ async def test_one_queue_does_not_wait_for_another(postgres_url: str) -> None:
     assert await held == [1]
     await blocker.close()
     await database.close()
+
+
+async def test_what_the_server_holds_up_delays_the_others_of_its_batch_twice_at_most(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each of a batch was asked again by itself, and each for as long as an answer may take."""
+    monkeypatch.setattr(connections, "ANSWER_S", 0.2)
+    made = Opened(Database(settings(postgres_url)), writers=1)
+    await made.store.open()
+    held = [f"held{number}" for number in range(20)]
+    await made.add(*held)
+    blocker = await made.database.connections.connect(answer_s=None)
+    asked: list[Any] = []
+    usual = writes._together
+    monkeypatch.setattr(
+        writes, "_together", lambda connection, batch: (asked.append(batch), usual(connection, batch))[1]
+    )
+    async with blocker.transaction():
+        await blocker.execute("UPDATE rows SET n = 1")
+        changes = [made.store.write(Update(ROWS, {"n": 2}, eq("id", one))) for one in held]
+        outcomes = await asyncio.gather(made.add("free"), *changes, return_exceptions=True)
+    await blocker.close()
+    await made.database.close()
+    assert outcomes[0] is None
+    assert {type(outcome) for outcome in outcomes[1:]} == {Unavailable}
+    assert len({id(outcome) for outcome in outcomes[1:]}) == len(held), "each has an error of its own"
+    assert len(asked) == 3, "all together, the free one, and one that is held up"
 
 
 async def test_callers_wait_for_a_place_in_a_full_queue(postgres_url: str) -> None:
