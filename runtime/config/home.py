@@ -79,6 +79,14 @@ def cache_dir(env: Mapping[str, str] | None = None) -> Path:
     return llama_home(env) / "cache"
 
 
+def usable_models_dir() -> Path | None:
+    """Where models are that the user downloaded or imported; None for a user without a home."""
+    try:
+        return models_dir()
+    except StackError:
+        return None
+
+
 def usable_cache_dir(env: Mapping[str, str] | None = None) -> Path | None:
     """The folder for what can be made again. None where it cannot be written, others can write it, or there is no root
     folder yet, which is then not made for this alone.

@@ -163,11 +163,18 @@ def _serve(options: argparse.Namespace, record: ServerRecord) -> int:
 
     import uvloop
 
-    from runtime.config.home import usable_cache_dir
+    from runtime.config.home import usable_cache_dir, usable_models_dir
     from runtime.stack.stack import Stack
 
     state_folder.hold(options.state, holder=f"pid {os.getpid()}, whose record is `{options.record.absolute()}`")
-    stack = Stack(planned, run, state_dir=options.state, cache_dir=usable_cache_dir(), aliases=aliases)
+    stack = Stack(
+        planned,
+        run,
+        state_dir=options.state,
+        cache_dir=usable_cache_dir(),
+        models_dir=usable_models_dir(),
+        aliases=aliases,
+    )
     # Never closed: that would wait for everything that did not stop in time, and the process ends anyway.
     runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)
     return runner.run(_run(options, run, stack, required, listening, record))

@@ -18,11 +18,10 @@ from runtime.access import EVERYBODY, Nameless, User
 from runtime.apis._api import Api
 from runtime.apis.inspect import RouteInfo
 from runtime.apis.providers import ProviderInfo
-from runtime.config.home import models_dir
 from runtime.config.resources import owner_of
 from runtime.config.run_config import RunConfig
 from runtime.context import RequestContext, serving
-from runtime.errors import StackError, Unavailable
+from runtime.errors import Unavailable
 from runtime.http.client import HttpClient
 from runtime.http.transport import Transport
 from runtime.provider import ProviderContext, Tasks
@@ -46,9 +45,9 @@ class Stack:
     """A running stack: `api(name)` is the routed implementation of an API.
 
     state_dir: where providers and stores keep their files. cache_dir: where they keep what can be made again and serves
-    other stacks too; by default, each in its own. aliases: more names for models, each with its target.
-    transport: replaces the network, for recordings and tests, provider by provider: those of two APIs may have one
-    id.
+    other stacks too; by default, each in its own. models_dir: where models are that the user downloaded or imported.
+    aliases: more names for models, each with its target. transport: replaces the network, for recordings and tests,
+    provider by provider: those of two APIs may have one id.
 
     nameless: who asks without a name, and for whom the jobs are done that are nobody's; there is no authentication.
     on_change: whoever sets it is called each time that what `degraded()` says may have changed, before anybody is told.
@@ -61,6 +60,7 @@ class Stack:
         *,
         state_dir: Path,
         cache_dir: Path | None = None,
+        models_dir: Path | None = None,
         aliases: Mapping[str, str] | None = None,
         transport: Callable[[PlannedProvider], Transport] | None = None,
     ) -> None:
@@ -68,6 +68,7 @@ class Stack:
         self._run = run
         self._state_dir = state_dir
         self._cache_dir = cache_dir
+        self._models_dir = models_dir
         self._aliases = dict(aliases or {})
         self._transport = transport
         self._stores = Stores(run.storage, state_dir, plan.stores.values())
@@ -244,7 +245,7 @@ class Stack:
             registered=tuple(self._kept(planned.api)),
             list_changed=running.ask_soon,
             shared_cache_dir=self._cache_dir,
-            models_dir=_models_dir(),
+            models_dir=self._models_dir,
             configured_key=configured_key(planned),
         )
         self._providers.construct(running, context)
@@ -268,14 +269,6 @@ class Stack:
             if self.plan.world.load_api(name).protocol is protocol:
                 return name
         raise LookupError(f"{planned.spec.provider_type} asks for {protocol.__name__}, which its spec does not list so")
-
-
-def _models_dir() -> Path | None:
-    """Where models are that the user downloaded or imported; None for a user without a home."""
-    try:
-        return models_dir()
-    except StackError:
-        return None
 
 
 def configured_key(planned: PlannedProvider) -> str | None:

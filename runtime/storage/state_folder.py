@@ -14,6 +14,7 @@ import logging
 import os
 import time
 from pathlib import Path
+from typing import Self
 
 from runtime.errors import ConfigInvalid, Conflict, Problem
 
@@ -22,9 +23,27 @@ LOCK = ".lock"
 _LONGEST_NOTE = 4096
 
 
-def hold(folder: Path, *, holder: str) -> None:
-    """Make the folder if needed, for its owner alone, and hold it until this process ends. holder: what others are told
-    has it.
+class Held:
+    """A folder until `let_go`, or until the process ends. lock: None where nothing could be locked."""
+
+    def __init__(self, lock: int | None) -> None:
+        self._lock = lock
+
+    def let_go(self) -> None:
+        """Others may have the folder. Does nothing the second time."""
+        lock, self._lock = self._lock, None
+        if lock is not None:
+            os.close(lock)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.let_go()
+
+
+def hold(folder: Path, *, holder: str) -> Held:
+    """Make the folder if needed, for its owner alone, and hold it. holder: what others are told has it.
 
     Raises ConfigInvalid for what can be no folder, Conflict, naming the holder, if another server has it. On a file
     system without locks, a warning is logged and nothing is held.
@@ -40,7 +59,7 @@ def hold(folder: Path, *, holder: str) -> None:
     except OSError as error:
         log.warning("the state folder cannot be locked", extra={"folder": str(folder), "error": error.strerror})
         os.close(fd)
-        return
+        return Held(None)
     if not is_ours:
         by = os.pread(fd, _LONGEST_NOTE, 0).decode("utf-8", "replace").strip()
         os.close(fd)
@@ -48,9 +67,9 @@ def hold(folder: Path, *, holder: str) -> None:
             f"the state folder `{folder}` is in use by another process{f': {by}' if by else ''}",
             hint="stop a server with `llama stack stop`, or name another folder with `--state DIR`",
         )
-    # Left open: the lock lasts as long as the process.
     os.ftruncate(fd, 0)
     os.pwrite(fd, holder.encode("utf-8", "surrogateescape")[:_LONGEST_NOTE], 0)
+    return Held(fd)
 
 
 def is_held(folder: Path) -> bool:

@@ -45,9 +45,10 @@ async def import_archive(
     there without merge, NotSupported for what this stack cannot keep, ConfigInvalid, Unavailable.
     """
     archive = Reader(stream)
-    if not is_trial:
-        state_folder.hold(state_dir, holder=f"`llama stack storage import`, pid {os.getpid()}")
     async with AsyncExitStack() as held:
+        if not is_trial:
+            holder = f"`llama stack storage import`, pid {os.getpid()}"
+            held.enter_context(state_folder.hold(state_dir, holder=holder))
         stack = None if is_trial else await held.enter_async_context(opened(run_yaml, state_dir))
         kept = await held.enter_async_context(kept_by(run_yaml, state_dir))
         holders = {} if stack is None else holders_in(stack, kept, with_remote=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,11 @@ async def restore(run_yaml: Path, state_dir: Path, *, name: str, is_trial: bool)
     """`copy`: what it has gone back to, or with is_trial would. Raises NotFound for a copy that there is not, Conflict
     while a server runs, ConfigInvalid, Unavailable.
     """
-    if not is_trial:
-        state_folder.hold(state_dir, holder=f"`llama stack storage restore`, pid {os.getpid()}")
-    async with kept_by(run_yaml, state_dir) as kept:
+    async with AsyncExitStack() as held:
+        if not is_trial:
+            holder = f"`llama stack storage restore`, pid {os.getpid()}"
+            held.enter_context(state_folder.hold(state_dir, holder=holder))
+        kept = await held.enter_async_context(kept_by(run_yaml, state_dir))
         rows = await copies_of(kept)
         row = next((each for each in rows if each["name"] == name), None)
         if row is None:

@@ -34,6 +34,18 @@ def test_one_that_is_held_names_its_holder_and_one_that_was_is_free(tmp_path: Pa
     assert (folder / state_folder.LOCK).stat().st_mode & 0o077 == 0
 
 
+def test_a_process_that_lets_it_go_can_hold_it_again(tmp_path: Path) -> None:
+    with state_folder.hold(tmp_path, holder="first") as held:
+        assert state_folder.is_held(tmp_path)
+        held.let_go()
+        other = os.open(os.devnull, os.O_RDONLY)  # may get the number of the file that was closed
+    assert not state_folder.is_held(tmp_path)
+    os.close(other)
+    with state_folder.hold(tmp_path, holder="second"):
+        assert state_folder.is_held(tmp_path)
+    assert not state_folder.is_held(tmp_path)
+
+
 def test_what_can_be_no_folder_is_told_of_the_option(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(ConfigInvalid, match="cannot be a folder for state"):
