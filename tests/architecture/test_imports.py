@@ -36,6 +36,7 @@ ALLOWED: dict[str, set[str]] = {
     "runtime.outage": {"clock"},
     "runtime.invalid": {"redaction", "similar", "stdio"},
     "runtime.rounds": {"errors"},
+    "runtime.starting": {"errors"},
     "runtime.timing": set(),
     "runtime.similar": set(),
     "runtime.spec": set(),
@@ -62,8 +63,8 @@ ALLOWED: dict[str, set[str]] = {
     "runtime.provider": {"apis", "context", "storage", "http", "telemetry", "errors", "spec"},
     "runtime.providers": {
         "access", "addresses", "apis", "clock", "provider", "http", "storage", "context", "durations", "ids", "errors",
-        "invalid", "rounds", "telemetry", "similar", "sse", "spec", "catalog", "documents", "temporary", "to_the_end",
-        "trees", "turns",
+        "invalid", "rounds", "telemetry", "similar", "sse", "spec", "catalog", "documents", "starting", "temporary",
+        "to_the_end", "trees", "turns",
     },
     "runtime.auth": {"access", "http", "errors"},
     "runtime.discovery": {"spec", "errors"},

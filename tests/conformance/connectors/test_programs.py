@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
+import os
 import sys
 from pathlib import Path
 
@@ -83,6 +85,19 @@ async def test_one_that_cannot_be_started_is_said(connectors: Asking) -> None:
     with pytest.raises(UpstreamUnreachable, match="No such file") as caught:
         await connectors.tools(missing)
     assert "`command`" in str(caught.value.hint) and connectors.left == (0, 0)
+
+
+async def test_a_system_without_room_for_one_is_not_blamed_on_the_command(
+    connectors: Asking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def no_room(*_: object, **__: object) -> None:
+        raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(asyncio, "create_subprocess_exec", no_room)
+        with pytest.raises(UpstreamUnreachable) as caught:
+            await connectors.tools(Known(id="any", facts={"command": [sys.executable]}))
+    assert "try again later" in str(caught.value.hint) and "`command`" not in str(caught.value.hint)
 
 
 async def test_one_that_says_nothing_is_given_up(caplog: pytest.LogCaptureFixture) -> None:

@@ -116,6 +116,16 @@ async def test_a_file_that_is_too_large_is_refused_and_leaves_nothing(containers
     assert (await containers.sent(made, field("x", "y"))).status == 400
 
 
+async def test_a_file_that_is_one_too_many_is_refused_for_that(containers: Asking) -> None:
+    made = await containers.made()
+    await containers.logs(made, "for at in range(199): open(f'{at}', 'w').close()")
+    await containers.put(made, "zz", b"the last one")
+    answered = await containers.sent(made, file(b"x", filename="zzz"))
+    assert answered.status == 413 and "`max_files`" in answered.error["message"]
+    await containers.put(made, "zz", b"in its place")
+    assert len((await containers.done("GET", f"/{made}/files?limit=100"))["data"]) == 100
+
+
 async def test_a_name_that_is_a_folder_is_a_conflict(containers: Asking) -> None:
     made = await containers.made()
     await containers.logs(made, "import os; os.mkdir('taken')")

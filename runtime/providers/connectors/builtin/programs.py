@@ -25,6 +25,7 @@ from mcp_types import jsonrpc_message_adapter
 
 from runtime.errors import UpstreamUnreachable
 from runtime.providers.connectors.builtin.servers import Server
+from runtime.starting import start_hint
 from runtime.to_the_end import to_the_end
 
 log = logging.getLogger(__name__)
@@ -55,7 +56,7 @@ async def program(server: Server, *, limit_bytes: int) -> AsyncGenerator[tuple[A
         raise UpstreamUnreachable(
             f"the program of MCP server `{server.label}` cannot be started: {reason}",
             provider_id=server.label,
-            hint="is `command` in the run config right?",
+            hint=start_hint(error, "is what `command` names in the run config installed, and may it be run?"),
         ) from error
     words = _LastWords(server)
     send, read = anyio.create_memory_object_stream[SessionMessage | Exception](0)

@@ -49,7 +49,7 @@ class ContainerFiles:
             return await self._follow(container_id, folder, source)
 
     async def _follow(self, container_id: str, folder: Folder, source: str) -> list[sql.Row]:
-        found = await _whole(folder.files, self._config.max_files)
+        found, _ = await _whole(folder.files, self._config.max_files)
         known = {row["place"]: row for row in await self.all(container_id)}
         changes: list[sql.Statement] = []
         changed: list[sql.Row] = []
@@ -93,7 +93,7 @@ class ContainerFiles:
     ) -> sql.Row:
         """Put a file into the folder. Raises TooLarge, Conflict for the name of a folder, RequestError, Unavailable."""
         name = name_of(filename)
-        most = await self._room(folder)
+        most = await self._room(folder, name)
         if least_bytes > most:
             raise _too_large(most)
         arriving = await _whole(folder.begin)
@@ -103,7 +103,7 @@ class ContainerFiles:
                     raise _too_large(most)
                 await _whole(arriving.write, chunk)
             async with self._turns.of(container_id):
-                if arriving.size_bytes > (most := await self._room(folder)):  # others came meanwhile
+                if arriving.size_bytes > (most := await self._room(folder, name)):  # others came meanwhile
                     raise _too_large(most)
                 await _whole(arriving.give, name)
                 changed = await self._follow(container_id, folder, "user")
@@ -116,9 +116,16 @@ class ContainerFiles:
             raise Conflict(f"`{FOLDER}/{shown(name)}` was removed by the container's code meanwhile", param="file")
         return found[0]
 
-    async def _room(self, folder: Folder) -> int:
-        """How many bytes the next file may have. Raises Unavailable."""
-        found: list[Found] = await _whole(folder.files, self._config.max_files)
+    async def _room(self, folder: Folder, name: bytes) -> int:
+        """How many bytes a file of this name may have. Raises TooLarge where it would be one too many, Unavailable."""
+        found: list[Found]
+        found, left = await _whole(folder.files, self._config.max_files)
+        if not left and all(one.place != name for one in found):
+            raise TooLarge(
+                f"The container has as many files and folders as it may have, {self._config.max_files}",
+                hint="delete files of the container, or raise `max_files` in the provider's config",
+                param="file",
+            )
         held = sum(one.size_bytes for one in found)
         return min(self._config.max_file_bytes, self._config.disk_bytes - held)
 

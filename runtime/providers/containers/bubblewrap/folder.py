@@ -76,12 +76,15 @@ class Folder:
         with _in(self.data, folders) as holder:
             os.unlink(name, dir_fd=holder)
 
-    def files(self, most: int) -> list[Found]:
-        """The regular files in it and in its folders, of at most `most` entries. Raises OSError."""
+    def files(self, most: int) -> tuple[list[Found], int]:
+        """The regular files in it and in its folders, of at most `most` entries, and how many entries are left of
+        these. Raises OSError.
+        """
         found: list[Found] = []
+        left = [most]
         with _in(self.data, []) as top:
-            _collect(top, b"", found, [most], _DEEPEST)
-        return found
+            _collect(top, b"", found, left, _DEEPEST)
+        return found, left[0]
 
     def make_room(self, kept: Collection[bytes], *, disk_bytes: int, max_files: int) -> None:
         """Remove the largest of what is new until the rest is within its bounds. kept: places of what is not new,

@@ -18,6 +18,7 @@ from runtime.errors import Unavailable
 from runtime.ids import new_id
 from runtime.providers.containers.bubblewrap.inside.messages import LENGTH_BYTES, MOST_BYTES, framed
 from runtime.providers.containers.bubblewrap.isolation import OURS
+from runtime.starting import not_started
 from runtime.to_the_end import to_the_end
 
 log = logging.getLogger(__name__)
@@ -82,11 +83,8 @@ class Process:
                 limit=1024 * 1024,
             )
         except OSError as error:
-            raise Unavailable(
-                f"The process of the container cannot be started: {error.strerror or error}",
-                hint="the system may have no room for more processes or open files: try again later",
-                code="container_unavailable",
-            ) from error
+            hint = "look at the health of the provider, and try again"
+            raise not_started("The process of the container", error, hint=hint, code="container_unavailable") from error
         process = cls(begun)
         settings = {
             "limits": asdict(limits),

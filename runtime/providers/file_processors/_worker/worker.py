@@ -16,6 +16,7 @@ import runtime
 from runtime.errors import RequestError, Unavailable
 from runtime.providers.file_processors._readers.refusals import INVALID, OVER_LIMIT
 from runtime.providers.file_processors._worker.messages import LENGTH_BYTES, Outcome, Task, framed
+from runtime.starting import not_started
 
 _PASSED_ON = (
     *("PATH", "HOME", "TMPDIR", "LANG", "LD_LIBRARY_PATH", "TESSDATA_PREFIX"),
@@ -53,10 +54,8 @@ class Worker:
         try:
             worker = await cls._begun()
         except OSError as error:
-            raise Unavailable(
-                f"The process that reads documents cannot be started: {error.strerror or error}",
-                hint="the system may have no room for more processes or open files: try again later",
-            ) from error
+            hint = "look at the server's log, and restart it"
+            raise not_started("The process that reads documents", error, hint=hint) from error
         try:
             async with asyncio.timeout(_START_LIMIT_S):
                 await worker._answer()
