@@ -58,7 +58,8 @@ def is_proxy_address(address: str) -> bool:
     """Whether it is the address of a proxy that we can use, which means a plain HTTP one."""
     try:
         parts = urlsplit(address)
-        return parts.scheme == "http" and bool(parts.hostname) and parts.port != 0
+        is_whole = "@" not in f"{parts.path}{parts.query}{parts.fragment}"  # else the password has it unescaped
+        return parts.scheme == "http" and bool(parts.hostname) and parts.port != 0 and is_whole
     except ValueError:  # an invalid port, half an IPv6 address
         return False
 

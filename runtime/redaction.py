@@ -13,7 +13,7 @@ from typing import Any
 MASK = "********"
 
 _WORDS = {"password", "passwd", "pwd", "passphrase", "secret", "secrets", "credential", "credentials", "token"}
-_WORDS |= {"authorization", "bearer", "cookie"}
+_WORDS |= {"authorization", "bearer", "cookie", "dsn"}
 _ENDINGS = (
     "password",
     "apikey",
@@ -30,9 +30,10 @@ _NOT_SECRET = {"max", "min", "num", "count", "limit", "budget"}  # `max_token`, 
 _FOLDERS = ("PWD", "OLDPWD")
 """Variables of every shell: the current folder and the last one. `pwd` elsewhere is a password."""
 _PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z0-9]+")
-# Up to the last `@`: a password may contain `/`, `?` and `@` unescaped. Masking a host too is better than showing a
-# password. Searched word by word, so that nothing is scanned twice: a vendor's message may have 64 thousand characters.
-_CREDENTIALS = re.compile(r"://[^/?#@:]*(?::.*)?@")
+# Up to the last `@`: user and password may contain `/` and `?` unescaped, a password `@` too. Masking a host is better
+# than showing a password. Searched word by word, so that nothing is scanned twice: a vendor's message may have 64
+# thousand characters.
+_CREDENTIALS = re.compile(r"://(?:[^/?#@:]*|[^@:]*:.*)@")
 _WORD = re.compile(r"\S+")
 _QUERY = re.compile(
     r"(?P<name>[?&](?:[A-Za-z0-9_-]*(?:key|token|secret|password|signature)|sig)=)[^&#\s]+", re.IGNORECASE

@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 
 _HOSTS = re.compile(r"(?:\[[^\[\]]*\]|[^\[\]:,]*)(?::\d{1,5})?(?:,(?:\[[^\[\]]*\]|[^\[\]:,]*)(?::\d{1,5})?)*")
 
+_RAW_PERCENT = re.compile("%(?![0-9A-Fa-f]{2})")
+
 
 def host_of(url: str) -> str:
     """Hosts and ports of a URL that `check_url` has passed, as they stand there: without user and password."""
@@ -23,8 +25,10 @@ def check_url(url: str, *, called: str) -> None:
         parts = urlsplit(url)
     except ValueError:  # a bracket, or a character that stands for others; the error's own words may quote a password
         parts = None
-    if parts is None or url.count("@") > ("@" in parts.netloc) or "#" in url or not _HOSTS.fullmatch(host_of(url)):
+    is_clear = parts is not None and url.count("@") == ("@" in parts.netloc) and "#" not in url
+    if not is_clear or _RAW_PERCENT.search(url) or not _HOSTS.fullmatch(host_of(url)):
         raise ValueError(
             f"`{called}` cannot be told apart into user, password, server and database: percent-encode what has a"
-            " meaning of its own in a URL, `/` as `%2F`, `?` as `%3F`, `#` as `%23`, `@` as `%40`, `:` as `%3A`"
+            " meaning of its own in a URL, `/` as `%2F`, `?` as `%3F`, `#` as `%23`, `%` as `%25`, `@` as `%40`, `:` as"
+            " `%3A`"
         )

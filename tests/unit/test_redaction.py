@@ -38,6 +38,8 @@ from runtime.redaction import is_secret, redact, redact_text
         "Proxy-Authorization",
         "cookie",
         "private_key",
+        "dsn",
+        "SENTRY_DSN",
         "key",
     ],
 )
@@ -109,6 +111,7 @@ def test_a_copy_is_made_with_every_secret_masked() -> None:
         ("https://h/a@b", "https://h/a@b"),
         ("https://h?mail=a@b", "https://h?mail=a@b"),
         ("redis://u:p@s/s?w@h:1/0", "redis://********@h:1/0"),
+        ("postgresql://us/er:pw@h/db", "postgresql://********@h/db"),
         ("me@example.org", "me@example.org"),
         (
             "postgresql://h/db?user=u&password=s&sslmode=require",
@@ -162,7 +165,7 @@ def test_secrets_in_connection_strings_are_masked(text: str, shown: str) -> None
     ],
 )
 def test_what_a_driver_may_report_alone_is_known(text: str, secrets: list[str]) -> None:
-    assert list(secrets_in({"dsn": text})) == secrets
+    assert list(secrets_in({"place": text})) == secrets
 
 
 @pytest.mark.parametrize(
