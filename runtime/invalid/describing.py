@@ -44,6 +44,11 @@ class Wrong:
     is_absent: bool = False
 
     @property
+    def place(self) -> str:
+        """As OpenAI names it, such as `messages[0].role`; empty for the whole value."""
+        return written(self.steps)
+
+    @property
     def words(self) -> str:
         """The message with its hint."""
         return f"{self.message} ({self.hint})" if self.hint else self.message

@@ -17,9 +17,9 @@ from pydantic import BaseModel, ValidationError
 from runtime.apis._api import Operation
 from runtime.apis._carriers import Upload
 from runtime.errors import RequestError
+from runtime.invalid.in_json import invalid_request
 from runtime.server.amounts import BULK, USUAL
 from runtime.server.content import decompressed, refuse_compressed, utf8
-from runtime.server.errors import invalid_request
 from runtime.server.fields import NOT_UTF8, URLENCODED, nested, urlencoded
 from runtime.server.forms import CheckUpload, read_form
 from runtime.server.incoming import Incoming

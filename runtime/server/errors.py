@@ -8,17 +8,13 @@ from typing import Any
 
 from litestar.exceptions import ClientException as LitestarClientException
 from litestar.exceptions import HTTPException, MethodNotAllowedException
-from pydantic import BaseModel, ValidationError
 
 from runtime.apis.inspect import RouteInfo
 from runtime.errors import MethodNotAllowed, NotFound, RequestError, StackError, TooLarge
-from runtime.invalid.describing import described, written
-from runtime.invalid.vocabulary import JSON, quoted
+from runtime.invalid.vocabulary import quoted
 from runtime.similar import SimilarNames, similar_paths
 
 log = logging.getLogger(__name__)
-_READ, _SHOWN = 100, 20
-"""How many errors of a request are looked at, and how many places are named."""
 _IMPLIED = ("HEAD", "OPTIONS")
 """Methods that need no mention: they are allowed wherever others are."""
 
@@ -76,16 +72,3 @@ def no_such_route(scope: Mapping[str, Any], known: KnownPaths | None = None) -> 
     message = f"`{scope.get('method', 'WS')} {quoted(path)}` is no route of this server"
     hint = known.hint_for(path) if known is not None else None
     return NotFound(message, hint=hint or "/docs shows all routes, GET /v1/inspect/routes lists them")
-
-
-def invalid_request(error: ValidationError, model: type[BaseModel], given: Any) -> RequestError:
-    """The error for a request that its model refuses: with what is wrong (at most 20 places), the first one as `param`.
-    given: the values that were validated.
-    """
-    errors = error.errors(include_url=False)
-    found = described(errors[:_READ], model, given, JSON)
-    places = [written(wrong.steps) for wrong in found[:_SHOWN]]
-    words = [f"`{place}`: {wrong.words}" if place else wrong.words for place, wrong in zip(places, found, strict=False)]
-    if more := max(0, len(found) - _SHOWN) + max(0, len(errors) - _READ):
-        words.append(f"and {more} more")
-    return RequestError("Invalid request: " + "; ".join(words), param=places[0] or None, code="invalid_value")

@@ -9,9 +9,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from runtime.apis._request import Request
+from runtime.invalid.in_json import invalid_request
 from runtime.server.amounts import LIGHT_BYTES, USUAL, Amount, check_amount
 from runtime.server.content import json_object
-from runtime.server.errors import invalid_request
 
 Complete = Callable[[dict[str, Any]], dict[str, Any]]
 """Makes the fields of a request of those in its body."""

@@ -34,7 +34,7 @@ ALLOWED: dict[str, set[str]] = {
     "runtime.redaction": set(),
     "runtime.ids": {"clock"},
     "runtime.outage": {"clock"},
-    "runtime.invalid": {"redaction", "similar", "stdio"},
+    "runtime.invalid": {"errors", "redaction", "similar", "stdio"},
     "runtime.rounds": {"errors"},
     "runtime.starting": {"errors"},
     "runtime.timing": set(),

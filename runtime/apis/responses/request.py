@@ -21,8 +21,7 @@ from runtime.apis.responses.content import InputPart
 from runtime.apis.responses.items import Items
 from runtime.apis.responses.tool_use import ToolChoice, Tools
 from runtime.apis.responses.tools import KINDS
-from runtime.invalid.describing import described, written
-from runtime.invalid.vocabulary import JSON
+from runtime.invalid.in_json import wrong_in
 from runtime.similar import LONGEST_NAME
 
 LOGPROBS = "message.output_text.logprobs"
@@ -277,8 +276,8 @@ class CreateResponseRequest(ResponseSettings):
             try:
                 checked = ChatCompletionRequest.model_validate({**_LEAST_CHAT, **known})
             except ValidationError as error:
-                wrong = described(error.errors(include_url=False), ChatCompletionRequest, known, JSON)[0]
-                facts = {"words": wrong.words, "inside": written(wrong.steps)}
+                wrong = wrong_in(known, error, ChatCompletionRequest)[0]
+                facts = {"words": wrong.words, "inside": wrong.place}
                 raise PydanticCustomError("as_in_chat", "{words}", facts) from None
             extra |= {name: getattr(checked, name) for name in known}
         return self

@@ -10,8 +10,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from runtime.apis.tool_runtime import ToolDef, ToolList
 from runtime.errors import RequestError
-from runtime.invalid.describing import described, written
-from runtime.invalid.vocabulary import JSON
+from runtime.invalid.describing import written
+from runtime.invalid.in_json import wrong_in
 
 M = TypeVar("M", bound="Arguments")
 _PARAM = "kwargs"
@@ -30,7 +30,7 @@ def read(kind: type[M], tool: str, given: Mapping[str, Any]) -> M:
     try:
         return kind.model_validate({name: value for name, value in given.items() if value is not None})
     except ValidationError as error:
-        wrong = described(error.errors(include_url=False), kind, given, JSON)[0]
+        wrong = wrong_in(given, error, kind)[0]
         place = written((_PARAM, *wrong.steps))
         known = ", ".join(f"`{name}`" for name in kind.model_fields)
         hint = wrong.hint or (f"its arguments are {known}" if wrong.is_absent else None)

@@ -18,7 +18,7 @@ from runtime.apis.vector_stores.native import ChunkToInsert, InsertChunksRequest
 from runtime.apis.vector_stores.older import InsertDocumentsRequest, QueryDocumentsRequest
 from runtime.apis.vector_stores.search import SearchVectorStoreRequest
 from runtime.apis.vector_stores.store import CreateVectorStoreRequest, UpdateVectorStoreRequest
-from runtime.server.errors import invalid_request
+from runtime.invalid.in_json import invalid_request
 
 STORE = {"vector_store_id": "vs_1"}
 

@@ -11,8 +11,7 @@ from runtime.apis._paging import PageRequest
 from runtime.apis.vector_stores import VectorStores
 from runtime.apis.vector_stores.search import SearchVectorStoreRequest, hits_of, text_of
 from runtime.errors import StackError
-from runtime.invalid.describing import described, written
-from runtime.invalid.vocabulary import JSON
+from runtime.invalid.in_json import wrong_in
 from runtime.sse import Json, Reply
 
 if TYPE_CHECKING:
@@ -67,8 +66,8 @@ class Searching:
         try:
             found = await (self._list() if name == LIST_STORES else self._search(arguments))
         except ValidationError as error:
-            wrong = described(error.errors(include_url=False), SearchVectorStoreRequest, arguments, JSON)
-            text = "; ".join(f"`{written(one.steps)}`: {one.words}" for one in wrong)
+            wrong = wrong_in(arguments, error, SearchVectorStoreRequest)
+            text = "; ".join(f"`{one.place}`: {one.words}" for one in wrong)
             return types.CallToolResult(content=[types.TextContent(text=text)], is_error=True)
         except StackError as error:
             return types.CallToolResult(content=[types.TextContent(text=error.message)], is_error=True)

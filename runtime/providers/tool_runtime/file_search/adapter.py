@@ -14,8 +14,8 @@ from runtime.apis.tool_runtime import ContentPart, InvokeToolRequest, ListToolsR
 from runtime.apis.vector_stores import VectorStores
 from runtime.apis.vector_stores.older import MAX_SEARCHED_STORES, QueryDocumentsRequest, RagQueryConfig
 from runtime.errors import RequestError
-from runtime.invalid.describing import described, written
-from runtime.invalid.vocabulary import JSON
+from runtime.invalid.describing import written
+from runtime.invalid.in_json import wrong_in
 from runtime.provider import ProviderContext
 from runtime.providers.tool_runtime._arguments import Arguments, one_tool, read
 
@@ -83,6 +83,6 @@ def _query_config(given: dict[str, Any] | None) -> RagQueryConfig | None:
     try:
         return RagQueryConfig.model_validate(given)
     except ValidationError as error:
-        wrong = described(error.errors(include_url=False), RagQueryConfig, given, JSON)[0]
+        wrong = wrong_in(given, error, RagQueryConfig)[0]
         place = written(("kwargs", _QUERY_CONFIG, *wrong.steps))
         raise RequestError(f"`{place}`: {wrong.words}", param="kwargs") from None

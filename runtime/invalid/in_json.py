@@ -1,0 +1,30 @@
+"""What is wrong with JSON of a caller, wherever it is validated: a body, a line of a file, arguments of a tool."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from runtime.errors import RequestError
+from runtime.invalid.describing import Wrong, described
+from runtime.invalid.vocabulary import JSON
+
+_READ, _SHOWN = 100, 20
+"""How many errors of a request are looked at, and how many places are named."""
+
+
+def wrong_in(given: Any, error: ValidationError, model: type[BaseModel]) -> list[Wrong]:
+    """Each place that is wrong, of the first hundred errors. given: the values that were validated."""
+    return described(error.errors(include_url=False)[:_READ], model, given, JSON)
+
+
+def invalid_request(error: ValidationError, model: type[BaseModel], given: Any) -> RequestError:
+    """The error for a request that its model refuses: with what is wrong (at most 20 places), the first one as `param`.
+    given: the values that were validated.
+    """
+    found = wrong_in(given, error, model)
+    words = [f"`{wrong.place}`: {wrong.words}" if wrong.place else wrong.words for wrong in found[:_SHOWN]]
+    if more := max(0, len(found) - _SHOWN) + max(0, error.error_count() - _READ):
+        words.append(f"and {more} more")
+    return RequestError("Invalid request: " + "; ".join(words), param=found[0].place or None, code="invalid_value")
