@@ -17,6 +17,7 @@ from runtime.context import current
 from runtime.errors import UpstreamError, UpstreamUnreachable
 from runtime.http.auth import Auth, NoAuth, Renews
 from runtime.http.connections import Connections
+from runtime.http.half_characters import with_whole_characters
 from runtime.http.limits import passed_on
 from runtime.http.network import Network
 from runtime.http.refusals import Call
@@ -150,7 +151,8 @@ class HttpClient:
         sent, exchange = await self._again(self._accepted, request)
         try:
             with current().timing:
-                return sent, exchange, (await exchange.read()).removeprefix(BYTE_ORDER_MARK)
+                body = (await exchange.read()).removeprefix(BYTE_ORDER_MARK)
+                return sent, exchange, with_whole_characters(body)
         finally:
             await exchange.close()
 

@@ -14,6 +14,7 @@ from typing import Protocol
 
 from runtime.errors import UpstreamError
 from runtime.http.events import Splitter, as_comments, failure_in, until_done
+from runtime.http.half_characters import Halves, with_whole_characters
 from runtime.http.refusals import Call, beginning_of
 from runtime.http.transport import Exchange
 from runtime.http.vendor_errors import states_error
@@ -99,7 +100,7 @@ async def _document(
         size += len(data)
         if size > _DOCUMENT_BYTES:
             raise call.too_large(_DOCUMENT_BYTES)
-    body = b"".join(parts)
+    body = with_whole_characters(b"".join(parts))
     try:
         value = decode(body)
     except (ValueError, TypeError):
@@ -118,7 +119,7 @@ async def _events(
     """The events as they arrive, without `[DONE]`. Raises UpstreamError for an event that reports an error, and for a
     stream that ends before it is complete.
     """
-    split = Splitter()
+    split, halves = Splitter(), Halves()
     data: bytes | None = begun
     while True:
         try:
@@ -126,7 +127,7 @@ async def _events(
         except ValueError as error:
             raise call().failed(f"sent an event that is too large ({call().place})") from error
         events, is_done = until_done(received)
-        events = as_comments(events)
+        events = halves.joined(as_comments(events))
         failure = failure_in(events)
         if failure is not None:
             if failure.before:

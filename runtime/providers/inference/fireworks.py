@@ -2,6 +2,7 @@
 
 from runtime.providers.inference._openai_compatible.rules import (
     NO_ANSWER_FIELDS,
+    NO_SIGNATURES,
     ONE_LIMIT,
     TEXT_ONLY,
     ignored,
@@ -21,7 +22,7 @@ SPEC = openai_compatible(
     base_url="https://api.fireworks.ai/inference/v1",
     api_key_env="FIREWORKS_API_KEY",
     aliases=("remote::fireworks-openai-compat",),
-    chat=Chat(rules=(ONE_LIMIT, *_UNKNOWN, *NO_ANSWER_FIELDS, *TEXT_ONLY), usage="always"),
+    chat=Chat(rules=(ONE_LIMIT, *_UNKNOWN, *NO_ANSWER_FIELDS, NO_SIGNATURES, *TEXT_ONLY), usage="always"),
     completions=Completions(usage="always"),
     embeddings=Embeddings(rules=left_out("user", "encoding_format", why="it does not know it, and we convert vectors")),
     rerank=Rerank(results="data", rules=ignored("max_tokens_per_doc", why="has no limit for a document")),

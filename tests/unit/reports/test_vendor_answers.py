@@ -18,14 +18,14 @@ Json = dict[str, Any]
 TWO_TEXTS = ["a", "b"]
 
 
-def says(upstream: Upstream, answer: Json) -> None:
+def says(upstream: Upstream, answer: Any, *, status: int = 200) -> None:
     """From now on the vendor answers so."""
 
     async def say(request: web.Request) -> web.StreamResponse:
         if request.method == "GET":
             listed = [{"id": name, "object": "model"} for name in (CHAT_MODEL, EMBEDDING_MODEL)]
             return web.json_response({"object": "list", "data": listed})
-        return web.json_response(answer)
+        return web.json_response(answer, status=status)
 
     upstream.misbehaves = say
 
@@ -96,3 +96,55 @@ async def test_token_counts_of_a_response_are_whole(client: Client, upstream: Up
     usage = (await client.post("/v1/responses", {"model": f"vendor/{CHAT_MODEL}", "input": "hi"})).json()["usage"]
     found = [usage[name] for name in ("input_tokens", "output_tokens", "total_tokens")]
     assert found == [7, 5, 12] and all(type(count) is int for count in found)
+
+
+CHAT = {"model": f"vendor/{CHAT_MODEL}", "messages": [{"role": "user", "content": "hi"}]}
+BROKEN = {"index": 0, "finish_reason": "error", "message": {"role": "assistant", "content": ""}}
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "words"),
+    [
+        ({"error": {"message": "no endpoints found", "code": 404}}, 404, "no endpoints found"),
+        ({"error": {"message": "too many", "code": 429}}, 429, "too many"),
+        ({"id": "c", "choices": None, "error": {"message": "boom", "code": 502}}, 502, "boom"),
+        ({"id": "c", "choices": [{**BROKEN, "error": {"message": "is down", "code": 502}}]}, 502, "is down"),
+        ({"error": "busy"}, 502, "busy"),
+        ({}, 502, "no list of objects as `choices`"),
+    ],
+)
+async def test_an_error_in_a_success_is_an_error(
+    client: Client, upstream: Upstream, answer: Json, status: int, words: str
+) -> None:
+    says(upstream, answer)
+    for path, body in (("chat/completions", CHAT), ("responses", {"model": CHAT["model"], "input": "hi"})):
+        answered = await client.post(f"/v1/{path}", body)
+        assert answered.status == status and words in answered.error["message"], answered.body
+
+
+async def test_an_error_that_is_in_a_list_is_told_in_its_words(client: Client, upstream: Upstream) -> None:
+    error = {"code": 400, "message": "a call is missing its signature", "status": "INVALID_ARGUMENT"}
+    says(upstream, [{"error": error}], status=400)
+    answered = await client.post("/v1/chat/completions", CHAT)
+    assert (answered.status, answered.error["code"]) == (400, "INVALID_ARGUMENT")
+    assert answered.error["message"] == "`vendor` answered 400: a call is missing its signature"
+
+
+@pytest.mark.parametrize("number", ["-Infinity", "NaN"])
+@pytest.mark.parametrize("streams", [False, True])
+async def test_a_number_that_json_does_not_have_is_the_vendor_s_failure(
+    client: Client, upstream: Upstream, number: str, streams: bool
+) -> None:
+    logprobs = {"content": [{"token": "Hi", "logprob": float(number), "bytes": None, "top_logprobs": []}]}
+    message = {"role": "assistant", "content": "Hi"}
+    says(upstream, {"choices": [{"index": 0, "message": message, "logprobs": logprobs, "finish_reason": "stop"}]})
+    answered = await client.post("/v1/chat/completions", {**CHAT, "logprobs": True, "stream": streams})
+    assert answered.status == 502 and number in answered.error["message"]
+
+
+@pytest.mark.parametrize(("input", "count"), [([1, 2, 3], 1), ([[1, 2], [3]], 2)])
+async def test_token_ids_are_texts_too(client: Client, upstream: Upstream, input: list[Any], count: int) -> None:
+    says(upstream, vectors(*({"index": place, "embedding": [1.0]} for place in range(count))))
+    answered = await embedded(client, input=input)
+    assert answered.status == 200 and len(answered.json()["data"]) == count
+    assert [seen.json()["input"] for seen in upstream.calls("/embeddings")] == [input]

@@ -105,12 +105,14 @@ class MessageFields:
         rules = [rule.field for rule in chat.rules if rule.field.startswith("messages[].")]
         below = [field.removeprefix("messages[].") for field in (*rules, *(() if chat.remote_images else (_IMAGE,)))]
         self._names = frozenset(name for name in below if "." not in name)
-        self._reads_parts = any("." in name for name in below)
+        # Of a field such as `tool_calls[].extra_content`: where it is, and its name as JSON has it.
+        inside = [(name.partition("[]")[0], name.rpartition(".")[2]) for name in below if "." in name]
+        self._inside = [(where, f'"{name}"'.encode()) for where, name in inside]
 
     def read(self, body: Json) -> None:
         """body: with `messages` as JSON, or decoded. Raises RequestError for a number beyond all range."""
         messages = body["messages"]
-        if not isinstance(messages, msgspec.Raw) or not (self._names or self._reads_parts):
+        if not isinstance(messages, msgspec.Raw) or not (self._names or self._inside):
             return
         if any(self._is_of_interest(message) for message in _decode_messages(messages)):
             try:
@@ -122,7 +124,7 @@ class MessageFields:
     def _is_of_interest(self, message: dict[str, msgspec.Raw]) -> bool:
         if not self._names.isdisjoint(message):
             return True
-        return self._reads_parts and "content" in message and bytes(memoryview(message["content"])[:1]) == b"["
+        return any(name in message and quoted in bytes(message[name]) for name, quoted in self._inside)
 
 
 def fit_chat(chat: Chat, body: Json, *, provider_id: str) -> None:

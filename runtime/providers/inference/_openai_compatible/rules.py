@@ -130,3 +130,5 @@ NO_ANSWER_FIELDS = left_out(
     "messages[].refusal", "messages[].annotations", why="it refuses what only OpenAI's own answers have"
 )
 """For a vendor that refuses unknown fields: clients send an answer back as they got it."""
+NO_SIGNATURES: Rule = LeftOut("messages[].tool_calls[].extra_content", "it refuses what Gemini wants back with a call")
+"""For a vendor that refuses unknown fields: a conversation may have begun at another one."""

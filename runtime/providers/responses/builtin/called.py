@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from runtime.providers.responses.builtin.answering import Answering
-from runtime.providers.responses.builtin.calls import Call
+from runtime.providers.responses.builtin.calls import EXTRA, Call
 from runtime.providers.responses.builtin.custom_input import ArgumentsRead
 from runtime.sse import Json
 
@@ -32,6 +32,7 @@ class FunctionItem(CalledItem):
         self._item = answering.new_item(
             "function_call", call_id=call.id, name=call.name, arguments="", status="in_progress"
         )
+        _keep_extra(call, self._item)
         self._place = call.place = answering.add(self._item)
 
     def add(self, piece: str) -> None:
@@ -39,6 +40,7 @@ class FunctionItem(CalledItem):
 
     def keep(self) -> None:
         self._item["arguments"] = self._call.arguments
+        _keep_extra(self._call, self._item)
 
     def end(self, status: str) -> None:
         if not self._call.parts and status == "completed":
@@ -58,12 +60,13 @@ class CustomItem(CalledItem):
     """Whether its provider has custom tools, or it is called as a function."""
 
     def __init__(self, answering: Answering, call: Call) -> None:
-        self._answering = answering
+        self._answering, self._call = answering, call
         self._read = None if call.has_text else ArgumentsRead()
         self._pieces: list[str] = []
         self._item = answering.new_item(
             "custom_tool_call", call_id=call.id, name=call.name, input="", status="in_progress"
         )
+        _keep_extra(call, self._item)
         self._place = call.place = answering.add(self._item)
 
     def add(self, piece: str) -> None:
@@ -71,6 +74,7 @@ class CustomItem(CalledItem):
 
     def keep(self) -> None:
         self._item["input"] = "".join(self._pieces)
+        _keep_extra(self._call, self._item)
 
     def end(self, status: str) -> None:
         if self._read is not None and status == "completed":
@@ -88,3 +92,8 @@ class CustomItem(CalledItem):
 
     def _where(self) -> Json:
         return {"item_id": self._item["id"], "output_index": self._place}
+
+
+def _keep_extra(call: Call, item: Json) -> None:
+    if call.extra:
+        item[EXTRA] = call.extra

@@ -13,6 +13,9 @@ from typing import Any
 
 from runtime.sse import Json, encode
 
+EXTRA = "extra_content"
+"""What a call has for its provider alone, which wants it back: the member of chat completions, and of our items."""
+
 
 @dataclass
 class Call:
@@ -29,6 +32,7 @@ class Call:
     place: int | None = None
     allowed_by: str | None = None
     has_text: bool = False
+    extra: Json | None = None
     parts: list[str] = field(default_factory=list)
 
     @property
@@ -41,7 +45,7 @@ class Call:
 
     def as_message(self) -> Json:
         """As a part of an assistant's message."""
-        return {"id": self.id, "type": "function", "function": {"name": self.name, "arguments": self.arguments}}
+        return call_message(self.id, self.name, self.arguments, self.extra)
 
 
 class Calls:
@@ -66,6 +70,7 @@ class Calls:
             self._all.append(call)
         call.given, call.name = call.given or given, call.name or name
         call.has_text = call.has_text or "custom" in part
+        call.extra = part.get(EXTRA) or call.extra
         piece = _text(function.get("input" if call.has_text else "arguments"))
         if piece:
             call.parts.append(piece)
@@ -84,6 +89,12 @@ class Calls:
                 is_said_again = bool(name and call.name and not given)  # without an index: another call of the function
                 return None if index is None and is_said_again else call
         return None
+
+
+def call_message(id: str, name: str, arguments: str, extra: Json | None) -> Json:
+    """A call as a part of an assistant's message. extra: see `Call`."""
+    call: Json = {"id": id, "type": "function", "function": {"name": name, "arguments": arguments}}
+    return call | ({EXTRA: extra} if extra else {})
 
 
 def _text(arguments: Any) -> str:

@@ -103,7 +103,9 @@ class Function:
 
     def told(self, name: str) -> Json:
         """What the model is told, by the name that it calls it."""
-        return {"type": "function", "function": {**self.definition, "name": name}}
+        # Bedrock refuses an empty description.
+        given = {key: value for key, value in self.definition.items() if value or key != "description"}
+        return {"type": "function", "function": {**given, "name": name}}
 
     def chosen(self, name: str) -> Json:
         """How `tool_choice` names it."""

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from runtime.errors import RequestError
+from runtime.providers.responses.builtin.calls import EXTRA, call_message
 from runtime.sse import Json, is_json_object
 
 _TEXTS = {"input_text": "text", "output_text": "text", "refusal": "refusal"}
@@ -54,9 +55,9 @@ class Transcript:
         message = self._spoken()
         message["reasoning_content"] = message.get("reasoning_content", "") + thought
 
-    def call(self, id: str, name: str, arguments: str) -> None:
-        """A call that the caller was to answer."""
-        self._called[id] = self._call(id, name, arguments)
+    def call(self, item: Json, arguments: str) -> None:
+        """A call that the caller was to answer. item: of the call; arguments: as a function has them."""
+        self._called[item["call_id"]] = self._call(item["call_id"], item["name"], arguments, item.get(EXTRA))
 
     def answer(self, item: Json) -> None:
         """What the caller answered to a call: an item with `call_id` and `output`. Raises RequestError where the call
@@ -110,13 +111,13 @@ class Transcript:
             self._messages.append(self._last)
         return self._last
 
-    def _call(self, id: str, name: str, arguments: str) -> Json:
+    def _call(self, id: str, name: str, arguments: str, extra: Json | None = None) -> Json:
         message = self._assistant()
         calls = message.setdefault("tool_calls", [])
         same = (_number(message), id, name, arguments)
         if same not in self._calls:  # whoever names the response before sends some of its items again
             self._calls.add(same)
-            calls.append({"id": id, "type": "function", "function": {"name": name, "arguments": arguments}})
+            calls.append(call_message(id, name, arguments, extra))
         return message
 
     def _put_behind(self, message: Json, id: str, content: str | list[Json]) -> None:

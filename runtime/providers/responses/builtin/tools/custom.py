@@ -75,7 +75,8 @@ def _with_text(message: Json, names: set[str]) -> Json:
     for call in message["tool_calls"]:
         name = call["function"]["name"]
         text = input_of(call["function"]["arguments"]) if name in names else None
-        calls.append(call if text is None else {"id": call["id"], "type": NAME, NAME: {"name": name, "input": text}})
+        given = {"type": NAME, NAME: {"name": name, "input": text}}
+        calls.append(call if text is None else {key: call[key] for key in call if key != "function"} | given)
     return {**message, "tool_calls": calls}
 
 
@@ -93,7 +94,7 @@ def _nested(form: Grammar) -> Json:
 
 def _recall(item: Json, transcript: Transcript) -> None:
     if item["type"] == "custom_tool_call":
-        transcript.call(item["call_id"], item["name"], arguments_of(item["input"]))
+        transcript.call(item, arguments_of(item["input"]))
     else:
         transcript.answer(item)
 

@@ -20,7 +20,7 @@ async def offer(given: FunctionTool, where: str, asked: Asked) -> Offer:
 
 def _recall(item: Json, transcript: Transcript) -> None:
     if item["type"] == "function_call":
-        transcript.call(item["call_id"], item["name"], item["arguments"])
+        transcript.call(item, item["arguments"])
     else:
         transcript.answer(item)
 
