@@ -108,6 +108,15 @@ class ServerConfig(Section):
                 raise ValueError(f"`{host}` is not a host name: write it without scheme, port, path and `*`")
         return hosts
 
+    @field_validator("host")
+    @classmethod
+    def _address_or_name(cls, host: str) -> str:
+        """`0` is short for all addresses. Another number alone would be one of 32 bits, which nobody means."""
+        is_name = _HOST_NAME.fullmatch(host) and (host == "0" or not host.isdigit())
+        if not (is_name or _is_ipv6(host)):
+            raise ValueError(f"`{host}` is neither an address nor a host name: write it as in `0.0.0.0`")
+        return host
+
     @model_validator(mode="after")
     def _whole_tls(self) -> ServerConfig:
         if bool(self.tls_certfile) != bool(self.tls_keyfile):

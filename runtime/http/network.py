@@ -38,8 +38,9 @@ def _proxy(value: Any) -> Any:
     address = value.strip()
     if address.lower() in ("", "none"):
         return ""
+    has_place = "://" in address or ":" in address or "." in address  # a word alone is a switch that is none here
     address = address if "://" in address else f"http://{address}"
-    if not is_proxy_address(address):
+    if not (has_place and is_proxy_address(address)):
         raise ValueError("must be the address of an HTTP proxy, as in `http://proxy.example:3128`, or `none`")
     return address
 

@@ -36,7 +36,10 @@ def _certificates(value: Any) -> Any:
         return value.strip().lower() == "true"
     if not isinstance(value, str | Path) or value == "":
         return True if value in (None, "") else value
-    return Path(value).expanduser()
+    path = Path(value).expanduser()
+    if not (path.suffix or len(path.parts) > 1 or path.exists()):  # a word: a switch that is spelled in another way
+        raise ValueError("must be true, false, or the path of a file or folder, as in `/etc/ssl/ca.pem`")
+    return path
 
 
 File = Annotated[Path | None, BeforeValidator(_file)]

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import BaseModel
 
@@ -15,15 +15,24 @@ _KEY_OF_A_DICT = "[key]"
 _WITH_FIELDS = ("model-fields", "typed-dict", "dataclass-args")
 
 
+class Member(NamedTuple):
+    """A member of a plain union. union: the location that leads to it. name: the member's. depth: how many of the
+    caller's steps lead to the union.
+    """
+
+    union: tuple[Key, ...]
+    name: Key
+    depth: int
+
+
 @dataclass(frozen=True, kw_only=True)
 class Place:
-    """steps: of the value, as the caller wrote it. members: of each plain union on the way the location that leads to
-    it, and the member's name. names: the fields that are known where the last step stands. tags: of the tagged union
-    where the location ends.
+    """steps: of the value, as the caller wrote it. members: those of plain unions on the way. names: the fields that
+    are known where the last step stands. tags: of the tagged union where the location ends.
     """
 
     steps: tuple[Key, ...]
-    members: tuple[tuple[tuple[Key, ...], Key], ...] = ()
+    members: tuple[Member, ...] = ()
     names: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
 
@@ -39,7 +48,7 @@ class Places:
         """The place of an error's location. given: the whole value, for what the schema leaves open."""
         at = [*self._opened([self._root])]
         steps: list[Key] = []
-        members: list[tuple[tuple[Key, ...], Key]] = []
+        members: list[Member] = []
         names: tuple[str, ...] = ()
         for number, key in enumerate(location):
             is_union = any(schema["type"] == "union" for schema in at)
@@ -51,7 +60,7 @@ class Places:
                 names = tuple(name for schema in at for name in _names_of(schema))
                 given = _child(given, key)
             elif is_union:
-                members.append((tuple(location[:number]), key))
+                members.append(Member(tuple(location[:number]), key, len(steps)))
             at = [*self._opened(below)]
         tags = tuple(str(tag) for schema in at if schema["type"] == "tagged-union" for tag in schema["choices"])
         return Place(steps=tuple(steps), members=tuple(members), names=tuple(dict.fromkeys(names)), tags=tags)

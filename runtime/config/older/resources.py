@@ -32,6 +32,9 @@ def upgrade(reading: Reading) -> None:
             _rename(reading, older, key)
     for key, resource in declared.items():
         _rename_ids(reading, key, resource)
+    for key in _WITHOUT_AN_API.values():
+        if key not in declared:
+            _drop_empty(reading, key)
 
 
 def _declared() -> dict[str, ConfiguredKind]:
@@ -78,6 +81,14 @@ def _rename(reading: Reading, older: str, key: str) -> None:
     elif node.items:
         reading.warn(f"this is now `registered_resources.{key}`", node)
         _append(resources.mapping, key, node)
+
+
+def _drop_empty(reading: Reading, key: str) -> None:
+    """Every file of some eras has each list, whether or not there is something in it."""
+    resources = reading.top.get("registered_resources")
+    mapping = resources.mapping if resources else None
+    if mapping and key in mapping and not mapping[key].value:
+        del mapping[key]
 
 
 def _append(resources: dict[str, Node], key: str, more: Node) -> None:

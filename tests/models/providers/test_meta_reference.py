@@ -139,6 +139,13 @@ def test_fields_nobody_knows_are_named_in_a_warning_and_those_without_effect_are
     assert context.warnings == ["ignored by this provider: zeta"]  # null is as good as left out
 
 
+def test_of_a_field_that_is_spelled_wrong_the_right_one_is_named() -> None:
+    with request_context(RequestContext()) as context:
+        chat_params(chat_request(max_tokns=5, repetition_penalti=1, zeta=1), PLAIN)
+    words = "max_tokns (max_tokens?), repetition_penalti (repetition_penalty?), zeta"
+    assert context.warnings == [f"ignored by this provider: {words}"]
+
+
 # Weights
 
 

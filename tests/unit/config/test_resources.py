@@ -147,12 +147,22 @@ def test_one_without_a_provider_needs_that_there_is_only_one() -> None:
     assert "model `m` names no provider, and there are several (one of a, b)" in problem
 
 
-@pytest.mark.parametrize("key", ["shields", "gadget"])
-def test_a_kind_without_an_api_is_fine_while_there_is_nothing_in_it(key: str) -> None:
-    plan(parse_run_config(f"{HEAD}registered_resources: {{{key}: []}}\n", env={}))
-    plan(parse_run_config(f"{HEAD}registered_resources: {{{key}: null}}\n", env={}))
-    hint = "did you mean `gadgets`?" if key == "gadget" else "remove them"
-    assert problems_of(f"registered_resources: {{{key}: [{{a: b}}]}}\n") == [
+@pytest.mark.parametrize("nothing", ["[]", "null"])
+def test_an_older_kind_without_an_api_is_fine_while_there_is_nothing_in_it(nothing: str) -> None:
+    plan(parse_run_config(f"{HEAD}registered_resources: {{shields: {nothing}}}\n", env={}))
+
+
+@pytest.mark.parametrize(
+    ("key", "entries", "hint"),
+    [
+        ("shields", "[{a: b}]", "remove them"),
+        ("gadget", "[{a: b}]", "did you mean `gadgets`?"),
+        ("gadget", "[]", "did you mean `gadgets`?"),
+        ("nonsense", "null", "remove them"),
+    ],
+)
+def test_a_kind_that_is_not_served_is_refused(key: str, entries: str, hint: str) -> None:
+    assert problems_of(f"registered_resources: {{{key}: {entries}}}\n") == [
         f"run.yaml:5: registered_resources.{key}: this version serves no {key} ({hint})"
     ]
 

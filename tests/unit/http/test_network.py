@@ -265,6 +265,8 @@ def test_a_file_that_is_not_there_is_named_where_it_is_needed(settings: dict[str
         ({"proxi": {}}, "proxi"),
         ({"tls": {"client_key_password": "hush"}}, "needs `client_cert`"),
         ({"tls": {"verify": __file__}}, "cannot be used"),
+        ({"tls": {"verify": "maybe"}}, "must be true, false, or the path"),
+        ({"proxy": {"url": "yes"}}, "must be the address of an HTTP proxy"),
         ({"tls": {"ciphers": ["NONSENSE"]}}, "cannot be used"),
         ({"tls": {"min_version": "TLSv1.1"}}, "min_version"),
         ({"proxy": {"url": "https://me:hush@proxy.example"}}, "must be the address of an HTTP proxy"),

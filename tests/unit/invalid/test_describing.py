@@ -51,6 +51,7 @@ class Drawing(Strict):
     name: str | list[str] | None = Field(None, max_length=5)
     sides: list[int] | dict[str, int] = Field(default_factory=list)
     mode: Literal["plain", "fancy"] | Square = "plain"
+    part: str | Annotated[Text | Link, Field(discriminator="type")] = ""
     parts: list[Annotated[Text | Link, Field(discriminator="type")]] = Field(default_factory=list, max_length=2)
     base_url: str | None = Field(None, validation_alias=AliasChoices("base_url", "url"))
     api_key: int = 0
@@ -88,11 +89,13 @@ def told(given: Any, words: Vocabulary = JSON, model: type[BaseModel] = Drawing)
         ({"parts": ["x"]}, 'parts[0]: expected an object, got `"x"`'),
         ({"parts": [{"type": "text", "txt": 1}]}, "parts[0].txt: unknown field `txt` (did you mean `text`?)"),
         ({"parts": [{"type": "link"}] * 3}, "parts: expected at most 2 items, got 3"),
+        ({"part": 5}, "part: expected a string or an object, got `5`"),
+        ({"part": {"type": "text", "text": 5}}, "part.text: expected a string, got `5`"),
         ({"api_key": "sk-1"}, "api_key: expected a whole number"),
         ({"headers": {"x": 5}}, "headers.x: expected a string"),
         ({"str": {"str": True}}, "str.str: expected a whole number, got `true`"),
         ({"a\x1b[1m": 1}, "a\\x1b[1m: unknown field `a\\x1b[1m` (the fields here are api_key, base_url, headers, mode,"
-         " name, parts, shape, sides, str, url)"),
+         " name, part, parts, shape, sides, str, url)"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_said_once_at_its_place(given: Any, words: str) -> None:

@@ -11,7 +11,7 @@ from runtime.apis.inference import ChatCompletionRequest, CompletionRequest
 from runtime.context import warn
 from runtime.engine.requests.sampling_params import SamplingParams
 from runtime.errors import RequestError
-from runtime.providers.inference._extra_fields import extra_fields, warn_ignored
+from runtime.providers.inference._extra_fields import extra_fields, warn_ignored, warn_unknown
 from runtime.providers.inference.meta_reference.defaults import SamplingDefaults
 from runtime.providers.inference.meta_reference.formats import FORMAT_FIELDS
 
@@ -97,8 +97,7 @@ def _params(
 ) -> SamplingParams:
     extra = extra_fields(request)
     extras = {name: _extra_value(name, kind, extra.pop(name)) for name, kind in _EXTRA_FIELDS.items() if name in extra}
-    if unknown := sorted(extra.keys() - _READ_ELSEWHERE):
-        warn_ignored(*unknown)
+    warn_unknown(extra.keys() - _READ_ELSEWHERE, {*type(request).model_fields, *_EXTRA_FIELDS, *_READ_ELSEWHERE})
     asked = {name for name in defaults.advised() if getattr(request, name, None) is not None} | extras.keys()
     if taken := {name: value for name, value in defaults.advised().items() if name not in asked}:
         warn("this model's defaults: " + ", ".join(f"{name} {value}" for name, value in taken.items()))

@@ -23,7 +23,7 @@ from runtime.engine.encoders.jobs import Embeddings
 from runtime.engine.requests.waiting_room import early_room
 from runtime.errors import RequestError
 from runtime.provider import ListedModel, ProviderContext
-from runtime.providers.inference._extra_fields import checked_keep_alive, extra_fields, warn_ignored
+from runtime.providers.inference._extra_fields import checked_keep_alive, extra_fields, warn_unknown
 from runtime.providers.inference._models_in_memory import ModelsInMemory
 from runtime.providers.inference._pool_report import shown
 from runtime.providers.inference._ranking import best_first, texts_of
@@ -131,7 +131,7 @@ class SentenceTransformersInference(ModelsInMemory[EncoderEntry, _Facts, Encoder
         within = self._early[name].within(texts, len(request.raw or b""))
         lease = await self._pool.acquire(name, within, keep_alive_s=checked_keep_alive(extra.pop("keep_alive", None)))
         try:
-            warn_ignored(*sorted(extra))
+            warn_unknown(extra, type(request).model_fields)
             yield lease.model.embedder
         finally:
             lease.release()
