@@ -170,7 +170,9 @@ class ResponseSettings(ResponseHistory):
         None, description="`none`, `auto`, `required`, or a tool, or those that are allowed. Default: `auto`."
     )
     parallel_tool_calls: bool | None = Field(
-        None, description="Whether the model may call several tools at once. The default is true."
+        None,
+        description="Whether the model may call several tools at once; those that run on the server then run at once"
+        " too. The default is true.",
     )
     text: TextSettings | None = Field(None, description="What the text of the answer is like. Default: any text.")
     reasoning: ReasoningSettings | None = Field(None, description="How the model thinks. Default: the provider's.")

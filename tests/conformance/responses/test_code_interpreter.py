@@ -86,6 +86,21 @@ async def test_code_runs_and_is_told_in_its_order(coding: Asking) -> None:
     assert offered["function"]["name"] == "code_interpreter" and "/mnt/data" in offered["function"]["description"]
 
 
+async def test_what_one_call_defines_is_there_for_the_next_one_of_the_same_turn(coding: Asking) -> None:
+    both = [("call_1", *code("x = 6")[1:]), ("call_2", *code("x * 7")[1:])]
+    coding.says(calls(*both), says("It is 42."))
+    events = await coding.streamed(tools=[AUTO])
+    output = events[-1]["response"]["output"]
+    assert [item["outputs"][0]["logs"] for item in output[:2]] == [
+        "[The code ran and wrote nothing.]",
+        "42",
+    ]
+    assert len({item["container_id"] for item in output[:2]}) == 1
+    places = [event["output_index"] for event in events if "output_index" in event]
+    assert places == sorted(places)
+    assert [message.get("tool_call_id") for message in told(coding.vendor)[-2:]] == ["call_1", "call_2"]
+
+
 async def test_a_conversation_keeps_its_container_and_reads_its_code_again(coding: Asking) -> None:
     coding.says(calls(code("x = 5; open('a.txt', 'w').write('a'); x")), says("Five"))
     first = await coding.whole(tools=[AUTO])

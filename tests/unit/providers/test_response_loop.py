@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator
 
 import pytest
 
+from runtime.errors import NotFound
 from runtime.providers.responses.builtin.answering import Answering
 from runtime.providers.responses.builtin.calls import Call
 from runtime.providers.responses.builtin.loop import Loop, Plan
+from runtime.providers.responses.builtin.offering import Tool
 from runtime.sse import Json
 from tests.support.response_parts import MODEL, Speaker, beginning, piece
 from tests.support.response_streams import check_types
@@ -120,6 +123,115 @@ async def test_functions_of_the_caller_may_still_be_called_then() -> None:
 async def test_a_model_that_still_does_nothing_but_call_says_why_there_is_no_answer() -> None:
     response = await made(Speaker(calling("look"), calling("look")), Looks(), 1, "look")
     assert (response["status"], response["incomplete_details"]) == ("incomplete", {"reason": "max_tool_calls"})
+
+
+class Meets:
+    """A tool of ours: a call of it ends when all of them run. all: how many these are."""
+
+    to_give_less = None
+
+    def __init__(self, all: int) -> None:
+        self._met = asyncio.Barrier(all)
+        self.running = self.most = 0
+
+    def asks(self, call: Call, answering: Answering) -> bool:
+        return False
+
+    async def run(self, call: Call, answering: Answering) -> AsyncGenerator[str, None]:
+        self.running += 1
+        self.most = max(self.most, self.running)
+        try:
+            await asyncio.sleep(0)
+            item = answering.new_item("file_search_call", queries=[call.id], status="in_progress", results=None)
+            place = answering.add(item)
+            yield ""
+            async with asyncio.timeout(5):
+                arrived = await self._met.wait()
+            answering.done(place, "completed")
+            yield f"rain at {call.id}, number {arrived}"
+        finally:
+            self.running -= 1
+
+
+def calling_often(tool: Tool, calls: int, *, at_once: bool = True) -> tuple[Loop, Speaker, Answering]:
+    """A response whose model calls this tool so often in one turn, and then answers."""
+    answering, speaker = beginning(), Speaker(calling(*["look"] * calls), [piece({"content": "Rain."})])
+    plan = Plan(
+        settings={"model": MODEL, "tools": offered("look")},
+        messages=[{"role": "user", "content": "Hi"}],
+        tools={"look": tool},
+        most_turns=5,
+        at_once=at_once,
+    )
+    return Loop(plan, speaker, answering), speaker, answering  # type: ignore[arg-type]  # it answers chats
+
+
+async def test_calls_of_one_turn_run_at_once_and_are_told_in_their_order() -> None:
+    loop, speaker, answering = calling_often(tool := Meets(3), 3)
+    events = [event async for frames in loop.run(await loop.begin()) for event in frames.events()]
+    for event in events:
+        check_types(event)
+    assert [event["sequence_number"] for event in events] == list(range(len(events)))
+    assert [item.get("queries") for item in answering.output] == [["c0"], ["c1"], ["c2"], None]
+    assert {item["status"] for item in answering.output} == {"completed"}
+    said = [message["content"] for message in speaker.asked[-1]["messages"] if message["role"] == "tool"]
+    assert [words.partition(",")[0] for words in said] == ["rain at c0", "rain at c1", "rain at c2"]
+    assert (tool.most, tool.running) == (3, 0)
+
+
+async def test_so_many_run_at_once_and_no_more() -> None:
+    loop, _, answering = calling_often(tool := Meets(8), 24)
+    async for _ in loop.run(await loop.begin()):
+        pass
+    assert (answering.response["status"], tool.most) == ("completed", 8)
+    assert [item["queries"] for item in answering.output[:-1]] == [[f"c{at}"] for at in range(24)]
+
+
+async def test_without_parallel_tool_calls_they_run_one_after_another() -> None:
+    loop, _, answering = calling_often(tool := Meets(1), 3, at_once=False)
+    async for _ in loop.run(await loop.begin()):
+        pass
+    assert (answering.response["status"], tool.most) == ("completed", 1)
+
+
+async def test_whoever_leaves_ends_all_calls() -> None:
+    loop, _, _ = calling_often(tool := Meets(4), 3)
+    events = loop.run(await loop.begin())
+    async for _ in events:
+        if tool.running == 3:
+            break
+    await events.aclose()
+    assert (tool.most, tool.running) == (3, 0)
+
+
+async def test_a_call_that_ends_the_response_ends_the_others() -> None:
+    answering, meets = beginning(), Meets(2)
+    plan = Plan(
+        settings={"model": MODEL, "tools": offered("meet", "look")},
+        messages=[{"role": "user", "content": "Hi"}],
+        tools={"meet": meets, "look": Broken(NotFound("it is gone"))},
+        most_turns=5,
+    )
+    loop = Loop(plan, Speaker(calling("meet", "look")), answering)  # type: ignore[arg-type]  # it answers chats
+    async for _ in loop.run(await loop.begin()):
+        pass
+    assert (answering.response["status"], meets.running) == ("failed", 0)
+    assert answering.response["error"]["message"] == "it is gone"
+    assert [item["status"] for item in answering.output] == ["incomplete", "incomplete"]
+
+
+async def test_a_call_that_is_cancelled_from_elsewhere_ends_the_response() -> None:
+    class Cancelled(Looks):
+        async def run(self, call: Call, answering: Answering) -> AsyncGenerator[str, None]:
+            raise asyncio.CancelledError
+            yield
+
+    loop, _, answering = calling_often(Cancelled(), 2)
+    with pytest.raises(asyncio.CancelledError):
+        async with asyncio.timeout(5):
+            async for _ in loop.run(await loop.begin()):
+                pass
+    assert answering.output == []
 
 
 async def test_an_answer_is_closed_where_its_first_events_cannot_be_kept() -> None:

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from runtime.apis.inference import Inference
 from runtime.errors import RequestError, StackError
 from runtime.providers.responses.builtin.answering import Answering
+from runtime.providers.responses.builtin.at_once import run_calls
 from runtime.providers.responses.builtin.compacting import Compacting
 from runtime.providers.responses.builtin.offering import Opening, Tool, ToRun
 from runtime.providers.responses.builtin.sense import making_sense
@@ -31,6 +32,8 @@ from runtime.providers.responses.builtin.turn import BROKEN_OFF, Turn
 from runtime.sse import EventStream, Frames, Json, Reply
 
 log = logging.getLogger(__name__)
+_MOST_AT_ONCE = 8
+"""Calls of one turn."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,8 +41,8 @@ class Plan:
     """What is asked. settings: of each chat completion; messages: of the first one. tools: those that are run here, by
     name; custom: the names of those that are called with text. openings: what comes first in the output. allowed: calls
     that are run before the model is asked. most_turns: how often it is asked at most; most_calls: how many calls are
-    run here, None for any. truncates: whether messages are left out where they are too long for the model. compacting:
-    what makes them shorter before it is asked.
+    run here, None for any; at_once: whether several of a turn are. truncates: whether messages are left out where they
+    are too long for the model. compacting: what makes them shorter before it is asked.
     """
 
     settings: Json
@@ -50,6 +53,7 @@ class Plan:
     allowed: Sequence[ToRun] = ()
     most_turns: int
     most_calls: int | None = None
+    at_once: bool = True
     truncates: bool = False
     compacting: Compacting | None = None
 
@@ -206,16 +210,18 @@ class Loop:
         self._speaking.has_called()
         called = [one.call.as_message() for one in calls]
         self._messages.append({"role": "assistant", **said, "tool_calls": called})
-        for one in calls:
-            told = "no more calls are allowed"
-            if self._calls_left != 0:
-                async with contextlib.aclosing(one.tool.run(one.call, self._answering)) as running:
-                    async for words in running:
-                        told = words
-                        if frames := self._answering.take():
-                            yield frames
-                self._calls_left = self._calls_left and self._calls_left - 1
-            self._messages.append({"role": "tool", "tool_call_id": one.call.id, "content": told})
+        allowed = calls if self._calls_left is None else calls[: self._calls_left]
+        told = ["no more calls are allowed"] * len(calls)
+        most = _MOST_AT_ONCE if self._plan.at_once else 1
+        async with contextlib.aclosing(run_calls(allowed, self._answering, most=most)) as running:
+            async for place, words in running:
+                told[place] = words
+                if frames := self._answering.take():
+                    yield frames
+        for one, words in zip(calls, told, strict=True):
+            self._messages.append({"role": "tool", "tool_call_id": one.call.id, "content": words})
+        if self._calls_left is not None:
+            self._calls_left -= len(allowed)
         if self._calls_left == 0:
             self._speaking.take_away(self._plan.tools)
 

@@ -32,7 +32,8 @@ class Tool(Protocol):
     def run(self, call: Call, answering: Answering) -> AsyncGenerator[str, None]:
         """Put the call's item into the output, do what it asks for, and yield once for each time that events are to
         be passed on; the last that is yielded is what the model is told. A call that cannot be done is an item that
-        failed, and words for the model: it raises nothing but what ends the response.
+        failed, and words for the model: it raises nothing but what ends the response. Other calls may run meanwhile,
+        of the same tool too: they begin when this one has yielded something, so its item comes before that.
         """
         ...
 

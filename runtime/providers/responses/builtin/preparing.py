@@ -171,6 +171,7 @@ class Preparing:
             allowed=tools.allowed,
             most_turns=request.max_infer_iters or self._most_turns,
             most_calls=request.max_tool_calls,
+            at_once=request.parallel_tool_calls is not False,
             truncates=request.truncation == "auto",
             compacting=await self._compacting(request, read, tools),
         )

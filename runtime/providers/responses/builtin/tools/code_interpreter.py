@@ -6,6 +6,8 @@ When items are read again, a `code_interpreter_call` is a call of the assistant'
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -123,10 +125,18 @@ class CodeInterpreter(Corrects):
     def __init__(self, place: _Place, *, shows_images: bool) -> None:
         self._place = place
         self._shows_images = shows_images
+        self._turn = asyncio.Lock()
         self.has_run = False
 
     async def run(self, call: Call, answering: Answering) -> AsyncGenerator[str, None]:
-        """See `Tool.run`. Arguments that make no sense are said to the model once; then the item has failed."""
+        """See `Tool.run`. Arguments that make no sense are said to the model once; then the item has failed. One at a
+        time: what a call defines is there for the next one.
+        """
+        async with self._turn, contextlib.aclosing(self._run(call, answering)) as running:
+            async for words in running:
+                yield words
+
+    async def _run(self, call: Call, answering: Answering) -> AsyncGenerator[str, None]:
         code, wrong = _read(call.arguments)
         if said := self.said(wrong, call, such_as="{'code': 'print(1)'}"):
             yield said
