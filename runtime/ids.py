@@ -28,7 +28,9 @@ def _random_digits() -> str:
 
 
 _POSITION_DIGITS = 13
-_ordered = re.compile(rf"(?:^|[_-])([0-9a-f]{{{_POSITION_DIGITS}}})[0-9a-f]{{11,}}$")
+_ordered = re.compile(
+    rf"(?:\A|[_-])([0-9a-f]{{{_POSITION_DIGITS}}})[0-9a-f]{{{_DIGITS - _POSITION_DIGITS}}}([0-9a-f]{{{_DIGITS}}})?\Z"
+)
 _last_position = 0
 
 
@@ -49,6 +51,8 @@ def ordered_id(prefix: str, position: int) -> str:
 
 
 def position_in(ordered: str) -> int | None:
-    """The position in an id that `ordered_id` made; None for any other id."""
+    """The position in an id that `ordered_id` made, also where `new_id` has made that longer; None for an id of another
+    form. One of the same form from elsewhere has a number too, which means nothing.
+    """
     found = _ordered.search(ordered)
     return int(found[1], 16) if found else None

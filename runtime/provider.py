@@ -162,11 +162,11 @@ class Tasks:
             log.error("background task failed", extra={"task": task.get_name(), "error": words}, exc_info=failure)
 
     async def close(self) -> None:
-        """Cancel what still runs and wait until it has ended."""
-        running = list(self._running)
-        for task in running:
-            task.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
+        """Cancel what still runs, also what that begins while it ends, and wait until all of it has ended."""
+        while running := list(self._running):
+            for task in running:
+                task.cancel()
+            await asyncio.gather(*running, return_exceptions=True)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -55,16 +55,26 @@ def _remove(name: str, top: int) -> None:
         os.unlink(name, dir_fd=top)
         return
     folder = opened(name, top)
+    failure: OSError | None = None
     try:
         for inner in _names(folder):
-            if _is_folder(inner, folder):
-                os.close(opened(inner, folder))  # what is closed cannot be moved either
-                os.rename(inner, os.urandom(12).hex(), src_dir_fd=folder, dst_dir_fd=top)
-            else:
-                os.unlink(inner, dir_fd=folder)
+            try:
+                _empty_of(inner, folder, top)
+            except OSError as error:
+                failure = failure or error
     finally:
         os.close(folder)
+    if failure is not None:
+        raise failure
     os.rmdir(name, dir_fd=top)
+
+
+def _empty_of(inner: str, folder: int, top: int) -> None:
+    if _is_folder(inner, folder):
+        os.close(opened(inner, folder))  # what is closed cannot be moved either
+        os.rename(inner, os.urandom(12).hex(), src_dir_fd=folder, dst_dir_fd=top)
+    else:
+        os.unlink(inner, dir_fd=folder)
 
 
 def _names(folder: int) -> list[str]:

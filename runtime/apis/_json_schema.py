@@ -6,37 +6,55 @@ newest, and `$ref` is not followed.
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any
 
 from pydantic import AfterValidator
 from pydantic_core import PydanticCustomError
 
-_DRAFTS = ("draft-04/", "draft-06/", "draft-07/", "draft/2019-09/", "draft/2020-12/")
+_DRAFT = re.compile(r"https?://json-schema\.org/(draft-0[467]|draft/(2019-09|2020-12))/schema#?")
+_MAX_EXPLAINED_BYTES = 32 * 1024
+"""Of a schema: the library takes seconds to put the mistake of a large one into words, which would repeat all of it."""
+_MAX_WORDS = 300
 
 
 def _checked(schema: dict[str, Any]) -> dict[str, Any]:
+    words, inside = _mistake(_of_known_draft(schema))
+    if words:
+        raise PydanticCustomError(
+            "json_schema", "{words}", {"words": f"not a valid JSON Schema{words}", "inside": inside}
+        )
+    return schema
+
+
+def _mistake(schema: dict[str, Any]) -> tuple[str, str]:
+    """What is wrong, and where; both empty for a schema that is valid."""
     import jsonschema_rs  # not by `build`, which imports the APIs to plan
+    import msgspec
 
     try:
-        jsonschema_rs.meta.validate(_of_known_draft(schema))
+        if jsonschema_rs.meta.is_valid(schema):
+            return "", ""
+        if len(msgspec.json.encode(schema)) > _MAX_EXPLAINED_BYTES:
+            return f"; it is larger than {_MAX_EXPLAINED_BYTES} bytes, so that its mistake is not looked for", ""
+        jsonschema_rs.meta.validate(schema)
     except jsonschema_rs.ValidationError as error:
         inside = _place(error.instance_path)
-        words = f"not a valid JSON Schema{f' at `{inside}`' if inside else ''}: {error.message}"
-        raise PydanticCustomError("json_schema", "{words}", {"words": words, "inside": inside}) from error
+        return f"{f' at `{inside}`' if inside else ''}: {_cut(error.message)}", inside
     except (ValueError, RecursionError) as error:
-        raise PydanticCustomError("json_schema", "not a valid JSON Schema: {why}", {"why": str(error)}) from error
-    return schema
+        return f": {_cut(str(error))}", ""
+    return "", ""
+
+
+def _cut(words: str) -> str:
+    return words if len(words) <= _MAX_WORDS else f"{words[:_MAX_WORDS]}\u2026"
 
 
 def _of_known_draft(schema: dict[str, Any]) -> dict[str, Any]:
     named = schema.get("$schema")
-    if named is None or (isinstance(named, str) and any(draft in named for draft in _DRAFTS) and _is_official(named)):
+    if named is None or (isinstance(named, str) and _DRAFT.fullmatch(named)):
         return schema
     return {name: value for name, value in schema.items() if name != "$schema"}
-
-
-def _is_official(address: str) -> bool:
-    return address.split("://", 1)[-1].startswith("json-schema.org/")
 
 
 def _place(path: list[str | int]) -> str:

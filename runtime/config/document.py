@@ -6,6 +6,7 @@ here a document is composed first and turned into nodes afterwards.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -189,6 +190,9 @@ class _Builder:
             return None
         if isinstance(value, int) and value.bit_length() > _MAX_BITS:
             self._problem("is too large a number", path, line)
+            return None
+        if isinstance(value, float) and not math.isfinite(value):
+            self._problem("is not a finite number", path, line)
             return None
         return value
 

@@ -11,6 +11,7 @@ from pydantic import Field, field_validator, model_validator
 from runtime.storage.settings import Section
 
 DEFAULT_PORT = 8321
+_LEAST_S, _DAY_S = 0.01, 86_400.0
 _HOST_NAME = re.compile(r"[A-Za-z0-9._-]+")
 LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
 
@@ -79,8 +80,8 @@ class ServerConfig(Section):
     )
     client_timeout_seconds: float = Field(
         75,
-        gt=0,
-        le=86_400,
+        ge=_LEAST_S,
+        le=_DAY_S,
         description="How long a client may send nothing in the middle of a request, or keep a connection without one.",
     )
     client_min_bytes_per_second: float = Field(
@@ -90,7 +91,7 @@ class ServerConfig(Section):
         "slower is answered with 408. `0`: as slowly as one likes.",
     )
     registry_refresh_interval_seconds: float = Field(
-        300, gt=0, description="How often providers are asked for their models."
+        300, ge=_LEAST_S, le=_DAY_S, description="How often providers are asked for their models."
     )
 
     @field_validator("cors", mode="before")

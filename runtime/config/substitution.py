@@ -21,7 +21,10 @@ from runtime.config.document import Key, Node, Scalar, child_path
 from runtime.config.references import Form, Malformed
 from runtime.config.variables import is_like, links, lookup
 from runtime.errors import Problem
+from runtime.redaction import is_secret
 
+_PATHS = ("file", "path", "dir", "folder")
+"""How the name of a setting ends that says where a secret is."""
 _NOT_UTF8 = re.compile(r"[\udc80-\udcff]")  # how Python keeps bytes of a variable that are not UTF-8
 _INTEGER = re.compile(r"[+-]?[0-9]{1,1000}")
 _FLOAT = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
@@ -78,8 +81,11 @@ class Use:
         return not self.is_set and not self.form
 
 
-def substitute(text: str, env: Mapping[str, str]) -> Substituted:
-    """Replace every reference in `text`; a leading `~` becomes the user's home folder."""
+def substitute(text: str, env: Mapping[str, str], *, is_path: bool = True) -> Substituted:
+    """Replace every reference in `text`; a leading `~` becomes the user's home folder.
+
+    is_path: whether it may be one, which a secret is not.
+    """
     found, malformed = references.find(text)
     if malformed:
         return Substituted(value=text, text=text, malformed=tuple(malformed))
@@ -104,7 +110,9 @@ def substitute(text: str, env: Mapping[str, str]) -> Substituted:
                 is_older=reference.is_older,
             )
         )
-    result = _expand_home("".join([*parts, text[place:]]), env)
+    result = "".join([*parts, text[place:]])
+    if is_path:
+        result = _expand_home(result, env)
     missing = dict.fromkeys(read.variable for read in reads if not read.is_set and not read.form)
     return Substituted(
         value=coerce(result) if reads else result, text=result, reads=tuple(reads), missing=tuple(missing)
@@ -147,16 +155,19 @@ def resolve(
     warn: Callable[[str, Node], None] = lambda message, node: None,
     may_wait: Callable[[str], bool] = lambda place: False,
     place: str = "",
+    key: Key = "",
 ) -> Node:
     """A new tree with every string substituted. Adds to `problems` what cannot be, to `uses` each variable read.
 
     may_wait: whether the value at a place is not needed yet, so that its variable may be unset. place: the node's key
-    path in the tree, which may differ from its path in the file.
+    path in the tree, which may differ from its path in the file. key: the last one of that.
     """
 
     def below(child: Node, key: Key) -> Node:
         inner = child_path(place, key)
-        return resolve(child, env, problems=problems, uses=uses, file=file, warn=warn, may_wait=may_wait, place=inner)
+        return resolve(
+            child, env, problems=problems, uses=uses, file=file, warn=warn, may_wait=may_wait, place=inner, key=key
+        )
 
     if isinstance(node.value, dict):
         return Node({key: below(child, key) for key, child in node.value.items()}, node.path, node.line)
@@ -164,7 +175,7 @@ def resolve(
         return Node([below(item, index) for index, item in enumerate(node.value)], node.path, node.line)
     if not isinstance(node.value, str):
         return node
-    result = substitute(node.value, env)
+    result = substitute(node.value, env, is_path=not _is_secret(key))
     for read in result.reads:
         uses.append(Use(path=node.path, line=node.line, variable=read.variable, form=read.form, is_set=read.is_set))
         for message in _warnings_of(read):
@@ -210,6 +221,10 @@ def problems_of(result: Substituted, node: Node, env: Mapping[str, str], *, file
                 )
             )
     return [Problem(message=message, path=node.path, file=file, line=node.line, hint=hint) for message, hint in found]
+
+
+def _is_secret(key: Key) -> bool:
+    return isinstance(key, str) and is_secret(key) and not key.lower().endswith(_PATHS)
 
 
 def _expand_home(text: str, env: Mapping[str, str]) -> str:

@@ -32,7 +32,7 @@ class Section(BaseModel):
     It is defined here, below `runtime.config`, so that the sections of storage can use it too.
     """
 
-    model_config = ConfigDict(extra="forbid", defer_build=True)
+    model_config = ConfigDict(extra="forbid", defer_build=True, allow_inf_nan=False)
 
     @model_validator(mode="before")
     @classmethod

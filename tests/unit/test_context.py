@@ -65,3 +65,22 @@ async def test_work_that_goes_on_without_its_request_sees_only_what_is_nobody_s(
         Tasks("garden").spawn(work(), name="water")
     await asyncio.sleep(0)
     assert seen == [False, False, True]
+
+
+async def test_what_ending_work_begins_is_ended_too() -> None:
+    tasks, ended = Tasks("garden"), list[str]()
+
+    async def work(name: str) -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.append(name)
+            if name == "water":
+                tasks.spawn(work("tell"), name="tell")
+                await asyncio.sleep(0)
+
+    tasks.spawn(work("water"), name="water")
+    await asyncio.sleep(0)
+    async with asyncio.timeout(10):
+        await tasks.close()
+    assert ended == ["water", "tell"]

@@ -120,6 +120,8 @@ def test_a_mangled_env_file_is_read_or_refused(content: bytes, tmp_path: Path) -
         ("a: 1\nb: !!set {x}\n", 2, "the tag `tag:yaml.org,2002:set` is not supported"),
         ("a: 1\nb: !!int ''\n", 2, "is not of the type that its tag `int` says"),
         ("a: 1\nb: 0x" + "f" * 5000, 2, "is too large a number"),
+        ("a: 1\nb: .inf\n", 2, "is not a finite number"),
+        ("a: 1\nb: -1.0e+999\n", 2, "is not a finite number"),
         ('a: 1\nb: "\\ud800"\n', 2, "contains half of a surrogate pair"),
         ('a: 1\n"\\ud800": 1\n', 2, "a key contains half of a surrogate pair"),
         ("a: 1\na: 2\n", 2, "`a` is given twice, first in line 1"),

@@ -53,6 +53,13 @@ def test_a_server_that_contradicts_itself_is_refused(section: dict[str, Any], me
     assert [error["msg"] for error in raised.value.errors()] == [f"Value error, {message}"]
 
 
+@pytest.mark.parametrize("seconds", [1e-9, "inf", 0, 1e9])
+def test_a_time_that_is_never_or_always_over_is_refused(seconds: object) -> None:
+    for name in ("registry_refresh_interval_seconds", "client_timeout_seconds"):
+        with pytest.raises(ValidationError):
+            ServerConfig.model_validate({name: seconds})
+
+
 @pytest.mark.parametrize("port", [-1, 65536, "http"])
 def test_a_port_that_is_none_is_refused(port: object) -> None:
     with pytest.raises(ValidationError):

@@ -154,3 +154,16 @@ def test_problems_name_variable_path_file_and_line() -> None:
 def test_without_a_home_variable_the_systems_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
     found: Any = substitution.substitute("~/x", {}).value
     assert found == str(Path.home() / "x")
+
+
+def test_a_secret_is_no_path() -> None:
+    node, _, _ = resolved(
+        "api_key: ~/x\npassword: ${env.NO:=~}\npath: ~/x\ntoken_file: ~/x\nheaders: {Authorization: ~/x}\n"
+    )
+    assert node.plain() == {
+        "api_key": "~/x",
+        "password": "~",
+        "path": "/home/u/x",
+        "token_file": "/home/u/x",
+        "headers": {"Authorization": "~/x"},
+    }

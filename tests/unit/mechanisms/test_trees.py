@@ -70,3 +70,21 @@ def test_what_cannot_be_removed_keeps_nothing_else(tmp_path: Path, monkeypatch: 
     with pytest.raises(OSError, match="not permitted"):
         remove_tree(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["b"]
+
+
+def test_nor_beside_it_in_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "folder").mkdir()
+    for name in ("a", "b", "c"):
+        (tmp_path / "folder" / name).write_text("x")
+    unlink = os.unlink
+
+    def fails_for_one(name: str, dir_fd: int) -> None:
+        if name == "b":
+            raise OSError(errno.EPERM, "not permitted")
+        unlink(name, dir_fd=dir_fd)
+
+    monkeypatch.setattr(os, "unlink", fails_for_one)
+    with pytest.raises(OSError, match="not permitted"):
+        remove_tree(tmp_path)
+    monkeypatch.undo()
+    assert [path.name for path in (tmp_path / "folder").iterdir()] == ["b"]

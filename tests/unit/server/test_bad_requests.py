@@ -74,6 +74,13 @@ def with_schema(schema: Any) -> bytes:
             "response_format.json_schema.schema.properties.a.type",
             "not a valid JSON Schema",
         ),
+        (with_tool({"type": "x" * 9000}), "tools[0].function.parameters.type", "x\u2026"),
+        (with_tool({"type": ["x"] * 9000}), "tools[0].function.parameters", "larger than 32768 bytes"),
+        (
+            with_tool({"$schema": "https://json-schema.org/draft/2020-12/of-a-caller", "type": 5}),
+            "tools[0].function.parameters.type",
+            "not a valid JSON Schema",
+        ),
     ],
     ids=lambda value: value.decode()[:60] if isinstance(value, bytes) else "",
 )
