@@ -28,7 +28,8 @@ from runtime.server.plain_answers import ErrorAnswer
 from runtime.stack.stack import Stack
 
 log = logging.getLogger(__name__)
-_CLOSE_LIMIT_S = 3.0
+CLOSE_LIMIT_S = 3.0
+"""How long a stack may take to close. Work that does not end has a part of it: providers are stopped after that."""
 
 
 def make_app(
@@ -48,11 +49,11 @@ def make_app(
             yield
         finally:
             closing = asyncio.create_task(stack.close())
-            done, _unfinished = await asyncio.wait({closing}, timeout=_CLOSE_LIMIT_S)
+            done, _unfinished = await asyncio.wait({closing}, timeout=CLOSE_LIMIT_S)
             if not done:
                 # For example a model that is being loaded. Everything acknowledged is on disk; the end of the process
                 # stops it.
-                log.warning("not everything stopped in time", extra={"limit_s": _CLOSE_LIMIT_S})
+                log.warning("not everything stopped in time", extra={"limit_s": CLOSE_LIMIT_S})
 
     doors, ongoing = Doors(stack.plan.apis.values()), Ongoing()
     known = KnownPaths(stack.routes())

@@ -22,7 +22,8 @@ T = TypeVar("T")
 log = logging.getLogger(__name__)
 _MAX_LENGTH = 1000
 _MIN_SECRET_LENGTH = 3
-_CANCEL_LIMIT_S = 3.0
+CANCEL_LIMIT_S = 1.0
+"""How long work may take to end where nobody waits for it any more: part of the time in which a stack must close."""
 
 
 class TookTooLong(TimeoutError):
@@ -61,7 +62,7 @@ async def attempt(work: Coroutine[Any, Any, T], *, limit_s: float | None) -> T:
         await asyncio.wait({task}, timeout=limit_s)
     except asyncio.CancelledError:
         task.cancel()
-        await asyncio.wait({task}, timeout=_CANCEL_LIMIT_S)
+        await asyncio.wait({task}, timeout=CANCEL_LIMIT_S)
         raise
     finally:
         task.add_done_callback(_mark_as_seen)

@@ -133,9 +133,10 @@ class Stack:
             self.settled.set()
 
     async def close(self) -> None:
-        """Stop providers in reverse order and release everything; one that fails to stop does not affect others."""
-        await self._tasks.close()
-        await self._jobs.stop()
+        """Stop providers in reverse order and release everything; one that fails to stop does not affect others, nor
+        does work that does not end: see `CLOSE_LIMIT_S` of the server.
+        """
+        await asyncio.gather(self._tasks.close(), self._jobs.stop())
         await self._providers.close()
         await self._stores.close()
 

@@ -24,7 +24,7 @@ from runtime.storage.sql.statements import Select, Update
 from runtime.storage.sql.store import Row, SqlStore
 
 log = logging.getLogger(__name__)
-LEASE_S, POLL_S, STOP_S = 30.0, 2.0, 10.0
+LEASE_S, POLL_S, STOP_S = 30.0, 2.0, 1.0
 """How long a lease lasts; how long a job of another process may wait unseen; how long a stop waits for work to end."""
 
 
@@ -86,19 +86,22 @@ class JobRunner:
 
     async def stop(self) -> None:
         """Interrupt what runs and put it back into the queue, for the next start or another process. What does not end
-        within 10 s is left; it is taken by somebody else when its lease has run out.
+        within a second is left; it is taken by somebody else when its lease has run out.
         """
         self._stopping = True
         self.wake()
-        if self._loop is not None:  # not cancelled: it may just take a job
-            await asyncio.wait({self._loop}, timeout=STOP_S)
-            self._loop.cancel()
         for attempt in self._attempts.values():
             attempt.interrupt("stopped")
-        if tasks := {attempt.task for attempt in self._attempts.values()}:
-            _, left = await asyncio.wait(tasks, timeout=STOP_S)
-            if left:
-                log.warning("jobs did not end in time", extra={"count": len(left), "limit_s": STOP_S})
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(STOP_S):
+                if self._loop is not None:  # not cancelled before: it may just take a job, and then interrupts it
+                    await asyncio.wait({self._loop})
+                if tasks := {attempt.task for attempt in self._attempts.values()}:
+                    await asyncio.wait(tasks)
+        if self._loop is not None:
+            self._loop.cancel()
+        if self._attempts:
+            log.warning("jobs did not end in time", extra={"count": len(self._attempts), "limit_s": STOP_S})
 
     def wake(self) -> None:
         """There may be something to do."""

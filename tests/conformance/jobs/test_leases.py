@@ -10,7 +10,9 @@ import pytest
 from runtime.access import EVERYBODY
 from runtime.errors import Unavailable
 from runtime.storage.jobs import RunningJob
+from runtime.storage.jobs import runner as jobs_runner
 from runtime.storage.sql import Stale
+from runtime.storage.sql.store import Row
 from tests.conformance.jobs.conftest import LIMIT_S, World
 from tests.conformance.jobs.test_jobs import Gate
 
@@ -134,6 +136,38 @@ async def test_a_stop_puts_back_what_runs_and_counts_no_attempt(world: World) ->
     second, queue = world.queue(answer)
     second.start()
     assert (await world.ended(queue, job)).result == [1, 7]
+
+
+async def test_a_stop_interrupts_work_although_the_database_does_not_answer(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    let_go, interrupted, asked = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def clings(job: RunningJob) -> None:
+        while not let_go.is_set():
+            try:
+                await let_go.wait()
+            except asyncio.CancelledError:
+                interrupted.set()
+
+    async def never(*_: object) -> list[Row]:
+        asked.set()
+        await let_go.wait()
+        return []
+
+    runner, queue = world.queue(clings)
+    await queue.add(None, user=EVERYBODY)
+    await runner.turn()
+    monkeypatch.setattr(jobs_runner, "STOP_S", 100 * LIMIT_S)
+    monkeypatch.setattr(runner.store, "select", never)
+    async with asyncio.timeout(LIMIT_S):
+        runner.start()
+        await asked.wait()
+        stopping = asyncio.create_task(runner.stop())
+        await interrupted.wait()
+        monkeypatch.undo()
+        let_go.set()
+        await stopping
 
 
 async def test_a_stop_keeps_what_is_done_and_what_was_cancelled_elsewhere(world: World) -> None:

@@ -15,9 +15,12 @@ from runtime.access import EVERYBODY
 from runtime.context import current
 from runtime.errors import Unavailable
 from runtime.provider import ListedModel, unhealthy
+from runtime.server import app
 from runtime.spec import inline
+from runtime.stack import failures
 from runtime.stack import listings as listings_module
 from runtime.stack import providers as providers_module
+from runtime.storage.jobs import runner as jobs_runner
 from tests.support import house
 from tests.support.house import Prober, furnish, probe_spec
 from tests.support.listing import Listing, furnish_listing, listing_provider, until
@@ -466,3 +469,7 @@ async def test_a_provider_that_did_not_start_is_tried_again(
         assert (await health(served, "p"))["state"] == "ready"
         assert (await served.client.get("/v1/things/a")).status == 200
         assert late.tries == 3
+
+
+def test_work_that_does_not_end_leaves_time_to_stop_the_providers() -> None:
+    assert 2 * max(failures.CANCEL_LIMIT_S, jobs_runner.STOP_S) <= app.CLOSE_LIMIT_S
