@@ -68,8 +68,10 @@ def place_of(url: str) -> str:
     """An address for messages: without user, password and query. Works for any text."""
     scheme, mark, rest = url.partition("://") if "://" in url else ("", "", url)
     authority = re.split("[/?#]", rest, maxsplit=1)[0]
-    # A password may contain `/`, `?` and `@` unescaped. Leaving out a host too is better than showing a password.
-    if "@" in authority or (":" in authority and "@" in rest):
+    before, _, _ = re.split("[?#]", rest, maxsplit=1)[0].rpartition("@")
+    # User and password may contain `/` and `@` unescaped, and the password `?`. Leaving out a host too is better than
+    # showing a password.
+    if "@" in authority or (":" in authority and "@" in rest) or ":" in before:
         rest = rest.rpartition("@")[2]
     return scheme + mark + re.split("[?#]", rest, maxsplit=1)[0]
 

@@ -108,6 +108,7 @@ def test_a_copy_is_made_with_every_secret_masked() -> None:
         ("https://token@h", "https://********@h"),
         ("see http://a:b@c and http://d:e@f.", "see http://********@c and http://********@f."),
         ("https://h/x?api_key=abc&q=1&sig=zz#f", "https://h/x?api_key=********&q=1&sig=********#f"),
+        ('{"url":"https://h/x","mail":"a:@b"}', '{"url":"https://h/x","mail":"a:@b"}'),
         ("https://h/a@b", "https://h/a@b"),
         ("https://h?mail=a@b", "https://h?mail=a@b"),
         ("redis://u:p@s/s?w@h:1/0", "redis://********@h:1/0"),

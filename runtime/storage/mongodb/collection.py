@@ -27,11 +27,17 @@ Duplicate = DuplicateKeyError
 
 
 class Collection:
-    """The collection that `config` names, with an index by which the server removes what has expired."""
+    """The collection that `config` names, with an index by which the server removes what has expired.
+
+    Raises Unavailable for settings that the driver refuses.
+    """
 
     def __init__(self, config: MongoKeyValueConfig) -> None:
         self.place = config.place()
-        self._client: AsyncMongoClient[Document] = AsyncMongoClient(**_options(config))
+        try:
+            self._client: AsyncMongoClient[Document] = AsyncMongoClient(**_options(config))
+        except (PyMongoError, ValueError, OSError) as error:  # such as a `%` in a password that encodes nothing
+            raise server_unavailable(self.place, "opened", error) from error
         database = self._client[config.db]
         self._documents = database.get_collection(config.collection_name, write_concern=_DURABLE)
         self._preparing = asyncio.Lock()

@@ -23,11 +23,19 @@ _FAILURES = (RedisError, OSError, TimeoutError)
 
 
 class Connections:
-    """A pool of connections to the server that `config` names; the first call connects."""
+    """A pool of connections to the server that `config` names; the first call connects.
+
+    Raises Unavailable for settings that the driver refuses.
+    """
 
     def __init__(self, config: RedisKeyValueConfig) -> None:
         self.place = config.place()
-        self._client = Redis(connection_pool=_pool(config))
+        try:
+            pool = _pool(config)
+            pool.connection_class(**pool.connection_kwargs)  # looks at the parameters of `url`, connects nowhere
+        except (RedisError, ValueError, TypeError, OSError) as error:
+            raise server_unavailable(self.place, "opened", error) from error
+        self._client = Redis(connection_pool=pool)
         self._checking = asyncio.Lock()
         self._is_checked = False
 

@@ -166,6 +166,8 @@ def test_an_address_is_shown_without_what_is_nobody_s_business() -> None:
     assert place_of("http://me:pw@host:80/v1/x?key=1#a") == "http://host:80/v1/x"
     assert place_of("http://host/v1/@cf/x") == "http://host/v1/@cf/x"
     assert place_of("http://me:12/pw@host/v1") == "http://host/v1"
+    assert place_of("http://m/e:pw@host/v1") == "http://host/v1"
+    assert place_of("http://host/v1?at=12:00&mail=a@b") == "http://host/v1"
     assert place_of("http://[::1]:80/v1") == "http://[::1]:80/v1"
     assert place_of("host:80/v1") == "host:80/v1"
 

@@ -271,6 +271,7 @@ def test_a_file_that_is_not_there_is_named_where_it_is_needed(settings: dict[str
         ({"tls": {"min_version": "TLSv1.1"}}, "min_version"),
         ({"proxy": {"url": "https://me:hush@proxy.example"}}, "must be the address of an HTTP proxy"),
         ({"proxy": {"http": "http://me:hush@[::1"}}, "must be the address of an HTTP proxy"),
+        ({"proxy": {"url": "http://me:12/hush@proxy.example"}}, "must be the address of an HTTP proxy"),
         ({"proxy": {"url": "http://a.example:1", "http": "http://b.example:2"}}, "either `url` or"),
         ({"timeout": {"read": 0}}, "greater than 0"),
         ({"timeout": "soon"}, "timeout"),

@@ -4,9 +4,12 @@ would be shown as the name of a server or a database.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from pydantic import BaseModel, SecretStr, ValidationError
 
+from runtime.errors import Unavailable
 from runtime.storage.backends import BACKENDS
 from runtime.storage.server_url import check_url, host_of
 
@@ -77,6 +80,22 @@ def test_what_a_message_names_has_nothing_of_a_password(kind: str, user: str) ->
 def test_what_drivers_read_passes(url: str, host: str) -> None:
     check_url(url, called="url")
     assert host_of(url) == host
+
+
+@pytest.mark.parametrize(
+    ("kind", "url"),
+    [
+        ("kv_mongodb", "mongodb+srv://me:canary@db.example:1/x"),
+        ("kv_mongodb", "mongodb://me:canary@db.example:1/?tlsCAFile=/no/such/file"),
+        ("kv_redis", "redis://me:canary@db.example:1/?unknown=1"),
+        ("kv_redis", "redis://me:canary@db.example:1/?socket_timeout=long"),
+    ],
+)
+def test_what_a_driver_refuses_in_a_url_is_said_when_it_is_opened(kind: str, url: str, tmp_path: Path) -> None:
+    settings = BACKENDS[kind].config.model_validate({"type": kind, "url": url})
+    with pytest.raises(Unavailable, match=r"server at db\.example:1 could not be opened: ") as raised:
+        BACKENDS[kind].load()(settings, tmp_path)
+    assert "ary" not in raised.value.message
 
 
 @pytest.mark.parametrize("url", ["redis://h:port", "redis://h:6379:1", "redis://[::1", "redis://[::1]x/0"])
