@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from runtime.providers.vector_stores.builtin.indexes import Index
+from runtime.providers.vector_stores.builtin.indexes import VectorIndex
 from tests.conformance.vector_stores.asking import Asking
 from tests.support.upstream import CHAT_MODEL, EMBEDDING_MODEL
 from tests.support.vector_stores import STORES
@@ -111,7 +111,7 @@ async def test_one_that_is_made_and_deleted_meanwhile_takes_nothing_of_its_succe
 ) -> None:
     made, new_index = stores.adapter._stores, stores.adapter._stores.new_index
 
-    async def overtaken(*given: Any, **facts: Any) -> Index:
+    async def overtaken(*given: Any, **facts: Any) -> VectorIndex:
         index = await new_index(*given, **facts)
         monkeypatch.undo()
         await stores.done("POST", "/v1/vector-dbs", {"vector_db_id": "twice"})

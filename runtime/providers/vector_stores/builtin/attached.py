@@ -25,7 +25,7 @@ from runtime.context import current
 from runtime.errors import NotFound
 from runtime.ids import new_position, ordered_id
 from runtime.providers.vector_stores.builtin.contextual import Contexts
-from runtime.providers.vector_stores.builtin.indexes import Index, Indexes
+from runtime.providers.vector_stores.builtin.indexes import Indexes, VectorIndex
 from runtime.providers.vector_stores.builtin.ingestion import Ingestion
 from runtime.providers.vector_stores.builtin.reading import Reading
 from runtime.providers.vector_stores.builtin.stores import Opened, Stores
@@ -141,7 +141,7 @@ class AttachedFiles:
         row = await self.get(store.id, request.file_id)
         attributes = dict(request.attributes or {})
 
-        async def statements(index: Index, version: int) -> list[sql.Statement]:
+        async def statements(index: VectorIndex, version: int) -> list[sql.Statement]:
             live = sql.eq("index_number", index.number) & sql.eq("source", request.file_id) & sql.eq("state", "live")
             return [
                 sql.Update(FILES, {"attributes": attributes}, sql.eq("id", row["id"])),
@@ -157,24 +157,24 @@ class AttachedFiles:
         members = sql.eq("store_id", store.id) & sql.eq("file_id", file_id)
         await self._rows.write(sql.Delete(FILES, sql.eq("id", row["id"])), sql.Delete(BATCH_FILES, members))
 
-        async def statements(index: Index, version: int) -> list[sql.Statement]:
+        async def statements(index: VectorIndex, version: int) -> list[sql.Statement]:
             return await self._taking_out(index, sql.eq("source", file_id), version)
 
         await self._in_each_index(store.id, statements)
         if row["status"] == "in_progress":
             await self._ingestion.jobs.cancel(row["attachment"], user=SYSTEM)
 
-    async def take_out(self, index: Index, which: sql.Condition) -> None:
+    async def take_out(self, index: VectorIndex, which: sql.Condition) -> None:
         """Let searches no longer find some groups, and have them removed. Raises Stale if the index is retired."""
         await self._indexes.change(index.number, lambda version: self._taking_out(index, which, version))
 
-    async def _taking_out(self, index: Index, which: sql.Condition, version: int) -> list[sql.Statement]:
+    async def _taking_out(self, index: VectorIndex, which: sql.Condition, version: int) -> list[sql.Statement]:
         there = sql.eq("index_number", index.number) & which & sql.one_of("state", ("live", "pending"))
         groups = [row["number"] for row in await self._rows.select(sql.Select(GROUPS, there, ("number",)))]
         return taken_out(index, groups, version)
 
     async def _in_each_index(
-        self, store_id: str, statements: Callable[[Index, int], Awaitable[Sequence[sql.Statement]]]
+        self, store_id: str, statements: Callable[[VectorIndex, int], Awaitable[Sequence[sql.Statement]]]
     ) -> None:
         """Change each index of a store, also one that comes or takes another's place meanwhile."""
         numbers: list[int] = []

@@ -13,7 +13,7 @@ from runtime.apis.vector_stores.attached_file import AttachedFileContent, FileCh
 from runtime.errors import RequestError, StackError
 from runtime.providers.vector_stores.builtin.attached import AttachedFiles
 from runtime.providers.vector_stores.builtin.index_vectors import IndexVectors
-from runtime.providers.vector_stores.builtin.indexes import Index, Indexes, Retired
+from runtime.providers.vector_stores.builtin.indexes import Indexes, Retired, VectorIndex
 from runtime.providers.vector_stores.builtin.stores import Stores
 from runtime.providers.vector_stores.builtin.tables import CHUNKS, GROUPS
 from runtime.providers.vector_stores.builtin.vectors import numbers_in
@@ -54,7 +54,7 @@ class Contents:
                 raise _no_page(request.page)
             return found
 
-    async def embeddings(self, index: Index, numbers: Sequence[int]) -> dict[int, list[float]]:
+    async def embeddings(self, index: VectorIndex, numbers: Sequence[int]) -> dict[int, list[float]]:
         """The vectors of chunks by number, without those that are gone. Raises Retired, Unavailable."""
         found: dict[int, list[float]] = {}
         try:
@@ -67,7 +67,7 @@ class Contents:
             raise
         return found
 
-    async def _page(self, index: Index, group: int, request: ReadAttachedFileRequest) -> AttachedFileContent:
+    async def _page(self, index: VectorIndex, group: int, request: ReadAttachedFileRequest) -> AttachedFileContent:
         """Raises Retired if the group is no longer there at the end, RequestError."""
         rows = await self._chunks(index, group, request)
         page, has_more = rows[: request.limit], len(rows) > request.limit
@@ -82,7 +82,7 @@ class Contents:
             next_page=str(page[-1]["number"]) if has_more else None,
         )
 
-    async def _chunks(self, index: Index, group: int, request: ReadAttachedFileRequest) -> list[Row]:
+    async def _chunks(self, index: VectorIndex, group: int, request: ReadAttachedFileRequest) -> list[Row]:
         """Those of a page, and one more if another page follows."""
         numbers = numbers_of(group)
         after = numbers.start - 1
@@ -103,7 +103,7 @@ def _no_page(given: str) -> RequestError:
     )
 
 
-def _live(index: Index) -> Condition:
+def _live(index: VectorIndex) -> Condition:
     return eq("index_number", index.number) & eq("state", "live")
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from runtime.apis.vector_io import numbers_of
 from runtime.errors import NotFound, RequestError, StackError
 from runtime.providers.vector_stores.builtin.embedding import TEXTS_AT_ONCE
-from runtime.providers.vector_stores.builtin.indexes import Index, Indexes
+from runtime.providers.vector_stores.builtin.indexes import Indexes, VectorIndex
 from runtime.providers.vector_stores.builtin.indexing import FileIndexing, Report, about
 from runtime.providers.vector_stores.builtin.patience import may_pass
 from runtime.providers.vector_stores.builtin.reading import Reading
@@ -50,7 +50,7 @@ class Copying:
         self._reading = reading
         self._writing = writing
 
-    async def difference(self, old: Index, new: Index) -> Difference:
+    async def difference(self, old: VectorIndex, new: VectorIndex) -> Difference:
         """Raises Unavailable."""
         there = await self._rows.select(sql.Select(GROUPS, _live(old), order=("number",)))
         copied = await self._rows.select(sql.Select(GROUPS, _live(new), ("number", "content")))
@@ -61,7 +61,9 @@ class Copying:
             files=sum(row["about"] is not None for row in there),
         )
 
-    async def copy(self, old: Index, group: sql.Row, new: Index, chunking: Mapping[str, Any] | None) -> None:
+    async def copy(
+        self, old: VectorIndex, group: sql.Row, new: VectorIndex, chunking: Mapping[str, Any] | None
+    ) -> None:
         """Write a group of the old index into the new one. chunking: how files are cut from now on; None for each as it
         was. Nothing happens if the group is gone meanwhile.
 
@@ -90,13 +92,13 @@ class Copying:
             if not isinstance(error, sql.Stale) or await self._indexes.is_retired(new.number):
                 raise
 
-    async def clear(self, new: Index) -> None:
+    async def clear(self, new: VectorIndex) -> None:
         """Remove what an earlier attempt has begun to write. Raises Stale if the index is retired."""
         begun = sql.eq("index_number", new.number) & sql.eq("state", "pending")
         rows = await self._rows.select(sql.Select(GROUPS, begun, ("number",)))
         await self.remove(new, [row["number"] for row in rows])
 
-    async def remove(self, new: Index, groups: Sequence[int]) -> None:
+    async def remove(self, new: VectorIndex, groups: Sequence[int]) -> None:
         """Take groups out of the new index again. Raises Stale if it is retired."""
         if not groups:
             return
@@ -107,7 +109,7 @@ class Copying:
         await self._indexes.change(new.number, statements)
 
     async def _written(
-        self, old: Index, group: sql.Row, new: Index, chunking: Mapping[str, Any] | None
+        self, old: VectorIndex, group: sql.Row, new: VectorIndex, chunking: Mapping[str, Any] | None
     ) -> tuple[Draft, Mapping[str, Any] | None]:
         """The group in the new index, not seen yet, and what is true of its file then."""
         facts = group["about"]
@@ -125,7 +127,7 @@ class Copying:
         draft = await self._from_chunks(old, group, new)
         return draft, None if facts is None else facts | {"usage_bytes": draft.usage_bytes}
 
-    async def _file(self, old: Index, group: sql.Row) -> sql.Row | None:
+    async def _file(self, old: VectorIndex, group: sql.Row) -> sql.Row | None:
         """The row of a group's file; None if the file is attached anew, or some of its chunks have been replaced."""
         mine = sql.eq("id", file_key(old.store_id, group["source"])) & sql.eq("attachment", group["content"])
         return await self._rows.first(sql.Select(FILES, mine & sql.eq("status", "completed")))
@@ -137,7 +139,7 @@ class Copying:
             return False
         return True
 
-    async def _from_chunks(self, old: Index, group: sql.Row, new: Index) -> Draft:
+    async def _from_chunks(self, old: VectorIndex, group: sql.Row, new: VectorIndex) -> Draft:
         head = NewGroup(
             source=group["source"],
             filename=group["filename"],
@@ -160,5 +162,5 @@ class Copying:
         return draft
 
 
-def _live(index: Index) -> sql.Condition:
+def _live(index: VectorIndex) -> sql.Condition:
     return sql.eq("index_number", index.number) & sql.eq("state", "live")

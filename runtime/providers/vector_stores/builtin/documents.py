@@ -15,7 +15,7 @@ from runtime.apis._chunks import ChunkUrl, StaticSizes, text_of
 from runtime.apis.vector_stores.older import RagDocument
 from runtime.errors import RequestError, StackError
 from runtime.http.pages import Pages
-from runtime.providers.vector_stores.builtin.inserting import Document, attributes_of
+from runtime.providers.vector_stores.builtin.inserting import DocumentChunks, attributes_of
 from runtime.providers.vector_stores.builtin.patience import may_pass
 from runtime.providers.vector_stores.builtin.reading import Reading
 from runtime.providers.vector_stores.builtin.writing import NewChunk
@@ -43,7 +43,7 @@ class Documents:
         self._reading = reading
         self._pages = pages
 
-    async def cut(self, document: RagDocument, *, chunk_tokens: int) -> Document:
+    async def cut(self, document: RagDocument, *, chunk_tokens: int) -> DocumentChunks:
         """The chunks of a document, of so many tokens, a quarter of which the next one shares.
 
         Raises RequestError that names the document if it cannot be read or has no text, NotSupported without file
@@ -59,7 +59,7 @@ class Documents:
             raise RequestError(words, hint=error.hint, param="documents", code=error.code) from error
         given = {**document.metadata, "document_id": document.document_id}
         chunks = [_of_document(chunk, given, place) for place, chunk in enumerate(read)]
-        return Document(document.document_id, attributes_of(given), chunks)
+        return DocumentChunks(document.document_id, attributes_of(given), chunks)
 
     async def _read(self, found: _Content, mime_type: str | None, sizes: StaticSizes) -> list[NewChunk]:
         kind = mime_type or found.content_type or _TEXT

@@ -15,7 +15,7 @@ from runtime.apis.models import Model, Models
 from runtime.context import RequestContext, current, serving
 from runtime.errors import RequestError, StackError
 from runtime.provider import Tasks
-from runtime.providers.vector_stores.builtin.indexes import Index
+from runtime.providers.vector_stores.builtin.indexes import VectorIndex
 from runtime.providers.vector_stores.builtin.listed import model_of_type
 from runtime.providers.vector_stores.builtin.patience import PAUSES_S, may_pass, patiently
 from runtime.providers.vector_stores.builtin.vectors import BYTES_PER_NUMBER, decoded
@@ -78,7 +78,7 @@ class TextEmbedder:
         """
         return EmbeddingModel.of(await model_of_type(self._models, name, "embedding", param=EMBEDDING_PARAM))
 
-    async def check(self, index: Index) -> EmbeddingModel:
+    async def check(self, index: VectorIndex) -> EmbeddingModel:
         """The model of an index. Raises RequestError if it is not served, or if its name means another model than the
         one that the index was made with.
         """

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from runtime.apis import vector_io
 from runtime.errors import NotFound, Unavailable
-from runtime.providers.vector_stores.builtin.indexes import Index
+from runtime.providers.vector_stores.builtin.indexes import VectorIndex
 from runtime.providers.vector_stores.builtin.patience import PROVIDER_MISSING, VECTORS_MISSING
 from runtime.providers.vector_stores.builtin.vectors import with_direction
 
@@ -20,14 +20,14 @@ class IndexVectors:
     def __init__(self, backends: vector_io.VectorIo) -> None:
         self._backends = backends
 
-    async def create(self, index: Index) -> None:
+    async def create(self, index: VectorIndex) -> None:
         """Raises Conflict if something of another dimension has its name."""
         request = vector_io.CreateCollection(
             provider_id=index.provider_id, collection=index.collection, dimension=index.dimension
         )
         await self._backends.create_collection(request)
 
-    async def put(self, index: Index, numbers: Sequence[int], vectors: bytes) -> None:
+    async def put(self, index: VectorIndex, numbers: Sequence[int], vectors: bytes) -> None:
         """vectors: of length 1, or all zeros: databases differ in what these are near, if they take them, so they are
         left out. Raises Unavailable.
         """
@@ -40,7 +40,9 @@ class IndexVectors:
         except NotFound as error:
             raise _gone(index, error) from None
 
-    async def search(self, index: Index, vector: bytes, limit: int, groups: Sequence[int] | None) -> vector_io.Hits:
+    async def search(
+        self, index: VectorIndex, vector: bytes, limit: int, groups: Sequence[int] | None
+    ) -> vector_io.Hits:
         """groups: None for all. Raises Unavailable."""
         request = vector_io.SearchVectors(
             provider_id=index.provider_id,
@@ -54,7 +56,7 @@ class IndexVectors:
         except NotFound as error:
             raise _gone(index, error) from None
 
-    async def read(self, index: Index, numbers: Sequence[int]) -> vector_io.Vectors:
+    async def read(self, index: VectorIndex, numbers: Sequence[int]) -> vector_io.Vectors:
         """Those that are there. Raises Unavailable."""
         request = vector_io.ReadVectors(
             provider_id=index.provider_id, collection=index.collection, numbers=list(numbers)
@@ -79,7 +81,7 @@ class IndexVectors:
             )
 
 
-def _gone(index: Index, error: NotFound) -> Unavailable:
+def _gone(index: VectorIndex, error: NotFound) -> Unavailable:
     if error.code == PROVIDER_MISSING:
         return Unavailable(
             f"The vectors of the vector store `{index.store_id}` are kept by the provider `{index.provider_id}`, which"

@@ -61,7 +61,7 @@ class Group:
 
 
 @dataclass(kw_only=True)
-class Index:
+class VectorIndex:
     """What an index is, and its live groups by number. chunks: how many all of them have; gone: how many they had
     besides, whose vectors are still there.
     """
@@ -96,10 +96,10 @@ class Indexes:
 
     def __init__(self, rows: sql.SqlStore) -> None:
         self._rows = rows
-        self._kept: OrderedDict[int, Index] = OrderedDict()
+        self._kept: OrderedDict[int, VectorIndex] = OrderedDict()
         self._turns = Turns()
 
-    async def get(self, number: int) -> Index | None:
+    async def get(self, number: int) -> VectorIndex | None:
         """An index with the groups that are live now; None if it is not there. Raises Unavailable."""
         row = await self._rows.first(sql.Select(INDEXES, sql.eq("number", number)))
         if row is None:
@@ -107,7 +107,7 @@ class Indexes:
             return None
         return await self.known(row)
 
-    async def known(self, row: sql.Row) -> Index:
+    async def known(self, row: sql.Row) -> VectorIndex:
         """The index of a row that was just read, with the groups that are live now. Raises Unavailable."""
         number = row["number"]
         index = self._kept.get(number)
@@ -160,10 +160,10 @@ class Indexes:
         raise Conflict("The vector store is changed by too many at once", hint="try again")
 
 
-def index_of(row: sql.Row) -> Index:
+def index_of(row: sql.Row) -> VectorIndex:
     """An index of which no group is known yet."""
     fields = ("number", "store_id", "provider_id", "collection", "embedding_model", "embedding_source", "dimension")
-    return Index(**{name: row[name] for name in (*fields, "chunking")})
+    return VectorIndex(**{name: row[name] for name in (*fields, "chunking")})
 
 
 def set_state(number: int, groups: Iterable[int], state: GroupState, version: int) -> list[sql.Statement]:

@@ -13,7 +13,7 @@ from runtime.errors import RequestError
 from runtime.providers.vector_stores.builtin.config import FileIngestion
 from runtime.providers.vector_stores.builtin.contextual import Contexts
 from runtime.providers.vector_stores.builtin.embedding import TextEmbedder
-from runtime.providers.vector_stores.builtin.indexes import Index
+from runtime.providers.vector_stores.builtin.indexes import VectorIndex
 from runtime.providers.vector_stores.builtin.reading import Reading, settled, sizes_of
 from runtime.providers.vector_stores.builtin.room import Room
 from runtime.providers.vector_stores.builtin.stages import Stages
@@ -63,14 +63,14 @@ class FileIndexing:
         self._sizes = sizes
         self._room = room
 
-    async def cut_of(self, index: Index, chunking: Mapping[str, Any] | None) -> dict[str, Any]:
+    async def cut_of(self, index: VectorIndex, chunking: Mapping[str, Any] | None) -> dict[str, Any]:
         """How a file is cut in an index. chunking: what the file's row says. Raises RequestError if the index was made
         with another model than its name means now.
         """
         model = await self._embedding.check(index)
         return settled(chunking or index.chunking, self._sizes, model.context_tokens).model_dump(mode="json")
 
-    async def write(self, index: Index, row: Row, report: Report, *, is_again: bool = False) -> Draft:
+    async def write(self, index: VectorIndex, row: Row, report: Report, *, is_again: bool = False) -> Draft:
         """The group of an attached file in an index. row: of FILES. is_again: whether something was down before; then
         that is asked first, since reading and above all contexts cost more.
 

@@ -19,7 +19,7 @@ from runtime.provider import ProviderContext
 from runtime.providers.vector_stores.builtin.carried import Carried
 from runtime.providers.vector_stores.builtin.contextual import PARAM as CHUNKING_PARAM
 from runtime.providers.vector_stores.builtin.embedding import EMBEDDING_PARAM
-from runtime.providers.vector_stores.builtin.indexes import Index, Indexes
+from runtime.providers.vector_stores.builtin.indexes import Indexes, VectorIndex
 from runtime.providers.vector_stores.builtin.indexing import FileIndexing, Report, about
 from runtime.providers.vector_stores.builtin.patience import postponed, was_postponed
 from runtime.providers.vector_stores.builtin.tables import ATTACHMENT, BATCH_FILES, FILES, GROUPS, STORES
@@ -81,7 +81,7 @@ class Ingestion:
             except sql.Stale:
                 return  # the store is gone, or has expired
 
-            async def statements(index: Index, version: int) -> list[sql.Statement]:
+            async def statements(index: VectorIndex, version: int) -> list[sql.Statement]:
                 found = await self._found(index, [row["file_id"] for row in rows])
                 return [step for row in rows for step in _given_up(row, found.get(row["file_id"]), ended)]
 
@@ -91,7 +91,7 @@ class Ingestion:
                 continue  # another index has taken its place
             return
 
-    async def _found(self, index: Index, file_ids: Sequence[str]) -> dict[str, sql.Row]:
+    async def _found(self, index: VectorIndex, file_ids: Sequence[str]) -> dict[str, sql.Row]:
         """The groups of those files that searches find."""
         live = sql.eq("index_number", index.number) & sql.eq("state", "live") & sql.one_of("source", file_ids)
         columns = ("source", "content", "attributes", "about")
@@ -137,7 +137,7 @@ class Ingestion:
             else:
                 return
 
-    async def _write(self, index: Index, row: sql.Row, report: Report, *, is_again: bool) -> None:
+    async def _write(self, index: VectorIndex, row: sql.Row, report: Report, *, is_again: bool) -> None:
         draft = await self._indexing.write(index, row, report, is_again=is_again)
         try:
             await self._publish(draft, row, report)
@@ -161,7 +161,7 @@ class Ingestion:
 
         await self._writing.publish(draft, now)
 
-    async def _serving(self, store_id: str) -> Index:
+    async def _serving(self, store_id: str) -> VectorIndex:
         """The index that a store is searched in. Raises Stale if the store is gone or has expired."""
         store = await self._rows.first(sql.Select(STORES, sql.eq("id", store_id), ("index_number",)))
         index = await self._indexes.get(store["index_number"]) if store else None

@@ -17,7 +17,7 @@ from runtime.apis.vector_stores.native import ChunkToInsert
 from runtime.clock import wall_time
 from runtime.errors import RequestError, StackError
 from runtime.ids import new_id
-from runtime.providers.vector_stores.builtin.indexes import Index, Indexes, Retired
+from runtime.providers.vector_stores.builtin.indexes import Indexes, Retired, VectorIndex
 from runtime.providers.vector_stores.builtin.tables import CHUNKS, GROUPS
 from runtime.providers.vector_stores.builtin.vectors import BYTES_PER_NUMBER, decoded
 from runtime.providers.vector_stores.builtin.words import Words
@@ -28,7 +28,7 @@ _LOOKED_UP_AT_ONCE = 500
 
 
 @dataclass(frozen=True)
-class Document:
+class DocumentChunks:
     """Chunks of one document with the same attributes. source: its id."""
 
     source: str
@@ -45,7 +45,9 @@ class Inserting:
         self._writing = writing
         self._indexes = indexes
 
-    async def insert(self, index: Index, chunks: Sequence[ChunkToInsert], *, ttl_seconds: int | None = None) -> None:
+    async def insert(
+        self, index: VectorIndex, chunks: Sequence[ChunkToInsert], *, ttl_seconds: int | None = None
+    ) -> None:
         """Keep chunks, all or none of them; searches find them when this returns. One whose id is there takes the place
         of the other.
 
@@ -61,7 +63,7 @@ class Inserting:
 
         await self._insert(index, documents, replaced, expires_at)
 
-    async def replace(self, index: Index, documents: Sequence[Document]) -> None:
+    async def replace(self, index: VectorIndex, documents: Sequence[DocumentChunks]) -> None:
         """Keep documents in the place of those that have their ids. Raises as `insert` does."""
         sources = [one.source for one in documents]
 
@@ -78,8 +80,8 @@ class Inserting:
 
     async def _insert(
         self,
-        index: Index,
-        documents: Sequence[Document],
+        index: VectorIndex,
+        documents: Sequence[DocumentChunks],
         replaced: Callable[[], Awaitable[dict[int, list[int] | None]]],
         expires_at: int | None,
     ) -> None:
@@ -113,7 +115,7 @@ class Inserting:
             raise
         await self._words.index.remove(index.number, [range(number, number + 1) for number in gone])
 
-    async def _known(self, index: Index, chunk_ids: Sequence[str]) -> dict[int, list[int]]:
+    async def _known(self, index: VectorIndex, chunk_ids: Sequence[str]) -> dict[int, list[int]]:
         """The numbers of the chunks that are there under these ids, by group."""
         found: defaultdict[int, list[int]] = defaultdict(list)
         for at in range(0, len(chunk_ids), _LOOKED_UP_AT_ONCE):
@@ -123,7 +125,7 @@ class Inserting:
                 found[group_of(row["number"])].append(row["number"])
         return found
 
-    async def _seen(self, index: Index, numbers: Sequence[int]) -> list[sql.Row]:
+    async def _seen(self, index: VectorIndex, numbers: Sequence[int]) -> list[sql.Row]:
         """Those of these groups that are seen."""
         found: list[sql.Row] = []
         live = sql.eq("index_number", index.number) & sql.eq("state", "live")
@@ -133,7 +135,7 @@ class Inserting:
         return found
 
 
-def _without(index: Index, group: sql.Row, numbers: Sequence[int] | None, version: int) -> list[sql.Statement]:
+def _without(index: VectorIndex, group: sql.Row, numbers: Sequence[int] | None, version: int) -> list[sql.Statement]:
     """The statements that take chunks out of a group; with its last ones, it goes itself. numbers: None for all."""
     first = group["number"] << GROUP_BITS
     gone = sorted({*group["gone"], *(number - first for number in numbers or ())})
@@ -155,7 +157,7 @@ def _new_content() -> str:
     return new_id("inserted_")
 
 
-def _documents(index: Index, chunks: Sequence[ChunkToInsert]) -> list[Document]:
+def _documents(index: VectorIndex, chunks: Sequence[ChunkToInsert]) -> list[DocumentChunks]:
     """The chunks by document and attributes. Of two with the same id, the later one counts."""
     placed: dict[str, tuple[str, dict[str, Any], NewChunk]] = {}
     for chunk in chunks:
@@ -170,14 +172,14 @@ def _documents(index: Index, chunks: Sequence[ChunkToInsert]) -> list[Document]:
             embedding=_embedding(index, chunk),
         )
         placed[new.chunk_id] = (source, attributes_of(metadata), new)
-    found: dict[tuple[str, str], Document] = {}
+    found: dict[tuple[str, str], DocumentChunks] = {}
     for source, attributes, new in placed.values():
         key = source, json.dumps(attributes, sort_keys=True)
-        found.setdefault(key, Document(source, attributes, [])).chunks.append(new)
+        found.setdefault(key, DocumentChunks(source, attributes, [])).chunks.append(new)
     return list(found.values())
 
 
-def _embedding(index: Index, chunk: ChunkToInsert) -> bytes | None:
+def _embedding(index: VectorIndex, chunk: ChunkToInsert) -> bytes | None:
     if chunk.embedding is None:
         return None
     if chunk.embedding_model not in (None, index.embedding_model, index.embedding_source):

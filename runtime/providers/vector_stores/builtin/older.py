@@ -30,7 +30,7 @@ from runtime.providers.vector_stores.builtin.documents import Documents
 from runtime.providers.vector_stores.builtin.embedding import TextEmbedder
 from runtime.providers.vector_stores.builtin.finding import Finding
 from runtime.providers.vector_stores.builtin.indexes import Retired
-from runtime.providers.vector_stores.builtin.inserting import Document, Inserting
+from runtime.providers.vector_stores.builtin.inserting import DocumentChunks, Inserting
 from runtime.providers.vector_stores.builtin.searching import Found
 from runtime.providers.vector_stores.builtin.stores import Opened, Stores
 
@@ -156,7 +156,7 @@ class RagTool:
         )
         await self._keep(store, cut)
 
-    async def _keep(self, store: Opened, documents: Sequence[Document]) -> None:
+    async def _keep(self, store: Opened, documents: Sequence[DocumentChunks]) -> None:
         while True:
             try:
                 await self._inserting.replace(store.index, documents)

@@ -29,7 +29,7 @@ from runtime.providers.vector_stores.builtin.concurrently import concurrently
 from runtime.providers.vector_stores.builtin.contextual import Contexts
 from runtime.providers.vector_stores.builtin.copying import Copying, Difference
 from runtime.providers.vector_stores.builtin.embedding import TextEmbedder
-from runtime.providers.vector_stores.builtin.indexes import Index, Indexes
+from runtime.providers.vector_stores.builtin.indexes import Indexes, VectorIndex
 from runtime.providers.vector_stores.builtin.patience import postponed
 from runtime.providers.vector_stores.builtin.stores import Stores
 from runtime.providers.vector_stores.builtin.tables import FILES, GROUPS, INDEXES, STORES, WHOLE_INDEX, file_key
@@ -153,7 +153,7 @@ class Reindexings:
             await self._end(store_id, new, f"it failed with `{type(error).__name__}`")
         return None
 
-    async def _reindex(self, store_id: str, new: Index) -> None:
+    async def _reindex(self, store_id: str, new: VectorIndex) -> None:
         """Raises Stale if the store is gone."""
         row = await self._rows.first(sql.Select(STORES, sql.eq("id", store_id)))
         if row is None or new.number not in (row["index_number"], row["next_index"]):
@@ -170,7 +170,7 @@ class Reindexings:
         await self._tell_files(new)
         await self._end(store_id, new, None)
 
-    async def _fill(self, old: Index, new: Index, said: Reindexing) -> None:
+    async def _fill(self, old: VectorIndex, new: VectorIndex, said: Reindexing) -> None:
         """Let the new index have what the old one has now."""
         difference = await self._copying.difference(old, new)
         await self._copying.remove(new, difference.extra)
@@ -191,7 +191,7 @@ class Reindexings:
 
         await concurrently(one, difference.missing, at_once=self._concurrency)
 
-    async def _replaced(self, old: Index, new: Index, said: Reindexing) -> bool:
+    async def _replaced(self, old: VectorIndex, new: VectorIndex, said: Reindexing) -> bool:
         """Let the new index serve if it has all that the old one has. Nothing else begins before it has ended."""
         is_whole = True
 
@@ -213,7 +213,7 @@ class Reindexings:
         await self._indexes.change(old.number, statements)
         return is_whole
 
-    async def _tell_files(self, new: Index) -> None:
+    async def _tell_files(self, new: VectorIndex) -> None:
         """Let the rows of files say what is true of them in the index that serves now."""
         after, there = -1, sql.eq("index_number", new.number) & sql.eq("state", "live")
         while groups := await self._rows.select(
@@ -222,7 +222,7 @@ class Reindexings:
             await self._rows.write(*(_told(new, group) for group in groups if group["about"] is not None))
             after = groups[-1]["number"]
 
-    async def _end(self, store_id: str, new: Index, error: str | None) -> None:
+    async def _end(self, store_id: str, new: VectorIndex, error: str | None) -> None:
         """Say how it ended. The store stays with its old index unless the new one serves. error: why it failed."""
         mine = _replaced_by(store_id, new)
         row = await self._rows.first(sql.Select(STORES, mine, ("index_number", "reindexing")))
@@ -245,7 +245,7 @@ def _counts(difference: Difference) -> FileCounts:
     return FileCounts(in_progress=left, completed=difference.files - left, total=difference.files)
 
 
-def _given_up(new: Index) -> list[sql.Statement]:
+def _given_up(new: VectorIndex) -> list[sql.Statement]:
     return [sql.Update(INDEXES, {"state": "retired"}, sql.eq("number", new.number)), removal(new, WHOLE_INDEX)]
 
 
@@ -262,11 +262,11 @@ def _job_id(number: int) -> str:
     return f"reindex_{number:013x}{0:011x}"
 
 
-def _replaced_by(store_id: str, new: Index) -> sql.Condition:
+def _replaced_by(store_id: str, new: VectorIndex) -> sql.Condition:
     return sql.eq("id", store_id) & sql.eq("next_index", new.number)
 
 
-def _told(index: Index, group: sql.Row) -> sql.Update:
+def _told(index: VectorIndex, group: sql.Row) -> sql.Update:
     facts: Mapping[str, Any] = group["about"]
     same = sql.eq("id", file_key(index.store_id, group["source"])) & sql.eq("attachment", group["content"])
     return sql.Update(FILES, dict(facts), same & sql.eq("status", "completed"))

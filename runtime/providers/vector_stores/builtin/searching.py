@@ -21,7 +21,7 @@ from runtime.providers.vector_stores.builtin.embedding import TextEmbedder
 from runtime.providers.vector_stores.builtin.filters import Test
 from runtime.providers.vector_stores.builtin.fusion import Ranking, by_ranks, by_scores, in_unit_by_scale
 from runtime.providers.vector_stores.builtin.index_vectors import IndexVectors
-from runtime.providers.vector_stores.builtin.indexes import Group, Index, Indexes, Retired
+from runtime.providers.vector_stores.builtin.indexes import Group, Indexes, Retired, VectorIndex
 from runtime.providers.vector_stores.builtin.tables import CHUNKS
 from runtime.providers.vector_stores.builtin.vectors import has_direction, nearest
 from runtime.providers.vector_stores.builtin.within import Within, passing
@@ -110,7 +110,7 @@ class Searching:
         self._inference = inference
         self._rebuilding = asyncio.Lock()
 
-    async def search(self, index: Index, asked: Search) -> list[Found]:
+    async def search(self, index: VectorIndex, asked: Search) -> list[Found]:
         """The hits, best first. Raises Retired if the index was replaced meanwhile, Unavailable while the backend or a
         model is down, and what inference raises.
         """
@@ -173,7 +173,7 @@ class Searching:
             found = await self._words.index.search(number, words, limit=size, groups=within.seen)
         return [(number, bm25) for number, bm25 in found if within.has(number)]
 
-    async def _whole_words(self, index: Index) -> Texts:
+    async def _whole_words(self, index: VectorIndex) -> Texts:
         """The texts in the word index, which is made anew if it does not have every chunk: its words may be of another
         version, or lost.
         """
@@ -193,7 +193,7 @@ class Searching:
                 after = numbers[-1]
         return await self._words.index.texts(index.number)
 
-    async def _chunks(self, index: Index, ranking: Ranking, limit: int) -> list[tuple[Row, Group, float]]:
+    async def _chunks(self, index: VectorIndex, ranking: Ranking, limit: int) -> list[tuple[Row, Group, float]]:
         """The first chunks of a ranking that are there. Raises Retired if some are not since the index is retired."""
         found: list[tuple[Row, Group, float]] = []
         for at in range(0, len(ranking), limit):

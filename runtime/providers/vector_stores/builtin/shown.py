@@ -7,7 +7,7 @@ from typing import Any
 
 from runtime.apis._chunks import ChunkMetadata
 from runtime.apis.vector_stores.native import EmbeddedChunk, QueryChunksResponse
-from runtime.providers.vector_stores.builtin.indexes import Index
+from runtime.providers.vector_stores.builtin.indexes import VectorIndex
 from runtime.providers.vector_stores.builtin.searching import Found
 from runtime.sse import Reply, encode
 
@@ -56,7 +56,9 @@ def _rank(places: Mapping[str, tuple[int, float]], name: str) -> dict[str, Any] 
     return {"position": place[0], "score": place[1]}
 
 
-def queried_chunks(found: Sequence[Found], index: Index, embeddings: Mapping[int, list[float]]) -> QueryChunksResponse:
+def queried_chunks(
+    found: Sequence[Found], index: VectorIndex, embeddings: Mapping[int, list[float]]
+) -> QueryChunksResponse:
     """Chunks as they are kept, with their scores."""
     chunks = []
     for one in found:

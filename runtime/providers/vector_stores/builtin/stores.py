@@ -22,7 +22,7 @@ from runtime.providers.vector_stores.builtin.config import VectorStoresConfig, n
 from runtime.providers.vector_stores.builtin.described import described, is_over
 from runtime.providers.vector_stores.builtin.embedding import EMBEDDING_PARAM, EmbeddingModel, TextEmbedder
 from runtime.providers.vector_stores.builtin.index_vectors import IndexVectors
-from runtime.providers.vector_stores.builtin.indexes import Index, Indexes, index_of
+from runtime.providers.vector_stores.builtin.indexes import Indexes, VectorIndex, index_of
 from runtime.providers.vector_stores.builtin.tables import (
     BATCH_FILES,
     BATCHES,
@@ -47,7 +47,7 @@ class Opened:
     """A store and its index that serves."""
 
     row: sql.Row
-    index: Index
+    index: VectorIndex
 
     @property
     def id(self) -> str:
@@ -130,7 +130,7 @@ class Stores:
         *,
         dimension: int | None,
         chunking: Mapping[str, Any] | None,
-    ) -> Index:
+    ) -> VectorIndex:
         """An empty index that serves nobody yet. dimension: by default, what the model makes.
 
         Raises RequestError if the model makes vectors of another one, and what the backend raises.
@@ -212,7 +212,7 @@ class Stores:
             )
         return rows[0]
 
-    async def _index(self, number: int, read: Sequence[sql.Row]) -> Index | None:
+    async def _index(self, number: int, read: Sequence[sql.Row]) -> VectorIndex | None:
         """The index of this number. read: rows of indexes, without its own if it was made a moment ago."""
         for row in read:
             if row["number"] == number:

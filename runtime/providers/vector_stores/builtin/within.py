@@ -8,16 +8,16 @@ from typing import Any
 
 from runtime.apis.vector_io import Hits, group_of
 from runtime.providers.vector_stores.builtin.filters import Test
-from runtime.providers.vector_stores.builtin.indexes import Group, Index
+from runtime.providers.vector_stores.builtin.indexes import Group, VectorIndex
 
 _MANY_GROUPS = 10_000
 """So many are tested in a thread, since it takes some milliseconds."""
 
 
 class Within:
-    """The part of an index that is searched. wanted: its groups, None for all. chunks, gone: as of an `Index`."""
+    """The part of an index that is searched. wanted: its groups, None for all. chunks, gone: as of a `VectorIndex`."""
 
-    def __init__(self, index: Index, groups: Sequence[Group] | None) -> None:
+    def __init__(self, index: VectorIndex, groups: Sequence[Group] | None) -> None:
         self.index = index
         self.wanted = None if groups is None else [group.number for group in groups]
         self.chunks = index.chunks if groups is None else sum(group.chunks for group in groups)
@@ -47,7 +47,7 @@ class Within:
         return [number for group in self._groups.values() for number in group.numbers()]
 
 
-async def passing(index: Index, test: Test | None) -> list[Group] | None:
+async def passing(index: VectorIndex, test: Test | None) -> list[Group] | None:
     """The groups whose attributes pass; None for all of them."""
     if test is None:
         return None

@@ -17,7 +17,7 @@ from runtime.errors import RequestError
 from runtime.providers.vector_stores.builtin.concurrently import concurrently
 from runtime.providers.vector_stores.builtin.embedding import TEXTS_AT_ONCE, TextEmbedder
 from runtime.providers.vector_stores.builtin.index_vectors import IndexVectors
-from runtime.providers.vector_stores.builtin.indexes import Index, Indexes, set_state
+from runtime.providers.vector_stores.builtin.indexes import Indexes, VectorIndex, set_state
 from runtime.providers.vector_stores.builtin.joining import Joining
 from runtime.providers.vector_stores.builtin.stages import Stages
 from runtime.providers.vector_stores.builtin.tables import CHUNKS, GROUPS, REMOVALS
@@ -62,7 +62,7 @@ class NewGroup:
 class Draft:
     """A group that is being written. number: its own. chunks, text_bytes: of what is in it so far."""
 
-    index: Index
+    index: VectorIndex
     number: int
     group: NewGroup
     chunks: int = 0
@@ -98,12 +98,12 @@ class Writing:
         self._joining = Joining[_Whole](STORED_AT_ONCE)
         self._last_number = 0
 
-    async def check(self, index: Index) -> None:
+    async def check(self, index: VectorIndex) -> None:
         """Raises what embedding and the backend raise while they cannot be used, before work is done in vain."""
         await self._vectors.read(index, [0])
         await self._embedding.query(["ready"], index.embedding_model, index.dimension)
 
-    async def begin_again(self, index: Index, group: NewGroup) -> Draft:
+    async def begin_again(self, index: VectorIndex, group: NewGroup) -> Draft:
         """As `begin`, after earlier attempts at this source, of which nothing is left. Raises Unavailable."""
         pending = eq("index_number", index.number) & eq("source", group.source) & eq("state", "pending")
         if earlier := await self._rows.select(Select(GROUPS, pending, ("number",))):
@@ -111,7 +111,7 @@ class Writing:
         [draft] = await self.begin(index, [group])
         return draft
 
-    async def begin(self, index: Index, groups: Sequence[NewGroup]) -> list[Draft]:
+    async def begin(self, index: VectorIndex, groups: Sequence[NewGroup]) -> list[Draft]:
         """New groups, which nobody sees. Raises Unavailable."""
         while True:
             first = max(int(wall_time() * 1_000), self._last_number + 1)
@@ -145,7 +145,7 @@ class Writing:
         while piece := list(islice(pieces, STORED_AT_ONCE)):
             await self._put(chunks[0][0].index, piece, stages or Stages())
 
-    async def _put(self, index: Index, numbered: Sequence[tuple[int, NewChunk]], stages: Stages) -> None:
+    async def _put(self, index: VectorIndex, numbered: Sequence[tuple[int, NewChunk]], stages: Stages) -> None:
         with stages.stage("embed"):
             vectors = await self._embedded(index, [chunk for _, chunk in numbered])
         size = index.dimension * BYTES_PER_NUMBER
@@ -156,7 +156,7 @@ class Writing:
         with stages.stage("store"):
             await self._joining.do(index.number, whole, partial(self._store, index))
 
-    async def _store(self, index: Index, whole: Sequence[_Whole]) -> None:
+    async def _store(self, index: VectorIndex, whole: Sequence[_Whole]) -> None:
         numbers = [number for number, _, _ in whole]
         await self._vectors.put(index, numbers, b"".join(vector for _, _, vector in whole))
         await self._rows.write(*(_kept(index, number, chunk) for number, chunk, _ in whole))
@@ -187,10 +187,10 @@ class Writing:
         if drafts:
             await self._abandon(drafts[0].index, [draft.number for draft in drafts])
 
-    async def _abandon(self, index: Index, groups: Sequence[int]) -> None:
+    async def _abandon(self, index: VectorIndex, groups: Sequence[int]) -> None:
         await self._rows.write(*(step for group in groups for step in given_up(index, group)))
 
-    async def _embedded(self, index: Index, chunks: Sequence[NewChunk]) -> bytes:
+    async def _embedded(self, index: VectorIndex, chunks: Sequence[NewChunk]) -> bytes:
         texts = [chunk.text for chunk in chunks if chunk.embedding is None]
         if not texts:
             return b"".join(chunk.embedding or b"" for chunk in chunks)
@@ -215,18 +215,18 @@ def seen(draft: Draft, version: int, *, attributes: Mapping[str, Any], about: Ma
     return Update(GROUPS, values | {"about": about}, pending, expect=1)
 
 
-def given_up(index: Index, group: int) -> list[Statement]:
+def given_up(index: VectorIndex, group: int) -> list[Statement]:
     """The statements that have a group removed that was never seen."""
     pending = eq("index_number", index.number) & eq("number", group) & eq("state", "pending")
     return [Update(GROUPS, {"state": "dead"}, pending), removal(index, group)]
 
 
-def taken_out(index: Index, groups: Sequence[int], version: int) -> list[Statement]:
+def taken_out(index: VectorIndex, groups: Sequence[int], version: int) -> list[Statement]:
     """The statements that let searches no longer find groups, and have them removed."""
     return [*set_state(index.number, groups, "dead", version), *(removal(index, group) for group in groups)]
 
 
-def removal(index: Index, group: int) -> Insert:
+def removal(index: VectorIndex, group: int) -> Insert:
     """The statement that has a group, or the whole index, removed everywhere; see `removing.py`."""
     place = {"provider_id": index.provider_id, "collection": index.collection}
     return Insert(REMOVALS, {"index_number": index.number, "number": group, **place}, replace=())
@@ -240,7 +240,7 @@ def _begun(draft: Draft) -> Insert:
     return Insert(GROUPS, row | more)
 
 
-def _kept(index: Index, number: int, chunk: NewChunk) -> Insert:
+def _kept(index: VectorIndex, number: int, chunk: NewChunk) -> Insert:
     key = {"index_number": index.number, "number": number}
     values = {"chunk_id": chunk.chunk_id, "facts": dict(chunk.facts), "text": chunk.text}
     return Insert(CHUNKS, key | values, replace=tuple(values))
