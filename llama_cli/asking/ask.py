@@ -22,6 +22,8 @@ from runtime import PROBE, __version__
 
 _PIECE = 65_536
 _QUOTED = 200
+_NOT_OURS = (404, 405, 501)
+"""What a server of another kind answers on our paths."""
 
 _BY_STATUS = {**BY_STATUS, 404: ExitCode.FAILED, 501: ExitCode.FAILED}
 """The exit code for a server's refusal: a name that it does not know need not be one that was typed."""
@@ -268,7 +270,9 @@ def refusal(reply: ServerReply, data: bytes) -> Refusal:
     stated = document.get("error") if isinstance(document, dict) else None
     message, hint, kind = _of_error(stated) if stated else ("", None, None)
     if not message:
-        quoted = data.decode("utf-8", "replace")[:_QUOTED].strip()
+        quoted = " ".join(data.decode("utf-8", "replace").split())[:_QUOTED]
+        if reply.status in _NOT_OURS:
+            hint = "is it a server of Llama Stack? `llama stack ps` lists those that run here"
         message = f"the server answered {reply.status} {reply.reason}{f': {quoted}' if quoted else ''}"
     if reply.status in (401, 403):
         hint = hint or f"set `{KEY_VARIABLE}`"

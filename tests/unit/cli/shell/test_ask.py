@@ -84,9 +84,14 @@ def test_a_body_is_posted(server: Canned) -> None:
         (501, {"error": {"message": "no such tool"}}, 1, "no such tool", None),
         (422, {"error": "in words"}, 1, "in words", None),
         (500, "<html>oops</html>", 6, "the server answered 500 Internal Server Error: <html>oops</html>", None),
+        (
+            404, "<html>\n  <p>Not\n there</p>\n</html>", 1,
+            "the server answered 404 Not Found: <html> <p>Not there</p> </html>",
+            "is it a server of Llama Stack? `llama stack ps` lists those that run here",
+        ),
         (418, "", 1, "the server answered 418 I'm a Teapot", None),
     ],
-)
+)  # fmt: skip
 def test_a_refusal(status: int, body: object, code: int, message: str, hint: str | None, server: Canned) -> None:
     server.status = status
     server.body = (body if isinstance(body, str) else json.dumps(body)).encode()
