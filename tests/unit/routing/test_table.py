@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import time
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -259,6 +260,25 @@ def test_whatever_could_change_an_answer_makes_a_new_list(table: ResourceTable) 
         before = table.entries(EVERYBODY)
         change()
         assert table.entries(EVERYBODY) is not before
+
+
+def test_whoever_sees_the_same_gets_the_same_list(table: ResourceTable) -> None:
+    table.add_all([owned("anns", "groq", "quiet", ANN), owned("bobs", "groq", "quiet", BOB)])
+    ann = table.entries(ANN)
+    assert table.entries(replace(ANN)) is ann
+    assert table.entries(BOB) is not ann and table.entries(EVERYBODY) is not ann
+    moved = replace(ANN, attributes={"teams": ("elsewhere",)})
+    assert table.entries(moved) is not ann and table.entries(ANN) is ann
+    table.remove("bobs")
+    assert table.entries(ANN) is not ann
+
+
+def test_of_few_callers_the_list_is_remembered(table: ResourceTable) -> None:
+    table.add_all([owned("anns", "groq", "quiet", ANN)])
+    for number in range(100):
+        assert "anns" not in [one.id for one in table.entries(User(principal=f"u{number}"))]
+    assert len(table._lists) < 20
+    assert "anns" in [one.id for one in table.entries(ANN)]
 
 
 def test_many_unknown_names_among_many_known_ones_cost_little(table: ResourceTable) -> None:
