@@ -84,14 +84,14 @@ class Bridge:
 
     def _pass(self, line: bytes, message: Mapping[str, Any]) -> None:
         id = message.get("id")
-        is_answered = id is None
+        is_answered = id is None or _is_answer(message)
         try:
             with ask.asked(
                 self._url, _PATH, method="POST", body=line, headers=self._headers(message), timeout_s=_LIMIT_S
             ) as reply:
                 for answer in _messages(reply):
                     self._learn(message, answer)
-                    is_answered = is_answered or ("id" in answer and "method" not in answer)
+                    is_answered = is_answered or _is_answer(answer)
                     self._tell({**answer, "id": id} if _has_no_id(answer) else answer)
                 if not is_answered:
                     raise reply.instead_of("answer of MCP", b"")
@@ -107,7 +107,7 @@ class Bridge:
         meta = parameters.get("_meta")
         version = meta.get(_VERSION_KEY) if isinstance(meta, dict) else None
         if not isinstance(version, str):
-            return headers | ({"mcp-protocol-version": self._version} if self._version else {})
+            return headers | ({"mcp-protocol-version": _in_a_header(self._version)} if self._version else {})
         method = str(message.get("method", ""))
         headers |= {"mcp-protocol-version": _in_a_header(version), "mcp-method": _in_a_header(method)}
         name = parameters.get(_NAMED_BY.get(method, ""))
@@ -148,6 +148,11 @@ def _parsed(reply: ServerReply, body: bytes) -> Iterator[dict[str, Any]]:
     if not isinstance(document, dict) or document.get("jsonrpc") != "2.0":
         raise ask.refusal(reply, body) if reply.status // 100 != 2 else reply.instead_of("message of MCP", body)
     yield document
+
+
+def _is_answer(message: Mapping[str, Any]) -> bool:
+    """Whether it answers a request of the other side, which says nothing to that."""
+    return "id" in message and "method" not in message and ("result" in message or "error" in message)
 
 
 def _has_no_id(answer: Mapping[str, Any]) -> bool:

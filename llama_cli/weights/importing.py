@@ -18,7 +18,7 @@ from typing import Any, BinaryIO
 
 from llama_cli.exits import ExitCode, Failure
 from llama_cli.weights.checksums import digests
-from llama_cli.weights.held import LOCK, held
+from llama_cli.weights.held import held
 from llama_cli.weights.hidden import hidden_folder, sweep
 from llama_cli.weights.manifest import FileRecord, Manifest, read_manifest
 from llama_cli.weights.places import shipped_models
@@ -116,9 +116,10 @@ def take_in(found: Found, name: str, *, link: bool, count: Callable[[int], None]
     """
     sweep()
     half = hidden_folder(name)
+    files = half / "files"  # beside the lock, which is held until they are in place
     with held(half):
         try:
-            records = tuple(_bring(path, file, half, link=link, count=count) for path, file in found.files.items())
+            records = tuple(_bring(path, file, files, link=link, count=count) for path, file in found.files.items())
             known = find(name) or find(found.name)
             manifest = Manifest(
                 model_id=known.model_id if known else "",
@@ -128,12 +129,10 @@ def take_in(found: Found, name: str, *, link: bool, count: Callable[[int], None]
                 added_at=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
                 files=records,
             )
-            atomic_write(half / MANIFEST, manifest.text())
-            (half / LOCK).unlink()
-            half.rename(models_dir() / name)
-        except BaseException:
+            atomic_write(files / MANIFEST, manifest.text())
+            files.rename(models_dir() / name)
+        finally:
             shutil.rmtree(half, ignore_errors=True)
-            raise
 
 
 def _bring(path: str, file: Path, folder: Path, *, link: bool, count: Callable[[int], None]) -> FileRecord:

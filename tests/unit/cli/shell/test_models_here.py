@@ -14,6 +14,7 @@ import pytest
 from llama_cli.servers.choices import checked_model
 from llama_cli.weights import room
 from llama_cli.weights.held import held
+from llama_cli.weights.hidden import sweep
 from tests.support.command_runner import Cli, Result
 from tests.support.schemas import conform
 
@@ -318,6 +319,21 @@ def test_what_a_killed_process_has_left_goes_with_the_next_that_is_taken_in(plac
     with held(working):
         assert cli("model", "import", str(places / "small.gguf")).code == 0
         assert [folder for folder in (left, working) if folder.exists()] == [working]
+
+
+def test_what_is_just_put_in_place_is_not_swept_away(places: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By another import or download, which takes away what nobody holds."""
+    real = Path.rename
+
+    def rename(self: Path, target: Path) -> Path:
+        if target.name == "mine":
+            sweep()
+        return real(self, target)
+
+    monkeypatch.setattr(Path, "rename", rename)
+    assert cli("model", "import", str(places / "hugging"), "--name", "mine").code == 0
+    assert cli("model", "verify", "mine").code == 0
+    assert [*(cli.home / "models" / ".incomplete").glob(".*")] == []
 
 
 def test_what_is_being_downloaded_is_not_removed(cli: Cli) -> None:
