@@ -19,7 +19,7 @@ def resolve_config(argument: str, env: Mapping[str, str] | None = None) -> Path 
 
     Looked up in this order: an existing file, also one that can be read only once (`text.is_stream`); a template; a
     distribution that we or llama-stack built under that name, by the run.yaml in its folder or the user's file that it
-    was built from. Raises NotFound with the places tried and similar names, or with that file if it no longer exists.
+    was built from. Raises NotFound with what there is and similar names, or with that file if it no longer exists.
     """
     given = home.expanded(argument)
     if argument != STDIN and str(given) == STDIN:
@@ -30,14 +30,13 @@ def resolve_config(argument: str, env: Mapping[str, str] | None = None) -> Path 
     if argument in templates:
         return argument
     folder = home.distributions_dir(env)
-    places = [given]
     if home.is_distribution_name(argument):
-        places += [
+        places = [
             folder / f"llamastack-{argument}" / f"{argument}-run.yaml",
             folder / argument / "run.yaml",
             folder / argument / f"{argument}-run.yaml",
         ]
-        found = next((place for place in places[1:] if place.is_file()), None)
+        found = next((place for place in places if place.is_file()), None)
         if found:
             return found
         source = home.config_of(folder / argument)
@@ -52,7 +51,7 @@ def resolve_config(argument: str, env: Mapping[str, str] | None = None) -> Path 
         )
     raise NotFound(
         f"`{argument}` is not a file, a template or a built distribution",
-        hint=_where_to_look(argument, places, templates, folder),
+        hint=_what_there_is(given, templates, folder),
         code="config_not_found",
     )
 
@@ -83,10 +82,12 @@ def _is_folder(path: Path) -> bool:
         return False
 
 
-def _where_to_look(argument: str, places: list[Path], templates: list[str], folder: Path) -> str:
+def _what_there_is(given: Path, templates: list[str], folder: Path) -> str:
     built = sorted(entry.name.removeprefix("llamastack-") for entry in folder.iterdir()) if folder.is_dir() else []
-    parent = places[0].parent
+    parent = given.parent
     beside = sorted(entry.name for entry in parent.glob("*.y*ml")) if parent.is_dir() else []
-    close = did_you_mean(places[0].name, [*dict.fromkeys([*templates, *built, *beside])])
-    looked = f"templates: {', '.join(templates) or 'none'}; looked at {', '.join(str(place) for place in places)}"
-    return f"{close} {looked}" if close else looked
+    close = did_you_mean(given.name, [*dict.fromkeys([*templates, *built, *beside])])
+    is_path = len(given.parts) > 1 or given.suffix
+    also = f"looked at {given}" if is_path else "`llama stack list` shows also what is built"
+    known = f"templates: {', '.join(templates) or 'none'}; {also}"
+    return f"{close} {known}" if close else known

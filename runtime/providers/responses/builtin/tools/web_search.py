@@ -83,8 +83,8 @@ async def offer(given: WebSearchTool, where: str, asked: Asked) -> Offer:
     if runtime is None or found is None:
         raise NotSupported(
             f"`{where}` is `{given['type']}`, and nothing that searches the web is here",
-            hint="configure a provider of `tool_runtime` that does, such as `remote::tavily-search`; if the run config "
-            "has one that is off, as `starter` has, set its key and start the server again",
+            hint="configure a provider of `tool_runtime` that does, such as `remote::tavily-search`; where the run"
+            " config has it, as in `starter`, set TAVILY_SEARCH_API_KEY, and start the server again",
             param="tools",
         )
     search = WebSearch(_Searching(runtime=runtime, found=found, options=_options(given, where, found)), asked.request)
