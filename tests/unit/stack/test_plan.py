@@ -126,7 +126,7 @@ def test_every_secret_of_a_plan_is_known_however_deep() -> None:
         keys: list[SecretStr] = [SecretStr("in-a-list")]
         headers: dict[str, Any] = {"Authorization": "Bearer x", "accept": "*/*", "api_keys": ["a", 1, None]}
         unset: SecretStr | None = None
-        dsn: str = "postgresql://me:p%40ss@db/x"
+        address: str = "postgresql://me:p%40ss@db/x"
 
     planned = plan(run_config(openai_at("http://localhost:1/v1")))
     assert list(planned.secrets()) == ["sk-configured-secret"]
