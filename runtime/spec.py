@@ -68,9 +68,9 @@ class Spec:
     stores, tables: the names of its stores, of keys and values or of tables; the run config places each of them in
     `storage.stores`. analytics: its tables of analytics that age, by name.
     needs, may_use: APIs that it can ask; without a provider for one in `needs`, the configuration is invalid.
-    aliases: provider types of older configs. older: settings of older configs, by name, and what became of each.
-    default: used when its API is mounted and the config has no provider of
-    it; section: the section of the run config that is its `config` then. enabled_by: the environment variable that
+    aliases: provider types of older configs. older: settings of older configs, by name, with dots for one below
+    another, and what became of each. default: used when its API is mounted and the config has no provider of it;
+    section: the section of the run config that is its `config` then. enabled_by: the environment variable that
     turns it on in a template; sample_config: its `config` there, with `${env.X}`.
     key_env: the variable with its key, if the provider waits for a key in each request while that is missing.
     ships: the models whose weights its packages bring, by the names under which they are served. serves: the names

@@ -5,11 +5,14 @@ What became of a setting is said by the provider's spec (`Spec.older`).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from runtime import discovery
 from runtime.config.document import Node
 from runtime.config.reading import Reading
 from runtime.spec import Instead, Moved, NoEffect
 
+Older = Moved | NoEffect | Instead
 _KEPT_ABOVE = NoEffect(
     "what is known about vector stores is kept in `storage.stores`, and vectors by the database itself"
 )
@@ -20,9 +23,11 @@ _OF_API = {
 
 
 def upgrade(reading: Reading) -> None:
-    """Change the tree: every older setting of a provider that is on is moved or removed, with a warning."""
-    providers = reading.top.get("providers")
-    by_type = discovery.built_in().by_type if providers else {}
+    """Change the tree: every older setting of a provider that is on is moved or removed, with a warning. Also of one
+    whose `config` is a section of its own.
+    """
+    providers, world = reading.top.get("providers"), discovery.built_in()
+    by_type = world.by_type if providers else {}
     for api, entries in (providers.mapping or {}).items() if providers else ():
         for entry in entries.items or []:
             config, kind = entry.get("config"), entry.get("provider_type")
@@ -30,13 +35,26 @@ def upgrade(reading: Reading) -> None:
                 continue
             spec = by_type.get((api, str(kind.value)))
             older = {**_OF_API.get(api, {}), **(spec.older if spec else {})}
-            for name in [name for name in config.mapping if name in older]:
-                _upgrade(reading, config, name, older[name])
+            _upgrade_all(reading, config, older)
+    for spec in world.specs:
+        if spec.section and (section := reading.top.get(spec.section)) is not None:
+            _upgrade_all(reading, section, spec.older)
 
 
-def _upgrade(reading: Reading, config: Node, name: str, became: Moved | NoEffect | Instead) -> None:
-    assert config.mapping is not None, "it has settings"
-    node = config.mapping.pop(name)
+def _upgrade_all(reading: Reading, config: Node, older: Mapping[str, Older]) -> None:
+    for name, became in older.items():
+        if (node := _taken_out(config, name.split("."))) is not None:
+            _upgrade(reading, config, node, became)
+
+
+def _taken_out(config: Node, place: list[str]) -> Node | None:
+    """What `place` leads to below `config`, which has it no more; None where there is nothing."""
+    *above, name = place
+    holder = config.get(*above) if above else config
+    return None if holder is None or holder.mapping is None else holder.mapping.pop(name, None)
+
+
+def _upgrade(reading: Reading, config: Node, node: Node, became: Older) -> None:
     if isinstance(became, NoEffect):
         reading.warn(f"has no effect: {became.why}", node)
     elif isinstance(became, Instead):

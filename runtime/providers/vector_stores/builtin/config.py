@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
@@ -86,10 +86,6 @@ class FileBatchLimits(_Section):
         description="So many bytes of files are read and not yet stored at once, of all batches; a larger file is read"
         " alone. The default is 64 MiB.",
     )
-    file_batch_chunk_size: int = Field(10, ge=1, description="Accepted for older run configs; it has no effect.")
-    cleanup_interval_seconds: int = Field(
-        86_400, ge=1, description="Accepted for older run configs; it has no effect: batches are kept with their store."
-    )
 
 
 class ContextualRetrieval(_Section):
@@ -123,15 +119,6 @@ class VectorStoresConfig(_Section):
         False,
         description="Whether documents are also read from addresses of this machine and of private networks, which the"
         " server may reach and its users not.",
-    )
-    file_search_params: dict[str, Any] | None = Field(
-        None, description="Accepted for older run configs; it has no effect."
-    )
-    context_prompt_params: dict[str, Any] | None = Field(
-        None, description="Accepted for older run configs; it has no effect."
-    )
-    annotation_prompt_params: dict[str, Any] | None = Field(
-        None, description="Accepted for older run configs; it has no effect."
     )
 
 

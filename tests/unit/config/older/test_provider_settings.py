@@ -103,3 +103,32 @@ def test_an_endpoint_of_hugging_face_needs_its_address() -> None:
     assert "found by its address" in problem.message and "base_url" in (problem.hint or "")
     provider, _ = planned("remote::hf::endpoint", {"endpoint_name": "mine", "base_url": "https://h/v1"})
     assert provider.config.model_dump()["base_url"] == "https://h/v1"
+
+
+def test_a_section_s_settings_without_effect_are_said_too_also_below_others() -> None:
+    section = {
+        "annotation_prompt_params": {"enable_annotations": True},
+        "file_batch_params": {"max_concurrent_files_per_batch": 3, "cleanup_interval_seconds": 60},
+    }
+    models = {"provider_id": "models", "provider_type": "inline::sentence-transformers"}
+    vectors = {"provider_id": "v", "provider_type": "inline::chromadb"}
+    providers = {"inference": [models], "vector_io": [vectors]}
+    document = {"version": 2, "distro_name": "x", "providers": providers, "vector_stores": section}
+    run = parse_run_config(json.dumps(document), env={})
+    assert [warning.partition(" (line")[0] for warning in run.warnings] == [
+        "`vector_stores.annotation_prompt_params`",
+        "`vector_stores.file_batch_params.cleanup_interval_seconds`",
+    ]
+    assert all("has no effect" in warning for warning in run.warnings)
+    (stores,) = (one for one in plan(run).providers if one.api == "vector_stores")
+    assert stores.config.model_dump()["file_batch_params"]["max_concurrent_files_per_batch"] == 3
+
+
+def test_a_section_that_is_no_mapping_is_left_to_its_model() -> None:
+    document = {
+        "version": 2,
+        "distro_name": "x",
+        "providers": {"inference": []},
+        "vector_stores": {"file_batch_params": 3},
+    }
+    assert parse_run_config(json.dumps(document), env={}).warnings == []
