@@ -34,6 +34,7 @@ from runtime.provider import (
 )
 from runtime.stack.failures import TookTooLong, attempt, reason_of, without_secrets
 from runtime.stack.planned import PlannedProvider
+from runtime.storage.used import UsedStores
 
 log = logging.getLogger(__name__)
 HEALTH_LIMIT_S = 3.0
@@ -44,9 +45,9 @@ STOP_LIMIT_S = 10.0
 
 
 class RunningProvider:
-    """A planned provider and its current state. adapter: None if it could not be constructed or was stopped.
-    serve_listed: called with its list; returns a note about entries that cannot be served. lost: called when its list
-    is not available. changed: called when its trouble has come, gone or become another.
+    """A planned provider and its current state. storage: as it has it. adapter: None if it could not be constructed or
+    was stopped. serve_listed: called with its list; returns a note about entries that cannot be served. lost: called
+    when its list is not available. changed: called when its trouble has come, gone or become another.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class RunningProvider:
         planned: PlannedProvider,
         *,
         http: HttpClient,
+        storage: UsedStores,
         serve_listed: Callable[[Iterable[ListedModel]], str] | None,
         lost: Callable[[], None],
         changed: Callable[[], None],
@@ -63,6 +65,7 @@ class RunningProvider:
         self.name = f"{planned.api}/{planned.provider_id}"
         self.tasks = Tasks(self.name)
         self.http = http
+        self._storage = storage
         self.adapter: Any = None
         self._context: ProviderContext | None = None
         self.phase: Literal["starting", "ready", "failed"] = "starting"
@@ -228,6 +231,8 @@ class RunningProvider:
             _, health = await asyncio.gather(_within(self.ask(), HEALTH_LIMIT_S), self._checked())
         else:
             health = await self._checked()
+        if health.state == "ready" and (unwritten := self._storage.trouble):
+            health = unhealthy(f"its last write failed: {without_secrets(unwritten, self.planned)}")
         if health.state == "degraded":
             self._set_trouble("health", health.message or "its own health check says so")
         else:

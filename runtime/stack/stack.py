@@ -39,6 +39,7 @@ from runtime.storage.analytics.tables import AnalyticsTable
 from runtime.storage.jobs import SCHEMA, JobRunner, Jobs
 from runtime.storage.placement import JOBS_STORE, RESOURCE_STORE
 from runtime.storage.stores import Stores
+from runtime.storage.used import UsedStores
 
 
 class Stack:
@@ -220,9 +221,11 @@ class Stack:
         transport = self._transport(planned) if self._transport else None
         http = HttpClient(provider_id, network=planned.network, transport=transport)
         place = planned.api, provider_id
+        storage = UsedStores(self._stores)
         running = RunningProvider(
             planned,
             http=http,
+            storage=storage,
             serve_listed=partial(kind.registry.serve_listed, provider_id)
             if kind and kind.registry.asks_providers
             else None,
@@ -235,7 +238,7 @@ class Stack:
             provider_id=provider_id,
             spec=planned.spec,
             http=http,
-            storage=self._stores,
+            storage=storage,
             state_dir=self._state_dir / planned.api / provider_id,
             tasks=running.tasks,
             stack=self,

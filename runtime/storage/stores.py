@@ -71,6 +71,7 @@ class Stores:
         self._declared = {store.name: store for store in (*STACK_STORES, *declared)}
         self._open: dict[str, KeyValueStore | SqlBackend] = {}  # in the order of opening
         self._tables: dict[tuple[str, str], SqlStore] = {}
+        self._parts: dict[tuple[str, str], Namespaced] = {}
         self._analytics = Analytics(config.analytics or AnalyticsConfig(), state_dir)
 
     async def open(self) -> None:
@@ -82,8 +83,8 @@ class Stores:
         for store in self._tables.values():
             await store.open()
 
-    def kv(self, ref: str | KeyValueReference) -> KeyValueStore:
-        """See `Storage`. The backend is opened at first use."""
+    def kv(self, ref: str | KeyValueReference) -> Namespaced:
+        """See `Storage`. The backend is opened at first use. Two handles of the same keys are one."""
         if isinstance(ref, KeyValueReference):
             return self._part(ref.backend, ref.namespace, what="A provider's data", setting="in its `config`")
         place = self._config.place_of(self._declared[ref])
@@ -131,6 +132,7 @@ class Stores:
         handle of a closed one raises RuntimeError.
         """
         self._tables.clear()
+        self._parts.clear()
         await self._analytics.close()
         while self._open:
             name, backend = self._open.popitem()
@@ -139,7 +141,7 @@ class Stores:
             except Exception:
                 log.exception("storage not closed", extra={"backend": name})
 
-    def _part(self, name: str, namespace: str, *, what: str, setting: str) -> KeyValueStore:
+    def _part(self, name: str, namespace: str, *, what: str, setting: str) -> Namespaced:
         config = self._config.backends[name]
         if not isinstance(config, KeyValueConfig):
             raise NotSupported(
@@ -148,8 +150,10 @@ class Stores:
             )
         if name not in self._open:
             self._open[name] = open_kv(config, self._state_dir)
-        store: KeyValueStore = self._open[name]  # type: ignore[assignment]  # of its family
-        return Namespaced(store, namespace)
+        if (name, namespace) not in self._parts:
+            store: KeyValueStore = self._open[name]  # type: ignore[assignment]  # of its family
+            self._parts[name, namespace] = Namespaced(store, namespace)
+        return self._parts[name, namespace]
 
     def _sql_backend(self, place: StoreReference) -> SqlBackend:
         backend = self.database(place.backend)

@@ -7,11 +7,12 @@ afterwards. An expired value counts as deleted. A new backend implements the abs
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
+from runtime.errors import Unavailable
 from runtime.storage.backends import BACKENDS
 from runtime.storage.settings import NAMESPACE_SEPARATOR, KeyValueConfig
 
@@ -95,7 +96,8 @@ class KeyValueStore(Protocol):
 class Namespaced(KeyValueStore):
     """A part of a store, with the same interface and keys that no other namespace sees.
 
-    owner: whether closing it closes the store; by default it does not.
+    owner: whether closing it closes the store; by default it does not. trouble: why its last write failed, if the store
+    was the reason; else empty.
     """
 
     def __init__(self, store: KeyValueStore, namespace: str, *, owner: bool = False) -> None:
@@ -104,12 +106,13 @@ class Namespaced(KeyValueStore):
         self._store = store
         self._owner = owner
         self._prefix = namespace + NAMESPACE_SEPARATOR
+        self.trouble = ""
 
     async def get(self, key: str) -> bytes | None:
         return await self._store.get(self._prefix + key)
 
     async def delete(self, key: str) -> bool:
-        return await self._store.delete(self._prefix + key)
+        return await self._noted(self._store.delete(self._prefix + key))
 
     async def entries(self, prefix: str, *, after: str | None = None, limit: int | None = None) -> list[KeyValue]:
         start = None if after is None else self._prefix + after
@@ -119,11 +122,20 @@ class Namespaced(KeyValueStore):
     async def write(self, *changes: Change, expected: Mapping[str, bytes | None] | None = None) -> bool:
         inner = [replace(change, key=self._prefix + change.key) for change in changes]
         checks = {self._prefix + key: value for key, value in (expected or {}).items()}
-        return await self._store.write(*inner, expected=checks)
+        return await self._noted(self._store.write(*inner, expected=checks))
 
     async def close(self) -> None:
         if self._owner:
             await self._store.close()
+
+    async def _noted(self, write: Awaitable[bool]) -> bool:
+        try:
+            done = await write
+        except Unavailable as error:
+            self.trouble = error.message
+            raise
+        self.trouble = ""
+        return done
 
 
 def open_kv(config: KeyValueConfig, state_dir: Path) -> KeyValueStore:

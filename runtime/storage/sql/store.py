@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from runtime.access import SYSTEM, Caller, sees_all
+from runtime.errors import Unavailable
 from runtime.storage.sql.backend import Compiled, SqlBackend
 from runtime.storage.sql.conditions import ALL, Condition, owned_by, visible_to
 from runtime.storage.sql.dialects import quoted
@@ -44,7 +45,8 @@ class SqlStore:
     """The tables of `schema`, the first of which is called `name` in the database.
 
     `for_user` gives the part of it that one user may see. Without that, as here, all rows are seen, and new ones belong
-    to nobody. open_backend: opens the database at first use, unless `open` was called before.
+    to nobody. open_backend: opens the database at first use, unless `open` was called before. trouble: why the last
+    write of anybody failed, if the database was the reason; else empty.
     """
 
     def __init__(self, open_backend: Callable[[], SqlBackend], schema: Schema, name: str) -> None:
@@ -56,6 +58,7 @@ class SqlStore:
         self._names = {table.name: quoted(full_name(name, table.name)) for table in schema.tables}
         self._user: Caller = SYSTEM
         self._visible = ALL
+        self.trouble = ""
 
     async def open(self) -> SqlBackend:
         """The database, with this store's tables in it. Raises Unavailable if it cannot be used."""
@@ -79,7 +82,13 @@ class SqlStore:
         Raises Duplicate, Stale or Unavailable, all of which leave everything as it was.
         """
         backend = self._backend or await self.open()
-        return await backend.write([self._compiled(backend, statement) for statement in statements])
+        try:
+            changed = await backend.write([self._compiled(backend, statement) for statement in statements])
+        except Unavailable as error:
+            self._note(error.message)
+            raise
+        self._note("")
+        return changed
 
     async def select(self, query: Select) -> list[Row]:
         """The rows of a query. Raises Unavailable."""
@@ -117,6 +126,9 @@ class SqlStore:
         known = len(query.by)
         names = (*query.by, "count", *query.sums)
         return [dict(zip(names, (*row[:known], *map(int, row[known:])), strict=True)) for row in rows]
+
+    def _note(self, trouble: str) -> None:
+        self.trouble = trouble
 
     def _read(self, backend: SqlBackend, query: Select) -> tuple[str, Sequence[Any], Callable[[Any], list[Row]]]:
         """The text of a query, its values, and what makes rows of what the database answers."""
@@ -175,6 +187,9 @@ class _UsersPart(SqlStore):
 
     def for_user(self, user: Caller) -> SqlStore:
         return self._whole.for_user(user)
+
+    def _note(self, trouble: str) -> None:
+        self._whole._note(trouble)
 
 
 def _rows(columns: Sequence[str], readers: Sequence[Callable[[Any], Any] | None], found: Any) -> list[Row]:

@@ -37,6 +37,12 @@ async def kept(server: ServerProcess) -> set[str]:
     return {file["id"] for file in page["data"]}
 
 
+async def health(server: ServerProcess) -> tuple[str, str, str | None]:
+    status, provider = await server.ask("GET", "/v1/providers/localfs")
+    assert status == 200, provider
+    return provider["health"]["status"], provider["health"]["state"], provider["health"]["message"]
+
+
 async def until(holds: Callable[[], bool], senders: Collection[asyncio.Task[None]]) -> None:
     """Lets the senders work until something holds; a sender that ends has failed."""
     async with asyncio.timeout(60):
@@ -90,10 +96,14 @@ async def test_a_full_disk_is_a_503_loses_nothing_and_is_over_when_there_is_room
         assert (status, answer["error"]["type"], answer["error"]["code"]) == (503, *UNAVAILABLE)
         assert f"`{place}/sql.db` could not be written: database or disk is full" in answer["error"]["message"]
         assert await kept(server) == acknowledged
+        trouble = f"its last write failed: {answer['error']['message']}".partition("\nhint")[0]
+        assert await health(server) == ("Error", "degraded", trouble)
+        assert (await server.until("provider degraded"))["error"] == trouble  # which is when its record says so too
         filler.unlink()
         status, third = await upload(server)
         assert status == 200, third
         assert await kept(server) == acknowledged | {third["id"]}
+        assert await health(server) == ("OK", "ready", None)
 
 
 @pytest.fixture
