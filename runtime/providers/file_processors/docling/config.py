@@ -14,7 +14,6 @@ class DoclingConfig(ProcessorConfig):
 
     do_ocr: bool = Field(True, description="Whether the text in images is read.")
     vlm_model: None = Field(None, description="A vision model in place of those for layout, which is not supported.")
-    vlm_preset: str = Field("granite_docling", description="Of `vlm_model`, so without effect.")
     max_memory_bytes: int = Field(
         16 * _GIB, ge=_GIB, description="The address space of the process that reads, in bytes."
     )

@@ -13,6 +13,7 @@ SPEC = builtin(
     may_use=("files", "file_processors"),
     section="vector_stores",
     older={
+        "default_embedding_model.embedding_dimensions": NoEffect("a model is asked for a vector"),
         "file_search_params": _OWN_WORDS,
         "context_prompt_params": _OWN_WORDS,
         "annotation_prompt_params": NoEffect("answers that use `file_search` are annotated"),

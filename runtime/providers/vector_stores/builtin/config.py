@@ -26,9 +26,6 @@ class ModelChoice(_Section):
 
     provider_id: str | None = Field(None, description="The provider. Default: `model_id` is the whole name.")
     model_id: str = Field(min_length=1, description="The model's name.")
-    embedding_dimensions: int | None = Field(
-        None, ge=1, description="Accepted for older run configs; it has no effect: a model is asked for a vector."
-    )
 
     @property
     def name(self) -> str:

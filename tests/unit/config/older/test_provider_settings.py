@@ -107,6 +107,7 @@ def test_an_endpoint_of_hugging_face_needs_its_address() -> None:
 
 def test_a_section_s_settings_without_effect_are_said_too_also_below_others() -> None:
     section = {
+        "default_embedding_model": {"model_id": "models/all-MiniLM-L6-v2", "embedding_dimensions": 384},
         "annotation_prompt_params": {"enable_annotations": True},
         "file_batch_params": {"max_concurrent_files_per_batch": 3, "cleanup_interval_seconds": 60},
     }
@@ -116,6 +117,7 @@ def test_a_section_s_settings_without_effect_are_said_too_also_below_others() ->
     document = {"version": 2, "distro_name": "x", "providers": providers, "vector_stores": section}
     run = parse_run_config(json.dumps(document), env={})
     assert [warning.partition(" (line")[0] for warning in run.warnings] == [
+        "`vector_stores.default_embedding_model.embedding_dimensions`",
         "`vector_stores.annotation_prompt_params`",
         "`vector_stores.file_batch_params.cleanup_interval_seconds`",
     ]
