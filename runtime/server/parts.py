@@ -7,8 +7,10 @@ passes it by.
 from __future__ import annotations
 
 import ctypes
+import re
 from collections.abc import AsyncGenerator, Callable
 from typing import TypeAlias, cast
+from urllib.parse import unquote
 
 from multipart import MultipartError, MultipartSegment, PushMultipartParser
 
@@ -18,6 +20,10 @@ from runtime.server.incoming import Incoming
 MAX_FIELDS = 1000
 _LONGEST_BOUNDARY = 70
 """RFC 2046, 5.1.1. Searching for a longer one could take long."""
+_EXTENDED_NAME = re.compile(r";\s*filename\*\s*=\s*\"?(utf-?8|iso-8859-1)'[^']*'([^;\s\"]+)", re.IGNORECASE)
+"""RFC 8187, 3.2. RFC 7578 does without, but .NET's clients, OpenAI's among them, send it for a name beyond ASCII, and
+beside it one that is not to be read.
+"""
 Part: TypeAlias = "MultipartSegment | bytes | bytearray | None"
 """The head of a part, some of its contents, or its end."""
 
@@ -33,6 +39,8 @@ async def parts_of(incoming: Incoming, boundary: str) -> AsyncGenerator[Part, No
             if length < len(data) and not parser.closed:  # data after the last boundary has no meaning
                 part: Part = None
                 for part in parser.parse(data[length:]):
+                    if isinstance(part, MultipartSegment):
+                        part.filename = _extended_name(part) or part.filename
                     contents.see(part)
                     yield part
                 contents.end(data)
@@ -41,6 +49,11 @@ async def parts_of(incoming: Incoming, boundary: str) -> AsyncGenerator[Part, No
     except MultipartError as error:
         reason = error.args[0]  # a second one is the exception below it
         raise RequestError(f"The form cannot be read: {reason}", code="invalid_form") from error
+
+
+def _extended_name(part: MultipartSegment) -> str | None:
+    found = _EXTENDED_NAME.search(part.header("Content-Disposition") or "")
+    return unquote(found[2], found[1]) if found else None
 
 
 class _Contents:

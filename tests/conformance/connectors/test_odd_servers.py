@@ -65,7 +65,7 @@ class Written(SmallHandler):
     ]
 
     def do_POST(self) -> None:
-        asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        self.asked = asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
         method = asked["method"]
         if "id" not in asked:
             self.answer(b"", status=202)
@@ -128,3 +128,64 @@ async def test_a_result_that_does_not_fit_the_tool_s_own_schema_is_told(
         await at.tools()
         outcome = await at.call("add")
     assert outcome.content[0]["text"] == "said in words" and outcome.is_error == is_error
+
+
+RESULTS: dict[str, dict[str, Any]] = {
+    "structured": {"content": [], "structuredContent": {"total": 36}},
+    "structured-alone": {"structuredContent": {"total": 36}},
+    "error-alone": {"isError": True},
+    "nulls": {"content": None, "structuredContent": {"total": 36}, "isError": None, "_meta": None},
+    "own-kind": {"content": [{"type": "hologram", "data": "x"}, {"type": "text", "text": "Lima", "annotations": None}]},
+    "separators": {"content": [{"type": "text", "text": "a\u2028b\u2029c"}]},
+}
+LISTED: dict[str, dict[str, Any]] = {
+    "definitions": {
+        "type": "object",
+        "properties": {"q": {"$ref": "#/$defs/Q"}, "any": True},
+        "required": ["q"],
+        "$defs": {"Q": {"type": "object", "properties": {"text": {"type": "string"}}, "additionalProperties": False}},
+    },
+    "open": {"type": "object", "properties": {}, "additionalProperties": {}},
+}
+
+
+class Streaming(Written):
+    """The same with answers as events: an empty one before each, and Unicode as it is."""
+
+    tools: ClassVar[list[Any]] = [
+        *({"name": name, "inputSchema": schema} for name, schema in LISTED.items()),
+        *({"name": name} for name in RESULTS),
+    ]
+
+    def document(self, value: Any) -> None:
+        if "error" in value and (name := self.asked.get("params", {}).get("name")):
+            value = {"jsonrpc": "2.0", "id": value["id"], "result": RESULTS[name]}
+        said = json.dumps(value, ensure_ascii=False)
+        events = f"id: 0\nretry: 3000\ndata:\n\n: ping\n\nevent: message\nid: 1\ndata: {said}\n\n"
+        self.answer(events.encode(), kind="text/event-stream;charset=utf-8")
+
+
+async def test_a_schema_is_told_with_all_that_it_refers_to(connectors: Asking) -> None:
+    with running(ThreadingHTTPServer(("127.0.0.1", 0), Streaming)) as server:
+        found = {tool.name: tool.input_schema for tool in await connectors.at(url_of(server)).tools()}
+    assert {name: found[name] for name in LISTED} == LISTED
+
+
+@pytest.mark.parametrize(
+    ("name", "texts", "structured"),
+    [
+        ("structured", [], {"total": 36}),
+        ("structured-alone", [], {"total": 36}),
+        ("error-alone", [], None),
+        ("nulls", [], {"total": 36}),
+        ("own-kind", ["[hologram, not shown]", "Lima"], None),
+        ("separators", ["a\u2028b\u2029c"], None),
+    ],
+)
+async def test_a_result_that_is_not_quite_the_protocol_s_is_told(
+    connectors: Asking, name: str, texts: list[str], structured: Any
+) -> None:
+    with running(ThreadingHTTPServer(("127.0.0.1", 0), Streaming)) as server:
+        outcome = await connectors.at(url_of(server)).call(name)
+    assert [part["text"] for part in outcome.content] == texts and outcome.structured_content == structured
+    assert outcome.is_error == (name == "error-alone")

@@ -138,3 +138,24 @@ async def test_an_item_that_is_sent_again_is_told_once_and_has_an_id_of_its_own(
     assert len(told(asking)[1]["tool_calls"]) == 1
     items = (await asking.client.get(f"/v1/conversations/{conversation}/items")).json()["data"]
     assert len({item["id"] for item in items}) == len(items) == 5
+
+
+@pytest.mark.parametrize(
+    ("written", "sent"),
+    [
+        ('{"city', '{"unreadable":"{\\"city"}'),
+        ("[1]", '{"unreadable":"[1]"}'),
+        ("null", '{"unreadable":"null"}'),
+        ("", "{}"),
+        (" ", "{}"),
+    ],
+)
+async def test_what_is_no_json_object_goes_back_as_one(
+    asking: Asking, servers: Servers, written: str, sent: str
+) -> None:
+    asking.says(calls(("call_1", "forecast", written)), says("Sunny"))
+    await asking.whole(tools=[mcp()])
+    assert [call["function"]["arguments"] for call in told(asking)[1]["tool_calls"]] == [sent]
+    call = {"type": "function_call", "call_id": "c", "name": "get_weather", "arguments": written}
+    await asking.whole([call, {"type": "function_call_output", "call_id": "c", "output": "Say a city"}])
+    assert [call["function"]["arguments"] for call in told(asking)[0]["tool_calls"]] == [sent]

@@ -64,6 +64,26 @@ async def test_a_filter_tells_booleans_numbers_and_nothing_apart(
     assert {names[file] for file in hits} == found
 
 
+@pytest.mark.parametrize("overlap", [100, 150, 51])
+async def test_chunks_that_would_hardly_move_on_are_refused(stores: Asking, overlap: int) -> None:
+    sizes = {"type": "static", "static": {"max_chunk_size_tokens": 100, "chunk_overlap_tokens": overlap}}
+    body = {"file_id": await stores.upload("alpaca"), "chunking_strategy": sizes}
+    error = await stores.refused(400, "POST", f"{STORES}/{await stores.store()}/files", body)
+    assert "at most half" in error["message"] and error["param"] == "chunking_strategy.static"
+
+
+async def test_a_file_that_was_not_embedded_takes_no_room(stores: Asking) -> None:
+    store, file = await stores.store(), await stores.upload("vicuna")
+    stores.models.refuses = "vicuna"
+    try:
+        await stores.done("POST", f"{STORES}/{store}/files", {"file_id": file})
+        ended = await stores.ended(store, file)
+    finally:
+        stores.models.refuses = None
+    assert (ended["status"], ended["usage_bytes"]) == ("failed", 0)
+    assert (await stores.shown(store))["usage_bytes"] == 0
+
+
 async def test_what_is_null_is_left_out(stores: Asking) -> None:
     store = await stores.store()
     await stores.attach(store, "alpaca")

@@ -128,7 +128,7 @@ def test_the_output_of_a_function_may_be_parts() -> None:
         pytest.param([USER, {**CALL, "arguments": '{"a'}, USER], [HI, HI], id="a call that was broken off"),
         pytest.param(
             [{**CALL, "arguments": "no JSON"}, OUTPUT],
-            [assistant(tool_calls=[call_of(arguments="no JSON")]), TOOL],
+            [assistant(tool_calls=[call_of(arguments='{"unreadable":"no JSON"}')]), TOOL],
             id="wrong arguments that were answered",
         ),
         pytest.param(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import io
 
 import pytest
@@ -44,6 +45,21 @@ def test_others_are_told_by_their_letters(text: str, encoding: str) -> None:
 def test_one_broken_byte_does_not_make_utf8_something_else() -> None:
     text = "Die Größe der Lamas überrascht viele Gäste in Köln."
     assert decoded(text.encode() + b"\xff" + text.encode()) == f"{text}\ufffd{text}"
+
+
+@pytest.mark.parametrize(
+    ("mark", "encoding"),
+    [
+        (codecs.BOM_UTF8, "utf-8"),
+        (codecs.BOM_UTF16_LE, "utf-16-le"),
+        (codecs.BOM_UTF16_BE, "utf-16-be"),
+        (codecs.BOM_UTF32_LE, "utf-32-le"),
+        (codecs.BOM_UTF32_BE, "utf-32-be"),
+    ],
+)
+@pytest.mark.parametrize("text", [TABLE, "이름,나이\n라마,3\n"])
+def test_a_mark_tells_the_encoding_and_is_no_text(mark: bytes, encoding: str, text: str) -> None:
+    assert decoded(mark + text.encode(encoding)) == text
 
 
 @pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"])

@@ -39,6 +39,24 @@ async def contents(found: AsyncIterator[MultipartSegment | bytes | bytearray | N
     return given
 
 
+@pytest.mark.parametrize(
+    ("said", "name"),
+    [
+        ("filename=\"=?utf-8?B?w6kudHh0?=\"; filename*=utf-8''%C3%A9%20a.txt", "é a.txt"),
+        ("filename*=UTF-8'de'%E2%82%AC.txt", "€.txt"),
+        ("filename*=iso-8859-1''%E9.txt; filename=e.txt", "é.txt"),
+        ("filename*=x-unknown''%E9.txt; filename=e.txt", "e.txt"),
+        ('filename="a\\"b.txt"', 'a"b.txt'),
+        ('filename="a%22b.txt"', 'a"b.txt'),
+        ('filename="é.txt"', "é.txt"),
+    ],
+)
+async def test_a_file_s_name_is_read_in_every_form_that_clients_send(said: str, name: str) -> None:
+    body = form(file(b"hi", name="file", filename="NAME")).replace(b'filename="NAME"', said.encode())
+    found = [one async for one in parts_of(incoming([body]), BOUNDARY) if isinstance(one, MultipartSegment)]
+    assert [one.filename for one in found] == [name]
+
+
 @pytest.mark.parametrize("seed", range(200))
 @pytest.mark.parametrize("search", [parts._search, None], ids=["C", "Python"])
 async def test_a_form_is_cut_the_same_however_it_arrives(

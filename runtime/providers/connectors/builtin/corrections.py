@@ -1,22 +1,47 @@
-"""Lists of tools that are not quite MCP's, put right before the SDK reads them: it refuses the whole list for one tool.
+"""Lists of tools and results of calls that are not quite MCP's, put right before the SDK reads them: it refuses a whole
+list for one tool, and a whole result for one part.
 
-Some servers say `{}` for a schema or leave out its type beside an `anyOf`, and some write null for what is not there.
+Some servers say `{}` for a schema or leave out its type beside an `anyOf`, some give structured content alone or kinds
+of parts of their own, and some write null for what is not there.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+_PARTS = frozenset(("text", "image", "audio", "resource_link", "resource"))
+
 
 def correct(message: object) -> None:
-    """Puts a message of a server right where it lists tools; another one stays as it is. message: of the SDK's."""
+    """Puts a message of a server right where it lists tools or has the result of a call; another one stays as it is.
+    message: of the SDK's.
+    """
     result = getattr(getattr(message, "message", None), "result", None)
-    tools = result.get("tools") if isinstance(result, dict) else None
-    if not isinstance(result, dict) or not isinstance(tools, list):
+    if not isinstance(result, dict):
         return
-    if "nextCursor" in result and result["nextCursor"] is None:
-        del result["nextCursor"]
-    result["tools"] = [_corrected(tool) if isinstance(tool, dict) else tool for tool in tools if tool is not None]
+    if isinstance(tools := result.get("tools"), list):
+        if "nextCursor" in result and result["nextCursor"] is None:
+            del result["nextCursor"]
+        result["tools"] = [_corrected(tool) if isinstance(tool, dict) else tool for tool in tools if tool is not None]
+    elif "structuredContent" in result or "isError" in result:
+        _correct_result(result)
+    elif isinstance(content := result.get("content"), list):
+        result["content"] = [_part(part) for part in content]
+
+
+def _correct_result(result: dict[str, Any]) -> None:
+    said = _said(result)
+    content = said.get("content", [])
+    said["content"] = [_part(part) for part in content] if isinstance(content, list) else content
+    result.clear()
+    result.update(said)
+
+
+def _part(part: Any) -> Any:
+    """A part of a result; one of a kind that MCP does not have is named."""
+    if not isinstance(part, dict) or part.get("type") in _PARTS:
+        return part
+    return {"type": "text", "text": f"[{part.get('type')}, not shown]"}
 
 
 def _corrected(tool: dict[str, Any]) -> dict[str, Any]:

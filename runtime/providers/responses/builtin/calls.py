@@ -11,10 +11,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from runtime.sse import Json, encode
+from runtime.sse import Json, encode, is_json_object
 
 EXTRA = "extra_content"
 """What a call has for its provider alone, which wants it back: the member of chat completions, and of our items."""
+
+UNREADABLE = "unreadable"
+"""Where the model sees what it wrote in place of arguments."""
 
 
 @dataclass
@@ -45,7 +48,7 @@ class Call:
 
     def as_message(self) -> Json:
         """As a part of an assistant's message."""
-        return call_message(self.id, self.name, self.arguments, self.extra)
+        return call_message(self.id, self.name, readable(self.arguments), self.extra)
 
 
 class Calls:
@@ -95,6 +98,15 @@ def call_message(id: str, name: str, arguments: str, extra: Json | None) -> Json
     """A call as a part of an assistant's message. extra: see `Call`."""
     call: Json = {"id": id, "type": "function", "function": {"name": name, "arguments": arguments}}
     return call | ({EXTRA: extra} if extra else {})
+
+
+def readable(arguments: str) -> str:
+    """What a call was made with as the JSON object that providers want, also where the model wrote something else: some
+    refuse every request with such a call in it.
+    """
+    if is_json_object(arguments.encode()):
+        return arguments
+    return encode({UNREADABLE: arguments} if arguments.strip() else {}).decode()
 
 
 def _text(arguments: Any) -> str:

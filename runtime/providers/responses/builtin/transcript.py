@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from runtime.errors import RequestError
-from runtime.providers.responses.builtin.calls import EXTRA, call_message
+from runtime.providers.responses.builtin.calls import EXTRA, call_message, readable
 from runtime.sse import Json, is_json_object
 
 _TEXTS = {"input_text": "text", "output_text": "text", "refusal": "refusal"}
@@ -94,7 +94,7 @@ class Transcript:
         if self._summary is not None:
             self._messages.insert(*self._summary)
         found = [one for message in self._messages for one in (message, *self._outputs.get(_number(message), ()))]
-        _leave_out_broken_calls(found)
+        _mend_broken_calls(found)
         return [message for message in found if message["role"] != "assistant" or _says(message)]
 
     def _spoken(self) -> Json:
@@ -152,12 +152,16 @@ def _says(message: Json) -> bool:
     return message["content"] is not None or "tool_calls" in message or "refusal" in message
 
 
-def _leave_out_broken_calls(messages: list[Json]) -> None:
+def _mend_broken_calls(messages: list[Json]) -> None:
+    """Leave out those that nobody answered, and let the others have arguments that providers take."""
     for place, message in enumerate(messages):
         if "tool_calls" not in message:
             continue
         known = answered(messages, place)
         calls = [call for call in message["tool_calls"] if call["id"] in known or _is_whole(call)]
+        for call in calls:
+            function = call["function"]
+            function["arguments"] = readable(function["arguments"])
         if len(calls) < len(message["tool_calls"]):
             message["tool_calls"] = calls
         if not calls:
