@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import runtime
+from llama_cli.programs import answer_of
 from llama_cli.servers.records import alive_records
 from llama_cli.terminal import console
 from llama_cli.terminal.typed import typed
@@ -77,9 +78,7 @@ def _commit() -> str | None:
     tree = Path(runtime.__file__).parents[1]
     if (tree / ".git").exists():
         try:
-            asked = subprocess.run(
-                ["git", "-C", str(tree), "rev-parse", "HEAD"], capture_output=True, text=True, timeout=5, check=False
-            )
+            asked = answer_of(["git", "-C", str(tree), "rev-parse", "HEAD"], limit_s=5)
         except (OSError, subprocess.TimeoutExpired):
             return None
         return asked.stdout.strip() or None

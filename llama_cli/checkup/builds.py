@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from llama_cli.checkup.findings import Check, Distribution, Finding, Patient, Repair, error, ok, typed, warning
+from llama_cli.programs import answer_of
 from llama_cli.terminal import words
 
 _LIMIT_S = 20.0
@@ -68,13 +69,7 @@ def _environment(each: Distribution) -> Iterator[Finding]:
         yield error("environment/broken", f"`{each.name}` has no interpreter", about=each.name, cause=cause, fix=whole)
         return
     try:
-        done = subprocess.run(
-            [str(python), "-I", "-c", "import runtime; print(runtime.__version__)"],
-            capture_output=True,
-            text=True,
-            timeout=_LIMIT_S,
-            check=False,
-        )
+        done = answer_of([str(python), "-I", "-c", "import runtime; print(runtime.__version__)"], limit_s=_LIMIT_S)
         said = done.stderr.strip().splitlines()[-1:] if done.returncode else []
     except (OSError, subprocess.TimeoutExpired) as problem:
         said = [str(problem)]

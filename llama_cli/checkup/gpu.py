@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from llama_cli.checkup.findings import Check, Finding, Patient, error, ok, warning
+from llama_cli.programs import answer_of
 
 _LIMIT_S = 10.0
 _DRIVER = Path("/proc/driver/nvidia")
@@ -38,7 +39,7 @@ def gpu(patient: Patient) -> Iterator[Finding]:
 
 def _nvidia(patient: Patient, tool: str) -> Iterator[Finding]:
     try:
-        answer = subprocess.run([tool, *_QUERY], capture_output=True, text=True, timeout=_LIMIT_S, check=False)
+        answer = answer_of([tool, *_QUERY], limit_s=_LIMIT_S)
         said = (answer.stdout if answer.returncode == 0 else answer.stderr or answer.stdout).strip()
         failed = answer.returncode != 0
     except (OSError, subprocess.TimeoutExpired) as problem:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from llama_cli.checkup.findings import Check, Finding, Patient, error, ok, warning
 from llama_cli.exits import Failure
+from llama_cli.programs import answer_of
 from runtime import __version__
 
 _LIMIT_S = 10.0
@@ -95,17 +96,7 @@ def _version_of(command: Path, patient: Patient) -> str:
 
 
 def _run(command: list[str], patient: Patient) -> str:
-    answer = subprocess.run(
-        command,
-        capture_output=True,
-        text=True,
-        errors="replace",
-        timeout=_LIMIT_S,
-        check=False,
-        stdin=subprocess.DEVNULL,
-        env=dict(patient.environment),
-    )
-    return answer.stdout.strip()
+    return answer_of(command, limit_s=_LIMIT_S, environment=patient.environment).stdout.strip()
 
 
 def _wanted_uv() -> str:

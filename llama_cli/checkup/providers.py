@@ -19,6 +19,7 @@ from llama_cli.asking import ask
 from llama_cli.asking.address import address_of
 from llama_cli.checkup.findings import Check, Distribution, Finding, Level, Patient, error, ok, warning
 from llama_cli.exits import Failure
+from llama_cli.programs import answer_of
 from llama_cli.servers.condition import provider_health
 from llama_cli.servers.records import UNREADABLE, Record
 from runtime import __version__
@@ -154,15 +155,7 @@ def _of_distribution(each: Distribution, environment: Mapping[str, str]) -> Iter
         return  # said by the checks of run configs
     command = [str(each.python), "-I", "-m", "runtime.admin", "providers", str(config)]
     try:
-        answer = subprocess.run(
-            command,
-            capture_output=True,
-            text=True,
-            timeout=_LIMIT_S,
-            check=False,
-            env=dict(environment),
-            stdin=subprocess.DEVNULL,
-        )
+        answer = answer_of(command, limit_s=_LIMIT_S, environment=environment)
     except subprocess.TimeoutExpired:
         said = f"the providers of `{each.name}` did not answer within {_LIMIT_S:.0f} s"
         yield error("providers/timed-out", said, about=each.name, fix=f"llama stack run {each.target}")

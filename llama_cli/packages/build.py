@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import subprocess
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -30,6 +29,7 @@ from llama_cli.packages.requirements import Requirements
 from llama_cli.packages.run_yaml import note, will_hold, write
 from llama_cli.packages.snapshot import snapshot_wheel
 from llama_cli.packages.source import Choice, Source
+from llama_cli.programs import answer_of
 from llama_cli.terminal import console, words
 from llama_cli.terminal.progress import working
 from runtime.config.home import atomic_write
@@ -143,7 +143,7 @@ def _check(source: Source, text: str, made: Environment, locked: Lock, environme
         return 0.0
     started = time.monotonic()
     command = [str(made.python), "-I", "-m", "runtime.admin", "check", str(source.run_yaml)]
-    answer = subprocess.run(command, capture_output=True, text=True, check=False, env=dict(environment))
+    answer = answer_of(command, limit_s=None, environment=environment)
     try:
         failures = json.loads(answer.stdout)["failures"]
     except (ValueError, KeyError, TypeError):
