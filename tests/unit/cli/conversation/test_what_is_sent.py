@@ -235,7 +235,8 @@ def test_who_refuses_decides_how_it_ends(cli: Cli, status: bytes, error: dict[st
 
 @pytest.mark.parametrize(("name", "code", "hint"), [("p/secnd", 2, "did you mean `p/second`"), ("p/first", 1, None)])
 def test_a_404_is_usage_only_where_the_name_was_wrong(cli: Cli, name: str, code: int, hint: str | None) -> None:
-    with server(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n", MODELS) as (url, _):
+    said = b'{"error": {"message": "no"}}'
+    with server(b"HTTP/1.1 404 Not Found\r\ncontent-length: %d\r\n\r\n%b" % (len(said), said), MODELS) as (url, _):
         result = cli("chat", "hi", "--model", name, "--url", url)
     assert result.code == code and (hint is None or hint in result.err)
 
