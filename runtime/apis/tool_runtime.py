@@ -68,7 +68,7 @@ class ListToolsRequest(Request):
         try:
             return json.loads(given)
         except (ValueError, RecursionError):
-            raise PydanticCustomError("mcp_endpoint", 'must be JSON such as {{"uri": "https://..."}}') from None
+            raise PydanticCustomError("mcp_endpoint", 'must be JSON such as {"uri": "https://..."}') from None
 
 
 class ToolRequest(Request):

@@ -87,7 +87,7 @@ class Registry:
 
     def hint_for_kind(self, kind: str) -> str:
         """Names some resources of a kind that the caller may see, for those who asked for one of another kind."""
-        few = ", ".join(f"`{name}`" for name in self._table.few_of(kind, _user()))
+        few = self._table.few(_user(), kind=kind)
         return f"of this type: {few}" if few else f"none of this type is served: GET {self._table.listed_at} lists all"
 
     def would_serve(self) -> Mapping[str, str]:

@@ -114,11 +114,11 @@ class ResourceTable:
         found = self._lists[whose] = self._sorted(kept, resolved)
         return found
 
-    def few_of(self, kind: str, user: Caller) -> list[str]:
-        """The names of a few resources of a kind that the user may see."""
+    def few(self, user: Caller, *, kind: str | None = None) -> str:
+        """The names of a few resources that the user may see, for messages. kind: None for all."""
         everything = itertools.chain(self.names.kept.items(), self.names.listed.items())
-        seen = (name for name, entry in everything if entry.kind == kind and may_see(user, entry.owner))
-        return list(dict.fromkeys(itertools.islice(seen, _FEW)))
+        seen = (name for name, entry in everything if kind in (None, entry.kind) and may_see(user, entry.owner))
+        return ", ".join(f"`{name}`" for name in dict.fromkeys(itertools.islice(seen, _FEW)))
 
     def _sorted(self, kept: Mapping[str, Entry], resolved: Iterable[Entry]) -> list[Entry]:
         found = [entry for name, entry in (self.names.listed | dict(kept)).items() if name not in self._declared]
@@ -155,10 +155,11 @@ class ResourceTable:
             hint_if_off(name.partition("/")[0], self.off)
             or hint_if_served_by_none_on(name, self.would_serve)
             or self._similar.to(name, lambda: [entry.id for entry in self.entries(user)])
+            or f"list all with GET {self.listed_at}{f', such as {few}' if (few := self.few(user)) else ''}"
         )
         return NotFound(
             f"{self.title} `{name}` is not served by any provider",
-            hint=hint or f"list all with GET {self.listed_at}",
+            hint=hint,
             param=self.kind,
             code=f"{self.kind}_not_found",
         )

@@ -163,7 +163,7 @@ async def test_a_server_that_is_in_no_group_goes_to_the_provider_that_speaks_to_
         both = await served.client.get(f"{path}&toolgroup_id=x")
         assert both.status == 400 and "`mcp_endpoint`" in both.error["message"]
         wrong = await served.client.get("/v1/tool-runtime/list-tools?mcp_endpoint=weather")
-        assert wrong.status == 400 and "JSON" in wrong.error["message"]
+        assert wrong.status == 400 and 'JSON such as {"uri": ' in wrong.error["message"]
     async with stack(tmp_path, [toolbox()], []) as served:
         refused = await served.client.get(path)
         assert (refused.status, refused.error["type"]) == (501, "not_supported_error")
