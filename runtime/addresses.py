@@ -11,11 +11,15 @@ import ipaddress
 import os
 import re
 from dataclasses import dataclass, field
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import unquote, urljoin, urlsplit
 from urllib.request import getproxies
 
 PORTS = {"http": 80, "https": 443}
 """The usual port of a scheme."""
+REDACTED = "<redacted>"
+"""In place of what is not shown of an address, as OpenAI has it."""
+_KEY_CHARACTERS = 16
+"""At least, of a key in a path, with a digit among them; other parts of paths are words."""
 _TRANSLATED = ipaddress.ip_network("64:ff9b::/96")
 """IPv4 addresses as IPv6 ones: RFC 6052."""
 _GLOBAL = ipaddress.ip_network("2000::/3")
@@ -74,6 +78,36 @@ def place_of(url: str) -> str:
     if "@" in authority or (":" in authority and "@" in rest) or ":" in before:
         rest = rest.rpartition("@")[2]
     return scheme + mark + re.split("[?#]", rest, maxsplit=1)[0]
+
+
+def origin_of(url: str) -> str:
+    """An address that is somebody else's, for messages: scheme, host and port; that there is more is said, not shown,
+    since some servers have keys in their paths. Works for any text.
+    """
+    try:
+        parts = urlsplit(url.strip())
+        host = parts.netloc.rpartition("@")[2]
+    except ValueError:  # half an IPv6 address
+        return REDACTED
+    if not parts.scheme or not host:
+        return REDACTED
+    has_more = parts.path not in ("", "/") or parts.query or parts.fragment
+    return f"{parts.scheme}://{host}/{REDACTED}" if has_more else f"{parts.scheme}://{host}"
+
+
+def keys_in(url: str) -> set[str]:
+    """What may be keys in an address: the values of its query, and parts of its path that look like keys."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return set()
+    values = [value for pair in parts.query.split("&") if (value := pair.partition("=")[2] or pair)]
+    found = [*values, *(part for part in parts.path.split("/") if _may_be_key(part))]
+    return {spelled for one in found for spelled in (one, unquote(one))}
+
+
+def _may_be_key(part: str) -> bool:
+    return len(part) >= _KEY_CHARACTERS and any(character.isdigit() for character in part)
 
 
 def led_to(here: str, location: str) -> str | None:

@@ -17,6 +17,7 @@ from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
 
 from pydantic import BaseModel
 
+from runtime.apis._request import Registered
 from runtime.apis.inspect import RouteInfo
 from runtime.apis.models import ModelType
 from runtime.apis.providers import ProviderHealth, ProviderInfo
@@ -85,6 +86,15 @@ class LimitsUploads(Protocol):
 
     def check_upload(self, operation: str, size_bytes: int) -> None:
         """Raises TooLarge for a file that `operation`, a method of the API, does not take."""
+        ...
+
+
+@runtime_checkable
+class ChecksRegistrations(Protocol):
+    """Can say of a resource that a user registers with it that it could never be used."""
+
+    async def check_registration(self, resource: Registered) -> None:
+        """Called before it is kept. Raises RequestError."""
         ...
 
 

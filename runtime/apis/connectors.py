@@ -28,7 +28,11 @@ class Connector(Response):
     identifier: str = Field(description="The same as `connector_id`.")
     connector_type: Literal["mcp"] = "mcp"
     provider_id: str = Field(description="The provider of `connectors` that speaks to it.")
-    url: str | None = Field(None, description="Its address; null for a program that this server starts.")
+    url: str | None = Field(
+        None,
+        description="Its address; null for a program that this server starts. Who has not registered it sees the host"
+        " alone: what follows may be a key.",
+    )
     server_label: str | None = Field(None, description="What its tools are called after.")
     server_description: str | None = Field(None, description="What it is for.")
     server_name: str | None = Field(None, description="What it calls itself; null until it was asked.")
@@ -147,7 +151,9 @@ class McpServer(Request):
     """An MCP server as a request names it, with what only that request may know. Never kept, logged or shown."""
 
     connector_id: ResourceId | None = Field(None, description="A connector. Default: `url` says where it is.")
-    url: str | None = Field(None, max_length=4096, description="Its address. Default: that of its connector.")
+    url: str | None = Field(
+        None, max_length=4096, repr=False, description="Its address. Default: that of its connector."
+    )
     headers: Mapping[str, str] = Field(
         default_factory=dict, repr=False, description="What is sent to it with each request. Default: nothing."
     )
@@ -236,6 +242,11 @@ class Connectors(Protocol):
     )
     async def get_connector_tool(self, request: ConnectorToolRequest) -> ConnectorTool:
         """One tool of a connector. 404 with close matches for an unknown one."""
+        ...
+
+    @inner(key="connector_id")
+    async def check_server(self, request: McpServer) -> None:
+        """Raises RequestError for a server that users may not name, before it is asked."""
         ...
 
     @inner(key="connector_id")

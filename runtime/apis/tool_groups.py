@@ -27,7 +27,11 @@ class ToolGroup(Response):
     provider_id: str = Field(description="The provider of `tool_runtime` that runs its tools.")
     provider_resource_id: str = Field(description="The provider's own name for it.")
     type: Literal["tool_group"] = "tool_group"
-    mcp_endpoint: McpEndpoint | None = Field(None, description="The MCP server whose tools these are, if one has them.")
+    mcp_endpoint: McpEndpoint | None = Field(
+        None,
+        description="The MCP server whose tools these are, if one has them. Who has not registered it sees the host"
+        " alone: what follows may be a key.",
+    )
     args: dict[str, Any] | None = Field(None, description="What its provider was told beyond that.")
 
 

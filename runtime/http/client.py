@@ -219,4 +219,10 @@ class HttpClient:
         return sent, exchange
 
     def _call(self, sent: Outgoing, exchange: Exchange) -> Call:
-        return Call(self.connections.provider_id, sent, proxy=exchange.proxy, key_hint=self._auth.hint)
+        return Call(
+            self.connections.provider_id,
+            sent,
+            proxy=exchange.proxy,
+            key_hint=self._auth.hint,
+            shows_paths=self.connections.shows_paths,
+        )

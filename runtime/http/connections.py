@@ -21,7 +21,8 @@ class Connections:
     """Opened with the first request. transport: replaces the network.
 
     only_public: whether names are looked up and those that lead to no public address refused. are_given: whether users
-    give the names, which are looked up apart from those of vendors.
+    give the names, which are looked up apart from those of vendors. shows_paths: whether messages may have the paths of
+    addresses, which of others' servers may be keys.
 
     failed_calls: how many calls got no answer; when it grows, the provider's upstream may be down. headers: added to
     every request by the config. retries: whether a request is sent again.
@@ -35,7 +36,9 @@ class Connections:
         *,
         only_public: bool = False,
         are_given: bool = False,
+        shows_paths: bool = True,
     ) -> None:
+        self.shows_paths = shows_paths
         self.provider_id = provider_id
         self.network = network
         self._only_public = only_public
@@ -75,7 +78,11 @@ class Connections:
             from runtime.http.live.transport import LiveTransport
 
             self.transport = LiveTransport(
-                self.provider_id, self.network, only_public=self._only_public, are_given=self._are_given
+                self.provider_id,
+                self.network,
+                only_public=self._only_public,
+                are_given=self._are_given,
+                shows_paths=self.shows_paths,
             )
         return self.transport
 
@@ -89,7 +96,12 @@ class Connections:
         network = None if self.network is None else self.network.model_copy(update={"headers": {}})
         # Not the open connections: they lead to whatever names were looked up for, checked or not.
         made = Connections(
-            called or self.provider_id, network, self._replacement, only_public=only_public, are_given=are_given
+            called or self.provider_id,
+            network,
+            self._replacement,
+            only_public=only_public,
+            are_given=are_given,
+            shows_paths=False,
         )
         made._made_from = self
         self._others.add(made)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from urllib.parse import quote, urlsplit
 
-from runtime.addresses import PORTS, is_local, is_public, place_of
+from runtime.addresses import PORTS, is_local, is_public, origin_of
 from runtime.errors import RequestError
 from runtime.http.lookups import look_up
 from runtime.http.network import Network
@@ -30,8 +30,7 @@ async def checked_address(url: str, *, network: Network | None, allow_private: b
     address, host, is_proxied = _parsed(url, network)
     if allow_private:
         return address
-    if is_local(host) or is_public(host) is False:
-        raise _not_public(url, allowed_by)
+    _refuse_private(url, host, allowed_by)
     if not is_proxied and is_public(host) is None:
         try:
             found = await look_up(host)
@@ -42,8 +41,21 @@ async def checked_address(url: str, *, network: Network | None, allow_private: b
     return address
 
 
+def check_registered(url: str, *, allowed_by: str) -> None:
+    """Refuse an address at once that would be refused whenever it is asked. A name is not looked up: where it leads is
+    known when it is asked. Raises RequestError as `checked_address` does.
+    """
+    _, host, _ = _parsed(url, None)
+    _refuse_private(url, host, allowed_by)
+
+
+def _refuse_private(url: str, host: str, allowed_by: str) -> None:
+    if is_local(host) or is_public(host) is False:
+        raise _not_public(url, allowed_by)
+
+
 def unreadable(url: str, reason: str) -> RequestError:
-    return RequestError(f"`{place_of(url)[:200]}` cannot be read: {reason}", code="address_unreadable")
+    return RequestError(f"`{origin_of(url)[:200]}` cannot be read: {reason}", code="address_unreadable")
 
 
 def _parsed(url: str, network: Network | None) -> tuple[str, str, bool]:
@@ -71,7 +83,7 @@ def _quoted(part: str) -> str:
 
 def _no_address(url: str) -> RequestError:
     return RequestError(
-        f"`{place_of(url)[:200]}` is not an address that can be read",
+        f"`{origin_of(url)[:200]}` is not an address that can be read",
         hint="give one that begins with `https://` or `http://`, without user and password",
         code="invalid_address",
     )
@@ -79,7 +91,7 @@ def _no_address(url: str) -> RequestError:
 
 def _not_public(url: str, allowed_by: str) -> RequestError:
     return RequestError(
-        f"`{place_of(url)[:200]}` is not a public address",
+        f"`{origin_of(url)[:200]}` is not a public address",
         hint=f"whoever runs this server allows such addresses with {allowed_by}",
         code="address_not_allowed",
     )

@@ -7,7 +7,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
-from runtime.addresses import led_to, place_of
+from runtime.addresses import led_to, origin_of
 from runtime.errors import TooLarge, UpstreamError
 from runtime.http.client import HttpClient
 from runtime.http.given_addresses import checked_address, unreadable
@@ -74,6 +74,6 @@ async def _page(exchange: Exchange, url: str, limit_bytes: int) -> WebPage:
     async for chunk in exchange.chunks():
         content += chunk
         if len(content) > limit_bytes:
-            raise TooLarge(f"`{place_of(url)}` has more than {limit_bytes} bytes", code="document_over_limit")
+            raise TooLarge(f"`{origin_of(url)}` has more than {limit_bytes} bytes", code="document_over_limit")
     content_type = exchange.headers.get("content-type", "").partition(";")[0].strip().lower()
     return WebPage(bytes(content), content_type, url)

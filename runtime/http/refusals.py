@@ -18,7 +18,7 @@ from math import ceil
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
-from runtime.addresses import place_of
+from runtime.addresses import keys_in, origin_of, place_of
 from runtime.errors import UpstreamError, UpstreamRejected, UpstreamTimeout
 from runtime.http.context_length import code_of
 from runtime.http.limits import NO_RETRY, advice, is_hopeless, passed_on
@@ -41,19 +41,23 @@ _SECRET_LENGTH = 6
 
 class Call:
     """One call of a provider, for making its errors. request: as it was sent. proxy: as in `Exchange`. key_hint: how a
-    user gives the provider a key.
+    user gives the provider a key. shows_paths: whether messages may have the paths of addresses, which of others'
+    servers may be keys.
     """
 
-    def __init__(self, provider_id: str, request: Outgoing, *, proxy: str = "", key_hint: str = "") -> None:
+    def __init__(
+        self, provider_id: str, request: Outgoing, *, proxy: str = "", key_hint: str = "", shows_paths: bool = True
+    ) -> None:
         self.provider_id = provider_id
         self._request = request
         self._proxy = f", through the proxy {proxy}" if proxy else ""
         self._key_hint = key_hint
+        self._address = place_of if shows_paths else origin_of
 
     @property
     def place(self) -> str:
         """The address that was called, without secrets."""
-        return place_of(self._request.url) + self._proxy
+        return self._address(self._request.url) + self._proxy
 
     def failed(self, what: str, **fields: Any) -> UpstreamError:
         """The error of a failed call. what: the rest of a sentence that begins with the provider."""
@@ -100,6 +104,8 @@ class Call:
             name, _, password = user.partition(":")
             pair = f"{unquote(name)}:{unquote(password)}"
             found += [b64encode(pair.encode()).decode(), password, unquote(password)]
+        if self._address is origin_of:
+            found += keys_in(request.url)
         found += [value.replace("/", r"\/") for value in found]  # as some write JSON
         return sorted((secret for secret in found if len(secret) >= _SECRET_LENGTH), key=len, reverse=True)
 
@@ -193,7 +199,7 @@ class Call:
         return self.without_secrets(value) if isinstance(value, str) else value
 
     def _redirected(self, exchange: Exchange) -> UpstreamError:
-        where = self._shown(place_of(exchange.headers.get("location") or ""))
+        where = self._shown(self._address(location)) if (location := exchange.headers.get("location")) else ""
         return self.failed(
             f"answered {exchange.status}, a redirection{f' to {where}' if where else ''}",
             upstream_status=exchange.status,

@@ -6,10 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Self
 
-from runtime.access import User
+from runtime.access import Caller, User, sees_all
+from runtime.addresses import origin_of
 from runtime.clock import wall_time
+from runtime.context import current
 from runtime.redaction import redact
 
+_ADDRESSES = ("url", "uri")
+"""What a resource calls the address of its server."""
 Source = Literal["config", "registered", "listed", "alias"]
 """Where a name comes from; an alias is one more name of a resource that has another."""
 
@@ -37,5 +41,21 @@ class Entry:
         return f"{self.provider_id}/{self.provider_resource_id}"
 
     def without_secrets(self) -> Self:
-        """As callers may see it: its run config may hold keys, also inside addresses."""
-        return replace(self, metadata=redact(self.metadata), facts=redact(self.facts))
+        """As the caller may see it: it may hold keys, also inside addresses. Of an address that the caller has not
+        given only the origin, since some servers have keys in their paths.
+        """
+        facts = redact(self.facts)
+        if not self._is_given_by(current().user):
+            facts = _origins_alone(facts)
+        return replace(self, metadata=redact(self.metadata), facts=facts)
+
+    def _is_given_by(self, user: Caller) -> bool:
+        if self.source != "registered":
+            return False
+        return sees_all(user) or (isinstance(user, User) and user.principal == getattr(self.owner, "principal", None))
+
+
+def _origins_alone(value: Any, name: str = "") -> Any:
+    if isinstance(value, Mapping):
+        return {name: _origins_alone(inner, name) for name, inner in value.items()}
+    return origin_of(value) if name in _ADDRESSES and isinstance(value, str) else value

@@ -25,7 +25,7 @@ from runtime.similar import hint_for_provider
 
 
 class Listings(Protocol):
-    """Asks providers for their lists of resources."""
+    """Asks providers for their lists of resources, and about single ones."""
 
     async def wait_for_first(self) -> None:
         """Returns once every provider has been asked, or after a limited time."""
@@ -33,6 +33,10 @@ class Listings(Protocol):
 
     async def ask_again(self, provider_id: str) -> None:
         """Ask one provider now, unless it was just asked. Never raises if the provider fails."""
+        ...
+
+    async def check_registration(self, entry: Entry) -> None:
+        """Ask the provider of a resource whether it can be registered. Raises RequestError."""
         ...
 
     def trouble(self, provider_id: str) -> str:
@@ -104,6 +108,7 @@ class Registry:
         """Register a resource; it is on disk when this returns. Raises RequestError, and Conflict for a taken name."""
         entry = self.entry_of(request)
         self.resource.shown(entry)  # raises now; otherwise the list of all resources would fail
+        await self._listings.check_registration(entry)
         return self.resource.shown(await self._registrations.add(entry, _user()))
 
     async def remove(self, request: Request) -> None:

@@ -13,6 +13,8 @@ import time
 from collections.abc import Iterable
 
 from runtime.outage import Outage
+from runtime.provider import ChecksRegistrations
+from runtime.routing.entry import Entry
 from runtime.stack.providers import RunningProvider
 
 log = logging.getLogger(__name__)
@@ -24,7 +26,7 @@ _MIN_INTERVAL_S = 3.0
 
 
 class ProviderListings:
-    """The providers that list one kind of resource, by id."""
+    """The providers that own one kind of resource, by id."""
 
     def __init__(self) -> None:
         self.providers: dict[str, RunningProvider] = {}
@@ -57,6 +59,12 @@ class ProviderListings:
         if time.monotonic() - self._asked_at.get(provider_id, -_MIN_INTERVAL_S) >= _MIN_INTERVAL_S:
             await provider.ask()  # other callers wait for the same answer meanwhile
             self._asked_at[provider_id] = time.monotonic()
+
+    async def check_registration(self, entry: Entry) -> None:
+        """Ask the provider of a resource whether it can be registered. Raises RequestError."""
+        provider = self.providers.get(entry.provider_id)
+        if provider is not None and isinstance(provider.adapter, ChecksRegistrations):
+            await provider.adapter.check_registration(entry)
 
     def trouble(self, provider_id: str) -> str:
         """Why a provider's list is not available, and since when; empty if it is."""

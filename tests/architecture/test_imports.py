@@ -79,7 +79,7 @@ ALLOWED: dict[str, set[str]] = {
         "errors", "similar",
     },
     "runtime.routing": {
-        "apis", "clock", "provider", "storage", "access", "context", "telemetry", "errors", "ids", "outage",
+        "addresses", "apis", "clock", "provider", "storage", "access", "context", "telemetry", "errors", "ids", "outage",
         "redaction", "similar", "sse", "to_the_end",
     },
     "runtime.stack": {

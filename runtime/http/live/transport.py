@@ -44,7 +44,7 @@ class LiveTransport:
     Never asks for compressed answers, and decompresses nothing, since bodies are passed on. The proxy of each address
     is looked up once: aiohttp's own `trust_env` reads files in a thread at every request.
 
-    only_public, are_given: see `Connections`.
+    only_public, are_given, shows_paths: see `Connections`.
     """
 
     def __init__(
@@ -54,8 +54,10 @@ class LiveTransport:
         *,
         only_public: bool = False,
         are_given: bool = False,
+        shows_paths: bool = True,
     ) -> None:
         self._provider_id = provider_id
+        self._shows_paths = shows_paths
         self._network = network or Network()
         self._is_limited = self._network.limits is not None and self._network.limits.max_connections is not None
         self._targets = Targets(provider_id, self._network.proxy)
@@ -136,7 +138,7 @@ class LiveTransport:
         return "first_byte" if upload is None or upload.is_sent else "send"
 
     def _call(self, request: Outgoing, proxy: Proxy) -> Call:
-        return Call(self._provider_id, request, proxy=shown(proxy))
+        return Call(self._provider_id, request, proxy=shown(proxy), shows_paths=self._shows_paths)
 
     async def close(self) -> None:
         for exchange in list(self._exchanges):

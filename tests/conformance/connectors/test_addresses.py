@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from runtime.errors import RequestError, UpstreamError
+from runtime.errors import RequestError, StackError, UpstreamError
 from tests.conformance.connectors.asking import Asking, Known, asking
 from tests.support.mcp_server import RunningMcp
 from tests.support.small_server import SmallHandler, running, url_of
@@ -122,3 +122,17 @@ async def test_the_hint_is_for_whoever_has_named_the_server(is_configured: bool)
         with pytest.raises(UpstreamError) as caught:
             await connectors.at("http://127.0.0.1:1/mcp", is_configured=is_configured).tools()
     assert caught.value.hint is not None and ("run config" in caught.value.hint) == is_configured
+
+
+async def test_no_error_shows_more_of_an_address_than_its_server(leading: Any) -> None:
+    key = "sk-0123456789abcdef"
+    leading.location = f"http://elsewhere.example/{key}"
+    async with asking() as connectors:
+        for url in (f"{url_of(leading)}/{key}?k={key}", f"http://127.0.0.1:1/{key}", f"http://nowhere.invalid/{key}"):
+            known = Known(id="ours", facts={"url": url})
+            with pytest.raises(StackError) as caught:
+                await connectors.tools(known)
+            assert key not in caught.value.words + repr(known.facts | {"url": ""}), url
+        with pytest.raises(RequestError) as refused:
+            await connectors.tools(url=f"http://10.0.0.1/{key}")
+        assert key not in refused.value.words and "http://10.0.0.1/<redacted>" in refused.value.message

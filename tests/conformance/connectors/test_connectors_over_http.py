@@ -68,10 +68,14 @@ async def test_an_address_with_a_user_is_refused_at_once_since_it_would_never_be
 
 
 async def test_what_a_user_registers_must_be_public_and_has_no_secrets(served: Served, newest: RunningMcp) -> None:
-    made = await served.client.post("/v1/connectors", {"connector_id": "mine", "url": newest.url})
-    assert made.status == 200 and made.json()["url"] == newest.url
-    answer = await served.client.get("/v1/connectors/mine/tools")
-    assert answer.status == 400 and answer.json()["error"]["code"] == "address_not_allowed"
+    for private in (newest.url, "http://localhost/mcp", "http://10.0.0.1/mcp", "http://[::1]/k-77"):
+        refused = await served.client.post("/v1/connectors", {"connector_id": "mine", "url": private})
+        assert (refused.status, refused.error["code"]) == (400, "address_not_allowed")
+        assert refused.error["param"] == "url" and "`allow_private_addresses`" in refused.error["message"]
+        assert "mcp`" not in refused.error["message"] and "k-77" not in refused.error["message"]
+    assert (await served.client.get("/v1/connectors/mine")).status == 404
+    made = await served.client.post("/v1/connectors", {"connector_id": "mine", "url": "https://weather.example/mcp"})
+    assert made.status == 200 and made.json()["url"] == "https://weather.example/mcp"
     for more in ({"command": ["sh"]}, {"identity": "stack"}, {"environment": {"A": "b"}}, {"headers": {"a": "b"}}):
         refused = await served.client.post("/v1/connectors", {"connector_id": "x", "url": newest.url} | more)
         assert refused.status in (400, 422), more
@@ -82,8 +86,12 @@ async def test_what_a_user_registers_must_be_public_and_has_no_secrets(served: S
 async def test_what_was_registered_is_there_after_a_restart_and_is_still_a_users(
     newest: RunningMcp, tmp_path: Path
 ) -> None:
-    run = config(newest, persistent=True)
-    async with serving(run, tmp_path) as before:
+    builtin = {"provider_id": "builtin", "provider_type": "inline::builtin"}
+    roomy, run = (
+        config(newest, persistent=True, providers={"connectors": [builtin | {"config": more}]})
+        for more in ({"allow_private_addresses": True}, {})
+    )
+    async with serving(roomy, tmp_path) as before:
         await before.client.post("/v1/connectors", {"connector_id": "mine", "url": newest.url})
     async with serving(run, tmp_path) as after:
         assert "mine" in [one["connector_id"] for one in (await after.client.get("/v1/connectors")).json()["data"]]

@@ -16,6 +16,7 @@ GROUP: dict[str, Any] = {
     "mcp_endpoint": {"uri": "http://127.0.0.1:9/sse?api_key=${env.MCP_KEY}"},
     "args": {"headers": {"x-anything": "${env.MCP_KEY}"}, "depth": 3},
 }
+PUBLIC = "https://weather.example/mcp"
 CONNECTOR = {"connector_id": "conf", "url": "http://127.0.0.1:9/mcp?token=${env.MCP_KEY}"}
 MODEL = {
     "model_id": "m",
@@ -44,20 +45,21 @@ async def test_no_answer_about_a_resource_tells_its_secrets(tmp_path: Path) -> N
         env={"MCP_KEY": SECRET},
     )
     async with serving(run, tmp_path) as served:
+        group = with_secret(GROUP) | {"toolgroup_id": "mcp::u", "mcp_endpoint": {"uri": f"{PUBLIC}?api_key={SECRET}"}}
         answers = [
-            await served.client.post("/v1/toolgroups", with_secret(GROUP) | {"toolgroup_id": "mcp::u"}),
-            await served.client.post("/v1/connectors", with_secret(CONNECTOR) | {"connector_id": "other"}),
+            await served.client.post("/v1/toolgroups", group),
+            await served.client.post("/v1/connectors", {"connector_id": "other", "url": f"{PUBLIC}?token={SECRET}"}),
             await served.client.post("/v1/models", with_secret(MODEL) | {"model_id": "n"}),
         ]
         for path in ("toolgroups", "connectors", "models", "toolgroups/mcp::t", "connectors/conf", "models/m"):
             answers.append(await served.client.get(f"/v1/{path}"))
         for answer in answers:
             said = str(answer.headers) + answer.body.decode()
-            assert answer.status == 200 and MASK in said and SECRET not in said, said
+            assert answer.status == 200 and (MASK in said or "<redacted>" in said) and SECRET not in said, said
         shown = answers[-1].json()
         assert shown["metadata"]["context_length"] == shown["custom_metadata"]["context_length"] == 5
         [group] = [one for one in answers[3].json()["data"] if one["identifier"] == "mcp::t"]
-        assert group["mcp_endpoint"]["uri"] == f"http://127.0.0.1:9/sse?api_key={MASK}"
+        assert group["mcp_endpoint"]["uri"] == "http://127.0.0.1:9/<redacted>"
         assert group["args"] == {"headers": {"x-anything": MASK}, "depth": 3}
         await tells_no_secret(served.client, "/v1/connectors/conf/tools")
         await tells_no_secret(served.client, "/v1/tools?toolgroup_id=mcp::t")

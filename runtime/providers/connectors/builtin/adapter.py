@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from runtime.apis._request import Registered
 from runtime.apis.connectors import (
     CONNECTOR,
     CallServerToolRequest,
@@ -17,13 +18,14 @@ from runtime.apis.connectors import (
     ToolOutcome,
 )
 from runtime.context import warn
-from runtime.errors import NotFound, StackError
+from runtime.errors import NotFound, RequestError, StackError
+from runtime.http.given_addresses import check_registered
 from runtime.provider import ProviderContext
 from runtime.providers.connectors.builtin.config import ClientCredentials, ConnectorsConfig, TokenExchange
 from runtime.providers.connectors.builtin.identities import AskedAs, Identities
 from runtime.providers.connectors.builtin.outcomes import outcome_of
 from runtime.providers.connectors.builtin.pool import Pool
-from runtime.providers.connectors.builtin.servers import Server, named_server, server_of
+from runtime.providers.connectors.builtin.servers import ALLOWED_BY, Server, named_server, server_of
 from runtime.providers.connectors.builtin.tokens import Tokens
 from runtime.providers.connectors.builtin.tool_lists import ToolLists
 from runtime.similar import did_you_mean
@@ -46,6 +48,21 @@ class BuiltinConnectors:
 
     async def stop(self) -> None:
         await self.pool.close()
+
+    async def check_registration(self, resource: Registered) -> None:
+        """Raises RequestError for a connector whose address users may not name."""
+        self._check(server_of(resource), "url")
+
+    async def check_server(self, request: McpServer) -> None:
+        self._check(named_server(request), "server_url")
+
+    def _check(self, server: Server, param: str) -> None:
+        if server.url is None or server.is_trusted or self._config.allow_private_addresses:
+            return
+        try:
+            check_registered(server.url, allowed_by=ALLOWED_BY)
+        except RequestError as error:
+            raise error.saying(error.message, param=param) from None
 
     async def get_connector(self, request: ConnectorRequest) -> Connector:
         """A connector whose server cannot be asked now is shown with a warning, since it is registered all the same."""

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import httpx2
 import msgspec
 
-from runtime.addresses import led_to, place_of
+from runtime.addresses import led_to, origin_of
 from runtime.context import current, serving
 from runtime.errors import StackError, UpstreamError, UpstreamRejected, UpstreamUnreachable
 from runtime.http.bridge import cause_of, httpx2_transport
@@ -121,7 +121,7 @@ class Carrier(httpx2.AsyncBaseTransport):
         here, there = str(request.url), led_to(str(request.url), response.headers.get("location", ""))
         if there is not None and urlsplit(here)[:2] == urlsplit(there)[:2]:
             return None
-        where = "what is no address" if there is None else f"`{place_of(there)[:200]}`, another server"
+        where = "what is no address" if there is None else f"`{origin_of(there)[:200]}`, another server"
         return UpstreamError(
             f"MCP server `{self._server.label}` leads on to {where}",
             provider_id=self._server.label,

@@ -7,13 +7,14 @@ own nothing of this stack's is sent. Knows no connection; `tokens.py` gets token
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
 from runtime.access import User
+from runtime.addresses import keys_in
 from runtime.apis.connectors import McpServer
 from runtime.context import current
 from runtime.errors import AccessDenied, AuthenticationError, RequestError, Unavailable
@@ -47,7 +48,7 @@ class Credentials:
         if self._tokens is not None:
             headers = {"authorization": f"Bearer {await self._tokens.get(self._subject)}", **headers}
         if (trial := ASKED.get()) is not None:
-            trial.secrets.update(_secrets(headers))
+            trial.secrets.update(_long((*_secrets(headers), *keys_in(request.url))))
         authorization = headers.get("authorization")
         key = None if authorization is None else Key(value=authorization, is_callers=self.is_callers)
         return request.with_headers(headers, key=key)
@@ -191,5 +192,9 @@ def _place(url: str) -> tuple[str, str, str]:
 
 def _secrets(headers: Mapping[str, str]) -> Sequence[str]:
     """What must not be seen of headers: their values, and of those with a scheme what follows it."""
-    parts = [part for value in headers.values() for part in (value, value.partition(" ")[2])]
-    return [part for part in parts if len(part) >= 6]
+    return [part for value in headers.values() for part in (value, value.partition(" ")[2])]
+
+
+def _long(secrets: Iterable[str]) -> Iterator[str]:
+    """Without those that words may be."""
+    return (secret for secret in secrets if len(secret) >= 6)

@@ -14,6 +14,7 @@ from runtime import __version__
 from runtime.http.client import HttpClient
 from runtime.http.given_addresses import checked_address
 from runtime.providers.connectors.builtin.programs import program
+from runtime.providers.connectors.builtin.servers import ALLOWED_BY
 from runtime.providers.connectors.builtin.streams import Watched, over_sse, over_streamable_http
 from runtime.providers.connectors.builtin.target import SessionTarget
 from runtime.providers.connectors.builtin.trial import Trial
@@ -23,8 +24,6 @@ _LEAST_WIRE_BYTES = 16 * 1024 * 1024
 """What a message may have on its way, of which less is passed on."""
 _NOT_STREAMABLE = (400, 404, 405, 406, 415, 501)
 """What servers answer that have SSE only."""
-
-_ALLOWED_BY = "`allow_private_addresses` in the config of `connectors`, or names the server in its run config"
 
 
 class Opening:
@@ -54,7 +53,7 @@ class Opening:
             return
         may_be_private = server.is_trusted or config.allow_private_addresses
         network = ours.connections.network
-        url = await checked_address(server.url, network=network, allow_private=may_be_private, allowed_by=_ALLOWED_BY)
+        url = await checked_address(server.url, network=network, allow_private=may_be_private, allowed_by=ALLOWED_BY)
         http = ours.for_others(only_public=not may_be_private, are_given=not server.is_trusted, called=server.label)
         try:
             async with AsyncExitStack() as stack:

@@ -6,11 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from runtime.addresses import place_of
+from runtime.addresses import origin_of
 from runtime.apis._request import Registered
 from runtime.apis.connectors import McpServer, Transport
 from runtime.errors import NotSupported, RequestError
 from runtime.http.transport import host_of
+
+ALLOWED_BY = "`allow_private_addresses` in the config of `connectors`, or names the server in its run config"
+"""How whoever runs this server lets users name one that is not public."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +24,7 @@ class Server:
     """
 
     label: str
-    url: str | None = None
+    url: str | None = field(default=None, repr=False)
     command: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     transport: Transport = "auto"
@@ -64,7 +67,7 @@ def named_server(request: McpServer) -> Server:
         server = server_of(request.resource)
         if request.url is not None and request.url != server.url:
             raise RequestError(
-                f"Connector `{request.connector_id}` is at another address than `{place_of(request.url)}`",
+                f"Connector `{request.connector_id}` is at another address than `{origin_of(request.url)}`",
                 hint="give either a connector or an address",
                 param="server_url",
             )
@@ -75,5 +78,5 @@ def named_server(request: McpServer) -> Server:
         return server
     if request.url is None:
         raise RequestError("An MCP server is named by a connector or by its address", param="server_url")
-    label = host_of(request.url) or place_of(request.url)[:200]
+    label = host_of(request.url) or origin_of(request.url)[:200]
     return Server(label=label, url=request.url, is_trusted=request.is_configured)

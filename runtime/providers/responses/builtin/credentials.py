@@ -1,14 +1,14 @@
 """What a request's tools hold for their servers alone: never kept, never shown, never told to the model.
 
-A response shows a tool without them, and the address without its path. A job on disk has none either: they are in the
+A response shows a tool without them, and of the address its origin. A job on disk has none either: they are in the
 memory of the process that took the request.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from urllib.parse import urlsplit
 
+from runtime.addresses import keys_in, origin_of
 from runtime.errors import Unavailable
 from runtime.sse import Json
 
@@ -25,7 +25,7 @@ def shown_mcp(tool: Json) -> Json:
     """
     kept = {name: value for name, value in tool.items() if name not in _CREDENTIALS}
     if url := tool.get("server_url"):
-        kept["server_url"] = _origin(url)
+        kept["server_url"] = origin_of(url)
     if isinstance(required := tool.get("require_approval"), dict):
         kept["require_approval"] = {name: _as_filter(named) for name, named in required.items()}
     usual = {"allowed_tools": None, "headers": None, "require_approval": "always", "server_description": None}
@@ -78,17 +78,5 @@ def _is_secret(name: str, value: object) -> bool:
 
 
 def _has_secrets(url: str) -> bool:
-    """Whether an address may hold a key beside its path."""
-    return "?" in url or "@" in url or "#" in url
-
-
-def _origin(url: str) -> str:
-    try:
-        parts = urlsplit(url)
-        host = parts.netloc.rpartition("@")[2]
-    except ValueError:
-        return "<redacted>"
-    if not parts.scheme or not host:
-        return "<redacted>"
-    has_more = parts.path not in ("", "/") or parts.query or parts.fragment
-    return f"{parts.scheme}://{host}/<redacted>" if has_more else f"{parts.scheme}://{host}"
+    """Whether an address may hold a key."""
+    return "?" in url or "@" in url or "#" in url or bool(keys_in(url))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 from runtime.apis._request import Registered
@@ -14,7 +15,7 @@ from runtime.apis.tool_runtime import (
     ToolInvocationResult,
     ToolList,
 )
-from runtime.errors import RequestError
+from runtime.errors import NotSupported, RequestError, Unavailable
 from runtime.provider import ProviderContext
 from runtime.similar import LONGEST_NAME
 from runtime.sse import Json
@@ -26,6 +27,16 @@ class McpTools:
     def __init__(self, config: None, context: ProviderContext) -> None:
         self._provider_id = context.provider_id
         self._connectors = context.api(Connectors)  # type: ignore[type-abstract]
+
+    async def check_registration(self, resource: Registered) -> None:
+        """Raises RequestError for a group whose server users may not name. What cannot be said now is said at use."""
+        if (endpoint := resource.facts.get("mcp_endpoint")) is None:
+            return
+        with suppress(NotSupported, Unavailable):
+            try:
+                await self._connectors.check_server(McpServer(url=endpoint["uri"]))
+            except RequestError as error:
+                raise error.saying(error.message, param="mcp_endpoint.uri") from None
 
     async def list_tools(self, request: ListToolsRequest) -> ToolList:
         """The tools of a group. Raises what its server is the reason for."""
