@@ -159,3 +159,40 @@ async def test_what_is_no_json_object_goes_back_as_one(
     call = {"type": "function_call", "call_id": "c", "name": "get_weather", "arguments": written}
     await asking.whole([call, {"type": "function_call_output", "call_id": "c", "output": "Say a city"}])
     assert [call["function"]["arguments"] for call in told(asking)[0]["tool_calls"]] == [sent]
+
+
+THOUGHT = [
+    {"type": "reasoning.text", "text": "Ask it", "signature": "c2ln", "format": "anthropic-claude-v1", "index": 0},
+    {"type": "reasoning.encrypted", "data": "ZGF0YQ==", "id": "call_1", "index": 1},
+]
+PIECES = [
+    [{"type": "reasoning.text", "text": "Ask", "signature": None, "format": "anthropic-claude-v1", "index": 0}],
+    [{"type": "reasoning.text", "text": " it", "index": 0}],
+    [{"type": "reasoning.text", "text": None, "signature": "c2ln", "index": 0}, THOUGHT[1]],
+]
+
+
+@pytest.mark.parametrize("streams", [False, True])
+async def test_signed_thoughts_go_back_as_they_came(asking: Asking, servers: Servers, streams: bool) -> None:
+    called = calls(("call_1", "forecast", LIMA))
+    whole = called.message() | {"reasoning": "Ask it", "reasoning_details": THOUGHT}
+    thought = [{"reasoning": "Ask it"}, *({"reasoning_details": pieces} for pieces in PIECES)]
+    asking.says(replace(called, deltas=[*thought, *called.deltas], whole=whole), says("Sunny"))
+    await (asking.streamed if streams else asking.whole)(tools=[mcp()])
+    assert [one["reasoning_details"] for one in told(asking) if one["role"] == "assistant"] == [THOUGHT]
+
+
+SAID_BEFORE: dict[str, Json] = {
+    "thought-of-another-server": {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "gAAAA"},
+    "thought-of-nulls": {"type": "reasoning", "summary": [], "content": None, "encrypted_content": None},
+    "search-without-id": {"type": "web_search_call", "status": "completed", "action": {"type": "search", "query": "x"}},
+    "search-of-nothing": {"type": "web_search_call", "id": "ws_1", "status": "completed", "action": None},
+}
+
+
+@pytest.mark.parametrize("name", SAID_BEFORE)
+async def test_items_of_other_servers_are_read_as_far_as_they_can_be(asking: Asking, name: str) -> None:
+    asking.says(says("Hi"))
+    user = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "Hi"}]}
+    await asking.whole([user, SAID_BEFORE[name], user])
+    assert [(one["role"], one["content"]) for one in told(asking)] == [("user", "Hi")] * 2

@@ -51,5 +51,18 @@ async def test_a_valid_etag_is_sent(said: str) -> None:
     assert (await headers_of(etag=said))[b"etag"] == said.encode()
 
 
+@pytest.mark.parametrize(
+    ("name", "sent"),
+    [
+        ("한글.pdf", "attachment; filename=\"__.pdf\"; filename*=UTF-8''%ED%95%9C%EA%B8%80.pdf"),
+        ("Loop — a.md", "attachment; filename=\"Loop _ a.md\"; filename*=UTF-8''Loop%20%E2%80%94%20a.md"),
+        ('a"b\\c;d.txt', "attachment; filename=\"a_b_c;d.txt\"; filename*=UTF-8''a%22b%5Cc%3Bd.txt"),
+        ("a\r\nx: y", "attachment; filename=\"a__x: y\"; filename*=UTF-8''a%0D%0Ax%3A%20y"),
+    ],
+)
+async def test_a_name_is_sent_in_full_and_as_ascii(name: str, sent: str) -> None:
+    assert (await headers_of(filename=name))[b"content-disposition"] == sent.encode()
+
+
 async def test_a_header_of_a_provider_adds_no_other() -> None:
     assert (await headers_of(headers={"x-name": "a\r\nx: Ċ"}))[b"x-name"] == b"a??x: ?"

@@ -233,4 +233,5 @@ class Loop:
 
 def _said(turn: Turn) -> Json:
     """What the model said and thought in a turn, as a message."""
-    return {"content": turn.text or None} | ({"reasoning_content": turn.reasoning} if turn.reasoning else {})
+    thought = {"reasoning_content": turn.reasoning} if turn.reasoning else {}
+    return {"content": turn.text or None} | thought | turn.details.as_members()

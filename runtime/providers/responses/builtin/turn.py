@@ -15,6 +15,7 @@ from runtime.providers.responses.builtin.answering import Answering
 from runtime.providers.responses.builtin.called import CalledItem, CustomItem, FunctionItem
 from runtime.providers.responses.builtin.calls import Calls
 from runtime.providers.responses.builtin.citations import Marked
+from runtime.providers.responses.builtin.details import DETAILS, Details
 from runtime.providers.responses.builtin.sense import making_sense
 from runtime.sse import Json
 
@@ -28,7 +29,7 @@ class Turn:
     """answering: where items go. ours: the names of the tools that are run here; custom: of those that are called with
     text. finish_reason: the model's own word
     for why it ended, once it has. text, reasoning: what it said and thought, once they are complete. calls: in the
-    order in which they began.
+    order in which they began. details: of what it thought.
     """
 
     def __init__(self, answering: Answering, *, ours: Collection[str], custom: Collection[str] = ()) -> None:
@@ -40,6 +41,7 @@ class Turn:
         self._usage: Json | None = None
         self._has_said = False
         self.calls = Calls()
+        self.details = Details()
         self.finish_reason: str | None = None
         self.text = ""
         self.reasoning = ""
@@ -52,6 +54,7 @@ class Turn:
             if choice.get("index"):
                 continue
             delta = choice.get("delta") or choice.get("message") or {}
+            self.details.add(delta.get(DETAILS))
             if thought := _thought_in(delta):
                 self._opened(_Thought).add(thought)
             if text := text_of(delta.get("content")):
