@@ -79,8 +79,8 @@ ALLOWED: dict[str, set[str]] = {
         "errors", "similar",
     },
     "runtime.routing": {
-        "addresses", "apis", "clock", "provider", "storage", "access", "context", "telemetry", "errors", "ids", "outage",
-        "redaction", "similar", "sse", "to_the_end",
+        "addresses", "apis", "clock", "provider", "storage", "access", "context", "telemetry", "errors", "ids",
+        "outage", "redaction", "similar", "sse", "to_the_end",
     },
     "runtime.stack": {
         "access", "clock", "context", "discovery", "routing", "provider", "storage", "config", "apis", "errors", "http",
