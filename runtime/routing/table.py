@@ -8,23 +8,20 @@ Knows no provider, only ids, and nothing about models in particular.
 from __future__ import annotations
 
 import itertools
-from collections import Counter
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Protocol
 
-from runtime.access import SYSTEM, Caller, User, may_see, sees_all
+from runtime.access import SYSTEM, Caller, may_see
 from runtime.apis._resources import Resource
 from runtime.errors import Conflict, NotFound, RequestError, StackError
+from runtime.routing.allotment import Allotment
 from runtime.routing.entry import Entry
 from runtime.routing.listed_order import in_order
 from runtime.routing.names import Names
+from runtime.routing.seen_lists import SeenLists
 from runtime.similar import SimilarNames, hint_if_off, hint_if_served_by_none_on
 
-MOST_REGISTERED = 10_000
-"""Of one kind, by each user, and by all callers without a name: each is kept for ever, and in every list."""
-_MOST_LISTS = 16
-"""Of so many callers the list is remembered: one with ten thousand resources takes 40 ms to make."""
 _FEW = 3
 """How many names a hint has."""
 
@@ -62,9 +59,9 @@ class ResourceTable:
         self._declared: dict[str, Declared] = {}
         self._resolved: dict[str, Entry] = {}
         self._unresolved: dict[str, StackError] = {}
-        self._lists: dict[Hashable, list[Entry]] = {}  # by who sees them; None: everything
+        self._lists = SeenLists()
         self._providers: tuple[str, ...] = ()
-        self._registered: Counter[str | None] = Counter()  # by the owner's name
+        self._allotment = Allotment(resource, listed_at=self.listed_at)
         self.off: Mapping[str, str] = {}
         self.would_serve: Mapping[str, str] = {}
         self._first = ""
@@ -102,17 +99,14 @@ class ResourceTable:
 
         Callers who see the same get the same list object until something changes, if few others ask in between.
         """
-        whose = None if sees_all(user) or self._registered.keys() <= {None} else _sight(user)
-        if (known := self._lists.get(whose)) is not None:
-            return known
-        if len(self._lists) >= _MOST_LISTS:
-            del self._lists[next(iter(self._lists))]
+        return self._lists.seen_by(user, self._made_for, has_owners=self._allotment.has_owners)
+
+    def _made_for(self, user: Caller | None) -> list[Entry]:
         kept, resolved = self.names.kept, list(self._resolved.values())
-        if whose is not None:
+        if user is not None:
             kept = {name: entry for name, entry in kept.items() if may_see(user, entry.owner)}
             resolved = [entry for entry in resolved if may_see(user, entry.owner)]
-        found = self._lists[whose] = self._sorted(kept, resolved)
-        return found
+        return self._sorted(kept, resolved)
 
     def few(self, user: Caller, *, kind: str | None = None) -> str:
         """The names of a few resources that the user may see, for messages. kind: None for all."""
@@ -237,16 +231,9 @@ class ResourceTable:
         return present is None or present.source not in ("config", "alias")
 
     def check_room(self, entry: Entry) -> None:
-        """Raises RequestError if the owner of a new registration, or nobody, has registered as many as one may."""
-        name = entry.owner.principal if entry.owner is not None else None
-        if entry.id in self.names.kept or self._registered[name] < MOST_REGISTERED:
-            return
-        who = "Callers without a name have" if name is None else f"User `{name}` has"
-        raise RequestError(
-            f"{who} registered {MOST_REGISTERED} {self.plural}, and no more are kept",
-            hint=f"remove some that are not needed: DELETE {self.listed_at}/{{{self.id_field}}}",
-            code=f"too_many_{self.kind}s",
-        )
+        """Raises RequestError as `Allotment.check_room` does, for an entry that takes no other's place."""
+        if entry.id not in self.names.kept:
+            self._allotment.check_room(entry)
 
     def _taken(self, entry: Entry, why: str, hint: str) -> Conflict:
         return Conflict(f"{self.title} `{entry.id}` {why}", hint=hint, param=self.id_field)
@@ -286,7 +273,7 @@ class ResourceTable:
 
     def remove(self, name: str) -> None:
         """Remove a registration. name: the id of the entry that `registered` returned."""
-        self._count(self.names.kept[name], -1)
+        self._allotment.count(self.names.kept[name], -1)
         self.names.drop(name)
         self._update()
 
@@ -304,16 +291,9 @@ class ResourceTable:
 
     def _keep(self, entry: Entry) -> None:
         if (present := self.names.kept.get(entry.id)) is not None:
-            self._count(present, -1)
+            self._allotment.count(present, -1)
         self.names.keep(entry)
-        self._count(entry, 1)
-
-    def _count(self, entry: Entry, more: int) -> None:
-        if entry.source == "registered":
-            name = entry.owner.principal if entry.owner is not None else None
-            self._registered[name] += more
-            if not self._registered[name]:
-                del self._registered[name]
+        self._allotment.count(entry, 1)
 
     def _update(self) -> None:
         self._resolve_declared()
@@ -336,11 +316,6 @@ class ResourceTable:
         self._unresolved.pop(declared.name, None)
         self._resolved[declared.name] = entry
         return True
-
-
-def _sight(user: Caller) -> Hashable:
-    """What decides which resources a caller may see: the same for two callers who see the same ones."""
-    return (user.principal, *sorted(user.attributes.items())) if isinstance(user, User) else user
 
 
 def _outranks(entry: Entry, present: Entry) -> bool:

@@ -14,7 +14,7 @@ import pytest_asyncio
 from runtime.access import EVERYBODY, User
 from runtime.apis.models import MODEL
 from runtime.errors import Conflict, NotFound, RequestError, Unavailable
-from runtime.routing import table as table_module
+from runtime.routing import allotment
 from runtime.routing.entry import Entry
 from runtime.routing.registrations import Registrations
 from runtime.routing.table import ResourceTable
@@ -57,7 +57,7 @@ async def test_a_registration_is_there_after_a_restart_with_all_it_says(
 
 
 async def test_each_user_may_register_so_many(store: SqliteKeyValueStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(table_module, "MOST_REGISTERED", 2)
+    monkeypatch.setattr(allotment, "MOST_REGISTERED", 2)
     registrations = Registrations(ResourceTable(MODEL), store)
     ann, bob = User(principal="ann"), User(principal="bob")
     for name in ("a", "b"):
