@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from aiohttp import web
 
 from tests.conformance.vector_stores.asking import Asking
 from tests.support.vector_stores import STORES
@@ -82,6 +83,20 @@ async def test_a_file_that_was_not_embedded_takes_no_room(stores: Asking) -> Non
         stores.models.refuses = None
     assert (ended["status"], ended["usage_bytes"]) == ("failed", 0)
     assert (await stores.shown(store))["usage_bytes"] == 0
+
+
+async def test_a_chunk_that_is_too_long_for_its_model_says_what_to_do(stores: Asking) -> None:
+    async def refuse(request: web.Request) -> web.StreamResponse:
+        return web.json_response({"error": "the input length exceeds the context length"}, status=400)
+
+    store, file = await stores.store(), await stores.upload("a" * 5000)
+    stores.models.misbehaves = refuse
+    try:
+        await stores.done("POST", f"{STORES}/{store}/files", {"file_id": file})
+        ended = await stores.ended(store, file)
+    finally:
+        stores.models.misbehaves = None
+    assert ended["status"] == "failed" and "smaller `max_chunk_size_tokens`" in ended["last_error"]["message"]
 
 
 async def test_what_is_null_is_left_out(stores: Asking) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 
 from runtime.access import SYSTEM, Caller
 from runtime.errors import StackError
+from runtime.http.context_length import CODE
 from runtime.provider import ProviderContext
 from runtime.providers.vector_stores.builtin.carried import Carried
 from runtime.providers.vector_stores.builtin.contextual import PARAM as CHUNKING_PARAM
@@ -32,6 +33,7 @@ _ATTEMPTS = 3
 _UNSUPPORTED = {"unsupported_document", "unsupported_media_type"}
 _NOT_OF_THE_FILE = {EMBEDDING_PARAM, CHUNKING_PARAM}
 """What errors name that are of the store, its models and how it is cut."""
+_TOO_LONG = "attach it with a smaller `max_chunk_size_tokens`: models count tokens each in its own way"
 
 
 class Ingestion:
@@ -203,4 +205,5 @@ def _last_error(error: StackError) -> dict[str, str]:
         code = "server_error"
     else:
         code = "unsupported_file" if error.code in _UNSUPPORTED else "invalid_file"
-    return {"code": code, "message": f"{error.message}; {error.hint}" if error.hint else error.message}
+    hint = error.hint or (_TOO_LONG if error.code == CODE else None)
+    return {"code": code, "message": f"{error.message}; {hint}" if hint else error.message}
