@@ -21,8 +21,10 @@ def typed(command: str) -> str:
 
 
 def as_typed(text: str) -> str:
-    """The same for every command line of ours that stands between backticks in a text."""
-    return re.sub(r"`([^`]*)`", lambda found: f"`{typed(found[1])}`", text)
+    """The same for every command line of ours that stands between backticks in a text. `llama` alone is a name there:
+    ours, or what somebody has typed.
+    """
+    return re.sub(r"`([^`]* [^`]*)`|`[^`]*`", lambda found: f"`{typed(found[1])}`" if found[1] else found[0], text)
 
 
 @cache

@@ -75,7 +75,7 @@ class Files(Protocol):
 
     @route("DELETE", "/v1/files/{file_id}", aliases=("/v1/openai/v1/files/{file_id}",), raises=(Unavailable,))
     async def delete_file(self, request: FileRequest) -> FileDeleted:
-        """Remove a file and its bytes. 404 for an unknown one."""
+        """Remove a file and its bytes, not what vector stores have of it. 404 for an unknown one."""
         ...
 
     @route("POST", "/v1/uploads", aliases=("/v1/openai/v1/uploads",), raises=(Unavailable,))

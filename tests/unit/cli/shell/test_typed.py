@@ -9,7 +9,7 @@ import pytest
 
 from llama_cli.exits import Failure
 from llama_cli.terminal import console
-from llama_cli.terminal.typed import _program, typed
+from llama_cli.terminal.typed import _program, as_typed, typed
 from tests.support.command_runner import Cli
 from tests.support.terminal import as_terminals
 
@@ -53,6 +53,12 @@ def test_another_llama_on_the_path_is_not(installed: Place, monkeypatch: pytest.
     installed("clone/.venv/bin/llama")
     monkeypatch.setenv("PATH", str(other.parent))
     assert typed("llama stack ps") == "clone/.venv/bin/llama stack ps"
+
+
+def test_llama_alone_between_backticks_is_a_name(installed: Place) -> None:
+    installed("clone/.venv/bin/llama")
+    said = as_typed("`llama` is not on the PATH: `x` and `llama stack ps`")
+    assert said == "`llama` is not on the PATH: `x` and `clone/.venv/bin/llama stack ps`"
 
 
 def test_what_is_in_this_folder_needs_its_dot(installed: Place) -> None:
@@ -105,7 +111,7 @@ def test_all_that_is_said_beside_the_data_is_typed_so(
     console.next_step("llama stack ps")
     console.failure(Failure("it failed", hint="see `llama stack logs starter`"))
     assert capsys.readouterr().err == (
-        "start one with `.venv/bin/llama stack run starter`, or see `.venv/bin/llama`; `llama-3` and `x llama y` are "
+        "start one with `.venv/bin/llama stack run starter`, or see `llama`; `llama-3` and `x llama y` are "
         "no commands\nnext: .venv/bin/llama stack ps\n"
         "error: it failed\n\nhint: see `.venv/bin/llama stack logs starter`\n"
     )
