@@ -81,7 +81,11 @@ def _before_token(address: str) -> str | None:
     """What must change before this hub may have the token, as an instruction; None where nothing must. Like the hub's
     own library, we send it to the configured hub alone: an address in a command may be copied from anywhere.
     """
-    if origin_of(address) != origin_of(endpoint(None)):
+    try:
+        is_configured = origin_of(address) == origin_of(endpoint(None))
+    except Failure:  # what is configured is no address, and this one was given
+        is_configured = False
+    if not is_configured:
         return f"set `HF_ENDPOINT` to {place_of(address)}, since a token goes to that hub alone"
     if urlsplit(address).scheme != "https" and not is_local(urlsplit(address).hostname or ""):
         return "use an `https` address, since a token goes over TLS alone"

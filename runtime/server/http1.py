@@ -215,6 +215,8 @@ class Http1(HttpToolsProtocol):
             return
         self._is_in_head = False
         self._unset_keepalive_if_required()
+        if self.expect_100_continue and self.parser.get_http_version() == "1.0":
+            self.expect_100_continue = False  # RFC 9110, 10.1.1: such a client takes `100` for the whole answer
         self.scope["extensions"] = self._extensions  # type: ignore[typeddict-item]  # ASGI lets them hold anything
         super().on_headers_complete()
         self._body_bytes, self._framing_bytes, self._pace = 0, -self._read_bytes, None

@@ -25,7 +25,7 @@ def test_a_token_goes_nowhere_where_others_could_read_it(
     assert [*hub.authorization(address).values()] == (["Bearer hf_abc"] if is_sent else [])
 
 
-@pytest.mark.parametrize("configured", [None, "https://mirror.example:8443", "http://mirror.example"])
+@pytest.mark.parametrize("configured", [None, "https://mirror.example:8443", "http://mirror.example", "nowhere"])
 def test_a_token_goes_to_the_configured_hub_alone(configured: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_TOKEN", "hf_abc")
     monkeypatch.setenv("HF_ENDPOINT", configured or "")

@@ -220,6 +220,11 @@ async def test_trailers_change_nothing_that_was_checked(connection: Connection) 
     assert said["headers"] == [["host", "localhost"], ["transfer-encoding", "chunked"]]
 
 
+async def test_a_client_of_http_1_0_is_not_told_to_go_on(connection: Connection) -> None:
+    await connection.send(b"POST /a HTTP/1.0\r\nexpect: 100-continue\r\ncontent-length: 2\r\n\r\n{}")
+    assert (await connection.ended()).startswith(b"HTTP/1.1 200")
+
+
 # Sizes
 
 START = b"GET /a HTTP/1.1\r\n" + HOST
