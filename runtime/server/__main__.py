@@ -166,7 +166,7 @@ def _serve(options: argparse.Namespace, record: ServerRecord) -> int:
     from runtime.config.home import usable_cache_dir, usable_models_dir
     from runtime.stack.stack import Stack
 
-    state_folder.hold(options.state, holder=f"pid {os.getpid()}, whose record is `{options.record.absolute()}`")
+    held = state_folder.hold(options.state, holder=f"pid {os.getpid()}, whose record is `{options.record.absolute()}`")
     stack = Stack(
         planned,
         run,
@@ -174,6 +174,7 @@ def _serve(options: argparse.Namespace, record: ServerRecord) -> int:
         cache_dir=usable_cache_dir(),
         models_dir=usable_models_dir(),
         aliases=aliases,
+        is_alone=held.is_locked,
     )
     # Never closed: that would wait for everything that did not stop in time, and the process ends anyway.
     runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)

@@ -48,7 +48,7 @@ class Stack:
     state_dir: where providers and stores keep their files. cache_dir: where they keep what can be made again and serves
     other stacks too; by default, each in its own. models_dir: where models are that the user downloaded or imported.
     aliases: more names for models, each with its target. transport: replaces the network, for recordings and tests,
-    provider by provider: those of two APIs may have one id.
+    provider by provider: those of two APIs may have one id. is_alone: whether no other process uses `state_dir`.
 
     nameless: who asks without a name, and for whom the jobs are done that are nobody's; there is no authentication.
     on_change: whoever sets it is called each time that what `degraded()` says may have changed, before anybody is told.
@@ -64,6 +64,7 @@ class Stack:
         models_dir: Path | None = None,
         aliases: Mapping[str, str] | None = None,
         transport: Callable[[PlannedProvider], Transport] | None = None,
+        is_alone: bool = False,
     ) -> None:
         self.plan = plan
         self._run = run
@@ -78,7 +79,8 @@ class Stack:
         self._tasks = Tasks("stack")
         interval_s = run.server.registry_refresh_interval_seconds
         self._providers = Supervisor(plan.providers, tasks=self._tasks, refresh_interval_s=interval_s)
-        self._jobs = JobRunner(partial(self._stores.sql, JOBS_STORE.name, SCHEMA))
+        has_jobs = is_alone and self._stores.is_in_state_folder(JOBS_STORE.name)
+        self._jobs = JobRunner(partial(self._stores.sql, JOBS_STORE.name, SCHEMA), is_alone=has_jobs)
         limits = run.storage.retention
         self._retention = Retention(self._stores, limits, changed=lambda: self.on_change()) if limits else None
         self.nameless: Nameless = EVERYBODY

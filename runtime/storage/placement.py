@@ -6,6 +6,7 @@ Knows names and backends; opens nothing. Imports pydantic, no driver.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, ClassVar
 
 from pydantic import Field, field_validator, model_validator
@@ -145,3 +146,8 @@ def with_defaults(types: Mapping[str, str]) -> dict[str, str]:
     families = {BACKENDS[kind].family for kind in types.values() if kind in BACKENDS}
     added = {name: default().type for family, (name, default) in _DEFAULTS.items() if family not in families}
     return {**added, **types}
+
+
+def file_of(config: BackendConfig, state_dir: Path) -> Path | None:
+    """The file of a backend that is one."""
+    return state_dir / config.db_path if isinstance(config, SqliteKeyValueConfig | SqliteSqlConfig) else None

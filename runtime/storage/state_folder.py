@@ -29,6 +29,11 @@ class Held:
     def __init__(self, lock: int | None) -> None:
         self._lock = lock
 
+    @property
+    def is_locked(self) -> bool:
+        """Whether nobody else has it."""
+        return self._lock is not None
+
     def let_go(self) -> None:
         """Others may have the folder. Does nothing the second time."""
         lock, self._lock = self._lock, None

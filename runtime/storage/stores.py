@@ -24,6 +24,7 @@ from runtime.storage.placement import (
     SqlReference,
     StorageConfig,
     StoreReference,
+    file_of,
 )
 from runtime.storage.settings import KeyValueConfig
 from runtime.storage.sql.backend import SqlBackend
@@ -109,6 +110,12 @@ class Stores:
             settings = StoreReference(backend=place.backend) if isinstance(place, SqlReference) else place
             self._tables[where] = SqlStore(lambda: self._sql_backend(settings), schema, place.table_name)
         return self._tables[where]
+
+    def is_in_state_folder(self, name: str) -> bool:
+        """Whether a declared store is a file of the state folder, which one server has at a time."""
+        backend = self._config.backends[self._config.place_of(self._declared[name]).backend]
+        file = file_of(backend, self._state_dir)
+        return file is not None and file.resolve().is_relative_to(self._state_dir.resolve())
 
     def tables(self) -> Sequence[SqlStore]:
         """Every store of tables that was asked for."""

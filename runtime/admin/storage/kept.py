@@ -14,14 +14,13 @@ from runtime.config.storage import references_in
 from runtime.stack.plan import Plan, plan, read_run_config
 from runtime.storage.backends import BACKENDS
 from runtime.storage.kv import KeyValueStore
-from runtime.storage.placement import KeyValueReference, Reference, SqlReference, StorageConfig
+from runtime.storage.placement import KeyValueReference, Reference, SqlReference, StorageConfig, file_of
 from runtime.storage.settings import BackendConfig
 from runtime.storage.sql.backend import SqlBackend
 from runtime.storage.sql.described import described_stores
 from runtime.storage.sql.migrations import KEY_VALUE, full_name
 from runtime.storage.sql.store import SqlStore
 from runtime.storage.sql.tables import Table
-from runtime.storage.sqlite.config import SqliteKeyValueConfig, SqliteSqlConfig
 from runtime.storage.stores import Stores
 
 
@@ -116,11 +115,6 @@ def keys_of(place: StorePlace, stores: Stores) -> KeyValueStore:
 def kind_of(store: SqlStore, table: Table) -> str:
     """What the rows of a table are called: their kind, or the table's name where they are part of something else."""
     return table.holds or full_name(store.name, table.name)
-
-
-def file_of(config: BackendConfig, state_dir: Path) -> Path | None:
-    """The file of a backend that is one."""
-    return state_dir / config.db_path if isinstance(config, SqliteKeyValueConfig | SqliteSqlConfig) else None
 
 
 def _is_there(config: BackendConfig, state_dir: Path) -> bool:

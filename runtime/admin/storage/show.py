@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from runtime.admin.storage.analytics import STORE as ANALYTICS
-from runtime.admin.storage.kept import Kept, StorePlace, file_of, kept_by, kind_of
+from runtime.admin.storage.kept import Kept, StorePlace, kept_by, kind_of
 from runtime.clock import wall_time
 from runtime.storage.analytics.tables import AnalyticsTable
 from runtime.storage.kv import KeyValueStore
+from runtime.storage.placement import file_of
 from runtime.storage.sql.conditions import ALL
 from runtime.storage.sql.measuring import Measured, measure
 from runtime.storage.sql.store import SqlStore

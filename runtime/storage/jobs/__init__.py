@@ -21,6 +21,9 @@ Jobs lie in a store of tables. Whoever runs one holds a lease on it, which is re
                        |                                     v
                        +-----------------> cancelled <-- cancelling
 
+A server that has its state folder, with this store in it, for itself waits for no lease: at its start, whoever held one
+is dead.
+
 Work may be done more than once: a process that is killed after a step and before its checkpoint does the step again,
 and one whose lease has run out (the machine was suspended) may run for some seconds beside its successor, though what
 it then says is not kept. So steps must be idempotent. Leases compare the clocks of machines: these may differ by a few

@@ -19,7 +19,7 @@ from runtime.errors import Unavailable
 from runtime.ids import new_id
 from runtime.storage.jobs.records import JOBS, job_of
 from runtime.storage.jobs.running import Attempt, Handler, RunningJob, after_failure, ended, outcome_of
-from runtime.storage.sql.conditions import at_most, eq, one_of
+from runtime.storage.sql.conditions import above, at_most, eq, one_of
 from runtime.storage.sql.statements import Select, Update
 from runtime.storage.sql.store import Row, SqlStore
 
@@ -41,17 +41,19 @@ class JobRunner:
     """The jobs of a store, whose schema is `records.SCHEMA`. find_store: called once, for the first kind of jobs.
 
     clock: seconds since 1970, by which leases are compared. poll_s: how often it looks for jobs of other processes;
-    its own are begun at once.
+    its own are begun at once. is_alone: whether no other process does jobs of the store, so that what is held at the
+    start is held by one that is dead.
     """
 
     def __init__(
         self, find_store: Callable[[], SqlStore], *, clock: Callable[[], float] = wall_time, lease_s: float = LEASE_S,
-        poll_s: float = POLL_S,
+        poll_s: float = POLL_S, is_alone: bool = False,
     ) -> None:  # fmt: skip
         self._find_store = find_store
         self.clock = clock
         self.poll_s = poll_s
         self._lease_s = lease_s
+        self._takes_over = is_alone
         self._kinds: dict[str, _Kind] = {}
         self._attempts: dict[str, Attempt] = {}  # by lease
         self._wake = asyncio.Event()
@@ -120,6 +122,9 @@ class JobRunner:
 
     async def turn(self) -> None:
         """Look after what runs, and begin what is due and has a place. Raises Unavailable."""
+        if self._takes_over:
+            await self._take_over()
+            self._takes_over = False
         await self._look_after()
         for name, kind in self._kinds.items():
             running = sum(attempt.job.kind == name for attempt in self._attempts.values())
@@ -173,6 +178,13 @@ class JobRunner:
                     self._lose(attempt)
             elif states[attempt.lease] == "cancelling":
                 attempt.interrupt("cancelled")
+
+    async def _take_over(self) -> None:
+        """What was held before this process began is due: nobody waits for the leases of the dead to run out."""
+        now = self.clock()
+        is_held = one_of("state", ("running", "cancelling")) & above("due_at", now)
+        if held := [Update(JOBS, {"due_at": now}, eq("kind", kind) & is_held) for kind in self._kinds]:
+            await self.store.write(*held)
 
     async def _take(self, name: str, kind: _Kind, places: int) -> None:
         now = self.clock()

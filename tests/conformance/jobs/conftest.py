@@ -25,9 +25,11 @@ class World:
         self.open_backend = open_backend
         self.runners: list[JobRunner] = []
 
-    def runner(self) -> JobRunner:
+    def runner(self, *, is_alone: bool = False) -> JobRunner:
         backend = self.open_backend()
-        runner = JobRunner(lambda: SqlStore(lambda: backend, SCHEMA, "jobs"), clock=lambda: self.now, poll_s=0.01)
+        runner = JobRunner(
+            lambda: SqlStore(lambda: backend, SCHEMA, "jobs"), clock=lambda: self.now, poll_s=0.01, is_alone=is_alone
+        )
         self.runners.append(runner)
         return runner
 

@@ -43,6 +43,57 @@ async def test_a_job_whose_lease_has_run_out_goes_on_elsewhere(world: World) -> 
     assert await queue.get(job.id, user=EVERYBODY) == done
 
 
+async def test_a_process_that_is_alone_waits_for_no_lease_of_the_dead(world: World) -> None:
+    """And for none of its own; a pause is no lease."""
+    gate, tries = Gate("late"), Gate()
+    first, queue = world.queue(gate)
+    job = await queue.add(None, user=EVERYBODY)
+    await first.turn()
+    await (await gate.begins()).progress("half")
+    alone, later = world.queue(tries, runner=world.runner(is_alone=True))
+    await alone.turn()
+    taken = await tries.begins()
+    assert (taken.id, taken.attempt, taken.checkpoint) == (job.id, 2, "half")
+    await alone.turn()
+    assert (await later.get(job.id, user=EVERYBODY)).attempts == 2
+    gate.may_end.set()
+    tries.may_end.set()
+    assert (await world.ended(later, job)).state == "completed"
+
+
+async def test_what_was_cancelled_by_the_dead_ends_at_once_where_one_is_alone(world: World) -> None:
+    gate = Gate("late")
+    first, queue = world.queue(gate)
+    job = await queue.add(None, user=EVERYBODY)
+    await first.turn()
+    await gate.begins()
+    _, theirs = world.queue(answer)
+    await theirs.cancel(job.id, user=EVERYBODY)
+    alone, _ = world.queue(answer, runner=world.runner(is_alone=True))
+    await alone.turn()
+    assert (await queue.get(job.id, user=EVERYBODY)).state == "cancelled"
+    gate.may_end.set()
+
+
+async def test_one_that_is_alone_keeps_to_pauses(world: World) -> None:
+    tries = 0
+
+    async def fail(running: RunningJob) -> None:
+        nonlocal tries
+        tries += 1
+        raise Unavailable("the database is down")
+
+    first, queue = world.queue(fail, attempts=3)
+    job = await queue.add(None, user=EVERYBODY)
+    await first.turn()
+    async with asyncio.timeout(LIMIT_S):
+        while (await queue.get(job.id, user=EVERYBODY)).state != "queued":
+            await asyncio.sleep(0)
+    alone, _ = world.queue(fail, runner=world.runner(is_alone=True), attempts=3)
+    await alone.turn()
+    assert tries == 1
+
+
 async def test_who_has_lost_a_job_is_stopped_at_the_next_turn(world: World) -> None:
     gate = Gate()
     first, queue = world.queue(gate)

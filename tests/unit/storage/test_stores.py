@@ -25,6 +25,23 @@ def on_disk(folder: Path) -> Stores:
     return Stores(StorageConfig(), folder, STATED)
 
 
+@pytest.mark.parametrize(
+    ("backend", "is_inside"),
+    [
+        pytest.param({"type": "sql_sqlite"}, True, id="by default"),
+        pytest.param({"type": "sql_sqlite", "db_path": "below/jobs.db"}, True, id="below it"),
+        pytest.param({"type": "sql_sqlite", "db_path": "../jobs.db"}, False, id="beside it"),
+        pytest.param({"type": "sql_sqlite", "db_path": "linked/jobs.db"}, False, id="by a link"),
+        pytest.param({"type": "sql_postgres", "db": "llama", "user": "llama"}, False, id="a server"),
+    ],
+)
+def test_what_is_in_the_state_folder_is_known(tmp_path: Path, backend: dict[str, Any], is_inside: bool) -> None:
+    (folder := tmp_path / "state").mkdir()
+    (folder / "linked").symlink_to(tmp_path)
+    config = StorageConfig.model_validate({"backends": {"sql_default": backend}})
+    assert Stores(config, folder).is_in_state_folder("jobs") is is_inside
+
+
 async def test_each_store_has_keys_of_its_own(tmp_path: Path) -> None:
     opened = stores(tmp_path)
     await opened.kv("prompts").set("key", b"1")
