@@ -10,6 +10,6 @@ SPEC = openai_compatible(
     base_url="https://api.openai.com/v1",
     api_key_env="OPENAI_API_KEY",
     base_url_env="OPENAI_BASE_URL",
-    chat=Chat(rules=(METADATA_IF_KEPT,), custom_tools=True),
+    chat=Chat(rules=(METADATA_IF_KEPT,), custom_tools=True, developers=True),
     evidence=live("a llama.cpp server at another base_url; the vendor's errors at wire level"),
 )

@@ -122,6 +122,19 @@ async def test_vectors_of_whole_numbers_are_read_and_packed_as_openai_does(tmp_p
     assert [*struct.unpack(f"<{len(data) // 4}f", data)] == vector
 
 
+@pytest.mark.parametrize("name", CHATTING)
+async def test_what_a_developer_says_is_said_by_the_system_where_there_are_no_developers(
+    tmp_path: Path, name: str
+) -> None:
+    said = [{"role": "developer", "content": 'Say "developer"'}, *HI]
+    async with at(name, tmp_path) as (client, upstream):
+        answer = await client.post("/v1/chat/completions", chat(messages=said))
+        assert answer.status == 200, answer.body
+        sent = asked(upstream)[-1]["messages"]
+    knows = name in ("openai", "azure", "anthropic", "passthrough")
+    assert sent == [{**said[0], "role": "developer" if knows else "system"}, *HI]
+
+
 @pytest.mark.parametrize("name", ["gemini", "fireworks", "mistral"])
 async def test_a_signature_of_gemini_s_goes_back_with_its_tool_call_and_to_no_strict_vendor(
     tmp_path: Path, name: str

@@ -41,6 +41,7 @@ def given_fields(request: Request, *, opaque: Container[str] = ()) -> Json:
 
 
 _IMAGE = "messages[].content[].image_url"
+_DEVELOPER = b'"developer"'
 _decode_messages = msgspec.json.Decoder(list[dict[str, msgspec.Raw]]).decode
 _CHOICES = ("none", "auto", "required")
 """OpenAI's choices that are words; some vendors that have them all have more."""
@@ -104,6 +105,7 @@ class MessageFields:
     def __init__(self, chat: Chat) -> None:
         rules = [rule.field for rule in chat.rules if rule.field.startswith("messages[].")]
         below = [field.removeprefix("messages[].") for field in (*rules, *(() if chat.remote_images else (_IMAGE,)))]
+        self._developers = chat.developers
         self._names = frozenset(name for name in below if "." not in name)
         # Of a field such as `tool_calls[].extra_content`: where it is, and its name as JSON has it.
         inside = [(name.partition("[]")[0], name.rpartition(".")[2]) for name in below if "." in name]
@@ -112,7 +114,10 @@ class MessageFields:
     def read(self, body: Json) -> None:
         """body: with `messages` as JSON, or decoded. Raises RequestError for a number beyond all range."""
         messages = body["messages"]
-        if not isinstance(messages, msgspec.Raw) or not (self._names or self._inside):
+        if not isinstance(messages, msgspec.Raw):
+            return
+        may_be_said_by_developers = not self._developers and _DEVELOPER in bytes(messages)
+        if not (self._names or self._inside or may_be_said_by_developers):
             return
         if any(self._is_of_interest(message) for message in _decode_messages(messages)):
             try:
@@ -124,11 +129,13 @@ class MessageFields:
     def _is_of_interest(self, message: dict[str, msgspec.Raw]) -> bool:
         if not self._names.isdisjoint(message):
             return True
+        if not self._developers and bytes(message.get("role", b"")) == _DEVELOPER:
+            return True
         return any(name in message and quoted in bytes(message[name]) for name, quoted in self._inside)
 
 
 def fit_chat(chat: Chat, body: Json, *, provider_id: str) -> None:
-    """Tools, tool choice, images and response format as the vendor has them.
+    """Tools, tool choice, images, response format and who speaks as the vendor has them.
 
     Raises RequestError for what it cannot do.
     """
@@ -140,6 +147,10 @@ def fit_chat(chat: Chat, body: Json, *, provider_id: str) -> None:
         _fit_format(chat, body, provider_id)
     if not chat.remote_images:
         _refuse_remote_images(body, provider_id)
+    if not chat.developers:
+        for message, name in _places(body, "messages[].role"):
+            if message[name] == "developer":
+                message[name] = "system"
 
 
 def _refuse_remote_images(body: Json, provider_id: str) -> None:

@@ -30,6 +30,8 @@ class Chat:
     parts instead of text. finish_reasons: its words for OpenAI's. usage: when a stream has token counts: as `asked`;
     `always`, also unasked or more than once, of which the last are right; `never`. custom_tools: whether the vendor
     itself, not another server at an address of the user's, has custom tools, and holds arguments to a strict schema.
+    developers: whether it takes what a developer says; others, which refuse it or leave it out without a word, are told
+    that a system says it.
     """
 
     path: str = "/chat/completions"
@@ -45,6 +47,7 @@ class Chat:
     finish_reasons: Mapping[str, str] = field(default_factory=dict)
     usage: Literal["asked", "always", "never"] = "asked"
     custom_tools: bool = False
+    developers: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

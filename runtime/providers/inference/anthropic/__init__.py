@@ -43,6 +43,7 @@ SPEC = openai_compatible(
             *TEXT_ONLY,
         ),
         formats=frozenset({"text"}),
+        developers=True,
     ),
     completions=None,
     embeddings=None,

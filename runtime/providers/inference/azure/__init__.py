@@ -20,6 +20,6 @@ SPEC = openai_compatible(
     key_required=True,
     version_path="",
     lists_models=False,
-    chat=Chat(rules=(METADATA_IF_KEPT,), custom_tools=True),
+    chat=Chat(rules=(METADATA_IF_KEPT,), custom_tools=True, developers=True),
     evidence=wire("a local server with both of Azure's forms of address, and with its keys"),
 )

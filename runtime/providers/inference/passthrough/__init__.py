@@ -17,7 +17,7 @@ SPEC = openai_compatible(
     enabled_by="PASSTHROUGH_URL",
     adapter=".adapter:PassthroughInference",
     config=".config:PassthroughConfig",
-    chat=Chat(reasoning_field="reasoning"),
+    chat=Chat(reasoning_field="reasoning", developers=True),
     rerank=Rerank(),
     evidence=wire("a local server with OpenAI's protocol"),
 )
