@@ -53,6 +53,6 @@ def command(
             )
     for copy in found["copies"]:
         size = f", {words.size(copy['size_bytes'])}" if copy["size_bytes"] is not None else ""
-        console.say(f"a copy from before a migration, {copy['made_at']}{size}: {copy['name']}")
+        console.say(f"a copy of {copy['of']}, from before a migration, {copy['made_at']}{size}: {copy['name']}")
     if found["copies"]:
         console.hint(f"`llama stack storage restore {owner.name} --copy NAME` goes back to one")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -11,9 +11,10 @@ import msgspec
 from runtime.storage.postgres.connections import Connection
 from runtime.storage.sql.dialects import POSTGRES, quoted
 from runtime.storage.sql.entries import make_entries
-from runtime.storage.sql.migrations import VERSIONS, copy_name, tables_in
+from runtime.storage.sql.migrations import VERSIONS, Copy, copy_name, passed, tables_in
 from runtime.storage.sql.tables import OWNER, Schema
 
+COPIES = "SELECT nspname FROM pg_namespace WHERE nspname LIKE 'before\\_%'"
 _CONSTRAINTS = (
     "SELECT conname, pg_get_constraintdef(oid) AS definition FROM pg_constraint"
     ' WHERE conrelid = to_regclass($1::text) AND contype = ANY($2::text[]::"char"[])'
@@ -58,6 +59,18 @@ async def keep_copy(
         f" AS $restore${body}$restore$"
     )
     return f"SELECT {copy}.restore()"
+
+
+def copies_named(names: Iterable[str]) -> list[Copy]:
+    """The copies among the names of a database's schemas, the newest first."""
+    found = (Copy.named(name, of="the tables of the store `{store}`", size_bytes=None) for name in names)
+    return sorted(filter(None, found), key=lambda copy: -copy.made_at)
+
+
+async def drop_passed(connection: Connection, schema: Schema) -> None:
+    """Drop the copies of a store that no longer matter after its migration to `schema`."""
+    for copy in passed(copies_named([row[0] for row in await connection.fetch(COPIES)]), schema):
+        await connection.execute(f"DROP SCHEMA {quoted(copy.name)} CASCADE")
 
 
 async def go_back(connection: Connection, name: str) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import msgspec
 
 from runtime.storage.postgres.connections import Connection, Connections
-from runtime.storage.postgres.copies import keep_copy
+from runtime.storage.postgres.copies import drop_passed, keep_copy
 from runtime.storage.postgres.failures import DRIVER_ERRORS
 from runtime.storage.sql.dialects import POSTGRES, quoted
 from runtime.storage.sql.migrations import VERSIONS, check_version, describe, steps, tables_in, taken
@@ -58,6 +58,8 @@ async def _migrate(connection: Connection, schema: Schema, name: str, place: str
     way_back = await keep_copy(connection, schema, name, found, now) if found else None
     for sql in steps(POSTGRES, schema, name, version):
         await connection.execute(sql)
+    if way_back:
+        await drop_passed(connection, schema)
     await connection.execute(_RECORD, name, schema.name, schema.version, msgspec.json.encode(now).decode())
     return way_back
 

@@ -11,7 +11,7 @@ import calendar
 import re
 import secrets
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,8 +39,10 @@ know no store (`describe`).
 KEY_VALUE = "key-value"
 """The store, in a database of tables, that is the one table of a backend of keys and values."""
 
+_LONGEST_STORE = 20
+_KEPT_VERSIONS = 2
 _DAY = "%Y%m%d_%H%M%S"
-_COPY = re.compile(r"before_(?P<store>.*)_\d+_(?P<day>\d{8}_\d{6})_[0-9a-f]{4}")
+_COPY = re.compile(r"before_(?P<store>.*)_(?P<version>\d+)_(?P<day>\d{8}_\d{6})_[0-9a-f]{4}")
 
 
 def check_version(schema: tables.Schema, store: str, found: int, where: str) -> None:
@@ -82,16 +84,19 @@ def steps(dialect: Dialect, schema: tables.Schema, name: str, version: int) -> l
 def copy_name(schema: tables.Schema) -> str:
     """A name, not used before, for the copy of a store from before its migration to `schema`."""
     day = time.strftime(_DAY, time.gmtime(wall_time()))
-    return f"before_{schema.name[:20]}_{schema.version}_{day}_{secrets.token_hex(2)}"
+    return f"before_{schema.name[:_LONGEST_STORE]}_{schema.version}_{day}_{secrets.token_hex(2)}"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Copy:
-    """A copy from before a migration. name: as `copy_name` made it. of: what going back to it changes, in words.
-    made_at: seconds since 1970. size_bytes: on the disk; None where that is not known.
+    """A copy from before a migration. name: as `copy_name` made it, which names the store and the version of its schema
+    that it was migrated to. of: what going back to it changes, in words. made_at: seconds since 1970. size_bytes: on
+    the disk; None where that is not known.
     """
 
     name: str
+    store: str
+    version: int
     of: str
     made_at: float
     size_bytes: int | None
@@ -103,7 +108,18 @@ class Copy:
         if found is None:
             return None
         made_at = calendar.timegm(time.strptime(found["day"], _DAY))
-        return cls(name=name, of=of.format(store=found["store"]), made_at=float(made_at), size_bytes=size_bytes)
+        store, version = found["store"], int(found["version"])
+        of = of.format(store=store)
+        return cls(name=name, store=store, version=version, of=of, made_at=float(made_at), size_bytes=size_bytes)
+
+
+def passed(copies: Iterable[Copy], schema: tables.Schema) -> list[Copy]:
+    """Those of a store that no longer matter after its migration to `schema`: from before the last two versions that
+    there are copies for. All those of one version stay, since several stores of a database may have one schema.
+    """
+    own = [copy for copy in copies if copy.store == schema.name[:_LONGEST_STORE]]
+    kept = sorted({copy.version for copy in own})[-_KEPT_VERSIONS:]
+    return [copy for copy in own if copy.version not in kept]
 
 
 def full_name(name: str, part: str) -> str:

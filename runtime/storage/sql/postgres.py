@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from runtime.storage.postgres.config import PostgresSqlConfig
-from runtime.storage.postgres.copies import go_back
+from runtime.storage.postgres.copies import COPIES, copies_named, go_back
 from runtime.storage.postgres.database import Database
 from runtime.storage.postgres.failures import DRIVER_ERRORS
 from runtime.storage.postgres.migrating import bring_up_to_date
@@ -16,9 +16,6 @@ from runtime.storage.sql.dialects import POSTGRES
 from runtime.storage.sql.migrations import Copy
 from runtime.storage.sql.tables import Schema
 from runtime.storage.unavailable import server_unavailable
-
-_COPIES = "SELECT nspname FROM pg_namespace WHERE nspname LIKE 'before\\_%'"
-_COPIED = "the tables of the store `{store}`"
 
 
 class PostgresBackend:
@@ -52,8 +49,7 @@ class PostgresBackend:
         return await self._database.read_each(queries)
 
     async def copies(self) -> list[Copy]:
-        found = [Copy.named(row[0], of=_COPIED, size_bytes=None) for row in await self.read(_COPIES, ())]
-        return sorted(filter(None, found), key=lambda copy: -copy.made_at)
+        return copies_named([row[0] for row in await self.read(COPIES, ())])
 
     async def restore(self, copy: Copy) -> None:
         """See SqlBackend. One transaction: it is done, or nothing of it. Raises Unavailable."""

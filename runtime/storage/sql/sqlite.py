@@ -8,7 +8,7 @@ import logging
 import shlex
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext
+from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext, suppress
 from copy import copy
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,17 @@ import msgspec
 from runtime.storage.sql.backend import Compiled
 from runtime.storage.sql.dialects import SQLITE
 from runtime.storage.sql.failures import Duplicate, Stale
-from runtime.storage.sql.migrations import VERSIONS, Copy, check_version, copy_name, describe, steps, tables_in, taken
+from runtime.storage.sql.migrations import (
+    VERSIONS,
+    Copy,
+    check_version,
+    copy_name,
+    describe,
+    passed,
+    steps,
+    tables_in,
+    taken,
+)
 from runtime.storage.sql.tables import Schema
 from runtime.storage.sqlite.config import SqliteSqlConfig
 from runtime.storage.sqlite.database import Database
@@ -52,6 +62,9 @@ class SqliteBackend:
         if found < schema.version:
             way_back = await self._file.write(lambda connection: self._migrate(connection, schema, name))
             if way_back:
+                for copy in passed(await self.copies(), schema):
+                    with suppress(OSError):  # they only take room
+                        self._copy_file(copy).unlink()
                 about = {"store": schema.name, "version": schema.version, "way_back": way_back}
                 log.warning("tables migrated", extra=about)
 
@@ -80,15 +93,21 @@ class SqliteBackend:
 
     async def copies(self) -> list[Copy]:
         of = f"everything in `{self._path}`"
-        places = [(file.name.removeprefix(f"{self._path.name}."), file) for file in self._copy_files()]
-        found = [Copy.named(name, of=of, size_bytes=file.stat().st_size) for name, file in places]
+        found = []
+        for file in self._copy_files():
+            with suppress(FileNotFoundError):  # another process has removed it meanwhile
+                name = file.name.removeprefix(f"{self._path.name}.")
+                found.append(Copy.named(name, of=of, size_bytes=file.stat().st_size))
         return sorted(filter(None, found), key=lambda copy: -copy.made_at)
 
     async def restore(self, copy: Copy) -> None:
         """See SqlBackend. One transaction: it is done, or nothing of it."""
-        file = self._path.with_name(f"{self._path.name}.{copy.name}")
+        file = self._copy_file(copy)
         await self._file.read(lambda connection: copy_from(file, connection))
         file.unlink()
+
+    def _copy_file(self, copy: Copy) -> Path:
+        return self._path.with_name(f"{self._path.name}.{copy.name}")
 
     def _copy_files(self) -> list[Path]:
         return [*self._path.parent.glob(f"{glob.escape(self._path.name)}.before_*")]

@@ -242,6 +242,26 @@ async def test_handles_that_open_at_once_migrate_once(open_backend: Open, caplog
     assert [record.message for record in caplog.records].count("tables migrated") == 1
 
 
+async def test_copies_of_the_last_two_versions_of_a_store_stay(open_backend: Open) -> None:
+    """They were never removed: each upgrade left the whole database once more for each of its stores."""
+    backend = open_backend()
+    schemas = [FIRST]
+    for number in range(4):
+        column = Column(f"more{number}", "text", nullable=True)
+        [table] = schemas[-1].tables
+        wider = replace(table, columns=(*table.columns, column))
+        migrations = (*schemas[-1].migrations, (AddColumn("", column),))
+        schemas.append(Schema(name="notes", tables=(wider,), migrations=migrations))
+    others = [replace(schema, name="others") for schema in schemas]
+    await store_of(backend, others[0], "others")
+    await store_of(backend, others[1], "others")
+    for schema in schemas:
+        await store_of(backend, schema, "notes")
+        await store_of(backend, schema, "more_notes")
+    kept = sorted((copy.store, copy.version) for copy in await backend.copies())
+    assert kept == [*(("notes", version) for version in (4, 4, 5, 5)), ("others", 2)]
+
+
 PLACE = ("position", "id")
 STORES = [(COMPLETIONS_SCHEMA, "completions"), (FILES_SCHEMA, "files"), (JOBS_SCHEMA, "jobs")]
 OF_BEGUN = (Column("state", "text"), Column("held_by", "text", nullable=True))
