@@ -165,3 +165,21 @@ async def test_it_goes_on_after_a_restart(vector_io: Mapping[str, Any], models: 
         after = await second.reindexed(store)
         assert after["reindexing"]["status"] == "completed" and after["embedding_model"] == LARGE_EMBEDDING_MODEL
         assert sorted(await second.files_found(store, "animal")) == sorted(files)
+
+
+async def test_one_that_is_deleted_while_it_begins_is_not_there(
+    stores: Asking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = await stores.store()
+    copying = stores.adapter._reindexings._copying
+    difference = copying.difference
+
+    async def late(*indexes: Any) -> Any:
+        await stores.done("DELETE", f"{STORES}/{store}")
+        return await difference(*indexes)
+
+    monkeypatch.setattr(copying, "difference", late)
+    error = await stores.refused(404, "POST", f"{STORES}/{store}/reindex", {})
+    assert error["param"] == "vector_store_id"
+    await stores.removed()
+    assert await stores.indexes(store) == []

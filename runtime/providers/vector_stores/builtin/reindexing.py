@@ -103,6 +103,7 @@ class Reindexings:
             await self._rows.write(sql.Update(STORES, begun, free, expect=1))
         except sql.Stale:
             await self._rows.write(*_given_up(new))
+            await self._stores.get(store.id)  # which may have been deleted meanwhile
             raise _is_running(store.id) from None
         await self._enqueue(store.row | begun, current().user)
         return said
