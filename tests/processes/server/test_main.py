@@ -238,7 +238,7 @@ async def test_it_does_not_open_itself_to_other_machines_unasked(tmp_path: Path)
     assert "server.host: `0.0.0.0` is open to other machines" in server.words
 
 
-@pytest.mark.parametrize("host", ["", "0", "0.0.0.0", "::"])
+@pytest.mark.parametrize("host", ["0", "0.0.0.0", "::"])
 async def test_its_url_can_be_connected_to_wherever_it_listens(tmp_path: Path, host: str) -> None:
     if host == "::" and not socket.has_dualstack_ipv6():
         pytest.skip("no IPv6 here")
