@@ -25,9 +25,9 @@ def run_config(**backends: Any) -> dict[str, Any]:
     return {"version": 2, "distro_name": "kept", "providers": {"inference": [], "files": [files]}, "storage": storage}
 
 
-async def upload(server: ServerProcess) -> tuple[int, Any]:
+async def upload(server: ServerProcess, content: bytes = b"x") -> tuple[int, Any]:
     data = aiohttp.FormData({"purpose": "user_data"})
-    data.add_field("file", b"x", filename="a.txt")
+    data.add_field("file", content, filename="a.txt")
     return await server.ask("POST", "/v1/files", data=data)
 
 
@@ -104,6 +104,28 @@ async def test_a_full_disk_is_a_503_loses_nothing_and_is_over_when_there_is_room
         assert status == 200, third
         assert await kept(server) == acknowledged | {third["id"]}
         assert await health(server) == ("OK", "ready", None)
+
+
+async def test_a_file_is_deleted_from_a_full_disk(tmp_path: Path, small_disk: tuple[list[str], Path]) -> None:
+    """It was a 503: that it is gone had no room, which its bytes took."""
+    into, place = small_disk
+    backends = {
+        "kv_default": {"type": "kv_memory"},
+        "sql_default": {"type": "sql_sqlite", "db_path": f"{place}/sql.db"},
+    }
+    run = run_config(**backends)
+    run["providers"]["files"][0]["config"] = {"storage_dir": f"{place}/content"}
+    async with server_process(run, tmp_path, inside=into) as server:
+        await server.until("provider started")
+        (_, first), (_, second) = await upload(server, b"x" * 200_000), await upload(server, b"x" * 200_000)
+        disk = Path(f"/proc/{server.process.pid}/root{place}")
+        with (disk / "filler").open("wb", buffering=0) as file, pytest.raises(OSError, match="No space left"):
+            while True:
+                file.write(b"x" * 512)
+        for one in (first, second):
+            status, answer = await server.ask("DELETE", f"/v1/files/{one['id']}")
+            assert status == 200, answer
+        assert await kept(server) == set()
 
 
 @pytest.fixture

@@ -21,10 +21,12 @@ class NewFile:
 class FileBackend(Protocol):
     """Keeps bytes by id. Each call raises Unavailable with the backend and the reason while it cannot be used.
 
-    new_file: what the ids begin with by which `put` is asked to keep files.
+    new_file: what the ids begin with by which `put` is asked to keep files. is_local: whether they are on a disk of
+    this machine.
     """
 
     new_file: str
+    is_local: bool
 
     async def check(self) -> None:
         """Do what has to be done before the first file. Called at the start, and whenever somebody asks how it is."""

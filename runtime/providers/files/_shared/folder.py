@@ -27,6 +27,7 @@ class Folder:
     """
 
     new_file = "file-"
+    is_local = True
 
     def __init__(self, path: Path, *, name: str) -> None:
         self._path = path

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from runtime.clock import wall_time
-from runtime.errors import Conflict, StackError
+from runtime.errors import Conflict, StackError, Unavailable
 from runtime.providers.files._shared.backend import FileBackend, NewFile
 from runtime.providers.files._shared.begun import Begun, forget
 from runtime.providers.files._shared.content import Content
@@ -63,10 +63,23 @@ class Keeper:
 
     async def remove(self, rows: sql.SqlStore, which: str, visible: sql.Condition) -> None:
         """From now on a file is not there; its bytes follow, at once or, if the backend is down, later. rows: the part
-        of the store that the caller sees. Raises Stale if there is no such file.
+        of the store that the caller sees. Raises Stale if there is no such file, Unavailable if that cannot be written:
+        then it is to be removed again, and its bytes may be gone already.
         """
-        await rows.write(sql.Update(self._table, {"expires_at": 0}, sql.eq("id", which) & visible, expect=1))
-        await self._remove([which])
+        this = sql.eq("id", which) & visible
+        gone = sql.Update(self._table, {"expires_at": 0}, this, expect=1)
+        try:
+            await rows.write(gone)
+        except Unavailable:
+            # A full disk may not even have room for this. The bytes make some, if the disk is theirs too.
+            if not self.backend.is_local or not await rows.first(sql.Select(self._table, this, ("id",))):
+                raise
+            await self.backend.remove(which)
+            await rows.write(gone)
+        try:
+            await self._remove([which])
+        except StackError as error:
+            log.warning("files are removed later", extra={"files": 1, "error": error.message})
 
     async def collect(self, now: int) -> int:
         """Remove what has expired; returns how many rows. Raises Unavailable if the tables cannot be read."""

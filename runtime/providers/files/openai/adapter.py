@@ -39,6 +39,7 @@ class OpenAIFiles:
     """Implements `FileBackend`. base_url: with its version path. folder: for files that are on their way."""
 
     new_file = "unsent_"  # until the vendor gives it its id
+    is_local = False
 
     def __init__(self, base_url: str, http: HttpClient, folder: Path) -> None:
         self._url = f"{base_url.rstrip('/')}/files"

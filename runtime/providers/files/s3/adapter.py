@@ -48,6 +48,7 @@ class Bucket:
     """Implements `FileBackend`. http: for what obstore does not do. name: the provider's, for messages."""
 
     new_file = "file-"
+    is_local = False
 
     def __init__(self, config: S3FilesConfig, http: HttpClient, *, name: str) -> None:
         self._config = config
