@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -318,3 +319,20 @@ async def test_many_at_once_are_each_kept(served: Served) -> None:
     assert sorted(await listed(served)) == sorted(one["id"] for one in files)
     for one, content in zip(files, contents, strict=True):
         assert (await served.client.get(f"/v1/files/{one['id']}/content")).body == content
+
+
+async def test_one_that_is_deleted_before_its_first_byte_is_not_there(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file_id = (await uploaded(served))["id"]
+    backend = adapter_of(served.stack, "files")._backend
+    read = backend.read
+
+    async def late(*asked: Any) -> AsyncIterator[bytes]:
+        assert (await served.client.request("DELETE", f"/v1/files/{file_id}")).status == 200
+        async for chunk in read(*asked):
+            yield chunk
+
+    monkeypatch.setattr(backend, "read", late)
+    answer = await served.client.get(f"/v1/files/{file_id}/content")
+    assert (answer.status, answer.error["param"]) == (404, "file_id"), answer.body

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -141,6 +142,26 @@ async def test_only_one_of_two_completions_makes_a_file(served: Served, subject:
     [kept] = await listed(served)
     await adapter_of(served.stack, "files").collect_now()
     assert await subject.kept() == [kept]
+
+
+async def test_one_that_is_cancelled_while_it_is_completed_is_over(
+    served: Served, subject: Subject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upload_id = await begun(served)
+    part_ids = [await part(served, upload_id, content) for content in PARTS]
+    adapter = adapter_of(served.stack, "files")
+    read = adapter._parts.backend.read
+
+    async def late(*asked: Any) -> AsyncIterator[bytes]:
+        await served.client.post(f"/v1/uploads/{upload_id}/cancel", {})
+        await adapter._collect_parts()
+        async for chunk in read(*asked):
+            yield chunk
+
+    monkeypatch.setattr(adapter._parts.backend, "read", late)
+    answer = await completed(served, upload_id, part_ids)
+    assert (answer.status, answer.error["code"]) == (409, "upload_over"), answer.body
+    assert await listed(served) == []
 
 
 async def test_an_upload_expires_after_an_hour_with_its_parts(

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, AsyncIterable, Mapping
+from contextlib import aclosing
 from typing import Any
 
 from runtime.apis._carriers import Download
@@ -135,10 +136,21 @@ class FileService:
 
     async def read_file(self, request: FileRequest) -> Download:
         """Raises NotFound, Unavailable."""
-        row = await self._files.get(self._store.for_user(current().user), request.file_id)
+        rows = self._store.for_user(current().user)
+        row = await self._files.get(rows, request.file_id)
+
+        async def read(begin: int, end: int) -> AsyncGenerator[bytes, None]:
+            try:
+                async with aclosing(self._backend.read(row["id"], begin, end)) as chunks:
+                    async for chunk in chunks:
+                        yield chunk
+            except StackError:
+                await self._files.get(rows, row["id"])  # which may have been deleted meanwhile
+                raise
+
         return Download(
             size_bytes=row["size_bytes"],
-            read=lambda begin, end: self._backend.read(row["id"], begin, end),
+            read=read,
             content_type=row["content_type"],
             filename=row["filename"],
             etag=f'"{row["checksum"]}"',

@@ -9,7 +9,7 @@ from contextlib import aclosing
 from runtime.apis.files import upload as upload_api
 from runtime.clock import wall_time
 from runtime.context import current
-from runtime.errors import Conflict, NotFound, RequestError, TooLarge
+from runtime.errors import Conflict, NotFound, RequestError, StackError, TooLarge
 from runtime.ids import new_position, ordered_id
 from runtime.providers.files._shared.backend import FileBackend
 from runtime.providers.files._shared.config import FilesConfig
@@ -82,6 +82,15 @@ class UploadsInParts:
         """Raises NotFound; Conflict if the upload is over; RequestError for unknown parts and for wrong bytes."""
         rows = self._store.for_user(current().user)
         upload = await self._pending(rows, request.upload_id)
+        try:
+            return await self._completed(rows, upload, request)
+        except StackError:
+            await self._pending(rows, upload["id"])  # whose parts go when it is cancelled meanwhile
+            raise
+
+    async def _completed(
+        self, rows: sql.SqlStore, upload: sql.Row, request: upload_api.CompleteUploadRequest
+    ) -> upload_api.FileUpload:
         parts = await _parts_of(rows, upload, request.part_ids)
         md5 = hashlib.md5(usedforsecurity=False)
         content = Content(
