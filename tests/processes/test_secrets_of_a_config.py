@@ -175,7 +175,10 @@ async def test_no_secret_is_answered_logged_recorded_or_shown(
 )
 async def test_a_start_that_fails_for_its_storage_names_no_secret(store: str, backend: str, tmp_path: Path) -> None:
     storage = {"backends": BACKENDS, "stores": {store: {"backend": backend}}}
-    providers = {"files": [{"provider_id": "localfs", "provider_type": "inline::localfs"}]}
+    providers: dict[str, Any] = {
+        "inference": [],
+        "files": [{"provider_id": "localfs", "provider_type": "inline::localfs"}],
+    }
     run_config = {"version": 2, "distro_name": "canaries", "providers": providers, "storage": storage}
     async with server_process(run_config, tmp_path) as server:
         assert await server.ended() != 0
