@@ -117,6 +117,7 @@ async def test_a_walk_that_deletes_what_it_has_seen_sees_the_rest(talking: Talki
     assert await talking.walked(conversation) == []
     for method in ("GET", "DELETE"):
         error = await talking.refused_with(404, method, f"/{conversation}/items/{seen[0]['id']}")
+        assert error["code"] == "item_not_found"
         assert seen[0]["id"] in error["message"] and conversation in error["message"]
     await talking.added(conversation, said("again", id=seen[0]["id"]))
     assert texts_of(await talking.walked(conversation)) == ["again"]

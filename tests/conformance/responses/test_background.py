@@ -109,6 +109,7 @@ async def test_only_one_in_the_background_is_cancelled(asking: Asking) -> None:
     assert answered.status == 400 and "not made in the background" in answered.error["message"]
     missing = await asking.client.post("/v1/responses/resp_none/cancel")
     assert missing.status == 404 and "resp_none" in missing.error["message"]
+    assert missing.error["code"] == "response_not_found"
 
 
 async def test_a_model_that_refuses_is_a_response_that_failed(asking: Asking) -> None:

@@ -176,6 +176,12 @@ async def test_a_batch_has_attributes_and_chunks_for_each_file(stores: Asking) -
     assert sizes == [800, 100, 800]
 
 
+async def test_a_store_of_a_file_that_is_not_there_names_its_place(stores: Asking) -> None:
+    file_id = await stores.upload("x")
+    refused = await stores.ask("POST", STORES, {"file_ids": [file_id, "file-none"]})
+    assert (refused.status, refused.error["param"]) == (404, "file_ids[1]")
+
+
 async def test_a_batch_is_of_file_ids_or_of_files(stores: Asking) -> None:
     store = await stores.store()
     file_id = await stores.upload("A llama grazes.")

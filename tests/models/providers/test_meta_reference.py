@@ -247,6 +247,9 @@ async def test_what_a_response_would_read_is_counted_as_it_is_read(client: Clien
             assert made.json()["usage"]["input_tokens"] == counted.json()["input_tokens"]
         else:
             assert made.error["code"] == "context_length_exceeded" and counted.json()["input_tokens"] > 1000
+    chat = {"model": "llama/Tiny", "messages": [{"role": "user", "content": "hello " * 1000}]}
+    refused = (await client.post("/v1/chat/completions", chat)).error
+    assert (refused["code"], refused["param"]) == ("context_length_exceeded", "messages")
 
 
 @pytestmark_module

@@ -190,5 +190,7 @@ def _unknown(conversation_id: str) -> NotFound:
 
 def _unknown_item(request: DeleteItemRequest) -> NotFound:
     return NotFound(
-        f"The conversation `{request.conversation_id}` has no item `{request.item_id[:100]}`", param="item_id"
+        f"The conversation `{request.conversation_id}` has no item `{request.item_id[:100]}`",
+        param="item_id",
+        code="item_not_found",
     )

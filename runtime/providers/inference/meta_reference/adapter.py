@@ -23,6 +23,7 @@ from runtime.context import current
 from runtime.engine.requests.sampling_params import SamplingParams
 from runtime.engine.requests.waiting_room import early_room
 from runtime.engine.text.text_stream import TextOutput, TextStream
+from runtime.errors import RequestError
 from runtime.provider import ListedModel, ProviderContext
 from runtime.providers.inference._extra_fields import checked_keep_alive, extra_fields
 from runtime.providers.inference._models_in_memory import ModelsInMemory
@@ -125,6 +126,10 @@ class MetaReferenceInference(ModelsInMemory[ModelEntry, SamplingDefaults, Engine
         lease = await self._pool.acquire(name, within, keep_alive_s=keep_alive_s)
         try:
             yield lease
+        except RequestError as error:
+            if error.param == "prompt" and isinstance(request, ChatCompletionRequest):
+                error.param = "messages"  # the prompt is made of these
+            raise
         finally:
             lease.release()
 

@@ -108,7 +108,7 @@ def _prompt_ids(model: TextModel, prompt: Prompt) -> list[list[int]]:
     if isinstance(prompt, str):
         return [model.tokenizer.encode(prompt)]
     if not prompt:
-        raise RequestError("`prompt` is empty", param="prompt")
+        raise RequestError("`prompt` is empty", param="prompt", code="invalid_value")
     if isinstance(prompt[0], int):
         return [prompt]
     return [model.tokenizer.encode(one) if isinstance(one, str) else list(one) for one in prompt]

@@ -187,5 +187,5 @@ def _inputs(given: str | list[str] | list[int] | list[list[int]]) -> list[str] |
     if isinstance(given, str):
         return [given]
     if not given:
-        raise RequestError("`input` is empty", param="input")
+        raise RequestError("`input` is empty", param="input", code="invalid_value")
     return [given] if isinstance(given[0], int) else given

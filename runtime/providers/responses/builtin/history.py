@@ -156,6 +156,7 @@ async def _resolve(history: History, rows: SqlStore, budget: Budget) -> None:
             raise NotFound(
                 f"`input[{place}]` refers to the item `{id[:100]}`, which is in no response that is kept",
                 param=f"input[{place}].id",
+                code="item_not_found",
             )
         what = f"the item `{id[:100]}` that `input[{place}]` refers to"
         budget.take(len(encode(known[id])), what, param=f"input[{place}].id")
@@ -188,7 +189,7 @@ async def _beside(item_id: str, wanted: Collection[str], rows: SqlStore) -> dict
     return {item["id"]: item for row in found for item in _items(row) if item.get("id") in wanted}
 
 
-def no_response(response_id: str, *, param: str, code: str | None = None) -> NotFound:
+def no_response(response_id: str, *, param: str, code: str = "response_not_found") -> NotFound:
     """The error for an id that leads to no response. param: the field that names it."""
     return NotFound(
         f"There is no response `{response_id[:100]}`",

@@ -153,7 +153,8 @@ class BuiltinVectorStores:
         store = await self._stores.create(request)
         if request.file_ids:
             try:
-                await self._attached.attach(store, [file_api.FileToAttach(file_id=one) for one in request.file_ids])
+                files = [file_api.FileToAttach(file_id=one) for one in request.file_ids]
+                await self._attached.attach(store, files, field="file_ids[{}]")
             except BaseException:
                 await self._stores.forget(store.row)
                 raise

@@ -72,10 +72,12 @@ class AttachedFiles:
         files: Sequence[FileToAttach],
         *,
         batch_id: str | None = None,
+        field: str = "file_id",
         also: Sequence[sql.Statement] = (),
     ) -> list[sql.Row]:
         """Attach files, on disk when this returns; they are ingested by jobs. A file that the store has is ingested
-        again, and found as it was until that is done. also: done with it.
+        again, and found as it was until that is done. field: of the request, which names a file, `{}` in the place of
+        its number. also: done with it.
 
         Raises NotFound for a file that the caller does not see; in a batch, it is one that has failed. RequestError for
         a chunking strategy without a chat model; either for a store that is deleted or expires meanwhile. Then none is
@@ -83,11 +85,12 @@ class AttachedFiles:
         """
         await self._contexts.check(one.chunking_strategy for one in files)
         rows, unseen = [_new_row(store.id, one) for one in files], list[tuple[sql.Row, NotFound]]()
-        for row in rows:
+        for place, row in enumerate(rows):
             try:
                 await self._reading.stored(row["file_id"])
             except NotFound as error:
                 if batch_id is None:
+                    error.param = field.format(place)
                     raise
                 unseen.append((row, error))
         changes = tuple(name for name in rows[0] if name not in _STAYING) if rows else ()
