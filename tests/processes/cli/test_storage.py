@@ -25,11 +25,10 @@ from runtime.storage.jobs.records import SCHEMA as JOBS_SCHEMA
 from runtime.storage.placement import StorageConfig
 from runtime.storage.sql import AddColumn, Column, Insert, Schema, Select, SqlStore, Table
 from runtime.storage.stores import Stores
+from tests.support.analytics import NOTES, USAGE
 from tests.support.built_distribution import built_distribution
 from tests.support.command_runner import Cli
 from tests.support.schemas import conform
-from tests.unit.storage.test_analytics import USAGE
-from tests.unit.storage.test_analytics_moving import NOTES
 
 DAY_S = 86_400
 RUN_YAML = """version: 2

@@ -24,9 +24,8 @@ from runtime.storage.jobs.records import JOBS, SCHEMA
 from runtime.storage.placement import StorageConfig
 from runtime.storage.sql import Insert, Schema, Select, SqlStore
 from runtime.storage.stores import Stores
+from tests.support.analytics import NOTES, USAGE
 from tests.support.stacks import run_config, serving
-from tests.unit.storage.test_analytics import USAGE
-from tests.unit.storage.test_analytics_moving import NOTES
 
 DAY_S = 86_400.0
 

@@ -19,8 +19,7 @@ from runtime.storage.analytics.config import AnalyticsConfig
 from runtime.storage.analytics.door import LONGEST_LINE, address, answer_others, is_answered, socket_of
 from runtime.storage.analytics.handle import Analytics
 from runtime.storage.analytics.tables import DESCRIPTION, described
-from tests.unit.storage.test_analytics import USAGE
-from tests.unit.storage.test_analytics_moving import ROWS
+from tests.support.analytics import ROWS, USAGE
 
 
 @pytest_asyncio.fixture(params=["short", "l" * 150])

@@ -21,19 +21,7 @@ from runtime.storage.analytics.handle import Analytics
 from runtime.storage.analytics.tables import AnalyticsColumn, AnalyticsTable
 from runtime.storage.placement import StorageConfig
 from runtime.storage.stores import Stores
-
-USAGE = AnalyticsTable(
-    name="usage",
-    columns=(
-        AnalyticsColumn("at", "time"),
-        AnalyticsColumn("model", "text"),
-        AnalyticsColumn("tokens", "integer"),
-        AnalyticsColumn("seconds", "real"),
-        AnalyticsColumn("streamed", "boolean"),
-        AnalyticsColumn("more", "json"),
-    ),
-    aged_by="at",
-)
+from tests.support.analytics import USAGE
 
 
 def opened(folder: Path, *tables: AnalyticsTable, **settings: Any) -> Analytics:

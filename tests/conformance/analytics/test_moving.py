@@ -6,7 +6,6 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import pytest
@@ -15,16 +14,8 @@ import pytest_asyncio
 from runtime.errors import RequestError
 from runtime.storage.analytics.handle import Analytics
 from runtime.storage.analytics.tables import DESCRIPTION, AnalyticsColumn, AnalyticsTable, described
-from tests.unit.storage.test_analytics import USAGE, opened
-
-NOTES = AnalyticsTable(name="notes", columns=(AnalyticsColumn("text", "text"),))
-ROWS: list[dict[str, Any]] = [
-    {"at": 1_764_174_987.123457, "model": "m 'ключ'\n\"😀\"", "tokens": -(2**63), "seconds": 0.1, "streamed": True},
-    {"at": 0.000001, "more": {"a": [1, 2.50, None, "é\n"], "b": 1e300}},
-    {"more": 'a "text"'},
-    {},
-    {},
-]
+from tests.conformance.analytics.test_queries import opened
+from tests.support.analytics import NOTES, ROWS, USAGE
 
 
 @pytest_asyncio.fixture
