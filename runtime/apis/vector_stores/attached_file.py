@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from runtime.apis._chunks import ChunkingStrategy, ChunkMetadata, ContextualChunking, StaticChunking
+from runtime.apis._chunks import AutoChunking, ChunkingStrategy, ChunkMetadata, ContextualChunking, StaticChunking
 from runtime.apis._metadata import Attributes, AttributeValue
 from runtime.apis._names import ResourceId
 from runtime.apis._paging import Page, PageRequest
@@ -109,9 +109,7 @@ class IngestionReport(Response):
 
 
 class OtherChunking(Response):
-    """A way of cutting that is not known: of chunks that were inserted as they are, and of a file that is not cut yet
-    and has the sizes of `auto`.
-    """
+    """A way of cutting that is not known: chunks that were inserted as they are."""
 
     type: Literal["other"] = "other"
 
@@ -136,9 +134,9 @@ class AttachedFile(Response):
         " vain.",
     )
     attributes: dict[str, AttributeValue] | None = Field(None, description="What `filters` of a search compare.")
-    chunking_strategy: Annotated[StaticChunking | ContextualChunking | OtherChunking, Field(discriminator="type")] = (
-        Field(description="How it is cut. Until that is done, `other` for `auto`; then `static` with the sizes.")
-    )
+    chunking_strategy: Annotated[
+        AutoChunking | StaticChunking | ContextualChunking | OtherChunking, Field(discriminator="type")
+    ] = Field(description="How it is cut; once that is done, `static` with the sizes where `auto` was asked for.")
     report: IngestionReport | None = Field(
         None, description="What became of it; null until it ends. Not one of OpenAI's fields."
     )

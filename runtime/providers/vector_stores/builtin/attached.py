@@ -192,7 +192,7 @@ class AttachedFiles:
 def attached_file(row: sql.Row, *, is_stored: bool | None = None) -> AttachedFile:
     """An attached file as the API has it."""
     status: AttachedFileStatus = row["status"]
-    error, report, asked = row["last_error"], row["report"], row["chunking"]
+    error, report = row["last_error"], row["report"]
     return AttachedFile(
         id=row["file_id"],
         created_at=row["created_at"],
@@ -201,7 +201,7 @@ def attached_file(row: sql.Row, *, is_stored: bool | None = None) -> AttachedFil
         status=status,
         last_error=AttachedFileError(**error) if error else None,
         attributes=row["attributes"],
-        chunking_strategy=row["cut"] or (asked if asked and asked["type"] != "auto" else {"type": "other"}),
+        chunking_strategy=row["cut"] or row["chunking"] or {"type": "auto"},
         report=IngestionReport(**report) if report else None,
         is_stored=is_stored,
     )
