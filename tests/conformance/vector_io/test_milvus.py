@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import importlib.util
 import signal
 from pathlib import Path
 
@@ -29,6 +30,20 @@ async def test_a_creation_that_was_broken_off_is_completed(tmp_path: Path, monke
     await vectors.create(8)
     await vectors.put([1], drawn(1, 8))
     assert (await vectors.search(drawn(1, 8)[0])).numbers == [1]
+    await vectors.stop()
+
+
+async def test_a_program_that_takes_its_time_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a busy machine the client found no socket, and gave up."""
+    package = importlib.util.find_spec("milvus_lite")
+    assert package is not None and package.origin is not None
+    lib, slow = Path(package.origin).parent / "lib", tmp_path / "slow"
+    slow.mkdir()
+    (slow / "milvus").write_text(f"#!/bin/sh\nsleep 1.5\nLD_LIBRARY_PATH='{lib}' exec '{lib}/milvus' \"$@\"\n")
+    (slow / "milvus").chmod(0o755)
+    monkeypatch.setenv("BIN_PATH", str(slow))
+    vectors = Asked(adapter("inline::milvus", {}, tmp_path))
+    await vectors.create(8)
     await vectors.stop()
 
 
