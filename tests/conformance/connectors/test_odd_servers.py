@@ -136,6 +136,8 @@ RESULTS: dict[str, dict[str, Any]] = {
     "error-alone": {"isError": True},
     "nulls": {"content": None, "structuredContent": {"total": 36}, "isError": None, "_meta": None},
     "own-kind": {"content": [{"type": "hologram", "data": "x"}, {"type": "text", "text": "Lima", "annotations": None}]},
+    "no-kind": {"content": [{"type": ["text"], "text": "x"}, {"text": "y"}, {"type": "text", "text": "Lima"}, None]},
+    "null-alone": {"content": None},
     "separators": {"content": [{"type": "text", "text": "a\u2028b\u2029c"}]},
 }
 LISTED: dict[str, dict[str, Any]] = {
@@ -179,6 +181,8 @@ async def test_a_schema_is_told_with_all_that_it_refers_to(connectors: Asking) -
         ("error-alone", [], None),
         ("nulls", [], {"total": 36}),
         ("own-kind", ["[hologram, not shown]", "Lima"], None),
+        ("no-kind", ["[part of no kind, not shown]"] * 2 + ["Lima"], None),
+        ("null-alone", [], None),
         ("separators", ["a\u2028b\u2029c"], None),
     ],
 )

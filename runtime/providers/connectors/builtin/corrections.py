@@ -10,6 +10,8 @@ from __future__ import annotations
 from typing import Any
 
 _PARTS = frozenset(("text", "image", "audio", "resource_link", "resource"))
+_OF_CALLS = frozenset(("content", "structuredContent", "isError"))
+"""What tells the result of a call from others."""
 
 
 def correct(message: object) -> None:
@@ -23,25 +25,28 @@ def correct(message: object) -> None:
         if "nextCursor" in result and result["nextCursor"] is None:
             del result["nextCursor"]
         result["tools"] = [_corrected(tool) if isinstance(tool, dict) else tool for tool in tools if tool is not None]
-    elif "structuredContent" in result or "isError" in result:
+    elif not _OF_CALLS.isdisjoint(result):
         _correct_result(result)
-    elif isinstance(content := result.get("content"), list):
-        result["content"] = [_part(part) for part in content]
 
 
 def _correct_result(result: dict[str, Any]) -> None:
     said = _said(result)
     content = said.get("content", [])
-    said["content"] = [_part(part) for part in content] if isinstance(content, list) else content
+    if isinstance(content, list):
+        content = [_part(part) for part in content if part is not None]
+    said["content"] = content
     result.clear()
     result.update(said)
 
 
 def _part(part: Any) -> Any:
     """A part of a result; one of a kind that MCP does not have is named."""
-    if not isinstance(part, dict) or part.get("type") in _PARTS:
+    if not isinstance(part, dict):
         return part
-    return {"type": "text", "text": f"[{part.get('type')}, not shown]"}
+    kind = part.get("type")
+    if not isinstance(kind, str):
+        kind = "part of no kind"
+    return part if kind in _PARTS else {"type": "text", "text": f"[{kind}, not shown]"}
 
 
 def _corrected(tool: dict[str, Any]) -> dict[str, Any]:
