@@ -135,7 +135,7 @@ async def test_what_a_developer_says_is_said_by_the_system_where_there_are_no_de
     assert sent == [{**said[0], "role": "developer" if knows else "system"}, *HI]
 
 
-@pytest.mark.parametrize("name", ["gemini", "fireworks", "mistral"])
+@pytest.mark.parametrize("name", ["gemini", "fireworks", "groq", "mistral"])
 async def test_a_signature_of_gemini_s_goes_back_with_its_tool_call_and_to_no_strict_vendor(
     tmp_path: Path, name: str
 ) -> None:
