@@ -89,7 +89,9 @@ def origin_of(url: str) -> str:
         host = parts.netloc.rpartition("@")[2]
     except ValueError:  # half an IPv6 address
         return REDACTED
-    if not parts.scheme or not host:
+    # A password may have `/`, `?` and `#` in it unescaped: then its beginning stands where the host and the port do.
+    is_cut = ":" in parts.netloc and "@" in f"{parts.path}{parts.query}{parts.fragment}" and "@" not in parts.netloc
+    if not parts.scheme or not host or is_cut:
         return REDACTED
     has_more = parts.path not in ("", "/") or parts.query or parts.fragment
     return f"{parts.scheme}://{host}/{REDACTED}" if has_more else f"{parts.scheme}://{host}"

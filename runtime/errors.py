@@ -15,6 +15,7 @@
     │   └── RateLimited            429 rate_limit_error
     ├── NotSupported               501 not_supported_error      a field, tool or route that is not supported here
     ├── Unavailable                503 unavailable_error        a provider that is down, loading or has no key
+    │   └── StorageFull            a database whose disk has no room
     ├── UpstreamError              502 upstream_error           the vendor failed, or its answer makes no sense
     │   ├── UpstreamRejected       the vendor's own 4xx         passed on with the vendor's message
     │   ├── UpstreamUnreachable    503 upstream_error           nothing of the request was sent
@@ -163,6 +164,12 @@ class Unavailable(StackError):
     type = "unavailable_error"
     code = "unavailable"
     fixed_headers: ClassVar[Mapping[str, str]] = {}
+
+
+class StorageFull(Unavailable):
+    """A database whose disk has no room, which makes some if it is told what may go."""
+
+    code = "storage_unavailable"
 
 
 class UpstreamError(StackError):

@@ -15,7 +15,7 @@ import time
 from contextlib import closing
 from pathlib import Path
 
-from runtime.errors import Unavailable
+from runtime.errors import StorageFull, Unavailable
 
 BUSY_S = 30.0
 """How long to wait for another process's transaction."""
@@ -107,10 +107,14 @@ def unavailable(path: Path, what: str, verb: str, error: Exception) -> Unavailab
     """The error for a file that cannot be used. verb: `opened`, `read` or `written`."""
     reason = error.strerror if isinstance(error, OSError) else str(error)
     hint = "check the disk and the permissions of its folder, or choose another `db_path`"
-    if isinstance(error, sqlite3.Error) and getattr(error, "sqlite_errorcode", 0) & _PRIMARY in _HELD:
+    code = getattr(error, "sqlite_errorcode", 0) & _PRIMARY
+    if code in _HELD:
         reason = f"another process has kept it locked for {BUSY_S:.0f} s"
         hint = "end what holds it, such as an open transaction of `sqlite3` or a backup; then it is used again"
-    return Unavailable(f"the {what} `{path}` could not be {verb}: {reason}", hint=hint, code="storage_unavailable")
+    is_full = code == sqlite3.SQLITE_FULL or getattr(error, "errno", None) == errno.ENOSPC
+    return (StorageFull if is_full else Unavailable)(
+        f"the {what} `{path}` could not be {verb}: {reason}", hint=hint, code="storage_unavailable"
+    )
 
 
 def _change_to_wal(connection: sqlite3.Connection) -> None:

@@ -9,11 +9,14 @@ import tempfile
 from collections.abc import Iterable
 from mmap import PAGESIZE, mmap
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from runtime.errors import Unavailable
 from runtime.providers.files._shared import durable
 from runtime.providers.files._shared.durable import DurableFile
+from runtime.storage.sql import SqlStore
 from tests.conformance.files.subject import assert_nothing_is_left, upload, uploaded
 from tests.conformance.files.subjects import localfs
 from tests.support.form import HEADERS, field, file, form
@@ -111,6 +114,25 @@ async def test_a_full_disk_is_a_503_that_leaves_nothing(
         assert "`files`" in answer.error["message"] and "No space left on device" in answer.error["message"]
         await assert_nothing_is_left(served, subject)
         await uploaded(served, b"x" * 2_000_000)
+
+
+async def test_what_cannot_be_deleted_keeps_its_bytes(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only a full disk has them go first. A file whose database was locked was listed still, without its bytes."""
+
+    async def locked(*_: Any) -> None:
+        raise Unavailable("the database is locked by another process")
+
+    async with (
+        localfs.subject(request, tmp_path) as subject,
+        serving(subject.run_config, tmp_path / "state") as served,
+    ):
+        kept = await uploaded(served, b"still here")
+        with monkeypatch.context() as patched:
+            patched.setattr(SqlStore, "write", locked)
+            assert (await served.client.request("DELETE", f"/v1/files/{kept['id']}")).status == 503
+        assert (await served.client.get(f"/v1/files/{kept['id']}/content")).body == b"still here"
 
 
 async def test_bytes_that_somebody_removed_are_a_503_and_no_half_answer(

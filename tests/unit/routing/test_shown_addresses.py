@@ -40,6 +40,8 @@ def test_of_an_address_only_the_origin_is_told() -> None:
     assert origin_of(WHOLE) == origin_of(f"https://u:{KEY}@weather.example?k={KEY}") == ORIGIN
     assert origin_of("http://[::1]:80/") == "http://[::1]:80"
     assert {origin_of(text) for text in ("http://[half", KEY, "", f"/{KEY}")} == {"<redacted>"}
+    cut = [f"https://me:{KEY[:3]}{mark}{KEY[3:]}@weather.example/x" for mark in "/?#"]
+    assert {origin_of(text) for text in cut} == {"<redacted>"}, "a password with a sign of its own"
 
 
 def test_keys_are_told_from_words() -> None:

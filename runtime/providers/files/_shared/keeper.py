@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from runtime.clock import wall_time
-from runtime.errors import Conflict, StackError, Unavailable
+from runtime.errors import Conflict, StackError, StorageFull
 from runtime.providers.files._shared.backend import FileBackend, NewFile
 from runtime.providers.files._shared.begun import Begun, forget
 from runtime.providers.files._shared.content import Content
@@ -70,8 +70,8 @@ class Keeper:
         gone = sql.Update(self._table, {"expires_at": 0}, this, expect=1)
         try:
             await rows.write(gone)
-        except Unavailable:
-            # A full disk may not even have room for this. The bytes make some, if the disk is theirs too.
+        except StorageFull:
+            # There may not even be room for this. The bytes make some, if the disk is theirs too.
             if not self.backend.is_local or not await rows.first(sql.Select(self._table, this, ("id",))):
                 raise
             await self.backend.remove(which)
