@@ -17,7 +17,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, RootModel
+from pydantic import ConfigDict, Field, RootModel
 
 from runtime.apis._types import one_of
 from runtime.apis.responses.event_fields import Event, OfItem
@@ -199,8 +199,12 @@ _EVENTS = (
 )
 
 
-class ResponseEvent(RootModel[Annotated[Event, one_of(_EVENTS)]]):
+class ResponseEvent(RootModel[Any]):
     """One event of a response."""
+
+    model_config = ConfigDict(defer_build=True)  # not as a parameter of `RootModel`, which would be built at once
+
+    root: Annotated[Event, one_of(_EVENTS)]
 
 
 def error_event(error: StackError, last: bytes) -> Json:
