@@ -31,9 +31,10 @@ _FOLDERS = ("PWD", "OLDPWD")
 """Variables of every shell: the current folder and the last one. `pwd` elsewhere is a password."""
 _PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z0-9]+")
 # Up to the last `@`: a user and a password may contain `/`, `?`, `#` and `@` unescaped, and a `:` before it tells them
-# from a path. Masking a host too is better than showing a password. Searched word by word, so that nothing is scanned
-# twice: a vendor's message may have 64 thousand characters.
-_CREDENTIALS = re.compile(r"""://(?:[^/?#@:]*|[^@:"'<>,]*:.*)@""")
+# from a path; no user goes beyond a quote of compact JSON, where its next value begins. Masking a host too is better
+# than showing a password. Searched word by word, so that nothing is scanned twice: a vendor's message may have 64
+# thousand characters.
+_CREDENTIALS = re.compile(r"""://(?:[^/?#@:]*|[^/?#@:"<>]*:.*|[^@:"'<>,]*:.*)@""")
 _WORD = re.compile(r"\S+")
 _QUERY = re.compile(
     r"(?P<name>[?&](?:[A-Za-z0-9_-]*(?:key|token|secret|password|signature)|sig)=)[^&#\s]+", re.IGNORECASE

@@ -113,6 +113,8 @@ def test_a_copy_is_made_with_every_secret_masked() -> None:
         ("https://h?mail=a@b", "https://h?mail=a@b"),
         ("redis://u:p@s/s?w@h:1/0", "redis://********@h:1/0"),
         ("postgresql://us/er:pw@h/db", "postgresql://********@h/db"),
+        ("postgresql://o'brien:pw@h/db", "postgresql://********@h/db"),
+        ("redis://a,b:pw@h", "redis://********@h"),
         ("me@example.org", "me@example.org"),
         (
             "postgresql://h/db?user=u&password=s&sslmode=require",
