@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from urllib.parse import quote, urlsplit
 
-from runtime.addresses import PORTS, is_local, is_public, origin_of
+from runtime.addresses import PORTS, REDACTED, is_local, is_public, origin_of
 from runtime.errors import RequestError
 from runtime.http.lookups import look_up
 from runtime.http.network import Network
@@ -69,6 +69,12 @@ def _parsed(url: str, network: Network | None) -> tuple[str, str, bool]:
         raise _no_address(url) from None
     if parts.scheme not in PORTS or not host or parts.username is not None:
         raise _no_address(url)
+    if REDACTED in parts.path:
+        raise RequestError(
+            f"`{origin_of(url)[:200]}` is what is shown of an address, not the address",
+            hint="give the whole one, as whoever registered it has it",
+            code="invalid_address",
+        )
     shown = f"[{host}]" if ":" in host else host
     place = shown if port is None else f"{shown}:{port}"
     made = f"{parts.scheme}://{place}{path}{f'?{query}' if query else ''}"

@@ -83,6 +83,15 @@ async def test_what_a_user_registers_must_be_public_and_has_no_secrets(served: S
     assert (await served.client.request("DELETE", "/v1/connectors/llamas")).status == 409
 
 
+async def test_what_is_shown_of_an_address_is_not_taken_for_one(served: Served) -> None:
+    """It would be kept, and never be a server."""
+    given = {"connector_id": "mine", "url": "https://weather.example/<redacted>"}
+    refused = await served.client.post("/v1/connectors", given)
+    assert (refused.status, refused.error["code"], refused.error["param"]) == (400, "invalid_address", "url")
+    assert "give the whole one" in refused.error["message"]
+    assert (await served.client.get("/v1/connectors/mine")).status == 404
+
+
 async def test_what_was_registered_is_there_after_a_restart_and_is_still_a_users(
     newest: RunningMcp, tmp_path: Path
 ) -> None:
