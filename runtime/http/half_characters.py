@@ -13,6 +13,11 @@ _ESCAPE = re.compile(
     rb"|u(?P<first>[dD][89abAB][0-9a-fA-F]{2})|u(?P<second>[dD][c-fC-F][0-9a-fA-F]{2})|.)",
     re.DOTALL,
 )
+_HALF = re.compile(
+    rb"\\u(?:[dD][89abAB]..(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB]..\\u)[dD][c-fC-F])",
+    re.DOTALL,
+)
+"""Where no backslash is escaped before a `u`: finds a half among whole characters without a look at each escape."""
 _LOST = rb"\ufffd"
 
 
@@ -35,6 +40,8 @@ class Halves:
         # These are rare, and searching for them is far cheaper than reading each escape.
         if not (b"\\ud" in data or b"\\uD" in data):
             return data
+        if b"\\\\u" not in data and _HALF.search(data) is None:
+            return data  # whole characters: 45,000 escapes of code would take 20 ms, in which nothing else is served
         return _ESCAPE.sub(self._whole, data)
 
     def _whole(self, match: re.Match[bytes]) -> bytes:
