@@ -53,7 +53,7 @@ class KnownPaths:
     def __init__(self, routes: Iterable[RouteInfo]) -> None:
         routes = list(routes)
         self._paths = frozenset(route.route for route in routes)
-        self._newest = {route.route: None for route in routes if not route.deprecated}
+        self._newest = {route.route.replace(":path}", "}"): None for route in routes if not route.deprecated}
         self._similar = SimilarNames(similar_paths)
 
     def hint_for(self, path: str) -> str | None:
