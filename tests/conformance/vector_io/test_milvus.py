@@ -75,5 +75,6 @@ async def test_requests_that_a_killed_program_leaves_are_unavailable_and_the_nex
     program.kill()
     with contextlib.suppress(Unavailable):  # it may have been asked of the next program
         assert (await asked).numbers == [1]
+    await asyncio.to_thread(program.wait, 20)  # while it is ending, requests are still its own
     assert (await vectors.search(drawn(1, 8)[0])).numbers == [1]
     await vectors.stop()
