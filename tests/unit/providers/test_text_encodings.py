@@ -14,6 +14,7 @@ from runtime.providers.file_processors._readers.reading import Reading
 
 WESTERN = [
     *("Käse", "Käse und Brot", "Müller", "Été", "Ü", "naïve café", "Ça va?", "señor", "100 °C", "€ 5", "créée"),
+    *("l\u00b4été à Paris, c\u00b4est génial", "Wie geht\u00b4s den Gästen?"),
     *("déjà vu à Paris, c'est l'été", "smørrebrød på bordet", "Hyvää päivää", "“quoted” text", "10 m²", "œuvre"),
     "La niña comió ñoquis mañana.\n" * 20,
 ]
@@ -45,6 +46,17 @@ def test_others_are_told_by_their_letters(text: str, encoding: str) -> None:
 def test_one_broken_byte_does_not_make_utf8_something_else() -> None:
     text = "Die Größe der Lamas überrascht viele Gäste in Köln."
     assert decoded(text.encode() + b"\xff" + text.encode()) == f"{text}\ufffd{text}"
+
+
+@pytest.mark.parametrize(
+    ("content", "end"),
+    [
+        ("Grüße aus Köln, schöne Straße".encode() + b"\xff", "Straße\ufffd"),
+        ("Привет, как дела? Сегодня хорошая погода.".encode("cp1251"), "погода."),
+    ],
+)
+def test_a_long_beginning_of_ascii_tells_nothing(content: bytes, end: str) -> None:
+    assert decoded(b"var plain = 1;\n" * 6000 + content).endswith(end)
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,9 @@ _BY_NULS: dict[tuple[bool, ...], str] = {
 }
 """Which of four bytes are mostly NUL in a text that is mostly ASCII."""
 _LOOKED_AT_BYTES = 64 * 1024
+_BEFORE_BYTES = 1024
+"""Of ASCII before the first other byte: a part of the letters among which it stands."""
+_BEYOND_ASCII = re.compile(rb"[\x80-\xff]")
 _LEAST_BYTES = 8
 """For that to be no chance."""
 _MANY_NULS, _FEW_NULS = 0.6, 0.05
@@ -43,11 +46,14 @@ _ACCENTED = "À-ÖØ-öø-ÿ"
 _RUNS = re.compile(f"[{_ACCENTED}]+")
 _LETTERS = re.compile(f"[A-Za-z{_ACCENTED}]")
 _NOT_WESTERN = re.compile(
-    r"[ŠŽšžŸƒˆ\u02dc¤¦¬¯\u00b4¨\u00b8]"
+    r"[ŠŽšžŸƒˆ\u02dc¤¦¬¯¨\u00b8]"
+    r"|(?<![A-Za-z])\u00b4|\u00b4(?![^\W\d_])"
     r"|(?<=[^\W\d_])([¡¢£¥§©®°±¶¿¹²³\u00d7÷ªº\u201a„†‡‰\u2039•™\u203a€](?=[^\W\d_])|[¼½¾¶±])"
     r"|¶(?=[^\W\d_])"
 )
-"""What letters of other encodings become when they are read as Western ones: signs in the middle of words."""
+"""What letters of other encodings become when they are read as Western ones: signs in the middle of words. An
+acute between letters stands for an apostrophe.
+"""
 
 
 def unicode_encoding(content: bytes) -> str | None:
@@ -73,7 +79,9 @@ def decoded(content: bytes) -> str:
     try:
         return content.decode()
     except UnicodeDecodeError:
-        return content.decode(_older_or_broken(content[:_LOOKED_AT_BYTES]), errors="replace")
+        start = next(_BEYOND_ASCII.finditer(content)).start()  # what is ASCII tells nothing, and may be long
+        start = max(0, start - _BEFORE_BYTES)
+        return content.decode(_older_or_broken(content[start : start + _LOOKED_AT_BYTES]), errors="replace")
 
 
 def codec_of(declared: str) -> str | None:
