@@ -92,7 +92,7 @@ class Bridge:
                 for answer in _messages(reply):
                     self._learn(message, answer)
                     is_answered = is_answered or _is_answer(answer)
-                    self._tell({**answer, "id": id} if _has_no_id(answer) else answer)
+                    self._tell({**answer, "id": id} if not _is_answer(message) and _has_no_id(answer) else answer)
                 if not is_answered:
                     raise reply.instead_of("answer of MCP", b"")
         except Failure as failure:

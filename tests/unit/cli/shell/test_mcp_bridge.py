@@ -35,13 +35,16 @@ def test_a_message_that_is_none_has_an_answer_and_the_next_one_too(line: str, id
 
 
 class Server(HTTPServer):
-    """Answers `initialize`, and accepts everything else without a word. versions: as each message states it."""
+    """Answers `initialize`, and accepts everything else without a word. versions: as each message states it. refused:
+    what it says instead, with 400.
+    """
 
     version = "2025-11-25"
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.versions: list[str | None] = []
+        self.refused: dict[str, object] | None = None
 
 
 class Handler(SmallHandler):
@@ -53,6 +56,8 @@ class Handler(SmallHandler):
         if message.get("method") == "initialize":
             result = {"protocolVersion": self.server.version}
             self.document({"jsonrpc": "2.0", "id": message["id"], "result": result})
+        elif self.server.refused is not None:
+            self.document(self.server.refused, status=400)
         else:
             self.answer(b"", status=202)
 
@@ -69,6 +74,13 @@ def test_what_answers_the_server_has_no_answer(server: Server, said: str) -> Non
     Bridge(url_of(server), told.append).run([f'{{"jsonrpc": "2.0", "id": 7, {said}}}'.encode()])
     assert server.versions == [None]
     assert told == []
+
+
+def test_what_the_server_cannot_take_as_an_answer_is_told_of_no_request_of_ours(server: Server) -> None:
+    server.refused = {"jsonrpc": "2.0", "id": None, "error": {"code": -32600, "message": "no such request"}}
+    told: list[str] = []
+    Bridge(url_of(server), told.append).run([b'{"jsonrpc": "2.0", "id": 7, "result": {}}'])
+    assert [json.loads(one)["id"] for one in told] == [None]
 
 
 @pytest.mark.parametrize("version", ["2025\r\nx: y", "\u2603", "2025-11-25"])
