@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from llama_cli.exits import Failure
+from llama_cli.programs import answer_of
 from llama_cli.supervisors.service import PREFIX, Service
 from runtime.config.home import expanded
 
@@ -93,9 +94,7 @@ class Launchd:
 
     def _launchctl(self, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         try:
-            answer = subprocess.run(
-                ["launchctl", *words], capture_output=True, text=True, timeout=_LIMIT_S, check=False
-            )
+            answer = answer_of(["launchctl", *words], limit_s=_LIMIT_S)
         except (OSError, subprocess.TimeoutExpired) as error:
             raise Failure(f"`launchctl {' '.join(words)}` does not work: {error}") from error
         if check and answer.returncode:

@@ -146,7 +146,10 @@ class Systemd:
 
     def _run(self, command: list[str], *, check: bool) -> subprocess.CompletedProcess[str]:
         try:
-            answer = subprocess.run(command, capture_output=True, text=True, timeout=_LIMIT_S, check=False)
+            # It keeps our standard input: on a terminal it may ask there for a password (polkit).
+            answer = subprocess.run(
+                command, capture_output=True, text=True, errors="replace", timeout=_LIMIT_S, check=False
+            )
         except (OSError, subprocess.TimeoutExpired) as error:
             raise Failure(f"`{' '.join(command)}` does not work: {error}") from error
         if check and answer.returncode:

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from llama_cli.exits import Failure
 from llama_cli.supervisors import systemd
+from llama_cli.supervisors.launchd import Launchd
 from tests.support.command_runner import Cli
 
 
@@ -54,3 +56,13 @@ def test_a_unit_is_installed_started_and_left_as_it_is_the_second_time(
     assert cli("service", "uninstall", "starter", "--yes", "--json").json()["result"] == "removed"
     assert not Path(first["file"]).exists()
     assert f"--user disable --now {unit}" in told.read_text()
+
+
+def test_what_a_manager_writes_is_text_whatever_its_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "systemctl").write_text("#!/bin/sh\nprintf 'caf\\351\\n' >&2\nexit 1\n")
+    (tmp_path / "launchctl").symlink_to(tmp_path / "systemctl")
+    (tmp_path / "systemctl").chmod(0o700)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    for manager in (systemd.Systemd(is_system=False, environment={}), Launchd(is_system=False, environment={})):
+        with pytest.raises(Failure, match="caf\ufffd"):
+            manager.start("llama-stack-x")
