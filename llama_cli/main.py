@@ -204,20 +204,21 @@ def _wrong_usage(error: typer.TyperException) -> Failure:
 
 
 _NO_NUMBER = re.compile(
-    r"'?(?P<given>.*?)'? is not (?:a valid (?:int|integer|float)(?: range)?|in the range \S+)\.?", re.DOTALL
+    r"'?(?P<given>.*?)'? is not (?:a valid (?:(?P<whole>int|integer)|float)(?: range)?|in the range \S+)\.?", re.DOTALL
 )
 
 
 def _number_expected(error: BadParameter) -> str:
-    """The same words for what is no number and for one that is out of its range, where a number was expected."""
+    """The words that a run config has for what is no number, or no whole one, and for what is out of its range."""
     found, kind = _NO_NUMBER.fullmatch(error.message), error.param.type if error.param is not None else None
     if found is None:
         return error.message
     least, most = getattr(kind, "min", None), getattr(kind, "max", None)
+    number = "a whole number" if found["whole"] else "a number"
     if least is not None and most is not None:
-        expected = f"a number from {least} to {most}"
+        expected = f"{number} from {least} to {most}"
     else:
-        expected = f"a number of at least {least}" if least is not None else "a number"
+        expected = f"{number} of at least {least}" if least is not None else number
     return f"expected {expected}, got `{found['given']}`"
 
 

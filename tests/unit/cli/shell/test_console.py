@@ -163,7 +163,7 @@ def test_a_spare_column_that_does_not_fit_keeps_no_narrower_one_away(monkeypatch
     monkeypatch.setenv("COLUMNS", "40")
     monkeypatch.setenv("NO_COLOR", "1")
     monkeypatch.setattr("sys.stdout", screen := Terminal())
-    columns = [Column("id", "Id"), Column("by", "By", spare=1), Column("aliases", "Aliases", spare=True)]
+    columns = [Column("id", "Id"), Column("by", "By", spare=1), Column("aliases", "Aliases", spare=1)]
     listing([{"id": "i" * 20, "by": "b" * 30, "aliases": ["a"]}], columns, name="id")
     assert screen.getvalue().split()[:2] == ["Id", "Aliases"]
 

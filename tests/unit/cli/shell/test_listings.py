@@ -160,7 +160,7 @@ def test_a_dry_run_writes_nothing(cli: Cli) -> None:
         (["--log-level", "loud"], "`--log-level`: `loud` is not one of `debug`, `info`, "),
         (["--port", "70000"], "`--port`: expected a number from 0 to 65535, got `70000`"),
         (["--timeout", "soon"], "`soon` is not a duration"),
-        (["--port", "abc"], "`--port`: expected a number from 0 to 65535, got `abc`"),
+        (["--port", "abc"], "`--port`: expected a whole number from 0 to 65535, got `abc`"),
         (["--host", "0.0.0.0"], "allow it with `server.insecure: true`"),
         (["--require", "opnai"], "did you mean `openai`? it is off: set OPENAI_API_KEY"),
         (["--model", "x", "--model", "y"], "`x` is neither a path nor a model that comes with us"),

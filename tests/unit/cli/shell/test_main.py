@@ -125,7 +125,8 @@ def test_several_wrong_values_each_keep_their_hint(cli: Cli) -> None:
     ("words", "error"),
     [
         (["run", "x", "--timeout", "soon"], "`--timeout`: `soon` is not a duration; write it as in `90s`, "),
-        (["logs", "--tail", "all"], "`--tail`: expected a number of at least 0, got `all`"),
+        (["logs", "--tail", "all"], "`--tail`: expected a whole number of at least 0, got `all`"),
+        (["logs", "--tail", "1.5"], "`--tail`: expected a whole number of at least 0, got `1.5`"),
         (["list-deps", "x", "--format", "pip"], "`--format`: `pip` is not one of `uv`, `deps-only`"),
         (["run", "x", "--ready-file", "/"], "`--ready-file`: `/` is a folder"),
         (["run", "x", "--state", "/dev/null"], "`--state`: `/dev/null` is no folder"),

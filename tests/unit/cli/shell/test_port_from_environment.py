@@ -37,9 +37,9 @@ def test_a_wrong_value_is_a_usage_error_that_names_its_variable(
         monkeypatch.setenv(name, value)
     result = cli("stack", "run", "ci-tests", "--dry-run")
     assert result.code == 2
-    assert "`OGX_PORT`: expected a number from 0 to 65535, got `abc`" in result.err
+    assert "`OGX_PORT`: expected a whole number from 0 to 65535, got `abc`" in result.err
 
 
 def test_an_address_that_somebody_types_is_a_usage_error(cli: Any) -> None:
     result = cli("stack", "run", "ci-tests", "--dry-run", "--port", LINK)
-    assert (result.code, f"`--port`: expected a number from 0 to 65535, got `{LINK}`" in result.err) == (2, True)
+    assert (result.code, f"`--port`: expected a whole number from 0 to 65535, got `{LINK}`" in result.err) == (2, True)
