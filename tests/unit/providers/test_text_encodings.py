@@ -9,6 +9,7 @@ import pytest
 
 from runtime.errors import RequestError
 from runtime.providers.file_processors._readers.encodings import codec_of, decoded, unicode_encoding
+from runtime.providers.file_processors._readers.html import document_of
 from runtime.providers.file_processors._readers.kinds import kind_of
 from runtime.providers.file_processors._readers.reading import Reading
 
@@ -95,10 +96,36 @@ def test_a_stray_nul_makes_no_table_binary() -> None:
 
 @pytest.mark.parametrize(
     ("declared", "codec"),
-    [("ISO-8859-1", "cp1252"), ("Shift_JIS", "shift_jis"), ("UTF8", "utf-8"), ("windows-1251", "cp1251")],
+    [
+        ("ISO-8859-1", "cp1252"),
+        ("Shift_JIS", "cp932"),
+        ("TIS-620", "cp874"),
+        ("UTF8", "utf-8"),
+        ("windows-1251", "cp1251"),
+    ],
 )
 def test_a_page_is_in_the_encoding_that_it_declares(declared: str, codec: str) -> None:
     assert codec_of(declared) == codec
+
+
+@pytest.mark.parametrize(
+    ("declared", "codec", "text"),
+    [
+        *(("iso-8859-1", "cp1252", "Øl på bordet, blåbær"), ("utf-8", "utf-8", "Größe, schön")),
+        *(("windows-1252", "cp1252", "blåbær, Øl"), ("euc-kr", "euc_kr", "안녕하세요 세계")),
+    ],
+)
+def test_one_broken_byte_does_not_make_what_a_page_declares_something_else(
+    declared: str, codec: str, text: str
+) -> None:
+    page = f'<meta charset="{declared}"><p>'.encode() + text.encode(codec) + b"\x81</p>"
+    assert [block.text for block in document_of(page).blocks] == [f"{text}\ufffd"]
+
+
+def test_a_page_that_says_what_it_is_not_is_read_as_what_it_is() -> None:
+    for declared, codec in (("utf-8", "cp1252"), ("iso-8859-1", "utf-8")):
+        page = f'<meta charset="{declared}"><p>'.encode() + "Käse und Brot, Á".encode(codec)
+        assert [block.text for block in document_of(page).blocks] == ["Käse und Brot, Á"]
 
 
 @pytest.mark.parametrize("declared", ["utf-7", "unicode_escape", "punycode", "undefined", "hex", "utf-16", "klingon"])

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import codecs
 import re
+from contextlib import suppress
 
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -42,6 +43,18 @@ _DECLARED = re.compile(
     r"|big5(hkscs)?|euc_(jp|kr)|shift_jis|iso2022_jp"
 )
 """The codecs for what a page may say: others are of Python alone, or are not what a page can be in that says so."""
+_WIDER = {
+    "ascii": _WESTERN,
+    "iso8859-1": _WESTERN,
+    "iso8859-9": "cp1254",
+    "iso8859-11": "cp874",
+    "tis-620": "cp874",
+    "gb2312": "gb18030",
+    "gbk": "gb18030",
+    "shift_jis": "cp932",
+    "euc_kr": "cp949",
+}
+"""What pages have that say these: the same characters, and more."""
 _ACCENTED = "À-ÖØ-öø-ÿ"
 _RUNS = re.compile(f"[{_ACCENTED}]+")
 _LETTERS = re.compile(f"[A-Za-z{_ACCENTED}]")
@@ -84,6 +97,18 @@ def decoded(content: bytes) -> str:
         return content.decode(_older_or_broken(content[start : start + _LOOKED_AT_BYTES]), errors="replace")
 
 
+def decoded_as(content: bytes, codec: str) -> str | None:
+    """The text of a page that declares it; what is broken becomes U+FFFD. None where that is most of it, or where it
+    is UTF-8 instead: it says what it is not.
+    """
+    for strict in (codec, "utf-8"):
+        with suppress(UnicodeDecodeError):
+            return content.decode(strict)
+    text = content.decode(codec, errors="replace")
+    broken = text.count("\ufffd")
+    return text if sum(character > "\x7f" for character in text) > broken * 2 else None
+
+
 def codec_of(declared: str) -> str | None:
     """The codec for an encoding that a page declares; None for one that no page is in.
     https://encoding.spec.whatwg.org/#names-and-labels
@@ -92,8 +117,8 @@ def codec_of(declared: str) -> str | None:
         name = codecs.lookup(declared).name
     except LookupError:
         return None
-    if name in ("ascii", "iso8859-1"):
-        return _WESTERN  # whose letters pages have that say so
+    if (wider := _WIDER.get(name)) is not None:
+        return wider
     return name if _DECLARED.fullmatch(name) else None
 
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from contextlib import suppress
 from typing import BinaryIO
 
 from runtime.documents.document import Block, Document, Kind, table
-from runtime.providers.file_processors._readers.encodings import codec_of, unicode_encoding
+from runtime.providers.file_processors._readers.encodings import codec_of, decoded_as, unicode_encoding
 from runtime.providers.file_processors._readers.html_tokens import Tag, tokens
 from runtime.providers.file_processors._readers.plain import text_of
 from runtime.providers.file_processors._readers.reading import Reading, whole
@@ -47,10 +46,8 @@ def table_of(text: str) -> Block | None:
 def _text(content: bytes) -> str:
     declared = _CHARSET.search(content[:_CHARSET_BYTES])
     codec = codec_of(declared[1].decode()) if declared else None
-    if codec is not None and unicode_encoding(content) is None:
-        with suppress(UnicodeDecodeError):  # it says what it is not
-            return content.decode(codec)
-    return text_of(content)
+    said = decoded_as(content, codec) if codec is not None and unicode_encoding(content) is None else None
+    return said if said is not None else text_of(content)
 
 
 class _Table:
