@@ -16,7 +16,7 @@ _LANGUAGES = "eng"
 
 
 def read(file: BinaryIO, reading: Reading) -> Document:
-    """Raises RequestError if the program is missing, or cannot read the image."""
+    """Raises RequestError if the program or a language is missing, or the image cannot be read."""
     program = shutil.which(PROGRAM)
     if program is None:
         raise unsupported(
@@ -26,6 +26,9 @@ def read(file: BinaryIO, reading: Reading) -> Document:
     done = subprocess.run([program, "stdin", "stdout", "-l", languages], stdin=file, capture_output=True, check=False)
     if done.returncode != 0:
         said = done.stderr.decode(errors="replace").strip().splitlines()
+        if any(line.startswith("Failed loading language") for line in said):
+            hint = f"install them for `{PROGRAM}`, or name others as `languages` in the run config"
+            raise unsupported(f"This is an image, and not all of `{languages}` is there to read it", hint=hint)
         # What comes first is the decoder's; the last line says only that something was wrong.
         raise invalid("The image", said[0] if said else f"{PROGRAM} ended with {done.returncode}")
     text = done.stdout.decode(errors="replace").replace("\f", "\n\n")
