@@ -39,8 +39,8 @@ _OLDER = (
 )
 """Those that browsers read: among all there are, a short text is found to be in one that nobody uses."""
 _DECLARED = re.compile(
-    r"utf-8|ascii|iso8859-\d+|cp(125\d|866|874|932|949|950)|koi8-[ru]|mac-(roman|cyrillic)|gb(k|2312|18030)"
-    r"|big5(hkscs)?|euc_(jp|kr)|shift_jis|iso2022_jp"
+    r"utf-8|iso8859-\d+|cp(125\d|866|874|932|949|950)|koi8-[ru]|mac-(roman|cyrillic)|gb18030"
+    r"|big5(hkscs)?|euc_jp|iso2022_jp"
 )
 """The codecs for what a page may say: others are of Python alone, or are not what a page can be in that says so."""
 _WIDER = {
