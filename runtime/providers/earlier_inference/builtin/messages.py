@@ -1,0 +1,75 @@
+"""The earlier messages as those of a chat completion."""
+
+from __future__ import annotations
+
+import binascii
+from base64 import b64decode
+from collections.abc import Sequence
+
+from runtime.apis._earlier.content import ImageItem, ImageSource, InterleavedContent, items_of
+from runtime.apis._earlier.messages import CompletionMessage, EarlierMessage, EarlierToolCall, EarlierUserMessage
+from runtime.documents.images import image_type
+from runtime.errors import RequestError
+from runtime.sse import Json, encode
+
+_HEAD = 24
+"""Characters of base64 that hold what tells an image's type."""
+
+
+def chat_messages(messages: Sequence[EarlierMessage], place: str) -> list[Json]:
+    """place: the field that they are in, for errors. Raises RequestError for an image that is none."""
+    return [_message(message, f"{place}[{at}]") for at, message in enumerate(messages)]
+
+
+def _message(message: EarlierMessage, place: str) -> Json:
+    said: Json = {"role": message.role, "content": _content(message.content, f"{place}.content")}
+    if isinstance(message, EarlierUserMessage):
+        if message.context is not None:
+            said["content"] = _joined(said["content"], _content(message.context, f"{place}.context"))
+    elif isinstance(message, CompletionMessage):
+        if message.tool_calls:
+            said["tool_calls"] = [_call(call) for call in message.tool_calls]
+            said["content"] = said["content"] or None
+    elif message.role == "tool":
+        said["tool_call_id"] = message.call_id
+    return said
+
+
+def _call(call: EarlierToolCall) -> Json:
+    written = call.arguments_json
+    if written is None:
+        written = call.arguments if isinstance(call.arguments, str) else encode(call.arguments).decode()
+    return {"id": call.call_id, "type": "function", "function": {"name": call.tool_name, "arguments": written}}
+
+
+def _content(content: InterleavedContent, place: str) -> str | list[Json]:
+    if isinstance(content, str):
+        return content
+    at = "[{}]" if isinstance(content, list) else ""
+    return [
+        {"type": "image_url", "image_url": {"url": _address(item.image, place + at.format(number))}}
+        if isinstance(item, ImageItem)
+        else {"type": "text", "text": item.text}
+        for number, item in enumerate(items_of(content))
+    ]
+
+
+def _joined(first: str | list[Json], second: str | list[Json]) -> str | list[Json]:
+    if isinstance(first, str) and isinstance(second, str):
+        return f"{first}\n{second}"
+    parts = [[{"type": "text", "text": said}] if isinstance(said, str) else said for said in (first, second)]
+    return [*parts[0], *parts[1]]
+
+
+def _address(image: ImageSource, place: str) -> str:
+    if image.url is not None:
+        return image.url.uri
+    assert image.data is not None, "an image has one of both"
+    try:
+        kind = image_type(b64decode(image.data[:_HEAD]))
+    except binascii.Error:
+        kind = None
+    if kind is None:
+        field = f"{place}.image.data"
+        raise RequestError(f"`{field}` is no image in base64", param=field, code="invalid_value")
+    return f"data:{kind};base64,{image.data}"
