@@ -29,14 +29,14 @@ class Metric(Response):
 class TextDelta(Response):
     """Text that is new."""
 
-    type: Literal["text"] = Field("text", description="Always `text`.")
+    type: Literal["text"] = "text"
     text: str = Field(description="The text.")
 
 
 class ToolCallDelta(Response):
     """What is new of a call of a tool."""
 
-    type: Literal["tool_call"] = Field("tool_call", description="Always `tool_call`.")
+    type: Literal["tool_call"] = "tool_call"
     tool_call: str | EarlierToolCall = Field(
         description="What the model has newly written of the arguments; at the end the whole call."
     )

@@ -19,8 +19,8 @@ class EarlierUrl(Request):
 class ImageSource(Request):
     """Where an image is, or its bytes."""
 
-    url: EarlierUrl | None = Field(None, description="Its address, if it is not given as data.")
-    data: str | None = Field(None, min_length=1, description="Its bytes in base64, if it has no address.")
+    url: EarlierUrl | None = Field(None, description="Its address. By default, it is given as data.")
+    data: str | None = Field(None, min_length=1, description="Its bytes in base64. By default, it has an address.")
 
     @model_validator(mode="after")
     def _is_one_of_both(self) -> ImageSource:
@@ -32,14 +32,14 @@ class ImageSource(Request):
 class TextItem(Request):
     """Text."""
 
-    type: Literal["text"] = Field("text", description="Always `text`.")
+    type: Literal["text"]
     text: str = Field(description="The text.")
 
 
 class ImageItem(Request):
     """An image."""
 
-    type: Literal["image"] = Field("image", description="Always `image`.")
+    type: Literal["image"]
     image: ImageSource = Field(description="The image.")
 
 
@@ -51,5 +51,5 @@ InterleavedContent = str | ContentItem | Annotated[list[ContentItem], AT_ONCE]
 def items_of(content: InterleavedContent) -> list[TextItem | ImageItem]:
     """The parts of a content; a text alone is one of them."""
     if isinstance(content, str):
-        return [TextItem(text=content)]
+        return [TextItem(type="text", text=content)]
     return list(content) if isinstance(content, list) else [content]

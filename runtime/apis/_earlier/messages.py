@@ -23,14 +23,14 @@ class EarlierToolCall(Request):
         description="Its arguments by name; or the text that a model wrote, where that is no JSON object."
     )
     arguments_json: str | None = Field(
-        None, description="The same as JSON, as the model wrote it; takes precedence over `arguments`."
+        None, description="The same as JSON, as the model wrote it; takes precedence over `arguments`. Default: none."
     )
 
 
 class EarlierUserMessage(Request):
     """What the user says."""
 
-    role: Literal["user"] = Field("user", description="Always `user`.")
+    role: Literal["user"]
     content: InterleavedContent = _SAID
     context: InterleavedContent | None = Field(
         None,
@@ -41,27 +41,30 @@ class EarlierUserMessage(Request):
 class EarlierSystemMessage(Request):
     """How the model is to behave."""
 
-    role: Literal["system"] = Field("system", description="Always `system`.")
+    role: Literal["system"]
     content: InterleavedContent = _SAID
 
 
 class EarlierToolMessage(Request):
     """What a tool gave back."""
 
-    role: Literal["tool"] = Field("tool", description="Always `tool`.")
+    role: Literal["tool"]
     call_id: str = Field(description="The id of the call.")
-    tool_name: ResourceId | None = Field(None, description="The tool's name, from older clients; not needed.")
+    tool_name: ResourceId | None = Field(
+        None, description="The tool's name, from older clients; not needed. Default: none."
+    )
     content: InterleavedContent = _SAID
 
 
 class CompletionMessage(Request):
     """What the model says."""
 
-    role: Literal["assistant"] = Field("assistant", description="Always `assistant`.")
-    content: InterleavedContent = Field("", description="The text; empty where the model only calls tools.")
+    role: Literal["assistant"]
+    content: InterleavedContent = Field("", description="The text. Default: empty, where the model only calls tools.")
     stop_reason: StopReason | None = Field(
         None,
-        description="Why it ended: `end_of_turn`; `end_of_message`, where tools are called; `out_of_tokens`.",
+        description="Why it ended: `end_of_turn`; `end_of_message`, where tools are called; `out_of_tokens`. Default:"
+        " nothing is said.",
     )
     tool_calls: Annotated[list[EarlierToolCall], AT_ONCE] | None = Field(
         None, description="The tools that it calls. Default: none."

@@ -13,13 +13,13 @@ from runtime.apis._request import AT_ONCE, Request
 class GreedySampling(Request):
     """The likeliest token each time."""
 
-    type: Literal["greedy"] = Field("greedy", description="Always `greedy`.")
+    type: Literal["greedy"]
 
 
 class TopPSampling(Request):
     """One of the likeliest tokens that have a share of the probability together."""
 
-    type: Literal["top_p"] = Field("top_p", description="Always `top_p`.")
+    type: Literal["top_p"]
     temperature: float | None = Field(
         None, gt=0, le=2, description="The smaller, the more the likeliest are preferred. Default: the provider's."
     )
@@ -29,7 +29,7 @@ class TopPSampling(Request):
 class TopKSampling(Request):
     """One of the k likeliest tokens."""
 
-    type: Literal["top_k"] = Field("top_k", description="Always `top_k`.")
+    type: Literal["top_k"]
     top_k: int = Field(ge=1, description="How many.")
 
 
@@ -37,7 +37,8 @@ class SamplingParams(Request):
     """How an answer is chosen."""
 
     strategy: Annotated[GreedySampling | TopPSampling | TopKSampling, Field(discriminator="type")] = Field(
-        default_factory=GreedySampling, description="How each token is drawn. The default is `greedy`."
+        default_factory=lambda: GreedySampling(type="greedy"),
+        description="How each token is drawn. The default is `greedy`.",
     )
     max_tokens: int | None = Field(
         None, ge=0, description="The longest answer, in tokens; 0 and null leave it to the provider. Default: null."
@@ -56,14 +57,14 @@ class SamplingParams(Request):
 class JsonSchemaFormat(Request):
     """JSON that matches a schema."""
 
-    type: Literal["json_schema"] = Field("json_schema", description="Always `json_schema`.")
+    type: Literal["json_schema"]
     json_schema: JsonSchema = Field(description="The schema.")
 
 
 class GrammarFormat(Request):
     """Text of a grammar. Refused: no provider here takes one."""
 
-    type: Literal["grammar"] = Field("grammar", description="Always `grammar`.")
+    type: Literal["grammar"]
     bnf: dict[str, Any] = Field(description="The grammar.")
 
 

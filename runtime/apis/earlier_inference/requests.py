@@ -9,7 +9,7 @@ from pydantic import AliasChoices, Field
 from runtime.apis._earlier.content import ContentItem, InterleavedContent
 from runtime.apis._earlier.messages import EarlierMessage
 from runtime.apis._earlier.sampling import EarlierResponseFormat, LogProbConfig, SamplingParams
-from runtime.apis._earlier.tools import Choice, PromptFormat, ToolConfig, ToolDefinition
+from runtime.apis._earlier.tool_definitions import Choice, PromptFormat, ToolConfig, ToolDefinition
 from runtime.apis._names import ResourceId
 from runtime.apis._request import AT_ONCE, Request, example
 from runtime.apis.inference import MAX_INPUTS

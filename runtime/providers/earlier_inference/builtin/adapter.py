@@ -16,7 +16,7 @@ from runtime.apis.earlier_inference.requests import (
     EarlierEmbeddingsRequest,
 )
 from runtime.apis.inference import Inference
-from runtime.errors import StackError
+from runtime.errors import StackError, Unavailable
 from runtime.provider import ProviderContext
 from runtime.providers.earlier_inference.builtin.answers import chat_answer, completion_answer, vectors_of
 from runtime.providers.earlier_inference.builtin.requests import (
@@ -38,7 +38,13 @@ class BuiltinEarlierInference:
     """Implements `EarlierInference`."""
 
     def __init__(self, config: object, context: ProviderContext) -> None:
-        self._inference = context.api(Inference)  # type: ignore[type-abstract]
+        self._found = context.optional_api(Inference)  # type: ignore[type-abstract]
+
+    @property
+    def _inference(self) -> Inference:
+        if self._found is None:
+            raise Unavailable("No provider of the API inference is there", hint="add one under `providers.inference`")
+        return self._found
 
     async def earlier_chat_completion(self, request: EarlierChatRequest) -> Reply | EventStream:
         """Raises what inference raises, RequestError and NotSupported for what it has no words for."""

@@ -17,8 +17,8 @@ from runtime.apis.earlier_inference.requests import (
 from runtime.apis.inference import ChatCompletionRequest, CompletionRequest, EmbeddingsRequest
 from runtime.context import warn
 from runtime.errors import NotSupported, RequestError
+from runtime.providers.earlier_inference.builtin.functions import functions_of
 from runtime.providers.earlier_inference.builtin.messages import chat_messages
-from runtime.providers.earlier_inference.builtin.tools import functions_of
 from runtime.sse import Json
 
 _TRUNCATED = ("start", "end")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from runtime.apis._earlier.tools import ToolDefinition, ToolParam
+from runtime.apis._earlier.tool_definitions import ToolDefinition, ToolParam
 from runtime.errors import RequestError
 from runtime.sse import Json
 

@@ -52,7 +52,8 @@ class ToolConfig(Request):
     )
     tool_prompt_format: PromptFormat | None = Field(
         None,
-        description="How tools are written for the model. Without effect: each model has its own template for that.",
+        description="How tools are written for the model. Without effect: each model has its own template for that."
+        " Default: none.",
     )
     system_message_behavior: Literal["append", "replace"] | None = Field(
         "append",

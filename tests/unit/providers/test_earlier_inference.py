@@ -1,0 +1,251 @@
+"""The inference API of llama-stack before 0.3: what a vendor is asked, and what its answers become."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from tests.support.asgi import Client
+from tests.support.stacks import openai_at, run_config, serving
+from tests.support.upstream import CHAT_MODEL, EMBEDDING_MODEL, Upstream
+from tests.support.upstream.scripted import Script, calls, says
+from tests.support.upstream.texts import vector_of
+
+CHAT, TEXT, VECTORS = (f"/v1/inference/{name}" for name in ("chat-completion", "completion", "embeddings"))
+MODEL = f"vendor/{CHAT_MODEL}"
+USER = {"role": "user", "content": "Name a colour"}
+PNG = base64.b64encode(b"\x89PNG\r\n\x1a\n" + bytes(16)).decode()
+WEATHER = {"tool_name": "get_weather", "description": "Weather.", "parameters": {"city": {"param_type": "str"}}}
+
+
+@pytest_asyncio.fixture
+async def client(upstream: Upstream, tmp_path: Path) -> AsyncIterator[Client]:
+    async with serving(run_config(openai_at(upstream.url)), tmp_path) as running:
+        yield running.client
+
+
+async def done(client: Client, path: str, body: dict[str, Any]) -> Any:
+    answer = await client.post(path, body)
+    assert answer.status == 200, answer.body
+    return answer.json()
+
+
+async def chat(client: Client, *messages: dict[str, Any], **fields: Any) -> Any:
+    return await done(client, CHAT, {"model_id": MODEL, "messages": list(messages) or [USER], **fields})
+
+
+async def events(client: Client, path: str, body: dict[str, Any]) -> list[Any]:
+    answer = await client.post(path, {**body, "stream": True})
+    assert answer.status == 200 and b"[DONE]" not in answer.body, answer.body
+    return [json.loads(payload) for payload in answer.payloads()]
+
+
+def asked(upstream: Upstream) -> dict[str, Any]:
+    """What the vendor was asked last, without the model."""
+    body = {name: value for name, value in upstream.seen[-1].json().items() if value is not None}
+    assert body.pop("model") == CHAT_MODEL
+    return body
+
+
+async def test_an_answer_says_what_the_vendor_said(client: Client, upstream: Upstream) -> None:
+    upstream.misbehaves = Script(says("All ", "of it"))
+    answer = await chat(client)
+    message = {"role": "assistant", "content": "All of it", "stop_reason": "end_of_turn"}
+    counts = (("prompt_tokens", 5), ("completion_tokens", 7), ("total_tokens", 12))
+    metrics = [{"metric": name, "value": value, "unit": "tokens"} for name, value in counts]
+    assert answer == {"completion_message": message, "metrics": metrics}
+
+
+async def test_a_stream_begins_goes_on_and_ends_with_the_same(client: Client) -> None:
+    whole = await chat(client, logprobs={"top_k": 2})
+    streamed = await events(client, CHAT, {"model_id": MODEL, "messages": [USER], "logprobs": {"top_k": 2}})
+    first, *middle, last = [chunk["event"] for chunk in streamed]
+    assert (first["event_type"], first["delta"]) == ("start", {"type": "text", "text": ""})
+    assert {event["event_type"] for event in middle} == {"progress"}
+    assert "".join(event["delta"]["text"] for event in middle) == whole["completion_message"]["content"]
+    assert [one for event in middle for one in event["logprobs"]] == whole["logprobs"]
+    assert len(whole["logprobs"][0]["logprobs_by_token"]) == 2
+    assert (last["event_type"], last["stop_reason"]) == ("complete", "end_of_turn")
+    assert streamed[-1]["metrics"] == whole["metrics"]
+
+
+async def test_a_call_is_told_while_it_is_written_and_whole_at_its_end(client: Client, upstream: Upstream) -> None:
+    said = calls(("c1", "get_weather", '{"city": "Oslo"}'), ("c2", "get_time", "{"), ("c3", "now", ""))
+    upstream.misbehaves = Script(said)
+    streamed = await events(client, CHAT, {"model_id": MODEL, "messages": [USER], "tools": [WEATHER]})
+    deltas = [chunk["event"]["delta"] for chunk in streamed if chunk["event"]["delta"]["type"] == "tool_call"]
+    ends = [delta for delta in deltas if delta["parse_status"] in ("succeeded", "failed")]
+    weather = {"call_id": "c1", "tool_name": "get_weather", "arguments": {"city": "Oslo"}}
+    assert ends[0]["tool_call"] == {**weather, "arguments_json": '{"city": "Oslo"}'}
+    assert [(end["parse_status"], end["tool_call"]["arguments"]) for end in ends] == [
+        ("succeeded", {"city": "Oslo"}), ("failed", "{"), ("succeeded", {}),
+    ]  # fmt: skip
+    first = deltas[: deltas.index(ends[0])]
+    assert (first[0]["parse_status"], first[0]["tool_call"]) == ("started", "")
+    assert "".join(delta["tool_call"] for delta in first) == '{"city": "Oslo"}'
+    assert streamed[-1]["event"]["stop_reason"] == "end_of_message"
+    message = (await chat(client, tools=[WEATHER]))["completion_message"]
+    assert message["tool_calls"] == [end["tool_call"] for end in ends]
+    assert (message["content"], message["stop_reason"]) == ("", "end_of_message")
+
+
+async def test_a_conversation_is_sent_as_chats_have_it(client: Client, upstream: Upstream) -> None:
+    call = {"call_id": "c1", "tool_name": "get_weather", "arguments": {"city": "Oslo"}}
+    await chat(
+        client,
+        {"role": "system", "content": "Be brief."},
+        {"role": "user", "content": "Weather?", "context": "It is May."},
+        {"role": "assistant", "content": "", "stop_reason": "end_of_message", "tool_calls": [call]},
+        {"role": "tool", "call_id": "c1", "tool_name": "get_weather", "content": [{"type": "text", "text": "Sun"}]},
+        {"role": "user", "content": {"type": "text", "text": "And now?"}},
+        tools=[WEATHER],
+    )
+    function = {"name": "get_weather", "arguments": '{"city":"Oslo"}'}
+    assert asked(upstream)["messages"] == [
+        {"role": "system", "content": "Be brief."},
+        {"role": "user", "content": "Weather?\nIt is May."},
+        {"role": "assistant", "tool_calls": [{"id": "c1", "type": "function", "function": function}], "content": None},
+        {"role": "tool", "content": [{"type": "text", "text": "Sun"}], "tool_call_id": "c1"},
+        {"role": "user", "content": [{"type": "text", "text": "And now?"}]},
+    ]
+
+
+async def test_images_are_sent_by_their_address_or_as_what_they_are(client: Client, upstream: Upstream) -> None:
+    upstream.misbehaves = Script(says("A dot"))
+    there = {"type": "image", "image": {"url": {"uri": "https://app.example/a.png"}}}
+    await chat(client, {"role": "user", "content": [there, {"type": "image", "image": {"data": PNG}}]})
+    urls = [part["image_url"]["url"] for part in asked(upstream)["messages"][0]["content"]]
+    assert urls == ["https://app.example/a.png", f"data:image/png;base64,{PNG}"]
+
+
+@pytest.mark.parametrize(
+    ("params", "sent"),
+    [
+        (None, {"temperature": 0}),
+        ({"strategy": {"type": "greedy"}, "max_tokens": 0}, {"temperature": 0}),
+        (
+            {"strategy": {"type": "top_p", "temperature": 0.5}, "max_tokens": 9, "stop": ["x"]},
+            {"temperature": 0.5, "top_p": 0.95, "max_tokens": 9, "stop": ["x"]},
+        ),
+        (
+            {"strategy": {"type": "top_k", "top_k": 3}, "repetition_penalty": 1.1},
+            {"top_k": 3, "repetition_penalty": 1.1},
+        ),
+        ({"repetition_penalty": 1.0}, {"temperature": 0}),
+    ],
+)
+async def test_sampling_is_what_chats_call_it(client: Client, upstream: Upstream, params: Any, sent: Any) -> None:
+    upstream.misbehaves = Script(says("x"))
+    await chat(client, sampling_params=params)
+    given = asked(upstream)
+    given.pop("messages")
+    assert given == sent
+
+
+async def test_tools_are_functions_with_a_schema(client: Client, upstream: Upstream) -> None:
+    upstream.misbehaves = Script(says("x"))
+    schema = {"type": "object", "properties": {"n": {"type": "integer"}}}
+    params = {
+        "city": {"param_type": "string", "description": "Which.", "required": True},
+        "days": {"param_type": "int", "required": False, "default": 3},
+    }
+    tools = [{**WEATHER, "parameters": params}, {"tool_name": "by_schema", "input_schema": schema}]
+    await chat(client, tools=[*tools, {"tool_name": "brave_search"}], tool_config={"tool_choice": "by_schema"})
+    given = asked(upstream)
+    first, second, third = [tool["function"] for tool in given["tools"]]
+    assert first["parameters"] == {
+        "type": "object",
+        "properties": {
+            "city": {"type": "string", "description": "Which."},
+            "days": {"type": "integer", "default": 3},
+        },
+        "required": ["city"],
+    }
+    assert second == {"name": "by_schema", "parameters": schema}
+    assert list(third["parameters"]["properties"]) == ["query"] and third["description"]
+    assert given["tool_choice"] == {"type": "function", "function": {"name": "by_schema"}}
+
+
+async def test_a_schema_of_the_answer_is_passed_on(client: Client, upstream: Upstream) -> None:
+    schema = {"type": "object", "properties": {"colour": {"type": "string"}}, "required": ["colour"]}
+    answer = await chat(client, response_format={"type": "json_schema", "json_schema": schema})
+    assert asked(upstream)["response_format"]["json_schema"]["schema"] == schema
+    assert answer["completion_message"]["content"].startswith("{")
+
+
+async def test_a_text_is_completed_whole_and_streamed(client: Client) -> None:
+    body = {"model_id": MODEL, "content": "Once", "logprobs": {"top_k": 1}, "sampling_params": {"max_tokens": 4}}
+    whole = await done(client, TEXT, body)
+    streamed = await events(client, TEXT, body)
+    assert "".join(event["delta"] for event in streamed) == whole["content"] and whole["content"]
+    assert [one for event in streamed for one in event.get("logprobs", ())] == whole["logprobs"]
+    assert (streamed[-1]["stop_reason"], streamed[-1]["metrics"]) == (whole["stop_reason"], whole["metrics"])
+    assert whole["stop_reason"] in ("end_of_turn", "out_of_tokens")
+
+
+async def test_texts_are_embedded_in_their_order(client: Client) -> None:
+    body = {"model_id": f"vendor/{EMBEDDING_MODEL}", "contents": ["a cat", {"type": "text", "text": "a dog"}]}
+    answer = await done(client, VECTORS, {**body, "text_truncation": "none"})
+    assert answer["embeddings"] == [pytest.approx(vector_of(text)) for text in ("a cat", "a dog")]
+
+
+@pytest.mark.parametrize("prefix", ["/v1/inference/batch-", "/v1/batch-inference/"])
+async def test_a_batch_is_answered_in_its_order(client: Client, prefix: str) -> None:
+    messages = [[{"role": "user", "content": f"Colour {number}"}] for number in range(20)]
+    batch = (await done(client, f"{prefix}chat-completion", {"model": MODEL, "messages_batch": messages}))["batch"]
+    assert batch == [await chat(client, *each) for each in messages]
+    texts = (await done(client, f"{prefix}completion", {"model_id": MODEL, "content_batch": ["One", "Two"]}))["batch"]
+    assert texts == [await done(client, TEXT, {"model_id": MODEL, "content": text}) for text in ("One", "Two")]
+
+
+async def test_where_one_of_a_batch_fails_the_batch_does(client: Client) -> None:
+    wrong = {"role": "user", "content": [{"type": "image", "image": {"data": "bm9uZQ=="}}]}
+    body = {"model_id": MODEL, "messages_batch": [[USER], [wrong]]}
+    answer = await client.post("/v1/inference/batch-chat-completion", body)
+    assert (answer.status, answer.error["param"]) == (400, "messages_batch[1][0].content[0].image.data")
+
+
+REFUSED: list[tuple[str, dict[str, Any], int, str]] = [
+    (CHAT, {"model_id": "none"}, 404, "model_id"),
+    (CHAT, {"model_id": f"vendor/{EMBEDDING_MODEL}"}, 400, "model_id"),
+    (CHAT, {"messages": []}, 400, "messages"),
+    (CHAT, {"messages": [{"role": "user", "content": {"type": "image", "image": {}}}]}, 400,
+     "messages[0].content.image"),
+    (CHAT, {"response_format": {"type": "grammar", "bnf": {}}}, 501, "response_format.type"),
+    (CHAT, {"tool_choice": "required"}, 400, "tool_choice"),
+    (CHAT, {"tools": [WEATHER], "tool_config": {"tool_choice": "other"}}, 400, "tool_config.tool_choice"),
+    (CHAT, {"tool_config": {"system_message_behavior": "replace"}}, 501, "tool_config.system_message_behavior"),
+    (CHAT, {"tools": [{"tool_name": "f", "parameters": {"a": {"param_type": "odd"}}}]}, 400,
+     "tools[0].parameters.a.param_type"),
+    (CHAT, {"sampling_params": {"strategy": {"type": "top_p", "temperature": 3}}}, 400,
+     "sampling_params.strategy.temperature"),
+    (TEXT, {"content": {"type": "image", "image": {"data": PNG}}}, 501, "content"),
+    (VECTORS, {"contents": ["a"], "text_truncation": "end"}, 501, "text_truncation"),
+    (VECTORS, {"contents": []}, 400, "contents"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("path", "fields", "status", "param"), REFUSED)
+async def test_what_cannot_be_asked_is_refused_by_its_name_here(
+    client: Client, path: str, fields: dict[str, Any], status: int, param: str
+) -> None:
+    usual = {CHAT: {"messages": [USER]}, TEXT: {"content": "x"}, VECTORS: {"contents": ["x"]}}[path]
+    answer = await client.post(path, {"model_id": MODEL, **usual, **fields})
+    assert (answer.status, answer.error["param"]) == (status, param), answer.error
+
+
+async def test_what_has_no_effect_is_said(client: Client) -> None:
+    answer = await client.post(CHAT, {"model_id": MODEL, "messages": [USER], "tool_prompt_format": "python_list"})
+    assert answer.status == 200 and "`tool_prompt_format` has no effect" in answer.headers["x-llama-warnings"]
+
+
+async def test_a_stream_that_fails_ends_with_an_error_and_without_its_end(client: Client, upstream: Upstream) -> None:
+    upstream.misbehaves = Script(says("All ", breaks="cut"))
+    streamed = await events(client, CHAT, {"model_id": MODEL, "messages": [USER]})
+    assert "error" in streamed[-1] and "complete" not in [one["event"]["event_type"] for one in streamed[:-1]]
