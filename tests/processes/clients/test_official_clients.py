@@ -147,6 +147,21 @@ async def test_vector_databases_are_filled_searched_and_removed(client: Running,
     assert told["not_found"]["type"] == client.facts.not_found
 
 
+@each_of(client for client in official_clients() if client.id == "llama-stack-client-0.2")
+async def test_the_earlier_inference_api_answers_as_chats_do(client: Running, gateway: Gateway) -> None:
+    told = await client("earlier_inference", url=gateway.url, model=CHAT, embedding=EMBEDDING)
+    assert told["text"] == told["streamed"] and len(told["text"].split()) == 12
+    assert told["counted"]["completion_tokens"] == 12
+    assert told["kinds"] == ["start", "complete", "end_of_turn"]
+    assert told["call"] == ["get_weather", ["city"]] and told["streamed_call"] == ["get_weather", True]
+    assert "sun in Oslo" in told["used"]
+    assert told["completed"] == told["completed_streamed"] and len(told["completed"].split()) == 3
+    assert told["vectors"] == [pytest.approx(vector_of(text)) for text in "ab"]
+    assert told["batch"] == [told["text"]] * 2 and len(told["batched"]) == 2
+    assert told["not_found"]["type"] == client.facts.not_found
+    assert told["refused"]["type"] == client.facts.bad_request and "tool_config.tool_choice" in told["refused"]["said"]
+
+
 @having("embeddings")
 async def test_embeddings_are_the_vendors_in_each_encoding(client: Running, gateway: Gateway) -> None:
     told = await client("embeddings", url=gateway.url, model=EMBEDDING)

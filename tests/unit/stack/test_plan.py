@@ -34,6 +34,7 @@ def test_a_small_config_gets_what_comes_with_it() -> None:
         "connectors",
         "containers",
         "conversations",
+        "earlier_inference",
         "inference",
         "inspect",
         "mcp",
@@ -54,7 +55,7 @@ def test_a_small_config_gets_what_comes_with_it() -> None:
 
 def test_no_providers_at_all_is_a_stack_that_can_be_asked_how_it_is() -> None:
     planned = plan(run_config())
-    assert {"inference", "inspect", "models", "providers"} == set(planned.apis)
+    assert {"earlier_inference", "inference", "inspect", "models", "providers"} == set(planned.apis)
     assert planned.of("inference") == ()
 
 

@@ -82,6 +82,40 @@ def vector_dbs(url: str, model: str) -> Any:
     return {**told, "not_found": failure(lambda: at.vector_dbs.retrieve(name))}
 
 
+def earlier_inference(url: str, model: str, embedding: str) -> Any:
+    """The inference API that llama-stack had before OpenAI's."""
+    ask = client(url).inference
+    messages = [{"role": "user", "content": "What is the weather in Oslo?"}]
+    city = {"city": {"param_type": "string", "description": "Where.", "required": True}}
+    asked = {"model_id": model, "messages": messages}
+    whole = ask.chat_completion(**asked)
+    *events, last = [chunk.event for chunk in ask.chat_completion(**asked, stream=True)]
+    tools = [{"tool_name": "get_weather", "description": "The weather.", "parameters": city}]
+    [call] = ask.chat_completion(**asked, tools=tools).completion_message.tool_calls
+    streamed = [chunk.event.delta for chunk in ask.chat_completion(**asked, tools=tools, stream=True)]
+    [ended] = [delta for delta in streamed if getattr(delta, "parse_status", None) == "succeeded"]
+    result = {"role": "tool", "call_id": call.call_id, "content": "sun in Oslo"}
+    called = {"role": "assistant", "content": "", "stop_reason": "end_of_message", "tool_calls": [call.to_dict()]}
+    text = {"model_id": model, "content": "Once", "sampling_params": {"strategy": {"type": "greedy"}, "max_tokens": 3}}
+    return {
+        "text": whole.completion_message.content,
+        "counted": {metric.metric: metric.value for metric in whole.metrics},
+        "kinds": [event.event_type for event in events[:1]] + [last.event_type, last.stop_reason],
+        "streamed": "".join(event.delta.text for event in events),
+        "call": [call.tool_name, list(call.arguments)],
+        "streamed_call": [ended.tool_call.tool_name, ended.tool_call.arguments == call.arguments],
+        "used": ask.chat_completion(model_id=model, messages=[*messages, called, result]).completion_message.content,
+        "completed": ask.completion(**text).content,
+        "completed_streamed": "".join(chunk.delta for chunk in ask.completion(**text, stream=True)),
+        "vectors": ask.embeddings(model_id=embedding, contents=["a", "b"]).embeddings,
+        "batch": [one.completion_message.content for one in ask.batch_chat_completion(
+            model_id=model, messages_batch=[messages, messages]).batch],
+        "batched": [one.content for one in ask.batch_completion(model_id=model, content_batch=["Once", "Then"]).batch],
+        "not_found": failure(lambda: ask.chat_completion(model_id="none", messages=messages)),
+        "refused": failure(lambda: ask.chat_completion(**asked, tool_config={"tool_choice": "required"})),
+    }  # fmt: skip
+
+
 def tool_groups(url: str, query: str) -> Any:
     """Groups of tools, what is in them, and a call of one."""
     at = client(url)
@@ -134,6 +168,7 @@ if __name__ == "__main__":
             "registered": registered,
             "kept": kept,
             "vector_dbs": vector_dbs,
+            "earlier_inference": earlier_inference,
             "tool_groups": tool_groups,
         },
     )
