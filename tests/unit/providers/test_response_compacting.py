@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from runtime.apis.inference.calls import Call
 from runtime.errors import StackError, UpstreamError
 from runtime.providers.responses.builtin.answering import Answering
-from runtime.providers.responses.builtin.calls import Call
 from runtime.providers.responses.builtin.compacting import Compacting
 from runtime.providers.responses.builtin.loop import Loop, Plan
 from runtime.providers.responses.builtin.messages import COMPACTED, messages_of

@@ -7,9 +7,9 @@ from collections.abc import AsyncGenerator
 
 import pytest
 
+from runtime.apis.inference.calls import Call
 from runtime.errors import NotFound
 from runtime.providers.responses.builtin.answering import Answering
-from runtime.providers.responses.builtin.calls import Call
 from runtime.providers.responses.builtin.loop import Loop, Plan
 from runtime.providers.responses.builtin.offering import Tool
 from runtime.sse import Json

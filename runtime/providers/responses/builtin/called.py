@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from runtime.apis.inference.calls import EXTRA, Call
 from runtime.providers.responses.builtin.answering import Answering
-from runtime.providers.responses.builtin.calls import EXTRA, Call
 from runtime.providers.responses.builtin.custom_input import ArgumentsRead
 from runtime.sse import Json
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from runtime.apis.inference.sense import making_sense
 from runtime.apis.responses.compaction import CompactRequest
 from runtime.apis.responses.request import CreateResponseRequest
 from runtime.errors import RequestError
@@ -12,7 +13,6 @@ from runtime.providers.responses.builtin.history import History
 from runtime.providers.responses.builtin.keeping import Kept
 from runtime.providers.responses.builtin.messages import messages_of
 from runtime.providers.responses.builtin.preparing import Preparing
-from runtime.providers.responses.builtin.sense import making_sense
 from runtime.providers.responses.builtin.shown import new_response
 from runtime.providers.responses.builtin.summarizing import summarize
 from runtime.sse import Reply
@@ -36,7 +36,7 @@ async def compact(request: CompactRequest, preparing: Preparing, kept: Kept) -> 
     items = read.history.items
     answering.output.extend(item for item in items if item["type"] == "message" and item["role"] != "assistant")
     answering.output.append(compaction((await preparing.seal()).close(summary.text), answering))
-    with making_sense():
+    with making_sense("responses"):
         answering.count(summary.usage or {"total_tokens": 0})
     answering.complete()
     if request.store is not False:

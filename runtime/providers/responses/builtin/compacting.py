@@ -11,11 +11,11 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 
 from runtime.apis.inference import Inference
+from runtime.apis.inference.sense import making_sense
 from runtime.providers.responses.builtin.answering import Answering
 from runtime.providers.responses.builtin.asking import chat_request
 from runtime.providers.responses.builtin.counting import count
 from runtime.providers.responses.builtin.sealing import Seal
-from runtime.providers.responses.builtin.sense import making_sense
 from runtime.providers.responses.builtin.summarizing import Summing, ask_for_summary
 from runtime.sse import EventStream, Frames, Json, Reply
 
@@ -66,7 +66,7 @@ class Compacting:
                 if frames := answering.take():
                     yield frames
             summary = summing.end()
-            with making_sense():
+            with making_sense("responses"):
                 answering.count(summary.usage)
         except BaseException:
             answering.output.remove(item)  # one without its summary could not be continued

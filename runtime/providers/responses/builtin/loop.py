@@ -20,12 +20,12 @@ from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from runtime.apis.inference import Inference
+from runtime.apis.inference.sense import making_sense
 from runtime.errors import RequestError, StackError
 from runtime.providers.responses.builtin.answering import Answering
 from runtime.providers.responses.builtin.at_once import run_calls
 from runtime.providers.responses.builtin.compacting import Compacting
 from runtime.providers.responses.builtin.offering import Opening, Tool, ToRun
-from runtime.providers.responses.builtin.sense import making_sense
 from runtime.providers.responses.builtin.speaking import Speaking
 from runtime.providers.responses.builtin.truncating import is_too_long
 from runtime.providers.responses.builtin.turn import BROKEN_OFF, Turn
@@ -169,7 +169,7 @@ class Loop:
         return await self._speaking.ask(self._messages, streams=self._answering.streams)
 
     def _hear(self, answer: Reply, turn: Turn) -> None:
-        with making_sense():
+        with making_sense("responses"):
             for chunk in self._speaking.heard(answer.value()):
                 turn.add(chunk)
         self._end(turn)
@@ -177,7 +177,7 @@ class Loop:
     async def _read(self, answer: EventStream, turn: Turn) -> AsyncGenerator[Frames, None]:
         async with contextlib.aclosing(answer):
             async for read in answer:
-                with making_sense():
+                with making_sense("responses"):
                     for sent in read.events():
                         for chunk in self._speaking.heard(sent):
                             turn.add(chunk)
@@ -188,7 +188,7 @@ class Loop:
             yield frames
 
     def _end(self, turn: Turn) -> None:
-        with making_sense():
+        with making_sense("responses"):
             for chunk in self._speaking.rest():
                 turn.add(chunk)
             turn.end()

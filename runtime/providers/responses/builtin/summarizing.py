@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from runtime.apis.inference import Inference
+from runtime.apis.inference.sense import making_sense, text_of
 from runtime.errors import UpstreamError
 from runtime.providers.responses.builtin.asking import chat_request
-from runtime.providers.responses.builtin.sense import making_sense
-from runtime.providers.responses.builtin.turn import text_of
 from runtime.sse import EventStream, Frames, Json, Reply
 
 _TASK = (
@@ -57,7 +56,7 @@ class Summing:
         for what makes no sense.
         """
         before = len(self._texts)
-        with making_sense():
+        with making_sense("responses"):
             for chunk in [read.value()] if isinstance(read, Reply) else read.events():
                 self._add(chunk)
         return len(self._texts) > before

@@ -11,8 +11,8 @@ import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from runtime.apis.inference.calls import EXTRA, call_message, readable
 from runtime.errors import RequestError
-from runtime.providers.responses.builtin.calls import EXTRA, call_message, readable
 from runtime.sse import Json, is_json_object
 
 _TEXTS = {"input_text": "text", "output_text": "text", "refusal": "refusal"}

@@ -10,13 +10,13 @@ import contextlib
 from collections.abc import Callable, Collection
 from typing import Any
 
+from runtime.apis.inference.calls import Calls
+from runtime.apis.inference.sense import making_sense, text_of
 from runtime.errors import UpstreamError
 from runtime.providers.responses.builtin.answering import Answering
 from runtime.providers.responses.builtin.called import CalledItem, CustomItem, FunctionItem
-from runtime.providers.responses.builtin.calls import Calls
 from runtime.providers.responses.builtin.citations import Marked
 from runtime.providers.responses.builtin.details import DETAILS, Details
-from runtime.providers.responses.builtin.sense import making_sense
 from runtime.sse import Json
 
 REASONING = ("reasoning_content", "reasoning")
@@ -87,7 +87,10 @@ class Turn:
             self._open.keep()
         for item in self._called.values():
             item.keep()
-        with contextlib.suppress(UpstreamError), making_sense():  # it ends for another reason; the log has this one too
+        with (
+            contextlib.suppress(UpstreamError),
+            making_sense("responses"),
+        ):  # it ends for another reason; the log has this one too
             self._count()
 
     def _count(self) -> None:
@@ -255,15 +258,6 @@ def _thought_in(delta: Json) -> str | None:
         if (said := delta.get(name)) and isinstance(said, str):
             return said
     return None
-
-
-def text_of(content: Any) -> str:
-    """Content is a text; some providers send parts. Raises TypeError for anything else."""
-    if isinstance(content, list):
-        return "".join(part.get("text") or "" for part in content)
-    if not isinstance(content, str | None):
-        raise TypeError(f"a text is expected, not {type(content).__name__}")
-    return content or ""
 
 
 def _logprob(given: Json) -> Json:

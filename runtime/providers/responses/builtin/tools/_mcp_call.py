@@ -12,9 +12,9 @@ from typing import Any
 import msgspec
 
 from runtime.apis.connectors import CallServerToolRequest, Connectors, ToolOutcome
+from runtime.apis.inference.calls import Call
 from runtime.errors import NotFound, StackError, UpstreamError
 from runtime.providers.responses.builtin.answering import Answering
-from runtime.providers.responses.builtin.calls import Call
 from runtime.providers.responses.builtin.offering import Corrects
 from runtime.providers.responses.builtin.outcomes import FAILED, TOOL_FAILED
 from runtime.sse import Json, decode, encode

@@ -18,11 +18,11 @@ from runtime.apis.containers import Containers
 from runtime.apis.containers.container import ContainerRequest, CreateContainerRequest
 from runtime.apis.containers.container_file import FOLDER, ContainerFile
 from runtime.apis.containers.running import BringFilesRequest, CodeRun, RunCodeRequest, in_words
+from runtime.apis.inference.calls import Call
 from runtime.apis.responses.tools.code_interpreter import KIND, OUTPUTS, AutoContainer, CodeInterpreterTool
 from runtime.errors import NotSupported, RequestError, StackError, Unavailable
 from runtime.providers.responses.builtin.answering import Answering
 from runtime.providers.responses.builtin.arguments import reader
-from runtime.providers.responses.builtin.calls import Call
 from runtime.providers.responses.builtin.citations import ContainerSource
 from runtime.providers.responses.builtin.offering import Asked, Corrects, Function, Offer, ToolHandler
 from runtime.providers.responses.builtin.outcomes import FAILED

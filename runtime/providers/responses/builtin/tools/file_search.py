@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from runtime.apis.inference.calls import Call
 from runtime.apis.responses.tools.file_search import KIND, RESULTS, FileSearchTool
 from runtime.apis.vector_stores import VectorStores
 from runtime.apis.vector_stores.search import (
@@ -25,7 +26,6 @@ from runtime.apis.vector_stores.store import VectorStoreRequest
 from runtime.errors import NotFound, NotSupported, StackError
 from runtime.providers.responses.builtin.answering import Answering
 from runtime.providers.responses.builtin.arguments import reader
-from runtime.providers.responses.builtin.calls import Call
 from runtime.providers.responses.builtin.citations import Citations, FileSource
 from runtime.providers.responses.builtin.offering import Asked, Corrects, Function, Offer, ToolHandler
 from runtime.sse import Json

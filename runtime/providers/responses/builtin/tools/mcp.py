@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from runtime.apis.connectors import ConnectorTool, McpServer
+from runtime.apis.inference.calls import Call
 from runtime.apis.responses.tools.mcp import KIND
 from runtime.apis.responses.tools.mcp.tool import McpTool
 from runtime.context import warn
 from runtime.errors import NotSupported, RequestError, StackError
 from runtime.providers.responses.builtin.answering import Answering
-from runtime.providers.responses.builtin.calls import Call
 from runtime.providers.responses.builtin.offering import Asked, Function, Offer, ToolHandler, ToRun
 from runtime.providers.responses.builtin.outcomes import outcome_of
 from runtime.providers.responses.builtin.tools._mcp_call import McpFunction, ToolServer

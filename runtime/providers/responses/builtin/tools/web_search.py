@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from runtime.apis.inference.calls import Call
 from runtime.apis.responses.request import CreateResponseRequest
 from runtime.apis.responses.tools.web_search import KIND, RESULTS, SOURCES, UserLocation, WebSearchTool
 from runtime.apis.tool_runtime import (
@@ -25,7 +26,6 @@ from runtime.apis.tool_runtime import (
 from runtime.errors import NotFound, NotSupported, RequestError, StackError
 from runtime.providers.responses.builtin.answering import Answering
 from runtime.providers.responses.builtin.arguments import reader
-from runtime.providers.responses.builtin.calls import Call
 from runtime.providers.responses.builtin.citations import Citations, PageSource
 from runtime.providers.responses.builtin.offering import Asked, Corrects, Function, Offer, ToolHandler
 from runtime.sse import Json
