@@ -21,7 +21,9 @@ class ToolParam(Request):
     param_type: str = Field(description="Its JSON type, such as `string`; `int`, `float`, `str` and the like too.")
     description: str | None = Field(None, description="What it is for. Default: nothing is said.")
     required: bool | None = Field(True, description="Whether it must be given. The default is true.")
-    items: Any = Field(None, description="Of an array: the JSON Schema of what is in it. Default: anything.")
+    items: JsonSchema | bool | None = Field(
+        None, description="Of an array: the JSON Schema of what is in it. Default: anything."
+    )
     title: str | None = Field(None, description="Its title. Default: none.")
     default: Any = Field(None, description="What it is when it is not given. Default: nothing is said.")
 

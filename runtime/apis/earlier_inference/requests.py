@@ -29,7 +29,7 @@ class _Generating(Request):
         description="The model that answers: `provider_id/provider_model_id`, or an alias.",
     )
     sampling_params: SamplingParams | None = Field(
-        None, description="How the answer is chosen. Default: the provider's way."
+        None, description="How the answer is chosen. Default: the likeliest token each time."
     )
     response_format: EarlierResponseFormat | None = Field(
         None, description="The form of the answer: JSON of a schema. Default: any text."

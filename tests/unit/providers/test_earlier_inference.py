@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from aiohttp import web
 
 from tests.support.asgi import Client
 from tests.support.stacks import openai_at, run_config, serving
 from tests.support.upstream import CHAT_MODEL, EMBEDDING_MODEL, Upstream
-from tests.support.upstream.scripted import Script, calls, says
+from tests.support.upstream.scripted import Said, Script, calls, says
 from tests.support.upstream.texts import vector_of
 
 CHAT, TEXT, VECTORS = (f"/v1/inference/{name}" for name in ("chat-completion", "completion", "embeddings"))
@@ -154,6 +155,8 @@ async def test_tools_are_functions_with_a_schema(client: Client, upstream: Upstr
     params = {
         "city": {"param_type": "string", "description": "Which.", "required": True},
         "days": {"param_type": "int", "required": False, "default": 3},
+        "of": {"param_type": "List", "required": False, "items": {"type": "string"}},
+        "also": {"param_type": "Optional", "required": False},
     }
     tools = [{**WEATHER, "parameters": params}, {"tool_name": "by_schema", "input_schema": schema}]
     await chat(client, tools=[*tools, {"tool_name": "brave_search"}], tool_config={"tool_choice": "by_schema"})
@@ -164,6 +167,8 @@ async def test_tools_are_functions_with_a_schema(client: Client, upstream: Upstr
         "properties": {
             "city": {"type": "string", "description": "Which."},
             "days": {"type": "integer", "default": 3},
+            "of": {"type": "array", "items": {"type": "string"}},
+            "also": {},
         },
         "required": ["city"],
     }
@@ -223,6 +228,10 @@ REFUSED: list[tuple[str, dict[str, Any], int, str]] = [
     (CHAT, {"tool_config": {"system_message_behavior": "replace"}}, 501, "tool_config.system_message_behavior"),
     (CHAT, {"tools": [{"tool_name": "f", "parameters": {"a": {"param_type": "odd"}}}]}, 400,
      "tools[0].parameters.a.param_type"),
+    (CHAT, {"tools": [{"tool_name": "f", "parameters": {"a": {"param_type": "array", "items": "string"}}}]}, 400,
+     "tools[0].parameters.a.items"),
+    (CHAT, {"messages": [{"role": "user", "content": {"type": "image", "image": {"data": "\u00e9" * 24}}}]}, 400,
+     "messages[0].content.image.data"),
     (CHAT, {"sampling_params": {"strategy": {"type": "top_p", "temperature": 3}}}, 400,
      "sampling_params.strategy.temperature"),
     (TEXT, {"content": {"type": "image", "image": {"data": PNG}}}, 501, "content"),
@@ -249,3 +258,109 @@ async def test_a_stream_that_fails_ends_with_an_error_and_without_its_end(client
     upstream.misbehaves = Script(says("All ", breaks="cut"))
     streamed = await events(client, CHAT, {"model_id": MODEL, "messages": [USER]})
     assert "error" in streamed[-1] and "complete" not in [one["event"]["event_type"] for one in streamed[:-1]]
+
+
+async def told(client: Client, upstream: Upstream, said: Said) -> tuple[Any, list[Any]]:
+    """The message of a whole answer, and the events of a streamed one."""
+    upstream.misbehaves = Script(said)
+    whole = (await chat(client, tools=[WEATHER]))["completion_message"]
+    streamed = await events(client, CHAT, {"model_id": MODEL, "messages": [USER], "tools": [WEATHER]})
+    return whole, [chunk["event"] for chunk in streamed]
+
+
+def ended(streamed: list[Any]) -> list[Any]:
+    """The whole calls of a stream."""
+    return [event["delta"]["tool_call"] for event in streamed if event["delta"].get("parse_status") == "succeeded"]
+
+
+def piece(index: int | None = None, id: str | None = None, name: str | None = None, arguments: str = "") -> Any:
+    function = {"arguments": arguments} | ({"name": name} if name else {})
+    part = {"type": "function", "function": function} | ({"id": id} if id else {})
+    return {"tool_calls": [part if index is None else {**part, "index": index}]}
+
+
+@pytest.mark.parametrize(
+    "deltas",
+    [
+        [piece(None, "a", "f", "{}"), piece(None, "b", "g", "{}")],
+        [piece(0, "a", "f", "{}"), piece(0, "b", "g", "{}")],
+        [piece(0, "a", "f"), piece(1, "b", "g"), piece(0, arguments="{}"), piece(1, arguments="{}")],
+    ],
+    ids=["without an index", "with the same", "at once"],
+)
+async def test_calls_of_a_stream_are_told_apart(client: Client, upstream: Upstream, deltas: list[Any]) -> None:
+    upstream.misbehaves = Script(Said(deltas=deltas))
+    streamed = await events(client, CHAT, {"model_id": MODEL, "messages": [USER], "tools": [WEATHER]})
+    made = [(call["call_id"], call["tool_name"]) for call in ended([chunk["event"] for chunk in streamed])]
+    assert made == [("a", "f"), ("b", "g")]
+
+
+async def test_a_call_without_an_id_gets_one_and_waits_for_its_result(client: Client, upstream: Upstream) -> None:
+    whole = {"content": None, "tool_calls": [{"type": "function", "function": {"name": "f", "arguments": None}}]}
+    message, streamed = await told(client, upstream, Said(deltas=[piece(0, name="f")], whole=whole))
+    for made in (message["tool_calls"], [event["delta"]["tool_call"] for event in streamed[-2:-1]]):
+        assert [(call["tool_name"], call["arguments"]) for call in made] == [("f", {})]
+        assert made[0]["call_id"].startswith("call_")
+    assert message["stop_reason"] == streamed[-1]["stop_reason"] == "end_of_message", "though the vendor said `stop`"
+
+
+async def test_text_in_parts_is_text_and_counts_that_are_not_there_are_not_told(
+    client: Client, upstream: Upstream
+) -> None:
+    parts = [{"type": "text", "text": "Hel"}, {"type": "text", "text": "lo"}]
+    usage = {"prompt_tokens": None, "total_tokens": 3}
+    upstream.misbehaves = Script(Said(deltas=[], whole={"content": parts}, usage=usage))
+    answer = await chat(client)
+    assert answer["completion_message"]["content"] == "Hello"
+    assert answer["metrics"] == [{"metric": "total_tokens", "value": 3, "unit": "tokens"}]
+
+
+async def test_tokens_that_are_no_whole_letter_keep_their_probabilities(client: Client, upstream: Upstream) -> None:
+    logprobs = [[{"token": token, "logprob": -1.0, "top_logprobs": []}] for token in ("half", "other half")]
+    upstream.misbehaves = Script(Said(deltas=[{"content": ""}, {"content": "\u00e9"}], logprobs=logprobs))
+    whole = await chat(client, logprobs={})
+    streamed = await events(client, CHAT, {"model_id": MODEL, "messages": [USER], "logprobs": {}})
+    assert [one for chunk in streamed for one in chunk["event"].get("logprobs", ())] == whole["logprobs"]
+
+
+NO_SENSE: list[tuple[str, Any]] = [
+    (CHAT, []),
+    (CHAT, [{"message": {"tool_calls": [{"id": "a", "function": {"arguments": "{}"}}]}}]),
+    (CHAT, [{"message": {"content": 5}}]),
+    (TEXT, []),
+    (TEXT, [{"text": "a", "logprobs": {"tokens": ["a", "b"], "token_logprobs": [-1.0]}}]),
+]
+
+
+@pytest.mark.parametrize(("path", "choices"), NO_SENSE)
+async def test_an_answer_that_makes_no_sense_is_the_vendors_failure(
+    client: Client, upstream: Upstream, path: str, choices: Any
+) -> None:
+    async def answers(request: web.Request) -> web.StreamResponse:
+        if not (await request.json()).get("stream"):
+            return web.json_response({"choices": choices})
+        deltas = [{**one, "delta": one.get("message")} for one in choices]
+        stream = b"data: %b\n\ndata: [DONE]\n\n" % json.dumps({"choices": deltas}).encode()
+        return web.Response(body=stream, content_type="text/event-stream")
+
+    upstream.misbehaves = answers
+    for stream in (False, True):
+        answer = await client.post(
+            path, {"model_id": MODEL, "stream": stream, **({"messages": [USER]} if path == CHAT else {"content": "x"})}
+        )
+        assert b'"type":"upstream_error"' in answer.body, answer.body
+        assert stream or answer.status == 502
+
+
+async def test_what_a_vendor_refuses_is_named_where_it_is_in_a_batch(client: Client, upstream: Upstream) -> None:
+    async def refuses(request: web.Request) -> web.StreamResponse:
+        param = "messages[0].content" if "messages" in await request.json() else "prompt"
+        return web.json_response({"error": {"message": "no", "param": param}}, status=400)
+
+    upstream.misbehaves = refuses
+    for path, those, place in (
+        ("chat-completion", {"messages_batch": [[USER]]}, "messages_batch[0][0].content"),
+        ("completion", {"content_batch": ["x"]}, "content_batch[0]"),
+    ):
+        answer = await client.post(f"/v1/inference/batch-{path}", {"model_id": MODEL, **those})
+        assert answer.error["param"] == place

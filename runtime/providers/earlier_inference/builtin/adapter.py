@@ -73,7 +73,8 @@ class BuiltinEarlierInference:
         settings = chat_settings(request)
 
         async def answered(messages: Sequence[EarlierMessage], place: str) -> Json:
-            answer = await _asked(self._inference.chat_completion(chat_request(settings, messages, place)))
+            asked = chat_request(settings, messages, place)
+            answer = await _asked(self._inference.chat_completion(asked), messages=place)
             assert isinstance(answer, Reply), "nothing streamed was asked for"
             return chat_answer(answer.value())
 
@@ -84,7 +85,8 @@ class BuiltinEarlierInference:
         settings = completion_settings(request)
 
         async def answered(content: InterleavedContent, place: str) -> Json:
-            answer = await _asked(self._inference.completion(completion_request(settings, content, place)))
+            asked = completion_request(settings, content, place)
+            answer = await _asked(self._inference.completion(asked), prompt=place)
             assert isinstance(answer, Reply), "nothing streamed was asked for"
             return completion_answer(answer.value())
 
@@ -107,12 +109,15 @@ async def _batch(those: Sequence[T], field: str, answered: Callable[[T, str], Aw
     return Reply.of({"batch": [task.result() for task in tasks]})
 
 
-async def _asked(answer: Awaitable[T]) -> T:
-    """Raises errors with the name that a field has at this door."""
+async def _asked(answer: Awaitable[T], **places: str) -> T:
+    """Raises errors with the name that a field has at this door. places: of fields that are part of a batch, there."""
     try:
         return await answer
     except StackError as error:
-        error.param = _FIELDS.get(error.param or "", error.param)
+        if error.param:
+            end = min(at for mark in "[." if (at := f"{error.param}{mark}".find(mark)) >= 0)
+            field, inside = error.param[:end], error.param[end:]
+            error.param = (places.get(field) or _FIELDS.get(field, field)) + inside
         raise
 
 

@@ -4,66 +4,97 @@ from __future__ import annotations
 
 from typing import Any
 
+from runtime.apis.inference.calls import Call, Calls
+from runtime.apis.inference.sense import making_sense, text_of
+from runtime.errors import UpstreamError
+from runtime.ids import new_id
 from runtime.sse import Json, decode
 
+DOOR = "earlier_inference"
+"""Who reads the answers, where one makes no sense."""
 _REASONS = {"stop": "end_of_turn", "length": "out_of_tokens", "tool_calls": "end_of_message"}
 _COUNTS = ("prompt_tokens", "completion_tokens", "total_tokens")
 
 
-def stop_reason(finished: str | None) -> str:
-    """Why an answer ended; a word of a vendor's own is the end of the turn."""
-    return _REASONS.get(finished or "", "end_of_turn")
+def stop_reason(finished: str | None, calls: Calls | None = None) -> str:
+    """Why an answer ended; a word of a vendor's own is the end of the turn. Clients run the calls of a message that
+    waits for them: some vendors say `stop` there.
+    """
+    reason = _REASONS.get(finished or "", "end_of_turn")
+    return "end_of_message" if calls and reason == "end_of_turn" else reason
 
 
 def metrics(usage: Json | None) -> list[Json] | None:
     """Token counts, None if nothing was counted."""
-    counted = [{"metric": name, "value": usage[name], "unit": "tokens"} for name in _COUNTS if usage and name in usage]
-    return counted or None
+    given = usage or {}
+    told = [(name, given[name]) for name in _COUNTS if given.get(name) is not None]
+    return [{"metric": name, "value": value, "unit": "tokens"} for name, value in told] or None
 
 
 def chat_answer(completion: Json) -> Json:
-    """A whole chat answer."""
-    choice = completion["choices"][0]
-    message = choice["message"]
-    said: Json = {
-        "role": "assistant",
-        "content": message.get("content") or message.get("refusal") or "",
-        "stop_reason": stop_reason(choice.get("finish_reason")),
-    }
-    if calls := message.get("tool_calls"):
-        said["tool_calls"] = [
-            tool_call(call["id"], call["function"]["name"], call["function"]["arguments"])[0] for call in calls
-        ]
-    return _whole(
-        {"completion_message": said}, logprobs=chat_logprobs(choice.get("logprobs")), usage=completion.get("usage")
-    )
+    """A whole chat answer. Raises UpstreamError for one that makes no sense."""
+    with making_sense(DOOR):
+        choice = _choice(completion)
+        message = choice["message"]
+        calls = Calls()
+        for place, part in enumerate(message.get("tool_calls") or ()):
+            calls.add({**part, "index": place})
+        said: Json = {
+            "role": "assistant",
+            "content": said_in(message),
+            "stop_reason": stop_reason(choice.get("finish_reason"), calls),
+        }
+        if calls:
+            said["tool_calls"] = [tool_call(call, calls)[0] for call in calls]
+        logprobs = chat_logprobs(choice.get("logprobs"))
+        return _whole({"completion_message": said}, logprobs=logprobs, usage=completion.get("usage"))
 
 
 def completion_answer(completion: Json) -> Json:
-    """A whole text completion."""
-    choice = completion["choices"][0]
-    said = {"content": choice["text"], "stop_reason": stop_reason(choice.get("finish_reason"))}
-    return _whole(said, logprobs=completion_logprobs(choice.get("logprobs")), usage=completion.get("usage"))
+    """A whole text completion. Raises UpstreamError for one that makes no sense."""
+    with making_sense(DOOR):
+        choice = _choice(completion)
+        said = {"content": choice["text"] or "", "stop_reason": stop_reason(choice.get("finish_reason"))}
+        return _whole(said, logprobs=completion_logprobs(choice.get("logprobs")), usage=completion.get("usage"))
 
 
 def vectors_of(embeddings: Json) -> list[Any]:
-    """The vectors in the order of the texts."""
-    return [one["embedding"] for one in sorted(embeddings["data"], key=lambda one: one["index"])]
+    """The vectors in the order of the texts. Raises UpstreamError where they make no sense."""
+    with making_sense(DOOR):
+        return [one["embedding"] for one in sorted(embeddings["data"], key=lambda one: one["index"])]
 
 
-def tool_call(call_id: str, name: str, written: str) -> tuple[Json, bool]:
-    """A call, and whether what the model has written as its arguments is a JSON object."""
+def no_choice() -> UpstreamError:
+    """The error for an answer that has none: one may be empty, but has a choice."""
+    return UpstreamError("The model's provider sent an answer without a choice", provider_id=DOOR)
+
+
+def said_in(message: Json) -> str:
+    """The text of a message or of a part of one; a refusal is its text too."""
+    return text_of(message.get("content")) or text_of(message.get("refusal"))
+
+
+def tool_call(call: Call, calls: Calls) -> tuple[Json, bool]:
+    """A call, and whether what the model has written as its arguments is a JSON object. calls: those of the same
+    answer, among which it gets an id of its own where its provider gave none. Raises UpstreamError for one that names
+    no tool.
+    """
+    if not call.name:
+        raise UpstreamError("The model called a tool without naming it", provider_id=DOOR)
+    call.id = call.given if call.given and not calls.is_taken(call.given) else new_id("call_")
+    written = call.arguments
     try:
         arguments: Json | str = decode(written.encode() or b"{}")
     except (ValueError, TypeError):
         arguments = written
-    said = {"call_id": call_id, "tool_name": name, "arguments": arguments, "arguments_json": written or "{}"}
+    said = {"call_id": call.id, "tool_name": call.name, "arguments": arguments, "arguments_json": written or "{}"}
     return said, isinstance(arguments, dict)
 
 
 def chat_logprobs(given: Json | None) -> list[Json] | None:
     """Of each token of a chat answer: what could have stood there, or itself alone."""
-    if not given or not given.get("content"):
+    tokens = (given.get("content") or given.get("refusal")) if given else None
+    if not tokens:
         return None
     return [
         {
@@ -71,7 +102,7 @@ def chat_logprobs(given: Json | None) -> list[Json] | None:
                 other["token"]: other["logprob"] for other in [*(token.get("top_logprobs") or ()), token]
             }
         }
-        for token in given["content"]
+        for token in tokens
     ]
 
 
@@ -84,6 +115,14 @@ def completion_logprobs(given: Json | None) -> list[Json] | None:
         {"logprobs_by_token": {**(others or {}), **({token: own} if own is not None else {})}}
         for token, own, others in zip(given["tokens"], given["token_logprobs"], likeliest, strict=True)
     ]
+
+
+def _choice(completion: Json) -> Json:
+    choices = completion.get("choices")
+    if not choices:
+        raise no_choice()
+    first: Json = choices[0]
+    return first
 
 
 def _whole(said: Json, *, logprobs: list[Json] | None, usage: Json | None) -> Json:

@@ -14,9 +14,16 @@ _TYPES = {
     "float": "number",
     "bool": "boolean",
     "list": "array",
+    "List": "array",
+    "tuple": "array",
     "dict": "object",
+    "Dict": "object",
 }
-"""Names that Python has for JSON's types, which those versions took too."""
+"""Names that Python has for JSON's types, which those versions took too: their client says what a function's type hints
+are called.
+"""
+_ANY = {"Any", "Optional", "Union"}
+"""Type hints whose name says nothing of the type."""
 _KNOWN = {"string", "integer", "number", "boolean", "array", "object", "null"}
 _QUERY = {"query": ToolParam(param_type="string", description="What to ask.")}
 _BUILTIN = {
@@ -58,12 +65,12 @@ def _schema(parameters: dict[str, ToolParam], place: str) -> Json:
 
 def _property(parameter: ToolParam, place: str) -> Json:
     kind = _TYPES.get(parameter.param_type, parameter.param_type)
-    if kind not in _KNOWN:
+    if kind not in _KNOWN | _ANY:
         field = f"{place}.param_type"
         raise RequestError(
             f"`{field}`: `{kind}` is no type of JSON", hint=f"use one of {', '.join(sorted(_KNOWN))}", param=field
         )
-    said: Json = {"type": kind}
+    said: Json = {} if kind in _ANY else {"type": kind}
     for name in ("description", "items", "title", "default"):
         if (value := getattr(parameter, name)) is not None:
             said[name] = value

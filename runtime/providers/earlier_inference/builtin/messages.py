@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import binascii
 from base64 import b64decode
 from collections.abc import Sequence
 
@@ -67,7 +66,7 @@ def _address(image: ImageSource, place: str) -> str:
     assert image.data is not None, "an image has one of both"
     try:
         kind = image_type(b64decode(image.data[:_HEAD]))
-    except binascii.Error:
+    except ValueError:  # no base64, or not even ASCII
         kind = None
     if kind is None:
         field = f"{place}.image.data"

@@ -2,51 +2,50 @@
 
 from __future__ import annotations
 
+from runtime.apis.inference.calls import Calls
+from runtime.apis.inference.sense import making_sense
 from runtime.providers.earlier_inference.builtin.answers import (
+    DOOR,
     chat_logprobs,
     completion_logprobs,
     metrics,
+    no_choice,
+    said_in,
     stop_reason,
     tool_call,
 )
-from runtime.sse import End, Frames, Json
-
-
-class _Call:
-    """A call of a tool as far as the model has written it."""
-
-    def __init__(self) -> None:
-        self.call_id = self.name = ""
-        self.written: list[str] = []
+from runtime.sse import End, Frames, Json, is_json_object
 
 
 class ChatEvents:
     """A `Stage` that tells a chat completion's chunks in events of the earlier API."""
 
     def __init__(self) -> None:
-        self._call: _Call | None = None  # the one that is being written
-        self._calls = -1  # its index
+        self._calls = _CallEvents()
         self._finished: str | None = None
         self._usage: Json | None = None
-        self._has_begun = False
+        self._has_begun = self._has_choice = False
 
     async def read(self, frames: Frames) -> Frames | None:
-        """What the chunks of one read have that is new."""
+        """What the chunks of one read have that is new. Raises UpstreamError for chunks that make no sense."""
         events: list[Json] = []
-        for chunk in frames.events():
-            self._usage = chunk.get("usage") or self._usage
-            for choice in chunk.get("choices") or ():
-                events += self._progress(choice)
+        with making_sense(DOOR):
+            for chunk in frames.events():
+                self._usage = chunk.get("usage") or self._usage
+                for choice in chunk.get("choices") or ():
+                    events += self._progress(choice)
         return self._told(events)
 
     async def ended(self, how: End, error: BaseException | None) -> Frames | None:
-        """The end of a call that is being written, and `complete`."""
+        """The calls that are not told yet, and `complete`. Raises UpstreamError for a stream that had no choice."""
         if how != "complete":
             return None
-        last = _event("complete", _text(""), stop_reason=stop_reason(self._finished))
+        if not self._has_choice:
+            raise no_choice()
+        last = _event("complete", _text(""), stop_reason=stop_reason(self._finished, self._calls.all))
         if (counted := metrics(self._usage)) is not None:
             last["metrics"] = counted
-        return self._told([*self._end_of_call(), last])
+        return self._told([*self._calls.news(are_over=True), last])
 
     def _told(self, events: list[Json]) -> Frames | None:
         if not self._has_begun:
@@ -55,37 +54,49 @@ class ChatEvents:
         return Frames.of(*events) if events else None
 
     def _progress(self, choice: Json) -> list[Json]:
+        self._has_choice = True
         delta = choice.get("delta") or {}
         self._finished = choice.get("finish_reason") or self._finished
         logprobs = chat_logprobs(choice.get("logprobs"))
         events = []
-        if text := delta.get("content") or delta.get("refusal"):
+        if (text := said_in(delta)) or logprobs:  # a token may be half a letter, or a piece of a call
             events.append(_event("progress", _text(text), logprobs=logprobs))
         for part in delta.get("tool_calls") or ():
-            events += self._part_of_call(part)
+            self._calls.add(part)
+            events += self._calls.news()
         return events
 
-    def _part_of_call(self, part: Json) -> list[Json]:
+
+class _CallEvents:
+    """Calls of tools, told one after the other: the events do not say which call they are about. Where a provider
+    writes several at a time, the others wait for the end of the first.
+    """
+
+    def __init__(self) -> None:
+        self.all = Calls()
+        self._ended = 0  # how many are told to their end
+        self._pieces: int | None = None  # how many pieces of the next one are told; None before it is begun
+
+    def add(self, part: Json) -> None:
+        self.all.add(part)
+
+    def news(self, *, are_over: bool = False) -> list[Json]:
+        """What is not told yet. Raises UpstreamError for a call that has ended and names no tool."""
         events = []
-        index = part.get("index") or 0
-        if index != self._calls or self._call is None:
-            events += self._end_of_call()
-            self._call, self._calls = _Call(), index
-            events.append(_called("", "started"))
-        function = part.get("function") or {}
-        self._call.call_id = part.get("id") or self._call.call_id
-        self._call.name = function.get("name") or self._call.name
-        if written := function.get("arguments"):
-            self._call.written.append(written)
-            events.append(_called(written, "in_progress"))
+        for call in list(self.all)[self._ended :]:
+            if self._pieces is None:
+                self._pieces = 0
+                events.append(_called("", "started"))
+            if new := call.parts[self._pieces :]:
+                self._pieces = len(call.parts)
+                events.append(_called("".join(new), "in_progress"))
+            is_last = self._ended == len(self.all) - 1
+            if not are_over and (is_last or not is_json_object(call.arguments.encode())):
+                break
+            whole, is_whole = tool_call(call, self.all)
+            events.append(_called(whole, "succeeded" if is_whole else "failed"))
+            self._ended, self._pieces = self._ended + 1, None
         return events
-
-    def _end_of_call(self) -> list[Json]:
-        call, self._call = self._call, None
-        if call is None:
-            return []
-        whole, is_whole = tool_call(call.call_id, call.name, "".join(call.written))
-        return [_called(whole, "succeeded" if is_whole else "failed")]
 
 
 class CompletionEvents:
@@ -94,23 +105,28 @@ class CompletionEvents:
     def __init__(self) -> None:
         self._finished: str | None = None
         self._usage: Json | None = None
+        self._has_choice = False
 
     async def read(self, frames: Frames) -> Frames | None:
-        """What the chunks of one read have that is new."""
+        """What the chunks of one read have that is new. Raises UpstreamError for chunks that make no sense."""
         events: list[Json] = []
-        for chunk in frames.events():
-            self._usage = chunk.get("usage") or self._usage
-            for choice in chunk.get("choices") or ():
-                self._finished = choice.get("finish_reason") or self._finished
-                if text := choice.get("text"):
-                    logprobs = completion_logprobs(choice.get("logprobs"))
-                    events.append({"delta": text, **({"logprobs": logprobs} if logprobs else {})})
+        with making_sense(DOOR):
+            for chunk in frames.events():
+                self._usage = chunk.get("usage") or self._usage
+                for choice in chunk.get("choices") or ():
+                    self._has_choice = True
+                    self._finished = choice.get("finish_reason") or self._finished
+                    text, logprobs = choice.get("text") or "", completion_logprobs(choice.get("logprobs"))
+                    if text or logprobs:
+                        events.append({"delta": text, **({"logprobs": logprobs} if logprobs else {})})
         return Frames.of(*events) if events else None
 
     async def ended(self, how: End, error: BaseException | None) -> Frames | None:
-        """Why the text ended."""
+        """Why the text ended. Raises UpstreamError for a stream that had no choice."""
         if how != "complete":
             return None
+        if not self._has_choice:
+            raise no_choice()
         last: Json = {"delta": "", "stop_reason": stop_reason(self._finished)}
         if (counted := metrics(self._usage)) is not None:
             last["metrics"] = counted
