@@ -117,6 +117,17 @@ async def test_a_conversation_is_sent_as_chats_have_it(client: Client, upstream:
     ]
 
 
+@pytest.mark.parametrize("said", [{"arguments": "{bad"}, {"arguments": {}, "arguments_json": "{bad"}])
+async def test_a_call_that_failed_is_sent_back_as_vendors_take_it(
+    client: Client, upstream: Upstream, said: dict[str, Any]
+) -> None:
+    call = {"call_id": "c1", "tool_name": "f", **said}
+    called = {"role": "assistant", "content": "", "stop_reason": "end_of_message", "tool_calls": [call]}
+    await chat(client, called, {"role": "tool", "call_id": "c1", "content": "What?"})
+    [sent] = asked(upstream)["messages"][0]["tool_calls"]
+    assert sent["function"] == {"name": "f", "arguments": '{"unreadable":"{bad"}'}
+
+
 async def test_images_are_sent_by_their_address_or_as_what_they_are(client: Client, upstream: Upstream) -> None:
     upstream.misbehaves = Script(says("A dot"))
     there = {"type": "image", "image": {"url": {"uri": "https://app.example/a.png"}}}
@@ -316,7 +327,9 @@ async def test_text_in_parts_is_text_and_counts_that_are_not_there_are_not_told(
 
 
 async def test_tokens_that_are_no_whole_letter_keep_their_probabilities(client: Client, upstream: Upstream) -> None:
-    logprobs = [[{"token": token, "logprob": -1.0, "top_logprobs": []}] for token in ("half", "other half")]
+    logprobs: list[list[Any]] = [
+        [{"token": token, "logprob": -1.0, "top_logprobs": []}] for token in ("half", "other half")
+    ]
     upstream.misbehaves = Script(Said(deltas=[{"content": ""}, {"content": "\u00e9"}], logprobs=logprobs))
     whole = await chat(client, logprobs={})
     streamed = await events(client, CHAT, {"model_id": MODEL, "messages": [USER], "logprobs": {}})

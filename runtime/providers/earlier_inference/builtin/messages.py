@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from runtime.apis._earlier.content import ImageItem, ImageSource, InterleavedContent, items_of
 from runtime.apis._earlier.messages import CompletionMessage, EarlierMessage, EarlierToolCall, EarlierUserMessage
+from runtime.apis.inference.calls import call_message, readable
 from runtime.documents.images import image_type
 from runtime.errors import RequestError
 from runtime.sse import Json, encode
@@ -38,7 +39,7 @@ def _call(call: EarlierToolCall) -> Json:
     written = call.arguments_json
     if written is None:
         written = call.arguments if isinstance(call.arguments, str) else encode(call.arguments).decode()
-    return {"id": call.call_id, "type": "function", "function": {"name": call.tool_name, "arguments": written}}
+    return call_message(call.call_id, call.tool_name, readable(written), None)
 
 
 def _content(content: InterleavedContent, place: str) -> str | list[Json]:
