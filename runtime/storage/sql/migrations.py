@@ -115,10 +115,11 @@ class Copy:
 
 def passed(copies: Iterable[Copy], schema: tables.Schema) -> list[Copy]:
     """Those of a store that no longer matter after its migration to `schema`: from before the last two versions that
-    there are copies for. All those of one version stay, since several stores of a database may have one schema.
+    there are copies for. The copy just made stays, also where an older release made it. All those of one version stay,
+    since several stores of a database may have one schema.
     """
     own = [copy for copy in copies if copy.store == schema.name[:_LONGEST_STORE]]
-    kept = sorted({copy.version for copy in own})[-_KEPT_VERSIONS:]
+    kept = {schema.version, *sorted({copy.version for copy in own})[-_KEPT_VERSIONS:]}
     return [copy for copy in own if copy.version not in kept]
 
 
