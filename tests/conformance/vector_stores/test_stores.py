@@ -63,7 +63,7 @@ async def test_stores_are_listed_page_by_page_in_either_order(stores: Asking) ->
         ({"embedding_dimension": 7}, 400, "embedding_dimension", f"{DIMENSION} numbers, not of 7"),
         ({"provider_id": "elsewhere"}, 400, "provider_id", "elsewhere"),
         ({"file_ids": [""]}, 400, "file_ids[0]", "at least 1 character"),
-        ({"file_ids": ["file-none"]}, 404, "file_id", "file-none"),
+        ({"file_ids": ["file-none"]}, 404, "file_ids[0]", "file-none"),
         ({"expires_after": {"anchor": "created_at", "days": 1}}, 400, "expires_after.anchor", ""),
         ({"expires_after": {"anchor": "last_active_at", "days": 366}}, 400, "expires_after.days", ""),
         ({"metadata": {"k": "v" * 513}}, 400, "metadata.k", ""),

@@ -116,7 +116,7 @@ def test_several_wrong_values_each_keep_their_hint(cli: Cli) -> None:
     assert (result.code, result.err) == (
         2,
         "error: the command line has 2 problems\n"
-        "  --providers: there is no API `infrence` (did you mean `inference`?)\n"
+        "  --providers: there is no API `infrence` (did you mean `inference` or `earlier_inference`?)\n"
         "  --providers: `b` is not `API=TYPE` (write it as in `inference=remote::ollama`)\n",
     )
 

@@ -128,7 +128,7 @@ def test_every_problem_and_warning_is_told_with_its_line(cli: Cli, wrong: str) -
     result = cli("stack", "validate", wrong)
     assert result.code == 3
     assert result.out.splitlines() == [
-        "wrong.yaml:3: apis[0]: there is no API `infrence` (did you mean `inference`?)",
+        "wrong.yaml:3: apis[0]: there is no API `infrence` (did you mean `inference` or `earlier_inference`?)",
         "wrong.yaml:6: providers.inference[0].provider_type: `remote::olama` is not a provider of inference "
         "(did you mean `remote::ollama`?)",
         "wrong.yaml:11: providers.inference[1].config.api_keey: unknown key `api_keey` "
