@@ -6,7 +6,7 @@ bytes, the API is called, and its result is passed to `Answer`. Knows no API by 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -103,24 +103,21 @@ def handlers(stack: Stack, doors: Doors, ongoing: Ongoing) -> Iterable[HTTPRoute
     """
     paths = _paths(stack, doors)
 
-    async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+    def serve(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        """What answers, as it is: one more coroutine would be one more in each request. Raises NotFound."""
         served = paths[scope["path_template"]]
         method = scope["method"] if scope["type"] == ScopeType.HTTP else "WS"
         if method == "OPTIONS":
-            await send({"type": "http.response.start", "status": 204, "headers": [served.allow]})
-            await send({"type": "http.response.body", "body": b"", "more_body": False})
-            return
+            return _allow(served, send)
         several = served.operations[method]
         one, fields = several[0], _NO_FIELDS
         if scope["path_params"]:
             one, fields = _meant(several, scope)
         if method == "WS":
-            await _serve_socket(one, receive, send, ongoing)
-        elif one.operation.route.method == "ANY":
-            application: Application = await one.method(one.operation.request())
-            await application.asgi(scope, receive, send)  # type: ignore[arg-type]  # ASGI's own, of which Litestar has types
-        else:
-            await _serve(one, fields, scope, receive, send, ongoing)
+            return _serve_socket(one, receive, send, ongoing)
+        if one.operation.route.method == "ANY":
+            return _serve_application(one, scope, receive, send)
+        return _serve(one, fields, scope, receive, send, ongoing)
 
     async def answered_by_middleware() -> None:
         """Never called."""
@@ -143,6 +140,11 @@ def handlers(stack: Stack, doors: Doors, ongoing: Ongoing) -> Iterable[HTTPRoute
         )(answered_by_middleware)
     if sockets := [served.mounted for served in paths.values() if "WS" in served.operations]:
         yield WebsocketRouteHandler(sockets, middleware=[middleware])(opened_by_middleware)
+
+
+async def _allow(served: _Path, send: Send) -> None:
+    await send({"type": "http.response.start", "status": 204, "headers": [served.allow]})
+    await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
 async def _serve(
@@ -168,6 +170,11 @@ async def _serve(
         with_done=_CLIENT_VERSION not in incoming.headers,
     )
     await answer.serve(send, is_head=scope["method"] == "HEAD")
+
+
+async def _serve_application(one: _Bound, scope: Scope, receive: Receive, send: Send) -> None:
+    application: Application = await one.method(one.operation.request())
+    await application.asgi(scope, receive, send)  # type: ignore[arg-type]  # ASGI's own, of which Litestar has types
 
 
 async def _serve_socket(one: _Bound, receive: Receive, send: Send, ongoing: Ongoing) -> None:
