@@ -17,34 +17,55 @@ from runtime.providers.earlier_inference.builtin.answers import (
 from runtime.sse import End, Frames, Json, is_json_object
 
 
-class ChatEvents:
-    """A `Stage` that tells a chat completion's chunks in events of the earlier API."""
+class _Events:
+    """What the events of both forms are told from: how the one choice goes on, why it ended, and token counts."""
 
     def __init__(self) -> None:
-        self._calls = _CallEvents()
         self._finished: str | None = None
         self._usage: Json | None = None
-        self._has_begun = self._has_choice = False
+        self._has_choice = False
 
-    async def read(self, frames: Frames) -> Frames | None:
+    def _news(self, frames: Frames) -> list[Json]:
         """What the chunks of one read have that is new. Raises UpstreamError for chunks that make no sense."""
         events: list[Json] = []
         with making_sense(DOOR):
             for chunk in frames.events():
                 self._usage = chunk.get("usage") or self._usage
                 for choice in chunk.get("choices") or ():
+                    self._has_choice = True
+                    self._finished = choice.get("finish_reason") or self._finished
                     events += self._progress(choice)
-        return self._told(events)
+        return events
+
+    def _progress(self, choice: Json) -> list[Json]:
+        raise NotImplementedError
+
+    def _measured(self, last: Json) -> Json:
+        """The last event, with the counts. Raises UpstreamError for a stream that had no choice."""
+        if not self._has_choice:
+            raise no_choice()
+        counted = metrics(self._usage)
+        return last if counted is None else {**last, "metrics": counted}
+
+
+class ChatEvents(_Events):
+    """A `Stage` that tells a chat completion's chunks in events of the earlier API."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._calls = _CallEvents()
+        self._has_begun = False
+
+    async def read(self, frames: Frames) -> Frames | None:
+        """Raises UpstreamError for chunks that make no sense."""
+        return self._told(self._news(frames))
 
     async def ended(self, how: End, error: BaseException | None) -> Frames | None:
         """The calls that are not told yet, and `complete`. Raises UpstreamError for a stream that had no choice."""
         if how != "complete":
             return None
-        if not self._has_choice:
-            raise no_choice()
-        last = _event("complete", _text(""), stop_reason=stop_reason(self._finished, self._calls.all))
-        if (counted := metrics(self._usage)) is not None:
-            last["metrics"] = counted
+        reason = stop_reason(self._finished, self._calls.all)
+        last = self._measured(_event("complete", _text(""), stop_reason=reason))
         return self._told([*self._calls.news(are_over=True), last])
 
     def _told(self, events: list[Json]) -> Frames | None:
@@ -54,9 +75,7 @@ class ChatEvents:
         return Frames.of(*events) if events else None
 
     def _progress(self, choice: Json) -> list[Json]:
-        self._has_choice = True
         delta = choice.get("delta") or {}
-        self._finished = choice.get("finish_reason") or self._finished
         logprobs = chat_logprobs(choice.get("logprobs"))
         events = []
         if (text := said_in(delta)) or logprobs:  # a token may be half a letter, or a piece of a call
@@ -99,38 +118,25 @@ class _CallEvents:
         return events
 
 
-class CompletionEvents:
+class CompletionEvents(_Events):
     """A `Stage` that tells a text completion's chunks in events of the earlier API."""
 
-    def __init__(self) -> None:
-        self._finished: str | None = None
-        self._usage: Json | None = None
-        self._has_choice = False
-
     async def read(self, frames: Frames) -> Frames | None:
-        """What the chunks of one read have that is new. Raises UpstreamError for chunks that make no sense."""
-        events: list[Json] = []
-        with making_sense(DOOR):
-            for chunk in frames.events():
-                self._usage = chunk.get("usage") or self._usage
-                for choice in chunk.get("choices") or ():
-                    self._has_choice = True
-                    self._finished = choice.get("finish_reason") or self._finished
-                    text, logprobs = choice.get("text") or "", completion_logprobs(choice.get("logprobs"))
-                    if text or logprobs:
-                        events.append({"delta": text, **({"logprobs": logprobs} if logprobs else {})})
+        """Raises UpstreamError for chunks that make no sense."""
+        events = self._news(frames)
         return Frames.of(*events) if events else None
 
     async def ended(self, how: End, error: BaseException | None) -> Frames | None:
         """Why the text ended. Raises UpstreamError for a stream that had no choice."""
         if how != "complete":
             return None
-        if not self._has_choice:
-            raise no_choice()
-        last: Json = {"delta": "", "stop_reason": stop_reason(self._finished)}
-        if (counted := metrics(self._usage)) is not None:
-            last["metrics"] = counted
-        return Frames.of(last)
+        return Frames.of(self._measured({"delta": "", "stop_reason": stop_reason(self._finished)}))
+
+    def _progress(self, choice: Json) -> list[Json]:
+        text, logprobs = choice.get("text") or "", completion_logprobs(choice.get("logprobs"))
+        if not (text or logprobs):
+            return []
+        return [{"delta": text, **({"logprobs": logprobs} if logprobs else {})}]
 
 
 def _event(kind: str, delta: Json, **others: object) -> Json:
