@@ -22,6 +22,8 @@ _OF_OTHER_FAMILY: Mapping[Family, tuple[str, ...]] = {
     "sql": ("namespace",),
 }
 """Settings of stores that no backend of a family knows."""
+_PART: Mapping[Family, str] = {"kv": "namespace", "sql": "table_name"}
+"""The setting that says which part of a backend of a family is meant."""
 
 
 def backend_types(storage: Node | None) -> dict[str, str]:
@@ -102,7 +104,7 @@ class OwnPlaces:
         for store in sorted(stores, key=lambda store: store.name in placed):  # so that the file has what is named
             place = self._storage.place_of(store)
             if place.backend in self._types:
-                setting = "table_name" if BACKENDS[self._types[place.backend]].family == "sql" else "namespace"
+                setting = _PART[BACKENDS[self._types[place.backend]].family]
                 path = f"storage.stores.{store.name}"
                 where = (place.backend, getattr(place, setting))
                 yield from self._taken(where, setting, f"the store `{store.name}`", path, lines.get(path))
@@ -110,7 +112,7 @@ class OwnPlaces:
     def of_provider(self, config: BaseModel, node: Node) -> Iterator[Problem]:
         """The references in a provider's config. node: the config as in the file."""
         for steps, reference in references_in(config):
-            setting = "table_name" if reference.family == "sql" else "namespace"
+            setting = _PART[reference.family]
             at, _ = node.locate(steps)
             path = node.path
             for step in steps:
