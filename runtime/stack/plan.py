@@ -93,7 +93,7 @@ class Plan:
             spec = self.world.by_type.get((api, off.provider_type)) if off.api == api and off.enabled_by else None
             for name in spec.serves if spec else ():
                 found[name].append(" and ".join(off.enabled_by))
-        return {name: f"set {' or '.join(variables)}" for name, variables in found.items()}
+        return {name: f"set {' or '.join(dict.fromkeys(variables))}" for name, variables in found.items()}
 
     def secrets(self) -> Iterator[str]:
         """Every secret in the run config and in its providers' settings, once, so that they can be masked."""
