@@ -16,8 +16,9 @@ from runtime.apis.earlier_inference.requests import (
     EarlierEmbeddingsRequest,
 )
 from runtime.apis.inference import Inference
-from runtime.errors import StackError, Unavailable
+from runtime.errors import Unavailable
 from runtime.provider import ProviderContext
+from runtime.providers._earlier.renaming import renamed
 from runtime.providers.earlier_inference.builtin.answers import chat_answer, completion_answer, vectors_of
 from runtime.providers.earlier_inference.builtin.requests import (
     chat_request,
@@ -111,14 +112,7 @@ async def _batch(those: Sequence[T], field: str, answered: Callable[[T, str], Aw
 
 async def _asked(answer: Awaitable[T], **places: str) -> T:
     """Raises errors with the name that a field has at this door. places: of fields that are part of a batch, there."""
-    try:
-        return await answer
-    except StackError as error:
-        if error.param:
-            end = min(at for mark in "[." if (at := f"{error.param}{mark}".find(mark)) >= 0)
-            field, inside = error.param[:end], error.param[end:]
-            error.param = (places.get(field) or _FIELDS.get(field, field)) + inside
-        raise
+    return await renamed(answer, _FIELDS | places)
 
 
 _FIELDS = {

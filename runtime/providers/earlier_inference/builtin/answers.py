@@ -8,7 +8,8 @@ from runtime.apis.inference.calls import Call, Calls
 from runtime.apis.inference.sense import making_sense, text_of
 from runtime.errors import UpstreamError
 from runtime.ids import new_id
-from runtime.sse import Json, decode
+from runtime.providers._earlier.called import called
+from runtime.sse import Json
 
 DOOR = "earlier_inference"
 """Who reads the answers, where one makes no sense."""
@@ -82,13 +83,7 @@ def tool_call(call: Call, calls: Calls) -> tuple[Json, bool]:
     if not call.name:
         raise UpstreamError("The model called a tool without naming it", provider_id=DOOR)
     call.id = call.given if call.given and not calls.is_taken(call.given) else new_id("call_")
-    written = call.arguments
-    try:
-        arguments: Json | str = decode(written.encode() or b"{}")
-    except (ValueError, TypeError):
-        arguments = written
-    said = {"call_id": call.id, "tool_name": call.name, "arguments": arguments, "arguments_json": written or "{}"}
-    return said, isinstance(arguments, dict)
+    return called(call.id, call.name, call.arguments)
 
 
 def chat_logprobs(given: Json | None) -> list[Json] | None:

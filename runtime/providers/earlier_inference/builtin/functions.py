@@ -5,26 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from runtime.apis._earlier.tool_definitions import ToolDefinition, ToolParam
-from runtime.errors import RequestError
+from runtime.providers._earlier.schemas import object_of, property_of
 from runtime.sse import Json
 
-_TYPES = {
-    "str": "string",
-    "int": "integer",
-    "float": "number",
-    "bool": "boolean",
-    "list": "array",
-    "List": "array",
-    "tuple": "array",
-    "dict": "object",
-    "Dict": "object",
-}
-"""Names that Python has for JSON's types, which those versions took too: their client says what a function's type hints
-are called.
-"""
-_ANY = {"Any", "Optional", "Union"}
-"""Type hints whose name says nothing of the type."""
-_KNOWN = {"string", "integer", "number", "boolean", "array", "object", "null"}
 _QUERY = {"query": ToolParam(param_type="string", description="What to ask.")}
 _BUILTIN = {
     "brave_search": ("Search the web.", _QUERY),
@@ -56,22 +39,15 @@ def _function(tool: ToolDefinition, place: str) -> Json:
 
 
 def _schema(parameters: dict[str, ToolParam], place: str) -> Json:
-    return {
-        "type": "object",
-        "properties": {name: _property(one, f"{place}.{name}") for name, one in parameters.items()},
-        "required": [name for name, one in parameters.items() if one.required is not False],
-    }
-
-
-def _property(parameter: ToolParam, place: str) -> Json:
-    kind = _TYPES.get(parameter.param_type, parameter.param_type)
-    if kind not in _KNOWN | _ANY:
-        field = f"{place}.param_type"
-        raise RequestError(
-            f"`{field}`: `{kind}` is no type of JSON", hint=f"use one of {', '.join(sorted(_KNOWN))}", param=field
+    properties = {
+        name: property_of(
+            one.param_type,
+            f"{place}.{name}.param_type",
+            description=one.description,
+            items=one.items,
+            title=one.title,
+            default=one.default,
         )
-    said: Json = {} if kind in _ANY else {"type": kind}
-    for name in ("description", "items", "title", "default"):
-        if (value := getattr(parameter, name)) is not None:
-            said[name] = value
-    return said
+        for name, one in parameters.items()
+    }
+    return object_of(properties, [name for name, one in parameters.items() if one.required is not False])

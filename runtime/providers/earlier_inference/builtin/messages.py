@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from base64 import b64decode
 from collections.abc import Sequence
 
-from runtime.apis._earlier.content import ImageItem, ImageSource, InterleavedContent, items_of
+from runtime.apis._earlier.content import ImageItem, InterleavedContent, items_of
 from runtime.apis._earlier.messages import CompletionMessage, EarlierMessage, EarlierToolCall, EarlierUserMessage
 from runtime.apis.inference.calls import call_message, readable
-from runtime.documents.images import image_type
-from runtime.errors import RequestError
+from runtime.providers._earlier.images import address_of
 from runtime.sse import Json, encode
-
-_HEAD = 24
-"""Characters of base64 that hold what tells an image's type."""
 
 
 def chat_messages(messages: Sequence[EarlierMessage], place: str) -> list[Json]:
@@ -47,7 +42,7 @@ def _content(content: InterleavedContent, place: str) -> str | list[Json]:
         return content
     at = "[{}]" if isinstance(content, list) else ""
     return [
-        {"type": "image_url", "image_url": {"url": _address(item.image, place + at.format(number))}}
+        {"type": "image_url", "image_url": {"url": address_of(item.image, place + at.format(number))}}
         if isinstance(item, ImageItem)
         else {"type": "text", "text": item.text}
         for number, item in enumerate(items_of(content))
@@ -59,17 +54,3 @@ def _joined(first: str | list[Json], second: str | list[Json]) -> str | list[Jso
         return f"{first}\n{second}"
     parts = [[{"type": "text", "text": said}] if isinstance(said, str) else said for said in (first, second)]
     return [*parts[0], *parts[1]]
-
-
-def _address(image: ImageSource, place: str) -> str:
-    if image.url is not None:
-        return image.url.uri
-    assert image.data is not None, "an image has one of both"
-    try:
-        kind = image_type(b64decode(image.data[:_HEAD]))
-    except ValueError:  # no base64, or not even ASCII
-        kind = None
-    if kind is None:
-        field = f"{place}.image.data"
-        raise RequestError(f"`{field}` is no image in base64", param=field, code="invalid_value")
-    return f"data:{kind};base64,{image.data}"

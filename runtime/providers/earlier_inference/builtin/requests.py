@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 
 from runtime.apis._earlier.content import ImageItem, InterleavedContent, TextItem, items_of
 from runtime.apis._earlier.messages import EarlierMessage
-from runtime.apis._earlier.sampling import EarlierResponseFormat, GrammarFormat, SamplingParams
 from runtime.apis.earlier_inference.requests import (
     EarlierBatchChatRequest,
     EarlierBatchCompletionRequest,
@@ -17,6 +16,7 @@ from runtime.apis.earlier_inference.requests import (
 from runtime.apis.inference import ChatCompletionRequest, CompletionRequest, EmbeddingsRequest
 from runtime.context import warn
 from runtime.errors import NotSupported, RequestError
+from runtime.providers._earlier.settings import check_tool_config, json_format, sampling
 from runtime.providers.earlier_inference.builtin.functions import functions_of
 from runtime.providers.earlier_inference.builtin.messages import chat_messages
 from runtime.sse import Json
@@ -26,9 +26,10 @@ _TRUNCATED = ("start", "end")
 
 def chat_settings(request: EarlierChatRequest | EarlierBatchChatRequest) -> Json:
     """Everything of a chat completion but its messages. Raises RequestError, NotSupported."""
-    asked = {"model": request.model_id, **_sampling(request.sampling_params)}
+    asked = {"model": request.model_id, **sampling(request.sampling_params)}
     if request.response_format is not None:
-        asked["response_format"] = _response_format(request.response_format)
+        schema = json_format(request.response_format, "response_format")
+        asked["response_format"] = {"type": "json_schema", "json_schema": schema}
     if request.logprobs is not None:
         asked |= {"logprobs": True, "top_logprobs": request.logprobs.top_k or 0}
     if request.tools:
@@ -48,9 +49,10 @@ def chat_request(
 
 def completion_settings(request: EarlierCompletionRequest | EarlierBatchCompletionRequest) -> Json:
     """Everything of a completion but its text. Raises NotSupported for a grammar."""
-    asked = {"model": request.model_id, **_sampling(request.sampling_params)}
+    asked = {"model": request.model_id, **sampling(request.sampling_params)}
     if request.response_format is not None:
-        asked["response_format"] = _response_format(request.response_format)
+        schema = json_format(request.response_format, "response_format")
+        asked["response_format"] = {"type": "json_schema", "json_schema": schema}
     if request.logprobs is not None:
         asked["logprobs"] = request.logprobs.top_k or 0
     return asked
@@ -85,42 +87,9 @@ def _streaming(stream: bool) -> Json:
     return {"stream": True, "stream_options": {"include_usage": True}} if stream else {}
 
 
-def _sampling(given: SamplingParams | None) -> Json:
-    """Without any, the likeliest token is taken each time, as in those versions."""
-    params = given or SamplingParams()
-    asked: Json = {}
-    if params.strategy.type == "greedy":
-        asked["temperature"] = 0
-    elif params.strategy.type == "top_p":
-        asked |= {"temperature": params.strategy.temperature, "top_p": params.strategy.top_p}
-    else:
-        asked["top_k"] = params.strategy.top_k
-    if params.repetition_penalty not in (None, 1):
-        asked["repetition_penalty"] = params.repetition_penalty
-    asked |= {"max_tokens": params.max_tokens or None, "stop": params.stop or None}
-    return {name: value for name, value in asked.items() if value is not None}
-
-
-def _response_format(given: EarlierResponseFormat) -> Json:
-    if isinstance(given, GrammarFormat):
-        raise NotSupported(
-            "`response_format` of the type `grammar` is not supported",
-            hint="give a JSON Schema: the type `json_schema`",
-            param="response_format.type",
-        )
-    return {"type": "json_schema", "json_schema": {"name": "answer", "schema": given.json_schema}}
-
-
 def _tool_choice(request: EarlierChatRequest | EarlierBatchChatRequest) -> str | Json | None:
     config = request.tool_config
-    if config is not None and config.system_message_behavior == "replace":
-        raise NotSupported(
-            "`tool_config.system_message_behavior: replace` is not supported: each model has its own words for tools",
-            hint="use `append`, the default",
-            param="tool_config.system_message_behavior",
-        )
-    if request.tool_prompt_format or (config and config.tool_prompt_format):
-        warn("`tool_prompt_format` has no effect: each model has its own template for tools")
+    check_tool_config(config, request.tool_prompt_format, "tool_config")
     is_in_config = config is not None and "tool_choice" in config.model_fields_set
     choice = config.tool_choice if config is not None and is_in_config else request.tool_choice
     field = "tool_config.tool_choice" if is_in_config else "tool_choice"
