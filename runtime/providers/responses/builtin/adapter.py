@@ -25,13 +25,13 @@ from runtime.providers.responses.builtin.config import ResponsesConfig
 from runtime.providers.responses.builtin.continuing import Continuing
 from runtime.providers.responses.builtin.conversing import Conversing
 from runtime.providers.responses.builtin.counting import count
-from runtime.providers.responses.builtin.holding import Holding
 from runtime.providers.responses.builtin.keeping import Kept
 from runtime.providers.responses.builtin.making import Making
 from runtime.providers.responses.builtin.preparing import Preparing
 from runtime.providers.responses.builtin.shown import new_response
-from runtime.providers.responses.builtin.tables import SCHEMA, STORE
+from runtime.providers.responses.builtin.tables import RESPONSES, SCHEMA, STORE
 from runtime.sse import EventStream, Frames, Reply
+from runtime.storage.sql.holding import Holding
 
 
 class BuiltinResponses:
@@ -40,7 +40,7 @@ class BuiltinResponses:
     def __init__(self, config: ResponsesConfig, context: ProviderContext) -> None:
         store = context.storage.sql(STORE, SCHEMA)
         continuing = Continuing(context.optional_api(Conversations))  # type: ignore[type-abstract]
-        holding = Holding(store, context.tasks)
+        holding = Holding(store, RESPONSES, context.tasks.spawn)
         self._kept = Kept(store, holding, continuing)
         self._preparing = Preparing(config, context, store, continuing)
         self._background = Background(

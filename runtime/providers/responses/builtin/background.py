@@ -17,7 +17,6 @@ from runtime.errors import RateLimited, RequestError, StackError
 from runtime.provider import ProviderContext
 from runtime.providers.responses.builtin.answering import RUNS, Answering
 from runtime.providers.responses.builtin.credentials import Secrets, without_credentials
-from runtime.providers.responses.builtin.holding import Holding
 from runtime.providers.responses.builtin.job import ResponseJob, Waiting
 from runtime.providers.responses.builtin.keeping import Kept, insertion
 from runtime.providers.responses.builtin.preparing import Preparing
@@ -26,6 +25,7 @@ from runtime.providers.responses.builtin.tables import RESPONSES
 from runtime.providers.responses.builtin.telling import Telling, rows_of
 from runtime.sse import EventStream, Json, Reply, encode
 from runtime.storage.sql import Delete, Select, SqlStore, Update, eq
+from runtime.storage.sql.holding import Holding
 from runtime.to_the_end import to_the_end
 
 _CANCELLED_WITHIN_S = 5.0

@@ -21,7 +21,6 @@ from runtime.ids import position_in
 from runtime.providers.responses.builtin.answering import Answering, interrupted
 from runtime.providers.responses.builtin.credentials import Secrets, with_credentials
 from runtime.providers.responses.builtin.history import own_items
-from runtime.providers.responses.builtin.holding import Holding
 from runtime.providers.responses.builtin.keeping import Kept
 from runtime.providers.responses.builtin.preparing import Prepared, Preparing
 from runtime.providers.responses.builtin.tables import RESPONSES
@@ -29,6 +28,7 @@ from runtime.providers.responses.builtin.telling import Telling, rows_of
 from runtime.sse import Frames, Json, decode, encode
 from runtime.storage.jobs import RunningJob
 from runtime.storage.sql import Condition, Insert, Row, SqlStore, Stale, Update, eq
+from runtime.storage.sql.holding import Holding
 from runtime.to_the_end import to_the_end
 
 _FIRST_OF_RUN = 2

@@ -20,11 +20,12 @@ from runtime.providers.responses.builtin.answering import Answering
 from runtime.providers.responses.builtin.budget import Budget
 from runtime.providers.responses.builtin.continuing import Continuing
 from runtime.providers.responses.builtin.history import History, items_before_answer, no_response
-from runtime.providers.responses.builtin.holding import READ, Holding, settled
+from runtime.providers.responses.builtin.holding import READ, settled
 from runtime.providers.responses.builtin.preparing import Prepared
 from runtime.providers.responses.builtin.tables import RESPONSES
 from runtime.sse import Json, Reply, decode, encode, raw_members
 from runtime.storage.sql import ALL, Delete, Insert, Row, Select, SqlStore, Update, eq
+from runtime.storage.sql.holding import Holding
 from runtime.storage.sql.paging import read_page
 
 _HEAVY = ("input", "response")
