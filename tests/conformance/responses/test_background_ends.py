@@ -11,10 +11,11 @@ import pytest
 from runtime.apis.conversations import ReadConversation
 from runtime.errors import Unavailable
 from runtime.ids import new_id
-from runtime.providers.responses.builtin.holding import LEASE_S, READ, settled
+from runtime.providers.responses.builtin.holding import READ, settled
 from runtime.providers.responses.builtin.tables import EVENTS, RESPONSES
 from runtime.storage.jobs.records import JOBS
 from runtime.storage.sql import Select, Update, eq
+from runtime.storage.sql.holding import LEASE_S
 from tests.conformance.responses.asking import MODEL, Asking, texts
 from tests.conformance.responses.test_background import LIMIT_S, ended, held_at_the_model
 from tests.support.stacks import Served, adapter_of
