@@ -21,12 +21,13 @@ from typing import Any
 
 from aiohttp import web
 
+from runtime.conformance.asgi import Client
+from runtime.conformance.form import HEADERS, field, file, form
+from runtime.conformance.stacks import run_config, serving
+from runtime.conformance.upstream import CHAT_MODEL, EMBEDDING_MODEL, Upstream, upstream_server
+from runtime.conformance.upstream.scripted import Script, calls, says
 from runtime.server import logs
-from tests.support.asgi import Client
-from tests.support.form import HEADERS, field, file, form
-from tests.support.stacks import openai_at, run_config, serving
-from tests.support.upstream import CHAT_MODEL, EMBEDDING_MODEL, Upstream, upstream_server
-from tests.support.upstream.scripted import Script, calls, says
+from tests.support.stacks import openai_at
 
 _PRODUCT = Path(__file__).parents[2] / "runtime"
 _CHAT = {"model": f"vendor/{CHAT_MODEL}", "stream": True, "messages": [{"role": "user", "content": "hello"}]}

@@ -94,6 +94,10 @@ ALLOWED: dict[str, set[str]] = {
     "runtime.client": {
         "server", "stack", "config", "storage", "http", "discovery", "errors", "apis", "sse", "context",
     },
+    "runtime.conformance": {
+        "apis", "access", "config", "context", "discovery", "errors", "http", "ids", "provider", "server", "spec",
+        "stack", "storage",
+    },
     "runtime.admin": {
         "clock", "stack", "provider", "apis", "config", "storage", "http", "discovery", "errors", "similar", "stdio",
     },
@@ -101,12 +105,15 @@ ALLOWED: dict[str, set[str]] = {
 
 # library -> the only places that import it
 ONLY_IN = {
+    "pytest": ("runtime.conformance",),
+    "pytest_asyncio": ("runtime.conformance",),
+    "jsonschema": ("runtime.conformance",),
     "litestar": ("runtime.server",),
     "uvicorn": ("runtime.server",),
     "uvloop": ("runtime.server",),
     "multipart": ("runtime.server.forms", "runtime.server.parts"),
     "websockets": ("runtime.server.websocket",),
-    "aiohttp": ("runtime.http.live",),
+    "aiohttp": ("runtime.http.live", "runtime.conformance.upstream"),
     "yarl": ("runtime.http.live",),
     "asyncpg": ("runtime.storage.postgres",),
     "httpx": ("runtime.http.bridge",),

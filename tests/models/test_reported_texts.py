@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from runtime.conformance.asgi import Client
+from runtime.conformance.stacks import run_config, serving
 from runtime.engine.text.answer_parts import CallArguments, CallStart, Content
 from runtime.engine.text.tool_calls import CallReader
 from runtime.engine.text.tool_dialects import HERMES
-from tests.support.asgi import Client
-from tests.support.stacks import run_config, serving
 from tests.support.tiny_model import write_tiny_chat_model
 
 asynchronous = pytest.mark.asyncio(loop_scope="module")

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from tests.support.stacks import run_config, serving
+from runtime.conformance.stacks import run_config, serving
 
 pytestmark = [pytest.mark.smollm2, pytest.mark.asyncio(loop_scope="module")]
 TEXTS = {

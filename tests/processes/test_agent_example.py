@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from runtime.conformance.upstream import CHAT_MODEL, upstream_server
+from runtime.conformance.upstream.scripted import Script, calls, says
 from tests.support.apart import why_not
 from tests.support.stack_home import TREE, Home
-from tests.support.upstream import CHAT_MODEL, upstream_server
-from tests.support.upstream.scripted import Script, calls, says
 
 pytestmark = pytest.mark.e2e
 AGENT = TREE / "scripts/examples/agent.py"

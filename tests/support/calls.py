@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from runtime.conformance.upstream import Upstream
 from runtime.errors import UpstreamError
 from runtime.http.client import HttpClient
 from runtime.http.network import Network
 from runtime.http.transport import Outgoing, json_request
-from tests.support.upstream import Upstream
 
 SECRET = "sk-very-secret-key"
 HEADERS = {"authorization": f"Bearer {SECRET}"}

@@ -13,9 +13,9 @@ from typing import Any
 
 import aiohttp
 
+from runtime.conformance.upstream import CHAT_MODEL, Upstream
 from tests.support.server_process import ServerProcess, running_server
 from tests.support.stacks import openai_at
-from tests.support.upstream import CHAT_MODEL, Upstream
 
 Json = dict[str, Any]
 MODEL = f"vendor/{CHAT_MODEL}"

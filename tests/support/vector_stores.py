@@ -10,9 +10,9 @@ from typing import Any
 
 import aiohttp
 
+from runtime.conformance.upstream import EMBEDDING_MODEL
 from tests.support.server_process import ServerProcess, running_server
 from tests.support.stacks import openai_at
-from tests.support.upstream import EMBEDDING_MODEL
 from tests.support.word_models import Models, entries
 
 STORES = "/v1/vector_stores"

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from aiohttp import web
 
-from tests.support.upstream import (
+from runtime.conformance.upstream import (
     CHAT_MODEL,
     EMBEDDING_MODEL,
     OPENAI,
@@ -28,7 +28,7 @@ from tests.support.upstream import (
     Refused,
     Upstream,
 )
-from tests.support.upstream.chat import chat
+from runtime.conformance.upstream.chat import chat
 
 DIMENSION, LARGE_DIMENSION = 64, 96
 LARGE_EMBEDDING_MODEL = "large-embed"

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
+from runtime.conformance.upstream import Upstream, upstream_server
 from tests.support.listing import Listing, furnish_listing
 from tests.support.process_free import (
     pytest_make_collect_report,
@@ -14,7 +15,6 @@ from tests.support.process_free import (
     pytest_runtest_setup,
     pytest_runtest_teardown,
 )
-from tests.support.upstream import Upstream, upstream_server
 
 __all__ = ["pytest_make_collect_report", "pytest_runtest_call", "pytest_runtest_setup", "pytest_runtest_teardown"]
 

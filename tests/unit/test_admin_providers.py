@@ -12,8 +12,8 @@ from aiohttp import web
 
 from runtime.admin import providers as asked
 from runtime.admin.providers import ask_providers
+from runtime.conformance.upstream import upstream_server
 from tests.support.stacks import openai_at
-from tests.support.upstream import upstream_server
 
 KEY = "sk-configured-secret"
 

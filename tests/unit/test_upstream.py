@@ -13,7 +13,7 @@ import pytest_asyncio
 from openai import AsyncOpenAI, BadRequestError, UnprocessableEntityError
 from pydantic import BaseModel
 
-from tests.support.upstream import CHAT_MODEL, Habits, Upstream, upstream_server
+from runtime.conformance.upstream import CHAT_MODEL, Habits, Upstream, upstream_server
 
 WEATHER = {
     "type": "function",

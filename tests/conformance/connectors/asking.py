@@ -10,12 +10,12 @@ from typing import Any
 
 from runtime.access import User
 from runtime.apis.connectors import CallServerToolRequest, ConnectorTool, McpServer, ToolOutcome
+from runtime.conformance.contexts import provider_context
 from runtime.context import RequestContext, serving
 from runtime.http.client import HttpClient
 from runtime.providers.connectors.builtin import SPEC
 from runtime.providers.connectors.builtin.adapter import BuiltinConnectors
 from runtime.providers.connectors.builtin.config import ConnectorsConfig
-from tests.support.contexts import provider_context
 
 
 @dataclass(frozen=True, kw_only=True)

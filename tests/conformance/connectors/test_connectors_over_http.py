@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from runtime.conformance.stacks import Served, run_config, serving
 from tests.support.mcp_server import RunningMcp
-from tests.support.stacks import Served, run_config, serving
 
 DOORS = ["/v1/connectors", "/v1beta/connectors", "/v1alpha/connectors", "/v1alpha/admin/connectors"]
 

@@ -7,9 +7,9 @@ from typing import Any
 
 from runtime.apis.containers import Containers
 from runtime.apis.containers.running import CodeRun, RunCodeRequest
-from tests.support.asgi import Answered
-from tests.support.form import HEADERS, file, form
-from tests.support.stacks import Served
+from runtime.conformance.asgi import Answered
+from runtime.conformance.form import HEADERS, file, form
+from runtime.conformance.stacks import Served
 
 CONTAINERS = "/v1/containers"
 

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from runtime.conformance.stacks import run_config, serving
 from tests.conformance.containers.asking import Asking
 from tests.support.apart import why_not
-from tests.support.stacks import run_config, serving
 
 BOUNDS: dict[str, Any] = {
     "run_timeout_s": 20.0,

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from runtime.apis.containers.running import BringFilesRequest
+from runtime.conformance.form import HEADERS, field, file, form
+from runtime.conformance.stacks import adapter_of, serving
 from runtime.errors import RateLimited, Unavailable
 from runtime.providers.containers.bubblewrap import isolation
 from tests.conformance.containers.asking import CONTAINERS, Asking
 from tests.conformance.containers.conftest import config
-from tests.support.form import HEADERS, field, file, form
-from tests.support.stacks import adapter_of, serving
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

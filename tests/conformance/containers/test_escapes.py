@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from runtime.conformance.form import file
+from runtime.conformance.stacks import adapter_of
 from runtime.providers.containers.bubblewrap.folder import Folder
 from tests.conformance.containers.asking import Asking
-from tests.support.form import file
-from tests.support.stacks import adapter_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import psutil
 import pytest
 
+from runtime.conformance.stacks import adapter_of, serving
 from tests.conformance.containers.asking import Asking
 from tests.conformance.containers.conftest import config
-from tests.support.stacks import adapter_of, serving
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from runtime.conformance.stacks import run_config, serving
+from runtime.conformance.upstream import upstream_server
 from tests.conformance.conversations.talking import Talking
 from tests.support.postgres import PostgresServer
-from tests.support.stacks import openai_at, run_config, serving
-from tests.support.upstream import upstream_server
+from tests.support.stacks import openai_at
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgres"])
@@ -34,7 +35,7 @@ async def whole_module(backends: dict[str, Any], tmp_path_factory: pytest.TempPa
 
 @pytest.fixture
 def talking(whole_module: Talking) -> Iterator[Talking]:
-    """The vendor answers as `tests/support/upstream` says until it is told what to say."""
+    """The vendor answers as `conformance/upstream` says until it is told what to say."""
     yield whole_module
     whole_module.vendor.misbehaves = None
     whole_module.vendor.gate.set()

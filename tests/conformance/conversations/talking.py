@@ -8,11 +8,11 @@ from typing import Any
 
 from openai.types.conversations import Conversation, ConversationItemList, Message
 
+from runtime.conformance.stacks import adapter_of
 from runtime.providers.conversations.builtin.tables import SCHEMA
 from runtime.stack.stack import Stack
 from runtime.storage.sql import Row, Select
 from tests.conformance.responses.asking import Asking
-from tests.support.stacks import adapter_of
 
 Json = dict[str, Any]
 CONVERSATIONS = "/v1/conversations"

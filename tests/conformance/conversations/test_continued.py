@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from runtime.conformance.asgi import LIMIT_S
+from runtime.conformance.upstream.scripted import calls, says
 from tests.conformance.conversations.talking import Talking, said, texts_of
 from tests.conformance.responses.asking import MODEL, WEATHER, kinds, texts
-from tests.support.asgi import LIMIT_S
-from tests.support.upstream.scripted import calls, says
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 CALLS = calls(("call_1", "get_weather", '{"city": "Rome"}'))

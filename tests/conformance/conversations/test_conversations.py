@@ -9,13 +9,13 @@ import pytest
 
 from runtime.access import User
 from runtime.apis.conversations import AppendItems, ConversationRequest, CreateConversationRequest, ReadConversation
+from runtime.conformance.stacks import adapter_of
 from runtime.context import RequestContext, serving
 from runtime.errors import NotFound
 from runtime.providers.conversations.builtin.tables import CONVERSATIONS
 from runtime.stack.retention import Retention
 from runtime.storage.sql import Update, eq
 from tests.conformance.conversations.talking import Talking, said, texts_of
-from tests.support.stacks import adapter_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 CALL = {"type": "function_call", "call_id": "call_1", "name": "get_weather", "arguments": '{"city": "Rome"}'}

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from runtime.conformance.stacks import run_config, serving
 from tests.conformance.conversations.talking import Talking, said, texts_of
-from tests.support.stacks import openai_at, run_config, serving
+from tests.support.stacks import openai_at
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 WRITERS, APPENDS, LIMIT_S = 8, 12, 60

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from runtime.conformance.asgi import Answered, Client
+from runtime.conformance.stacks import run_config, serving
 from runtime.http.forms import FormFile, form_request
-from tests.support.asgi import Answered, Client
-from tests.support.stacks import run_config, serving
 
 PATH = "/v1alpha/file-processors/process"
 WHOLE, SMALL = None, {"type": "static", "static": {"max_chunk_size_tokens": 100, "chunk_overlap_tokens": 20}}

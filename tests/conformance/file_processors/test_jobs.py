@@ -11,14 +11,14 @@ from typing import Any
 
 import pytest
 
+from runtime.conformance.asgi import Client
+from runtime.conformance.form import HEADERS, field, file, form
+from runtime.conformance.stacks import run_config, serving
 from runtime.providers.file_processors._service.parts import PART_BYTES, Parts
 from runtime.storage.kv import Namespaced, open_kv
 from runtime.storage.kv.memory import MemoryKeyValueStore
 from runtime.storage.sqlite.config import SqliteKeyValueConfig
 from tests.support import documents
-from tests.support.asgi import Client
-from tests.support.form import HEADERS, field, file, form
-from tests.support.stacks import run_config, serving
 
 PATH = "/v1alpha/file-processors/jobs"
 LIMIT_S = 60

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from runtime.conformance.asgi import Client
+from runtime.conformance.form import HEADERS, field, file, form
+from runtime.conformance.stacks import run_config, serving
 from tests.conformance.file_processors.processor import PATH, processing
-from tests.support.asgi import Client
-from tests.support.form import HEADERS, field, file, form
-from tests.support.stacks import run_config, serving
 
 
 @pytest_asyncio.fixture

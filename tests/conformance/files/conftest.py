@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from runtime.conformance.stacks import Served, serving
 from tests.conformance.files.subject import Subject
 from tests.support.s3 import s3_server
-from tests.support.stacks import Served, serving
 
 __all__ = ["s3_server"]
 SUBJECTS = sorted(module.name for module in pkgutil.iter_modules([str(Path(__file__).parent / "subjects")]))

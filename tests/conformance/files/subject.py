@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from runtime.config.run_config import RunConfig
+from runtime.conformance.asgi import Answered
+from runtime.conformance.form import HEADERS, file, form
+from runtime.conformance.form import field as form_field
+from runtime.conformance.stacks import Served, adapter_of, run_config
 from runtime.providers.files._shared.tables import BEGUN, FILES, PARTS
 from runtime.storage.sql import Select
-from tests.support.asgi import Answered
-from tests.support.form import HEADERS, file, form
-from tests.support.form import field as form_field
-from tests.support.stacks import Served, adapter_of, run_config
 
 LIMIT_BYTES = 3 * 1024**2
 """The `max_file_bytes` of every subject."""

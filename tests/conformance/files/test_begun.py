@@ -8,6 +8,9 @@ from typing import Any
 
 import pytest
 
+from runtime.conformance.asgi import Call
+from runtime.conformance.form import HEADERS, field, file, form
+from runtime.conformance.stacks import Served, adapter_of
 from runtime.errors import Unavailable
 from runtime.providers.files._shared.backend import NewFile
 from tests.conformance.files.subject import (
@@ -19,9 +22,6 @@ from tests.conformance.files.subject import (
 )
 from tests.conformance.files.test_files import at
 from tests.conformance.files.test_uploads import begun, part, sent
-from tests.support.asgi import Call
-from tests.support.form import HEADERS, field, file, form
-from tests.support.stacks import Served, adapter_of
 
 HOUR_S = 3600
 BODY = form(field("purpose", "vision"), file(b"x" * 10_000))

@@ -13,6 +13,8 @@ from runtime import ids
 from runtime.access import User
 from runtime.apis._carriers import Upload
 from runtime.apis.files import FileRequest, ListFilesRequest, UploadFileRequest
+from runtime.conformance.form import HEADERS, field, file, form
+from runtime.conformance.stacks import Served, adapter_of
 from runtime.context import RequestContext, serving
 from runtime.errors import NotFound
 from tests.conformance.files.subject import (
@@ -24,8 +26,6 @@ from tests.conformance.files.subject import (
     upload,
     uploaded,
 )
-from tests.support.form import HEADERS, field, file, form
-from tests.support.stacks import Served, adapter_of
 
 EVERY_BYTE = bytes(range(256)) * 4100  # about 1 MB, in which every line end occurs
 

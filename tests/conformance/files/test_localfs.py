@@ -13,14 +13,14 @@ from typing import Any
 
 import pytest
 
+from runtime.conformance.form import HEADERS, field, file, form
+from runtime.conformance.stacks import run_config, serving
 from runtime.errors import Unavailable
 from runtime.providers.files._shared import durable
 from runtime.providers.files._shared.durable import DurableFile
 from runtime.storage.sql import SqlStore
 from tests.conformance.files.subject import assert_nothing_is_left, upload, uploaded
 from tests.conformance.files.subjects import localfs
-from tests.support.form import HEADERS, field, file, form
-from tests.support.stacks import run_config, serving
 
 SIZES = [0, 1, 4095, 4096, 4097, 4 * 1024**2 - 1, 4 * 1024**2, 4 * 1024**2 + 4097, 9 * 1024**2 + 5]
 

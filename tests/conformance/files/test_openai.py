@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from runtime.conformance.form import HEADERS, field, file, form
+from runtime.conformance.stacks import adapter_of, run_config, serving
 from tests.conformance.files.subject import listed, rows_of, upload, uploaded
 from tests.conformance.files.subjects.openai import KEY, Vendor, entry, server_of
-from tests.support.form import HEADERS, field, file, form
 from tests.support.small_server import running, url_of
 from tests.support.stack_home import reserved_port
-from tests.support.stacks import adapter_of, run_config, serving
 
 
 async def test_a_file_has_the_vendor_s_id(tmp_path: Path) -> None:

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
+from runtime.conformance.stacks import run_config
 from runtime.errors import ConfigInvalid, Unavailable
 from runtime.http.client import HttpClient
 from runtime.providers.files.s3.adapter import Bucket
 from runtime.providers.files.s3.client import client_options, retry_config
 from runtime.providers.files.s3.config import S3FilesConfig
 from runtime.stack.plan import plan
-from tests.support.stacks import run_config
 
 
 def config(network: Any, **more: Any) -> S3FilesConfig:

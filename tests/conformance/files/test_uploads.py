@@ -11,12 +11,12 @@ import pytest
 
 from runtime.access import User
 from runtime.apis.files import CreateUploadRequest, UploadRequest
+from runtime.conformance.asgi import Answered
+from runtime.conformance.form import HEADERS, file, form
+from runtime.conformance.stacks import Served, adapter_of
 from runtime.errors import NotFound
 from tests.conformance.files.subject import LIMIT_BYTES, Subject, assert_nothing_is_left, listed, rows_of
 from tests.conformance.files.test_files import as_user, at
-from tests.support.asgi import Answered
-from tests.support.form import HEADERS, file, form
-from tests.support.stacks import Served, adapter_of
 
 PARTS = [b"first " * 50_000, b"", b"second " * 40_000, b"third"]
 WHOLE = b"".join(PARTS)

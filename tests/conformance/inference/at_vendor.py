@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from runtime import discovery
+from runtime.conformance.asgi import Client
+from runtime.conformance.stacks import run_config, serving
+from runtime.conformance.upstream import CHAT_MODEL, EMBEDDING_MODEL, RERANK_MODEL, Upstream, upstream_server
 from tests.conformance.inference.vendor import vendor_of
-from tests.support.asgi import Client
-from tests.support.stacks import run_config, serving
-from tests.support.upstream import CHAT_MODEL, EMBEDDING_MODEL, RERANK_MODEL, Upstream, upstream_server
 
 SPECS = {spec.name: spec for spec in discovery.built_in().specs if spec.api == "inference"}
 HI = [{"role": "user", "content": "Say JSON."}]

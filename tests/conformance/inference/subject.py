@@ -18,9 +18,9 @@ from typing import Any
 import pytest
 
 from runtime import discovery
+from runtime.conformance.asgi import Client
 from runtime.providers.inference._openai_compatible.spec import OpenAICompatible
 from runtime.spec import Spec
-from tests.support.asgi import Client
 
 TEXT = frozenset({"chat", "completions", "n", "seed", "stop", "logprobs", "limits", "lists"})
 """What a provider that runs a text model can do. lists: it knows which models there are."""

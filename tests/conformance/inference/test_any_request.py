@@ -18,6 +18,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from runtime.apis.inference import ChatCompletionRequest, CompletionRequest, EmbeddingsRequest, RerankRequest
+from runtime.conformance.contexts import provider_context
+from runtime.conformance.upstream import Habits
 from runtime.context import RequestContext, serving
 from runtime.discovery import load
 from runtime.errors import RequestError
@@ -29,8 +31,6 @@ from runtime.providers.inference._openai_compatible.spec import OpenAICompatible
 from runtime.spec import Spec
 from tests.conformance.inference.subject import providers
 from tests.conformance.inference.vendor import vendor_of
-from tests.support.contexts import provider_context
-from tests.support.upstream import Habits
 
 VENDORS = [spec for spec in providers() if isinstance(spec.facts, OpenAICompatible)]
 

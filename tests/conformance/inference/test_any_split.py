@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runtime.apis.inference import ChatCompletionRequest
+from runtime.conformance.contexts import provider_context
 from runtime.discovery import load
 from runtime.http.client import HttpClient
 from runtime.http.timeouts import Timeouts
@@ -21,7 +22,6 @@ from runtime.routing.inference import _with_name
 from runtime.sse import EventStream
 from tests.conformance.inference.at_vendor import SPECS
 from tests.conformance.inference.vendor import vendor_of
-from tests.support.contexts import provider_context
 
 REQUEST = {
     "model": "small-chat", "messages": [{"role": "user", "content": "Say JSON."}], "max_tokens": 30, "n": 1,

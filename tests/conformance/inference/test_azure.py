@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
+from runtime.conformance.stacks import run_config, serving
+from runtime.conformance.upstream import CHAT_MODEL, Habits, Upstream, upstream_server
 from tests.conformance.inference.at_vendor import SPECS, chat
 from tests.conformance.inference.vendor import vendor_of
-from tests.support.stacks import run_config, serving
-from tests.support.upstream import CHAT_MODEL, Habits, Upstream, upstream_server
 
 DATE = "2024-10-21"
 V1 = "/openai/v1"

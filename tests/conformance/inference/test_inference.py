@@ -14,12 +14,12 @@ from typing import Any
 
 import pytest
 
+from runtime.conformance.abilities import needs
+from runtime.conformance.asgi import Answered
 from runtime.providers.inference._openai_compatible.spec import OpenAICompatible
 from runtime.spec import Spec
 from tests.conformance.inference.subject import Subject, kinds_of, providers
 from tests.conformance.inference.vendor import CAPABILITIES, vendor_of
-from tests.support.abilities import needs
-from tests.support.asgi import Answered
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from runtime.conformance.upstream import CHAT_MODEL, EMBEDDING_MODEL, RERANK_MODEL, upstream_server
 from runtime.spec import Spec
 from tests.conformance.inference.at_vendor import SPECS
 from tests.conformance.inference.subject import kinds_of
 from tests.conformance.inference.subjects import _live
-from tests.support.upstream import CHAT_MODEL, EMBEDDING_MODEL, RERANK_MODEL, upstream_server
 
 
 def live(monkeypatch: pytest.MonkeyPatch, name: str, **variables: str) -> Spec:

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from runtime.conformance.abilities import needs
 from tests.conformance.inference.subject import Subject
-from tests.support.abilities import needs
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -8,9 +8,9 @@ from typing import Any
 import jsonschema
 import pytest
 
+from runtime.conformance.abilities import needs
+from runtime.conformance.asgi import Answered
 from tests.conformance.inference.subject import Subject
-from tests.support.abilities import needs
-from tests.support.asgi import Answered
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

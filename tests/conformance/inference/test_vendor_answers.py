@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
+from runtime.conformance.stacks import run_config, serving
+from runtime.conformance.upstream import CHAT_MODEL, EMBEDDING_MODEL, started_stream
 from tests.conformance.inference.at_vendor import HI, SPECS, TOOLS, asked, at, chat
 from tests.conformance.inference.vendor import vendor_of
-from tests.support.stacks import run_config, serving
-from tests.support.upstream import CHAT_MODEL, EMBEDDING_MODEL, started_stream
 
 CHATTING = sorted(spec.name for spec in SPECS.values() if spec.facts and spec.facts.chat)
 REPLAYED = [

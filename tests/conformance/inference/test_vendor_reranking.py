@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from runtime.conformance.contexts import provider_context
+from runtime.conformance.upstream import CHAT_MODEL, EMBEDDING_MODEL, RERANK_MODEL, Refused
 from runtime.providers.inference.nvidia.adapter import NvidiaInference
 from runtime.providers.inference.nvidia.config import NvidiaConfig
 from tests.conformance.inference.at_vendor import ABSENT, SPECS, asked, at, reranking
-from tests.support.contexts import provider_context
-from tests.support.upstream import CHAT_MODEL, EMBEDDING_MODEL, RERANK_MODEL, Refused
 
 DOCUMENTS = ["a dog", "a cat"]
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from runtime.conformance.abilities import needed_by
 from runtime.storage.kv import KeyValueStore
 from tests.conformance.kv.subject import Subject, found
-from tests.support.abilities import needed_by
 
 KINDS = found()
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from runtime.conformance.abilities import needs
 from runtime.errors import NotSupported
 from runtime.storage.backends import BACKENDS
 from runtime.storage.kv import KeyValueStore, Namespaced, Put, Remove
 from tests.conformance.kv.subject import Subject, found
-from tests.support.abilities import needs
 
 
 async def compare_and_set(store: KeyValueStore, key: str, expected: bytes | None, value: bytes) -> bool:

@@ -16,17 +16,18 @@ from runtime.access import User
 from runtime.apis._request import Empty
 from runtime.apis.prompts import CreatePromptRequest
 from runtime.apis.tool_groups import RegisterToolGroupRequest, ToolGroupRequest
+from runtime.conformance import form
+from runtime.conformance.asgi import Client
+from runtime.conformance.stacks import Served, run_config, serving
+from runtime.conformance.upstream import EMBEDDING_MODEL, Upstream, upstream_server
+from runtime.conformance.upstream.texts import DIMENSION
 from runtime.context import RequestContext
 from runtime.context import serving as serving_request
 from runtime.server.app import make_app
-from tests.support import form
-from tests.support.asgi import Client
 from tests.support.examples import toolbox
 from tests.support.mounting import mount
 from tests.support.raw_http import listening
-from tests.support.stacks import Served, openai_at, run_config, serving
-from tests.support.upstream import EMBEDDING_MODEL, Upstream, upstream_server
-from tests.support.upstream.texts import DIMENSION
+from tests.support.stacks import openai_at
 
 mcp = pytest.importorskip("mcp", reason="the official client of MCP is not installed")
 LIMIT_S = 60

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from runtime.apis.prompts import FillPromptRequest, Prompts
-from tests.support.asgi import Answered
-from tests.support.stacks import Served
+from runtime.conformance.asgi import Answered
+from runtime.conformance.stacks import Served
 
 PROMPTS = "/v1/prompts"
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from runtime.conformance.stacks import run_config, serving
 from tests.conformance.prompts.asking import Asking
-from tests.support.stacks import run_config, serving
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

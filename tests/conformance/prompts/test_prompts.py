@@ -18,12 +18,12 @@ from runtime.apis.prompts import (
     SetDefaultVersionRequest,
     UpdatePromptRequest,
 )
+from runtime.conformance.stacks import adapter_of
 from runtime.context import RequestContext, serving
 from runtime.errors import NotFound
 from runtime.providers.prompts.builtin.tables import PROMPTS, VERSIONS
 from runtime.storage.sql import Select
 from tests.conformance.prompts.asking import Asking
-from tests.support.stacks import adapter_of
 
 
 async def test_a_prompt_is_kept_as_it_was_said(prompts: Asking) -> None:

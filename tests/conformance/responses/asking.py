@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from tests.support.asgi import Client
+from runtime.conformance.asgi import Client
+from runtime.conformance.upstream import CHAT_MODEL, Upstream
+from runtime.conformance.upstream.scripted import Said, Script
 from tests.support.response_streams import added_up, check_types_of, events_of, without_ids
-from tests.support.upstream import CHAT_MODEL, Upstream
-from tests.support.upstream.scripted import Said, Script
 
 Json = dict[str, Any]
 MODEL = f"vendor/{CHAT_MODEL}"

@@ -7,14 +7,15 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 import pytest_asyncio
 
+from runtime.conformance.stacks import Served, adapter_of, run_config, serving
+from runtime.conformance.upstream import Upstream, upstream_server
 from runtime.server.app import make_app
 from tests.conformance.responses.asking import Asking
 from tests.support.examples import servers as examples
 from tests.support.examples.servers import Servers
 from tests.support.mounting import mount
 from tests.support.raw_http import Listening, listening
-from tests.support.stacks import Served, adapter_of, openai_at, run_config, serving
-from tests.support.upstream import Upstream, upstream_server
+from tests.support.stacks import openai_at
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -59,7 +60,7 @@ async def door(served: Served) -> AsyncIterator[Listening]:
 
 @pytest.fixture
 def asking(served: Served, vendor: Upstream) -> Iterator[Asking]:
-    """Who asks for responses. The vendor answers as `tests/support/upstream` says until it is told what to say."""
+    """Who asks for responses. The vendor answers as `conformance/upstream` says until it is told what to say."""
     yield Asking(served.client, vendor)
     vendor.misbehaves = None
     vendor.gate.set()

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 
 from runtime.access import EVERYBODY
+from runtime.conformance.stacks import Served, adapter_of
+from runtime.conformance.upstream.scripted import says
 from runtime.providers.responses.builtin.tables import EVENTS, RESPONSES
 from runtime.sse import encode
 from runtime.storage.sql import Delete, Select, Update, eq
 from tests.conformance.responses.asking import MODEL, Asking, kinds
-from tests.support.stacks import Served, adapter_of
-from tests.support.upstream.scripted import says
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 LIMIT_S = 30.0

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from runtime.apis.conversations import ReadConversation
+from runtime.conformance.stacks import Served, adapter_of
+from runtime.conformance.upstream.scripted import says
 from runtime.errors import Unavailable
 from runtime.ids import new_id
 from runtime.providers.responses.builtin.holding import READ, settled
@@ -18,8 +20,6 @@ from runtime.storage.sql import Select, Update, eq
 from runtime.storage.sql.holding import LEASE_S
 from tests.conformance.responses.asking import MODEL, Asking, texts
 from tests.conformance.responses.test_background import LIMIT_S, ended, held_at_the_model
-from tests.support.stacks import Served, adapter_of
-from tests.support.upstream.scripted import says
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 BODY = {"model": MODEL, "input": "Go on", "background": True}

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+from runtime.conformance.stacks import adapter_of, run_config, serving
+from runtime.conformance.upstream import Upstream
 from tests.conformance.responses.asking import MODEL
-from tests.support.stacks import adapter_of, openai_at, run_config, serving
-from tests.support.upstream import Upstream
+from tests.support.stacks import openai_at
 
 LIMIT_S = 30.0
 

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from runtime.conformance.asgi import LIMIT_S
+from runtime.conformance.upstream import refusal, started_stream
+from runtime.conformance.upstream.scripted import Said, calls, says
 from tests.conformance.responses.asking import MODEL, WEATHER, Asking, kinds, texts
-from tests.support.asgi import LIMIT_S
 from tests.support.response_streams import check_types
-from tests.support.upstream import refusal, started_stream
-from tests.support.upstream.scripted import Said, calls, says
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

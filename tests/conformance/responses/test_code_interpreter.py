@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from runtime.conformance.form import HEADERS, field, file, form
+from runtime.conformance.stacks import run_config, serving
+from runtime.conformance.upstream import Upstream, upstream_server
+from runtime.conformance.upstream.scripted import calls, says
 from tests.conformance.responses.asking import WEATHER, Asking, kinds, texts
 from tests.support.apart import why_not
-from tests.support.form import HEADERS, field, file, form
-from tests.support.stacks import openai_at, run_config, serving
-from tests.support.upstream import Upstream, upstream_server
-from tests.support.upstream.scripted import calls, says
+from tests.support.stacks import openai_at
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 Json = dict[str, Any]

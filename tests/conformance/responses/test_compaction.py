@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from openai.types.responses import ResponseCompactionItem
 
+from runtime.conformance.upstream.scripted import Script, calls, says
 from tests.conformance.responses.asking import MODEL, WEATHER, Asking, texts
-from tests.support.upstream.scripted import Script, calls, says
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 Json = dict[str, Any]

@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 
 from runtime.apis.inference.abilities import Abilities
+from runtime.conformance.stacks import adapter_of, run_config, serving
+from runtime.conformance.upstream import Upstream
+from runtime.conformance.upstream.scripted import Said, calls, says
 from runtime.providers.inference._openai_compatible.adapter import OpenAICompatibleInference
 from tests.conformance.responses.asking import MODEL, WEATHER, Asking, kinds
-from tests.support.stacks import adapter_of, openai_at, run_config, serving
-from tests.support.upstream import Upstream
-from tests.support.upstream.scripted import Said, calls, says
+from tests.support.stacks import openai_at
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 RUN = {"type": "custom", "name": "run", "description": "Runs Python."}

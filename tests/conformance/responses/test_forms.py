@@ -7,11 +7,11 @@ from urllib.parse import urlencode
 
 import pytest
 
+from runtime.conformance.asgi import Answered
+from runtime.conformance.upstream.scripted import says
 from runtime.sse import encode
 from tests.conformance.responses.asking import MODEL, WEATHER, Asking
-from tests.support.asgi import Answered
 from tests.support.response_streams import events_of, without_ids
-from tests.support.upstream.scripted import says
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 Json = dict[str, Any]

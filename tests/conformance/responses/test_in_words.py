@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from runtime.conformance.upstream.scripted import Said, Script, says
 from runtime.errors import UpstreamRejected
 from runtime.providers.responses.builtin.in_words import CallsInText, refuses_tools
 from tests.conformance.responses.asking import WEATHER, Asking, texts
-from tests.support.upstream.scripted import Said, Script, says
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 CALL = '<tool_call>{"name": "get_weather", "arguments": {"city": "Paris"}}</tool_call>'

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from runtime.conformance.upstream.scripted import says
 from tests.conformance.responses.asking import MODEL, WEATHER, Asking
-from tests.support.upstream.scripted import says
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 WORDS = "llamas chew slowly in the rain " * 20

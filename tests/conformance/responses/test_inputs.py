@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from runtime.conformance.form import HEADERS, field, file, form
 from tests.conformance.responses.asking import Asking
-from tests.support.form import HEADERS, field, file, form
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 PNG = base64.b64decode(

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from websockets.asyncio.client import connect
 
+from runtime.conformance.upstream.scripted import says
 from runtime.providers.responses.builtin import budget
 from tests.conformance.responses.asking import MODEL, Asking
 from tests.conformance.responses.test_inputs import uploaded
 from tests.conformance.responses.ways import Talk
 from tests.support.raw_http import Listening
-from tests.support.upstream.scripted import says
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 LONG = "long " * 400

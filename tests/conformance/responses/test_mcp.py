@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from runtime.apis.connectors import ToolOutcome
+from runtime.conformance.upstream.scripted import calls, says
 from runtime.errors import AuthenticationError, UpstreamError, UpstreamUnreachable
 from tests.conformance.responses.asking import WEATHER, Asking, kinds, texts
 from tests.conformance.responses.mcp_asking import Servers, items, mcp, offered, told, types
 from tests.support.examples.servers import READ_ONLY, text, tool
-from tests.support.upstream.scripted import calls, says
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 LIMA = '{"city": "Lima"}'

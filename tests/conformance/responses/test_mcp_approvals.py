@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from runtime.conformance.upstream.scripted import calls, says
 from tests.conformance.responses.asking import WEATHER, Asking, Json, kinds, texts
 from tests.conformance.responses.mcp_asking import Servers, items, mcp, told, types
-from tests.support.upstream.scripted import calls, says
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 LIMA = '{"city": "Lima"}'

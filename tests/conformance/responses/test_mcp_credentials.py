@@ -11,15 +11,16 @@ from typing import Any
 
 import pytest
 
+from runtime.conformance.stacks import Served, adapter_of, run_config, serving
+from runtime.conformance.upstream import Upstream
+from runtime.conformance.upstream.scripted import calls, says
 from runtime.errors import UpstreamError
 from runtime.sse import decode
 from tests.conformance.responses.asking import MODEL, Asking, Json
 from tests.conformance.responses.mcp_asking import SECRET, Servers, mcp
 from tests.support.examples import servers as examples
 from tests.support.mounting import mount
-from tests.support.stacks import Served, adapter_of, openai_at, run_config, serving
-from tests.support.upstream import Upstream
-from tests.support.upstream.scripted import calls, says
+from tests.support.stacks import openai_at
 
 LIMIT_S = 30.0
 KEPT = "a-word-that-is-kept"

@@ -11,13 +11,14 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from runtime.conformance.asgi import LIMIT_S
+from runtime.conformance.stacks import Served, run_config, serving
+from runtime.conformance.upstream import Upstream
+from runtime.conformance.upstream.scripted import calls, says
 from tests.conformance.responses.asking import MODEL, Asking, Json, texts
 from tests.conformance.responses.mcp_asking import SECRET, items, offered, told
-from tests.support.asgi import LIMIT_S
 from tests.support.mcp_server import RunningMcp, mcp_server
-from tests.support.stacks import Served, openai_at, run_config, serving
-from tests.support.upstream import Upstream
-from tests.support.upstream.scripted import calls, says
+from tests.support.stacks import openai_at
 
 ADD = ("call_1", "add", '{"a": 1, "b": 2}')
 

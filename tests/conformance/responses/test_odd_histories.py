@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from runtime.conformance.upstream.scripted import Said, calls
 from tests.conformance.responses.asking import TIME, WEATHER, Asking
-from tests.support.upstream.scripted import Said, calls
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 Json = dict[str, Any]

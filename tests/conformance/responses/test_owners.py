@@ -20,13 +20,13 @@ from runtime.apis.responses.compaction import CompactRequest
 from runtime.apis.responses.input_tokens import CountInputTokensRequest
 from runtime.apis.responses.kept import InputItemsRequest
 from runtime.apis.responses.socket import SocketRequest
+from runtime.conformance.stacks import Served
+from runtime.conformance.upstream.scripted import says
 from runtime.context import RequestContext, serving
 from runtime.errors import NotFound
 from runtime.sse import Json
 from tests.conformance.responses.asking import MODEL, Asking
 from tests.conformance.responses.test_background import LIMIT_S
-from tests.support.stacks import Served
-from tests.support.upstream.scripted import says
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 ADA, EVE = User(principal="ada", attributes={"teams": ("red",)}), User(principal="eve")

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from runtime.conformance.upstream.scripted import says
 from runtime.errors import NotSupported
 from runtime.providers.responses.builtin.prompting import prompt_item
 from tests.conformance.responses.asking import MODEL, Asking
-from tests.support.upstream.scripted import says
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 Json = dict[str, Any]

@@ -14,17 +14,18 @@ import pytest_asyncio
 from aiohttp import web
 from websockets.asyncio.client import connect
 
+from runtime.conformance.form import HEADERS, file, form
+from runtime.conformance.form import field as form_field
+from runtime.conformance.stacks import Served, adapter_of, run_config, serving
+from runtime.conformance.upstream import Upstream
+from runtime.conformance.upstream.scripted import says
 from runtime.providers.responses.builtin.tables import READINGS
 from runtime.server.app import make_app
 from runtime.storage.sql import Select
 from tests.conformance.responses.asking import MODEL, Asking, Json
 from tests.conformance.responses.ways import ByConversation, ById, BySocket, Talk, Way
-from tests.support.form import HEADERS, file, form
-from tests.support.form import field as form_field
 from tests.support.raw_http import listening
-from tests.support.stacks import Served, adapter_of, openai_at, run_config, serving
-from tests.support.upstream import Upstream
-from tests.support.upstream.scripted import says
+from tests.support.stacks import openai_at
 
 
 @dataclass

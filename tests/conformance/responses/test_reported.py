@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from runtime.conformance.upstream.scripted import Said, calls, says
 from tests.conformance.responses.asking import MODEL, WEATHER, Asking, texts
 from tests.conformance.responses.mcp_asking import Servers, mcp, told
 from tests.support.examples.servers import tool
-from tests.support.upstream.scripted import Said, calls, says
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 Json = dict[str, Any]

@@ -10,13 +10,13 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from websockets.asyncio.client import connect
 
+from runtime.conformance.stacks import Served
+from runtime.conformance.upstream import Upstream
+from runtime.conformance.upstream.scripted import Said, says
 from tests.conformance.responses.asking import TIME, WEATHER, Asking, Json
 from tests.conformance.responses.mcp_asking import mcp
 from tests.conformance.responses.ways import ByBareItems, ByConversation, ById, ByItems, ByReferences, BySocket, Talk
 from tests.support.raw_http import Listening
-from tests.support.stacks import Served
-from tests.support.upstream import Upstream
-from tests.support.upstream.scripted import Said, says
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

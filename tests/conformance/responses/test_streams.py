@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from runtime.conformance.upstream.scripted import Said, calls, says
 from tests.conformance.responses.asking import TIME, WEATHER, Asking, kinds, texts
-from tests.support.upstream.scripted import Said, calls, says
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 BEGUN = ["created", "in_progress"]

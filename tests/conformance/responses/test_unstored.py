@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
+from runtime.conformance.stacks import run_config, serving
+from runtime.conformance.upstream import Upstream
+from runtime.conformance.upstream.scripted import calls, says
 from tests.conformance.responses.asking import WEATHER, Asking
-from tests.support.stacks import openai_at, run_config, serving
-from tests.support.upstream import Upstream
-from tests.support.upstream.scripted import calls, says
+from tests.support.stacks import openai_at
 
 SECRET = "quetzalcoatlus"
 ASKED: dict[str, Any] = {

@@ -10,12 +10,13 @@ from typing import Any
 
 import pytest
 
+from runtime.conformance.stacks import run_config, serving
+from runtime.conformance.upstream import Upstream
+from runtime.conformance.upstream.scripted import calls, says
 from tests.conformance.responses.asking import WEATHER, Asking, kinds
 from tests.conformance.tool_runtime.servers import KEY, PAGES, ToolServer, tool_server
-from tests.support.stacks import openai_at, run_config, serving
+from tests.support.stacks import openai_at
 from tests.support.tool_groups import furnish_tools, group, toolbox
-from tests.support.upstream import Upstream
-from tests.support.upstream.scripted import calls, says
 
 SEARCH = {"type": "web_search"}
 SOURCES, RESULTS = "web_search_call.action.sources", "web_search_call.results"

@@ -9,11 +9,11 @@ import pytest
 import pytest_asyncio
 from websockets.asyncio.client import connect
 
+from runtime.conformance.upstream.scripted import says
 from tests.conformance.responses.asking import Asking, kinds
 from tests.conformance.responses.ways import Talk
 from tests.support.raw_http import Listening
 from tests.support.response_streams import check_types
-from tests.support.upstream.scripted import says
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -11,8 +11,8 @@ from typing import Any
 
 from websockets.asyncio.client import ClientConnection
 
+from runtime.conformance.asgi import LIMIT_S
 from tests.conformance.responses.asking import MODEL, Asking, Json
-from tests.support.asgi import LIMIT_S
 
 ENDS = ("response.completed", "response.incomplete", "response.failed", "error")
 

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from runtime.conformance.asgi import Client
+from runtime.conformance.stacks import run_config, serving
 from tests.support.apart import why_not
-from tests.support.asgi import Client
-from tests.support.stacks import run_config, serving
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

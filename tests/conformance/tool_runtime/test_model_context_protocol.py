@@ -12,9 +12,9 @@ from urllib.parse import quote
 import pytest
 import pytest_asyncio
 
-from tests.support.asgi import Answered
+from runtime.conformance.asgi import Answered
+from runtime.conformance.stacks import Served, run_config, serving
 from tests.support.mcp_server import RunningMcp, mcp_server
-from tests.support.stacks import Served, run_config, serving
 
 
 @asynccontextmanager

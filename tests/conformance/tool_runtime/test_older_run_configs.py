@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from runtime.config.loading import parse_run_config
-from tests.support.stacks import serving
+from runtime.conformance.stacks import serving
 
 PROVIDERS: dict[str, Any] = {
     "vector_io": [{"provider_id": "faiss", "provider_type": "inline::faiss"}],

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
+from runtime.conformance.asgi import Answered, Client
+from runtime.conformance.stacks import run_config, serving
 from tests.conformance.tool_runtime.servers import DOMAIN_FIELDS, FORMS, KEY, PAGES, ToolServer, tool_server
-from tests.support.asgi import Answered, Client
-from tests.support.stacks import run_config, serving
 
 every = pytest.mark.parametrize("name", FORMS)
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from runtime.conformance.abilities import needed_by
 from tests.conformance.vector_io.asking import Asked
 from tests.conformance.vector_io.subject import Subject, found
-from tests.support.abilities import needed_by
 
 KINDS = found()
 

@@ -12,10 +12,10 @@ from typing import Any
 
 from runtime import discovery
 from runtime.config.provider_settings import config_model
+from runtime.conformance.contexts import provider_context
 from runtime.http.client import HttpClient
 from runtime.provider import Stops
 from tests.conformance.vector_io import subjects
-from tests.support.contexts import provider_context
 
 PROVIDER_ID = "acme"
 

@@ -10,6 +10,7 @@ import pytest
 
 from runtime import discovery
 from runtime.apis.vector_io import CreateCollection, SearchVectors
+from runtime.conformance.contexts import provider_context
 from runtime.errors import StackError, Unavailable, UpstreamError
 from runtime.providers.vector_io._shared.remote import Missing, RemoteVectors, VectorServer
 from tests.conformance.vector_io.asking import Asked, drawn
@@ -18,7 +19,6 @@ from tests.conformance.vector_io.vendors.elasticsearch import Elasticsearch
 from tests.conformance.vector_io.vendors.weaviate import Weaviate
 from tests.conformance.vector_io.wire import KEY, Vendor, serving
 from tests.conformance.vector_io.wire import Asked as Request
-from tests.support.contexts import provider_context
 
 
 class Refuses:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from runtime import discovery
+from runtime.conformance.contexts import provider_context
 from runtime.errors import Unavailable
 from runtime.http.client import HttpClient
 from runtime.providers.vector_io._shared.remote import RemoteVectors
@@ -24,7 +25,6 @@ from tests.conformance.vector_io.asking import Asked, drawn, numbered
 from tests.conformance.vector_io.subject import PROVIDER_ID, Opened
 from tests.conformance.vector_io.vendors.neo4j import Neo4j
 from tests.conformance.vector_io.vendors.oracle import Oracle
-from tests.support.contexts import provider_context
 
 _CLAIMS: Mapping[str, Callable[[Asked], Awaitable[None]]] = {
     name: function

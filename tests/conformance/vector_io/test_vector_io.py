@@ -15,11 +15,11 @@ import numpy as np
 import pytest
 
 from runtime import discovery
+from runtime.conformance.abilities import needs
 from runtime.errors import Conflict, NotFound, RequestError, Unavailable
 from tests.conformance.vector_io import killed
 from tests.conformance.vector_io.asking import Asked, drawn, nearest, numbered
 from tests.conformance.vector_io.subject import Subject, found
-from tests.support.abilities import needs
 
 DIMENSION = 24
 RECALL = 0.95

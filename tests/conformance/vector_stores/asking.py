@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from runtime.conformance.asgi import Answered
+from runtime.conformance.form import HEADERS, field, file, form
+from runtime.conformance.stacks import Served, adapter_of, run_config, serving
+from runtime.conformance.upstream import EMBEDDING_MODEL
 from runtime.providers.vector_stores.builtin.adapter import BuiltinVectorStores
 from runtime.providers.vector_stores.builtin.tables import GROUPS, INDEXES, REMOVALS
 from runtime.storage.sql import Row, Select, SqlStore, eq
-from tests.support.asgi import Answered
-from tests.support.form import HEADERS, field, file, form
-from tests.support.stacks import Served, adapter_of, openai_at, run_config, serving
-from tests.support.upstream import EMBEDDING_MODEL
+from tests.support.stacks import openai_at
 from tests.support.vector_stores import STORES
 from tests.support.word_models import Models, entries
 

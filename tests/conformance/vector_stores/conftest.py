@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from runtime.conformance.upstream import upstream_server
 from tests.conformance.vector_io.subject import found
 from tests.conformance.vector_stores.asking import Asking, asking
-from tests.support.upstream import upstream_server
 from tests.support.word_models import Models
 
 KINDS = found()

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from runtime.conformance.upstream import EMBEDDING_MODEL
 from tests.conformance.vector_stores.asking import Asking
-from tests.support.upstream import EMBEDDING_MODEL
 from tests.support.vector_stores import MANY_TOKENS, STORES
 from tests.support.word_models import Models
 

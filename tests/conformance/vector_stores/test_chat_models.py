@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from runtime.conformance.upstream import CHAT_MODEL, RERANK_MODEL, refusal
 from tests.conformance.vector_stores.asking import Asking
-from tests.support.upstream import CHAT_MODEL, RERANK_MODEL, refusal
 from tests.support.vector_stores import STORES
 from tests.support.word_models import Models
 

@@ -13,6 +13,7 @@ import pytest
 from runtime.access import User
 from runtime.apis.vector_stores.older import RegisterVectorDbRequest
 from runtime.apis.vector_stores.store import ConfiguredVectorStore, VectorStoreRequest
+from runtime.conformance.upstream import EMBEDDING_MODEL
 from runtime.context import RequestContext
 from runtime.context import serving as for_request
 from runtime.errors import NotFound, RequestError
@@ -22,7 +23,6 @@ from runtime.providers.vector_stores.builtin.stores import Opened
 from runtime.providers.vector_stores.builtin.tables import STORES as STORE_ROWS
 from runtime.storage.sql import Select, Update, eq
 from tests.conformance.vector_stores.asking import LIMIT_S, Asking, asking
-from tests.support.upstream import EMBEDDING_MODEL
 from tests.support.vector_stores import STORES
 from tests.support.word_models import DIMENSION, LARGE_DIMENSION, LARGE_EMBEDDING_MODEL, Models
 

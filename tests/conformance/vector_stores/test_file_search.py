@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from runtime.conformance.asgi import LIMIT_S
+from runtime.conformance.upstream import CHAT_MODEL, EMBEDDING_MODEL
 from tests.conformance.vector_stores.asking import Asking
-from tests.support.asgi import LIMIT_S
-from tests.support.upstream import CHAT_MODEL, EMBEDDING_MODEL
 from tests.support.word_models import Models
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

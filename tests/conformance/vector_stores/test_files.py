@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from runtime.access import SYSTEM
+from runtime.conformance.upstream import EMBEDDING_MODEL
 from runtime.providers.vector_stores.builtin.tables import FILES
 from runtime.storage.sql import Select, eq
 from tests.conformance.vector_stores.asking import LIMIT_S, Asking, text_of
-from tests.support.upstream import EMBEDDING_MODEL
 from tests.support.vector_stores import MANY_TOKENS, STORES
 from tests.support.word_models import DIMENSION, Models, vector_of
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from runtime.conformance.upstream import EMBEDDING_MODEL
 from tests.conformance.vector_stores.asking import Asking
-from tests.support.upstream import EMBEDDING_MODEL
 from tests.support.word_models import DIMENSION, Models, vector_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

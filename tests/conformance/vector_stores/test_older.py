@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from runtime.conformance.upstream import CHAT_MODEL, EMBEDDING_MODEL
 from tests.conformance.vector_stores.asking import Asking, text_of
-from tests.support.upstream import CHAT_MODEL, EMBEDDING_MODEL
 from tests.support.vector_stores import STORES
 from tests.support.word_models import DIMENSION, LARGE_EMBEDDING_MODEL, Models
 

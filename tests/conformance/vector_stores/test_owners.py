@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from runtime.access import User
+from runtime.conformance.form import HEADERS, file, form
 from runtime.context import RequestContext
 from runtime.server.middleware import request as middleware
 from tests.conformance.vector_stores.asking import Asking
-from tests.support.form import HEADERS, file, form
 from tests.support.vector_stores import STORES
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from runtime.access import SYSTEM
+from runtime.conformance.upstream import CHAT_MODEL
 from runtime.errors import Unavailable
 from runtime.providers.vector_stores.builtin.embedding import TextEmbedder
 from runtime.providers.vector_stores.builtin.index_vectors import IndexVectors
@@ -20,7 +21,6 @@ from runtime.providers.vector_stores.builtin.tables import FILES, file_key
 from runtime.storage.jobs import Job
 from runtime.storage.sql import Select, eq
 from tests.conformance.vector_stores.asking import LIMIT_S, Asking, asking
-from tests.support.upstream import CHAT_MODEL
 from tests.support.vector_stores import MANY_TOKENS, STORES
 from tests.support.word_models import Models
 

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
+from runtime.conformance.upstream import EMBEDDING_MODEL
 from runtime.providers.vector_stores.builtin.index_vectors import IndexVectors
 from runtime.providers.vector_stores.builtin.tables import CHUNKS
 from runtime.storage.sql import Row, Select, SqlStore
 from tests.conformance.vector_stores.asking import Asking
-from tests.support.upstream import EMBEDDING_MODEL
 from tests.support.vector_stores import MANY_TOKENS, STORES
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from runtime.access import SYSTEM
+from runtime.conformance.upstream import EMBEDDING_MODEL
 from runtime.providers.vector_stores.builtin.reindexing import _job_id
 from tests.conformance.vector_stores.asking import LIMIT_S, Asking, asking, text_of
-from tests.support.upstream import EMBEDDING_MODEL
 from tests.support.vector_stores import MANY_TOKENS, STORES
 from tests.support.word_models import DIMENSION, LARGE_DIMENSION, LARGE_EMBEDDING_MODEL, Models
 

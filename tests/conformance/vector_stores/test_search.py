@@ -8,8 +8,8 @@ import pytest
 import pytest_asyncio
 from aiohttp import web
 
+from runtime.conformance.upstream import CHAT_MODEL, EMBEDDING_MODEL, RERANK_MODEL, refusal
 from tests.conformance.vector_stores.asking import Asking
-from tests.support.upstream import CHAT_MODEL, EMBEDDING_MODEL, RERANK_MODEL, refusal
 from tests.support.vector_stores import STORES
 from tests.support.word_models import DIMENSION, LARGE_DIMENSION, LARGE_EMBEDDING_MODEL, Models, vector_of
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from runtime.conformance.upstream import CHAT_MODEL, EMBEDDING_MODEL
 from runtime.providers.vector_stores.builtin.indexes import VectorIndex
 from tests.conformance.vector_stores.asking import Asking
-from tests.support.upstream import CHAT_MODEL, EMBEDDING_MODEL
 from tests.support.vector_stores import STORES
 from tests.support.word_models import DIMENSION
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.stacks import run_config, serving
+from runtime.conformance.stacks import run_config, serving
 
 pytestmark = pytest.mark.smollm2
 

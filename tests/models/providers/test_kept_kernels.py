@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.stacks import run_config, serving
+from runtime.conformance.stacks import run_config, serving
 from tests.support.tiny_model import write_tiny_chat_model
 
 

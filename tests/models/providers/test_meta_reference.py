@@ -17,6 +17,8 @@ import pytest_asyncio
 pytest.importorskip("torch")
 
 from runtime.apis.inference import ChatCompletionRequest, CompletionRequest
+from runtime.conformance.asgi import Answered, Client
+from runtime.conformance.stacks import run_config, serving
 from runtime.context import RequestContext
 from runtime.context import serving as request_context
 from runtime.errors import RequestError, StackError, Unavailable
@@ -25,8 +27,6 @@ from runtime.providers.inference._weights import Shipped, find_model
 from runtime.providers.inference.meta_reference.defaults import SamplingDefaults, sampling_defaults
 from runtime.providers.inference.meta_reference.requests import chat_params, completion_params
 from runtime.providers.inference.meta_reference.weights import find_weights
-from tests.support.asgi import Answered, Client
-from tests.support.stacks import run_config, serving
 from tests.support.tiny_model import write_tiny_chat_model
 
 PLAIN = SamplingDefaults()

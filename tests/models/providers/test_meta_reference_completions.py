@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from runtime.conformance.asgi import Answered, Client
+from runtime.conformance.stacks import run_config, serving
 from runtime.engine.checkpoints.opening import open_checkpoint
 from runtime.engine.text.infill import infill_prompt
 from runtime.engine.text.loading import load_tokenizer
 from runtime.engine.text.special_tokens import SpecialTokens
 from runtime.engine.text.tokenizer import Tokenizer
-from tests.support.asgi import Answered, Client
-from tests.support.stacks import run_config, serving
 from tests.support.tiny_llama import slow_logits
 from tests.support.tiny_model import write_tiny_chat_model
 

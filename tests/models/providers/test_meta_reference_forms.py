@@ -10,6 +10,8 @@ import pytest
 import pytest_asyncio
 
 from runtime.apis.inference import ChatCompletionRequest
+from runtime.conformance.asgi import Answered, Client
+from runtime.conformance.stacks import run_config, serving
 from runtime.errors import StackError
 from runtime.providers.inference.meta_reference.formats import text_form
 from runtime.providers.inference.meta_reference.older_functions import (
@@ -19,8 +21,6 @@ from runtime.providers.inference.meta_reference.older_functions import (
     with_newer_messages,
 )
 from runtime.providers.inference.meta_reference.tool_use import tool_use
-from tests.support.asgi import Answered, Client
-from tests.support.stacks import run_config, serving
 from tests.support.tiny_model import write_tiny_chat_model
 
 

@@ -9,12 +9,12 @@ import pytest
 import pytest_asyncio
 
 from runtime.apis.inference import ChatCompletionRequest
+from runtime.conformance.asgi import Client
+from runtime.conformance.stacks import run_config, serving
 from runtime.engine.text.text_stream import TextOutput, Timing
 from runtime.errors import RequestError
 from runtime.providers.inference.meta_reference.requests import place_in_line
 from runtime.providers.inference.meta_reference.usage import Usage
-from tests.support.asgi import Client
-from tests.support.stacks import run_config, serving
 from tests.support.tiny_model import write_tiny_chat_model
 
 pytestmark_module = pytest.mark.asyncio(loop_scope="module")

@@ -18,6 +18,8 @@ pytest.importorskip("torch")
 import numpy as np
 
 from runtime.apis.inference import EmbeddingsRequest, RerankRequest
+from runtime.conformance.stacks import run_config
+from runtime.conformance.stacks import serving as serving_stack
 from runtime.context import RequestContext, serving
 from runtime.engine.encoders.jobs import Embeddings
 from runtime.engine.encoders.rankings import Ranking
@@ -26,8 +28,6 @@ from runtime.providers.inference.sentence_transformers import adapter
 from runtime.providers.inference.sentence_transformers.adapter import SentenceTransformersInference
 from runtime.providers.inference.sentence_transformers.config import SentenceTransformersConfig
 from tests.support.contexts import model_context
-from tests.support.stacks import run_config
-from tests.support.stacks import serving as serving_stack
 from tests.support.tiny_encoder import write_cross_encoder, write_embedder
 
 NAME = 'm"é'

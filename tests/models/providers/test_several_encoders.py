@@ -10,10 +10,10 @@ import pytest
 
 pytest.importorskip("torch")
 
+from runtime.conformance.stacks import run_config, serving
 from runtime.engine.encoders.memory import encoder_bytes
 from runtime.engine.memory.needs import DoesNotFit
 from runtime.engine.memory.plan import Hardware
-from tests.support.stacks import run_config, serving
 from tests.support.tiny_encoder import write_cross_encoder, write_embedder
 
 

@@ -22,6 +22,8 @@ import pytest
 
 pytest.importorskip("torch")
 
+from runtime.conformance.asgi import Answered
+from runtime.conformance.stacks import Served, adapter_of, run_config, serving
 from runtime.engine.checkpoints.weights import weight_shapes
 from runtime.engine.engine import Engine
 from runtime.engine.memory import hardware
@@ -35,10 +37,8 @@ from runtime.providers.inference import _turns
 from runtime.providers.inference.meta_reference.adapter import MetaReferenceInference
 from runtime.providers.inference.meta_reference.config import MetaReferenceConfig
 from runtime.providers.inference.meta_reference.runner import EngineRunner
-from tests.support.asgi import Answered
 from tests.support.contexts import model_context
 from tests.support.llama_cpp import shipped_gguf
-from tests.support.stacks import Served, adapter_of, run_config, serving
 from tests.support.tiny_llama import tiny_config
 from tests.support.tiny_model import write_tiny_chat_model
 

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
+from runtime.conformance.upstream import CHAT_MODEL, started_stream, upstream_server
 from tests.support.server_process import ROOT, server_process
 from tests.support.stacks import openai_at
-from tests.support.upstream import CHAT_MODEL, started_stream, upstream_server
 
 pytestmark = pytest.mark.e2e
 LIMIT_S = 60.0

@@ -12,10 +12,10 @@ import pytest
 
 from llama_cli.checkup.findings import Distribution, Patient
 from llama_cli.checkup.gpu import gpu
+from runtime.conformance.upstream import upstream_server
 from tests.support.schemas import conform
 from tests.support.stack_home import Home
 from tests.support.stacks import openai_at
-from tests.support.upstream import upstream_server
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ import pytest
 import pytest_asyncio
 
 from runtime.apis import files as files_api
+from runtime.conformance.upstream import CHAT_MODEL, Upstream, upstream_server
 from runtime.providers.files._shared.backend import NewFile
 from runtime.providers.files._shared.folder import Folder
 from runtime.providers.files._shared.tables import SCHEMA as FILES_SCHEMA
@@ -31,7 +32,6 @@ from tests.support.command_runner import Cli
 from tests.support.schemas import conform
 from tests.support.server_process import ServerProcess, server_process
 from tests.support.stacks import openai_at
-from tests.support.upstream import CHAT_MODEL, Upstream, upstream_server
 
 LARGE = bytes(range(256)) * 12_000
 FILES = {"small.txt": b"hello", "a large \N{LLAMA}.bin": LARGE, "empty": b""}

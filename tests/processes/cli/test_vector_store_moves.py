@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from runtime.conformance.upstream import upstream_server
 from tests.support.built_distribution import built_distribution
 from tests.support.command_runner import Cli
-from tests.support.upstream import upstream_server
 from tests.support.vector_stores import (
     LIMIT_S,
     MANY_TOKENS,

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
+from runtime.conformance.upstream import CHAT_MODEL, EMBEDDING_MODEL, RERANK_MODEL, Upstream, upstream_server
 from tests.support.official_clients import OfficialClient, official_clients
 from tests.support.server_process import running_server
 from tests.support.stacks import openai_at
-from tests.support.upstream import CHAT_MODEL, EMBEDDING_MODEL, RERANK_MODEL, Upstream, upstream_server
 
 CHAT = f"vendor/{CHAT_MODEL}"
 EMBEDDING = f"vendor/{EMBEDDING_MODEL}"

@@ -13,14 +13,15 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from runtime.conformance.stacks import run_config, serving
+from runtime.conformance.upstream import upstream_server
 from runtime.server.app import make_app
 from tests.support.examples import toolbox
 from tests.support.mounting import mount
 from tests.support.official_clients import LIMIT_S, node_folder
 from tests.support.raw_http import listening
 from tests.support.shared import Shared
-from tests.support.stacks import openai_at, run_config, serving
-from tests.support.upstream import upstream_server
+from tests.support.stacks import openai_at
 
 SCENARIOS = [
     *("server-initialize", "ping", "tools-list", "tools-call-simple-text", "tools-call-image", "tools-call-error"),

@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 from aiohttp import web
 
+from runtime.conformance.upstream import CHAT_MODEL, EMBEDDING_MODEL, RERANK_MODEL, Seen, started_stream
+from runtime.conformance.upstream.texts import vector_of
 from tests.processes.clients.gateway import CHAT, EMBEDDING, RERANK, Gateway, check_person, each_of, having
 from tests.support.official_clients import Running, official_clients
 from tests.support.stack_home import Stack
-from tests.support.upstream import CHAT_MODEL, EMBEDDING_MODEL, RERANK_MODEL, Seen, started_stream
-from tests.support.upstream.texts import vector_of
 
 pytestmark = [pytest.mark.e2e, pytest.mark.network_registry, pytest.mark.asyncio(loop_scope="module")]
 

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
+from runtime.conformance.upstream.scripted import Script, calls, says
 from tests.processes.clients.gateway import CHAT, Gateway, check_person, each_of, having
 from tests.support.mcp_server import mcp_server
 from tests.support.official_clients import Running, official_clients
 from tests.support.stack_home import Stack
-from tests.support.upstream.scripted import Script, calls, says
 
 pytestmark = [pytest.mark.e2e, pytest.mark.network_registry, pytest.mark.asyncio(loop_scope="module")]
 LOOP = [

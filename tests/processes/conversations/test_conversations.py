@@ -14,9 +14,9 @@ import openai
 import pytest
 import pytest_asyncio
 
+from runtime.conformance.upstream import CHAT_MODEL, Upstream, upstream_server
 from tests.support.server_process import running_server
 from tests.support.stacks import openai_at
-from tests.support.upstream import CHAT_MODEL, Upstream, upstream_server
 
 pytestmark = pytest.mark.e2e
 MODEL = f"vendor/{CHAT_MODEL}"

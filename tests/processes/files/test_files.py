@@ -17,8 +17,8 @@ import aiohttp
 import openai
 import pytest
 
-from tests.support.form import HEADERS, field, file
-from tests.support.form import form as whole_form
+from runtime.conformance.form import HEADERS, field, file
+from runtime.conformance.form import form as whole_form
 from tests.support.server_process import ServerProcess, server_process
 
 pytestmark = pytest.mark.e2e

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from runtime.conformance.stacks import adapter_of, serving
 from tests.conformance.files.subject import begun_in, listed, uploaded
 from tests.support.files_process import POINTS, RUN
-from tests.support.stacks import adapter_of, serving
 
 pytestmark = pytest.mark.e2e
 RESERVED, WRITTEN, KEPT, EXPIRED, REMOVED = POINTS

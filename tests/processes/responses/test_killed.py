@@ -12,6 +12,8 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
+from runtime.conformance.upstream import Upstream, upstream_server
+from runtime.conformance.upstream.scripted import Said, Script, says
 from runtime.storage.jobs.runner import LEASE_S
 from tests.support.responses_process import (
     LIMIT_S,
@@ -25,8 +27,6 @@ from tests.support.responses_process import (
     streamed,
 )
 from tests.support.server_process import ServerProcess
-from tests.support.upstream import Upstream, upstream_server
-from tests.support.upstream.scripted import Said, Script, says
 
 pytestmark = pytest.mark.e2e
 INTERRUPTED = ("incomplete", {"reason": "interrupted"})

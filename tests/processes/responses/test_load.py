@@ -10,11 +10,11 @@ import aiohttp
 import pytest
 from aiohttp import web
 
+from runtime.conformance.upstream import upstream_server
+from runtime.conformance.upstream.scripted import Script, calls, says
 from tests.support.response_streams import events_of
 from tests.support.responses_process import LIMIT_S, MODEL, RESPONSES, Json, listed, running, until
 from tests.support.server_process import ServerProcess
-from tests.support.upstream import upstream_server
-from tests.support.upstream.scripted import Script, calls, says
 
 pytestmark = pytest.mark.e2e
 CALLERS, TURNS = 32, 10

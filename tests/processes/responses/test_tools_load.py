@@ -12,12 +12,12 @@ from typing import Any
 import aiohttp
 import pytest
 
+from runtime.conformance.upstream import Answer, Habits, upstream_server
+from runtime.conformance.upstream.scripted import Said, calls, says
 from tests.support.mcp_server import RunningMcp, mcp_server
 from tests.support.response_streams import events_of
 from tests.support.responses_process import LIMIT_S, MODEL, RESPONSES, Json, listed, until
 from tests.support.server_process import ServerProcess, running_server
-from tests.support.upstream import Answer, Habits, upstream_server
-from tests.support.upstream.scripted import Said, calls, says
 from tests.support.vector_stores import STORES, done, run_config, uploaded
 from tests.support.word_models import Models
 

@@ -17,6 +17,8 @@ from typing import Any
 import pytest
 
 from runtime.config.run_config import RunConfig
+from runtime.conformance.stacks import run_config
+from runtime.conformance.upstream import CHAT_MODEL, EMBEDDING_MODEL, upstream_server
 from runtime.server.app import make_app
 from runtime.stack.plan import plan
 from runtime.stack.stack import Stack
@@ -24,8 +26,7 @@ from tests.support import schemathesis_hooks
 from tests.support.examples import bell, echoes, lamps, parrot, shelves
 from tests.support.mounting import mount
 from tests.support.raw_http import listening
-from tests.support.stacks import openai_at, run_config
-from tests.support.upstream import CHAT_MODEL, EMBEDDING_MODEL, upstream_server
+from tests.support.stacks import openai_at
 
 FUZZ_SECONDS = int(os.environ.get("FUZZ_SECONDS", "0"))
 LIMIT_S = 200 + 2 * FUZZ_SECONDS

@@ -12,9 +12,9 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
+from runtime.conformance.upstream import CHAT_MODEL, Upstream, upstream_server
 from tests.support.server_process import server_process
 from tests.support.stacks import openai_at
-from tests.support.upstream import CHAT_MODEL, Upstream, upstream_server
 
 pytestmark = pytest.mark.e2e
 

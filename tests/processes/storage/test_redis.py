@@ -13,6 +13,8 @@ import trustme
 from pydantic import SecretStr, ValidationError
 from redis import Redis
 
+from runtime.conformance.stacks import run_config, serving
+from runtime.conformance.upstream import CHAT_MODEL, upstream_server
 from runtime.errors import Unavailable
 from runtime.storage.kv import Put, Remove
 from runtime.storage.kv.redis import RedisKeyValueStore
@@ -20,8 +22,7 @@ from runtime.storage.redis.config import RedisKeyValueConfig
 from runtime.storage.redis.scripts import EXPIRING, KEYS
 from tests.support.redis_server import RedisServer, redis_server
 from tests.support.stack_home import reserved_port
-from tests.support.stacks import openai_at, run_config, serving
-from tests.support.upstream import CHAT_MODEL, upstream_server
+from tests.support.stacks import openai_at
 
 DURABLE = ("--appendonly", "yes", "--appendfsync", "always")
 

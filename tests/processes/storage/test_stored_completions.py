@@ -15,9 +15,9 @@ import pytest
 import pytest_asyncio
 from openai import AsyncOpenAI, BadRequestError, NotFoundError
 
+from runtime.conformance.upstream import CHAT_MODEL, Upstream, upstream_server
 from tests.support.server_process import ServerProcess, server_process
 from tests.support.stacks import openai_at
-from tests.support.upstream import CHAT_MODEL, Upstream, upstream_server
 
 pytestmark = pytest.mark.e2e
 MODEL = f"vendor/{CHAT_MODEL}"

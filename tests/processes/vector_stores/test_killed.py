@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.upstream import EMBEDDING_MODEL, upstream_server
+from runtime.conformance.upstream import EMBEDDING_MODEL, upstream_server
 from tests.support.vector_stores import MANY_TOKENS, STORES, batch_of, done, found, running, uploaded
 from tests.support.word_models import Models
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from runtime.conformance.upstream import upstream_server
 from tests.support.server_process import server_process
-from tests.support.upstream import upstream_server
 from tests.support.vector_stores import STORES, done, run_config, uploaded
 from tests.support.word_models import Models
 

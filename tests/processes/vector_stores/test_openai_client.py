@@ -13,9 +13,9 @@ import openai
 import pytest
 from openai.types import VectorStore
 
+from runtime.conformance.upstream import EMBEDDING_MODEL, upstream_server
 from tests.support.server_process import running_server
 from tests.support.stacks import openai_at
-from tests.support.upstream import EMBEDDING_MODEL, upstream_server
 
 pytestmark = pytest.mark.e2e
 

@@ -6,9 +6,10 @@ import pytest
 
 from runtime.config.choices import with_own_models, without_providers
 from runtime.config.run_config import RunConfig
+from runtime.conformance.stacks import run_config
 from runtime.errors import ConfigInvalid
 from runtime.stack.plan import plan
-from tests.support.stacks import openai_at, run_config
+from tests.support.stacks import openai_at
 
 ENGINE = {
     "provider_id": "llama",

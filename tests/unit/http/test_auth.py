@@ -11,6 +11,8 @@ from aiohttp import web
 from msgspec.structs import replace
 
 from runtime import discovery
+from runtime.conformance.contexts import provider_context
+from runtime.conformance.upstream import Upstream, refusal
 from runtime.context import RequestContext, current, serving
 from runtime.errors import AuthenticationError, Unavailable, UpstreamRejected
 from runtime.http.auth import Auth, Bearer, NamedHeader, QueryKey
@@ -19,8 +21,6 @@ from runtime.http.keys import ProviderKeys
 from runtime.http.transport import Key, Outgoing, json_request
 from runtime.sse import Reply
 from tests.support.calls import answering, chat, failure
-from tests.support.contexts import provider_context
-from tests.support.upstream import Upstream, refusal
 
 OURS = "sk-our-configured-key"
 THEIRS = "sk-the-caller-s-key"

@@ -14,14 +14,14 @@ import pytest
 import pytest_asyncio
 from aiohttp import web
 
+from runtime.conformance.contexts import provider_context
+from runtime.conformance.upstream import CHAT_MODEL, Upstream, refusal, started_stream
 from runtime.context import RequestContext, serving
 from runtime.errors import AuthenticationError, UpstreamError, UpstreamTimeout
 from runtime.http.auth import Bearer
 from runtime.http.bridge import cause_of, httpx2_transport, httpx_transport
 from runtime.http.client import HttpClient
 from tests.support.calls import answering
-from tests.support.contexts import provider_context
-from tests.support.upstream import CHAT_MODEL, Upstream, refusal, started_stream
 from tests.unit.http.test_auth import OPENAI
 
 MESSAGES: Any = [{"role": "user", "content": "hi"}]

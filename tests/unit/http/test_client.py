@@ -12,13 +12,13 @@ import pytest
 from aiohttp import web
 
 from runtime.addresses import place_of
+from runtime.conformance.upstream import Upstream, refusal
 from runtime.context import RequestContext, serving
 from runtime.errors import StackError, UpstreamRejected, UpstreamTimeout
 from runtime.http.client import HttpClient
 from runtime.http.timeouts import Timeouts
 from runtime.http.transport import Outgoing
 from tests.support.calls import HEADERS, SECRET, answering, chat, failure
-from tests.support.upstream import Upstream, refusal
 
 
 async def test_a_request_arrives_as_it_was_meant(upstream: Upstream, client: HttpClient) -> None:

@@ -16,6 +16,7 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
+from runtime.conformance.upstream import Upstream, refusal
 from runtime.context import RequestContext, serving
 from runtime.errors import Unavailable, UpstreamUnreachable
 from runtime.http.client import HttpClient
@@ -25,7 +26,6 @@ from runtime.http.transport import Outgoing, json_request
 from runtime.providers.inference._openai_compatible.streams import FinishReasons
 from runtime.sse import EventStream
 from tests.support.calls import answering, chat, failure
-from tests.support.upstream import Upstream, refusal
 
 
 async def test_a_connection_is_used_again(upstream: Upstream, client: HttpClient) -> None:

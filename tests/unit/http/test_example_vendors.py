@@ -12,15 +12,15 @@ from aiohttp import web
 
 from runtime import discovery
 from runtime.apis.inference import ChatCompletionRequest
+from runtime.conformance.contexts import provider_context
+from runtime.conformance.upstream import CHAT_MODEL, Misbehaviour, Upstream, refusal
 from runtime.context import RequestContext, serving
 from runtime.errors import AuthenticationError, UpstreamError
 from runtime.http.client import HttpClient
 from runtime.providers.inference._openai_compatible.adapter import OpenAICompatibleInference
 from runtime.providers.inference._openai_compatible.config import OpenAICompatibleConfig
 from runtime.sse import EventStream, Reply
-from tests.support.contexts import provider_context
 from tests.support.examples import vendor_header_auth, vendor_signed
-from tests.support.upstream import CHAT_MODEL, Misbehaviour, Upstream, refusal
 
 KEY = "sk-example-key"
 REQUEST = {"model": CHAT_MODEL, "messages": [{"role": "user", "content": "hé"}]}

@@ -9,10 +9,11 @@ from pathlib import Path
 
 from aiohttp import web
 
+from runtime.conformance.asgi import LIMIT_S, Call
+from runtime.conformance.stacks import Served, adapter_of, run_config, serving
+from runtime.conformance.upstream import Upstream, refusal
 from runtime.http.live.transport import LiveTransport
-from tests.support.asgi import LIMIT_S, Call
-from tests.support.stacks import Served, adapter_of, openai_at, run_config, serving
-from tests.support.upstream import Upstream, refusal
+from tests.support.stacks import openai_at
 
 
 def asking(served: Served) -> Call:

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from runtime.conformance.stacks import run_config, serving
+from runtime.conformance.upstream import Upstream, refusal
 from runtime.context import RequestContext
 from runtime.context import serving as serving_request
 from runtime.http import limits
@@ -18,8 +20,7 @@ from runtime.http.client import HttpClient
 from runtime.http.keys import ProviderKeys
 from runtime.http.transport import Outgoing
 from tests.support.calls import SECRET, answering, chat, failure
-from tests.support.stacks import openai_at, run_config, serving
-from tests.support.upstream import Upstream, refusal
+from tests.support.stacks import openai_at
 
 SENT = Outgoing(method="GET", url="http://acme.example/", headers={"x-request-id": "req_1"})
 VENDORS = {

@@ -14,13 +14,13 @@ import trustme
 from cryptography.hazmat.primitives import serialization
 from pydantic import BaseModel, ValidationError
 
+from runtime.conformance.upstream import Upstream, upstream_server
 from runtime.errors import Unavailable
 from runtime.http.client import HttpClient
 from runtime.http.network import Network
 from runtime.http.proxies import proxy_for
 from runtime.http.transport import Outgoing, json_request
 from tests.support.calls import chat, failure, reaching
-from tests.support.upstream import Upstream, upstream_server
 
 
 @pytest.fixture(scope="module")

@@ -9,11 +9,11 @@ import pytest
 import pytest_asyncio
 
 from runtime.addresses import is_exempt, is_local, is_near
+from runtime.conformance.upstream import Upstream
 from runtime.http.client import HttpClient
 from runtime.http.proxies import proxy_for
 from runtime.http.transport import Outgoing, json_request
 from tests.support.calls import HEADERS, chat, failure
-from tests.support.upstream import Upstream
 
 
 @pytest_asyncio.fixture

@@ -13,6 +13,9 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from runtime.conformance.stacks import run_config
+from runtime.conformance.stacks import serving as serving_stack
+from runtime.conformance.upstream import Upstream, refusal
 from runtime.context import RequestContext, serving
 from runtime.http import retries
 from runtime.http.client import HttpClient
@@ -20,9 +23,8 @@ from runtime.http.network import Network
 from runtime.http.transport import Outgoing
 from runtime.providers.inference._openai_compatible.streams import FinishReasons
 from runtime.server.access import AccessLine
-from tests.support import stacks
 from tests.support.calls import chat, failure
-from tests.support.upstream import Upstream, refusal
+from tests.support.stacks import openai_at
 
 Answer = Callable[[], web.Response]
 OK = b'{"choices":[{"index":0,"message":{"content":"x"},"finish_reason":"stop"}]}'
@@ -285,9 +287,9 @@ async def test_our_client_and_the_log_see_it(
     upstream: Upstream, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     asked = {"model": "vendor/small-chat", "messages": [{"role": "user", "content": "hi"}]}
-    run = stacks.run_config(stacks.openai_at(upstream.url))
+    run = run_config(openai_at(upstream.url))
     with caplog.at_level(logging.INFO):
-        async with stacks.serving(run, tmp_path) as served:
+        async with serving_stack(run, tmp_path) as served:
             upstream.misbehaves = in_turn(refusing(429, retry_after="0.1"), fine)
             answer = await served.client.post("/v1/chat/completions", asked)
     assert (answer.status, answer.headers["x-llama-retries"]) == (200, "1")

@@ -11,6 +11,7 @@ from functools import partial
 import pytest
 from aiohttp import web
 
+from runtime.conformance.upstream import Upstream, refusal, started_stream
 from runtime.errors import UpstreamError, UpstreamRejected, UpstreamTimeout
 from runtime.http import streams
 from runtime.http.client import HttpClient
@@ -22,7 +23,6 @@ from runtime.http.transport import Outgoing
 from runtime.providers.inference._openai_compatible.streams import FinishReasons, as_events
 from runtime.sse import EventStream, Json
 from tests.support.calls import SECRET, answering, chat, failure
-from tests.support.upstream import Upstream, refusal, started_stream
 
 CHUNK = b'data: {"choices":[{"index":0,"delta":{"content":"x"},"finish_reason":null}]}\n\n'
 LAST = b'data: {"choices":[{"index":0,"delta":{},"finish_reason": "stop"}]}\n\n'

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from runtime.conformance.upstream import Upstream
 from runtime.http.network import Network
 from runtime.http.timeouts import Timeouts
 from runtime.http.transport import Outgoing
 from tests.support.calls import SECRET, chat, failure, reaching
-from tests.support.upstream import Upstream
 
 
 async def slow_body(request: web.Request) -> web.StreamResponse:

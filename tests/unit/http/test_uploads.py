@@ -15,6 +15,8 @@ from aiohttp import web
 from msgspec.structs import replace
 from multipart import MultipartParser
 
+from runtime.conformance.contexts import provider_context
+from runtime.conformance.upstream import Upstream, started_stream
 from runtime.errors import StackError
 from runtime.http.auth import Bearer
 from runtime.http.client import HttpClient
@@ -22,8 +24,6 @@ from runtime.http.forms import FormFile, form_request
 from runtime.http.timeouts import Timeouts
 from runtime.http.transport import Outgoing
 from tests.support.calls import answering, failure
-from tests.support.contexts import provider_context
-from tests.support.upstream import Upstream, started_stream
 from tests.unit.http.test_auth import OPENAI, Tokens
 
 CHUNK = b"x" * 65536

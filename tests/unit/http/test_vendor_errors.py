@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from runtime.conformance.upstream import Upstream
 from runtime.errors import UpstreamRejected
 from runtime.http.client import HttpClient
 from runtime.http.vendor_errors import VendorError, vendor_error
 from tests.support.calls import SECRET, answering, chat, failure
-from tests.support.upstream import Upstream
 
 SHAPES: list[tuple[str, Any, VendorError]] = [
     (

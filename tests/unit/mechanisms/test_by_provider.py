@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from runtime.conformance.stacks import run_config, serving
 from tests.support.examples import echoes
 from tests.support.mounting import mount
-from tests.support.stacks import run_config, serving
 
 
 def valleys(*ids: str) -> dict[str, object]:

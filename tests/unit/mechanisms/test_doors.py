@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from tests.support.asgi import Client
+from runtime.conformance.asgi import Client
 from tests.support.examples import bell
 from tests.support.stacks import serving_example
 

@@ -10,13 +10,14 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from runtime.conformance.asgi import Client
+from runtime.conformance.form import HEADERS, form
+from runtime.conformance.stacks import Served, adapter_of
 from runtime.server.app import make_app
-from tests.support.asgi import Client
 from tests.support.examples import shelves
 from tests.support.examples.shelves import LIMIT_BYTES, Shelf
-from tests.support.form import HEADERS, form
 from tests.support.raw_http import listening
-from tests.support.stacks import Served, adapter_of, serving_example
+from tests.support.stacks import serving_example
 
 FILE = ('form-data; name="file"; filename="../x.txt"', b"hello\r\n--cu\r\nworld")
 PURPOSE = ('form-data; name="purpose"', b"reading")

@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 
 from runtime.access import ANYBODY, EVERYBODY, SYSTEM, Nameless, User
+from runtime.conformance.stacks import Served, adapter_of
 from runtime.context import RequestContext, serving
 from runtime.storage.jobs.runner import JobRunner
 from tests.support.examples import kiln
 from tests.support.examples.kiln import Kiln
-from tests.support.stacks import Served, adapter_of, serving_example
+from tests.support.stacks import serving_example
 
 
 def kiln_of(served: Served) -> Kiln:

@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from runtime.conformance.asgi import Client
+from runtime.conformance.stacks import Served, adapter_of
 from runtime.sse import End, EventStream, Frames
-from tests.support.asgi import Client
 from tests.support.examples import ledger
 from tests.support.examples.ledger import CountRequest, Ledger
-from tests.support.stacks import Served, adapter_of, serving_example
+from tests.support.stacks import serving_example
 
 
 @pytest_asyncio.fixture

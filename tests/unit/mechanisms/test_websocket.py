@@ -16,12 +16,13 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from runtime.apis._api import Api, route
+from runtime.conformance.stacks import Served, adapter_of
 from runtime.server import http1
 from runtime.server.app import make_app
 from tests.support.examples import parrot
 from tests.support.examples.parrot import Parrot, Said, SayRequest
 from tests.support.raw_http import Connection, Listening, listening
-from tests.support.stacks import Served, adapter_of, serving_example
+from tests.support.stacks import serving_example
 
 
 @pytest_asyncio.fixture

@@ -12,11 +12,12 @@ import pytest
 import pytest_asyncio
 from aiohttp import web
 
-from tests.support.asgi import Client
-from tests.support.stacks import openai_at, run_config, serving
-from tests.support.upstream import CHAT_MODEL, EMBEDDING_MODEL, Upstream
-from tests.support.upstream.scripted import Said, Script, calls, says
-from tests.support.upstream.texts import vector_of
+from runtime.conformance.asgi import Client
+from runtime.conformance.stacks import run_config, serving
+from runtime.conformance.upstream import CHAT_MODEL, EMBEDDING_MODEL, Upstream
+from runtime.conformance.upstream.scripted import Said, Script, calls, says
+from runtime.conformance.upstream.texts import vector_of
+from tests.support.stacks import openai_at
 
 CHAT, TEXT, VECTORS = (f"/v1/inference/{name}" for name in ("chat-completion", "completion", "embeddings"))
 MODEL = f"vendor/{CHAT_MODEL}"

@@ -12,11 +12,12 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from runtime.conformance.asgi import Client
+from runtime.conformance.stacks import run_config, serving
+from runtime.conformance.upstream import CHAT_MODEL, EMBEDDING_MODEL, Upstream, started_stream
 from runtime.providers.inference._openai_compatible.adapter import _address
 from runtime.providers.inference._openai_compatible.config import OpenAICompatibleConfig
-from tests.support.asgi import Client
-from tests.support.stacks import openai_at, run_config, serving
-from tests.support.upstream import CHAT_MODEL, EMBEDDING_MODEL, Upstream, started_stream
+from tests.support.stacks import openai_at
 
 CHAT = {"model": f"vendor/{CHAT_MODEL}", "messages": [{"role": "user", "content": "hi"}]}
 

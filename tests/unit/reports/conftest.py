@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest_asyncio
 
-from tests.support.asgi import Client
-from tests.support.stacks import openai_at, run_config, serving
-from tests.support.upstream import Upstream
+from runtime.conformance.asgi import Client
+from runtime.conformance.stacks import run_config, serving
+from runtime.conformance.upstream import Upstream
+from tests.support.stacks import openai_at
 
 
 @pytest_asyncio.fixture

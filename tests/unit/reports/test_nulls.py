@@ -8,8 +8,8 @@ import pytest
 
 from runtime.apis.inference import ChatCompletionRequest
 from runtime.apis.responses.request import CreateResponseRequest
-from tests.support.asgi import Client
-from tests.support.upstream import CHAT_MODEL
+from runtime.conformance.asgi import Client
+from runtime.conformance.upstream import CHAT_MODEL
 
 MODEL = f"vendor/{CHAT_MODEL}"
 

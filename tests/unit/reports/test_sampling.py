@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.asgi import Client
-from tests.support.upstream import CHAT_MODEL, Upstream
+from runtime.conformance.asgi import Client
+from runtime.conformance.upstream import CHAT_MODEL, Upstream
 
 MODEL = f"vendor/{CHAT_MODEL}"
 HI = [{"role": "user", "content": "hi"}]

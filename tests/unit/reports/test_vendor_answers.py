@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from tests.support.asgi import Answered, Client
-from tests.support.upstream import CHAT_MODEL, EMBEDDING_MODEL, Upstream
+from runtime.conformance.asgi import Answered, Client
+from runtime.conformance.upstream import CHAT_MODEL, EMBEDDING_MODEL, Upstream
 
 Json = dict[str, Any]
 TWO_TEXTS = ["a", "b"]

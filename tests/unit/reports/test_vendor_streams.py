@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from tests.support.asgi import Client
+from runtime.conformance.asgi import Client
+from runtime.conformance.upstream import CHAT_MODEL, Upstream, started_stream
 from tests.support.response_streams import events_of
-from tests.support.upstream import CHAT_MODEL, Upstream, started_stream
 
 Json = dict[str, Any]
 MODEL = f"vendor/{CHAT_MODEL}"

@@ -17,10 +17,11 @@ from aiohttp import web
 
 from runtime.apis.inference import ChatCompletionRequest
 from runtime.apis.inference.stored import StoredCompletionsRequest
+from runtime.conformance.asgi import Answered, Client
+from runtime.conformance.stacks import Served, run_config, serving
+from runtime.conformance.upstream import CHAT_MODEL, Upstream, started_stream
 from runtime.sse import EventStream, Reply
-from tests.support.asgi import Answered, Client
-from tests.support.stacks import Served, openai_at, run_config, serving
-from tests.support.upstream import CHAT_MODEL, Upstream, started_stream
+from tests.support.stacks import openai_at
 
 CHAT = "/v1/chat/completions"
 FILE = "sql_store.db"

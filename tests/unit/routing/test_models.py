@@ -12,9 +12,10 @@ import pytest
 import pytest_asyncio
 from aiohttp import web
 
-from tests.support.asgi import Client
-from tests.support.stacks import openai_at, run_config, serving
-from tests.support.upstream import CHAT_MODEL, EMBEDDING_MODEL, Upstream
+from runtime.conformance.asgi import Client
+from runtime.conformance.stacks import run_config, serving
+from runtime.conformance.upstream import CHAT_MODEL, EMBEDDING_MODEL, Upstream
+from tests.support.stacks import openai_at
 
 MESSAGES = [{"role": "user", "content": "hi"}]
 

@@ -8,8 +8,9 @@ from urllib.parse import quote
 
 import pytest
 
+from runtime.conformance.stacks import run_config, serving
 from tests.support.listing import furnish_listing, listing_provider
-from tests.support.stacks import registry_of, run_config, serving
+from tests.support.stacks import registry_of
 
 _PIECES = [
     *("l", "m", "/", "//", ":", "..", ".", "%", "%2F", "?", "#", "=", "[", "]", "{x}", "'", '"', "\\", "`", "*", " "),

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from runtime.conformance.asgi import Client
+from runtime.conformance.stacks import run_config, serving
 from runtime.redaction import MASK
-from tests.support.asgi import Client
-from tests.support.stacks import openai_at, run_config, serving
+from tests.support.stacks import openai_at
 
 SECRET = "canary77"
 GROUP: dict[str, Any] = {

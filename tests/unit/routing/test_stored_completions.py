@@ -19,12 +19,13 @@ from runtime.apis.inference.stored import (
     StoredCompletionsRequest,
     UpdateCompletionRequest,
 )
+from runtime.conformance.asgi import Client
+from runtime.conformance.stacks import Served, run_config, serving
+from runtime.conformance.upstream import CHAT_MODEL, Upstream
 from runtime.context import RequestContext
 from runtime.context import serving as in_context
 from runtime.errors import NotFound
-from tests.support.asgi import Client
-from tests.support.stacks import Served, openai_at, run_config, serving
-from tests.support.upstream import CHAT_MODEL, Upstream
+from tests.support.stacks import openai_at
 
 CHAT = "/v1/chat/completions"
 USER = {"role": "user", "content": "Name colours"}

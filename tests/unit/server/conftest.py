@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from tests.support.asgi import Client
+from runtime.conformance.asgi import Client
+from runtime.conformance.stacks import Served, adapter_of, run_config, serving
 from tests.support.house import Prober, furnish, probe_spec
-from tests.support.stacks import Served, adapter_of, run_config, serving
 
 
 @pytest_asyncio.fixture

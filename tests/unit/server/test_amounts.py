@@ -14,12 +14,12 @@ import pytest
 import pytest_asyncio
 
 from runtime.apis.vector_stores.native import MAX_INSERTED_CHUNKS
+from runtime.conformance.asgi import Client
+from runtime.conformance.stacks import run_config, serving
 from runtime.errors import TooLarge
 from runtime.server import amounts
 from runtime.server.amounts import BULK, LIGHT_BYTES, USUAL, Amount, check_amount
-from tests.support.asgi import Client
 from tests.support.house import furnish, probe_spec
-from tests.support.stacks import run_config, serving
 
 CHAT = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
 EXCESS = b'{"model":"m","input":[' + b"[1]," * 1_000_000 + b"[1]]}"

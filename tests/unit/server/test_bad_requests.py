@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from tests.support.asgi import Client
-from tests.support.stacks import openai_at, run_config, serving
+from runtime.conformance.asgi import Client
+from runtime.conformance.stacks import run_config, serving
+from tests.support.stacks import openai_at
 
 CHAT = "/v1/chat/completions"
 JSON = {"content-type": "application/json"}

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from tests.support.asgi import Client
+from runtime.conformance.asgi import Client
+from runtime.conformance.stacks import run_config, serving
 from tests.support.house import furnish, probe_spec
-from tests.support.stacks import run_config, serving
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 CHAT = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}

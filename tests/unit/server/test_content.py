@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from runtime.conformance.asgi import Client
+from runtime.conformance.stacks import run_config, serving
 from runtime.server import handlers
-from tests.support.asgi import Client
 from tests.support.house import furnish, probe_spec
-from tests.support.stacks import run_config, serving
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 NAME = "ü €"

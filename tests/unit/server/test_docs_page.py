@@ -11,13 +11,14 @@ from typing import Any
 
 import pytest
 
+from runtime.conformance.stacks import run_config
 from runtime.server.doors import Doors
 from runtime.server.openapi.document import document
 from runtime.server.openapi.page import SERVER, page
 from runtime.stack.plan import plan
 from tests.support.examples import parrot, shelves
 from tests.support.mounting import mount
-from tests.support.stacks import openai_at, run_config
+from tests.support.stacks import openai_at
 
 VOID = {"meta", "link", "input", "br"}
 

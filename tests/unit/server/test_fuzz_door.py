@@ -15,11 +15,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from runtime.conformance.asgi import Client
+from runtime.conformance.stacks import run_config, serving
 from runtime.http.timeouts import Timeouts
 from runtime.http.transport import Outgoing
-from tests.support.asgi import Client
 from tests.support.house import furnish, probe_spec
-from tests.support.stacks import openai_at, run_config, serving
+from tests.support.stacks import openai_at
 
 fuzzed = settings(
     max_examples=200,

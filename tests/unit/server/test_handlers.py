@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 
 from runtime.apis._api import Route
+from runtime.conformance.asgi import Answered, Client
 from runtime.errors import RateLimited
 from runtime.server.answer import Answer
 from runtime.server.handlers import MAX_BODY_BYTES
 from runtime.server.incoming import Incoming
 from runtime.server.ongoing import Ongoing
 from runtime.sse import EventStream, Frames, Reply
-from tests.support.asgi import Answered, Client
 from tests.support.house import Prober
 
 # Binding

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from runtime.conformance.stacks import Served
 from runtime.server import http1, unread
 from runtime.server.app import make_app
 from tests.support.house import Prober
 from tests.support.raw_http import LIMIT_S, Listening, listening
-from tests.support.stacks import Served
 
 HOST = b"host: localhost\r\n\r\n"
 LOOK = b"GET /v1/things/a HTTP/1.1\r\n" + HOST

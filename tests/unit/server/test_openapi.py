@@ -15,15 +15,16 @@ from typing_extensions import TypedDict
 
 from runtime.apis._api import Api, route
 from runtime.apis._request import Request, Response
+from runtime.conformance.asgi import Client
+from runtime.conformance.stacks import run_config, serving
 from runtime.server.doors import Doors
 from runtime.server.openapi.document import document
 from runtime.server.openapi.schemas import Schemas
 from runtime.sse import Reply
 from runtime.stack.plan import Plan, plan
-from tests.support.asgi import Client
 from tests.support.examples import bell, diary, echoes, lamps, ledger, parrot, shelves
 from tests.support.mounting import mount
-from tests.support.stacks import openai_at, run_config, serving
+from tests.support.stacks import openai_at
 
 EXAMPLES = (bell, diary, echoes, lamps, ledger, parrot, shelves)
 VENDOR = openai_at("http://127.0.0.1:9/v1")

@@ -8,11 +8,11 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 from multipart import MultipartSegment, PushMultipartParser
 
+from runtime.conformance.form import field, file, form
 from runtime.errors import RequestError
 from runtime.server import parts
 from runtime.server.incoming import Incoming
 from runtime.server.parts import parts_of
-from tests.support.form import field, file, form
 
 BOUNDARY = "cut"
 NEARLY = [b"\r", b"\n", b"\r\n", b"\r\n-", b"\r\n--", b"\r\n--c", b"\r\n--cu", b"cu", b"x" * 40, b"\0"]

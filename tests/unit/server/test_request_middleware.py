@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 
 from runtime import PROBE
+from runtime.conformance.asgi import Client
+from runtime.conformance.stacks import run_config, serving
 from runtime.context import current
 from runtime.server.logs import JsonLines
 from runtime.server.probes import is_probe
-from tests.support.asgi import Client
 from tests.support.house import Prober
-from tests.support.stacks import run_config, serving
 
 PAGE = "https://app.test"
 

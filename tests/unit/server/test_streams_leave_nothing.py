@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 
+from runtime.conformance.stacks import run_config, serving
+from runtime.conformance.upstream import Upstream
 from tests.support.listing import until
 from tests.support.raw_http import listening
-from tests.support.stacks import openai_at, run_config, serving
-from tests.support.upstream import Upstream
+from tests.support.stacks import openai_at
 
 _STREAMS, _TOGETHER = 500, 25
 _LIMIT_S = 60.0

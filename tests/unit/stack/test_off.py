@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.stacks import openai_at, run_config, serving
+from runtime.conformance.stacks import run_config, serving
+from tests.support.stacks import openai_at
 
 
 def off(provider_id: str, provider_type: str) -> dict[str, Any]:

@@ -11,11 +11,12 @@ import pytest
 from pydantic import BaseModel, SecretStr
 
 from runtime.config.run_config import RunConfig, redacted
+from runtime.conformance.stacks import run_config
 from runtime.errors import ConfigInvalid, Problem
 from runtime.stack.plan import Plan, check_required, plan, read_run_config
 from runtime.storage.backends import BACKENDS
 from tests.support.house import furnish, plain_spec, probe_spec
-from tests.support.stacks import openai_at, run_config
+from tests.support.stacks import openai_at
 
 
 def problems_of(run: RunConfig) -> tuple[Problem, ...]:

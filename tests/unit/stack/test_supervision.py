@@ -12,6 +12,8 @@ import pytest
 from aiohttp import web
 
 from runtime.access import EVERYBODY
+from runtime.conformance.stacks import Served, run_config, serving
+from runtime.conformance.upstream import CHAT_MODEL, Upstream, refusal
 from runtime.context import current
 from runtime.errors import Unavailable
 from runtime.provider import ListedModel, unhealthy
@@ -24,8 +26,7 @@ from runtime.storage.jobs import runner as jobs_runner
 from tests.support import house
 from tests.support.house import Prober, furnish, probe_spec
 from tests.support.listing import Listing, furnish_listing, listing_provider, until
-from tests.support.stacks import Served, openai_at, run_config, serving, table_of
-from tests.support.upstream import CHAT_MODEL, Upstream, refusal
+from tests.support.stacks import openai_at, table_of
 
 SOON = {"server": {"registry_refresh_interval_seconds": 0.02}}
 

@@ -10,11 +10,12 @@ from typing import Any
 
 from aiohttp import web
 
+from runtime.conformance.asgi import Client
+from runtime.conformance.stacks import Served, run_config, serving
+from runtime.conformance.upstream import CHAT_MODEL, upstream_server
 from runtime.stack.instance import HEADER, Instance
-from tests.support.asgi import Client
 from tests.support.listing import until
-from tests.support.stacks import Served, openai_at, run_config, serving
-from tests.support.upstream import CHAT_MODEL, upstream_server
+from tests.support.stacks import openai_at
 
 SOON: dict[str, Any] = {"server": {"registry_refresh_interval_seconds": 0.02}}
 CHAT = {"messages": [{"role": "user", "content": "hi"}]}

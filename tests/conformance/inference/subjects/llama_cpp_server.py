@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from runtime.conformance.stacks import run_config, serving
 from tests.conformance.inference.subject import TEXT, Kind, Subject, within
 from tests.conformance.inference.subjects.meta_reference import FORMS
 from tests.support.llama_cpp import Serve, shipped_gguf
 from tests.support.server_process import server_process
-from tests.support.stacks import run_config, serving
 
 
 @asynccontextmanager

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
+from runtime.conformance.stacks import run_config, serving
 from tests.conformance.inference.subject import TEXT, Kind, Subject, within
 from tests.support.llama_cpp import package_folder
-from tests.support.stacks import run_config, serving
 
 
 @asynccontextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from tests.support.upstream import Refused
+from runtime.conformance.upstream import Refused
 
 NEWER = frozenset({"functions", "function_call", "modalities", "audio", "verbosity", "web_search_options"})
 """OpenAI's fields that no server of open-weight models has; most pass over what they do not know."""

@@ -8,10 +8,10 @@ from typing import Any
 
 from aiohttp import web
 
+from runtime.conformance.upstream import Endpoint, Habits, Upstream
+from runtime.conformance.upstream.chat import chat
 from tests.conformance.inference.vendor import Vendor
 from tests.conformance.inference.vendors._checks import one_answer
-from tests.support.upstream import Endpoint, Habits, Upstream
-from tests.support.upstream.chat import chat
 
 UNREAD = frozenset({
     "seed", "logprobs", "top_logprobs", "logit_bias", "frequency_penalty", "presence_penalty", "user", "metadata",

@@ -5,9 +5,9 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
+from runtime.conformance.upstream import CHAT_MODEL, EMBEDDING_MODEL, Habits, Refused, Upstream
 from tests.conformance.inference.vendor import Vendor
 from tests.conformance.inference.vendors._checks import metadata_if_kept
-from tests.support.upstream import CHAT_MODEL, EMBEDDING_MODEL, Habits, Refused, Upstream
 
 LIMITS = {"x-ratelimit-limit-requests": "300", "x-ratelimit-remaining-tokens": "29000"}
 

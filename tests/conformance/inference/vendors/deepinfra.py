@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
+from runtime.conformance.upstream import Answer, Endpoint, Habits, Refused, Upstream
+from runtime.conformance.upstream.error_shapes import details
+from runtime.conformance.upstream.texts import scores_of
 from tests.conformance.inference.vendor import OPENAI, Vendor
-from tests.support.upstream import Answer, Endpoint, Habits, Refused, Upstream
-from tests.support.upstream.error_shapes import details
-from tests.support.upstream.texts import scores_of
 
 INFERENCE = "/v1/inference/"
 

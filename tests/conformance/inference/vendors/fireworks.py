@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
+from runtime.conformance.upstream import Answer, Endpoint, Habits, Refused, Upstream
+from runtime.conformance.upstream.texts import rerank
 from tests.conformance.inference.vendor import OPENAI, Vendor
 from tests.conformance.inference.vendors._checks import refuse
-from tests.support.upstream import Answer, Endpoint, Habits, Refused, Upstream
-from tests.support.upstream.texts import rerank
 
 UNKNOWN = (
     "store", "service_tier", "safety_identifier", "prompt_cache_key", "prompt_cache_retention", "verbosity",

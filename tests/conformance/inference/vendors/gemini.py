@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
+from runtime.conformance.upstream import Answer, Endpoint, Habits, Refused, Upstream
+from runtime.conformance.upstream.texts import embeddings
 from tests.conformance.inference.vendor import OPENAI, Vendor
 from tests.conformance.inference.vendors._checks import has
-from tests.support.upstream import Answer, Endpoint, Habits, Refused, Upstream
-from tests.support.upstream.texts import embeddings
 
 UNKNOWN = (
     "seed", "frequency_penalty", "presence_penalty", "top_k", "reasoning", "user", "store", "metadata", "service_tier",

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import partial
 
+from runtime.conformance.upstream import Endpoint, Habits, Upstream
+from runtime.conformance.upstream.error_shapes import text
 from tests.conformance.inference.vendor import OPENAI, Vendor
-from tests.support.upstream import Endpoint, Habits, Upstream
-from tests.support.upstream.error_shapes import text
 
 
 class Router(Upstream):

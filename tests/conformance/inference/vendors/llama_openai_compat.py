@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from functools import partial
 
+from runtime.conformance.upstream import Habits, Upstream
 from tests.conformance.inference.vendor import OPENAI, Vendor
-from tests.support.upstream import Habits, Upstream
 
 VENDOR = Vendor(
     make=partial(Upstream, Habits(root="/compat/v1", refused_fields=frozenset({"max_tokens"}))),

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
+from runtime.conformance.upstream import Endpoint, Habits, Refused, Upstream
 from tests.conformance.inference.vendor import OPENAI, Vendor
 from tests.conformance.inference.vendors._checks import NEWER
-from tests.support.upstream import Endpoint, Habits, Refused, Upstream
 
 
 def check(path: str, body: dict[str, Any]) -> None:

@@ -6,9 +6,9 @@ from __future__ import annotations
 
 from functools import partial
 
+from runtime.conformance.upstream import Habits, Upstream
 from tests.conformance.inference.vendor import OPENAI, Vendor
 from tests.conformance.inference.vendors._checks import NEWER
-from tests.support.upstream import Habits, Upstream
 
 HABITS = Habits(root="/openai/v1", unread_fields=NEWER | {"max_completion_tokens"})
 VENDOR = Vendor(make=partial(Upstream, HABITS), has=OPENAI | {"rerank"})

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
+from runtime.conformance.upstream import Answer, Endpoint, Habits, Refused, Upstream
+from runtime.conformance.upstream.texts import scores_of
 from tests.conformance.inference.vendor import OPENAI, Vendor
-from tests.support.upstream import Answer, Endpoint, Habits, Refused, Upstream
-from tests.support.upstream.texts import scores_of
 
 
 def check(path: str, body: dict[str, Any]) -> None:

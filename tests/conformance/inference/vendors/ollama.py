@@ -7,9 +7,9 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
+from runtime.conformance.upstream import Habits, Refused, Upstream
 from tests.conformance.inference.vendor import OPENAI, Vendor
 from tests.conformance.inference.vendors._checks import NEWER
-from tests.support.upstream import Habits, Refused, Upstream
 
 UNREAD = NEWER | frozenset(
     {"max_completion_tokens", "n", "tool_choice", "parallel_tool_calls", "logit_bias", "best_of", "echo", "user"}

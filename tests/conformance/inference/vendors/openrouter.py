@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
+from runtime.conformance.upstream import Answer, Endpoint, Habits, Refused, Upstream
+from runtime.conformance.upstream.chat import chat
 from tests.conformance.inference.vendor import OPENAI, Vendor
-from tests.support.upstream import Answer, Endpoint, Habits, Refused, Upstream
-from tests.support.upstream.chat import chat
 
 
 def error(refused: Refused) -> dict[str, Any]:

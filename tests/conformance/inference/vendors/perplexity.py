@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
+from runtime.conformance.upstream import CHAT_MODEL, EMBEDDING_MODEL, Answer, Endpoint, Habits, Refused, Upstream
+from runtime.conformance.upstream.chat import chat
+from runtime.conformance.upstream.texts import embeddings
 from tests.conformance.inference.vendor import Vendor
 from tests.conformance.inference.vendors._checks import refuse
-from tests.support.upstream import CHAT_MODEL, EMBEDDING_MODEL, Answer, Endpoint, Habits, Refused, Upstream
-from tests.support.upstream.chat import chat
-from tests.support.upstream.texts import embeddings
 
 REFUSED = (
     "max_completion_tokens", "stop", "seed", "logit_bias", "logprobs", "top_logprobs", "tools", "tool_choice",

@@ -5,9 +5,9 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
+from runtime.conformance.upstream import Habits, Refused, Upstream
 from tests.conformance.inference.vendor import OPENAI, Vendor
 from tests.conformance.inference.vendors._checks import refuse
-from tests.support.upstream import Habits, Refused, Upstream
 
 UNREAD = frozenset({"n", "seed", "logprobs", "top_logprobs", "logit_bias", "frequency_penalty", "presence_penalty"})
 LIMITS = {"x-ratelimit-limit-requests": "400", "x-ratelimit-remaining-requests-day": "11999"}

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
+from runtime.conformance.upstream import Answer, Endpoint, Habits, Upstream
+from runtime.conformance.upstream.error_shapes import flat
+from runtime.conformance.upstream.texts import scores_of
 from tests.conformance.inference.vendor import OPENAI, Vendor
 from tests.conformance.inference.vendors._checks import NEWER
-from tests.support.upstream import Answer, Endpoint, Habits, Upstream
-from tests.support.upstream.error_shapes import flat
-from tests.support.upstream.texts import scores_of
 
 
 def rerank(body: dict[str, Any], habits: Habits) -> Answer:

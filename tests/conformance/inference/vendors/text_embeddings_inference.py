@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
+from runtime.conformance.upstream import EMBEDDING_MODEL, RERANK_MODEL, Answer, Endpoint, Habits, Refused, Upstream
+from runtime.conformance.upstream.error_shapes import message_and_code
+from runtime.conformance.upstream.texts import scores_of
 from tests.conformance.inference.vendor import Vendor
-from tests.support.upstream import EMBEDDING_MODEL, RERANK_MODEL, Answer, Endpoint, Habits, Refused, Upstream
-from tests.support.upstream.error_shapes import message_and_code
-from tests.support.upstream.texts import scores_of
 
 
 def rerank(body: dict[str, Any], habits: Habits) -> Answer:

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
+from runtime.conformance.upstream import Answer, Endpoint, Habits, Refused, Upstream
+from runtime.conformance.upstream.chat import chat
+from runtime.conformance.upstream.error_shapes import text_and_type
 from tests.conformance.inference.vendor import OPENAI, Vendor
 from tests.conformance.inference.vendors._checks import NEWER
-from tests.support.upstream import Answer, Endpoint, Habits, Refused, Upstream
-from tests.support.upstream.chat import chat
-from tests.support.upstream.error_shapes import text_and_type
 
 UNREAD = NEWER | frozenset({"max_completion_tokens", "n", "user", "parallel_tool_calls", "best_of", "echo"})
 

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
+from runtime.conformance.upstream import Answer, Endpoint, Habits, Upstream
+from runtime.conformance.upstream.chat import chat
+from runtime.conformance.upstream.texts import completion
 from tests.conformance.inference.vendor import OPENAI, Vendor
 from tests.conformance.inference.vendors._checks import refuse
-from tests.support.upstream import Answer, Endpoint, Habits, Upstream
-from tests.support.upstream.chat import chat
-from tests.support.upstream.texts import completion
 
 LIMITS = {"x-ratelimit-limit": "10", "x-tokenlimit-remaining": "2000"}
 

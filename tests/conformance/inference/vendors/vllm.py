@@ -5,10 +5,10 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
+from runtime.conformance.upstream import Habits, Refused, Upstream
+from runtime.conformance.upstream.error_shapes import numbered
 from tests.conformance.inference.vendor import OPENAI, Vendor
 from tests.conformance.inference.vendors._checks import NEWER
-from tests.support.upstream import Habits, Refused, Upstream
-from tests.support.upstream.error_shapes import numbered
 
 
 def check(path: str, body: dict[str, Any]) -> None:

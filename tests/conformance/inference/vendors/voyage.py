@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
+from runtime.conformance.upstream import Answer, Endpoint, Habits, Refused, Upstream
+from runtime.conformance.upstream.error_shapes import detail
+from runtime.conformance.upstream.texts import embeddings, rerank
 from tests.conformance.inference.vendor import Vendor
-from tests.support.upstream import Answer, Endpoint, Habits, Refused, Upstream
-from tests.support.upstream.error_shapes import detail
-from tests.support.upstream.texts import embeddings, rerank
 
 
 def check(path: str, body: dict[str, Any]) -> None:

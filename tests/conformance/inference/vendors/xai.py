@@ -5,9 +5,9 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
+from runtime.conformance.upstream import Habits, Refused, Upstream
 from tests.conformance.inference.vendor import OPENAI, Vendor
 from tests.conformance.inference.vendors._checks import refuse
-from tests.support.upstream import Habits, Refused, Upstream
 
 LIMITS = {"x-ratelimit-limit-requests": "480", "x-ratelimit-limit-tokens": "2000000"}
 

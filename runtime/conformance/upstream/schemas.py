@@ -7,8 +7,8 @@ from typing import Any
 
 from jsonschema import Draft202012Validator, SchemaError
 
-from tests.support.upstream.wire import Refused
-from tests.support.upstream.words import some_words
+from runtime.conformance.upstream.wire import Refused
+from runtime.conformance.upstream.words import some_words
 
 _FORMATS = {
     "date": "2026-11-25",
@@ -30,7 +30,7 @@ def value_of(schema: Any, chosen: random.Random) -> Any:
 
 
 def check_schema(schema: Any, *, what: str, param: str, strict: bool) -> None:
-    """Refuse what is no JSON Schema, and in strict mode an object that leaves its properties open.
+    """Raises Refused for what is no JSON Schema, and in strict mode for an object that leaves its properties open.
 
     https://platform.openai.com/docs/guides/structured-outputs
     """

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from aiohttp import web
 
-from tests.support.upstream.wire import CREATED, started_stream
+from runtime.conformance.upstream.wire import CREATED, started_stream
 
 Json = dict[str, Any]
 USAGE = {

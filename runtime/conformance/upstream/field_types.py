@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeGuard
 
-from tests.support.upstream.wire import Refused
+from runtime.conformance.upstream.wire import Refused
 
 _INTEGERS = ("n", "max_tokens", "max_completion_tokens", "seed", "top_logprobs", "best_of", "dimensions")
 _NUMBERS = ("temperature", "top_p", "frequency_penalty", "presence_penalty")
@@ -32,7 +32,7 @@ def check_types(body: dict[str, Any]) -> None:
         raise _wrong("logprobs", "a boolean or an integer", logprobs)
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: Any) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 

@@ -13,10 +13,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.support.upstream.checks import check_chat, chosen_tools, offered_tools, texts
-from tests.support.upstream.schemas import value_of
-from tests.support.upstream.wire import CREATED, Answer, Habits
-from tests.support.upstream.words import cut, pieces, randomness, some_words, usage
+from runtime.conformance.upstream.checks import check_chat, chosen_tools, offered_tools, texts
+from runtime.conformance.upstream.schemas import value_of
+from runtime.conformance.upstream.wire import CREATED, Answer, Habits
+from runtime.conformance.upstream.words import cut, pieces, randomness, some_words, usage
 
 _REASONING_WORDS = 4
 _PARTS = {"image_url": "image", "input_audio": "audio", "file": "file"}

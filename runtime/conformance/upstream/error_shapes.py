@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.support.upstream.wire import Refused, openai_error
+from runtime.conformance.upstream.wire import Refused, openai_error
 
 
 def numbered(refused: Refused) -> Any:

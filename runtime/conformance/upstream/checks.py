@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from tests.support.upstream.schemas import check_schema
-from tests.support.upstream.wire import Refused
+from runtime.conformance.upstream.schemas import check_schema
+from runtime.conformance.upstream.wire import Refused
 
 _ROLES = ("developer", "system", "user", "assistant", "tool", "function")
 _PARTS = {
@@ -25,6 +25,7 @@ _LONGEST = 10_000  # characters of text
 
 
 def check_chat(body: dict[str, Any]) -> None:
+    """Raises Refused for a request that OpenAI does not take."""
     messages = body.get("messages")
     if not messages:
         raise Refused(400, "Invalid 'messages': empty array. Expected at least 1 message.", param="messages")
@@ -120,7 +121,10 @@ def _check_tools(body: dict[str, Any]) -> None:
 
 
 def chosen_tools(body: dict[str, Any]) -> list[str] | None:
-    """The tools that `tool_choice` names; None where it names none. https://platform.openai.com/docs/guides/function-calling"""
+    """The tools that `tool_choice` names; None where it names none. Raises Refused for one that is not offered.
+
+    https://platform.openai.com/docs/guides/function-calling
+    """
     choice = body.get("tool_choice")
     if choice in (None, "none", "auto", "required"):
         return None

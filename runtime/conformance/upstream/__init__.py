@@ -17,10 +17,10 @@ from typing import Any, TypeVar
 
 from aiohttp import web
 
-from tests.support.upstream.chat import chat
-from tests.support.upstream.field_types import check_types
-from tests.support.upstream.texts import completion, embeddings, rerank
-from tests.support.upstream.wire import (
+from runtime.conformance.upstream.chat import chat
+from runtime.conformance.upstream.field_types import check_types
+from runtime.conformance.upstream.texts import completion, embeddings, rerank
+from runtime.conformance.upstream.wire import (
     CHAT_MODEL,
     CREATED,
     EMBEDDING_MODEL,
@@ -186,7 +186,8 @@ AnUpstream = TypeVar("AnUpstream", bound=Upstream)
 
 @asynccontextmanager
 async def upstream_server(
-    tls: ssl.SSLContext | None = None, make: Callable[[], AnUpstream] = Upstream
+    tls: ssl.SSLContext | None = None,
+    make: Callable[[], AnUpstream] = Upstream,  # type: ignore[assignment]  # the bound is its default
 ) -> AsyncIterator[AnUpstream]:
     """A running upstream on a free port of this machine. tls: it speaks HTTPS with this. make: which vendor it is, such
     as `partial(Upstream, habits)`.

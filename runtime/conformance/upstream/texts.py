@@ -12,8 +12,8 @@ import random
 import struct
 from typing import Any
 
-from tests.support.upstream.wire import CREATED, Answer, Habits, Refused
-from tests.support.upstream.words import cut, randomness, some_words, usage
+from runtime.conformance.upstream.wire import CREATED, Answer, Habits, Refused
+from runtime.conformance.upstream.words import cut, randomness, some_words, usage
 
 DIMENSION = 8
 
@@ -55,6 +55,7 @@ def embeddings(body: dict[str, Any], habits: Habits) -> Answer:
 
 
 def rerank(body: dict[str, Any], habits: Habits) -> Answer:
+    """Cohere's form of an answer. Raises Refused for a field that is missing."""
     for name in ("query", "documents"):
         if not body.get(name):
             raise Refused(400, f"Missing required parameter: '{name}'.", param=name)

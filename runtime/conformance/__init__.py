@@ -1,0 +1,8 @@
+"""Suites that hold a provider of an API to what it promises, wherever the provider lives, and what they are made of.
+
+For tests alone: nothing that serves imports it. `pip install llama-stack-toolchain[conformance]` brings what it needs.
+"""
+
+import pytest
+
+pytest.register_assert_rewrite(f"{__name__}.inference", f"{__name__}.vector_io", f"{__name__}.tool_runtime")
