@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from importlib.util import find_spec
 from typing import Any
 
+from runtime.conformance.inference.subject import TEXT
 from runtime.conformance.upstream import Upstream
 from runtime.spec import Spec
-from tests.conformance.inference.subject import TEXT
 
 CAPABILITIES = frozenset({"chat", "completions", "embeddings", "rerank", "tools", "json_object", "json_schema"})
 """What a spec claims by these names."""

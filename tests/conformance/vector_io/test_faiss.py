@@ -7,17 +7,18 @@ from pathlib import Path
 
 import pytest
 
+from runtime.conformance.vector_io.asking import NAME, Asked, drawn, numbered
+from runtime.conformance.vector_io.subject import adapter
 from runtime.errors import Unavailable
 from runtime.providers.vector_io.faiss import log_file
-from tests.conformance.vector_io.asking import NAME, Asked, drawn, numbered
-from tests.conformance.vector_io.subject import adapter
+from tests.conformance.vector_io.subject import built_in
 
 DIMENSION = 64
 
 
 async def test_a_file_with_much_waste_is_written_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(log_file, "_SPARE_BYTES", 4096)
-    vectors, file = Asked(adapter("inline::faiss", {}, tmp_path)), tmp_path / "faiss" / f"{NAME}.vectors"
+    vectors, file = Asked(adapter(built_in("inline::faiss"), {}, tmp_path)), tmp_path / "faiss" / f"{NAME}.vectors"
     await vectors.create(DIMENSION)
     given = drawn(100, DIMENSION)
     await vectors.put(numbered(1, 100), given)
@@ -28,7 +29,7 @@ async def test_a_file_with_much_waste_is_written_anew(tmp_path: Path, monkeypatc
     await vectors.remove(2)
     await vectors.put(numbered(3, 1), given[:1])
     await vectors.stop()
-    again = Asked(adapter("inline::faiss", {}, tmp_path))
+    again = Asked(adapter(built_in("inline::faiss"), {}, tmp_path))
     assert sorted((await again.search(given[0], 1000)).numbers) == [*numbered(1, 100), *numbered(3, 1)]
     await again.stop()
 
@@ -45,7 +46,7 @@ async def test_a_disk_without_room_for_that_fails_no_change(tmp_path: Path, monk
             raise OSError(errno.ENOSPC, "No space left on device")
         write(file, content)
 
-    vectors, given = Asked(adapter("inline::faiss", {}, tmp_path)), drawn(100, DIMENSION)
+    vectors, given = Asked(adapter(built_in("inline::faiss"), {}, tmp_path)), drawn(100, DIMENSION)
     await vectors.create(DIMENSION)
     with monkeypatch.context() as full:
         full.setattr(log_file, "_write_all", write_some)
@@ -54,7 +55,7 @@ async def test_a_disk_without_room_for_that_fails_no_change(tmp_path: Path, monk
             assert not part.exists()
     assert 1 < tries < 30
     await vectors.stop()
-    again, file = Asked(adapter("inline::faiss", {}, tmp_path)), part.with_suffix(".vectors")
+    again, file = Asked(adapter(built_in("inline::faiss"), {}, tmp_path)), part.with_suffix(".vectors")
     assert sorted((await again.search(given[0], 1000)).numbers) == numbered(1, 20)
     part.write_bytes(b"left by a process that was killed")
     before = file.stat().st_size
@@ -65,7 +66,7 @@ async def test_a_disk_without_room_for_that_fails_no_change(tmp_path: Path, monk
 
 
 async def test_a_damaged_file_is_said_and_left_as_it_is(tmp_path: Path) -> None:
-    vectors, file = Asked(adapter("inline::faiss", {}, tmp_path)), tmp_path / "faiss" / f"{NAME}.vectors"
+    vectors, file = Asked(adapter(built_in("inline::faiss"), {}, tmp_path)), tmp_path / "faiss" / f"{NAME}.vectors"
     await vectors.create(DIMENSION)
     for group in (1, 2):
         await vectors.put(numbered(group, 10), drawn(10, DIMENSION))
@@ -73,7 +74,7 @@ async def test_a_damaged_file_is_said_and_left_as_it_is(tmp_path: Path) -> None:
     content = bytearray(file.read_bytes())
     content[100] ^= 1
     file.write_bytes(content)
-    again = Asked(adapter("inline::faiss", {}, tmp_path))
+    again = Asked(adapter(built_in("inline::faiss"), {}, tmp_path))
     with pytest.raises(Unavailable, match="damaged at byte 16"):
         await again.search(drawn(1, DIMENSION)[0])
     await again.stop()

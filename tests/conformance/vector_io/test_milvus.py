@@ -10,13 +10,14 @@ from pathlib import Path
 
 import pytest
 
+from runtime.conformance.vector_io.asking import Asked, drawn
+from runtime.conformance.vector_io.subject import adapter
 from runtime.errors import Unavailable
-from tests.conformance.vector_io.asking import Asked, drawn
-from tests.conformance.vector_io.subject import adapter
+from tests.conformance.vector_io.subject import built_in
 
 
 async def test_a_creation_that_was_broken_off_is_completed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    vectors = Asked(adapter("inline::milvus", {}, tmp_path))
+    vectors = Asked(adapter(built_in("inline::milvus"), {}, tmp_path))
     await vectors.create(8, "vs_other")
     from pymilvus import MilvusClient
 
@@ -42,13 +43,13 @@ async def test_a_program_that_takes_its_time_is_waited_for(tmp_path: Path, monke
     (slow / "milvus").write_text(f"#!/bin/sh\nsleep 1.5\nLD_LIBRARY_PATH='{lib}' exec '{lib}/milvus' \"$@\"\n")
     (slow / "milvus").chmod(0o755)
     monkeypatch.setenv("BIN_PATH", str(slow))
-    vectors = Asked(adapter("inline::milvus", {}, tmp_path))
+    vectors = Asked(adapter(built_in("inline::milvus"), {}, tmp_path))
     await vectors.create(8)
     await vectors.stop()
 
 
 async def test_a_program_that_was_killed_is_started_again_and_has_what_was_kept(tmp_path: Path) -> None:
-    vectors = Asked(adapter("inline::milvus", {}, tmp_path))
+    vectors = Asked(adapter(built_in("inline::milvus"), {}, tmp_path))
     await vectors.create(8)
     await vectors.put([1, 2], drawn(2, 8))
     for number in (3, 4):
@@ -65,7 +66,7 @@ async def test_a_program_that_was_killed_is_started_again_and_has_what_was_kept(
 async def test_requests_that_a_killed_program_leaves_are_unavailable_and_the_next_ones_are_answered(
     tmp_path: Path,
 ) -> None:
-    vectors = Asked(adapter("inline::milvus", {}, tmp_path))
+    vectors = Asked(adapter(built_in("inline::milvus"), {}, tmp_path))
     await vectors.create(8)
     await vectors.put([1], drawn(1, 8))
     program = vectors.adapter._engine._program._p

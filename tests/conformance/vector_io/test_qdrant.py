@@ -6,13 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.conformance.vector_io.asking import NAME, Asked, drawn
-from tests.conformance.vector_io.subject import adapter
+from runtime.conformance.vector_io.asking import NAME, Asked, drawn
+from runtime.conformance.vector_io.subject import adapter
+from tests.conformance.vector_io.subject import built_in
 
 
 @pytest.mark.parametrize("is_reopened", [False, True])
 async def test_what_was_broken_off_is_in_nobodys_way(tmp_path: Path, is_reopened: bool) -> None:
-    vectors, folder = Asked(adapter("inline::qdrant", {}, tmp_path)), tmp_path / "qdrant"
+    vectors, folder = Asked(adapter(built_in("inline::qdrant"), {}, tmp_path)), tmp_path / "qdrant"
     await vectors.create(4, "vs_other")
     left = [folder / f".new-{NAME}", folder / f".dropped-{NAME}"]
     for place in left:
@@ -20,7 +21,7 @@ async def test_what_was_broken_off_is_in_nobodys_way(tmp_path: Path, is_reopened
         (place / "edge_config.json").write_text("{")
     if is_reopened:
         await vectors.stop()
-        vectors = Asked(adapter("inline::qdrant", {}, tmp_path))
+        vectors = Asked(adapter(built_in("inline::qdrant"), {}, tmp_path))
     await vectors.create(4)
     await vectors.put([1], drawn(1, 4))
     await vectors.drop()

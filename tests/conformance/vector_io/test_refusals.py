@@ -11,10 +11,11 @@ import pytest
 from runtime import discovery
 from runtime.apis.vector_io import CreateCollection, SearchVectors
 from runtime.conformance.contexts import provider_context
+from runtime.conformance.vector_io.asking import Asked, drawn
+from runtime.conformance.vector_io.subject import adapter
 from runtime.errors import StackError, Unavailable, UpstreamError
 from runtime.providers.vector_io._shared.remote import Missing, RemoteVectors, VectorServer
-from tests.conformance.vector_io.asking import Asked, drawn
-from tests.conformance.vector_io.subject import adapter
+from tests.conformance.vector_io.subject import built_in
 from tests.conformance.vector_io.vendors.elasticsearch import Elasticsearch
 from tests.conformance.vector_io.vendors.weaviate import Weaviate
 from tests.conformance.vector_io.wire import KEY, Vendor, serving
@@ -57,7 +58,7 @@ _KINDS: dict[str, tuple[str, str, Callable[[], Vendor], dict[str, Any]]] = {
 async def test_a_part_that_is_refused_is_an_error(name: str, tmp_path: Path) -> None:
     kind, setting, vendor, answers = _KINDS[name]
     with serving(Refuses(vendor(), answers)) as url:
-        vectors = Asked(adapter(kind, {setting: url, "api_key": KEY}, tmp_path))
+        vectors = Asked(adapter(built_in(kind), {setting: url, "api_key": KEY}, tmp_path))
         await vectors.create(3)
         with pytest.raises(Unavailable, match="the queue is full"):
             await vectors.put([1, 2], drawn(2, 3))
@@ -70,7 +71,7 @@ async def test_a_part_that_is_refused_is_an_error(name: str, tmp_path: Path) -> 
 async def test_a_wrong_key_is_said(name: str, tmp_path: Path) -> None:
     kind, setting, vendor, _ = _KINDS[name]
     with serving(vendor()) as url:
-        vectors = Asked(adapter(kind, {setting: url, "api_key": "another key"}, tmp_path))
+        vectors = Asked(adapter(built_in(kind), {setting: url, "api_key": "another key"}, tmp_path))
         with pytest.raises(Unavailable, match="answered 401") as caught:
             await vectors.create(3)
         assert "another key" not in str(caught.value.body())
@@ -120,7 +121,7 @@ _ADDRESSES = {
 @pytest.mark.parametrize("name", _ADDRESSES)
 async def test_a_senseless_answer_is_the_server_s_fault(name: str, answer: Any, tmp_path: Path) -> None:
     with serving(Senseless(answer)) as url:
-        vectors = Asked(adapter(f"remote::{name}", {_ADDRESSES[name]: url}, tmp_path))
+        vectors = Asked(adapter(built_in(f"remote::{name}"), {_ADDRESSES[name]: url}, tmp_path))
         for ask in (lambda: vectors.create(3), lambda: vectors.search(drawn(1, 3)[0], 1)):
             with pytest.raises(StackError) as caught:
                 await ask()

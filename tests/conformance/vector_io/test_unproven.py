@@ -13,6 +13,9 @@ import pytest
 
 from runtime import discovery
 from runtime.conformance.contexts import provider_context
+from runtime.conformance.vector_io import test_vector_io
+from runtime.conformance.vector_io.asking import Asked, drawn, numbered
+from runtime.conformance.vector_io.subject import PROVIDER_ID, Opened
 from runtime.errors import Unavailable
 from runtime.http.client import HttpClient
 from runtime.providers.vector_io._shared.remote import RemoteVectors
@@ -20,9 +23,7 @@ from runtime.providers.vector_io.neo4j.config import Neo4jConfig
 from runtime.providers.vector_io.neo4j.server import Neo4jServer
 from runtime.providers.vector_io.oci.config import OracleConfig
 from runtime.providers.vector_io.oci.server import OracleServer
-from tests.conformance.vector_io import test_vector_io
-from tests.conformance.vector_io.asking import Asked, drawn, numbered
-from tests.conformance.vector_io.subject import PROVIDER_ID, Opened
+from tests.conformance.vector_io.subject import built_in
 from tests.conformance.vector_io.vendors.neo4j import Neo4j
 from tests.conformance.vector_io.vendors.oracle import Oracle
 
@@ -52,8 +53,7 @@ def _asked(name: str) -> tuple[Asked, Any]:
     """An adapter, and the driver that it asks."""
     provider_type, driver, server = _MADE[name]()
     http = HttpClient(PROVIDER_ID)
-    spec = discovery.built_in().by_type["vector_io", provider_type]
-    context = provider_context(spec, http=http, provider_id=PROVIDER_ID)
+    context = provider_context(built_in(provider_type), http=http, provider_id=PROVIDER_ID)
     return Asked(Opened(RemoteVectors(context, server, stop=server.close), http)), driver
 
 

@@ -17,8 +17,9 @@ from urllib.parse import parse_qsl, urlsplit
 
 import numpy as np
 
-from tests.conformance.vector_io.asking import Array
-from tests.conformance.vector_io.subject import Kind, Subject, adapter
+from runtime.conformance.vector_io.asking import Array
+from runtime.conformance.vector_io.subject import Kind, Subject, adapter
+from tests.conformance.vector_io.subject import built_in
 from tests.support.small_server import SmallHandler, running, url_of
 from tests.support.stack_home import reserved_port
 
@@ -161,6 +162,7 @@ def serving(vendor: Vendor) -> Iterator[str]:
 
 def wire(provider_type: str, vendor: Callable[[], Vendor], config: Callable[[str], dict[str, Any]]) -> Kind:
     """A server for each folder. config: the provider's, of a server's address."""
+    spec = built_in(provider_type)
 
     @contextmanager
     def started(folder: Path) -> Iterator[Subject]:
@@ -173,6 +175,6 @@ def wire(provider_type: str, vendor: Callable[[], Vendor], config: Callable[[str
                 return config(addresses[place])
 
             down = config(f"http://127.0.0.1:{nobody}")
-            yield Subject(provider_type=provider_type, config=config_of, broken=partial(adapter, provider_type, down))
+            yield Subject(spec=spec, config=config_of, broken=partial(adapter, spec, down))
 
-    return Kind(provider_type=provider_type, start=started, abilities=frozenset({"exact"}))
+    return Kind(spec=spec, start=started, abilities=frozenset({"exact"}))

@@ -30,7 +30,7 @@ def vector_io(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
     folder = tmp_path_factory.mktemp(request.param)
     with kind.start(folder) as subject:
         config = dict(subject.config(folder))
-        yield {"provider_id": request.param, "provider_type": kind.provider_type, "config": config}
+        yield {"provider_id": request.param, "provider_type": kind.spec.provider_type, "config": config}
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -1,5 +1,5 @@
 """How embeddings and rankings are written out. The encoder itself: `tests/models/test_embedder.py`; the promises of
-every inference provider: `tests/conformance/inference/test_inference.py`.
+every inference provider: `runtime/conformance/inference/test_inference.py`.
 """
 
 from __future__ import annotations

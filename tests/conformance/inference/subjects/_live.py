@@ -14,11 +14,11 @@ from pathlib import Path
 import pytest
 
 from runtime.conformance.asgi import Client
+from runtime.conformance.inference.subject import Kind, Subject
 from runtime.conformance.stacks import run_config, serving
 from runtime.providers.inference._openai_compatible.spec import OpenAICompatible
 from runtime.similar import names_for
 from runtime.spec import Spec
-from tests.conformance.inference.subject import Kind, Subject
 from tests.conformance.inference.vendor import OPENAI, vendor_of
 
 _KINDS = {"chat": "llm", "embedding": "embedding", "rerank": "rerank"}

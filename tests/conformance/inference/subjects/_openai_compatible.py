@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from runtime.conformance.inference.subject import Kind, Subject, within
 from runtime.conformance.stacks import run_config, serving
 from runtime.conformance.upstream import CHAT_MODEL, EMBEDDING_MODEL, RERANK_MODEL, upstream_server
 from runtime.spec import Spec
-from tests.conformance.inference.subject import Kind, Subject, within
 from tests.conformance.inference.vendor import vendor_of
 
 MODELS = {"llm": CHAT_MODEL, "embedding": EMBEDDING_MODEL, "rerank": RERANK_MODEL}

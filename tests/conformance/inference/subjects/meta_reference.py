@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
+from runtime.conformance.inference.subject import TEXT, Kind, Subject, within
 from runtime.conformance.stacks import run_config, serving
-from tests.conformance.inference.subject import TEXT, Kind, Subject, within
 from tests.support.llama_cpp import package_folder
 
 

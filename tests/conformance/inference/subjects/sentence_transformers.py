@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from runtime.conformance.inference.subject import Kind, Subject
 from runtime.conformance.stacks import run_config, serving
-from tests.conformance.inference.subject import Kind, Subject
 from tests.support.llama_cpp import package_folder
 
 

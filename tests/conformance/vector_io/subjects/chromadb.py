@@ -1,5 +1,6 @@
 """Chroma in this process."""
 
-from tests.conformance.vector_io.subject import embedded
+from runtime.conformance.vector_io.subject import embedded
+from tests.conformance.vector_io.subject import built_in
 
-KIND = embedded("inline::chromadb", is_exact=False)
+KIND = embedded(built_in("inline::chromadb"), is_exact=False)

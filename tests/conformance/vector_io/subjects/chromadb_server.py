@@ -14,11 +14,12 @@ from typing import Any
 
 import msgspec
 
-from tests.conformance.vector_io.subject import Kind, Subject, adapter
+from runtime.conformance.vector_io.subject import Kind, Subject, adapter
+from tests.conformance.vector_io.subject import built_in
 from tests.support.stack_home import reserved_port
 
 _LIMIT_S = 60.0
-TYPE = "remote::chromadb"
+SPEC = built_in("remote::chromadb")
 
 
 @contextmanager
@@ -42,9 +43,9 @@ def started(folder: Path) -> Iterator[Subject]:
 
             with reserved_port() as nobody:
                 yield Subject(
-                    provider_type=TYPE,
+                    spec=SPEC,
                     config=config,
-                    broken=lambda place: adapter(TYPE, {"url": f"http://127.0.0.1:{nobody}"}, place),
+                    broken=lambda place: adapter(SPEC, {"url": f"http://127.0.0.1:{nobody}"}, place),
                 )
         finally:
             process.kill()
@@ -65,4 +66,4 @@ def _wait_until_it_answers(url: str, process: subprocess.Popen[bytes], log: Path
     raise AssertionError(f"Chroma did not start: {log.read_text()[-2000:]}")
 
 
-KIND = Kind(provider_type=TYPE, start=started, abilities=frozenset())
+KIND = Kind(spec=SPEC, start=started, abilities=frozenset())

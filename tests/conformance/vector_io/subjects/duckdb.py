@@ -1,5 +1,6 @@
 """DuckDB, in a folder."""
 
-from tests.conformance.vector_io.subject import embedded
+from runtime.conformance.vector_io.subject import embedded
+from tests.conformance.vector_io.subject import built_in
 
-KIND = embedded("inline::duckdb")
+KIND = embedded(built_in("inline::duckdb"))

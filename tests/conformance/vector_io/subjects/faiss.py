@@ -1,5 +1,6 @@
 """FAISS, with its files."""
 
-from tests.conformance.vector_io.subject import embedded
+from runtime.conformance.vector_io.subject import embedded
+from tests.conformance.vector_io.subject import built_in
 
-KIND = embedded("inline::faiss")
+KIND = embedded(built_in("inline::faiss"))

@@ -1,5 +1,6 @@
 """Milvus Lite, in a folder."""
 
-from tests.conformance.vector_io.subject import embedded
+from runtime.conformance.vector_io.subject import embedded
+from tests.conformance.vector_io.subject import built_in
 
-KIND = embedded("inline::milvus")
+KIND = embedded(built_in("inline::milvus"))

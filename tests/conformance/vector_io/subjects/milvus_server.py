@@ -12,10 +12,11 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.conformance.vector_io.subject import Kind, Subject, adapter
+from runtime.conformance.vector_io.subject import Kind, Subject, adapter
+from tests.conformance.vector_io.subject import built_in
 from tests.support.stack_home import reserved_port
 
-TYPE = "remote::milvus"
+SPEC = built_in("remote::milvus")
 _LIMIT_S = 60.0
 
 
@@ -83,7 +84,7 @@ def started(folder: Path) -> Iterator[Subject]:
             return {"uri": addresses[place], "token": "root:Milvus", "index_type": "FLAT"}
 
         down = {"uri": f"http://127.0.0.1:{nobody}"}
-        yield Subject(provider_type=TYPE, config=config, broken=lambda place: adapter(TYPE, down, place))
+        yield Subject(spec=SPEC, config=config, broken=lambda place: adapter(SPEC, down, place))
 
 
-KIND = Kind(provider_type=TYPE, start=started, abilities=frozenset({"exact"}))
+KIND = Kind(spec=SPEC, start=started, abilities=frozenset({"exact"}))

@@ -7,11 +7,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.conformance.vector_io.subject import Kind, Subject, adapter
+from runtime.conformance.vector_io.subject import Kind, Subject, adapter
+from tests.conformance.vector_io.subject import built_in
 from tests.support.postgres import new_server
 from tests.support.stack_home import reserved_port
 
-TYPE = "remote::pgvector"
+SPEC = built_in("remote::pgvector")
 
 
 @contextmanager
@@ -26,10 +27,10 @@ def started(folder: Path) -> Iterator[Subject]:
 
         with reserved_port() as nobody:
             yield Subject(
-                provider_type=TYPE,
+                spec=SPEC,
                 config=config,
-                broken=lambda place: adapter(TYPE, {"host": "127.0.0.1", "port": nobody}, place),
+                broken=lambda place: adapter(SPEC, {"host": "127.0.0.1", "port": nobody}, place),
             )
 
 
-KIND = Kind(provider_type=TYPE, start=started, abilities=frozenset())
+KIND = Kind(spec=SPEC, start=started, abilities=frozenset())

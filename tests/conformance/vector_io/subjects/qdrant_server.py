@@ -7,11 +7,12 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+from runtime.conformance.vector_io.subject import Kind, Subject, adapter
 from tests.conformance.vector_io.qdrant_server import KEY, qdrant_server
-from tests.conformance.vector_io.subject import Kind, Subject, adapter
+from tests.conformance.vector_io.subject import built_in
 from tests.support.stack_home import reserved_port
 
-TYPE = "remote::qdrant"
+SPEC = built_in("remote::qdrant")
 
 
 @contextmanager
@@ -27,10 +28,10 @@ def started(folder: Path) -> Iterator[Subject]:
             return {"url": servers[place], "api_key": KEY}
 
         yield Subject(
-            provider_type=TYPE,
+            spec=SPEC,
             config=config,
-            broken=lambda place: adapter(TYPE, {"host": "127.0.0.1", "port": nobody}, place),
+            broken=lambda place: adapter(SPEC, {"host": "127.0.0.1", "port": nobody}, place),
         )
 
 
-KIND = Kind(provider_type=TYPE, start=started, abilities=frozenset({"exact"}))
+KIND = Kind(spec=SPEC, start=started, abilities=frozenset({"exact"}))

@@ -1,5 +1,6 @@
 """sqlite-vec, in a file."""
 
-from tests.conformance.vector_io.subject import embedded
+from runtime.conformance.vector_io.subject import embedded
+from tests.conformance.vector_io.subject import built_in
 
-KIND = embedded("inline::sqlite-vec")
+KIND = embedded(built_in("inline::sqlite-vec"))

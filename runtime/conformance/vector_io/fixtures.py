@@ -1,4 +1,6 @@
-"""Runs each test once for each subject that claims what it needs; a server is started once for all of them."""
+"""Runs each test once for each of its module's `SUBJECTS` that claims what it needs; a server is started once for a
+module.
+"""
 
 from __future__ import annotations
 
@@ -9,23 +11,24 @@ import pytest
 import pytest_asyncio
 
 from runtime.conformance.abilities import needed_by
-from tests.conformance.vector_io.asking import Asked
-from tests.conformance.vector_io.subject import Subject, found
+from runtime.conformance.subjects import claiming, subjects_of
+from runtime.conformance.vector_io.asking import Asked
+from runtime.conformance.vector_io.subject import Kind, Subject
 
-KINDS = found()
+__all__ = ["pytest_generate_tests", "subject", "vectors"]
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "subject" in metafunc.fixturenames:
-        needed = needed_by(metafunc.function)
-        names = [name for name, kind in KINDS.items() if needed <= kind.abilities]
+        names = claiming(subjects_of(metafunc.module), needed_by(metafunc.function))
         metafunc.parametrize("subject", names, indirect=True, scope="module")
 
 
 @pytest.fixture(scope="module")
 def subject(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Subject]:
     """Skipped with the reason where it cannot be started; the run's summary shows that."""
-    with KINDS[request.param].start(tmp_path_factory.mktemp(request.param)) as running:
+    kind: Kind = subjects_of(request.module)[request.param]
+    with kind.start(tmp_path_factory.mktemp(request.param)) as running:
         yield running
 
 

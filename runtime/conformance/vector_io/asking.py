@@ -17,7 +17,7 @@ from runtime.apis.vector_io import (
     RemoveGroups,
     SearchVectors,
 )
-from tests.conformance.vector_io.subject import Opened
+from runtime.conformance.vector_io.subject import Opened
 
 PROVIDER = "acme"
 NAME = "vs_1"
@@ -79,7 +79,8 @@ def drawn(count: int, dimension: int, seed: int = 0) -> Array:
     subjects = np.random.default_rng(dimension).standard_normal((20, dimension))
     random = np.random.default_rng(seed)
     vectors = subjects[random.integers(0, 20, count)] + 0.7 * random.standard_normal((count, dimension))
-    return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype("<f4")
+    units: Array = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype("<f4")
+    return units
 
 
 def nearest(numbers: Sequence[int], vectors: Array, vector: Array, limit: int) -> Found:

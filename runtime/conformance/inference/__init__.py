@@ -1,0 +1,1 @@
+"""What every inference provider promises (`runtime/apis/inference`)."""

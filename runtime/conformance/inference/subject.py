@@ -1,0 +1,55 @@
+"""A provider under test, as a suite's module states it: `SUBJECTS = {"acme": Kind(make=..., abilities=...)}`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runtime.conformance.asgi import Client
+
+TEXT = frozenset({"chat", "completions", "n", "seed", "stop", "logprobs", "limits", "lists"})
+"""What a provider that runs a text model can do. lists: it knows which models there are."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """A running stack with one provider.
+
+    chat, embedding, reranker: ids of its models. ended: returns once nothing of an abandoned call is left running at
+    the provider. hold, release: make streams wait after their first event, where that can be done. seen: the last
+    request that reached the provider's upstream. lacks: abilities that only now are known to be missing, and why.
+    """
+
+    client: Client
+    chat: str = ""
+    embedding: str = ""
+    reranker: str = ""
+    lacks: Mapping[str, str] = field(default_factory=dict)
+    seen: Callable[[], dict[str, Any]] | None = None
+    hold: Callable[[], None] | None = None
+    release: Callable[[], None] | None = None
+    ended: Callable[[], Awaitable[None]] | None = None
+
+
+Make = Callable[[Path, pytest.FixtureRequest], AbstractAsyncContextManager[Subject]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kind:
+    """A way to run a provider. abilities: what it claims, which decides the tests that it is held to."""
+
+    make: Make
+    abilities: frozenset[str]
+    marks: tuple[pytest.MarkDecorator, ...] = ()
+
+
+async def within(waiting: Awaitable[Any]) -> None:
+    """Fails the test for what does not come."""
+    async with asyncio.timeout(20):
+        await waiting
