@@ -2,11 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
+
+from runtime.conformance.abilities import needed_by
+
+Make = Callable[[Path, pytest.FixtureRequest], AbstractAsyncContextManager[Any]]
+"""Runs a subject, with a folder for whatever it keeps; skips with the reason where it cannot be run."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kind:
+    """A way to run a provider. make: gives the suite's own `Subject`. abilities: what it claims, which decides the
+    tests that it is held to. marks: of each of them.
+    """
+
+    make: Make
+    abilities: frozenset[str] = frozenset()
+    marks: tuple[pytest.MarkDecorator, ...] = ()
 
 
 def subjects_of(module: ModuleType) -> Mapping[str, Any]:
@@ -20,6 +39,14 @@ def subjects_of(module: ModuleType) -> Mapping[str, Any]:
     return found
 
 
-def claiming(subjects: Mapping[str, Any], needed: frozenset[str]) -> list[str]:
-    """The names of those whose `abilities` are all that a test needs."""
-    return [name for name, kind in subjects.items() if needed <= kind.abilities]
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """One run of a test for each subject that claims all that it needs (`abilities.needs`)."""
+    if "subject" not in metafunc.fixturenames:
+        return
+    needed = needed_by(metafunc.function)
+    claimed = [
+        pytest.param(name, marks=getattr(kind, "marks", ()))
+        for name, kind in subjects_of(metafunc.module).items()
+        if needed <= kind.abilities
+    ]
+    metafunc.parametrize("subject", claimed, indirect=True)

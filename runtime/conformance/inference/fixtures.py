@@ -8,20 +8,10 @@ import pytest
 import pytest_asyncio
 
 from runtime.conformance.abilities import needed_by
-from runtime.conformance.inference.subject import Kind, Subject
-from runtime.conformance.subjects import claiming, subjects_of
+from runtime.conformance.inference.subject import Subject
+from runtime.conformance.subjects import Kind, pytest_generate_tests, subjects_of
 
 __all__ = ["needed", "pytest_generate_tests", "subject"]
-
-
-def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """One run of a test for each subject that claims what it needs."""
-    if "subject" not in metafunc.fixturenames:
-        return
-    subjects = subjects_of(metafunc.module)
-    names = claiming(subjects, needed_by(metafunc.function))
-    claimed = [pytest.param(name, marks=subjects[name].marks) for name in names]
-    metafunc.parametrize("subject", claimed, indirect=True, scope="module")
 
 
 @pytest.fixture(autouse=True)

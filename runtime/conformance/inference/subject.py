@@ -1,15 +1,11 @@
-"""A provider under test, as a suite's module states it: `SUBJECTS = {"acme": Kind(make=..., abilities=...)}`."""
+"""A provider under test, as a suite's module states it: `SUBJECTS = {"acme": Kind(make=..., abilities=TEXT)}`."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
-
-import pytest
 
 from runtime.conformance.asgi import Client
 
@@ -35,18 +31,6 @@ class Subject:
     hold: Callable[[], None] | None = None
     release: Callable[[], None] | None = None
     ended: Callable[[], Awaitable[None]] | None = None
-
-
-Make = Callable[[Path, pytest.FixtureRequest], AbstractAsyncContextManager[Subject]]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Kind:
-    """A way to run a provider. abilities: what it claims, which decides the tests that it is held to."""
-
-    make: Make
-    abilities: frozenset[str]
-    marks: tuple[pytest.MarkDecorator, ...] = ()
 
 
 async def within(waiting: Awaitable[Any]) -> None:

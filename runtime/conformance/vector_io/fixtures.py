@@ -10,18 +10,11 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from runtime.conformance.abilities import needed_by
-from runtime.conformance.subjects import claiming, subjects_of
+from runtime.conformance.subjects import pytest_generate_tests, subjects_of
 from runtime.conformance.vector_io.asking import Asked
 from runtime.conformance.vector_io.subject import Kind, Subject
 
 __all__ = ["pytest_generate_tests", "subject", "vectors"]
-
-
-def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    if "subject" in metafunc.fixturenames:
-        names = claiming(subjects_of(metafunc.module), needed_by(metafunc.function))
-        metafunc.parametrize("subject", names, indirect=True, scope="module")
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from importlib.util import find_spec
 
 from runtime import discovery
-from runtime.conformance.inference.subject import Kind
+from runtime.conformance.subjects import Kind
 from runtime.providers.inference._openai_compatible.spec import OpenAICompatible
 from runtime.spec import Spec
 

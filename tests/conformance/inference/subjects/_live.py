@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 
 from runtime.conformance.asgi import Client
-from runtime.conformance.inference.subject import Kind, Subject
+from runtime.conformance.inference.subject import Subject
 from runtime.conformance.stacks import run_config, serving
+from runtime.conformance.subjects import Kind
 from runtime.providers.inference._openai_compatible.spec import OpenAICompatible
 from runtime.similar import names_for
 from runtime.spec import Spec

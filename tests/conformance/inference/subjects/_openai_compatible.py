@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from runtime.conformance.inference.subject import Kind, Subject, within
+from runtime.conformance.inference.subject import Subject, within
 from runtime.conformance.stacks import run_config, serving
+from runtime.conformance.subjects import Kind
 from runtime.conformance.upstream import CHAT_MODEL, EMBEDDING_MODEL, RERANK_MODEL, upstream_server
 from runtime.spec import Spec
 from tests.conformance.inference.vendor import vendor_of

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from runtime.conformance.inference.subject import TEXT, Kind, Subject, within
+from runtime.conformance.inference.subject import TEXT, Subject, within
 from runtime.conformance.stacks import run_config, serving
+from runtime.conformance.subjects import Kind
 from tests.conformance.inference.subjects.meta_reference import FORMS
 from tests.support.llama_cpp import Serve, shipped_gguf
 from tests.support.server_process import server_process

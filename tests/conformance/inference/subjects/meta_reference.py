@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from runtime.conformance.inference.subject import TEXT, Kind, Subject, within
+from runtime.conformance.inference.subject import TEXT, Subject, within
 from runtime.conformance.stacks import run_config, serving
+from runtime.conformance.subjects import Kind
 from tests.support.llama_cpp import package_folder
 
 

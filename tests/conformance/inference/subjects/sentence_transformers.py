@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from runtime.conformance.inference.subject import Kind, Subject
+from runtime.conformance.inference.subject import Subject
 from runtime.conformance.stacks import run_config, serving
+from runtime.conformance.subjects import Kind
 from tests.support.llama_cpp import package_folder
 
 
