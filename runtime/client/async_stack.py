@@ -1,0 +1,58 @@
+"""A stack on the caller's own event loop, which it is opened on by the first who needs it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from types import ModuleType
+from typing import Any
+
+from runtime.client.chosen import Chosen
+from runtime.client.exchange import Asked
+from runtime.client.http_clients import client_settings, library_or_installed
+from runtime.client.local_stack import LocalStack
+from runtime.client.reading import LoopReading
+from runtime.to_the_end import to_the_end
+
+
+class AsyncStack:
+    """Open from `open`, or the first request, until `close`."""
+
+    def __init__(self, chosen: Chosen, *, provider_data: Mapping[str, Any] | None = None) -> None:
+        self._provider_data = provider_data
+        self._local = LocalStack(chosen)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._opening: asyncio.Task[None] | None = None
+
+    def http_client(self, library: ModuleType | None = None) -> Any:
+        """`SyncStack.http_client` for coroutines: `httpx.AsyncClient`, or httpx2's."""
+        from runtime.client.transports import async_transport
+
+        chosen = library_or_installed(library)
+        transport = async_transport(chosen, self)
+        return chosen.AsyncClient(transport=transport, **client_settings(chosen, self._provider_data))
+
+    async def open(self) -> None:
+        """Raises what `LocalStack.open` does, each time; RuntimeError on another event loop than before."""
+        loop = asyncio.get_running_loop()
+        if self._loop is None:
+            self._loop = loop
+        elif self._loop is not loop:
+            raise RuntimeError("this stack runs on another event loop: make one client for each `asyncio.run`")
+        if self._opening is None:
+            self._opening = loop.create_task(self._local.open())
+        if not self._opening.done() or self._opening.exception() is not None:
+            await asyncio.shield(self._opening)
+
+    async def begin(self, asked: Asked) -> LoopReading:
+        """Begin a request. Raises as `open` does, and Unavailable once the stack is closed."""
+        await self.open()
+        reading = LoopReading()
+        reading.exchange = self._local.begin(asked, reading.put)
+        return reading
+
+    async def close(self) -> None:
+        """See `LocalStack.close`; to its end, also where whoever waits for it is cancelled."""
+        if self._opening is not None:
+            await asyncio.wait({self._opening})
+        await to_the_end(self._local.close())

@@ -1,0 +1,118 @@
+"""A stack in this process, with the application that serves it, on an event loop.
+
+Knows how it is opened and closed, and what it serves at each moment. Knows no threads, and no library of a client.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from runtime.client.chosen import Chosen
+from runtime.client.exchange import Asked, Exchange, Message
+from runtime.errors import Conflict, Unavailable
+
+if TYPE_CHECKING:
+    from runtime.server.middleware.request import RequestMiddleware
+    from runtime.stack.stack import Stack
+    from runtime.storage.state_folder import Held
+
+log = logging.getLogger(__name__)
+_LAST_WORDS_S = 5.0
+"""How long what is served at the end may take to come to its own end, before it is cancelled."""
+
+
+class LocalStack:
+    """Used on one event loop alone, but for the constructor."""
+
+    def __init__(self, chosen: Chosen) -> None:
+        self._chosen = chosen
+        self._stack: Stack | None = None
+        self._app: RequestMiddleware | None = None
+        self._held: Held | None = None
+        self._exchanges: set[Exchange] = set()
+        self._is_closed = False
+
+    async def open(self) -> None:
+        """Hold the state folder, make the stack, and begin its slow work.
+
+        Raises Conflict where another process, or another stack of this one, has the folder, and what `Stack.open` does.
+        """
+        from runtime.config.home import usable_cache_dir, usable_models_dir
+        from runtime.server.app import make_app
+        from runtime.stack.stack import Stack
+
+        chosen = self._chosen
+        for warning in (*chosen.run.warnings, *chosen.plan.warnings):
+            log.warning(warning)
+        held = self._held = _hold(chosen)
+        try:
+            stack = Stack(
+                chosen.plan,
+                chosen.run,
+                state_dir=chosen.state_dir,
+                cache_dir=usable_cache_dir(),
+                models_dir=usable_models_dir(),
+                is_alone=held.is_locked,
+            )
+            await stack.open()
+        except BaseException:
+            held.let_go()
+            raise
+        self._stack, self._app = stack, make_app(stack, starts_stack=False)
+        stack.start()
+
+    def begin(self, asked: Asked, put: Callable[[Message], None]) -> Exchange:
+        """Begin a request. Raises Unavailable once the stack is closed."""
+        if self._app is None or self._is_closed:
+            raise Unavailable("the stack has been closed", hint="make another client")
+        app: Callable[..., Any] = self._app
+        exchange = Exchange(app, asked, put, self._exchanges.discard)
+        self._exchanges.add(exchange)
+        return exchange
+
+    async def close(self) -> None:
+        """End what is still served with an error, stop every provider, and let go of the state folder. What was
+        acknowledged is on disk. Does nothing the second time.
+        """
+        if self._is_closed:
+            return
+        self._is_closed = True
+        try:
+            await self._end_exchanges()
+        finally:
+            try:
+                if self._stack is not None:
+                    await self._stack.close()
+            finally:
+                if self._held is not None:
+                    self._held.let_go()
+
+    async def _end_exchanges(self) -> None:
+        if self._app is None or not (serving := list(self._exchanges)):
+            return
+        for exchange in serving:
+            exchange.lift_limit()
+        self._app.ongoing.end("the stack is closing")
+        tasks = [exchange.task for exchange in serving]
+        _, unfinished = await asyncio.wait(tasks, timeout=_LAST_WORDS_S)
+        if unfinished:
+            log.warning("requests are cut off", extra={"requests": len(unfinished)})
+            for exchange in serving:
+                exchange.cut_off()
+            await asyncio.wait(tasks)
+
+
+def _hold(chosen: Chosen) -> Held:
+    from runtime.storage import state_folder
+
+    try:
+        return state_folder.hold(chosen.state_dir, holder=f"pid {os.getpid()}, as a library client")
+    except Conflict as error:
+        raise Conflict(
+            error.message,
+            hint="close the other stack, stop a server with `llama stack stop`, or give `state_dir` another folder",
+        ) from error

@@ -1,0 +1,71 @@
+"""An event loop in a thread of its own, for callers that have none or are in the middle of theirs."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+from runtime.errors import Unavailable
+
+T = TypeVar("T")
+
+
+class LoopThread:
+    """Runs until `stop`. A daemon: a program that never stops it still ends."""
+
+    def __init__(self, name: str) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._lock = threading.Lock()
+        self._is_stopping = False
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._thread.start()
+
+    @property
+    def is_here(self) -> bool:
+        """Whether the caller runs in this thread, where it must not wait for the loop."""
+        return threading.current_thread() is self._thread
+
+    def call(self, work: Callable[[], object]) -> None:
+        """Call something on the loop soon. Raises Unavailable once the thread has been stopped; else it is called."""
+        with self._lock:
+            if self._is_stopping:
+                raise Unavailable("the stack has been closed", hint="make another client")
+            self._loop.call_soon_threadsafe(work)
+
+    def run(self, work: Coroutine[Any, Any, T], *, limit_s: float | None = None) -> T:
+        """Run something on the loop and wait for it; whoever is interrupted cancels it. Raises what it raises,
+        TimeoutError after `limit_s`, and Unavailable once the thread has been stopped.
+        """
+        with self._lock:
+            if self._is_stopping:
+                work.close()
+                raise Unavailable("the stack has been closed", hint="make another client")
+            future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        try:
+            return future.result(limit_s)
+        except BaseException:
+            future.cancel()
+            raise
+
+    def stop(self, *, waits: bool = True) -> None:
+        """End the thread after what it was given before. Does nothing the second time. waits: until it has ended."""
+        with self._lock:
+            if self._is_stopping:
+                return
+            self._is_stopping = True
+            self._loop.call_soon_threadsafe(self._loop.stop)
+        if waits and not self.is_here:
+            self._thread.join()
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        try:
+            self._loop.run_forever()
+        finally:
+            try:
+                self._loop.run_until_complete(self._loop.shutdown_asyncgens())
+                self._loop.run_until_complete(self._loop.shutdown_default_executor())
+            finally:
+                self._loop.close()

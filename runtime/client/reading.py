@@ -1,0 +1,73 @@
+"""The reader's side of an exchange: in a thread of its own, or on the application's event loop.
+
+Both raise `TimeoutError` where nothing came in time, `Broken` where the application ended without a whole answer, and
+what the caller's own body raised.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+from collections import deque
+
+from runtime.client.exchange import Exchange, Message, Start
+
+
+class Broken(Exception):
+    """The application has ended, and its answer is not whole. Its failure is the cause."""
+
+
+class ThreadReading:
+    """For a thread that may wait. exchange: is there before the first message."""
+
+    def __init__(self) -> None:
+        self.exchange: Exchange | None = None
+        self._messages: queue.SimpleQueue[Message] = queue.SimpleQueue()
+
+    def put(self, message: Message) -> None:
+        """Called on the application's event loop."""
+        self._messages.put(message)
+
+    def next(self, timeout_s: float | None) -> Start | bytes | None:
+        """The next message; None at the end of a whole answer. Raises TimeoutError, and what the module says."""
+        try:
+            message = self._messages.get(timeout=timeout_s)
+        except queue.Empty:
+            raise TimeoutError from None
+        return _told(message, self.exchange)
+
+
+class LoopReading:
+    """For a task on the application's own event loop. exchange: is there before the first message."""
+
+    def __init__(self) -> None:
+        self.exchange: Exchange | None = None
+        self._messages: deque[Message] = deque()
+        self._waiting: asyncio.Future[None] | None = None
+
+    def put(self, message: Message) -> None:
+        self._messages.append(message)
+        if self._waiting is not None and not self._waiting.done():
+            self._waiting.set_result(None)
+
+    async def next(self, timeout_s: float | None) -> Start | bytes | None:
+        """The next message; None at the end of a whole answer. Raises TimeoutError, and what the module says."""
+        if not self._messages:
+            self._waiting = asyncio.get_running_loop().create_future()
+            async with asyncio.timeout(timeout_s):
+                await self._waiting
+        return _told(self._messages.popleft(), self.exchange)
+
+
+def _told(message: Message, exchange: Exchange | None) -> Start | bytes | None:
+    if isinstance(message, bytes):
+        assert exchange is not None
+        exchange.took(len(message))
+        return message
+    if isinstance(message, Start):
+        return message
+    if message.of_body and message.failure is not None:
+        raise message.failure
+    if not message.is_whole:
+        raise Broken("the stack ended without a whole answer") from message.failure
+    return None

@@ -1,0 +1,98 @@
+"""A stack for callers without an event loop: it runs in a thread of its own, and they wait for it."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import threading
+from collections.abc import Mapping
+from types import ModuleType
+from typing import Any
+
+from runtime.client.chosen import Chosen
+from runtime.client.exchange import Asked, End
+from runtime.client.http_clients import client_settings, library_or_installed
+from runtime.client.local_stack import LocalStack
+from runtime.client.loop_thread import LoopThread
+from runtime.client.reading import ThreadReading
+from runtime.errors import Unavailable
+
+_AT_EXIT_S = 3.0
+"""How long a stack may take to close at the end of a program. What was acknowledged is on disk all the same."""
+_open: set[SyncStack] = set()
+
+
+class SyncStack:
+    """Open until `close`. Any thread may use it, also one with an event loop, which it then blocks."""
+
+    def __init__(self, chosen: Chosen, *, provider_data: Mapping[str, Any] | None = None) -> None:
+        """Raises what `LocalStack.open` does."""
+        self._provider_data = provider_data
+        self._local = LocalStack(chosen)
+        self._thread = LoopThread(f"llama stack {chosen.run.distro_name}")
+        self._closing = threading.Lock()
+        try:
+            self._thread.run(self._local.open())
+        except BaseException:
+            self._thread.stop()
+            raise
+        _open.add(self)
+
+    def http_client(self, library: ModuleType | None = None) -> Any:
+        """A client whose every request this stack answers: `httpx.Client`, or httpx2's.
+
+        library: `httpx` or `httpx2`; by default the first that is installed. Closing the client leaves the stack open.
+        Raises Unavailable if neither is installed.
+        """
+        from runtime.client.transports import sync_transport
+
+        chosen = library_or_installed(library)
+        return chosen.Client(transport=sync_transport(chosen, self), **client_settings(chosen, self._provider_data))
+
+    def begin(self, asked: Asked) -> ThreadReading:
+        """Begin a request. Raises Unavailable once the stack is closed, RuntimeError within the stack itself."""
+        if self._thread.is_here:
+            raise RuntimeError("the stack cannot wait for itself: what runs in it must not use its client")
+        reading = ThreadReading()
+
+        def start() -> None:
+            try:
+                reading.exchange = self._local.begin(asked, reading.put)
+            except Unavailable as error:  # it was closed meanwhile
+                reading.put(End(is_whole=False, failure=error))
+
+        self._thread.call(start)
+        return reading
+
+    def leave(self, reading: ThreadReading) -> None:
+        """Leave an answer, and wait until the application has ended it. Does nothing once the stack is closed."""
+
+        async def leave() -> None:
+            if reading.exchange is not None:
+                await reading.exchange.leave()
+
+        try:
+            self._thread.run(leave())
+        except Unavailable:
+            return
+
+    def close(self, *, limit_s: float | None = None) -> None:
+        """See `LocalStack.close`. Whoever waits for an answer is told that the stack is closing. limit_s: how long that
+        may take; raises TimeoutError where it takes longer.
+        """
+        with self._closing:
+            _open.discard(self)
+            try:
+                self._thread.run(self._local.close(), limit_s=limit_s)
+            except Unavailable:  # closed already
+                return
+            finally:
+                self._thread.stop()
+
+
+@atexit.register
+def _close_all() -> None:
+    """A program that ends without closing its stacks ends in good order all the same."""
+    for stack in list(_open):
+        with contextlib.suppress(Exception):
+            stack.close(limit_s=_AT_EXIT_S)

@@ -1,0 +1,232 @@
+"""The client for callers without an event loop. The vendor runs on the test's loop, so it is used in a thread."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import httpx2
+import openai
+import pytest
+from openai import OpenAI
+
+from runtime.client import LlamaStackAsLibraryClient
+from runtime.errors import ConfigInvalid, Conflict, NotFound
+from tests.support.upstream import CHAT_MODEL, Upstream
+
+LIMIT_S = 20.0
+CHAT = f"vendor/{CHAT_MODEL}"
+MESSAGES: Any = [{"role": "user", "content": "Say something about the sea"}]
+
+
+def openai_over(client: LlamaStackAsLibraryClient, library: Any = None) -> OpenAI:
+    return OpenAI(
+        base_url="http://localhost/v1", api_key="none", max_retries=0, http_client=client.http_client(library)
+    )
+
+
+def health(client: LlamaStackAsLibraryClient) -> Any:
+    return client.http_client().get("/v1/health")
+
+
+@pytest.mark.parametrize("library", [httpx, httpx2])
+async def test_openais_client_chats_and_streams(config: Path, settings: Any, upstream: Upstream, library: Any) -> None:
+    def use() -> tuple[str | None, str]:
+        with LlamaStackAsLibraryClient(config, **settings) as client:
+            completions = openai_over(client, library).chat.completions
+            whole = completions.create(model=CHAT, messages=MESSAGES).choices[0].message.content
+            parts = completions.create(model=CHAT, messages=MESSAGES, stream=True)
+            return whole, "".join(part.choices[0].delta.content or "" for part in parts if part.choices)
+
+    whole, streamed = await asyncio.to_thread(use)
+    assert whole and streamed == whole
+
+
+async def test_a_stream_is_read_while_the_vendor_still_writes_it(
+    config: Path, settings: Any, upstream: Upstream
+) -> None:
+    upstream.gate.clear()
+    loop = asyncio.get_running_loop()
+
+    def use() -> bool:
+        with LlamaStackAsLibraryClient(config, **settings) as client:
+            parts = iter(openai_over(client).chat.completions.create(model=CHAT, messages=MESSAGES, stream=True))
+            next(parts)
+            was_waiting = not upstream.gate.is_set()
+            loop.call_soon_threadsafe(upstream.gate.set)
+            return was_waiting and len(list(parts)) > 1
+
+    async with asyncio.timeout(LIMIT_S):
+        assert await asyncio.to_thread(use)
+
+
+@pytest.mark.parametrize("way", ["close", "forget"])
+async def test_whoever_leaves_a_stream_ends_it_at_the_vendor(
+    config: Path, settings: Any, upstream: Upstream, way: str
+) -> None:
+    upstream.gate.clear()
+    client = await asyncio.to_thread(LlamaStackAsLibraryClient, config, **settings)
+
+    def leave() -> None:
+        asked = client.http_client(httpx).build_request(
+            "POST", "/v1/chat/completions", json={"model": CHAT, "messages": MESSAGES, "stream": True}
+        )
+        answer = client.http_client(httpx).send(asked, stream=True)
+        assert next(answer.iter_raw()).startswith(b"data: ")
+        if way == "close":
+            answer.close()
+
+    try:
+        async with asyncio.timeout(LIMIT_S):
+            await asyncio.to_thread(leave)
+            gc.collect()  # an answer of httpx and its body hold each other
+            await upstream.ended_early.wait()
+    finally:
+        upstream.gate.set()
+        await asyncio.to_thread(client.close)
+
+
+async def test_closing_ends_a_stream_with_an_error(config: Path, settings: Any, upstream: Upstream) -> None:
+    upstream.gate.clear()
+    client = await asyncio.to_thread(LlamaStackAsLibraryClient, config, **settings)
+
+    def read() -> None:
+        parts = iter(openai_over(client).chat.completions.create(model=CHAT, messages=MESSAGES, stream=True))
+        next(parts)
+        client.close()
+        list(parts)
+
+    try:
+        async with asyncio.timeout(LIMIT_S):
+            with pytest.raises(openai.APIError, match="the stack is closing"):
+                await asyncio.to_thread(read)
+            await upstream.ended_early.wait()
+    finally:
+        upstream.gate.set()
+
+
+async def test_a_closed_stack_is_said_and_its_folder_is_free(config: Path, settings: Any) -> None:
+    def use() -> None:
+        first = LlamaStackAsLibraryClient(config, **settings)
+        at = first.http_client(httpx)
+        first.close()
+        first.close()
+        with pytest.raises(httpx.ConnectError, match="the stack has been closed"):
+            at.get("/v1/health")
+        LlamaStackAsLibraryClient(config, **settings).close()
+
+    await asyncio.to_thread(use)
+    assert not [thread for thread in threading.enumerate() if thread.name == "llama stack library"]
+
+
+def test_it_is_used_in_the_middle_of_an_event_loop(write_config: Callable[..., Path], settings: Any) -> None:
+    async def notebook() -> int:
+        with LlamaStackAsLibraryClient(write_config(), **settings) as client:
+            status: int = health(client).status_code
+            return status
+
+    assert asyncio.run(notebook()) == 200
+
+
+def test_errors_are_those_of_the_clients(write_config: Callable[..., Path], settings: Any) -> None:
+    with LlamaStackAsLibraryClient(write_config(), **settings) as client:
+        with pytest.raises(openai.NotFoundError, match="`none` is not served"):
+            openai_over(client).chat.completions.create(model="none", messages=MESSAGES)
+        with pytest.raises(openai.BadRequestError, match="frequency_penalty"):
+            openai_over(client).chat.completions.create(model="none", messages=MESSAGES, frequency_penalty=9)
+
+
+async def test_a_silent_stack_is_a_timeout(config: Path, settings: Any, upstream: Upstream) -> None:
+    upstream.gate.clear()
+
+    def use() -> None:
+        with LlamaStackAsLibraryClient(config, **settings) as client:
+            completions = openai_over(client).with_options(timeout=0.2).chat.completions
+            list(completions.create(model=CHAT, messages=MESSAGES, stream=True))
+
+    try:
+        async with asyncio.timeout(LIMIT_S):
+            with pytest.raises((openai.APITimeoutError, httpx.ReadTimeout), match=r"0\.2|timed out"):
+                await asyncio.to_thread(use)
+            await upstream.ended_early.wait()
+    finally:
+        upstream.gate.set()
+
+
+async def test_provider_data_reaches_the_vendor(config: Path, settings: Any, upstream: Upstream) -> None:
+    def use() -> None:
+        data = {"openai_api_key": "sk-of-the-caller"}
+        with LlamaStackAsLibraryClient(config, provider_data=data, **settings) as client:
+            openai_over(client).chat.completions.create(model=CHAT, messages=MESSAGES)
+
+    await asyncio.to_thread(use)
+    assert upstream.calls("/chat/completions")[-1].headers["authorization"] == "Bearer sk-of-the-caller"
+
+
+async def test_a_large_file_is_sent_and_read_in_parts(write_config: Callable[..., Path], settings: Any) -> None:
+    files = {"files": [{"provider_id": "localfs", "provider_type": "inline::localfs"}]}
+    content = bytes(range(256)) * 20_000
+
+    def use() -> None:
+        with LlamaStackAsLibraryClient(write_config(providers=files | {"inference": []}), **settings) as client:
+            at = openai_over(client).files
+            made = at.create(file=("a.bin", content), purpose="user_data")
+            assert made.bytes == len(content) and at.content(made.id).read() == content
+        with LlamaStackAsLibraryClient(write_config(providers=files | {"inference": []}), **settings) as client:
+            assert openai_over(client).files.retrieve(made.id).bytes == len(content)
+
+    await asyncio.to_thread(use)
+
+
+def test_two_stacks_in_one_process(write_config: Callable[..., Path], tmp_path: Path) -> None:
+    one, other = write_config("one"), write_config("other")
+    with LlamaStackAsLibraryClient(one, state_dir=tmp_path / "1") as first:
+        assert health(first).status_code == 200
+        with LlamaStackAsLibraryClient(other, state_dir=tmp_path / "2") as second:
+            ids = {health(client).headers["x-llama-stack-instance"] for client in (first, second)}
+            assert len(ids) == 2
+        assert health(first).status_code == 200
+
+
+def test_a_state_folder_is_one_stacks(write_config: Callable[..., Path], settings: Any) -> None:
+    with LlamaStackAsLibraryClient(write_config("one"), **settings), pytest.raises(Conflict, match="in use") as raised:
+        LlamaStackAsLibraryClient(write_config("other"), **settings)
+    assert raised.value.hint and "`state_dir`" in raised.value.hint
+
+
+def test_a_wrong_config_has_every_problem_in_its_exception(tmp_path: Path, settings: Any) -> None:
+    file = tmp_path / "wrong.yaml"
+    wrong = {"provider_id": "a", "provider_type": "remote::opnai", "config": {}}
+    file.write_text(json.dumps({"version": 2, "distro_name": "wrong", "providers": {"inference": [wrong]}, "apis": 3}))
+    with pytest.raises(ConfigInvalid) as raised:
+        LlamaStackAsLibraryClient(file, **settings)
+    assert len(raised.value.problems) == 2 and "remote::opnai" in raised.value.message
+    with pytest.raises(NotFound, match="`startr` is not a file, a template"):
+        LlamaStackAsLibraryClient("startr", **settings)
+
+
+def test_a_template_is_rendered_and_its_state_is_the_distributions(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("LLAMA_HOME", str(tmp_path / "home"))
+    with LlamaStackAsLibraryClient("remote") as client:
+        assert client.initialize()
+        assert health(client).status_code == 200
+    assert (tmp_path / "home/distributions/remote/state").is_dir()
+    assert not (tmp_path / "home/distributions/remote/run.yaml").exists()
+
+
+def test_without_the_official_client_its_resources_are_said_to_lack(
+    write_config: Callable[..., Path], settings: Any
+) -> None:
+    lacks = pytest.raises(AttributeError, match=r"`llama-stack-client`, which is not installed.*`http_client\(\)`")
+    with LlamaStackAsLibraryClient(write_config(), **settings) as client, lacks:
+        client.models  # noqa: B018  # it raises
+    with pytest.raises(TypeError, match="max_retries"):
+        LlamaStackAsLibraryClient(write_config(), max_retries=3, **settings)
