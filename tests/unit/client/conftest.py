@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from runtime.conformance.upstream import Upstream
 from tests.support.stacks import openai_at
-from tests.support.upstream import Upstream
 
 
 @pytest.fixture

@@ -13,8 +13,8 @@ import pytest
 from openai import AsyncOpenAI
 
 from runtime.client import AsyncLlamaStackAsLibraryClient
+from runtime.conformance.upstream import CHAT_MODEL, Upstream
 from runtime.errors import Conflict
-from tests.support.upstream import CHAT_MODEL, Upstream
 
 LIMIT_S = 20.0
 CHAT = f"vendor/{CHAT_MODEL}"

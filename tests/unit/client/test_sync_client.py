@@ -17,8 +17,8 @@ import pytest
 from openai import OpenAI
 
 from runtime.client import LlamaStackAsLibraryClient
+from runtime.conformance.upstream import CHAT_MODEL, Upstream
 from runtime.errors import ConfigInvalid, Conflict, NotFound
-from tests.support.upstream import CHAT_MODEL, Upstream
 
 LIMIT_S = 20.0
 CHAT = f"vendor/{CHAT_MODEL}"
