@@ -34,7 +34,14 @@ _OPENAIS_ANNOTATION = '"type": "container_file_citation"'
 """The same of annotations."""
 _WHOLE_ITEMS = ("compaction", "mcp_list_tools", "mcp_approval_request")
 """Items that have no status."""
-_AT_END = {"code_interpreter_call": ("outputs",), "mcp_list_tools": ("tools",), "mcp_call": ("output", "error")}
+_OURS = ("tool_group", "tool_group_call")
+"""Tools and items of ours that neither has; events of such an item are only ours too."""
+_AT_END = {
+    "code_interpreter_call": ("outputs",),
+    "mcp_list_tools": ("tools",),
+    "mcp_call": ("output", "error"),
+    "tool_group_call": ("output", "error", "metadata", "completed_at"),
+}
 """What only the end of an item tells, beside its status."""
 _MODELS = {
     model.model_fields["type"].annotation.__args__[0]: model
@@ -63,7 +70,9 @@ def events_of(body: bytes) -> list[Json]:
 
 
 def check_types(event: Json) -> None:
-    usual = _with_usual_reason(event)
+    if (event.get("item") or {}).get("type") in _OURS or event["type"].split(".")[1] in _OURS:
+        return
+    usual = _without_ours(_with_usual_reason(event))
     _MODELS[event["type"]].model_validate(usual)
     response = event.get("response") or {}
     has_others = _has_others(response) or (event.get("item") or {}).get("type") in _OPENAIS_ITEMS
@@ -73,14 +82,24 @@ def check_types(event: Json) -> None:
 
 def check_types_of(response: Json) -> None:
     """The same for a whole response."""
-    Response.model_validate(_with_usual_reason({"response": response})["response"])
+    Response.model_validate(_without_ours(_with_usual_reason({"response": response}))["response"])
     if not _has_others(response):
         check_response(response)
 
 
+def _without_ours(event: Json) -> Json:
+    """The event without what is ours alone, which no client of OpenAI's is told of unless it asks for that."""
+    if (response := event.get("response")) is None:
+        return event
+    left = {name: [one for one in response[name] if one["type"] not in _OURS] for name in ("tools", "output")}
+    if isinstance(response["tool_choice"], dict) and response["tool_choice"]["type"] in _OURS:
+        left["tool_choice"] = "auto"
+    return {**event, "response": {**response, **left}}
+
+
 def _has_others(response: Json) -> bool:
     """Whether it has items or tools that Open Responses does not have."""
-    has_items = any(item["type"] in _OPENAIS_ITEMS for item in response.get("output", ()))
+    has_items = any(item["type"] in (*_OPENAIS_ITEMS, *_OURS) for item in response.get("output", ()))
     return has_items or any(tool["type"] != "function" for tool in response.get("tools", ()))
 
 

@@ -129,6 +129,7 @@ class Responses(Protocol):
 API = Api(
     "responses",
     Responses,
+    mounted_with=("agents",),  # llama-stack 0.3 has responses in the API of that name
     offered_with=("inference",),
     stores=(Store(name="responses", families=("sql",), part="responses", kinds=("responses",)),),
 )

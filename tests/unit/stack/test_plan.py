@@ -32,6 +32,7 @@ def ids(planned: Plan, api: str) -> list[str]:
 def test_a_small_config_gets_what_comes_with_it() -> None:
     planned = plan(run_config(openai_at("http://localhost:1/v1")))
     assert sorted(planned.apis) == [
+        "agents",
         "connectors",
         "containers",
         "conversations",
@@ -239,14 +240,14 @@ def order(planned: Plan) -> list[str]:
 
 def test_providers_stand_after_what_they_need(monkeypatch: pytest.MonkeyPatch) -> None:
     run = house(
-        monkeypatch, agents={"needs": ("responses",)}, responses={"needs": ("vectors", "files")}, vectors={}, files={}
+        monkeypatch, helpers={"needs": ("responses",)}, responses={"needs": ("vectors", "files")}, vectors={}, files={}
     )
-    assert order(plan(run)) == ["files", "vectors", "responses", "agents"]
+    assert order(plan(run)) == ["files", "vectors", "responses", "helpers"]
 
 
 def test_what_may_be_used_comes_first_too_where_it_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    run = house(monkeypatch, agents={"may_use": ("vectors", "inference")}, vectors={})
-    assert order(plan(run)) == ["vectors", "agents"]
+    run = house(monkeypatch, helpers={"may_use": ("vectors", "inference")}, vectors={})
+    assert order(plan(run)) == ["vectors", "helpers"]
 
 
 def test_a_need_wins_over_what_may_be_used(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -276,8 +277,10 @@ def test_two_cycles_are_two_problems(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_need_that_nobody_serves_names_who_could(monkeypatch: pytest.MonkeyPatch) -> None:
-    furnish(monkeypatch, [plain_spec("agents", needs=("probe", "nothing")), probe_spec()], plain=["agents", "nothing"])
-    run = run_config(providers={"agents": [{"provider_id": "a", "provider_type": "inline::only"}]})
+    furnish(
+        monkeypatch, [plain_spec("helpers", needs=("probe", "nothing")), probe_spec()], plain=["helpers", "nothing"]
+    )
+    run = run_config(providers={"helpers": [{"provider_id": "a", "provider_type": "inline::only"}]})
     hints = [problem.hint for problem in problems_of(run)]
     assert hints == [
         "add one under providers.probe: inline::prober",
@@ -286,25 +289,28 @@ def test_a_need_that_nobody_serves_names_who_could(monkeypatch: pytest.MonkeyPat
 
 
 def test_models_can_be_needed_since_routing_serves_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    furnish(monkeypatch, [plain_spec("agents", needs=("models", "inference"))], plain=["agents"])
+    furnish(monkeypatch, [plain_spec("helpers", needs=("models", "inference"))], plain=["helpers"])
     providers = {
-        "agents": [{"provider_id": "a", "provider_type": "inline::only"}],
+        "helpers": [{"provider_id": "a", "provider_type": "inline::only"}],
         "inference": [openai_at("http://localhost:1/v1")],
     }
-    assert [provider.api for provider in plan(run_config(providers=providers)).providers][:2] == ["inference", "agents"]
+    assert [provider.api for provider in plan(run_config(providers=providers)).providers][:2] == [
+        "inference",
+        "helpers",
+    ]
 
 
 def test_an_api_that_is_needed_is_there_although_nobody_lists_it(monkeypatch: pytest.MonkeyPatch) -> None:
     furnish(
         monkeypatch,
-        [plain_spec("agents", needs=("inference", "notes")), plain_spec("notes", default=True, needs=("probe",)),
+        [plain_spec("helpers", needs=("inference", "notes")), plain_spec("notes", default=True, needs=("probe",)),
          probe_spec(default=True)],
-        plain=["agents", "notes"],
+        plain=["helpers", "notes"],
     )  # fmt: skip
-    agents = [{"provider_id": "a", "provider_type": "inline::only"}]
-    providers = {"agents": agents, "inference": [openai_at("http://localhost:1/v1")]}
-    planned = plan(run_config(providers=providers, apis=["agents"]))
-    assert sorted(planned.apis) == ["agents", "inspect", "providers"]
+    helpers = [{"provider_id": "a", "provider_type": "inline::only"}]
+    providers = {"helpers": helpers, "inference": [openai_at("http://localhost:1/v1")]}
+    planned = plan(run_config(providers=providers, apis=["helpers"]))
+    assert sorted(planned.apis) == ["helpers", "inspect", "providers"]
     assert sorted(planned.inner_apis) == ["inference", "models", "notes", "probe"]
     assert (ids(planned, "notes"), ids(planned, "probe")) == (["notes"], ["probe"])
 
@@ -434,3 +440,12 @@ providers:
         "`providers.inference[0]` (line 6): `remote::olama` is off, and this version has no such provider of inference "
         "(did you mean `remote::ollama`?)"
     )
+
+
+def test_what_was_called_agents_has_responses_too() -> None:
+    """llama-stack 0.3 served both by the API of that name."""
+    agents = [{"provider_id": "meta-reference", "provider_type": "inline::meta-reference", "config": {}}]
+    providers = {"agents": agents, "inference": [openai_at("http://localhost:1/v1")]}
+    planned = plan(run_config(providers=providers, apis=["agents", "inference"]))
+    assert {"agents", "responses", "conversations"} <= planned.apis.keys()
+    assert ids(planned, "agents") == ["meta-reference"]

@@ -25,10 +25,10 @@ class Answering:
     """response: the object, whose `output` grows. position: by which it is listed, and which all its ids hold, so that
     what they name can be found. streams: whether there are events; without, `event` does nothing. seal: closes what the
     model thinks, if that is asked for. citations: the sources that the model was shown.
-    number: of the next event.
+    calls_in_answer: how many calls the model's last answer has. number: of the next event.
     """
 
-    __slots__ = ("_events", "_number", "citations", "position", "response", "seal", "streams")
+    __slots__ = ("_events", "_number", "calls_in_answer", "citations", "position", "response", "seal", "streams")
 
     def __init__(
         self,
@@ -41,6 +41,7 @@ class Answering:
         self.response = response
         self.seal: Callable[[str], str] | None = None
         self.citations = Citations()
+        self.calls_in_answer = 0
         self.position = position
         self.streams = streams
         self._events: list[bytes] = []

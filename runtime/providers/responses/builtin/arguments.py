@@ -7,6 +7,8 @@ from typing import TypeVar
 
 import msgspec
 
+from runtime.sse import Json, decode
+
 T = TypeVar("T")
 
 
@@ -23,3 +25,13 @@ def reader(kind: type[T]) -> Callable[[str], T]:
             raise msgspec.DecodeError("nested too deeply") from error
 
     return read
+
+
+def arguments_of(arguments: str) -> tuple[Json, str]:
+    """The arguments of a tool that may have any, and what is wrong with them if something is."""
+    try:
+        return decode((arguments or "{}").encode()), ""
+    except msgspec.DecodeError as error:
+        return {}, f"The arguments cannot be read: {error}"
+    except TypeError:
+        return {}, "The arguments are no JSON object"

@@ -107,6 +107,7 @@ class Loop:
                 ours = [ToRun(call=call, tool=self._plan.tools[call.name]) for call in turn.calls if call.place is None]
                 if not self._goes_on(turn, ours):
                     break
+                self._answering.calls_in_answer = len(turn.calls)
                 granted = [one for one in ours if not one.tool.asks(one.call, self._answering)]
                 waits = len(granted) < len(turn.calls)  # for the caller, who has functions to run or calls to allow
                 if number == self._plan.most_turns and not waits:

@@ -10,8 +10,19 @@ TOOL_FAILED = "The tool failed: "
 _BROKEN_OFF = f"{FAILED}it was broken off, and what it did is not known"
 
 
+MOST_CHARACTERS = 100_000
+"""Of what a tool gave back, for the model and in the item."""
+
+
+def bounded(text: str) -> str:
+    """What a tool gave back, as far as it is shown."""
+    if len(text) <= MOST_CHARACTERS:
+        return text
+    return f"{text[:MOST_CHARACTERS]}\n[cut here: {len(text)} characters, of which {MOST_CHARACTERS} are shown]"
+
+
 def outcome_of(item: Json) -> str:
-    """item: an `mcp_call`, or the answer that refuses one."""
+    """item: a call that has `output` and `error`, such as `mcp_call`, or the answer that refuses one."""
     if item["type"] == "mcp_approval_response":
         return REFUSED + (item.get("reason") or "no reason is given")
     error = item.get("error")

@@ -1,7 +1,8 @@
 """The tools of one request: what the model calls each of their functions, and who runs it.
 
 Each kind is one file in `tools/`; its `offer` says what a tool of the request comes to. A name is one function's: where
-two servers have it, each is called by its server's label and its name.
+two servers have it, each is called by its server's label and its name. A tool group is a server whose label is its id;
+where a request has one of its tools twice, the later one counts.
 """
 
 from __future__ import annotations
@@ -119,6 +120,10 @@ async def _offers(given: Sequence[Json], asked: Asked) -> list[tuple[str, Offer]
 
 def _named(functions: Sequence[tuple[str, Function]]) -> dict[str, Function]:
     """Raises RequestError for a name that two functions have and no server's label tells apart."""
+    latest: dict[tuple[str | None, str], Function] = {
+        (one.label, one.name): one for _, one in functions if one.label is not None
+    }
+    functions = [(where, one) for where, one in functions if latest.get((one.label, one.name), one) is one]
     times = Counter(one.name for _, one in functions)
     named: dict[str, Function] = {}
     for where, one in functions:

@@ -9,18 +9,15 @@ from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import msgspec
-
 from runtime.apis.connectors import CallServerToolRequest, Connectors, ToolOutcome
 from runtime.apis.inference.calls import Call
 from runtime.errors import NotFound, StackError, UpstreamError
 from runtime.providers.responses.builtin.answering import Answering
+from runtime.providers.responses.builtin.arguments import arguments_of
 from runtime.providers.responses.builtin.offering import Corrects
-from runtime.providers.responses.builtin.outcomes import FAILED, TOOL_FAILED
-from runtime.sse import Json, decode, encode
+from runtime.providers.responses.builtin.outcomes import FAILED, TOOL_FAILED, bounded
+from runtime.sse import Json, encode
 
-MOST_CHARACTERS = 100_000
-"""Of what a tool gave back, for the model and in the item."""
 _INVALID_PARAMS = -32602
 """JSON-RPC 2.0's code for arguments that are wrong, and MCP's for a tool that is not there."""
 
@@ -47,7 +44,7 @@ class McpFunction(Corrects):
 
     def asks(self, call: Call, answering: Answering) -> bool:
         """See `Tool.asks`. Nobody is asked about arguments that make no sense."""
-        if not self._asks_first or _read(call.arguments)[1]:
+        if not self._asks_first or arguments_of(call.arguments)[1]:
             return False
         item = answering.new_item(
             "mcp_approval_request", server_label=self._server.label, name=self._name, arguments=call.arguments or "{}"
@@ -57,7 +54,7 @@ class McpFunction(Corrects):
 
     async def run(self, call: Call, answering: Answering) -> AsyncGenerator[str, None]:
         """See `Tool.run`. Arguments that make no sense are said to the model once; then the item has failed."""
-        arguments, wrong = _read(call.arguments)
+        arguments, wrong = arguments_of(call.arguments)
         if said := self.said(wrong, call):
             yield said
             return
@@ -94,21 +91,11 @@ class McpFunction(Corrects):
             outcome = await self._server.connectors.call_server_tool(asked)
         except StackError as error:
             return None, _error_of(error), f"{FAILED}{error.message}"
-        text = _bounded(text_of(outcome))
+        text = bounded(text_of(outcome))
         if outcome.is_error:
             content = [{"type": "text", "text": text}]
             return None, {"type": "mcp_tool_execution_error", "content": content}, f"{TOOL_FAILED}{text}"
         return text, None, text
-
-
-def _read(arguments: str) -> tuple[Json, str]:
-    """The arguments, and what is wrong with them if something is."""
-    try:
-        return decode((arguments or "{}").encode()), ""
-    except msgspec.DecodeError as error:
-        return {}, f"The arguments cannot be read: {error}"
-    except TypeError:
-        return {}, "The arguments are no JSON object"
 
 
 def text_of(outcome: ToolOutcome) -> str:
@@ -135,12 +122,6 @@ def _told(part: Json) -> str:
             return f"<{resource.get('uri')}>\n{resource['text']}"
         return f"[{resource.get('mimeType') or 'data'} of <{resource.get('uri')}>, not shown]"
     return f"[{kind} of type {part.get('mimeType') or 'unknown'}, not shown]"
-
-
-def _bounded(text: str) -> str:
-    if len(text) <= MOST_CHARACTERS:
-        return text
-    return f"{text[:MOST_CHARACTERS]}\n[cut here: {len(text)} characters, of which {MOST_CHARACTERS} are shown]"
 
 
 def _error_of(error: StackError) -> Json:

@@ -1,0 +1,144 @@
+"""Agents, their sessions and their turns: what is asked, checked and kept. What a turn says is `responses`'."""
+
+from __future__ import annotations
+
+from runtime.apis.agents.agent import (
+    Agent,
+    AgentCreated,
+    AgentPage,
+    CreateAgentRequest,
+    ListRequest,
+)
+from runtime.apis.agents.naming import AgentRequest, SessionRequest, StepRequest, TurnRequest
+from runtime.apis.agents.session import (
+    CreateSessionRequest,
+    GetSessionRequest,
+    ListSessionsRequest,
+    SessionCreated,
+)
+from runtime.apis.agents.turn import CreateTurnRequest, ResumeTurnRequest
+from runtime.apis.responses import ResponseRequest, Responses
+from runtime.apis.tool_groups import ToolGroups
+from runtime.apis.vector_stores import VectorStores
+from runtime.errors import NotFound
+from runtime.ids import new_position, ordered_id
+from runtime.provider import ProviderContext
+from runtime.providers.agents.builtin import shown
+from runtime.providers.agents.builtin.asking import check_config
+from runtime.providers.agents.builtin.beginning import begun, check_waits, resumed
+from runtime.providers.agents.builtin.documents import Documents
+from runtime.providers.agents.builtin.sessions import Sessions, unknown_turn
+from runtime.providers.agents.builtin.tables import AGENTS, SCHEMA, SESSIONS, STORE
+from runtime.providers.agents.builtin.turns import Turns
+from runtime.sse import EventStream, Reply
+from runtime.storage.sql import Insert, eq
+from runtime.storage.sql.holding import Holding
+
+
+class BuiltinAgents:
+    """Implements `Agents`."""
+
+    def __init__(self, config: object, context: ProviderContext) -> None:
+        store = context.storage.sql(STORE, SCHEMA)
+        self._groups = context.optional_api(ToolGroups)  # type: ignore[type-abstract]
+        self._responses = context.api(Responses)  # type: ignore[type-abstract]
+        self._sessions = Sessions(store, Holding(store, SESSIONS, context.tasks.spawn))
+        self._documents = Documents(context.optional_api(VectorStores))  # type: ignore[type-abstract]
+        self._turns = Turns(self._sessions, self._responses, self._documents)
+
+    async def create_agent(self, request: CreateAgentRequest) -> AgentCreated:
+        """Raises RequestError and NotSupported for what no turn of it could have."""
+        check_config(request.agent_config)
+        position = new_position()
+        config = request.agent_config.model_dump(mode="json", exclude_unset=True)
+        row = {"id": ordered_id("agent_", position), "position": position, "config": config}
+        await self._sessions.mine().write(Insert(AGENTS, row))
+        return AgentCreated(agent_id=row["id"])
+
+    async def list_agents(self, request: ListRequest) -> AgentPage:
+        rows, has_more = await self._sessions.listed(AGENTS, request)
+        return AgentPage(data=[shown.agent(row) for row in rows], has_more=has_more, url="/v1/agents")
+
+    async def get_agent(self, request: AgentRequest) -> Agent:
+        """Raises NotFound."""
+        return Agent.model_validate(shown.agent(await self._sessions.agent(request)))
+
+    async def delete_agent(self, request: AgentRequest) -> None:
+        """Raises NotFound."""
+        await self._sessions.agent(request)
+        for session_id in await self._sessions.ids_of(request.agent_id):
+            await self._forget(session_id)
+        await self._sessions.delete(AGENTS, eq("id", request.agent_id))
+
+    async def create_session(self, request: CreateSessionRequest) -> SessionCreated:
+        """Raises NotFound."""
+        await self._sessions.agent(request)
+        position = new_position()
+        session_id = ordered_id("session_", position)
+        await self._sessions.begin(session_id, request.agent_id, position, request.session_name)
+        return SessionCreated(session_id=session_id)
+
+    async def list_sessions(self, request: ListSessionsRequest) -> AgentPage:
+        """Raises NotFound."""
+        await self._sessions.agent(request)
+        rows, has_more = await self._sessions.listed(SESSIONS, request, eq("agent_id", request.agent_id))
+        url = f"/v1/agents/{request.agent_id}/sessions"
+        return AgentPage(data=[shown.session(row) for row in rows], has_more=has_more, url=url)
+
+    async def get_session(self, request: GetSessionRequest) -> Reply:
+        """Raises NotFound, for turns that are asked for too."""
+        found = await self._sessions.found(request)
+        rows = {row["id"]: row for row in await self._sessions.turns(request.session_id)}
+        for turn_id in request.turn_ids or ():
+            if turn_id not in rows:
+                raise unknown_turn(request.session_id, turn_id, param="turn_ids")
+        asked = rows if request.turn_ids is None else dict.fromkeys(id for id in rows if id in request.turn_ids)
+        turns = [await self._turns.shown(rows[id]) for id in asked]
+        return Reply.of({**shown.session(found.session), "turns": turns})
+
+    async def delete_session(self, request: SessionRequest) -> None:
+        """Raises NotFound."""
+        await self._sessions.found(request)
+        await self._forget(request.session_id)
+        await self._sessions.delete(SESSIONS, eq("id", request.session_id))
+
+    async def create_turn(self, request: CreateTurnRequest) -> Reply | EventStream:
+        """Raises NotFound, Conflict, and what asking for a response raises."""
+        return await self._turns.run(await begun(await self._sessions.found(request), request, self._groups))
+
+    async def resume_turn(self, request: ResumeTurnRequest) -> Reply | EventStream:
+        """Raises NotFound, Conflict for a turn that does not wait, RequestError for calls that are left unanswered or
+        that it does not wait for, and what asking for a response raises.
+        """
+        found = await self._sessions.found(request)
+        row = await self._sessions.turn(request)
+        check_waits(found, row)
+        steps = await self._turns.steps(row)
+        return await self._turns.run(await resumed(found, row, request, steps, self._groups))
+
+    async def get_turn(self, request: TurnRequest) -> Reply:
+        """Raises NotFound."""
+        await self._sessions.found(request)
+        return Reply.of(await self._turns.shown(await self._sessions.turn(request)))
+
+    async def get_step(self, request: StepRequest) -> Reply:
+        """Raises NotFound."""
+        await self._sessions.found(request)
+        for step in await self._turns.steps(await self._sessions.turn(request)):
+            if step["step_id"] == request.step_id:
+                return Reply.of({"step": step})
+        raise NotFound(
+            f"The turn `{request.turn_id}` has no step `{request.step_id[:100]}`",
+            param="step_id",
+            code="step_not_found",
+        )
+
+    async def _forget(self, session_id: str) -> None:
+        """Delete what was said in a session: its responses, those that are still there, and its documents."""
+        await self._documents.forget(session_id)
+        for row in await self._sessions.turns(session_id):
+            for response_id in row["responses"]:
+                try:
+                    await self._responses.delete_response(ResponseRequest(response_id=response_id))
+                except NotFound:
+                    continue

@@ -1,0 +1,138 @@
+"""What a turn begins with, and what it goes on with: the response that is asked for, and the row that says so."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from runtime.apis.agents.agent import AgentConfig
+from runtime.apis.agents.turn import CreateTurnRequest, ResumeTurnRequest
+from runtime.apis.tool_groups import ToolGroups
+from runtime.errors import Conflict, RequestError
+from runtime.ids import new_position, ordered_id
+from runtime.providers.agents.builtin.asking import Asked, response_request, settings
+from runtime.providers.agents.builtin.documents import searches, store_of, with_store
+from runtime.providers.agents.builtin.given import document_item, message_items, result_items, unanswered
+from runtime.providers.agents.builtin.groups import tools_of
+from runtime.providers.agents.builtin.sessions import Found
+from runtime.providers.agents.builtin.turns import NewTurn, times_asked
+from runtime.sse import Json
+from runtime.storage.sql import Row
+
+_NAMES = {
+    "model": "agent_config.model",
+    "input": "messages",
+    "tools": "toolgroups",
+    "tool_choice": "tool_config.tool_choice",
+    "text": "agent_config.response_format",
+    "max_output_tokens": "agent_config.sampling_params.max_tokens",
+    "stop": "agent_config.sampling_params.stop",
+    "temperature": "agent_config.sampling_params.strategy.temperature",
+    "top_p": "agent_config.sampling_params.strategy.top_p",
+    "top_k": "agent_config.sampling_params.strategy.top_k",
+    "repetition_penalty": "agent_config.sampling_params.repetition_penalty",
+    "previous_response_id": "session_id",
+}
+"""The names that fields of a response have at this door."""
+
+
+async def begun(found: Found, request: CreateTurnRequest, groups: ToolGroups | None) -> NewTurn:
+    """A new turn. groups: see `tools_of`. Raises RequestError and NotSupported for what a response cannot be asked."""
+    position = new_position()
+    whole = request.wire()
+    row: Row = {
+        "id": ordered_id("turn_", position),
+        "session_id": request.session_id,
+        "position": position,
+        "completed": None,
+        "is_over": False,
+        "asked": {name: whole[name] for name in ("messages", "toolgroups", "tool_config") if name in whole},
+        "responses": [],
+        "results": [],
+    }
+    items = message_items(request.messages)
+    answered = {item["call_id"] for item in items if item["type"] == "function_call_output"}
+    items = [*unanswered(found.waiting, answered), *items]
+    asked = _asked(found, request)
+    tools, documents = await tools_of(asked.all_groups, groups), request.documents or []
+    kept = documents if any(map(searches, tools)) else []
+    if documents and not kept:
+        items.append(document_item(documents))
+    if kept or found.session["has_documents"]:
+        tools = with_store(tools, store_of(request.session_id))
+    most = asked.most
+    sent = response_request(
+        settings(asked, tools), items, stream=bool(request.stream), max_infer_iters=most, **_of(found, row)
+    )
+    return NewTurn(found=found, row=row, is_new=True, request=sent, names=_NAMES, most=most, documents=kept)
+
+
+def check_waits(found: Found, row: Row) -> None:
+    """Raises Conflict for a turn that does not wait, or waits no more since another was begun."""
+    if row["is_over"] or not row["responses"] or row["responses"][-1] != found.session["last"]:
+        raise Conflict(
+            f"The turn `{row['id']}` does not wait for the client's tools", param="turn_id", code="not_waiting"
+        )
+
+
+async def resumed(
+    found: Found, row: Row, request: ResumeTurnRequest, steps: Sequence[Json], groups: ToolGroups | None
+) -> NewTurn:
+    """A turn that goes on. steps: those that it had. groups: see `tools_of`.
+
+    Raises RequestError unless each call that it waits for is answered, and nothing else.
+    """
+    _check_answers(request, found.waiting)
+    given = {"agent_id": request.agent_id, "session_id": request.session_id, **row["asked"]}
+    asked = _asked(found, CreateTurnRequest.model_validate(given))
+    tools = await tools_of(asked.all_groups, groups)
+    if found.session["has_documents"]:
+        tools = with_store(tools, store_of(request.session_id))
+    sent = response_request(
+        settings(asked, tools),
+        result_items(request.tool_responses),
+        stream=bool(request.stream),
+        max_infer_iters=max(asked.most - times_asked(steps), 1),
+        **_of(found, row),
+    )
+    return NewTurn(
+        found=found,
+        row=row,
+        is_new=False,
+        request=sent,
+        names={**_NAMES, "input": "tool_responses"},
+        most=asked.most,
+        results=request.wire()["tool_responses"],
+    )
+
+
+def _asked(found: Found, request: CreateTurnRequest) -> Asked:
+    config = AgentConfig.model_validate(found.agent["config"])
+    return Asked(
+        config=config, toolgroups=request.toolgroups or (), tool_config=request.tool_config or config.tool_config
+    )
+
+
+def _of(found: Found, row: Row) -> Json:
+    """What it continues, and by what its responses are known where responses are listed."""
+    labels = {"agent_id": found.agent["id"], "session_id": found.session["id"], "turn_id": row["id"]}
+    return {"previous_response_id": found.session["last"], "metadata": labels}
+
+
+def _check_answers(request: ResumeTurnRequest, waiting: Sequence[Json]) -> None:
+    wanted = [call["call_id"] for call in waiting]
+    given = [one.call_id for one in request.tool_responses]
+    for at, call_id in enumerate(given):
+        if call_id not in wanted or call_id in given[:at]:
+            why = "is answered twice" if call_id in wanted else "is none that the turn waits for"
+            raise RequestError(
+                f"`tool_responses[{at}]`: the call `{call_id[:100]}` {why}",
+                hint=f"it waits for {', '.join(f'`{one}`' for one in wanted[:10])}",
+                param=f"tool_responses[{at}].call_id",
+            )
+    if missing := [call for call in waiting if call["call_id"] not in given]:
+        names = ", ".join(f"`{call['call_id']}` of `{call['tool_name']}`" for call in missing[:10])
+        raise RequestError(
+            f"`tool_responses` has no answer to the call {names}",
+            hint="answer every call that the turn waits for",
+            param="tool_responses",
+        )

@@ -1,0 +1,171 @@
+"""The rows of agents, sessions and turns, as the caller of a request sees them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from runtime.apis.agents.agent import ListRequest
+from runtime.apis.agents.naming import AgentRequest, SessionRequest, TurnRequest
+from runtime.clock import wall_time
+from runtime.context import current
+from runtime.errors import Conflict, NotFound
+from runtime.providers.agents.builtin.tables import AGENTS, SESSIONS, TURNS
+from runtime.sse import Json
+from runtime.storage.sql import (
+    ALL,
+    Condition,
+    Delete,
+    Insert,
+    Row,
+    Select,
+    SqlStore,
+    Stale,
+    Statement,
+    Table,
+    Update,
+    below,
+    either,
+    eq,
+)
+from runtime.storage.sql.holding import Holding
+from runtime.storage.sql.statements import Bound
+
+_MOST_LISTED, _USUALLY_LISTED = 1000, 100
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """A session with its agent."""
+
+    agent: Row
+    session: Row
+
+    @property
+    def waiting(self) -> list[Json]:
+        """The calls that the client has not answered."""
+        return self.session["waiting"] or []
+
+
+class Sessions:
+    """store: of all users. Every method raises Unavailable."""
+
+    def __init__(self, store: SqlStore, holding: Holding) -> None:
+        self._store = store
+        self._holding = holding
+
+    def mine(self) -> SqlStore:
+        """Agents and sessions that the caller sees; turns have no owners of their own, and go with their session."""
+        return self._store.for_user(current().user)
+
+    async def agent(self, request: AgentRequest) -> Row:
+        """Raises NotFound."""
+        row = await self.mine().first(Select(AGENTS, eq("id", request.agent_id)))
+        if row is None:
+            raise _unknown_agent(request.agent_id)
+        return row
+
+    async def found(self, request: SessionRequest) -> Found:
+        """Raises NotFound, which says whether the agent is unknown or the session."""
+        agents, sessions = await self.mine().select_each(
+            Select(AGENTS, eq("id", request.agent_id)), Select(SESSIONS, _is_session(request))
+        )
+        if not agents:
+            raise _unknown_agent(request.agent_id)
+        if not sessions:
+            raise _unknown_session(request)
+        return Found(agent=agents[0], session=sessions[0])
+
+    async def begin(self, session_id: str, agent_id: str, position: int, name: str) -> None:
+        """A session without turns, the caller's own."""
+        row = {
+            "id": session_id,
+            "agent_id": agent_id,
+            "position": position,
+            "used": position // 1_000_000,
+            "name": name,
+            "has_documents": False,
+        }
+        await self.mine().write(Insert(SESSIONS, row))
+
+    async def ids_of(self, agent_id: str) -> list[str]:
+        """The sessions of an agent that the caller sees."""
+        rows = await self.mine().select(Select(SESSIONS, eq("agent_id", agent_id), ("id",)))
+        return [row["id"] for row in rows]
+
+    async def turn(self, request: TurnRequest) -> Row:
+        """Of a session that was found. Raises NotFound."""
+        row = await self._store.first(Select(TURNS, eq("session_id", request.session_id) & eq("id", request.turn_id)))
+        if row is None:
+            raise unknown_turn(request.session_id, request.turn_id, param="turn_id")
+        return row
+
+    async def turns(self, session_id: str) -> list[Row]:
+        """Of a session that was found, the oldest first."""
+        return await self._store.select(Select(TURNS, eq("session_id", session_id), (), ("position",)))
+
+    async def listed(self, table: Table, asked: ListRequest, where: Condition = ALL) -> tuple[list[Row], bool]:
+        """Some rows, the oldest first, and whether there are more."""
+        start = asked.start_index or 0
+        most = _USUALLY_LISTED if asked.limit is None else asked.limit if asked.limit > 0 else _MOST_LISTED
+        order = ("position", "id")
+        known = await self.mine().select(Select(table, where, order, order, start + most + 1))
+        page = known[start : start + most]
+        if not page:
+            return [], False
+        before: list[Bound] = [(">", tuple(known[start - 1][name] for name in order))] if start else []
+        rows = await self.mine().select(Select(table, where, (), order, len(page), (), tuple(before)))
+        return rows, len(known) > start + most
+
+    async def take(self, found: Found, turn_id: str, change: Json, first: Statement) -> None:
+        """Run a turn in a session from now on. change: what else is changed of the session; first: what is written
+        with it. Raises Conflict where it runs another, or another has ended meanwhile.
+        """
+        session_id, last = found.session["id"], found.session["last"]
+        is_free = either([eq("turn", None), below("held_until", wall_time())]) & eq("last", last)
+        taking = {**change, "turn": turn_id, "held_until": self._holding.until()}
+        try:
+            await self._store.write(Update(SESSIONS, taking, eq("id", session_id) & is_free, expect=1), first)
+        except Stale:
+            raise Conflict(
+                f"The session `{session_id}` runs another turn",
+                hint="wait until it is over, or begin another session",
+                param="session_id",
+                code="session_is_busy",
+            ) from None
+        self._holding.hold(session_id)
+
+    async def let_go(self, session_id: str, turn_id: str, change: Json, *more: Statement) -> None:
+        """The turn runs no more. change: what else is changed of the session; more: what is written with it."""
+        self._holding.release(session_id)
+        free = {"turn": None, "held_until": None, **change}
+        await self._store.write(Update(SESSIONS, free, eq("id", session_id) & eq("turn", turn_id)), *more)
+
+    async def delete(self, table: Table, where: Condition) -> None:
+        """What is part of the rows goes with them."""
+        await self.mine().write(Delete(table, where))
+
+
+def unknown_turn(session_id: str, turn_id: str, *, param: str) -> NotFound:
+    return NotFound(f"The session `{session_id}` has no turn `{turn_id[:100]}`", param=param, code="turn_not_found")
+
+
+def _is_session(request: SessionRequest) -> Condition:
+    return eq("id", request.session_id) & eq("agent_id", request.agent_id)
+
+
+def _unknown_agent(agent_id: str) -> NotFound:
+    return NotFound(
+        f"There is no agent `{agent_id[:100]}`",
+        hint="`POST /v1/agents` makes one",
+        param="agent_id",
+        code="agent_not_found",
+    )
+
+
+def _unknown_session(request: SessionRequest) -> NotFound:
+    return NotFound(
+        f"The agent `{request.agent_id}` has no session `{request.session_id[:100]}`",
+        hint=f"`POST /v1/agents/{request.agent_id}/session` begins one",
+        param="session_id",
+        code="session_not_found",
+    )

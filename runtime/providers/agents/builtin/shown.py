@@ -1,0 +1,47 @@
+"""Rows as callers see them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from runtime.sse import Json
+from runtime.storage.sql import Row
+
+
+def moment(seconds: float) -> str:
+    """Seconds since 1970 as a date and time of ISO 8601."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat()
+
+
+def begun(row: Row) -> str:
+    """When what a row is of was begun."""
+    return moment(row["position"] / 1_000_000)
+
+
+def agent(row: Row) -> Json:
+    return {"agent_id": row["id"], "agent_config": row["config"], "created_at": begun(row)}
+
+
+def session(row: Row) -> Json:
+    """Without its turns."""
+    return {
+        "session_id": row["id"],
+        "session_name": row["name"],
+        "agent_id": row["agent_id"],
+        "started_at": begun(row),
+    }
+
+
+def turn(row: Row, steps: list[Json]) -> Json:
+    """steps: all of them. The last time that the model was asked says what came of it."""
+    said = [step["model_response"] for step in steps if step["step_type"] == "inference"]
+    return {
+        "turn_id": row["id"],
+        "session_id": row["session_id"],
+        "input_messages": row["asked"]["messages"],
+        "steps": steps,
+        "output_message": said[-1] if said else {"role": "assistant", "content": "", "stop_reason": "end_of_turn"},
+        "output_attachments": [],
+        "started_at": begun(row),
+        "completed_at": moment(row["completed"]) if row["completed"] is not None else None,
+    }

@@ -1,0 +1,174 @@
+"""A turn from its request to its end: its session is taken, a response is asked for, and what came of it is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from runtime.apis.agents.turn import AgentDocument
+from runtime.apis.responses import CreateResponseRequest, GetResponseRequest, Responses
+from runtime.clock import wall_time
+from runtime.errors import NotFound
+from runtime.providers._earlier.renaming import renamed
+from runtime.providers.agents.builtin import shown
+from runtime.providers.agents.builtin.documents import Documents
+from runtime.providers.agents.builtin.events import TurnEvents
+from runtime.providers.agents.builtin.failing import failure_of
+from runtime.providers.agents.builtin.sessions import Found, Sessions
+from runtime.providers.agents.builtin.steps import Steps
+from runtime.providers.agents.builtin.tables import TURNS
+from runtime.sse import EventStream, Json, Reply
+from runtime.storage.sql import Delete, Insert, Row, Statement, Update, eq
+from runtime.to_the_end import to_the_end
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewTurn:
+    """A turn that is begun or goes on. row: as it is before; is_new: whether it has not been written yet. names: of
+    fields, for errors. most: how often the model may be asked in the whole turn. results: what the client has answered,
+    where it goes on. documents: what is kept of it before the model is asked.
+    """
+
+    found: Found
+    row: Row
+    is_new: bool
+    request: CreateResponseRequest
+    names: Mapping[str, str]
+    most: int
+    results: list[Json] | None = None
+    documents: Sequence[AgentDocument] = ()
+
+    @property
+    def first(self) -> Statement:
+        """What is written when it is begun."""
+        if self.is_new:
+            return Insert(TURNS, self.row)
+        return Update(TURNS, {"completed": None}, eq("id", self.row["id"]))
+
+
+class Turns:
+    def __init__(self, sessions: Sessions, responses: Responses, documents: Documents) -> None:
+        self._sessions = sessions
+        self._responses = responses
+        self._documents = documents
+
+    async def run(self, turn: NewTurn) -> Reply | EventStream:
+        """Raises Conflict where the session runs another, what asking for a response raises with the names of `turn`,
+        and what `failure_of` makes of one that failed.
+        """
+        before = [] if turn.is_new else await self.steps(turn.row)
+        change = {"has_documents": True} if turn.documents else {}
+        await self._sessions.take(turn.found, turn.row["id"], change, turn.first)
+        running = _Running(self._sessions, turn, Steps(turn.row["id"], before))
+        try:
+            if turn.documents:
+                await self._documents.keep(turn.documents, turn.row["session_id"])
+            answer = await renamed(self._responses.create_response(turn.request), turn.names)
+        except BaseException:
+            await to_the_end(running.failed())
+            raise
+        if isinstance(answer, EventStream):
+            return answer.through(TurnEvents(running, is_new=turn.is_new))
+        return await to_the_end(running.whole(answer.value()))
+
+    async def shown(self, row: Row) -> Json:
+        """A turn that is kept."""
+        return shown.turn(row, await self.steps(row))
+
+    async def steps(self, row: Row) -> list[Json]:
+        """The steps of a turn that is kept. What came of a response that was deleted is not among them."""
+        found: list[Json] = []
+        waiting: list[Json] = []
+        for number, response_id in enumerate(row["responses"]):
+            response = await self._kept(response_id)
+            if response is None:
+                continue
+            steps = Steps(row["id"], found)
+            if number and number <= len(row["results"]):
+                steps.answered(waiting, row["results"][number - 1], response)
+            is_last = number + 1 == len(row["responses"])
+            awaits = not (is_last and row["is_over"])
+            steps.read(response, awaits=awaits, at=row["completed"] if is_last else None)
+            found, waiting = steps.all, steps.waiting
+        return found
+
+    async def _kept(self, response_id: str) -> Json | None:
+        try:
+            answer = await self._responses.get_response(GetResponseRequest(response_id=response_id))
+        except NotFound:
+            return None
+        assert isinstance(answer, Reply), "no events were asked for"
+        return answer.value()
+
+
+class _Running:
+    """One turn while it runs. steps: of it so far."""
+
+    def __init__(self, sessions: Sessions, turn: NewTurn, steps: Steps) -> None:
+        self._sessions = sessions
+        self._turn = turn
+        self._response_id: str | None = None
+        self.steps = steps
+
+    @property
+    def turn_id(self) -> str:
+        turn_id: str = self._turn.row["id"]
+        return turn_id
+
+    def began(self, response: Json) -> None:
+        """The response is begun."""
+        self._response_id = response["id"]
+        if self._turn.results is not None:
+            self.steps.answered(self._turn.found.waiting, self._turn.results, response)
+        self.steps.begin(response)
+
+    async def whole(self, response: Json) -> Reply:
+        """The turn, of a response that has ended. Raises what `failure_of` makes of one that failed."""
+        if (failure := failure_of(response)) is not None:
+            await self.failed()
+            raise failure
+        self.began(response)
+        for item in response["output"]:
+            self.steps.begun(item)
+            self.steps.ended(item)
+        turn, _ = await self.ended(response)
+        return Reply.of(turn)
+
+    async def ended(self, response: Json) -> tuple[Json, bool]:
+        """Keep what came of it. Returns the turn, and whether it waits for the client."""
+        waiting = self.steps.waiting
+        awaits = bool(waiting) and response["status"] == "completed" and times_asked(self.steps.all) < self._turn.most
+        now = wall_time()
+        self.steps.end(response, awaits=awaits, at=None if awaits else now)
+        row, results = self._turn.row, self._turn.results
+        changed: Json = {
+            "is_over": not awaits,
+            "completed": None if awaits else now,
+            "responses": [*row["responses"], response["id"]],
+            "results": row["results"] if results is None else [*row["results"], results],
+        }
+        change = {"last": response["id"], "waiting": waiting or None, "used": int(now)}
+        kept = Update(TURNS, changed, eq("id", row["id"]))
+        await self._sessions.let_go(row["session_id"], row["id"], change, kept)
+        return shown.turn({**row, **changed}, self.steps.all), awaits
+
+    async def failed(self) -> None:
+        """Nothing came of it: the session goes on as it was before, and a turn that waited waits again. Of one that
+        was told of, what there is stays.
+        """
+        row, session = self._turn.row, self._turn.found.session
+        where = eq("id", row["id"])
+        if not self._turn.is_new:
+            change: Statement = Update(TURNS, {"is_over": False}, where)
+        elif self._response_id is None:
+            change = Delete(TURNS, where)
+        else:
+            changed = {"is_over": True, "completed": wall_time(), "responses": [self._response_id]}
+            change = Update(TURNS, changed, where)
+        kept = {"has_documents": session["has_documents"]} if self._response_id is None else {}
+        await self._sessions.let_go(row["session_id"], row["id"], kept, change)
+
+
+def times_asked(steps: Sequence[Json]) -> int:
+    """How often the model was asked."""
+    return sum(step["step_type"] == "inference" for step in steps)

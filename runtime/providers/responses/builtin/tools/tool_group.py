@@ -1,0 +1,166 @@
+"""`tool_group`: the tools of a group of `tool_runtime`, each a function that the model can call.
+
+They are listed before the model is asked: a group that cannot be is an error of the request. When items are read again,
+a `tool_group_call` is a call of the assistant's message and what it gave back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from runtime.apis.inference.calls import Call
+from runtime.apis.responses.tools.tool_group import KIND, ToolGroupTool
+from runtime.apis.tool_runtime import (
+    ContentPart,
+    InvokeToolRequest,
+    ListToolsRequest,
+    ToolDef,
+    ToolInvocationResult,
+    ToolRuntime,
+)
+from runtime.clock import wall_time
+from runtime.errors import NotSupported, RequestError, StackError
+from runtime.providers.responses.builtin.answering import Answering
+from runtime.providers.responses.builtin.arguments import arguments_of
+from runtime.providers.responses.builtin.offering import Asked, Corrects, Function, Offer, ToolHandler
+from runtime.providers.responses.builtin.outcomes import bounded, outcome_of
+from runtime.providers.responses.builtin.transcript import Transcript
+from runtime.sse import Json
+
+NAME = KIND.name
+
+
+@dataclass(frozen=True, kw_only=True)
+class Group:
+    """id: the group's. args: what each call has beside the model's arguments; it may hold what nobody is shown."""
+
+    runtime: ToolRuntime
+    id: str
+    args: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+
+async def offer(given: ToolGroupTool, where: str, asked: Asked) -> Offer:
+    """See `Offering`. Raises NotSupported where there are no tools, NotFound for an unknown group, RequestError for
+    a tool that it does not have, and what listing its tools raises.
+    """
+    if (runtime := asked.apis.tool_runtime) is None:
+        raise NotSupported(f"`{where}` is `{NAME}`, and no provider serves `tool_runtime`", param="tools")
+    group = Group(runtime=runtime, id=given["tool_group"], args=given.get("args") or {})
+    listed = {tool.name: tool for tool in await _listed(group)}
+    allowed = given.get("allowed_tools")
+    for name in allowed or ():
+        if name not in listed:
+            known = ", ".join(f"`{one}`" for one in sorted(listed)[:10]) or "none"
+            raise RequestError(
+                f"The tool group `{group.id}` has no tool `{name[:100]}`", hint=f"it has {known}", param="tools"
+            )
+    chosen = listed.values() if allowed is None else [listed[name] for name in dict.fromkeys(allowed)]
+    return Offer(functions=[_function(tool, group) for tool in chosen])
+
+
+class GroupFunction(Corrects):
+    """A tool of a group. name: in its group."""
+
+    def __init__(self, group: Group, name: str) -> None:
+        self._group = group
+        self._name = name
+
+    async def run(self, call: Call, answering: Answering) -> AsyncGenerator[str, None]:
+        """See `Tool.run`. Arguments that make no sense are said to the model once; then the item has failed."""
+        arguments, wrong = arguments_of(call.arguments)
+        if said := self.said(wrong, call):
+            yield said
+            return
+        item = answering.new_item(
+            "tool_group_call",
+            status="in_progress",
+            tool_group=self._group.id,
+            name=self._name,
+            arguments=call.arguments or "{}",
+            output=None,
+            error=None,
+            metadata=None,
+            calls_in_answer=answering.calls_in_answer,
+            started_at=wall_time(),
+            completed_at=None,
+        )
+        place = answering.add(item)
+        where = {"item_id": item["id"], "output_index": place}
+        answering.event("response.tool_group_call.in_progress", where)
+        if wrong:
+            item["error"] = wrong
+        else:
+            yield ""
+            await self._call(arguments, item)
+        item["completed_at"] = wall_time()
+        item["status"] = "completed" if item["error"] is None else "failed"
+        answering.event(f"response.tool_group_call.{item['status']}", where)
+        answering.done(place)
+        yield outcome_of(item)
+
+    async def _call(self, arguments: Json, item: Json) -> None:
+        """Put into the item what it gave back, or why it failed."""
+        asked = InvokeToolRequest(
+            tool_name=self._name, toolgroup_id=self._group.id, kwargs={**arguments, **self._group.args}
+        )
+        try:
+            result = await self._group.runtime.invoke_tool(asked)
+        except StackError as error:
+            item["error"] = error.message
+            return
+        item["metadata"] = result.metadata
+        if result.error_message is not None:
+            item["error"] = bounded(result.error_message)
+        else:
+            item["output"] = bounded(_text(result))
+
+
+async def _listed(group: Group) -> list[ToolDef]:
+    try:
+        return (await group.runtime.list_tools(ListToolsRequest(toolgroup_id=group.id))).data
+    except StackError as error:
+        error.param = "tools"
+        raise
+
+
+def _function(tool: ToolDef, group: Group) -> Function:
+    definition = {"description": tool.description or "", "parameters": _without(tool.input_schema, group.args)}
+    return Function(
+        kind=NAME, name=tool.name, definition=definition, tool=GroupFunction(group, tool.name), label=group.id
+    )
+
+
+def _without(schema: Json | None, args: Mapping[str, Any]) -> Json:
+    """What the model is told of the arguments: not of those that each call has."""
+    whole = schema or {"type": "object", "properties": {}}
+    if not args:
+        return whole
+    said = {**whole, "properties": {name: one for name, one in _properties(whole).items() if name not in args}}
+    if isinstance(required := whole.get("required"), list):
+        said["required"] = [name for name in required if name not in args]
+    return said
+
+
+def _properties(schema: Json) -> Json:
+    found = schema.get("properties")
+    return found if isinstance(found, dict) else {}
+
+
+def _text(result: ToolInvocationResult) -> str:
+    if isinstance(result.content, list):
+        return "\n".join(_told(part) for part in result.content)
+    return result.content or ""
+
+
+def _told(part: ContentPart) -> str:
+    return part.text or "" if part.type == "text" else "[image, not shown]"
+
+
+def _recall(item: Json, transcript: Transcript) -> None:
+    name = transcript.name_of(item["tool_group"], item["name"])
+    transcript.made("group", name, item["arguments"], outcome_of(item))
+
+
+TOOL = ToolHandler(kind=KIND, offer=offer, recall=_recall)

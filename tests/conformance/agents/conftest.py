@@ -1,0 +1,15 @@
+"""The vendor behind the agents of each test."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest_asyncio
+
+from tests.support.upstream import Upstream, upstream_server
+
+
+@pytest_asyncio.fixture
+async def upstream() -> AsyncIterator[Upstream]:
+    async with upstream_server() as running:
+        yield running

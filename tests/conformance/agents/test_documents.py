@@ -1,0 +1,78 @@
+"""The documents of an agent's turn: read by the model, or searched where the agent can."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest_asyncio
+from aiohttp import web
+
+from tests.support.agents import Session, begun
+from tests.support.stacks import openai_at, run_config, serving
+from tests.support.upstream import EMBEDDING_MODEL, Upstream
+from tests.support.upstream.scripted import Script, calls, says
+
+
+class Searched(Script):
+    """A vendor whose embeddings are as usual."""
+
+    def __init__(self, upstream: Upstream, *answers: Any) -> None:
+        super().__init__(*answers)
+        self._upstream = upstream
+
+    async def __call__(self, request: web.Request) -> web.StreamResponse:
+        if request.path.endswith("/embeddings"):
+            return await self._upstream._answer(request, await request.read())
+        return await super().__call__(request)
+
+
+@pytest_asyncio.fixture
+async def searching(upstream: Upstream, tmp_path: Path) -> AsyncIterator[Session]:
+    """A session of an agent that searches documents."""
+    providers = {
+        "inference": [openai_at(upstream.url)],
+        "vector_io": [{"provider_id": "memory", "provider_type": "inline::faiss"}],
+        "tool_runtime": [{"provider_id": "rag-runtime", "provider_type": "inline::rag-runtime"}],
+        "file_processors": [{"provider_id": "auto", "provider_type": "inline::auto"}],
+    }
+    default = {"default_embedding_model": {"provider_id": "vendor", "model_id": EMBEDDING_MODEL}}
+    models = [{"model_id": f"vendor/{EMBEDDING_MODEL}", "provider_id": "vendor", "model_type": "embedding",
+               "provider_model_id": EMBEDDING_MODEL, "metadata": {"embedding_dimension": 8}}]  # fmt: skip
+    run = run_config(providers=providers, vector_stores=default, models=models)
+    async with serving(run, tmp_path) as served:
+        yield await begun(served.client, toolgroups=["builtin::rag/knowledge_search"])
+
+
+async def test_documents_are_searched_where_the_agent_can(searching: Session, upstream: Upstream) -> None:
+    search = calls(("c1", "knowledge_search", '{"query":"What do llamas do?"}'))
+    upstream.misbehaves = script = Searched(upstream, search, says("They hum."))
+    documents = [{"content": "Llamas hum.", "mime_type": "text/plain"}]
+    turn = await searching.turn(documents=documents)
+    assert "Llamas hum." in str(turn["steps"][1]["tool_responses"][0]["content"])
+    assert "Llamas hum." not in str(script.asked[0]["messages"]), "the model reads what it has searched"
+
+    upstream.misbehaves = Searched(upstream, search, says("They hum."))
+    again = await searching.turn()
+    assert "Llamas hum." in str(again["steps"][1]["tool_responses"][0]["content"]), "they stay with the session"
+    stores = (await searching.client.get("/v1/vector-dbs")).json()["data"]
+    assert [one["identifier"] for one in stores] == [f"documents-of-{turn['session_id']}"]
+    assert (await searching.client.request("DELETE", searching.path)).status == 204
+    assert (await searching.client.get("/v1/vector-dbs")).json()["data"] == []
+
+
+async def test_files_are_read_by_the_model(upstream: Upstream, tmp_path: Path) -> None:
+    readers = [{"provider_id": "auto", "provider_type": "inline::auto"}]
+    run = run_config(providers={"inference": [openai_at(upstream.url)], "file_processors": readers})
+    async with serving(run, tmp_path) as served:
+        session = await begun(served.client)
+        await session.turn(
+            documents=[
+                {"content": {"uri": "data:text/plain;base64,TGxhbWFzIHNwaXQu"}, "mime_type": "text/plain"},
+                {"content": "data:text/html;base64,PHA+TGxhbWFzIHJ1bi48L3A+", "mime_type": "text/html"},
+            ]
+        )
+        said = json.dumps(upstream.seen[-1].json()["messages"])
+        assert "Llamas spit." in said and "Llamas run." in said and "<p>" not in said

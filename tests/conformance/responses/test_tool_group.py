@@ -1,0 +1,125 @@
+"""`tool_group`: what the model is told of a group's tools, what these are called with, and what is shown of it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from tests.conformance.responses.asking import WEATHER, Asking, kinds
+from tests.support.stacks import openai_at, run_config, serving
+from tests.support.tool_groups import furnish_tools, group, toolbox
+from tests.support.upstream import Upstream
+from tests.support.upstream.scripted import calls, says
+
+GROUP: dict[str, Any] = {"type": "tool_group", "tool_group": "mine"}
+ASKS = calls(("call_1", "look", '{"query":"llamas"}'))
+
+
+@pytest_asyncio.fixture
+async def asking(monkeypatch: pytest.MonkeyPatch, upstream: Upstream, tmp_path: Path) -> AsyncIterator[Asking]:
+    furnish_tools(monkeypatch)
+    providers = {
+        "inference": [openai_at(upstream.url)],
+        "tool_runtime": [toolbox(own=["look", "find"], other=["look"], asleep=None)],
+    }
+    groups = [group("mine", own="own"), group("mcp::other", own="other"), group("asleep", own="asleep")]
+    run = run_config(providers=providers, registered_resources={"tool_groups": groups})
+    async with serving(run, tmp_path) as served:
+        yield Asking(served.client, upstream)
+
+
+def told(script: Any, place: int = 0) -> dict[str, Any]:
+    """The functions that the model was told of, by name."""
+    return {one["function"]["name"]: one["function"] for one in script.asked[place]["tools"]}
+
+
+async def test_the_model_calls_the_tools_of_a_group(asking: Asking) -> None:
+    script = asking.says(ASKS, says("So."))
+    events = await asking.streamed(tools=[GROUP])
+    response = events[-1]["response"]
+    call, message = response["output"]
+    assert (call["type"], call["status"], call["tool_group"], call["name"]) == (
+        "tool_group_call", "completed", "mine", "look",
+    )  # fmt: skip
+    assert (call["arguments"], call["output"], call["error"]) == ('{"query":"llamas"}', "done", None)
+    assert call["metadata"]["kwargs"] == {"query": "llamas"} and call["metadata"]["group"] == "mine"
+    assert call["calls_in_answer"] == 1 and call["started_at"] <= call["completed_at"]
+    assert kinds(events)[2:6] == [
+        "output_item.added", "tool_group_call.in_progress", "tool_group_call.completed", "output_item.done",
+    ]  # fmt: skip
+    assert set(told(script)) == {"look", "find"} and message["type"] == "message"
+    assert script.asked[1]["messages"][-1]["content"] == "done"
+    assert (await asking.kept(response["id"]))["output"] == response["output"]
+
+
+async def test_a_later_response_reads_what_a_tool_gave_back(asking: Asking) -> None:
+    asking.says(ASKS, says("So."))
+    first = await asking.whole(tools=[GROUP])
+    script = asking.says(says("Well."))
+    await asking.whole("And?", previous_response_id=first["id"], tools=[GROUP])
+    called, answer = script.asked[0]["messages"][1:3]
+    assert called["tool_calls"][0]["function"] == {"name": "look", "arguments": '{"query":"llamas"}'}
+    assert (answer["role"], answer["content"]) == ("tool", "done")
+
+
+async def test_arguments_that_each_call_has_are_not_the_model_s(asking: Asking) -> None:
+    script = asking.says(calls(("call_1", "look", '{"query":"llamas","limit":9}')), says("So."))
+    response = await asking.whole(tools=[{**GROUP, "args": {"limit": 1, "where": "here"}}])
+    schema = told(script)["look"]["parameters"]
+    assert set(schema["properties"]) == {"query"} and schema["required"] == ["query"]
+    assert response["output"][0]["metadata"]["kwargs"] == {"query": "llamas", "limit": 1, "where": "here"}
+    assert "where" not in response["output"][0]["arguments"]
+
+
+async def test_two_groups_are_told_apart(asking: Asking) -> None:
+    script = asking.says(calls(("call_1", "mcp__other__look", '{"query":"a"}')), says("So."))
+    response = await asking.whole(tools=[GROUP, {**GROUP, "tool_group": "mcp::other"}])
+    assert set(told(script)) == {"mine__look", "find", "mcp__other__look"}
+    assert response["output"][0]["metadata"]["group"] == "mcp::other"
+
+
+async def test_of_two_of_a_tool_the_later_one_counts(asking: Asking) -> None:
+    script = asking.says(ASKS, says("So."))
+    response = await asking.whole(tools=[GROUP, {**GROUP, "allowed_tools": ["look"], "args": {"limit": 5}}])
+    assert set(told(script)) == {"look", "find"}
+    assert response["output"][0]["metadata"]["kwargs"] == {"query": "llamas", "limit": 5}
+
+
+async def test_calls_of_one_answer_say_how_many_they_are(asking: Asking) -> None:
+    asking.says(calls(("c1", "look", '{"query":"a"}'), ("c2", "find", '{"query":"b"}')), says("So."))
+    response = await asking.whole(tools=[GROUP])
+    assert [item.get("calls_in_answer") for item in response["output"]] == [2, 2, None]
+
+
+async def test_arguments_that_make_no_sense_are_said_to_the_model(asking: Asking) -> None:
+    script = asking.says(calls(("call_1", "look", "{no")), calls(("call_2", "look", "{no")), says("So."))
+    response = await asking.whole(tools=[GROUP])
+    assert "Call `look` again" in script.asked[1]["messages"][-1]["content"]
+    assert [item.get("status") for item in response["output"]] == ["failed", "completed"]
+    assert response["output"][0]["error"].startswith("The arguments cannot be read")
+
+
+async def test_a_tool_must_be_called_by_its_name(asking: Asking) -> None:
+    script = asking.says(ASKS, says("So."))
+    await asking.whole(tools=[GROUP, WEATHER], tool_choice={"type": "tool_group", "name": "look"})
+    assert script.asked[0]["tool_choice"] == {"type": "function", "function": {"name": "look"}}
+
+
+@pytest.mark.parametrize(
+    ("tool", "status", "words"),
+    [
+        ({"tool_group": "yours"}, 404, "yours"),
+        ({"tool_group": "asleep"}, 503, "asleep"),
+        ({"allowed_tools": ["nose"]}, 400, "The tool group `mine` has no tool `nose`"),
+        ({"colour": "green"}, 400, "colour"),
+    ],
+)
+async def test_a_group_that_cannot_be_offered_is_named(
+    asking: Asking, tool: dict[str, Any], status: int, words: str
+) -> None:
+    error = await asking.refused({"input": "Hi", "tools": [{**GROUP, **tool}]})
+    assert error["status"] == status and words in error["message"]
