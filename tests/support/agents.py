@@ -6,8 +6,8 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from tests.support.asgi import Client
-from tests.support.upstream import CHAT_MODEL
+from runtime.conformance.asgi import Client
+from runtime.conformance.upstream import CHAT_MODEL
 
 MODEL = f"vendor/{CHAT_MODEL}"
 USER = {"role": "user", "content": "Name a colour"}

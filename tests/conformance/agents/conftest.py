@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest_asyncio
 
-from tests.support.upstream import Upstream, upstream_server
+from runtime.conformance.upstream import Upstream, upstream_server
 
 
 @pytest_asyncio.fixture

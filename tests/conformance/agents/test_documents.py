@@ -10,10 +10,11 @@ from typing import Any
 import pytest_asyncio
 from aiohttp import web
 
+from runtime.conformance.stacks import run_config, serving
+from runtime.conformance.upstream import EMBEDDING_MODEL, Upstream
+from runtime.conformance.upstream.scripted import Script, calls, says
 from tests.support.agents import Session, begun
-from tests.support.stacks import openai_at, run_config, serving
-from tests.support.upstream import EMBEDDING_MODEL, Upstream
-from tests.support.upstream.scripted import Script, calls, says
+from tests.support.stacks import openai_at
 
 
 class Searched(Script):

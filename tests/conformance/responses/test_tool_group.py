@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from runtime.conformance.stacks import run_config, serving
+from runtime.conformance.upstream import Upstream
+from runtime.conformance.upstream.scripted import calls, says
 from tests.conformance.responses.asking import WEATHER, Asking, kinds
-from tests.support.stacks import openai_at, run_config, serving
+from tests.support.stacks import openai_at
 from tests.support.tool_groups import furnish_tools, group, toolbox
-from tests.support.upstream import Upstream
-from tests.support.upstream.scripted import calls, says
 
 GROUP: dict[str, Any] = {"type": "tool_group", "tool_group": "mine"}
 ASKS = calls(("call_1", "look", '{"query":"llamas"}'))

@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from runtime.conformance.asgi import Client
+from runtime.conformance.stacks import run_config, serving
+from runtime.conformance.upstream import Upstream
+from runtime.conformance.upstream.scripted import Script, calls, says
 from tests.support.agents import begun, kinds
-from tests.support.asgi import Client
-from tests.support.stacks import openai_at, run_config, serving
+from tests.support.stacks import openai_at
 from tests.support.tool_groups import furnish_tools, group, toolbox
-from tests.support.upstream import Upstream
-from tests.support.upstream.scripted import Script, calls, says
 
 LOOKS = calls(("c1", "look", '{"query":"llamas"}'))
 INFERENCE = ["step_start inference", "step_complete inference"]

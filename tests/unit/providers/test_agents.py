@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from runtime.conformance.asgi import Client
+from runtime.conformance.stacks import run_config, serving
+from runtime.conformance.upstream import Upstream
+from runtime.conformance.upstream.scripted import Script, calls, says
 from tests.support.agents import MODEL, USER, begun, kinds
-from tests.support.asgi import Client
-from tests.support.stacks import openai_at, run_config, serving
-from tests.support.upstream import Upstream
-from tests.support.upstream.scripted import Script, calls, says
+from tests.support.stacks import openai_at
 
 
 @pytest_asyncio.fixture
