@@ -23,7 +23,7 @@ from runtime.config import ready_files
 from runtime.errors import ConfigInvalid, Conflict, Problem, RequestError, StackError
 from runtime.server.log_levels import levels_in, set_levels
 from runtime.server.logs import set_up
-from runtime.server.masking import hide, without_hidden
+from runtime.server.masking import Hidden
 from runtime.server.record import ServerRecord
 from runtime.storage import state_folder
 
@@ -42,7 +42,7 @@ _EXIT_USAGE, _EXIT_CONFIG, _EXIT_CONFLICT, _EXIT_UNHEALTHY = 2, 3, 5, 7
 def main() -> None:
     os.umask(_OWNER_ALONE)
     stdio.open_missing()
-    options = _options()
+    options, hidden = _options(), Hidden()
     try:
         log_file = _place_of(options.log_file) if options.log_file else None
         if options.record.exists() and not options.record.is_file():
@@ -50,7 +50,8 @@ def main() -> None:
         record = ServerRecord(options.record)
         # In front somebody reads it there: a person, or what collects the lines of a container.
         is_in_front = options.parent_fd is not None or sys.stderr.isatty()
-        writer = set_up(options.log_level or "info", file=log_file, stderr=log_file is None or is_in_front)
+        to_stderr = log_file is None or is_in_front
+        writer = set_up(options.log_level or "info", file=log_file, stderr=to_stderr, hidden=hidden)
     except Conflict as error:
         stdio.print_error(f"error: {error.message}")
         sys.exit(_EXIT_CONFLICT)
@@ -66,20 +67,20 @@ def main() -> None:
             state_dir=str(options.state.resolve()),
             log_file=str(log_file) if log_file else None,
         )
-        code = _serve(options, record)
+        code = _serve(options, record, hidden)
         record.say("stopped", exit_code=code, reason=None)
     except ConfigInvalid as error:
         if (of_options := error.of_options()) is not None:
-            code = _failed(record, options, *of_options, _EXIT_USAGE)
+            code = _failed(record, hidden, options, *of_options, _EXIT_USAGE)
         else:
-            code = _failed(record, options, error.message, error.hint, _EXIT_CONFIG)
+            code = _failed(record, hidden, options, error.message, error.hint, _EXIT_CONFIG)
     except Conflict as error:
-        code = _failed(record, options, error.message, error.hint, _EXIT_CONFLICT)
+        code = _failed(record, hidden, options, error.message, error.hint, _EXIT_CONFLICT)
     except StackError as error:
-        code = _failed(record, options, error.message, error.hint, _EXIT_UNHEALTHY)
+        code = _failed(record, hidden, options, error.message, error.hint, _EXIT_UNHEALTHY)
     except Exception as error:
         log.exception("the server could not go on")
-        code = _failed(record, options, f"{type(error).__name__}: {error}", None, _EXIT_UNHEALTHY)
+        code = _failed(record, hidden, options, f"{type(error).__name__}: {error}", None, _EXIT_UNHEALTHY)
     finally:
         ready_files.remove(options.record, pid=os.getpid())
         is_written = writer.stop()
@@ -126,14 +127,14 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _serve(options: argparse.Namespace, record: ServerRecord) -> int:
+def _serve(options: argparse.Namespace, record: ServerRecord, hidden: Hidden) -> int:
     from runtime.config.choices import with_own_models, without_providers
     from runtime.config.exposure import check_exposure
     from runtime.config.secret_values import secrets_in
     from runtime.stack.plan import check_required, plan, read_run_config
 
     run = read_run_config(options.run_yaml, os.environ)
-    hide(secrets_in(run))  # before anything fails that could quote one
+    hidden.add(secrets_in(run))  # before anything fails that could quote one
     levels = {**run.logging.category_levels, **levels_in(os.environ)}
     for category in set_levels(levels | ({"all": options.log_level} if options.log_level else {})):
         log.warning("unknown log category", extra={"category": category})
@@ -143,7 +144,7 @@ def _serve(options: argparse.Namespace, record: ServerRecord) -> int:
         run, own = with_own_models(run, options.model, require_gpu=options.require_gpu)
         required += own
     planned = plan(run, file=str(options.run_yaml))
-    hide(planned.secrets())
+    hidden.add(planned.secrets())
     for warning in (*run.warnings, *planned.warnings):
         log.warning(warning)
     check_required(required, planned)
@@ -178,7 +179,7 @@ def _serve(options: argparse.Namespace, record: ServerRecord) -> int:
     )
     # Never closed: that would wait for everything that did not stop in time, and the process ends anyway.
     runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)
-    return runner.run(_run(options, run, stack, required, listening, record))
+    return runner.run(_run(options, run, stack, required, listening, record, hidden))
 
 
 async def _run(
@@ -188,6 +189,7 @@ async def _run(
     required: list[str],
     listening: socket.socket,
     record: ServerRecord,
+    hidden: Hidden,
 ) -> int:
     from runtime.config.exposure import addressed_as
     from runtime.server.app import make_app
@@ -205,7 +207,7 @@ async def _run(
         )
         raise ConfigInvalid([Problem(message=error.message, path="--alias", hint=hint)], what="choice") from error
     hosts = addressed_as(run.server, listening.getsockname()[0])
-    app = make_app(stack, cors=run.server.cors, hosts=hosts, starts_stack=False)
+    app = make_app(stack, cors=run.server.cors, hosts=hosts, starts_stack=False, hidden=hidden)
     server = Server(
         app,
         run.server,
@@ -215,7 +217,7 @@ async def _run(
     )
     if options.parent_fd is not None:
         asyncio.get_running_loop().add_reader(options.parent_fd, server.end_with_parent, options.parent_fd)
-    reporting = asyncio.create_task(report(server, stack, required, record))
+    reporting = asyncio.create_task(report(server, stack, required, record, hidden))
     try:
         await server.serve(sockets=[listening])
     finally:
@@ -269,8 +271,10 @@ def _reached_at(host: str, address: str) -> str:
     return everywhere.get(address) or (f"[{host}]" if ":" in host else host)
 
 
-def _failed(record: ServerRecord, options: argparse.Namespace, reason: str, hint: str | None, code: int) -> int:
-    reason, hint = without_hidden([reason, hint])
+def _failed(
+    record: ServerRecord, hidden: Hidden, options: argparse.Namespace, reason: str, hint: str | None, code: int
+) -> int:
+    reason, hint = hidden.without([reason, hint])
     record.say("failed", reason=reason, hint=hint, exit_code=code)
     if options.parent_fd is None:  # otherwise the command line reads the record and prints it
         stdio.print_error(f"error: {reason}" + (f"\n\nhint: {hint}" if hint else ""))

@@ -17,10 +17,9 @@ from pydantic import BaseModel
 
 from runtime.apis._api import Route
 from runtime.apis._carriers import Download
-from runtime.apis._doors import Door
 from runtime.context import current
 from runtime.errors import StackError
-from runtime.server.doors import OPENAI, error_event, named_event
+from runtime.server.doors import DoorErrors
 from runtime.server.downloads import send_download
 from runtime.server.errors import as_stack_error
 from runtime.server.header_values import header_bytes
@@ -42,14 +41,14 @@ _EVENTS = (
 class Answer:
     """Calls an API method and sends what it returns.
 
-    call: calls the method, so that it also ends if the client leaves before the first byte. door: the shape of errors.
+    call: calls the method, so that it also ends if the client leaves before the first byte. errors: how they are told.
     ongoing: where it is while it is served.
     with_done: False to send no `[DONE]`, for clients that cannot read it.
     """
 
     __slots__ = (
-        "_call", "_door", "_end", "_has_left", "_incoming", "_is_complete", "_is_ending", "_last", "_ongoing", "_route",
-        "_stopped", "_task",
+        "_call", "_end", "_errors", "_has_left", "_incoming", "_is_complete", "_is_ending", "_last", "_ongoing",
+        "_route", "_stopped", "_task",
     )  # fmt: skip
 
     def __init__(
@@ -59,14 +58,14 @@ class Answer:
         route: Route,
         incoming: Incoming,
         ongoing: Ongoing,
-        door: Door = OPENAI,
+        errors: DoorErrors | None = None,
         with_done: bool = True,
     ) -> None:
         self._call = call
         self._route = route
         self._incoming = incoming
         self._ongoing = ongoing
-        self._door = door
+        self._errors = errors or DoorErrors()
         self._end = DONE if route.ends_with_done and with_done else b""
         self._task: asyncio.Task[Any] | None = None
         self._stopped: StackError | None = None
@@ -174,8 +173,8 @@ class Answer:
     def _error_event(self, error: BaseException) -> bytes:
         known = as_stack_error(error)
         if (tells := self._route.tells_error) is not None:
-            return named_event(tells(known, self._last))
-        return error_event(known, request_id=current().request_id, door=self._door)
+            return self._errors.named_event(tells(known, self._last))
+        return self._errors.event(known, request_id=current().request_id)
 
     def _why_cancelled(self) -> BaseException:
         """The error to send if `stop` cancelled this task, or if nobody did: then the method waited for something that

@@ -20,6 +20,7 @@ from runtime.config.sections import CorsConfig
 from runtime.server.doors import Doors
 from runtime.server.errors import KnownPaths, as_stack_error, no_such_route, not_allowed
 from runtime.server.handlers import handlers
+from runtime.server.masking import Hidden
 from runtime.server.middleware.origin import OriginMiddleware
 from runtime.server.middleware.request import RequestMiddleware
 from runtime.server.ongoing import Ongoing
@@ -33,12 +34,18 @@ CLOSE_LIMIT_S = 3.0
 
 
 def make_app(
-    stack: Stack, *, cors: CorsConfig | None = None, hosts: Sequence[str] | None = None, starts_stack: bool = True
+    stack: Stack,
+    *,
+    cors: CorsConfig | None = None,
+    hosts: Sequence[str] | None = None,
+    starts_stack: bool = True,
+    hidden: Hidden | None = None,
 ) -> RequestMiddleware:
     """The application of an open stack. Its lifespan starts the stack's slow work, and closes the stack at the end.
 
     hosts: host names that requests may use, besides those of this machine; None if other machines may use any name.
-    starts_stack: False if the caller starts the stack once the socket answers.
+    starts_stack: False if the caller starts the stack once the socket answers. hidden: what its errors never show; by
+    default the secrets of its plan.
     """
 
     @asynccontextmanager
@@ -55,7 +62,8 @@ def make_app(
                 # stops it.
                 log.warning("not everything stopped in time", extra={"limit_s": CLOSE_LIMIT_S})
 
-    doors, ongoing = Doors(stack.plan.apis.values()), Ongoing()
+    doors = Doors(stack.plan.apis.values(), hidden or Hidden(stack.plan.secrets()))
+    ongoing = Ongoing()
     known = KnownPaths(stack.routes())
 
     def shown(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:

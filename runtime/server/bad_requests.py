@@ -6,7 +6,7 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from runtime.errors import HeadTooLarge, RequestError, StackError
-from runtime.server.doors import error_json
+from runtime.server.doors import DoorErrors
 
 HEAD_BYTES = 64 * 1024
 """The most bytes of a request's line and headers; a read that also contains other data may have more."""
@@ -37,7 +37,7 @@ def framing_too_large() -> HeadTooLarge:
 
 def refusal(error: StackError, request_id: str) -> bytes:
     """The whole answer to a request that no application has seen, which is the last one of its connection."""
-    body = error_json(error, request_id=request_id)
+    body = DoorErrors().json(error, request_id=request_id)
     headers = {
         **error.headers,
         "content-type": "application/json",

@@ -13,7 +13,7 @@ from runtime.apis._api import Api
 from runtime.apis._doors import Door
 from runtime.apis._request import Response
 from runtime.errors import StackError
-from runtime.server.masking import without_hidden
+from runtime.server.masking import Hidden
 from runtime.sse import Json, encode
 from runtime.stdio import printable
 
@@ -46,51 +46,63 @@ class ErrorBody(Response):
 OPENAI = Door(prefixes=("/",), body=_openai, error=ErrorBody)
 
 
-class Doors:
-    """The doors of a stack's APIs."""
+class DoorErrors:
+    """Errors as they go out by one door: its JSON, with secrets masked and control characters escaped."""
 
-    def __init__(self, apis: Iterable[Api]) -> None:
-        declared = [(prefix.rstrip("/"), api.door) for api in apis if api.door for prefix in api.door.prefixes]
+    __slots__ = ("_hidden", "door")
+
+    def __init__(self, door: Door = OPENAI, hidden: Hidden | None = None) -> None:
+        self.door = door
+        self._hidden = hidden or Hidden()
+
+    def json(self, error: StackError, *, request_id: str) -> bytes:
+        """The body of an answer."""
+        return encode(self._readable(self.door.body(error, request_id)))
+
+    def event(self, error: StackError, *, request_id: str) -> bytes:
+        """The event that reports a failure in a stream that has already begun."""
+        body = self.json(error, request_id=request_id)
+        name = b"event: %b\n" % self.door.event.encode() if self.door.event else b""
+        return b"%bdata: %b\n\n" % (name, body)
+
+    def named_event(self, event: Json) -> bytes:
+        """An event that reports a failure in the shape of its route. event: with its name as `type`."""
+        return b"event: %b\ndata: %b\n\n" % (event["type"].encode(), encode(self._readable(event)))
+
+    def over_socket(self, error: StackError, *, request_id: str, told: Json | None = None) -> bytes:
+        """The message that reports an error over a WebSocket: as an event of the type `error`, with its status. told:
+        the event in the shape of its route, if that has one.
+        """
+        body = {"type": "error", "status": error.status, **self.door.body(error, request_id), **(told or {})}
+        return encode(self._readable(body))
+
+    def _readable(self, value: Any) -> Any:
+        if isinstance(value, dict):
+            return {name: self._readable(inner) for name, inner in value.items()}
+        if isinstance(value, list):
+            return [self._readable(inner) for inner in value]
+        if isinstance(value, str):
+            value = self._hidden.without(value)
+            return printable(value if len(value) <= _MESSAGE_LENGTH else value[:_MESSAGE_LENGTH] + "…")
+        return value
+
+
+class Doors:
+    """The doors of a stack's APIs. hidden: what no error by them shows."""
+
+    def __init__(self, apis: Iterable[Api], hidden: Hidden | None = None) -> None:
+        self._openai = DoorErrors(OPENAI, hidden)
+        declared = [
+            (prefix.rstrip("/"), DoorErrors(api.door, hidden))
+            for api in apis
+            if api.door
+            for prefix in api.door.prefixes
+        ]
         self._by_prefix = sorted(declared, key=lambda one: len(one[0]), reverse=True)
 
-    def of(self, path: str) -> Door:
-        """The door of a path."""
-        for prefix, door in self._by_prefix:
+    def of(self, path: str) -> DoorErrors:
+        """The errors of a path, with its door."""
+        for prefix, errors in self._by_prefix:
             if path == prefix or path.startswith((prefix + "/", prefix + ":")):
-                return door
-        return OPENAI
-
-
-def error_json(error: StackError, *, request_id: str, door: Door = OPENAI) -> bytes:
-    """An error as JSON in the door's shape, with secrets masked and control characters escaped."""
-    return encode(_readable(door.body(error, request_id)))
-
-
-def socket_error(error: StackError, *, request_id: str, door: Door = OPENAI, told: Json | None = None) -> bytes:
-    """The message that reports an error over a WebSocket: as an event of the type `error`, with its status. told: the
-    event in the shape of its route, if that has one.
-    """
-    return encode(_readable({"type": "error", "status": error.status, **door.body(error, request_id), **(told or {})}))
-
-
-def error_event(error: StackError, *, request_id: str, door: Door) -> bytes:
-    """The event that reports a failure in a stream that has already begun."""
-    body = error_json(error, request_id=request_id, door=door)
-    name = b"event: %b\n" % door.event.encode() if door.event else b""
-    return b"%bdata: %b\n\n" % (name, body)
-
-
-def named_event(event: Json) -> bytes:
-    """An event that reports a failure in the shape of its route. event: with its name as `type`."""
-    return b"event: %b\ndata: %b\n\n" % (event["type"].encode(), encode(_readable(event)))
-
-
-def _readable(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _readable(inner) for name, inner in value.items()}
-    if isinstance(value, list):
-        return [_readable(inner) for inner in value]
-    if isinstance(value, str):
-        value = without_hidden(value)
-        return printable(value if len(value) <= _MESSAGE_LENGTH else value[:_MESSAGE_LENGTH] + "…")
-    return value
+                return errors
+        return self._openai

@@ -18,11 +18,10 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 
 from runtime.apis._api import Operation
 from runtime.apis._carriers import Application
-from runtime.apis._doors import Door
 from runtime.context import current
 from runtime.server.answer import Answer
 from runtime.server.binding import Bind, binder
-from runtime.server.doors import Doors
+from runtime.server.doors import DoorErrors, Doors
 from runtime.server.errors import no_such_route
 from runtime.server.incoming import ClientLeft, Incoming
 from runtime.server.leaving import EXTENSION
@@ -48,7 +47,7 @@ class _Bound:
     mount: Mount
     method: Callable[[Any], Any]
     bind: Bind
-    door: Door
+    errors: DoorErrors
     limit: int
 
 
@@ -166,7 +165,7 @@ async def _serve(
         route=one.operation.route,
         incoming=incoming,
         ongoing=ongoing,
-        door=one.door,
+        errors=one.errors,
         with_done=_CLIENT_VERSION not in incoming.headers,
     )
     await answer.serve(send, is_head=scope["method"] == "HEAD")
@@ -183,7 +182,7 @@ async def _serve_socket(one: _Bound, receive: Receive, send: Send, ongoing: Ongo
         one.operation.request,
         receive=receive,
         send=send,
-        door=one.door,
+        errors=one.errors,
         ongoing=ongoing,
         tells_error=one.operation.route.tells_error,
     )

@@ -1,7 +1,7 @@
 """The server's log: one JSON line per event in a file, readable lines on a terminal.
 
 Sets only the general level; for categories see `log_levels`. The lines are written by `log_writer`, without the
-secrets that `masking` knows.
+values that are hidden.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from runtime.redaction import is_secret
 from runtime.server.access import AccessLine
 from runtime.server.log_targets import LogFile, Stream
 from runtime.server.log_writer import LogWriter, Target
-from runtime.server.masking import fields, hide, masked
+from runtime.server.masking import Hidden, fields
 from runtime.stdio import json_text, one_line, printable
 
 
@@ -80,11 +80,12 @@ class Readable(logging.Formatter):
         return f"{text}\n{printable(record.exc_text)}" if record.exc_text else text
 
 
-def set_up(level: str, *, file: Path | None, stderr: bool) -> LogWriter:
+def set_up(level: str, *, file: Path | None, stderr: bool, hidden: Hidden) -> LogWriter:
     """Send all logs to a file, stderr or both. Other libraries log only warnings and errors. Stop the returned writer
-    last of all. Raises OSError for a file that cannot be opened.
+    last of all. hidden: what its lines never show; the secrets of the environment are added. Raises OSError for a file
+    that cannot be opened.
     """
-    hide(value for name, value in os.environ.items() if is_secret(name) and name != "PWD")  # the shell's folder
+    hidden.add(value for name, value in os.environ.items() if is_secret(name) and name != "PWD")  # the shell's folder
     targets: list[Target] = []
     if file is not None:
         to_file = LogFile(file)
@@ -94,7 +95,7 @@ def set_up(level: str, *, file: Path | None, stderr: bool) -> LogWriter:
         to_stderr = Stream(sys.stderr)
         to_stderr.setFormatter(Readable() if sys.stderr.isatty() else JsonLines())
         targets.append(to_stderr)
-    writer = LogWriter(targets, masked)
+    writer = LogWriter(targets, hidden.masked)
     root = logging.getLogger()
     root.handlers = [_Queued(writer)]
     root.setLevel(logging.WARNING)

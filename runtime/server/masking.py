@@ -24,68 +24,58 @@ def fields(record: logging.LogRecord) -> dict[str, Any]:
     return {name: value for name, value in record.__dict__.items() if name not in _STANDARD}
 
 
-class _Hidden:
-    """The values to mask. pattern: matches any of them, the longest first; None if there are none."""
+class Hidden:
+    """The values to mask: in the errors of a stack, and in the log of a process whose stack it is."""
 
-    def __init__(self) -> None:
+    def __init__(self, values: Iterable[str] = ()) -> None:
         self._values: set[str] = set()
-        self.pattern: re.Pattern[str] | None = None
+        self._pattern: re.Pattern[str] | None = None
+        self.add(values)
 
     def add(self, values: Iterable[str]) -> None:
+        """Mask these too from now on, except values with less than 8 characters."""
         for value in values:
             if len(value) >= _SECRET_LENGTH:
                 self._values |= {value, quote(value, safe="")}  # the second as in an address
-        ordered = sorted(self._values, key=len, reverse=True)
-        self.pattern = re.compile("|".join(map(re.escape, ordered))) if ordered else None
+        ordered = sorted(self._values, key=len, reverse=True)  # a pattern takes the first that matches
+        self._pattern = re.compile("|".join(map(re.escape, ordered))) if ordered else None
 
+    def without(self, value: Any) -> Any:
+        """A value without the values to mask; what is not JSON becomes text."""
+        if value is None or isinstance(value, bool | int | float):
+            return value
+        if isinstance(value, Mapping):
+            return {self.without(name): self.without(inner) for name, inner in value.items()}
+        if isinstance(value, list | tuple):
+            return [self.without(inner) for inner in value]
+        text = str(value)
+        return self._pattern.sub(MASK, text) if self._pattern else text
 
-_hidden = _Hidden()  # a process has one root logger, so one set of values to mask
+    def masked(self, record: logging.LogRecord) -> logging.LogRecord:
+        """A record without secrets, its message formatted. What cannot be is replaced by a line that says so."""
+        try:
+            if isinstance(record, AccessLine) and not self._is_shown_in(record.words()):
+                return record
+            return self._masked(record)
+        except Exception as error:  # `%d` with a word, a field without a text: the thread that writes must go on
+            return _failed_line(record, error)
 
+    def _is_shown_in(self, text: str) -> bool:
+        return self._pattern is not None and self._pattern.search(text) is not None
 
-def hide(values: Iterable[str]) -> None:
-    """Mask these values in every line and error from now on, except values with less than 8 characters."""
-    _hidden.add(values)
-
-
-def masked(record: logging.LogRecord) -> logging.LogRecord:
-    """A record without secrets, its message formatted; what cannot be formatted is replaced by a line that says so."""
-    try:
-        if isinstance(record, AccessLine) and not _shows_secret(record.words()):
-            return record
-        return _masked(record)
-    except Exception as error:  # `%d` with a word, a field without a text: the thread that writes must go on
-        return _failed_line(record, error)
-
-
-def _shows_secret(text: str) -> bool:
-    return _hidden.pattern is not None and _hidden.pattern.search(text) is not None
-
-
-def _masked(record: logging.LogRecord) -> logging.LogRecord:
-    shown = copy.copy(record)
-    shown.msg, shown.args = without_hidden(record.getMessage()), None
-    for name, value in fields(record).items():
-        shown.__dict__[name] = without_hidden(value)
-    if record.exc_text:
-        shown.exc_text = without_hidden(record.exc_text)
-    if (request_id := getattr(record, "request_id", None)) is not None:  # a caller may have chosen it
-        shown.request_id = without_hidden(request_id)
-    return shown
+    def _masked(self, record: logging.LogRecord) -> logging.LogRecord:
+        shown = copy.copy(record)
+        shown.msg, shown.args = self.without(record.getMessage()), None
+        for name, value in fields(record).items():
+            shown.__dict__[name] = self.without(value)
+        if record.exc_text:
+            shown.exc_text = self.without(record.exc_text)
+        if (request_id := getattr(record, "request_id", None)) is not None:  # a caller may have chosen it
+            shown.request_id = self.without(request_id)
+        return shown
 
 
 def _failed_line(record: logging.LogRecord, error: Exception) -> logging.LogRecord:
     """Replaces a line that could not be formatted: says where it was logged, without its message and fields."""
     message = f"a log line failed with {type(error).__name__}, at {record.pathname}:{record.lineno}"
     return logging.LogRecord(record.name, record.levelno, record.pathname, record.lineno, message, None, None)
-
-
-def without_hidden(value: Any) -> Any:
-    """A value without the values to mask; what is not JSON becomes text."""
-    if value is None or isinstance(value, bool | int | float):
-        return value
-    if isinstance(value, Mapping):
-        return {without_hidden(name): without_hidden(inner) for name, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [without_hidden(inner) for inner in value]
-    text = str(value)
-    return _hidden.pattern.sub(MASK, text) if _hidden.pattern else text

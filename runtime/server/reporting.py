@@ -11,7 +11,7 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from runtime.server.masking import without_hidden
+from runtime.server.masking import Hidden
 from runtime.server.record import ServerRecord
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ log = logging.getLogger("runtime.server")
 _INTERVAL_S = 1.0
 
 
-async def report(server: Server, stack: Stack, required: Sequence[str], record: ServerRecord) -> None:
+async def report(server: Server, stack: Stack, required: Sequence[str], record: ServerRecord, hidden: Hidden) -> None:
     """Start the stack once the socket answers, and write its state to the record until the server drains.
 
     If providers are required, the state is `ready` only after they have started. Raises Unavailable, and ends the
@@ -41,7 +41,7 @@ async def report(server: Server, stack: Stack, required: Sequence[str], record: 
     except Exception:
         server.should_exit = True
         raise
-    reporter = _Reporter(server, stack, record)
+    reporter = _Reporter(server, stack, record, hidden)
     stack.on_change = reporter.update
     while not server.should_exit:
         reporter.update()
@@ -51,10 +51,11 @@ async def report(server: Server, stack: Stack, required: Sequence[str], record: 
 class _Reporter:
     """Writes the state of a stack to its server's record."""
 
-    def __init__(self, server: Server, stack: Stack, record: ServerRecord) -> None:
+    def __init__(self, server: Server, stack: Stack, record: ServerRecord, hidden: Hidden) -> None:
         self._server = server
         self._stack = stack
         self._record = record
+        self._hidden = hidden
         self._written: dict[str, Any] | None = {}
         """What the record says; None if the stack's state could not be read, which is logged once."""
 
@@ -65,7 +66,7 @@ class _Reporter:
         if self._server.should_exit:
             return
         try:
-            found = _state(self._stack)
+            found = _state(self._stack, self._hidden)
         except Exception:
             if self._written is not None:
                 log.exception("the state of the stack cannot be read")
@@ -75,9 +76,9 @@ class _Reporter:
             self._written = found
 
 
-def _state(stack: Stack) -> dict[str, Any]:
+def _state(stack: Stack, hidden: Hidden) -> dict[str, Any]:
     """The fields of the record: ready or degraded, the reason, and what is still loading."""
-    degraded, loading = without_hidden(stack.degraded()), stack.loading()
+    degraded, loading = hidden.without(stack.degraded()), stack.loading()
     return {
         "state": "degraded" if degraded else "ready",
         "degraded": dict(degraded),

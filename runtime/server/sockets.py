@@ -15,11 +15,10 @@ from typing import Any
 from litestar.types import Receive, Send
 
 from runtime.apis._api import TellsError
-from runtime.apis._doors import Door
 from runtime.apis._request import Request
 from runtime.context import current
 from runtime.errors import RateLimited, RequestError, StackError
-from runtime.server.doors import socket_error
+from runtime.server.doors import DoorErrors
 from runtime.server.errors import as_stack_error
 from runtime.server.incoming import ClientLeft
 from runtime.server.json_body import request_from
@@ -41,7 +40,7 @@ async def serve_socket(
     *,
     receive: Receive,
     send: Send,
-    door: Door,
+    errors: DoorErrors,
     ongoing: Ongoing,
     tells_error: TellsError | None = None,
 ) -> None:
@@ -51,7 +50,7 @@ async def serve_socket(
     if (await receive())["type"] != "websocket.connect":
         return
     await send({"type": "websocket.accept", "subprotocol": None, "headers": []})
-    socket = _Socket(model, send, door, tells_error)
+    socket = _Socket(model, send, errors, tells_error)
     socket.pumping = pump = asyncio.create_task(socket.pump(method))
     reading = asyncio.create_task(socket.read(receive))
     ongoing.connections.add(socket)
@@ -68,11 +67,11 @@ async def serve_socket(
 class _Socket:
     """One connection. pumping: the task of `pump`."""
 
-    def __init__(self, model: type[Request], send: Send, door: Door, tells_error: TellsError | None) -> None:
+    def __init__(self, model: type[Request], send: Send, errors: DoorErrors, tells_error: TellsError | None) -> None:
         self.pumping: asyncio.Task[None] | None = None
         self._model = model
         self._send = send
-        self._door = door
+        self._errors = errors
         self._tells_error = tells_error
         self._last = b""  # event of the answer to the message that is read
         self._messages: asyncio.Queue[bytes | None] = asyncio.Queue()  # None: no more will come
@@ -162,7 +161,7 @@ class _Socket:
 
     async def _send_error(self, error: StackError) -> None:
         told = self._tells_error(error, self._last) if self._tells_error is not None else None
-        await self._send_text(socket_error(error, request_id=current().request_id, door=self._door, told=told))
+        await self._send_text(self._errors.over_socket(error, request_id=current().request_id, told=told))
 
     async def _send_text(self, text: bytes) -> None:
         await self._sent({"type": "websocket.send", "text": text.decode(), "bytes": None})

@@ -27,6 +27,7 @@ from runtime.conformance.stacks import run_config, serving
 from runtime.conformance.upstream import CHAT_MODEL, EMBEDDING_MODEL, Upstream, upstream_server
 from runtime.conformance.upstream.scripted import Script, calls, says
 from runtime.server import logs
+from runtime.server.masking import Hidden
 from tests.support.stacks import openai_at
 
 _PRODUCT = Path(__file__).parents[2] / "runtime"
@@ -44,7 +45,7 @@ _NOTES = b"A llama grazes on the heights."
 
 async def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
-        log = logs.set_up("info", file=Path(folder, "log"), stderr=False)
+        log = logs.set_up("info", file=Path(folder, "log"), stderr=False, hidden=Hidden())
         async with upstream_server() as vendor:
             async with serving(run_config(openai_at(vendor.url)), Path(folder, "chats")) as served:
                 for store in (False, True):

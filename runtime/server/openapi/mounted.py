@@ -130,7 +130,7 @@ def mounted(plan: Plan, doors: Doors) -> Iterator[Mounted]:
                     path=path,
                     is_deprecated=is_deprecated,
                     is_documented_path=number == 0,
-                    door=doors.of(path),
+                    door=doors.of(path).door,
                     behind=None if operation.route.registry else behind,
                 )
 

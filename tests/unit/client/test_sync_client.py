@@ -14,11 +14,13 @@ import httpx
 import httpx2
 import openai
 import pytest
+from aiohttp import web
 from openai import OpenAI
 
 from runtime.client import LlamaStackAsLibraryClient
 from runtime.conformance.upstream import CHAT_MODEL, Upstream
 from runtime.errors import ConfigInvalid, Conflict, NotFound
+from tests.support.stacks import openai_at
 
 LIMIT_S = 20.0
 CHAT = f"vendor/{CHAT_MODEL}"
@@ -140,6 +142,32 @@ def test_errors_are_those_of_the_clients(write_config: Callable[..., Path], sett
             openai_over(client).chat.completions.create(model="none", messages=MESSAGES)
         with pytest.raises(openai.BadRequestError, match="frequency_penalty"):
             openai_over(client).chat.completions.create(model="none", messages=MESSAGES, frequency_penalty=9)
+
+
+async def test_an_error_shows_no_secret_of_its_own_stack(
+    config: Path, settings: Any, upstream: Upstream, write_config: Callable[..., Path], tmp_path: Path
+) -> None:
+    """What the vendor quotes of the configured key; another stack of the process has no such key."""
+
+    async def quote(_: Any) -> web.Response:
+        return web.json_response({"error": {"message": "no key sk-configured-secret"}}, status=400)
+
+    def use() -> list[str]:
+        other = write_config("other", providers={"inference": [openai_at(upstream.url, api_key="sk-of-the-other")]})
+        said = []
+        with (
+            LlamaStackAsLibraryClient(config, **settings) as first,
+            LlamaStackAsLibraryClient(other, state_dir=tmp_path / "other") as second,
+        ):
+            health(first).raise_for_status()
+            for client in (first, second):
+                answer = client.http_client().post("/v1/chat/completions", json={"model": CHAT, "messages": MESSAGES})
+                said.append(answer.json()["error"]["message"])
+        return said
+
+    upstream.misbehaves = quote
+    masked, shown = await asyncio.to_thread(use)
+    assert "no key ********" in masked and "no key sk-configured-secret" in shown
 
 
 async def test_a_silent_stack_is_a_timeout(config: Path, settings: Any, upstream: Upstream) -> None:

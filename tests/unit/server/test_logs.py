@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 
 from runtime.context import RequestContext, serving
-from runtime.server import log_targets, masking
+from runtime.server import log_targets
 from runtime.server.access import AccessLine
 from runtime.server.log_writer import LogWriter
 from runtime.server.logs import JsonLines, Readable, set_up
-from runtime.server.masking import hide
+from runtime.server.masking import Hidden
 
 
 def record(message: str = "provider started", *arguments: Any, **fields: Any) -> logging.LogRecord:
@@ -66,8 +66,7 @@ def test_nothing_in_a_readable_line_can_steer_a_terminal() -> None:
 
 
 @pytest.fixture
-def logging_as_it_was(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(masking, "_hidden", masking._Hidden())
+def logging_as_it_was() -> Iterator[None]:
     root, ours = logging.getLogger(), logging.getLogger("runtime")
     before = root.handlers, root.level, ours.level
     yield
@@ -79,7 +78,7 @@ def logging_as_it_was(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.mark.usefixtures("logging_as_it_was")
 def test_lines_reach_the_file_with_the_request_they_were_said_in(tmp_path: Path) -> None:
     file = tmp_path / "logs" / "server.log"
-    writer = set_up("info", file=file, stderr=False)
+    writer = set_up("info", file=file, stderr=False, hidden=Hidden())
     log = logging.getLogger("runtime.anything")
     with serving(RequestContext(request_id="req_1")):
         log.info("inside", extra={"n": 1})
@@ -103,7 +102,7 @@ def test_lines_reach_the_file_with_the_request_they_were_said_in(tmp_path: Path)
 @pytest.mark.usefixtures("logging_as_it_was")
 def test_without_a_terminal_stderr_has_json_too(capsys: pytest.CaptureFixture[str]) -> None:
     assert not sys.stderr.isatty()
-    writer = set_up("debug", file=None, stderr=True)
+    writer = set_up("debug", file=None, stderr=True, hidden=Hidden())
     logging.getLogger("runtime.x").debug("said")
     writer.stop()
     assert json.loads(capsys.readouterr().err)["message"] == "said"
@@ -121,8 +120,8 @@ def test_no_line_shows_a_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("PWD", "/a/folder/that/is/no/secret")
     monkeypatch.setenv("SHORT_TOKEN", "disable")
     monkeypatch.setenv("ACME_URL", "http://acme.test")
-    writer = set_up("info", file=tmp_path / "server.log", stderr=False)
-    hide(['of "the" config\\é', "of-the-environment-and-more", "EMPTY"])
+    hidden = Hidden(['of "the" config\\é', "of-the-environment-and-more", "EMPTY"])
+    writer = set_up("info", file=tmp_path / "server.log", stderr=False, hidden=hidden)
     log = logging.getLogger("runtime.anything")
     log.info("sent %s to %s", "of-the-environment", "http://acme.test", extra={"key": 'of "the" config\\é', "n": 5})
     log.info(
@@ -156,7 +155,7 @@ def test_only_its_owner_may_read_the_log(tmp_path: Path, monkeypatch: pytest.Mon
             file.chmod(0o644)
         before = os.umask(0)
         try:
-            writer = set_up("info", file=file, stderr=False)
+            writer = set_up("info", file=file, stderr=False, hidden=Hidden())
             for _ in range(3):
                 logging.getLogger("runtime.anything").info("x" * 900)
             writer.stop()
@@ -170,7 +169,7 @@ def test_only_its_owner_may_read_the_log(tmp_path: Path, monkeypatch: pytest.Mon
 
 @pytest.mark.usefixtures("logging_as_it_was")
 def test_what_no_file_can_hold_is_escaped(tmp_path: Path) -> None:
-    writer = set_up("info", file=tmp_path / "server.log", stderr=False)
+    writer = set_up("info", file=tmp_path / "server.log", stderr=False, hidden=Hidden())
     logging.getLogger("runtime.anything").info("half \udc80")
     (line,) = written(tmp_path / "server.log", writer)
     assert line["message"] == "half \udc80"
@@ -186,8 +185,7 @@ class Textless:
 def test_a_line_that_cannot_be_put_together_is_told_and_the_next_ones_are_written(
     tmp_path: Path, secrets: list[str]
 ) -> None:
-    writer = set_up("info", file=tmp_path / "server.log", stderr=False)
-    hide(secrets)
+    writer = set_up("info", file=tmp_path / "server.log", stderr=False, hidden=Hidden(secrets))
     log = logging.getLogger("somebody.else")
     log.warning("%d models", "a-secret-of-ours")
     log.warning("a field", extra={"of": Textless()})
@@ -226,8 +224,7 @@ def test_an_access_line_has_what_other_handlers_ask_of_a_record() -> None:
 
 @pytest.mark.usefixtures("logging_as_it_was")
 def test_an_access_line_shows_no_secret(tmp_path: Path) -> None:
-    writer = set_up("info", file=tmp_path / "server.log", stderr=False)
-    hide(["sk-of-somebody"])
+    writer = set_up("info", file=tmp_path / "server.log", stderr=False, hidden=Hidden(["sk-of-somebody"]))
     logging.getLogger("runtime.server.access").handle(access_line("/v1/models/sk-of-somebody", "sk-of-somebody"))
     (line,) = written(tmp_path / "server.log", writer)
     assert (line["message"], line["request_id"], line["status"]) == ("GET /v1/models/********", "********", 200)

@@ -16,6 +16,7 @@ import pytest_asyncio
 
 from runtime.errors import Unavailable
 from runtime.server import reporting
+from runtime.server.masking import Hidden
 from runtime.server.record import ServerRecord
 
 LIMIT_S = 10.0
@@ -60,7 +61,10 @@ class Reported:
     task: asyncio.Task[None] = field(init=False)
 
     def begin(self, required: list[str]) -> None:
-        self.task = asyncio.create_task(reporting.report(self.server, self.stack, required, ServerRecord(self.path)))  # type: ignore[arg-type]
+        stack: Any = self.stack
+        self.task = asyncio.create_task(
+            reporting.report(self.server, stack, required, ServerRecord(self.path), Hidden())
+        )
         self.server.answering.set()
 
     async def until(self, says: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
