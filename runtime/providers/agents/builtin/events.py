@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+import re
+from typing import Any, Protocol
+
+import msgspec
 
 from runtime.providers.agents.builtin.failing import failure_of
 from runtime.providers.agents.builtin.steps import Steps
-from runtime.sse import End, Frames, Json
+from runtime.sse import End, Frames, Json, decode
 
+
+class _Event(msgspec.Struct):
+    """What is read of a response's event; most have more."""
+
+    type: str
+    delta: str = ""
+    item: dict[str, Any] = {}
+    response: msgspec.Raw = msgspec.Raw()
+
+
+_events = msgspec.json.Decoder(list[_Event]).decode
+_payloads = re.compile(rb"^data: (.*)$", re.MULTILINE).findall
+"""Of a response's events, which have one line each."""
 _ENDS = ("response.completed", "response.incomplete", "response.failed")
 _TEXTS = ("response.output_text.delta", "response.refusal.delta")
 
@@ -36,27 +52,36 @@ class TurnEvents:
         self._response: Json | None = None
 
     async def read(self, frames: Frames) -> Frames | None:
-        """Raises what `failure_of` makes of a response that failed."""
-        steps, told = self._turn.steps, list[Json]()
-        for event in frames.events():
-            kind = event["type"]
-            if kind in _TEXTS:
-                steps.wrote(event["delta"])
-            elif kind == "response.function_call_arguments.delta":
-                steps.wrote(event["delta"], is_call=True)
-            elif kind == "response.output_item.added":
-                steps.begun(event["item"])
-            elif kind == "response.output_item.done":
-                steps.ended(event["item"])
-            elif kind == "response.created":
-                if self._is_new:
-                    told.append({"event_type": "turn_start", "turn_id": self._turn.turn_id})
-                self._turn.began(event["response"])
-            elif kind in _ENDS:
-                self._response = event["response"]
-                if (failure := failure_of(event["response"])) is not None:
-                    raise failure
-        return _frames([*told, *steps.take()])
+        """Raises what `failure_of` makes of a response that failed. Texts that came together are told together."""
+        steps, said = self._turn.steps, list[str]()
+        for event in _events(b"[%b]" % b",".join(_payloads(frames.data))):
+            if event.type in _TEXTS:
+                said.append(event.delta)
+                continue
+            if said:
+                steps.wrote("".join(said))
+                said.clear()
+            self._hear(event)
+        if said:
+            steps.wrote("".join(said))
+        return _frames(steps.take())
+
+    def _hear(self, event: _Event) -> None:
+        steps = self._turn.steps
+        if event.type == "response.function_call_arguments.delta":
+            steps.wrote(event.delta, is_call=True)
+        elif event.type == "response.output_item.added":
+            steps.begun(event.item)
+        elif event.type == "response.output_item.done":
+            steps.ended(event.item)
+        elif event.type == "response.created":
+            if self._is_new:
+                steps.tell({"event_type": "turn_start", "turn_id": self._turn.turn_id})
+            self._turn.began(decode(event.response))
+        elif event.type in _ENDS:
+            self._response = decode(event.response)
+            if (failure := failure_of(self._response)) is not None:
+                raise failure
 
     async def ended(self, how: End, error: BaseException | None) -> Frames | None:
         """Keeps what came of it, before the end is told."""

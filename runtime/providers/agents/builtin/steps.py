@@ -59,6 +59,10 @@ class Steps:
         events, self._events = self._events, []
         return events
 
+    def tell(self, event: Json) -> None:
+        """An event of the turn itself."""
+        self._events.append(event)
+
     def begin(self, response: Json) -> None:
         """A response of the turn is begun. response: with `id` and `created_at`."""
         self._response_id, self._number = response["id"], 0
