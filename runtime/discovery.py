@@ -16,7 +16,7 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
-from runtime.errors import Conflict
+from runtime.errors import Conflict, Problem
 from runtime.spec import Spec
 
 _ROOT = Path(__file__).parent
@@ -35,16 +35,42 @@ class World:
     """The APIs and providers that exist for one plan: those of this package, and others that are added `beside` them.
 
     apis: names of APIs, each with its `Api`, or None for one of this package, which is imported when it is asked for.
-    more: specs beside those of this package.
+    more: specs beside those of this package. notes: what is to be said of them. packages: requirements that all of it
+    has beyond those of the specs. is_open: there are APIs of which only the names are known.
     """
 
-    def __init__(self, apis: Mapping[str, Any], more: tuple[Spec, ...] = ()) -> None:
+    def __init__(
+        self,
+        apis: Mapping[str, Any],
+        more: tuple[Spec, ...] = (),
+        *,
+        notes: tuple[Problem, ...] = (),
+        packages: tuple[str, ...] = (),
+        is_open: bool = False,
+    ) -> None:
         self._apis = dict(sorted(apis.items()))
-        self._more = more
+        self.more = more
+        self.notes = notes
+        self.packages = packages
+        self.is_open = is_open
 
-    def beside(self, apis: Iterable[Any], specs: Iterable[Spec]) -> World:
-        """This world with more in it; an API replaces one of the same name."""
-        return World(self._apis | {api.name: api for api in apis}, (*self._more, *specs))
+    def beside(
+        self,
+        apis: Iterable[Any],
+        specs: Iterable[Spec],
+        *,
+        notes: Iterable[Problem] = (),
+        packages: Iterable[str] = (),
+        is_open: bool = False,
+    ) -> World:
+        """This world with more in it; an API replaces one of the same name, a spec one of the same API and type."""
+        return World(
+            self._apis | {api.name: api for api in apis},
+            (*self.more, *specs),
+            notes=(*self.notes, *notes),
+            packages=(*self.packages, *packages),
+            is_open=self.is_open or is_open,
+        )
 
     @property
     def api_names(self) -> tuple[str, ...]:
@@ -73,12 +99,14 @@ class World:
     @cached_property
     def specs(self) -> tuple[Spec, ...]:
         """Every provider, sorted by API and type."""
-        return tuple(sorted((*_built_in_specs(), *self._more), key=lambda spec: (spec.api, spec.provider_type)))
+        last = {(spec.api, spec.provider_type): spec for spec in (*_built_in_specs(), *self.more)}
+        return tuple(last[key] for key in sorted(last))
 
     @cached_property
     def by_type(self) -> Mapping[tuple[str, str], Spec]:
         """Provider types and their aliases: (api, provider_type) -> spec."""
-        return {(spec.api, kind): spec for spec in self.specs for kind in (spec.provider_type, *spec.aliases)}
+        aliases = {(spec.api, alias): spec for spec in self.specs for alias in spec.aliases}
+        return aliases | {(spec.api, spec.provider_type): spec for spec in self.specs}
 
     def types_of(self, api: str) -> list[str]:
         """The types of an API's providers, sorted."""

@@ -13,6 +13,12 @@ from typing import Any, Literal
 Kind = Literal["inline", "remote"]
 Proof = Literal["live", "wire", "unproven"]
 
+INTERFACE = 1
+"""The version of what providers are written against: `Spec`, `runtime.provider` and the Protocols of APIs. A spec
+states the one that it was written for, and a newer one than this is refused. It is raised when something is added that
+a provider could not do without.
+"""
+
 
 @dataclass(frozen=True)
 class Evidence:
@@ -78,7 +84,8 @@ class Spec:
     one's that has its key.
     capabilities: what it can do beyond the minimum of its API. facts: data about a vendor for its adapter.
     evidence: how it is tested: `live`, `wire` or `unproven`.
-    api, module: filled in by discovery.
+    api, module: filled in by discovery; a spec from another package states its `api`. package: the requirement that
+    brings it, filled in by discovery; empty for one of ours. interface: see `INTERFACE`.
     """
 
     provider_type: str
@@ -105,6 +112,8 @@ class Spec:
     evidence: Evidence = Evidence("unproven")
     api: str = ""
     module: str = ""
+    package: str = ""
+    interface: int = 1
 
     @property
     def kind(self) -> Kind:

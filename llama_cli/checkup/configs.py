@@ -95,10 +95,12 @@ def models(patient: Patient) -> Iterator[Finding]:
 def run_config(each: Distribution, environment: Mapping[str, str]) -> RunConfig:
     """As it is read for a build. Raises StackError for one that is not there or not valid."""
     from llama_cli.configs.text import config_text
+    from llama_cli.packages.known import known
     from runtime.stack.plan import read_run_config
 
     config = config_text(each.target, environment)
-    return read_run_config(config.shown, environment, text=config.text, to_build=True)
+    found = known(environment, each.folder)
+    return read_run_config(config.shown, environment, text=config.text, to_build=True, find_world=found)
 
 
 def _own_models(each: Distribution, environment: Mapping[str, str]) -> Iterator[tuple[str, Path]]:

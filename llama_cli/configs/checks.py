@@ -9,6 +9,7 @@ from typing import Any, Literal
 from llama_cli.configs.text import ConfigText, config_text
 from llama_cli.configs.variables import known_to_providers
 from llama_cli.exits import ExitCode, Failure
+from llama_cli.packages.known import known
 from runtime.config.home import models_dir
 from runtime.config.run_config import RunConfig
 from runtime.config.text import shown
@@ -91,7 +92,9 @@ def check_config(target: str, environment: Mapping[str, str]) -> Checked:
 
 def _findings(config: ConfigText, environment: Mapping[str, str]) -> list[Finding]:
     try:
-        run = read_run_config(config.shown, environment, text=config.text, to_build=True)
+        run = read_run_config(
+            config.shown, environment, text=config.text, to_build=True, find_world=known(environment, config.folder)
+        )
     except ConfigInvalid as error:
         return [*_problems(error), *(_noted(error.sound) if isinstance(error.sound, RunConfig) else [])]
     try:

@@ -4,9 +4,11 @@
                         pylock.toml    the lock, with hashes
                         .venv          exactly what the lock names
                         .checked       digest of the lock and config whose adapters were all imported
+                        providers.json what its external packages bring, as its interpreter has said it
                         state/ logs/   the server's
 
-Knows the order of these steps; each is done elsewhere. Nothing changed means nothing done.
+Knows the order of these steps; each is done elsewhere. Nothing changed means nothing done. What an external package
+brings, and the packages that this needs in turn, are known once it is installed: then there is a second round.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -22,6 +24,7 @@ from pathlib import Path
 from llama_cli.disk import holdings, sizes
 from llama_cli.exits import Failure
 from llama_cli.packages.environment import WHEELS, Environment
+from llama_cli.packages.known import ask, known
 from llama_cli.packages.lock import Lock, lock
 from llama_cli.packages.pip_settings import read_settings
 from llama_cli.packages.planning import run_config_of
@@ -34,9 +37,12 @@ from llama_cli.terminal import console, words
 from llama_cli.terminal.progress import working
 from runtime.config.home import atomic_write
 from runtime.config.run_config import RunConfig
-from runtime.stack.plan import plan
+from runtime.errors import ConfigInvalid, Problem
+from runtime.stack.plan import plan, read_run_config
 
 _BUILDER_WAIT_S = 600.0
+_ROUNDS = 3
+"""Packages that external ones need can bring providers themselves; deeper than that none is looked for."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,20 +82,21 @@ def build(
         before(run)
         is_new = any([write(source, text), note(source)])
         if choice.install:
-            wheel = snapshot_wheel(source.folder / WHEELS)
-            settings = read_settings(offline=choice.offline)
-            is_built = wanted.is_whole if choice.to_run else lambda lock: False
-            needs = Requirements.parse(planned.packages)
-            locked = lock(needs, wheel, source.folder, settings, is_built=is_built)
-            for warning in locked.warnings:
-                console.warn(warning)
-            if choice.force or not wanted.is_whole(locked):
-                if locked.changed:
-                    verb = "has" if len(locked.changed) == 1 else "have"
-                    _say(f"`{source.name}` is built again: {' and '.join(locked.changed)} {verb} changed since")
-                _say(_announced(source, locked))
             used = [Path(python) for python in in_use() if python]
-            took = wanted.ensure(locked, in_use=used, anew=choice.force)
+            locked, took = _installed(source, choice, wanted, planned.packages, used)
+            for _ in range(_ROUNDS):
+                if not ask(source.folder, wanted.python, source.run_yaml, run.external, environment):
+                    break
+                found = known(environment, source.folder)
+                run = read_run_config(
+                    source.shown, environment, text=text, to_build=not choice.to_run, find_world=found
+                )
+                known_before, planned = planned.packages, plan(run, file=source.shown)
+                if planned.packages == known_before:
+                    break
+                _say(f"installing what the external providers of `{source.name}` need")
+                locked, more = _installed(source, choice, wanted, planned.packages, used, is_first=False)
+                took = {step: took.get(step, 0.0) + more.get(step, 0.0) for step in took | more}
             with working("checking its providers"):
                 checked_s = _check(source, text, wanted, locked, environment)
             seconds = took | ({"check": checked_s} if checked_s else {})
@@ -105,6 +112,33 @@ def build(
         packages=packages,
         seconds=seconds,
     )
+
+
+def _installed(
+    source: Source,
+    choice: Choice,
+    wanted: Environment,
+    packages: Sequence[str],
+    used: Sequence[Path],
+    *,
+    is_first: bool = True,
+) -> tuple[Lock, dict[str, float]]:
+    """Lock packages, and bring the environment to what the lock names. Returns the seconds by step. used: interpreters
+    of servers that run.
+    """
+    anew = choice.force and is_first
+    wheel = snapshot_wheel(source.folder / WHEELS)
+    settings = read_settings(offline=choice.offline)
+    is_built = wanted.is_whole if choice.to_run else lambda lock: False
+    locked = lock(Requirements.parse(packages), wheel, source.folder, settings, is_built=is_built)
+    for warning in locked.warnings:
+        console.warn(warning)
+    if anew or not wanted.is_whole(locked):
+        if locked.changed and is_first:
+            verb = "has" if len(locked.changed) == 1 else "have"
+            _say(f"`{source.name}` is built again: {' and '.join(locked.changed)} {verb} changed since")
+        _say(_announced(source, locked))
+    return locked, wanted.ensure(locked, in_use=used, anew=anew)
 
 
 def _say(text: str) -> None:
@@ -145,7 +179,9 @@ def _check(source: Source, text: str, made: Environment, locked: Lock, environme
     command = [str(made.python), "-I", "-m", "runtime.admin", "check", str(source.run_yaml)]
     answer = answer_of(command, limit_s=None, environment=environment)
     try:
-        failures = json.loads(answer.stdout)["failures"]
+        stated = json.loads(answer.stdout)
+        problems = [Problem(**problem) for problem in stated.get("error", {}).get("problems", ())]
+        failures = [] if problems else stated["failures"]
     except (ValueError, KeyError, TypeError):
         last = answer.stderr.strip().splitlines()[-1:] or ["no answer"]
         raise Failure(
@@ -153,6 +189,12 @@ def _check(source: Source, text: str, made: Environment, locked: Lock, environme
             hint=f"remove {made.path} and build again",
             details=answer.stderr,
         ) from None
+    if problems:  # in settings of external providers, whose models are only there
+        raise ConfigInvalid(problems, what="run config")
+    for one in failures:
+        if one["package"]:  # the others run without it
+            console.warn(f"{one['provider_id']} ({one['provider_type']}) of `{one['package']}`: {one['error']}")
+    failures = [one for one in failures if not one["package"]]
     if failures:
         named = "\n  ".join(f"{one['provider_id']} ({one['provider_type']}): {one['error']}" for one in failures)
         raise Failure(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from llama_cli.packages.known import known
 from llama_cli.packages.source import Source
 from llama_cli.terminal import console
 from runtime.config.run_config import RunConfig
@@ -14,15 +15,20 @@ from runtime.stack.plan import Plan, plan, read_run_config
 
 
 def planned_for(source: Source, text: str, environment: Mapping[str, str], *, to_run: bool = False) -> Plan:
-    """The plan of a run.yaml. A bare `${env.X}` that is unset is the server's problem and not yet the build's: it is
-    reported. to_run: it is about to run, so that it is a problem now, before anything is installed.
+    """The plan of a run.yaml; what is to be said of external providers is printed. A bare `${env.X}` that is unset is
+    the server's problem and not yet the build's: it is reported. to_run: it is about to run, so that it is a problem
+    now, before anything is installed.
     """
-    return plan(run_config_of(source, text, environment, to_run=to_run), file=source.shown)
+    planned = plan(run_config_of(source, text, environment, to_run=to_run), file=source.shown)
+    for note in planned.world.notes:
+        console.warn(str(note))
+    return planned
 
 
 def run_config_of(source: Source, text: str, environment: Mapping[str, str], *, to_run: bool = False) -> RunConfig:
     """The run config that `planned_for` plans, its warnings and the variables that it will need printed."""
-    run = read_run_config(source.shown, environment, text=text, to_build=not to_run)
+    found = known(environment, source.folder)
+    run = read_run_config(source.shown, environment, text=text, to_build=not to_run, find_world=found)
     for warning in run.warnings:
         console.warn(warning)
     reported = set()

@@ -14,9 +14,17 @@ from pathlib import Path
 from typing import Any
 
 from llama_cli.exits import ExitCode, Failure
+from llama_cli.packages.known import known
 from llama_cli.terminal import console
 from runtime import discovery
-from runtime.config.home import NAME_HINT, config_of, distribution_dir, distributions_dir, is_distribution_name
+from runtime.config.home import (
+    NAME_HINT,
+    config_of,
+    distribution_dir,
+    distributions_dir,
+    expanded,
+    is_distribution_name,
+)
 from runtime.config.lookup import resolve_config
 from runtime.config.older.build_config import is_build_config, parse_build_config
 from runtime.config.rendering import render, render_template, unknown_api, unknown_provider
@@ -170,7 +178,12 @@ def _from_build_config(file: Path | None, text: str, choice: Choice, environment
         name=name,
         summary=asked.description or f"Made from {file.name if file else 'what was piped in'}",
         providers={
-            api: tuple(ProviderChoice(provider_type=kind) for kind in kinds) for api, kinds in asked.providers.items()
+            api: tuple(ProviderChoice(provider_type=kind, module=asked.modules.get((api, kind))) for kind in kinds)
+            for api, kinds in asked.providers.items()
+        },
+        folders={
+            key: str((file.parent if file else Path()).absolute() / expanded(path))
+            for key, path in asked.folders.items()
         },
         additional_pip_packages=asked.additional_pip_packages,
     )
@@ -190,7 +203,7 @@ def _from_run_yaml(file: Path, text: str, choice: Choice, environment: Mapping[s
 
 
 def _stated_name(file: Path | str, text: str, choice: Choice, environment: Mapping[str, str]) -> str:
-    run = read_run_config(file, environment, text=text, to_build=not choice.to_run)
+    run = read_run_config(file, environment, text=text, to_build=not choice.to_run, find_world=known(environment))
     for use in run.uses:
         if use.is_awaited and use.path in ("distro_name", "image_name"):
             raise Failure(

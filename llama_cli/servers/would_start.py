@@ -51,9 +51,13 @@ def as_restart(record: Record, choices: Choices, variables: Mapping[str, str]) -
     Raises Failure (CONFIG) where a provider that runs would be off, since its variables are not set any more, and what
     `as_run` raises.
     """
+    from llama_cli.packages.known import known
+    from runtime.config.home import distribution_dir
     from runtime.stack.plan import read_run_config
 
-    run = read_run_config(record.run_config, variables)
+    run = read_run_config(
+        record.run_config, variables, find_world=known(variables, distribution_dir(record.name, variables))
+    )
     planned = planned_for_start(choices, run, variables, file=record.run_config)
     if record.url is not None:  # else it has never said what is off
         _refuse_loss(record, choices, _off_in(planned))

@@ -8,11 +8,12 @@ import typer
 
 from llama_cli.exits import ExitCode, Failure
 from llama_cli.options import Json, Quiet, Wide
+from llama_cli.terminal import console
 from llama_cli.terminal.tables import Column, listing
 
 _SHOWN = (
     *("api", "provider_type", "aliases", "kind", "summary", "enabled_by", "key_env", "capabilities"),
-    *("needs", "may_use", "packages"),
+    *("needs", "may_use", "packages", "package"),
 )
 _BRIEFLY = {
     "chat": "chat",
@@ -34,22 +35,28 @@ def command(
     """List the providers a stack can be made of, of all APIs or of one.
 
     A provider of a template is on where its variable is set. `can` is what its service has. `evidence` says how it is
-    proven: live (the real component), wire (a local server in the vendor's shape) or unproven.
+    proven: live (the real component), wire (a local server in the vendor's shape) or unproven. Providers from other
+    packages are listed with the distributions that were built with them.
 
     Examples:
       llama stack list-providers inference
       llama stack list-providers --json
       llama stack list-providers | grep -c wire
     """
+    from llama_cli.configs.every_spec import every_spec, external_notes
     from runtime.discovery import built_in
     from runtime.similar import names_for
 
-    if api is not None and api not in built_in().api_names:
-        raise Failure(f"there is no API `{api}`", hint=names_for(api, built_in().api_names), code=ExitCode.USAGE)
+    specs = every_spec()
+    apis = sorted({*built_in().api_names, *(spec.api for spec, _ in specs)})
+    if api is not None and api not in apis:
+        raise Failure(f"there is no API `{api}`", hint=names_for(api, apis), code=ExitCode.USAGE)
+    for note in external_notes():
+        console.warn(note)
     rows = [
         {name: _value(getattr(spec, name)) for name in _SHOWN}
-        | {"evidence": spec.evidence.proof, "evidence_note": spec.evidence.note}
-        for spec in built_in().specs
+        | {"evidence": spec.evidence.proof, "evidence_note": spec.evidence.note, "distributions": list(names)}
+        for spec, names in specs
         if api in (None, spec.api)
     ]
     columns = [
@@ -60,6 +67,7 @@ def command(
         Column("evidence", "Evidence", spare=1),
         Column("capabilities", "Can", show=_briefly, spare=1),
         Column("packages", "Packages", gives_way=True, spare=1),
+        Column("distributions", "Only in", spare=1),
     ]
     listing(rows, columns, name="provider_type", wide=wide, empty="no providers")
 

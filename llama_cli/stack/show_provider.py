@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _SHOWN = (
     *("api", "provider_type", "summary", "aliases", "enabled_by", "key_env", "capabilities", "packages", "needs"),
-    *("may_use", "default"),
+    *("may_use", "default", "package"),
 )
 
 
@@ -60,17 +60,22 @@ def command(
                 console.row(setting["name"])
             continue
         _print_facts(provider)
+        if provider["package"]:
+            console.out(f"its settings are those of `{provider['package']}`, and checked when it is built\n")
         _print_settings(provider["config"])
         console.out(provider["sample"], end="")
 
 
 def _found(provider_type: str, api: str | None) -> list[Spec]:
     """Raises Failure (USAGE) with the nearest names where there is none."""
+    from llama_cli.configs.every_spec import every_spec
     from runtime.discovery import built_in
 
-    if api is not None and api not in built_in().api_names:
-        raise Failure(f"there is no API `{api}`", hint=names_for(api, built_in().api_names), code=ExitCode.USAGE)
-    of_api = [spec for spec in built_in().specs if api in (None, spec.api)]
+    specs = [spec for spec, _ in every_spec()]
+    apis = sorted({*built_in().api_names, *(spec.api for spec in specs)})
+    if api is not None and api not in apis:
+        raise Failure(f"there is no API `{api}`", hint=names_for(api, apis), code=ExitCode.USAGE)
+    of_api = [spec for spec in specs if api in (None, spec.api)]
     found = [spec for spec in of_api if provider_type in (spec.provider_type, spec.name)]
     found = found or [spec for spec in of_api if provider_type in spec.aliases]  # another API's older name for its own
     if not found:
@@ -100,6 +105,7 @@ def _print_facts(provider: dict[str, Any]) -> None:
         "needs": ", ".join(provider["needs"]),
         "may use": ", ".join(provider["may_use"]),
         "packages": ", ".join(provider["packages"]),
+        "brought by": provider["package"],
         "older types": ", ".join(provider["aliases"]),
         "evidence": evidence,
     }

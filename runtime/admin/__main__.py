@@ -9,12 +9,13 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from runtime import admin
 from runtime.admin.storage import verbs as storage
-from runtime.errors import StackError
+from runtime.errors import ConfigInvalid, StackError
 from runtime.stdio import print_error
 
 
@@ -24,7 +25,12 @@ def main() -> int:
     """
     parser = argparse.ArgumentParser(prog="python -m runtime.admin", description=admin.__doc__)
     verbs = parser.add_subparsers(dest="verb", required=True)
-    for name, what in (("check", "import every adapter"), ("providers", "ask every remote provider")):
+    asked = {
+        "check": "import every adapter",
+        "providers": "ask every remote provider",
+        "specs": "what external packages bring",
+    }
+    for name, what in asked.items():
         verbs.add_parser(name, help=what).add_argument("run_yaml", type=Path)
     storage.add_to(verbs.add_parser("storage", help="what a stack keeps"))
     options = parser.parse_args()
@@ -33,9 +39,10 @@ def main() -> int:
             answer = _done(options, stdout)
     except StackError as error:
         print_error(f"error: {error.message}")
-        if options.verb == "storage":
+        if options.verb in ("storage", "check"):
             facts = {name: getattr(error, name) for name in ("message", "hint", "status", "code")}
-            json.dump({"error": facts}, sys.stdout)
+            problems = [asdict(problem) for problem in error.problems] if isinstance(error, ConfigInvalid) else []
+            json.dump({"error": facts | ({"problems": problems} if problems else {})}, sys.stdout)
         return 3
     json.dump(answer, sys.stdout)
     return 1 if answer.get("failures") else 0
@@ -49,6 +56,10 @@ def _done(options: argparse.Namespace, stdout: int) -> dict[str, Any]:
         from runtime.admin.check import check_adapters
 
         return {"failures": check_adapters(options.run_yaml)}
+    if options.verb == "specs":
+        from runtime.admin.specs import external_specs
+
+        return external_specs(options.run_yaml)
     if options.verb == "storage":
         return storage.done(options, stdout)
     from runtime.admin.providers import ask_providers

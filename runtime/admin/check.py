@@ -13,8 +13,8 @@ from runtime.stack.plan import plan, read_run_config
 
 
 def check_adapters(run_yaml: Path) -> list[dict[str, Any]]:
-    """Every adapter that cannot be imported: provider id, type and error. Raises ConfigInvalid for a run config that
-    cannot be planned.
+    """Every adapter that cannot be imported: provider id, type, the external package that brings it, empty for one of
+    ours, and error. Raises ConfigInvalid for a run config that cannot be planned.
     """
     failures = []
     run = read_run_config(run_yaml, os.environ, to_build=True)
@@ -24,6 +24,11 @@ def check_adapters(run_yaml: Path) -> list[dict[str, Any]]:
         except (Exception, SystemExit) as error:
             words = f"{type(error).__name__}: {error}"
             failures.append(
-                {"provider_id": planned.provider_id, "provider_type": planned.spec.provider_type, "error": words}
+                {
+                    "provider_id": planned.provider_id,
+                    "provider_type": planned.spec.provider_type,
+                    "package": planned.spec.package,
+                    "error": words,
+                }
             )
     return failures

@@ -31,6 +31,9 @@ SOURCE = ".source"
 LOCK = "pylock.toml"
 """In a distribution's folder: the versions and hashes of its packages (PEP 751)."""
 
+EXTERNAL = "providers.json"
+"""In a distribution's folder: what its external packages bring, as its own interpreter has said it."""
+
 NAME_HINT = "use up to 128 letters, digits, `.`, `_` and `-`, and begin with a letter or a digit"
 """What a distribution can be called."""
 

@@ -1,20 +1,23 @@
 """Reads a run config of any version: returns the config, or raises with every problem in it.
 
-Knows only the newest shape; `older` first brings a file to that shape. Does not know which APIs and provider types
-exist: `plan` checks those, the providers' own configs and the registered resources.
+Knows only the newest shape; `older` first brings a file to that shape. Which APIs and provider types exist it is told,
+and checks nothing by it: `plan` checks those, the providers' own configs and the registered resources.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from runtime.config import document, home, storage, substitution
 from runtime.config.document import Node
+from runtime.config.external import FindWorld
 from runtime.config.older.refusals import refuse_settings
 from runtime.config.older.upgrades import upgrade
 from runtime.config.reading import DISABLED, Reading
+from runtime.config.reading_external import external_in
 from runtime.config.run_config import ProviderEntry, ProviderSection, ResourceEntry, RunConfig, RunFile
 from runtime.config.substitution import Use
 from runtime.config.validation import check, with_origin
@@ -27,23 +30,40 @@ NEWEST_VERSION = 2
 _PROVIDER_ID = re.compile(r"(?!\.)[A-Za-z0-9._-]{1,64}")
 
 _PLANNED = re.compile(
-    r"apis\[\d+\]|providers\.[^.]+\[\d+\]\.provider_type|storage\.backends\.[^.]+\.type|additional_pip_packages\[\d+\]"
+    r"apis\[\d+\]|providers\.[^.]+\[\d+\]\.(provider_type|module)|storage\.backends\.[^.]+\.type"
+    r"|additional_pip_packages\[\d+\]|external_(providers|apis)_dir"
 )
 """What a build must know, since it decides which packages are installed. Only a server needs all other values."""
 
 
 def parse_run_config(
-    text: str, *, file: str | None = None, env: Mapping[str, str], to_build: bool = False
+    text: str,
+    *,
+    file: str | None = None,
+    env: Mapping[str, str],
+    to_build: bool = False,
+    folder: Path | None = None,
+    find_world: FindWorld | None = None,
 ) -> RunConfig:
     """The run config in `text`; `file` is only named in problems. Raises ConfigInvalid with every problem.
 
     to_build: variables may be unset if no package depends on their value. Such values are placeholders of the right
-    type, and `uses` lists their variables.
+    type, and `uses` lists their variables. folder: what relative paths of external providers are relative to, by
+    default the present one. find_world: the APIs and providers that exist, by what the file names; by default those of
+    this package.
     """
-    return _read_config(read_tree(text, file=file, env=env, to_build=to_build))
+    return _read_config(read_tree(text, file=file, env=env, to_build=to_build, folder=folder, find_world=find_world))
 
 
-def read_tree(text: str, *, file: str | None = None, env: Mapping[str, str], to_build: bool = False) -> Reading:
+def read_tree(
+    text: str,
+    *,
+    file: str | None = None,
+    env: Mapping[str, str],
+    to_build: bool = False,
+    folder: Path | None = None,
+    find_world: FindWorld | None = None,
+) -> Reading:
     """The tree of a run config in its newest shape, before any variable is replaced, with the problems found so far;
     for the arguments see `parse_run_config`. Raises ConfigInvalid for what is no run config at all.
     """
@@ -59,6 +79,9 @@ def read_tree(text: str, *, file: str | None = None, env: Mapping[str, str], to_
         hint = "`llama stack build --config FILE` makes a run.yaml of it"
         reading.problem("this is a build.yaml of older systems, not a run config", root, hint=hint)
         raise ConfigInvalid(problems, what="run config")
+    reading.external = external_in(reading, folder=folder or Path())
+    if find_world is not None:
+        reading.world = find_world(reading.external)
     upgrade(reading)
     return reading
 
@@ -103,7 +126,7 @@ def _read_config(reading: Reading) -> RunConfig:
         file=reading.file,
         lines=dict(resolved.lines()),
     )
-    run._tree = resolved
+    run._tree, run._world, run._external = resolved, reading.world, reading.external
     return run
 
 
@@ -130,7 +153,7 @@ def _sound(reading: Reading, off: list[ProviderEntry]) -> RunConfig:
     if storage_read is None:
         unread.add("storage")
     apis = reading.root.get("apis")
-    return RunConfig(
+    run = RunConfig(
         distro_name="",
         apis=[node.text or "" for node in (apis.items if apis else None) or ()],
         providers=sound,
@@ -143,6 +166,8 @@ def _sound(reading: Reading, off: list[ProviderEntry]) -> RunConfig:
         file=reading.file,
         lines=dict(reading.root.lines()),
     )
+    run._world = reading.world
+    return run
 
 
 def _resources(root: Node) -> dict[str, list[ResourceEntry]]:
@@ -166,6 +191,7 @@ def _entry(reading: Reading, api: str, index: int, section: Any) -> ProviderEntr
         api=api,
         provider_id=section.provider_id,
         provider_type=section.provider_type,
+        module=section.module,
         enabled_by=tuple(use.variable for use in reading.uses if id_node and use.path == id_node.path),
     )
 

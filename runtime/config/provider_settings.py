@@ -14,6 +14,12 @@ class NoConfig(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
+class AnyConfig(BaseModel):
+    """The config of a provider whose model is not here: it is checked where its package is installed."""
+
+    model_config = ConfigDict(extra="allow")
+
+
 def config_model(spec: Spec) -> type[BaseModel]:
     """The config model of a provider. Imports the model, but not the adapter."""
     if spec.config is None:

@@ -8,9 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from runtime import discovery
 from runtime.config import substitution
 from runtime.config.document import Node
+from runtime.config.external import External
 from runtime.config.substitution import Use
+from runtime.discovery import World
 from runtime.errors import Problem
 
 DISABLED = "__disabled__"
@@ -25,7 +28,8 @@ def as_warning(noted: Problem) -> str:
 @dataclass(kw_only=True)
 class Reading:
     """One file while it is being read. to_build: the config is for a build, not for a server. noted: what is read under
-    an older name or has no effect; it is said, and no problem.
+    an older name or has no effect; it is said, and no problem. external: what it names from outside this package;
+    world: the APIs and providers that exist for it.
     """
 
     root: Node
@@ -35,6 +39,8 @@ class Reading:
     to_build: bool = False
     noted: list[Problem] = field(default_factory=list)
     uses: list[Use] = field(default_factory=list)
+    external: External = field(default_factory=External)
+    world: World = field(default_factory=lambda: discovery.built_in())
 
     @property
     def top(self) -> dict[str, Node]:

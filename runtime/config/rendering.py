@@ -24,10 +24,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class RenderedProvider:
-    """A provider as `run.yaml` lists it. provider_id: may be `${env.X:+id}`; turned_on_by is then X."""
+    """A provider as `run.yaml` lists it. provider_id: may be `${env.X:+id}`; turned_on_by is then X. module: the
+    package that brings it.
+    """
 
     provider_id: str
     provider_type: str
+    module: str | None
     config: Mapping[str, Any]
     summary: str
     turned_on_by: str | None
@@ -76,7 +79,7 @@ def render_template(
     replaced = {
         api: tuple(ProviderChoice(provider_type=kind) for kind in kinds) for api, kinds in (providers or {}).items()
     }
-    by_api = _rendered({**chosen.providers, **replaced}, specs, settings or {})
+    by_api = _rendered({**chosen.providers, **replaced}, specs, settings or {}, is_open=bool(chosen.folders))
     used = {entry.provider_id for entries in by_api.values() for entry in entries}
     # Without models of providers that were replaced: nothing would serve them.
     models = [model for model in chosen.models if not model.get("provider_id") or model["provider_id"] in used]
@@ -123,16 +126,19 @@ def _rendered(
     chosen: Mapping[str, Sequence[ProviderChoice]],
     specs: Sequence[Spec],
     settings: Mapping[str, Mapping[str, Any]],
+    *,
+    is_open: bool,
 ) -> dict[str, list[RenderedProvider]]:
+    """is_open: whether there may be APIs and providers that have no spec."""
     problems: list[Problem] = []
     rendered: dict[str, list[RenderedProvider]] = {}
     for api, choices in chosen.items():
         of_api = [spec for spec in specs if spec.api == api]
-        if not of_api:
+        if not of_api and not is_open and not any(choice.module for choice in choices):
             problems.append(unknown_api(api, specs, path=f"providers.{api}"))
             continue
         entries: dict[str, RenderedProvider] = {}
-        for spec, choice in _named_and_remote(api, choices, of_api, problems):
+        for spec, choice in _named_and_remote(api, choices, of_api, problems, is_open=is_open):
             provider_id = choice.provider_id or _free_id(spec, entries)
             more = {**choice.config, **settings.get(spec.provider_type, {})}
             entries[provider_id] = _entry(spec, replace(choice, config=more), provider_id)
@@ -143,7 +149,7 @@ def _rendered(
 
 
 def _named_and_remote(
-    api: str, choices: Sequence[ProviderChoice], of_api: Sequence[Spec], problems: list[Problem]
+    api: str, choices: Sequence[ProviderChoice], of_api: Sequence[Spec], problems: list[Problem], *, is_open: bool
 ) -> list[tuple[Spec, ProviderChoice]]:
     by_type = {kind: spec for spec in of_api for kind in (*spec.aliases, spec.provider_type)}
     named = {by_type[choice.provider_type].provider_type for choice in choices if choice.provider_type in by_type}
@@ -154,6 +160,9 @@ def _named_and_remote(
             found += [(spec, choice) for spec in others]
         elif choice.provider_type in by_type:
             found.append((by_type[choice.provider_type], choice))
+        elif (choice.module or is_open) and "::" in choice.provider_type:
+            external = Spec(api=api, provider_type=choice.provider_type, summary="", adapter="")
+            found.append((external, choice))
         else:
             problems.append(unknown_provider(choice.provider_type, api, of_api, path=f"providers.{api}"))
     return found
@@ -176,6 +185,7 @@ def _entry(spec: Spec, choice: ProviderChoice, provider_id: str) -> RenderedProv
     return RenderedProvider(
         provider_id=f"${{env.{variable}:+{provider_id}}}" if variable else provider_id,
         provider_type=spec.provider_type,
+        module=choice.module,
         config={**spec.sample_config, **choice.config},
         summary=spec.summary,
         turned_on_by=variable,

@@ -27,6 +27,13 @@ class Requirement:
         return cls(text=text, name=canonicalize_name(Parsed(text).name), is_alone=words.endswith(ALONE))
 
 
+def name_of(package: str) -> str:
+    """The name of a package as it was written. Raises ValueError for what is not a requirement."""
+    from packaging.requirements import Requirement as Parsed
+
+    return Parsed(Requirement.parse(package).text).name
+
+
 def checked(package: str) -> str:
     """The same text. Raises ValueError, with what to write, for what is not a requirement."""
     try:

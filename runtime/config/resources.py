@@ -65,7 +65,7 @@ def registered(
             if "providers" not in run.unread:
                 problems += [*_repeated(read, resource, run, file), *_without_owner(read, resource, run, world, file)]
                 problems += _refused(read, [one for one in providers if one.api == resource.served_by], file)
-        else:
+        elif not world.is_open:
             path = f"registered_resources.{key}"
             message, hint = f"this version serves no {key}", did_you_mean(key, list(kinds)) or "remove them"
             problems.append(Problem(message=message, path=path, line=run.lines.get(path), file=file, hint=hint))

@@ -12,11 +12,14 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr
 
+from runtime import discovery
 from runtime.config import requirement
 from runtime.config.document import Node
+from runtime.config.external import External
 from runtime.config.reading import as_warning
 from runtime.config.sections import LoggingConfig, ServerConfig
 from runtime.config.substitution import Use
+from runtime.discovery import World
 from runtime.errors import Problem
 from runtime.redaction import redact
 from runtime.storage.placement import StorageConfig
@@ -29,7 +32,10 @@ class ProviderSection(Section):
     provider_id: str = Field("", description="Empty or `__disabled__`: off.")
     provider_type: str = Field(description="`inline::name` or `remote::name`.", min_length=1)
     config: dict[str, Any] = Field(default_factory=dict, description="What the provider's own config model checks.")
-    module: str | None = Field(None, description="A package with an external provider; not in this version.")
+    module: Annotated[str, AfterValidator(requirement.checked)] | None = Field(
+        None,
+        description="The package that brings an external provider: its name, or a requirement such as `name==1.0`.",
+    )
 
 
 class ProviderEntry(BaseModel):
@@ -44,6 +50,7 @@ class ProviderEntry(BaseModel):
     api: str
     provider_id: str
     provider_type: str
+    module: str | None = None
     config: dict[str, Any] = Field(default_factory=dict)
     path: str = ""
     line: int | None = None
@@ -133,8 +140,10 @@ class RunFile(Section):
     )
     vector_stores: dict[str, Any] | None = Field(None, description="Defaults of vector stores; checked by their API.")
     safety: dict[str, Any] | None = Field(None, description="`default_shield_id`; checked by its API.")
-    external_providers_dir: str | None = Field(None, description="Not in this version.")
-    external_apis_dir: str | None = Field(None, description="Not in this version.")
+    external_providers_dir: str | None = Field(
+        None, description="A folder that describes external providers: `{remote,inline}/<api>/<name>.yaml`."
+    )
+    external_apis_dir: str | None = Field(None, description="A folder that describes external APIs: `<api>.yaml`.")
 
 
 class RunConfig(RunFile):
@@ -160,6 +169,18 @@ class RunConfig(RunFile):
     lines: dict[str, int] = Field(default_factory=dict)
 
     _tree: Node = PrivateAttr(default_factory=lambda: Node({}))
+    _world: World | None = PrivateAttr(default=None)
+    _external: External = PrivateAttr(default_factory=External)
+
+    @property
+    def world(self) -> World:
+        """The APIs and providers that exist for it."""
+        return self._world or discovery.built_in()
+
+    @property
+    def external(self) -> External:
+        """What it names from outside this package."""
+        return self._external
 
     @property
     def tree(self) -> Node:
@@ -180,7 +201,11 @@ def redacted(config: RunConfig) -> dict[str, Any]:
         kind: [entry.values for entry in entries] for kind, entries in config.registered_resources.items()
     }
     shown["providers"] = {
-        api: [entry.model_dump(mode="json", include={"provider_id", "provider_type", "config"}) for entry in entries]
+        api: [
+            entry.model_dump(mode="json", include={"provider_id", "provider_type", "config"})
+            | ({"module": entry.module} if entry.module else {})
+            for entry in entries
+        ]
         for api, entries in config.providers.items()
     }
     shown["off"] = [

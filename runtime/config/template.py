@@ -36,9 +36,12 @@ class TemplateSummary:
 
 @dataclass(frozen=True, kw_only=True)
 class ProviderChoice:
-    """One provider of a template: its type, or the word `remote`. config: replaces keys of the spec's sample."""
+    """One provider of a template: its type, or the word `remote`. config: replaces keys of the spec's sample. module:
+    the package that brings it; only from an older `build.yaml`.
+    """
 
     provider_type: str
+    module: str | None = None
     provider_id: str | None = None
     config: Mapping[str, Any] = field(default_factory=dict)
 
@@ -47,7 +50,8 @@ class ProviderChoice:
 class Template:
     """The contents of a `template.yaml`. env: variables that users may set, each with its purpose. models: as in
     `registered_resources.models`; backends: as in `storage.backends`, empty for SQLite files.
-    additional_pip_packages: only from an older `build.yaml`.
+    additional_pip_packages, folders: only from an older `build.yaml`; the folders describe external APIs and providers,
+    by the keys of a run config.
     """
 
     name: str
@@ -57,6 +61,7 @@ class Template:
     backends: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     env: Mapping[str, str] = field(default_factory=dict)
     additional_pip_packages: tuple[str, ...] = ()
+    folders: Mapping[str, str] = field(default_factory=dict)
 
 
 def find_templates_dir() -> Path:

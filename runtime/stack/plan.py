@@ -15,8 +15,8 @@ from typing import Literal
 
 from pydantic import BaseModel
 
-from runtime import discovery
 from runtime.apis._api import Api, Store
+from runtime.config.external import FindWorld
 from runtime.config.loading import parse_run_config
 from runtime.config.reading import as_warning
 from runtime.config.resources import registered, with_served
@@ -26,6 +26,7 @@ from runtime.config.text import read_text, shown
 from runtime.config.validation import with_origin
 from runtime.discovery import World
 from runtime.errors import ConfigInvalid, Problem
+from runtime.external.installed import installed_world
 from runtime.similar import did_you_mean, names_for, nearest
 from runtime.stack.api_relations import is_registry, registry_of
 from runtime.stack.order import cycles, in_order
@@ -102,10 +103,10 @@ class Plan:
 
 
 def plan(run: RunConfig, *, world: World | None = None, file: str | None = None) -> Plan:
-    """The plan for a run config. world: the APIs and providers that exist; None for those that are built in. file: its
+    """The plan for a run config. world: the APIs and providers that exist; by default those it was read with. file: its
     path, for messages. Raises ConfigInvalid with every problem.
     """
-    world = world or discovery.built_in()
+    world = world or run.world
     problems = Problems(file or run.file, run.lines)
     apis = world.load_apis()
     providers, wanted = chosen(run, world, apis, problems)
@@ -125,6 +126,7 @@ def plan(run: RunConfig, *, world: World | None = None, file: str | None = None)
     problems.found = [with_origin(problem, run.uses) for problem in problems.found]
     problems.raise_if_any()
     noted = Problems(problems.file, run.lines)
+    noted.found.extend(world.notes)
     _note_sections(run, world, routed, noted)
     _note_resources(resources, ordered, apis, routed, noted)
     _note_never_on(run, world, noted)
@@ -136,7 +138,7 @@ def plan(run: RunConfig, *, world: World | None = None, file: str | None = None)
         apis=mounted,
         providers=tuple(replace(provider, of_storage=of_storage) for provider in ordered),
         off=tuple(_off(run.off)),
-        packages=_packages(ordered, run),
+        packages=_packages(ordered, run, world),
         inner_apis={name: api for name, api in routed.items() if name not in mounted},
         resources=with_served(resources, ordered, apis),
         stores=stores,
@@ -147,16 +149,29 @@ def plan(run: RunConfig, *, world: World | None = None, file: str | None = None)
 
 
 def read_run_config(
-    path: Path | str, env: Mapping[str, str], *, text: str | None = None, to_build: bool = False
+    path: Path | str,
+    env: Mapping[str, str],
+    *,
+    text: str | None = None,
+    to_build: bool = False,
+    find_world: FindWorld = installed_world,
 ) -> RunConfig:
-    """`parse_run_config` of a file. text: its contents, if they were already read; `path` is then only for messages.
-    to_build: as in `parse_run_config`.
+    """`parse_run_config` of a file. text: its contents, if they were already read; `path` is then only for messages,
+    and for the folder that it lies in. to_build, find_world: as in `parse_run_config`; by default what it names is
+    imported.
 
     Raises ConfigInvalid, which reports unknown APIs and providers also if other things are wrong.
     """
     text = read_text(path, what="run config") if text is None else text
     try:
-        return parse_run_config(text, file=shown(path), env=env, to_build=to_build)
+        return parse_run_config(
+            text,
+            file=shown(path),
+            env=env,
+            to_build=to_build,
+            folder=Path(path).absolute().parent,
+            find_world=find_world,
+        )
     except ConfigInvalid as first:
         if not isinstance(first.sound, RunConfig):
             raise
@@ -259,9 +274,9 @@ def _check_needs(
                     hint=f"add one under providers.{need}: {types}",
                 )
     for name in mounted:
-        if name not in served and not world.types_of(name):
+        if name not in served and not world.types_of(name) and not world.is_open:
             problems.add(f"nothing implements the API {name}", path="apis")
-        elif name not in served and registry_of(name, mounted) is None:
+        elif name not in served and registry_of(name, mounted) is None and not world.is_open:
             problems.add(
                 f"the API {name} is listed but has no provider", path="apis", hint=f"add one under providers.{name}"
             )
@@ -290,9 +305,9 @@ def _named(providers: Iterable[PlannedProvider], field: Literal["needs", "may_us
     return {name for provider in providers for name in getattr(provider.spec, field)}
 
 
-def _packages(providers: Iterable[PlannedProvider], run: RunConfig) -> tuple[str, ...]:
+def _packages(providers: Iterable[PlannedProvider], run: RunConfig, world: World) -> tuple[str, ...]:
     named = [package for provider in providers for package in provider.spec.packages]
-    return tuple(sorted({*named, *run.storage.packages(), *run.additional_pip_packages}))
+    return tuple(sorted({*named, *run.storage.packages(), *run.additional_pip_packages, *world.packages}))
 
 
 def _note_sections(run: RunConfig, world: World, routed: Mapping[str, Api], noted: Problems) -> None:

@@ -68,6 +68,7 @@ ALLOWED: dict[str, set[str]] = {
     },
     "runtime.auth": {"access", "http", "errors"},
     "runtime.discovery": {"spec", "errors"},
+    "runtime.external": {"apis", "config", "discovery", "errors", "redaction", "similar", "spec"},
     "runtime.stack.order": set(),
     "runtime.stack.api_relations": {"apis"},
     "runtime.stack.planned": {
@@ -75,15 +76,16 @@ ALLOWED: dict[str, set[str]] = {
     },
     "runtime.stack.placing": {"stack.planned", "discovery", "config", "apis", "storage.placement"},
     "runtime.stack.plan": {
-        "stack.order", "stack.placing", "stack.planned", "stack.api_relations", "discovery", "spec", "config", "apis",
-        "errors", "similar",
+        "stack.order", "stack.placing", "stack.planned", "stack.api_relations", "discovery", "external", "spec",
+        "config", "apis", "errors", "similar",
     },
     "runtime.routing": {
         "addresses", "apis", "clock", "provider", "storage", "access", "context", "telemetry", "errors", "ids",
         "outage", "redaction", "similar", "sse", "to_the_end",
     },
     "runtime.stack": {
-        "access", "clock", "context", "discovery", "routing", "provider", "storage", "config", "apis", "errors", "http",
+        "access", "clock", "context", "discovery", "external", "routing", "provider", "storage", "config", "apis",
+        "errors", "http",
         "spec", "ids", "outage", "durations", "redaction", "similar",
     },
     "runtime.server": {
@@ -99,7 +101,8 @@ ALLOWED: dict[str, set[str]] = {
         "stack", "storage",
     },
     "runtime.admin": {
-        "clock", "stack", "provider", "apis", "config", "storage", "http", "discovery", "errors", "similar", "stdio",
+        "clock", "stack", "provider", "apis", "config", "storage", "http", "discovery", "errors", "external",
+        "similar", "stdio",
     },
 }  # fmt: skip
 
@@ -337,8 +340,12 @@ def test_nothing_imports_the_command_line() -> None:
     ] == []
 
 
-_PURE = ("apis._api", "stack.plan", "stack.placing", "stack.weights", "engine.checkpoints.kinds")
-"""The last knows which folders hold a checkpoint, from names and first bytes. None loads a library."""
+_PURE = (
+    *("apis._api", "stack.plan", "stack.placing", "stack.weights", "engine.checkpoints.kinds"),
+    *("external.known", "external.remembered"),
+)
+"""`engine.checkpoints.kinds` knows which folders hold a checkpoint, from names and first bytes. No one loads a library.
+"""
 
 
 def test_the_command_line_imports_what_is_light_and_the_rest_in_functions() -> None:

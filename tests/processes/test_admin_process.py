@@ -32,8 +32,9 @@ def test_adapters_that_can_be_imported_are_said_to_be(tmp_path: Path) -> None:
 
 def test_a_config_that_cannot_be_planned_is_told_in_words(tmp_path: Path) -> None:
     done = check(written(tmp_path, {"inference": [{"provider_id": "a", "provider_type": "remote::olama"}]}))
-    assert (done.returncode, done.stdout) == (3, "")
-    assert "did you mean `remote::ollama`?" in done.stderr
+    assert done.returncode == 3 and "did you mean `remote::ollama`?" in done.stderr
+    [problem] = json.loads(done.stdout)["error"]["problems"]
+    assert (problem["path"], problem["line"]) == ("providers.inference[0].provider_type", 1)
     assert "Traceback" not in done.stderr
 
 

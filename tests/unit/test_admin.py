@@ -30,6 +30,7 @@ def test_an_adapter_whose_package_is_missing_is_named_with_its_provider(
         {
             "provider_id": "p",
             "provider_type": "inline::broken",
+            "package": "",
             "error": "ModuleNotFoundError: No module named 'a_package_that_is_not_there'",
         }
     ]

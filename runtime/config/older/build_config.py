@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
-from runtime.config import document
+from runtime.config import document, requirement
 from runtime.config.document import Node
 from runtime.config.reading import Reading, as_warning
 from runtime.errors import ConfigInvalid
@@ -13,11 +14,16 @@ from runtime.similar import did_you_mean
 
 @dataclass(frozen=True, kw_only=True)
 class BuildConfig:
-    """The contents of an older `build.yaml`. providers: provider types by API. name: None if the file gives none."""
+    """The contents of an older `build.yaml`. providers: provider types by API. modules: the packages that bring
+    external ones, by API and type; folders: those that describe more, by their keys, as written. name: None if the file
+    gives none.
+    """
 
     name: str | None
     description: str
     providers: dict[str, list[str]]
+    modules: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    folders: Mapping[str, str] = field(default_factory=dict)
     additional_pip_packages: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
@@ -28,6 +34,7 @@ def is_build_config(text: str) -> bool:
     return root is not None and root.get("distribution_spec") is not None
 
 
+EXTERNAL_FOLDERS = ("external_providers_dir", "external_apis_dir")
 _BUILD_KEYS = (
     "version",
     "name",
@@ -36,8 +43,7 @@ _BUILD_KEYS = (
     "distribution_spec",
     "image_type",
     "additional_pip_packages",
-    "external_providers_dir",
-    "external_apis_dir",
+    *EXTERNAL_FOLDERS,
 )
 _SPEC_KEYS = ("description", "providers", "container_image", "docker_image", "additional_pip_packages")
 
@@ -54,11 +60,8 @@ def parse_build_config(text: str, *, file: str | None = None) -> BuildConfig:
         raise ConfigInvalid(problems, what="build config")
     _unknown_keys(reading, root, _BUILD_KEYS)
     _unknown_keys(reading, spec, _SPEC_KEYS)
-    for key in ("external_providers_dir", "external_apis_dir"):
-        node = root.get(key)
-        if node and not reading.is_empty(node):
-            reading.problem("external providers are not available in this version", node, hint="remove it")
     _check_image_type(reading, root.get("image_type"))
+    modules: dict[tuple[str, str], str] = {}
     config = BuildConfig(
         name=next(
             (
@@ -69,7 +72,11 @@ def parse_build_config(text: str, *, file: str | None = None) -> BuildConfig:
             None,
         ),
         description=str((spec.get("description") or Node("")).plain() or ""),
-        providers=_build_providers(reading, spec),
+        providers=_build_providers(reading, spec, modules),
+        modules=modules,
+        folders={
+            key: str(node.text or node.plain()) for key in EXTERNAL_FOLDERS if (node := root.get(key)) and node.value
+        },
         additional_pip_packages=tuple(
             dict.fromkeys(package for holder in (root, spec) for package in _packages(reading, holder))
         ),
@@ -93,8 +100,10 @@ def _packages(reading: Reading, holder: Node) -> list[str]:
     return [entry.value for entry in node.items or () if isinstance(entry.value, str)]
 
 
-def _build_providers(reading: Reading, spec: Node) -> dict[str, list[str]]:
-    """Provider types by API: a list of `{provider_type}` (0.3), of names, or one name (until 0.2)."""
+def _build_providers(reading: Reading, spec: Node, modules: dict[tuple[str, str], str]) -> dict[str, list[str]]:
+    """Provider types by API: a list of `{provider_type, module}` (0.3), of names, or one name (until 0.2). What brings
+    external ones is added to `modules`.
+    """
     providers = spec.get("providers")
     if providers is None or providers.mapping is None:
         reading.problem(
@@ -109,13 +118,21 @@ def _build_providers(reading: Reading, spec: Node) -> dict[str, list[str]]:
         for entry in chosen.items if chosen.items is not None else [chosen]:
             kind = entry.get("provider_type") if entry.mapping is not None else entry
             module = entry.get("module")
-            if module and not reading.is_empty(module):
-                reading.problem("external providers are not available in this version", module, hint="remove `module`")
-            elif kind is None or not isinstance(kind.value, str):
+            if kind is None or not isinstance(kind.value, str):
                 reading.problem("expected a provider type such as `remote::ollama`", entry)
             else:
                 found[api].append(kind.value)
+                if module is not None and module.value is not None:
+                    modules[api, kind.value] = _module(reading, module)
     return found
+
+
+def _module(reading: Reading, node: Node) -> str:
+    try:
+        return requirement.checked(str(node.text or node.plain()))
+    except ValueError as error:
+        reading.problem(str(error), node)
+        return ""
 
 
 def _check_image_type(reading: Reading, node: Node | None) -> None:

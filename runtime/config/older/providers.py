@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from runtime import discovery
 from runtime.config.document import Node
 from runtime.config.reading import Reading
 from runtime.spec import Instead, Moved, NoEffect
@@ -26,7 +25,7 @@ def upgrade(reading: Reading) -> None:
     """Change the tree: every older setting of a provider that is on is moved or removed, with a warning. Also of one
     whose `config` is a section of its own.
     """
-    providers, world = reading.top.get("providers"), discovery.built_in()
+    providers, world = reading.top.get("providers"), reading.world
     by_type = world.by_type if providers else {}
     for api, entries in (providers.mapping or {}).items() if providers else ():
         for entry in entries.items or []:

@@ -13,16 +13,6 @@ from runtime.config.reading import Reading
 
 def refuse_settings(reading: Reading) -> None:
     """Report each setting that is not supported, and remove it so that it is not reported again."""
-    for key in ("external_providers_dir", "external_apis_dir"):
-        node = reading.top.get(key)
-        if node and not reading.is_empty(node):
-            reading.problem("external providers are not available in this version", node, hint="remove it")
-    providers = reading.top.get("providers")
-    for entries in (providers.mapping or {}).values() if providers else ():
-        for entry in entries.items or []:
-            module = entry.get("module")
-            if module and not reading.is_empty(module):
-                reading.problem("external providers are not available in this version", module, hint="remove `module`")
     _refuse_in_server(reading)
 
 

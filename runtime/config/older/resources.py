@@ -5,11 +5,11 @@ Each API declares the older names of its kind; here are only the kinds whose API
 
 from __future__ import annotations
 
-from runtime import discovery
 from runtime.apis._resources import ConfiguredKind
 from runtime.config.document import Node
 from runtime.config.reading import Reading
 from runtime.config.run_config import RunFile
+from runtime.discovery import World
 
 _WITHOUT_AN_API = {  # older list -> list
     "shields": "shields",  # this and the following: until 0.2
@@ -21,7 +21,7 @@ _WITHOUT_AN_API = {  # older list -> list
 
 def upgrade(reading: Reading) -> None:
     """Change the tree: every older list of resources is added to `registered_resources`."""
-    declared = _declared()
+    declared = _declared(reading.world)
     lists = _lists_of(declared)
     lists |= {older: key for older, key in _WITHOUT_AN_API.items() if older not in lists}
     for older, key in lists.items():
@@ -37,9 +37,9 @@ def upgrade(reading: Reading) -> None:
             _drop_empty(reading, key)
 
 
-def _declared() -> dict[str, ConfiguredKind]:
+def _declared(world: World) -> dict[str, ConfiguredKind]:
     """The resources of the existing APIs, by the name of their list in the run config."""
-    apis = [discovery.built_in().load_api(name) for name in discovery.built_in().api_names]
+    apis = [world.load_api(name) for name in world.api_names]
     return {kind.config_key: kind for api in apis if (kind := api.configured) is not None}
 
 

@@ -161,7 +161,7 @@ providers:
   - provider_id: vllm
     provider_typ: remote::vllm
     config: {base_url: "${env.VLLM_URL}"}
-  - {provider_id: vllm, provider_type: remote::vllm, module: mine==1}
+  - {provider_id: vllm, provider_type: remote::vllm, module: "mine=1"}
   - {provider_type: remote::ollama}
   - remote::ollama
   models: []
@@ -196,8 +196,8 @@ server: {}
         " (did you mean `provider_type` or `provider_id`?)",
         "run.yaml:8: providers.inference[0].config.base_url: `VLLM_URL` is not set"
         " (set it, or give a default: `${env.VLLM_URL:=default}`)",
-        "run.yaml:9: providers.inference[1].module: external providers are not available in this version (remove"
-        " `module`)",
+        "run.yaml:9: providers.inference[1].module: `mine=1` is not a requirement; write `name`, `name>=1` or"
+        " `name==1.0 --no-deps`",
         "run.yaml:9: providers.inference[1].provider_id: `vllm` is already the id of `providers.inference[0]`",
         "run.yaml:10: providers.inference[2].provider_id: is missing",
         "run.yaml:11: providers.inference[3]: expected a mapping, got `remote::ollama`",
@@ -208,7 +208,7 @@ server: {}
         "run.yaml:19: storage.stores.inference.backend: there is no backend `kv_defalt` (did you mean `kv_default`?)",
         "run.yaml:20: storage.stores.cache.tabel: unknown key `tabel` (the keys here are"
         " backend, enabled, max_write_queue_size, namespace, num_writers, table_name)",
-        "run.yaml:28: external_providers_dir: external providers are not available in this version (remove it)",
+        f"run.yaml:28: external_providers_dir: there is no folder {Path('more')} (make it, or correct the path)",
         "run.yaml:30: registered_resources.models: expected a list, got a mapping",
         "run.yaml:31: registered_resources.shields[0]: expected a mapping, got `7`",
         "run.yaml:32: server: `server` is given twice, first in line 21",
@@ -225,7 +225,6 @@ server:
   tenancy: {mode: single}
   tls_config: {ciphers: [a]}
   hsts_max_age: 100
-external_apis_dir: ${env.DIR:=./apis}
 """
     assert problems_of(text) == [
         "run.yaml:3: server.workers: more than one worker is not available in this version (`workers: 1`)",
@@ -235,7 +234,6 @@ external_apis_dir: ${env.DIR:=./apis}
         "run.yaml:6: server.tenancy: tenancy is not available in this version (remove it)",
         "run.yaml:7: server.tls_config: a choice of ciphers is not available in this version (remove it)",
         "run.yaml:8: server.hsts_max_age: HSTS is not available in this version (remove it)",
-        "run.yaml:9: external_apis_dir: external providers are not available in this version (remove it)",
     ]
 
 

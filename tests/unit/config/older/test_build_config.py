@@ -48,31 +48,45 @@ image_type: conda
     )
 
 
+def test_external_providers_keep_what_brings_them() -> None:
+    text = """\
+distribution_spec:
+  providers:
+    inference: [remote::ollama]
+    lighting:
+    - {provider_type: "remote::lamp", module: "lamps==1"}
+external_providers_dir: ./x
+"""
+    found = parse_build_config(text)
+    assert found.providers == {"inference": ["remote::ollama"], "lighting": ["remote::lamp"]}
+    assert (found.modules, found.folders) == (
+        {("lighting", "remote::lamp"): "lamps==1"},
+        {"external_providers_dir": "./x"},
+    )
+
+
 def test_every_problem_is_told_at_once() -> None:
     text = """\
 distribution_spec:
   providers:
     inference:
     - provider_type: remote::x
-      module: mine
+      module: mine=1
     - 7
     - {type: remote::y}
   descripton: x
 image_type: container
-external_providers_dir: ./x
 """
     with pytest.raises(ConfigInvalid) as raised:
         parse_build_config(text, file="build.yaml")
     assert raised.value.message.split("\n  ") == [
-        "the build config has 6 problems",
-        "build.yaml:5: distribution_spec.providers.inference[0].module: external providers are not available in"
-        " this version"
-        " (remove `module`)",
+        "the build config has 5 problems",
+        "build.yaml:5: distribution_spec.providers.inference[0].module: `mine=1` is not a requirement; write `name`,"
+        " `name>=1` or `name==1.0 --no-deps`",
         "build.yaml:6: distribution_spec.providers.inference[1]: expected a provider type such as `remote::ollama`",
         "build.yaml:7: distribution_spec.providers.inference[2]: expected a provider type such as `remote::ollama`",
         "build.yaml:8: distribution_spec.descripton: unknown key `descripton` (did you mean `description`?)",
         "build.yaml:9: image_type: the image type `container` is not available in this version (`image_type: venv`)",
-        "build.yaml:10: external_providers_dir: external providers are not available in this version (remove it)",
     ]
 
 

@@ -1,0 +1,122 @@
+"""Imports a package that brings providers, and reads their specs from it.
+
+A package is found by an entry point of the group `llama_stack.providers`, or else by its name: `name.provider`, or
+`name` where that has no such module. The module gives its specs by `get_provider_spec()`, or has `SPECS` or `SPEC`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from typing import Any
+
+from runtime.redaction import redact_text
+from runtime.spec import INTERFACE, Spec
+
+GROUP = "llama_stack.providers"
+_PROVIDER_TYPE = re.compile(r"(inline|remote)::[\w.:-]+")
+_MAX_LENGTH = 300
+log = logging.getLogger(__name__)
+
+
+class Broken(Exception):
+    """A package that gives no specs; its message says why, and follows the package's name."""
+
+
+def entry_points() -> Iterator[tuple[str, str]]:
+    """Every installed package that says by an entry point that it brings providers, with the module that it names."""
+    from importlib import metadata  # not above: a run config of ours alone needs no more of this module
+
+    for point in sorted(metadata.entry_points(group=GROUP), key=lambda point: (point.value, point.name)):
+        yield point.dist.name if point.dist else point.module, point.value
+
+
+def modules_of(name: str) -> list[str]:
+    """What a package's entry points name; empty where it has none, or is not installed under this name."""
+    from importlib import metadata
+
+    try:
+        found = metadata.distribution(name).entry_points.select(group=GROUP)
+    except metadata.PackageNotFoundError:
+        return []
+    return sorted({point.value for point in found})
+
+
+def module_named(name: str) -> Any:
+    """`name.provider`, or `name` where there is no such module. Raises Broken."""
+    module = imported(name)
+    wanted = f"{name}.provider"
+    try:
+        return importlib.import_module(wanted)
+    except ModuleNotFoundError as error:
+        if error.name == wanted:
+            return module
+        raise Broken(_why(error)) from error
+    except (Exception, SystemExit) as error:
+        raise _broken(error) from error
+
+
+def imported(reference: str) -> Any:
+    """A module, or what it has: `module`, `module:name`. Raises Broken."""
+    module, _, name = reference.partition(":")
+    try:
+        found = importlib.import_module(module)
+        return getattr(found, name) if name else found
+    except (Exception, SystemExit) as error:
+        raise _broken(error) from error
+
+
+def specs_in(found: Any) -> list[Spec]:
+    """The specs that a module gives, or a function that an entry point names. Raises Broken."""
+    try:
+        gives = found if callable(found) else getattr(found, "get_provider_spec", None)
+        has = getattr(found, "SPECS", None) or getattr(found, "SPEC", None)
+        stated = has if gives is None else gives()
+    except (Exception, SystemExit) as error:
+        raise _broken(error) from error
+    if stated is None:
+        raise Broken("has no `get_provider_spec`, no `SPECS` and no `SPEC`")
+    specs = list(stated) if isinstance(stated, Iterable) else [stated]
+    return [_placed(spec, found) for spec in specs]
+
+
+def wrong_with(spec: Spec, api_names: Iterable[str]) -> str | None:
+    """Why a spec cannot be used here, as what follows its package's name; None where it can."""
+    if spec.interface > INTERFACE:
+        return (
+            f"is written for version {spec.interface} of the interface of providers, and this is version {INTERFACE}: "
+            "upgrade Llama Stack, or take an older version of it"
+        )
+    if spec.api not in api_names:
+        return f"names the API `{spec.api}`, which does not exist" if spec.api else "does not name its API"
+    return None
+
+
+def _placed(spec: Any, found: Any) -> Spec:
+    """A spec with the package that its relative references begin at. Raises Broken for what is no spec."""
+    if not isinstance(spec, Spec):
+        raise Broken(f"gives a {type(spec).__module__}.{type(spec).__qualname__}, which is no `runtime.spec.Spec`")
+    if not isinstance(spec.provider_type, str) or not _PROVIDER_TYPE.fullmatch(spec.provider_type):
+        raise Broken(f"gives the type `{spec.provider_type}`: write `inline::name` or `remote::name`")
+    module = importlib.import_module(found.__module__) if callable(found) else found
+    return spec if spec.module else replace(spec, module=module.__package__ or module.__name__)
+
+
+def is_type(provider_type: str) -> bool:
+    """Whether a text has the form of a provider's type."""
+    return _PROVIDER_TYPE.fullmatch(provider_type) is not None
+
+
+def _broken(error: BaseException) -> Broken:
+    log.warning("an external package cannot be imported", exc_info=error)
+    return Broken(_why(error))
+
+
+def _why(error: BaseException) -> str:
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        return f"cannot be imported: there is no module `{error.name}`"
+    words = redact_text(" ".join(f"{type(error).__name__}: {error}".split()))
+    return f"cannot be imported: {words[:_MAX_LENGTH]}"

@@ -1,0 +1,208 @@
+"""Providers and APIs of packages that are installed beside us: found, refused with their reasons, and run."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runtime.conformance.stacks import serving
+from runtime.errors import ConfigInvalid
+from runtime.stack.plan import Plan, plan, read_run_config
+from tests.support.external_packages import FIREFLY, GLOWWORM, LANTERNS, install
+
+ENTRY = {"provider_id": "ff", "provider_type": "remote::firefly"}
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder that modules are imported from. What was imported of it is forgotten."""
+    folder = tmp_path / "site"
+    folder.mkdir()
+    monkeypatch.syspath_prepend(str(folder))
+    before = {*sys.modules}
+    yield folder
+    for name in {*sys.modules} - before:
+        if str(folder) in str(getattr(sys.modules[name], "__file__", "")):
+            del sys.modules[name]
+    importlib.invalidate_caches()
+
+
+def written(folder: Path, providers: Mapping[str, Any], **sections: Any) -> Path:
+    file = folder / "run.yaml"
+    file.write_text(json.dumps({"version": 2, "distro_name": "test", "providers": providers, **sections}))
+    return file
+
+
+def planned(folder: Path, providers: Mapping[str, Any], **sections: Any) -> Plan:
+    importlib.invalidate_caches()
+    return plan(read_run_config(written(folder, providers, **sections), {}))
+
+
+async def degraded(folder: Path) -> dict[str, str]:
+    """What a stack of the run config that was written says of each provider that does not work."""
+    run = read_run_config(folder / "run.yaml", {})
+    async with serving(run, folder / "state") as served:
+        return served.stack.degraded()
+
+
+@pytest.mark.parametrize("where", ["", "meadow_fly/provider.py"])
+def test_a_package_that_is_named_brings_its_provider(site: Path, tmp_path: Path, where: str) -> None:
+    files = dict(FIREFLY)
+    if not where:  # all of it in the package itself
+        files["meadow_fly/__init__.py"] = files.pop("meadow_fly/provider.py")
+    install(site, "meadow_fly", files)
+    made = planned(tmp_path, {"inference": [{**ENTRY, "module": "meadow_fly==1.0", "config": {"colour": "red"}}]})
+    [provider] = made.of("inference")
+    assert (provider.provider_id, provider.spec.module, provider.spec.package) == ("ff", "meadow_fly", "meadow_fly")
+    assert {"meadow_fly==1.0", "meadow_worm==1.0"} <= {*made.packages} and made.warnings == ()
+    assert provider.config.model_dump()["colour"] == "red"
+
+
+def test_its_settings_are_checked_by_its_own_model(site: Path, tmp_path: Path) -> None:
+    install(site, "meadow_fly", FIREFLY)
+    with pytest.raises(ConfigInvalid, match="unknown key `color`"):
+        planned(tmp_path, {"inference": [{**ENTRY, "module": "meadow_fly", "config": {"color": "red"}}]})
+
+
+def test_an_installed_package_says_by_an_entry_point_what_it_brings(site: Path, tmp_path: Path) -> None:
+    install(site, "meadow_fly", FIREFLY, entry_points="firefly = meadow_fly.provider:get_provider_spec")
+    [provider] = planned(tmp_path, {"inference": [ENTRY]}).of("inference")
+    assert provider.spec.summary == "Glows" and provider.spec.module == "meadow_fly"
+
+
+def test_the_module_of_an_entry_point_is_taken_before_one_of_the_packages_name(site: Path, tmp_path: Path) -> None:
+    files = {path.replace("meadow_fly/", "lights/"): text for path, text in FIREFLY.items()}
+    install(site, "my-fireflies", files, entry_points="firefly = lights.provider")
+    [provider] = planned(tmp_path, {"inference": [{**ENTRY, "module": "my-fireflies"}]}).of("inference")
+    assert provider.spec.module == "lights"
+
+
+@pytest.mark.parametrize(
+    "provider_py, why",
+    [
+        ("import a_module_that_is_not_there", "cannot be imported: there is no module `a_module_that_is_not_there`"),
+        ("raise SystemExit(3)", "cannot be imported: SystemExit: 3"),
+        ("x = 1", "has no `get_provider_spec`, no `SPECS` and no `SPEC`"),
+        ("def get_provider_spec(): return 7", "gives a builtins.int, which is no `runtime.spec.Spec`"),
+        ("def get_provider_spec(): raise ValueError('dark')", "cannot be imported: ValueError: dark"),
+        (
+            "from runtime.spec import remote\nSPEC = remote('moth', api='inference', summary='', adapter=':A')",
+            "has no `remote::firefly` of inference (there are remote::moth)",
+        ),
+        (
+            "from runtime.spec import remote\nSPEC = remote('firefly', api='inference', summary='', adapter=':A',"
+            " interface=99)",
+            "is written for version 99 of the interface of providers, and this is version 1",
+        ),
+        (
+            "from runtime.spec import remote\nSPEC = remote('firefly', summary='', adapter=':A')",
+            "does not say of which API its `remote::firefly` is: give its spec `api='inference'`",
+        ),
+    ],
+)
+async def test_a_broken_package_is_named_with_its_reason_and_the_rest_runs(
+    site: Path, tmp_path: Path, provider_py: str, why: str
+) -> None:
+    install(site, "meadow_fly", {**FIREFLY, "meadow_fly/provider.py": provider_py})
+    made = planned(tmp_path, {"inference": [{**ENTRY, "module": "meadow_fly"}]})
+    assert len(made.providers) > 1
+    found = await degraded(tmp_path)
+    assert list(found) == ["ff"]
+    assert "`meadow_fly`" in found["ff"] and why in found["ff"]
+    assert any("`meadow_fly`" in warning and why in warning for warning in made.warnings)
+
+
+async def test_an_adapter_that_cannot_be_imported_degrades_its_provider_alone(site: Path, tmp_path: Path) -> None:
+    install(site, "meadow_fly", FIREFLY)  # without what it imports
+    planned(tmp_path, {"inference": [{**ENTRY, "module": "meadow_fly"}]})
+    [reason] = (await degraded(tmp_path)).values()
+    assert "`meadow_worm`, which is not installed" in reason
+    install(site, "meadow_worm", GLOWWORM)
+    importlib.invalidate_caches()
+    assert await degraded(tmp_path) == {}
+
+
+def test_a_package_that_nobody_configured_may_be_broken(site: Path, tmp_path: Path) -> None:
+    install(site, "moth", {"moth.py": "import nowhere"}, entry_points="moth = moth")
+    made = planned(tmp_path, {"inference": []})
+    assert made.warnings == ("`moth`: the package `moth` cannot be imported: there is no module `nowhere`",)
+    [provider] = planned(tmp_path, {"inference": [ENTRY]}).of("inference")  # which may be the one that it brings
+    assert "the package `moth` cannot be imported" in provider.spec.facts
+
+
+def test_a_provider_of_an_unknown_api_is_refused(site: Path, tmp_path: Path) -> None:
+    spec = "from runtime.spec import inline\nSPEC = inline('glow', api='lighting', summary='', adapter=':A')"
+    install(site, "meadow_fly", {"meadow_fly/__init__.py": "", "meadow_fly/provider.py": spec})
+    entry = {"provider_id": "glow", "provider_type": "inline::glow", "module": "meadow_fly"}
+    made = planned(tmp_path, {"lighting": [entry]})
+    [provider] = made.of("lighting")
+    assert "names the API `lighting`, which does not exist" in provider.spec.facts
+
+
+def test_one_of_ours_is_replaced_with_a_warning(site: Path, tmp_path: Path) -> None:
+    spec = FIREFLY["meadow_fly/provider.py"].replace('"firefly"', '"openai"')
+    install(site, "meadow_fly", {**FIREFLY, "meadow_fly/provider.py": spec})
+    entry = {"provider_id": "o", "provider_type": "remote::openai", "module": "meadow_fly"}
+    made = planned(tmp_path, {"inference": [entry]})
+    assert made.of("inference")[0].spec.package == "meadow_fly"
+    assert made.warnings == (
+        "`meadow_fly`: `remote::openai` of inference is the one of `meadow_fly`, in place of ours",
+    )
+
+
+def described(folder: Path, files: Mapping[str, Mapping[str, Any]]) -> str:
+    for path, content in files.items():
+        file = folder / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(content))
+    return folder.name
+
+
+async def test_folders_describe_apis_and_providers(site: Path, tmp_path: Path) -> None:
+    install(site, "meadow_lamp", LANTERNS)
+    apis = described(
+        tmp_path / "apis", {"lanterns.yaml": {"name": "lanterns", "module": "meadow_lamp", "pip_packages": ["a"]}}
+    )
+    providers = described(
+        tmp_path / "more", {"inline/lanterns/brass.yaml": {"module": "meadow_lamp.brass", "pip_packages": ["b>=1"]}}
+    )
+    made = planned(
+        tmp_path,
+        {"lanterns": [{"provider_id": "brass", "provider_type": "inline::brass"}]},
+        external_apis_dir=f"./{apis}",
+        external_providers_dir=providers,
+    )
+    assert "lanterns" in made.apis and {"a", "b>=1"} <= {*made.packages} and made.warnings == ()
+    async with serving(read_run_config(tmp_path / "run.yaml", {}), tmp_path / "state") as served:
+        assert (await served.client.post("/v1/lanterns", {"oil": 2})).json() == {"hours": 6}
+
+
+def test_what_is_wrong_in_a_folder_is_told_with_its_place(site: Path, tmp_path: Path) -> None:
+    providers = described(
+        tmp_path / "more",
+        {
+            "remote/inference/firefly.yaml": {"module": "meadow_fly", "pip_package": ["x"]},
+            "remote/inference/moth.yaml": {"module": "nowhere"},
+            "remotes/inference/wasp.yaml": {"module": "wasp"},
+        },
+    )
+    entries = [ENTRY, {"provider_id": "m", "provider_type": "remote::moth"}]
+    made = planned(tmp_path, {"inference": entries}, external_providers_dir=providers)
+    firefly, moth = (provider.spec.facts for provider in made.of("inference"))
+    assert "remote/inference/firefly.yaml, which cannot be read" in firefly
+    assert moth == "the module `nowhere` cannot be imported: there is no module `nowhere`"
+    text = "\n".join(made.warnings)
+    assert "unknown key `pip_package` (did you mean `pip_packages`?)" in text
+    assert "has no effect: providers are described in `remote/<api>` and `inline/<api>`" in text
+
+
+def test_a_folder_that_is_not_there_is_a_problem_of_the_run_config(tmp_path: Path) -> None:
+    with pytest.raises(ConfigInvalid, match="external_providers_dir: there is no folder"):
+        planned(tmp_path, {}, external_providers_dir="./nowhere")
+    assert planned(tmp_path, {}, external_apis_dir="./nowhere").warnings == ()
