@@ -18,9 +18,9 @@ from runtime.to_the_end import to_the_end
 class AsyncStack:
     """Open from `open`, or the first request, until `close`."""
 
-    def __init__(self, chosen: Chosen, *, provider_data: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, chosen: Chosen, *, provider_data: Mapping[str, Any] | None = None, wait_s: float = 0.0) -> None:
         self._provider_data = provider_data
-        self._local = LocalStack(chosen)
+        self._local = LocalStack(chosen, wait_s=wait_s)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._opening: asyncio.Task[None] | None = None
 

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from runtime.client.async_stack import AsyncStack
     from runtime.client.sync_stack import SyncStack
 
+_WAIT_S = 10.0
+"""As long as the connection to a vendor may take. What a model that is still being loaded is asked waits for it."""
 _OFFICIAL = {"llama_stack_client": "LlamaStackClient", "ogx_client": "OgxClient"}
 """The packages whose client's class is extended, in order of preference, with its name there."""
 
@@ -74,13 +76,15 @@ class LlamaStackAsLibraryClient(_Library):
         *,
         provider_data: Mapping[str, Any] | None = None,
         state_dir: str | Path | None = None,
+        wait_s: float = _WAIT_S,
         skip_logger_removal: bool = True,
         custom_provider_registry: None = None,
         **settings: Any,
     ) -> None:
         """config_path_or_distro_name: as for `llama stack run`; nothing is built or installed. provider_data: keys and
         settings for providers, as in the header `X-LlamaStack-Provider-Data`. state_dir: instead of the distribution's
-        own folder. settings: of the official client, such as `timeout` and `max_retries`.
+        own folder. wait_s: how long to wait until every provider has started, with its models, or failed. settings: of
+        the official client, such as `timeout` and `max_retries`.
 
         skip_logger_removal, custom_provider_registry: of older clients; no logger is ever removed.
 
@@ -91,7 +95,7 @@ class LlamaStackAsLibraryClient(_Library):
 
         _refuse_registry(custom_provider_registry)
         chosen = choose(config_path_or_distro_name, state_dir=Path(state_dir) if state_dir else None)
-        stack = SyncStack(chosen, provider_data=provider_data)
+        stack = SyncStack(chosen, provider_data=provider_data, wait_s=wait_s)
         try:
             self._set_up(stack, settings)
         except BaseException:
@@ -138,6 +142,7 @@ class AsyncLlamaStackAsLibraryClient(_Library):
         *,
         provider_data: Mapping[str, Any] | None = None,
         state_dir: str | Path | None = None,
+        wait_s: float = _WAIT_S,
         skip_logger_removal: bool = True,
         custom_provider_registry: None = None,
         **settings: Any,
@@ -148,7 +153,7 @@ class AsyncLlamaStackAsLibraryClient(_Library):
 
         _refuse_registry(custom_provider_registry)
         chosen = choose(config_path_or_distro_name, state_dir=Path(state_dir) if state_dir else None)
-        self._set_up(AsyncStack(chosen, provider_data=provider_data), settings)
+        self._set_up(AsyncStack(chosen, provider_data=provider_data, wait_s=wait_s), settings)
 
     @classmethod
     async def create(cls, config_path_or_distro_name: str | Path, **settings: Any) -> Self:

@@ -6,6 +6,7 @@ Knows how it is opened and closed, and what it serves at each moment. Knows no t
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 from collections.abc import Callable
@@ -26,10 +27,13 @@ _LAST_WORDS_S = 5.0
 
 
 class LocalStack:
-    """Used on one event loop alone, but for the constructor."""
+    """Used on one event loop alone, but for the constructor. wait_s: how long `open` waits until every provider has
+    started or failed.
+    """
 
-    def __init__(self, chosen: Chosen) -> None:
+    def __init__(self, chosen: Chosen, *, wait_s: float = 0.0) -> None:
         self._chosen = chosen
+        self._wait_s = wait_s
         self._stack: Stack | None = None
         self._app: RequestMiddleware | None = None
         self._held: Held | None = None
@@ -37,7 +41,7 @@ class LocalStack:
         self._is_closed = False
 
     async def open(self) -> None:
-        """Hold the state folder, make the stack, and begin its slow work.
+        """Hold the state folder, make the stack, and begin its slow work, which may go on afterwards.
 
         Raises Conflict where another process, or another stack of this one, has the folder, and what `Stack.open` does.
         """
@@ -64,6 +68,9 @@ class LocalStack:
             raise
         self._stack, self._app = stack, make_app(stack, starts_stack=False)
         stack.start()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._wait_s):
+                await stack.settled.wait()
 
     def begin(self, asked: Asked, put: Callable[[Message], None]) -> Exchange:
         """Begin a request. Raises Unavailable once the stack is closed."""

@@ -25,15 +25,16 @@ _open: set[SyncStack] = set()
 class SyncStack:
     """Open until `close`. Any thread may use it, also one with an event loop, which it then blocks."""
 
-    def __init__(self, chosen: Chosen, *, provider_data: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, chosen: Chosen, *, provider_data: Mapping[str, Any] | None = None, wait_s: float = 0.0) -> None:
         """Raises what `LocalStack.open` does."""
         self._provider_data = provider_data
-        self._local = LocalStack(chosen)
+        self._local = LocalStack(chosen, wait_s=wait_s)
         self._thread = LoopThread(f"llama stack {chosen.run.distro_name}")
         self._closing = threading.Lock()
         try:
             self._thread.run(self._local.open())
         except BaseException:
+            self._thread.run(self._local.close())
             self._thread.stop()
             raise
         _open.add(self)

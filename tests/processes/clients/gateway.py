@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -11,9 +12,9 @@ from typing import Any
 import pytest
 
 from runtime.conformance.upstream import CHAT_MODEL, EMBEDDING_MODEL, RERANK_MODEL, Upstream, upstream_server
-from tests.support.official_clients import OfficialClient, official_clients
+from tests.support.official_clients import OfficialClient, Running, official_clients
 from tests.support.server_process import running_server
-from tests.support.stacks import openai_at
+from tests.support.vendor_config import vendor_config
 
 CHAT = f"vendor/{CHAT_MODEL}"
 EMBEDDING = f"vendor/{EMBEDDING_MODEL}"
@@ -22,45 +23,39 @@ RERANK = f"reranker/{RERANK_MODEL}"
 
 @dataclass(frozen=True)
 class Gateway:
-    """A server of ours in front of a vendor."""
+    """A server of ours in front of a vendor. config: of the same stack, for a client that has it as a library."""
 
     url: str
+    config: Path
     vendor: Upstream
+
+    def at(self, client: Running) -> str:
+        """What a client is told instead of an address, where it has a stack of its own."""
+        return f"library:{self.config}" if client.facts.is_library else self.url
 
 
 @asynccontextmanager
 async def serving_a_vendor(folder: Path) -> AsyncIterator[Gateway]:
     async with upstream_server() as vendor:
         vendor.models.append(RERANK_MODEL)
-        only = {"base_url": vendor.url, "allowed_models": [RERANK_MODEL]}
-        reranker = {"provider_id": "reranker", "provider_type": "remote::vllm", "config": only}
-        others = {"files": "localfs", "file_processors": "auto", "vector_io": "faiss"}
-        here = {"allow_private_addresses": True}
-        near = {"provider_id": "builtin", "provider_type": "inline::builtin", "config": here}
-        config = {
-            "version": 2,
-            "distro_name": "clients",
-            "providers": {
-                "inference": [openai_at(vendor.url), reranker],
-                "connectors": [near],
-                **{api: [{"provider_id": name, "provider_type": f"inline::{name}"}] for api, name in others.items()},
-            },
-            "storage": {"backends": {"kv_default": {"type": "kv_memory"}}},
-        }
+        config = vendor_config(vendor.url)
+        file = folder / "library.yaml"
+        file.write_text(json.dumps(config))  # JSON is YAML
         async with running_server(config, folder, said="serving") as server:
             # Whoever asks for a model waits until its provider has listed those it has.
             for model in (CHAT, EMBEDDING, RERANK):
                 assert (await server.ask("GET", f"/v1/models/{model}"))[0] == 200
-            yield Gateway(server.url, vendor)
+            yield Gateway(server.url, file, vendor)
 
 
 def each_of(clients: Iterable[OfficialClient]) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("client", list(clients), ids=lambda client: client.id, indirect=True, scope="module")
 
 
-def having(scenario: str) -> pytest.MarkDecorator:
-    """Each client that has a call for it."""
-    return each_of(client for client in official_clients() if client.can(scenario))
+def having(scenario: str, *, is_library: bool | None = None) -> pytest.MarkDecorator:
+    """Each client that has a call for it. is_library: False leaves out those with a stack of their own."""
+    able = (client for client in official_clients() if client.can(scenario))
+    return each_of(client for client in able if is_library in (None, client.is_library))
 
 
 def check_person(person: Any, way: str) -> None:

@@ -13,7 +13,7 @@ from tests.support.stack_home import Stack
 
 pytestmark = [pytest.mark.e2e, pytest.mark.network_registry, pytest.mark.asyncio(loop_scope="module")]
 
-CLIENTS = [client for client in official_clients() if client.package == "llama-stack-client"]
+CLIENTS = [client for client in official_clients() if client.package == "llama-stack-client" and not client.is_library]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module", params=CLIENTS, ids=lambda client: client.id)

@@ -32,8 +32,10 @@ LLAMA_STACK = ("llama-stack-client", "ogx-client")
 LIMIT_S = 20.0
 
 
-with_provider_data = each_of(client for client in official_clients() if client.label in LLAMA_STACK)
-with_openai_paths = each_of(client for client in official_clients() if client.label != LLAMA_STACK[0])
+with_provider_data = each_of(client for client in official_clients() if client.package in LLAMA_STACK)
+with_openai_paths = each_of(
+    client for client in official_clients() if client.package != LLAMA_STACK[0] and not client.is_library
+)
 
 
 def given(requests: list[Seen]) -> list[dict[str, Any]]:
@@ -52,12 +54,12 @@ def numbers(vectors: list[list[float] | str]) -> list[list[float]]:
 
 @having("models")
 async def test_models_are_listed(client: Running, gateway: Gateway) -> None:
-    assert await client("models", url=gateway.url) == [CHAT, EMBEDDING, f"vendor/{RERANK_MODEL}", RERANK]
+    assert await client("models", url=gateway.at(client)) == [CHAT, EMBEDDING, f"vendor/{RERANK_MODEL}", RERANK]
 
 
 @having("chat")
 async def test_a_chat_answers_with_usage(client: Running, gateway: Gateway) -> None:
-    told = await client("chat", url=gateway.url, model=CHAT)
+    told = await client("chat", url=gateway.at(client), model=CHAT)
     assert len(told["text"].split()) == 12 and told["finish"] == "stop"
     prompt, completion, total = told["usage"]
     assert prompt > 0 and completion == 12 and total == prompt + completion
@@ -65,24 +67,24 @@ async def test_a_chat_answers_with_usage(client: Running, gateway: Gateway) -> N
 
 @having("stream")
 async def test_a_stream_is_the_whole_answer_in_parts(client: Running, gateway: Gateway) -> None:
-    told = await client("stream", url=gateway.url, model=CHAT)
+    told = await client("stream", url=gateway.at(client), model=CHAT)
     assert told.pop("parts") == 12
-    assert told == await client("chat", url=gateway.url, model=CHAT)
+    assert told == await client("chat", url=gateway.at(client), model=CHAT)
 
 
 @having("reasoning")
 async def test_reasoning_is_read(client: Running, gateway: Gateway) -> None:
-    assert len((await client("reasoning", url=gateway.url, model=CHAT)).split()) == 4
+    assert len((await client("reasoning", url=gateway.at(client), model=CHAT)).split()) == 4
 
 
 @having("streamed_reasoning")
 async def test_reasoning_is_read_from_a_stream(client: Running, gateway: Gateway) -> None:
-    assert len((await client("streamed_reasoning", url=gateway.url, model=CHAT)).split()) == 4
+    assert len((await client("streamed_reasoning", url=gateway.at(client), model=CHAT)).split()) == 4
 
 
 @having("tools")
 async def test_tools_are_called_and_their_answers_used(client: Running, gateway: Gateway) -> None:
-    told = await client("tools", url=gateway.url, model=CHAT)
+    told = await client("tools", url=gateway.at(client), model=CHAT)
     assert [call["name"] for call in told["calls"]] == ["get_weather", "get_time"]
     assert told["calls"][1]["arguments"]["zone"] in ("utc", "local")
     for call in told["calls"]:
@@ -91,26 +93,26 @@ async def test_tools_are_called_and_their_answers_used(client: Running, gateway:
 
 @having("streamed_tools")
 async def test_streamed_tool_calls_are_those_of_a_whole_answer(client: Running, gateway: Gateway) -> None:
-    streamed = await client("streamed_tools", url=gateway.url, model=CHAT)
-    assert streamed == (await client("tools", url=gateway.url, model=CHAT))["calls"]
+    streamed = await client("streamed_tools", url=gateway.at(client), model=CHAT)
+    assert streamed == (await client("tools", url=gateway.at(client), model=CHAT))["calls"]
 
 
 @having("structured")
 async def test_structured_answers_are_of_their_type(client: Running, gateway: Gateway) -> None:
-    told = await client("structured", url=gateway.url, model=CHAT)
+    told = await client("structured", url=gateway.at(client), model=CHAT)
     for way, person in told.items():
         check_person(person, way)
 
 
 @having("completion")
 async def test_a_text_is_completed_whole_and_streamed(client: Running, gateway: Gateway) -> None:
-    told = await client("completion", url=gateway.url, model=CHAT)
+    told = await client("completion", url=gateway.at(client), model=CHAT)
     assert told["streamed"] == told["whole"] and len(told["whole"].split()) == 6
 
 
 @having("files")
 async def test_a_file_is_kept_found_read_and_removed(client: Running, gateway: Gateway) -> None:
-    told = await client("files", url=gateway.url)
+    told = await client("files", url=gateway.at(client))
     assert told["not_found"]["type"] == client.facts.not_found
     assert told["made"] == ["notes.txt", "assistants", 7000, True]
     assert {told[name] for name in told if name not in ("made", "not_found")} == {True}
@@ -118,16 +120,16 @@ async def test_a_file_is_kept_found_read_and_removed(client: Running, gateway: G
 
 @having("stores")
 async def test_a_vector_store_is_filled_searched_and_removed(client: Running, gateway: Gateway) -> None:
-    told = await client("stores", url=gateway.url)
+    told = await client("stores", url=gateway.at(client))
     assert told["hits"] == [["guanaco.md", {"wild": True}, "# The guanaco\n\nA guanaco grazes on the heights."]]
     assert told["deleted"]
     if "not_found" in told:
         assert told["not_found"]["type"] == client.facts.not_found
 
 
-@each_of(client for client in official_clients() if client.label in LLAMA_STACK and "prompts" not in client.lacks)
+@each_of(client for client in official_clients() if client.package in LLAMA_STACK and "prompts" not in client.lacks)
 async def test_a_prompt_is_kept_in_versions_and_removed(client: Running, gateway: Gateway) -> None:
-    told = await client("prompts", url=gateway.url)
+    told = await client("prompts", url=gateway.at(client))
     assert told["made"] == [1, "Say {{ what }}", ["what"], True]
     assert told["changed"] == [2, "Say nothing", [], True]
     assert "version 2" in told["conflict"]["said"] and "`what`" in told["undeclared"]["said"]
@@ -138,18 +140,18 @@ async def test_a_prompt_is_kept_in_versions_and_removed(client: Running, gateway
     assert told["not_found"]["type"] == client.facts.not_found
 
 
-@each_of(client for client in official_clients() if client.id == "llama-stack-client-0.2")
+@each_of(client for client in official_clients() if client.id in ("llama-stack-client-0.2", "library-0.2"))
 async def test_vector_databases_are_filled_searched_and_removed(client: Running, gateway: Gateway) -> None:
-    told = await client("vector_dbs", url=gateway.url, model=EMBEDDING)
+    told = await client("vector_dbs", url=gateway.at(client), model=EMBEDDING)
     assert told["listed"] == ["animals"] and told["read"] == EMBEDDING
     assert told["chunks"] == [["A llama grazes.", "llama"]] and told["scores"] == [True]
     assert "1: A guanaco is shy." in told["context"] and told["documents"] == ["guanaco"]
     assert told["not_found"]["type"] == client.facts.not_found
 
 
-@each_of(client for client in official_clients() if client.id == "llama-stack-client-0.2")
+@each_of(client for client in official_clients() if client.id in ("llama-stack-client-0.2", "library-0.2"))
 async def test_the_earlier_inference_api_answers_as_chats_do(client: Running, gateway: Gateway) -> None:
-    told = await client("earlier_inference", url=gateway.url, model=CHAT, embedding=EMBEDDING)
+    told = await client("earlier_inference", url=gateway.at(client), model=CHAT, embedding=EMBEDDING)
     assert told["text"] == told["streamed"] and len(told["text"].split()) == 12
     assert told["counted"]["completion_tokens"] == 12
     assert told["kinds"] == ["start", "complete", "end_of_turn"]
@@ -164,7 +166,7 @@ async def test_the_earlier_inference_api_answers_as_chats_do(client: Running, ga
 
 @having("embeddings")
 async def test_embeddings_are_the_vendors_in_each_encoding(client: Running, gateway: Gateway) -> None:
-    told = await client("embeddings", url=gateway.url, model=EMBEDDING)
+    told = await client("embeddings", url=gateway.at(client), model=EMBEDDING)
     assert told
     for form, vectors in told.items():
         assert numbers(vectors) == [pytest.approx(vector_of(text)) for text in TEXTS], form
@@ -172,20 +174,20 @@ async def test_embeddings_are_the_vendors_in_each_encoding(client: Running, gate
 
 @having("rerank")
 async def test_texts_are_reranked(client: Running, gateway: Gateway) -> None:
-    told = await client("rerank", url=gateway.url, model=RERANK)
+    told = await client("rerank", url=gateway.at(client), model=RERANK)
     assert told == [[0, 1.0], [1, 0.0]]
 
 
 @having("not_found")
 async def test_an_unknown_model_is_its_exception_for_404(client: Running, gateway: Gateway) -> None:
-    told = await client("not_found", url=gateway.url, model="vendor/nothing")
+    told = await client("not_found", url=gateway.at(client), model="vendor/nothing")
     assert told["type"] == client.facts.not_found and told["status"] in (404, None)
     assert "Model `vendor/nothing` is not served" in told["said"]
 
 
 @having("bad_request")
 async def test_a_wrong_value_is_its_exception_for_400(client: Running, gateway: Gateway) -> None:
-    told = await client("bad_request", url=gateway.url, model=CHAT)
+    told = await client("bad_request", url=gateway.at(client), model=CHAT)
     assert told["type"] == client.facts.bad_request and told["status"] in (400, None)
     assert "`frequency_penalty`" in told["said"]
 
@@ -195,11 +197,11 @@ async def test_a_stream_that_is_left_ends_at_the_vendor_too(client: Running, gat
     gateway.vendor.ended_early.clear()
     gateway.vendor.gate.clear()
     try:
-        assert await client("leave", url=gateway.url, model=CHAT) == 1
+        assert await client("leave", url=gateway.at(client), model=CHAT) == 1
         await asyncio.wait_for(gateway.vendor.ended_early.wait(), LIMIT_S)
     finally:
         gateway.vendor.gate.set()
-    assert (await client("chat", url=gateway.url, model=CHAT))["text"]
+    assert (await client("chat", url=gateway.at(client), model=CHAT))["text"]
 
 
 @having("broken")
@@ -218,20 +220,30 @@ async def test_a_stream_that_breaks_off_is_an_exception(client: Running, gateway
         broke.set()
         return answer
 
+    if client.facts.is_library:
+        await client("models", url=gateway.at(client))  # its own stack asks the vendor for them when it starts
     gateway.vendor.misbehaves = break_off
     try:
-        told = await client("broken", url=gateway.url, model=CHAT)
+        told = await client("broken", url=gateway.at(client), model=CHAT)
     finally:
         gateway.vendor.misbehaves = None
     assert broke.is_set()
     assert told["type"] and "`vendor`" in told["said"], told
 
 
+@each_of(client for client in official_clients() if client.is_library and client.package in LLAMA_STACK)
+async def test_a_stack_as_a_library_runs_on_the_callers_event_loop(client: Running, gateway: Gateway) -> None:
+    told = await client("coroutines", url=gateway.at(client), model=CHAT)
+    assert told["text"] == told["streamed"] and len(told["text"].split()) == 12
+    assert told["refused"] == client.facts.not_found
+    assert {"vendor", "reranker"} <= set(told["providers"])
+
+
 @with_provider_data
 async def test_a_key_of_the_callers_own_reaches_the_vendor(client: Running, gateway: Gateway) -> None:
-    assert await client("own_key", url=gateway.url, model=CHAT, key="sk-of-the-caller") == CHAT
+    assert await client("own_key", url=gateway.at(client), model=CHAT, key="sk-of-the-caller") == CHAT
     assert gateway.vendor.seen[-1].headers["authorization"] == "Bearer sk-of-the-caller"
-    await client("chat", url=gateway.url, model=CHAT)
+    await client("chat", url=gateway.at(client), model=CHAT)
     assert gateway.vendor.seen[-1].headers["authorization"] == "Bearer sk-configured-secret"
 
 
@@ -246,12 +258,12 @@ async def test_the_vendor_is_asked_what_the_client_asks_and_its_answers_arrive(
         start = len(seen)
         straight = await client(scenario, url=gateway.vendor.url.removesuffix("/v1"), model=model)
         middle = len(seen)
-        assert await client(scenario, url=gateway.url, model=f"vendor/{model}") == straight, scenario
+        assert await client(scenario, url=gateway.at(client), model=f"vendor/{model}") == straight, scenario
         asked, passed = given(seen[start:middle]), given(seen[middle:])
         assert passed == asked, scenario
 
 
-@having("chat")
+@having("chat", is_library=False)
 async def test_an_embedded_model_answers(client: Running, stack: Stack, text_model: str) -> None:
     whole = await client("chat", url=stack.url, model=text_model, max_tokens=6, temperature=0)
     assert whole["text"] and 0 < whole["usage"][1] <= 6
@@ -260,13 +272,13 @@ async def test_an_embedded_model_answers(client: Running, stack: Stack, text_mod
     assert streamed == whole
 
 
-@having("completion")
+@having("completion", is_library=False)
 async def test_an_embedded_model_completes(client: Running, stack: Stack, text_model: str) -> None:
     told = await client("completion", url=stack.url, model=text_model, temperature=0)
     assert told["whole"] and told["streamed"] == told["whole"]
 
 
-@having("embeddings")
+@having("embeddings", is_library=False)
 async def test_an_embedded_model_embeds_in_each_encoding(client: Running, stack: Stack, embedding_model: str) -> None:
     told = await client("embeddings", url=stack.url, model=embedding_model)
     for form, vectors in told.items():

@@ -35,7 +35,7 @@ ASK_SERVERS = (
 
 @having("responses")
 async def test_a_response_is_the_same_whole_and_streamed(client: Running, gateway: Gateway) -> None:
-    told = await client("responses", url=gateway.url, model=CHAT)
+    told = await client("responses", url=gateway.at(client), model=CHAT)
     assert told["status"] == "completed"
     assert len(told["text"].split()) == told["parts"] == 12
     assert told["text"] == told["streamed"] == told["joined"]
@@ -44,7 +44,7 @@ async def test_a_response_is_the_same_whole_and_streamed(client: Running, gatewa
 
 @having("response_kept")
 async def test_a_response_is_read_continued_and_deleted(client: Running, gateway: Gateway) -> None:
-    told = await client("response_kept", url=gateway.url, model=CHAT)
+    told = await client("response_kept", url=gateway.at(client), model=CHAT)
     assert told.pop("not_found")["type"] == client.facts.not_found
     items = ["message"] * 3  # two of the first response, one of the second's request
     assert told == {"read": True, "instructions": "Be short.", "items": items, "previous": True}
@@ -56,7 +56,7 @@ async def test_functions_are_called_for_several_turns(client: Running, gateway: 
     """However a client hands the history on, the model sees the same one."""
     gateway.vendor.misbehaves = script = Script(*LOOP)
     try:
-        told = await client("response_tools", url=gateway.url, model=CHAT, streams=streams)
+        told = await client("response_tools", url=gateway.at(client), model=CHAT, streams=streams)
     finally:
         gateway.vendor.misbehaves = None
     assert [(call["name"], call["arguments"]["city"]) for call in told["calls"]] == [
@@ -85,7 +85,7 @@ async def test_tools_of_a_server_are_called_allowed_and_refused(client: Running,
     gateway.vendor.misbehaves = script
     try:
         async with mcp_server() as server:
-            told = await client("response_mcp", url=gateway.url, model=CHAT, server=server.url)
+            told = await client("response_mcp", url=gateway.at(client), model=CHAT, server=server.url)
             keys = {one.headers.get("x-key") for one in server.asked if one.method.startswith("tools/")}
     finally:
         gateway.vendor.misbehaves = None
@@ -104,14 +104,14 @@ async def test_tools_of_a_server_are_called_allowed_and_refused(client: Running,
 
 @having("response_structured")
 async def test_structured_responses_are_of_their_type(client: Running, gateway: Gateway) -> None:
-    told = await client("response_structured", url=gateway.url, model=CHAT)
+    told = await client("response_structured", url=gateway.at(client), model=CHAT)
     for way, person in told.items():
         check_person(person, way)
 
 
 @each_of(client for client in official_clients() if client.label == "openai (Python)")
 async def test_the_stream_helper_puts_calls_together(client: Running, gateway: Gateway) -> None:
-    told = await client("response_helpers", url=gateway.url, model=CHAT)
+    told = await client("response_helpers", url=gateway.at(client), model=CHAT)
     assert told["types"][0] == "response.created" and told["types"][-1] == "response.completed"
     assert told["final"] == ["function_call", "function_call"]
     assert '"city"' in told["arguments"][0] and told["arguments"][0].endswith("}")

@@ -6,10 +6,12 @@ Where only newer or older versions have a call, the request behind it is made.
 
 from __future__ import annotations
 
+import asyncio
+from tempfile import mkdtemp
 from typing import Any
 
-from driver import failure, serve
-from of_openai import PACKAGE, SCENARIOS, client
+from driver import SAY, failure, serve
+from of_openai import LIBRARY, PACKAGE, SCENARIOS, client
 
 RAG_QUERY = {
     "max_tokens_in_context": 1000,
@@ -139,6 +141,34 @@ def tool_groups(url: str, query: str) -> Any:
     return {**told, "not_found": failure(lambda: at.toolgroups.get("mine::search"))}
 
 
+def coroutines(url: str, model: str) -> Any:
+    """A stack as a library on the event loop of its caller: made in each way, asked whole and streamed."""
+    from runtime.client import AsyncLlamaStackAsLibraryClient
+
+    config, asked = url.removeprefix(LIBRARY), {"model": model, "messages": [{"role": "user", "content": SAY}]}
+
+    async def use() -> Any:
+        async with AsyncLlamaStackAsLibraryClient(config, state_dir=mkdtemp(), max_retries=0) as at:
+            whole = await at.chat.completions.create(**asked)
+            parts = await at.chat.completions.create(**asked, stream=True)
+            texts = [part.choices[0].delta.content or "" async for part in parts if part.choices]
+        at = await AsyncLlamaStackAsLibraryClient.create(config, state_dir=mkdtemp(), max_retries=0)
+        try:
+            await at.chat.completions.create(**asked | {"model": "none"})
+        except Exception as error:
+            refused = type(error).__name__
+        providers = await at.with_options(timeout=60).providers.list()
+        await at.aclose()
+        return {
+            "text": whole.choices[0].message.content,
+            "streamed": "".join(texts),
+            "refused": refused,
+            "providers": [each.provider_id for each in providers],
+        }
+
+    return asyncio.run(use())
+
+
 def _named(tool: Any) -> list[Any]:
     """Its name, and the names of its parameters as this version has them."""
     fields = tool.to_dict()
@@ -170,5 +200,6 @@ if __name__ == "__main__":
             "vector_dbs": vector_dbs,
             "earlier_inference": earlier_inference,
             "tool_groups": tool_groups,
+            "coroutines": coroutines,
         },
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 import json
 import sys
+from tempfile import mkdtemp
 from typing import Any
 
 from animals import QUESTION, WILD, AnimalStore
@@ -18,6 +19,7 @@ from responses_shape import RESPONSES_TOOLS, ResponsesShape, text_of, usage_of
 
 PACKAGE = sys.argv[1]
 _CLASSES = {"openai": "OpenAI", "llama-stack-client": "LlamaStackClient", "ogx-client": "OgxClient"}
+LIBRARY = "library:"
 _made: dict[str, Any] = {}
 
 
@@ -28,7 +30,9 @@ def client(url: str) -> Any:
 
 
 def made(url: str, **settings: Any) -> Any:
-    """A client. settings: more of its own."""
+    """A client. url: or `library:` and a run config. settings: more of its own."""
+    if url.startswith(LIBRARY):
+        return as_library(url.removeprefix(LIBRARY), **settings)
     module = importlib.import_module(PACKAGE.replace("-", "_"))
     make = getattr(module, _CLASSES[PACKAGE])
     if hasattr(module, "Configuration"):  # ogx-client from 1.2 on is generated from another tool's templates
@@ -37,6 +41,19 @@ def made(url: str, **settings: Any) -> Any:
     if PACKAGE == "openai":
         return make(base_url=f"{url}/v1", api_key="none", **settings)
     return make(base_url=url, **settings)
+
+
+def as_library(config: str, **settings: Any) -> Any:
+    """A client over a stack in this process; its state is nobody else's."""
+    from runtime.client import LlamaStackAsLibraryClient
+
+    own = {"state_dir": mkdtemp(), **settings}
+    if PACKAGE != "openai":
+        return LlamaStackAsLibraryClient(config, max_retries=0, timeout=120, **own)
+    http_client = LlamaStackAsLibraryClient(config, **own).http_client()
+    return importlib.import_module("openai").OpenAI(
+        base_url="http://localhost/v1", api_key="none", max_retries=0, timeout=120, http_client=http_client
+    )
 
 
 def create(url: str, **fields: Any) -> Any:
