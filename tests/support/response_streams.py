@@ -70,7 +70,7 @@ def events_of(body: bytes) -> list[Json]:
 
 
 def check_types(event: Json) -> None:
-    if (event.get("item") or {}).get("type") in _OURS or event["type"].split(".")[1] in _OURS:
+    if (event.get("item") or {}).get("type") in _OURS or event["type"].split(".")[-2:][0] in _OURS:
         return
     usual = _without_ours(_with_usual_reason(event))
     _MODELS[event["type"]].model_validate(usual)

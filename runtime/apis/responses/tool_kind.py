@@ -34,11 +34,13 @@ class ItemKind:
 @dataclass(frozen=True, kw_only=True)
 class ToolKind:
     """tool: as `tools` has it, a TypedDict with what checks it; choice: as `tool_choice` has it, None where nothing is
-    to be chosen. items: that calls of it are. events: while these are made. includes: what `include` can ask for.
+    to be chosen. labelled_by: the member of both by which several of a kind are told apart, None where a name does
+    that. items: that calls of it are. events: while these are made. includes: what `include` can ask for.
     """
 
     tool: Any
     choice: Any = None
+    labelled_by: str | None = None
     items: Sequence[ItemKind] = ()
     events: Sequence[type[Event]] = ()
     includes: Sequence[str] = ()

@@ -13,6 +13,7 @@ from runtime.conformance.stacks import run_config, serving
 from runtime.conformance.upstream import Upstream
 from runtime.conformance.upstream.scripted import calls, says
 from tests.conformance.responses.asking import WEATHER, Asking, kinds
+from tests.support.mcp_server import mcp_server
 from tests.support.stacks import openai_at
 from tests.support.tool_groups import furnish_tools, group, toolbox
 
@@ -110,11 +111,63 @@ async def test_a_tool_must_be_called_by_its_name(asking: Asking) -> None:
     assert script.asked[0]["tool_choice"] == {"type": "function", "function": {"name": "look"}}
 
 
+async def test_a_choice_may_name_the_group(asking: Asking) -> None:
+    other = {**GROUP, "tool_group": "mcp::other"}
+    script = asking.says(ASKS, says("So."))
+    choice = {"type": "tool_group", "tool_group": "mcp::other"}
+    response = await asking.whole(tools=[GROUP, other], tool_choice=choice)
+    assert script.asked[0]["tool_choice"] == {"type": "function", "function": {"name": "mcp__other__look"}}
+    assert response["tool_choice"] == choice
+    await asking.whole(tools=[GROUP, other], tool_choice={"type": "allowed_tools", "tools": [GROUP]})
+    allowed = script.asked[-1]["tool_choice"]["allowed_tools"]["tools"]
+    assert [one["function"]["name"] for one in allowed] == ["mine__look", "find"]
+    error = await asking.refused({"input": "Hi", "tools": [GROUP], "tool_choice": choice})
+    assert (error["status"], error["param"]) == (400, "tool_choice") and "`mcp::other`" in error["message"]
+
+
+async def test_items_that_come_again_say_the_same_as_their_response(asking: Asking) -> None:
+    script = asking.says(ASKS, says("So."), says("Well."))
+    first = await asking.whole(tools=[GROUP])
+    await asking.whole("And?", previous_response_id=first["id"], tools=[GROUP])
+    items = [{"role": "user", "content": "Hi"}, *first["output"], {"role": "user", "content": "And?"}]
+    await asking.whole(items, tools=[GROUP])
+    assert script.asked[-1]["messages"] == script.asked[-2]["messages"]
+
+
+async def test_no_more_calls_are_made_than_the_request_allows(asking: Asking) -> None:
+    script = asking.says(calls(("c1", "look", '{"query":"a"}'), ("c2", "look", '{"query":"b"}')), says("So."))
+    response = await asking.whole(tools=[GROUP], max_tool_calls=1)
+    assert [item["type"] for item in response["output"]] == ["tool_group_call", "message"]
+    assert script.asked[1]["messages"][-1]["content"] == "no more calls are allowed"
+
+
+async def test_a_server_of_a_group_says_what_fails(upstream: Upstream, tmp_path: Path) -> None:
+    async with mcp_server() as server:
+        providers = {
+            "inference": [openai_at(upstream.url)],
+            "tool_runtime": [{"provider_id": "mcp", "provider_type": "remote::model-context-protocol"}],
+            "connectors": [{"provider_id": "builtin", "provider_type": "inline::builtin"}],
+        }
+        sums = {"toolgroup_id": "mcp::sums", "provider_id": "mcp", "mcp_endpoint": {"uri": server.url}}
+        run = run_config(providers=providers, registered_resources={"tool_groups": [sums]})
+        async with serving(run, tmp_path) as served:
+            asking = Asking(served.client, upstream)
+            made = [("c1", "add", '{"a": 1, "b": 2}'), ("c2", "fails", "{}"), ("c3", "picture", "{}")]
+            script = asking.says(calls(*made), says("Well."))
+            response = await asking.whole(tools=[{"type": "tool_group", "tool_group": "mcp::sums"}])
+            added, failed, picture, _ = response["output"]
+            assert [one["status"] for one in (added, failed, picture)] == ["completed", "failed", "completed"]
+            assert "the llama is asleep" in failed["error"] and picture["output"] == "a llama\n[image, not shown]"
+            told = [message["content"] for message in script.asked[1]["messages"][-3:]]
+            assert told == ["3", f"The call failed: {failed['error']}", picture["output"]]
+            assert server.ran.count("add") == 1
+
+
 @pytest.mark.parametrize(
     ("tool", "status", "words"),
     [
-        ({"tool_group": "yours"}, 404, "yours"),
-        ({"tool_group": "asleep"}, 503, "asleep"),
+        ({"tool_group": "yours"}, 404, "such as `mine`"),
+        ({"tool_group": "asleep"}, 503, "The tools of the tool group `asleep` cannot be listed: the server of"),
         ({"allowed_tools": ["nose"]}, 400, "The tool group `mine` has no tool `nose`"),
         ({"colour": "green"}, 400, "colour"),
     ],
@@ -123,4 +176,5 @@ async def test_a_group_that_cannot_be_offered_is_named(
     asking: Asking, tool: dict[str, Any], status: int, words: str
 ) -> None:
     error = await asking.refused({"input": "Hi", "tools": [{**GROUP, **tool}]})
-    assert error["status"] == status and words in error["message"]
+    assert error["status"] == status and words in error["message"], error
+    assert error["param"].startswith("tools")

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from runtime.conformance.upstream import CHAT_MODEL
 from tests.conformance.vector_stores.asking import Asking
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -75,3 +76,20 @@ async def test_what_is_missing_or_unknown_is_named(stores: Asking) -> None:
     await stores.refused(404, "POST", INVOKE, call(vector_store_ids=["vs_none"]))
     wrong = call(vector_store_ids=["vs_none"], query_config={"max_chunks": 0})
     assert "`kwargs.query_config.max_chunks`" in (await stores.refused(400, "POST", INVOKE, wrong))["message"]
+
+
+@pytest.mark.parametrize("name", ["vector_store_ids", "vector_db_ids"])
+async def test_a_response_searches_the_stores_that_its_tool_names(stores: Asking, name: str) -> None:
+    """As the agents of older systems name them, whose models are told of no store."""
+    store = await filled(stores)
+    tool = {"type": "tool_group", "tool_group": "builtin::rag", "args": {name: [store]}}
+    body = {"model": CHAT_MODEL, "input": "Who grazes?", "tools": [{**tool, "allowed_tools": ["knowledge_search"]}]}
+    response = await stores.done("POST", "/v1/responses", body)
+    found, message = response["output"]
+    assert (found["name"], found["status"], found["metadata"]["vector_store_ids"]) == (
+        "knowledge_search",
+        "completed",
+        [store],
+    )
+    assert "A llama grazes on the meadow." in found["output"] and "grazes" in message["content"][0]["text"]
+    assert store not in found["arguments"]

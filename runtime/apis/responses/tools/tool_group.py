@@ -35,32 +35,39 @@ class ToolGroupTool(TypedDict, total=False):
         Annotated[list[ResourceId], AT_ONCE] | None, Field(description="Only these of its tools. Default: all.")
     ]
     args: Annotated[
-        dict[str, Any] | None,
-        Field(description="Arguments that each call has: the model neither sees nor changes them. Default: none."),
+        Annotated[dict[str, Any], Field(max_length=64)] | None,
+        Field(
+            description="Arguments that each call has, such as `vector_store_ids` of `knowledge_search`: the model"
+            " neither sees nor changes them. A response shows them. Default: none."
+        ),
     ]
 
 
 class ToolGroupChoice(TypedDict, total=False):
-    """The model must call a tool of a group."""
+    """The model must call a tool of a group. Not one of OpenAI's kinds."""
 
     __pydantic_config__ = _CLOSED  # type: ignore[misc]
     type: Required[Literal["tool_group"]]
+    tool_group: Annotated[ResourceId | None, Field(description="The group's id. Default: any of `tools`.")]
     name: Annotated[ResourceId | None, Field(description="The tool's name in its group. Default: any.")]
 
 
 class ToolGroupCall(TypedDict, total=False):
-    """A call of a tool of a group, which was run here."""
+    """A call of a tool of a group, which was run here. Not one of OpenAI's kinds."""
 
     __pydantic_config__ = OPEN  # type: ignore[misc]
     type: Required[Literal["tool_group_call"]]
     tool_group: Required[Annotated[ResourceId, _GROUP]]
     name: Required[Annotated[ResourceId, Field(min_length=1, description="The tool's name in its group.")]]
     arguments: Required[Annotated[str, Field(description="A JSON object, as text: what the model chose.")]]
-    output: Annotated[str | None, Field(description="What it gave back. Default: nothing, since it failed.")]
+    output: Annotated[str | None, Field(description="What it gave back, in words. Default: nothing, since it failed.")]
     error: Annotated[str | None, Field(description="Why it failed. Default: it did not.")]
     metadata: Annotated[
         dict[str, Any] | None,
-        Field(description="What it says beside that, which the model does not read. Default: nothing."),
+        Field(
+            description="What it says beside that, which the model does not read unless there is nothing else; left out"
+            " where it has more than 100,000 characters. Default: nothing."
+        ),
     ]
     calls_in_answer: Annotated[
         int | None, Field(description="How many calls the model's answer had. Default: not said.")
@@ -97,6 +104,7 @@ class ToolGroupCallFailed(OfItem):
 KIND = ToolKind(
     tool=ToolGroupTool,
     choice=ToolGroupChoice,
+    labelled_by="tool_group",
     items=(ItemKind(shape=ToolGroupCall, prefix="tgc_", has_status=True),),
     events=(ToolGroupCallInProgress, ToolGroupCallCompleted, ToolGroupCallFailed),
 )

@@ -93,7 +93,8 @@ class Asked:
 @dataclass(frozen=True, kw_only=True)
 class Function:
     """What a model can call. kind: the type of the request's tool that it is of. definition: what the model is told of
-    it, as chat completions have it. tool: runs it; None where the caller does. label: of the server that has it.
+    it, as chat completions have it. tool: runs it; None where the caller does. label: of the server or group that has
+    it.
     """
 
     kind: str
@@ -112,11 +113,9 @@ class Function:
         """How `tool_choice` names it."""
         return {"type": "function", "function": {"name": name}}
 
-    def is_meant(self, choice: Json) -> bool:
-        """Whether a part of `tool_choice` means it: of its kind, and of its server and name where it has these."""
-        if self.kind != choice.get("type") or choice.get("server_label", self.label) != self.label:
-            return False
-        return choice.get("name") in (None, self.name)
+    def is_meant(self, kind: str, label: str | None, name: str | None) -> bool:
+        """Whether a part of `tool_choice` means it: of its kind, and of its label and name where it has these."""
+        return kind == self.kind and label in (None, self.label) and name in (None, self.name)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,7 +9,6 @@ FAILED = "The call failed: "
 TOOL_FAILED = "The tool failed: "
 _BROKEN_OFF = f"{FAILED}it was broken off, and what it did is not known"
 
-
 MOST_CHARACTERS = 100_000
 """Of what a tool gave back, for the model and in the item."""
 

@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 from runtime.errors import RequestError
 from runtime.providers.responses.builtin.offering import Asked, Function, Offer, Opening, Tool, ToRun
@@ -50,7 +51,7 @@ class Toolbox:
         return frozenset(name for name, one in self.functions.items() if one.kind == custom.NAME)
 
     def name_of(self, label: str, name: str) -> str:
-        """What the model calls a function of a server. One that is not there is called by its own name."""
+        """What the model calls a function of a server or a group. One that is not there is called by its own name."""
         return self._called.get((label, name)) or _fit(name)
 
     @cached_property
@@ -59,9 +60,10 @@ class Toolbox:
 
     def meant(self, choice: Json, where: str) -> list[str]:
         """The names of what a part of `tool_choice` means. Raises RequestError if there is nothing of it."""
-        found = [name for name, one in self.functions.items() if one.is_meant({**choice, "type": _kind_of(choice)})]
+        kind, label = _kind_of(choice), _label_of(choice)
+        found = [name for name, one in self.functions.items() if one.is_meant(kind, label, choice.get("name"))]
         if not found:
-            named = choice.get("name") or choice.get("server_label") or choice.get("type") or "nothing"
+            named = choice.get("name") or label or choice.get("type") or "nothing"
             raise RequestError(f"`{where}` names `{str(named)[:100]}`, which is not among `tools`", param="tool_choice")
         return found
 
@@ -101,13 +103,13 @@ def _check(given: Sequence[Json], asked: Asked) -> None:
 
 
 async def _offers(given: Sequence[Json], asked: Asked) -> list[tuple[str, Offer]]:
-    """What each comes to, by its place for messages. Several servers are asked at once."""
+    """What each comes to, by its place for messages. Several servers or groups are asked at once."""
 
     def offer(place: int) -> Awaitable[Offer]:
         return _TOOLS[_kind_of(given[place])].offer(given[place], f"tools[{place}]", asked)
 
     places = range(len(given))
-    if len({tool.get("server_label") for tool in given} - {None}) < 2:
+    if len({_label_of(tool) for tool in given} - {None}) < 2:
         return [(f"tools[{place}]", await offer(place)) for place in places]
     found = await asyncio.gather(*map(offer, places), return_exceptions=True)
     offers: list[tuple[str, Offer]] = []
@@ -146,6 +148,12 @@ def _kind_of(tool: Json) -> str:
     """The kind of a tool or of a part of `tool_choice`, whatever it is called there."""
     known = _TOOLS.get(kind) if isinstance(kind := tool.get("type"), str) else None
     return known.kind.name if known is not None else ""
+
+
+def _label_of(tool: Json) -> Any:
+    """What tells a tool, or a part of `tool_choice`, from others of its kind; None where nothing does."""
+    known = _TOOLS.get(_kind_of(tool))
+    return tool.get(known.kind.labelled_by) if known is not None and known.kind.labelled_by else None
 
 
 def _fit(name: str) -> str:

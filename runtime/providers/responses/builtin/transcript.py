@@ -21,8 +21,8 @@ _INSTRUCTS = ("system", "developer")
 
 
 class Transcript:
-    """name_of: what the model calls a tool, by its server's label and its name there. referred: what a tool has put
-    here of its items, by their ids, since later ones may name them.
+    """name_of: what the model calls a tool, by the label of its server or group and its name there. referred: what a
+    tool has put here of its items, by their ids, since later ones may name them.
     """
 
     def __init__(self, name_of: Callable[[str, str], str]) -> None:

@@ -24,6 +24,7 @@ from runtime.apis.responses.tools.mcp.tool import McpChoice, McpTool
 KIND = ToolKind(
     tool=McpTool,
     choice=McpChoice,
+    labelled_by="server_label",
     items=(
         ItemKind(shape=McpListTools, prefix="mcpl_"),
         ItemKind(shape=McpCall, prefix="mcp_"),

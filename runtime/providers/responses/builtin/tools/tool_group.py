@@ -12,22 +12,16 @@ from typing import Any
 
 from runtime.apis.inference.calls import Call
 from runtime.apis.responses.tools.tool_group import KIND, ToolGroupTool
-from runtime.apis.tool_runtime import (
-    ContentPart,
-    InvokeToolRequest,
-    ListToolsRequest,
-    ToolDef,
-    ToolInvocationResult,
-    ToolRuntime,
-)
+from runtime.apis.tool_runtime import InvokeToolRequest, ListToolsRequest, ToolDef, ToolInvocationResult, ToolRuntime
 from runtime.clock import wall_time
-from runtime.errors import NotSupported, RequestError, StackError
+from runtime.errors import NotFound, NotSupported, RequestError, StackError
 from runtime.providers.responses.builtin.answering import Answering
 from runtime.providers.responses.builtin.arguments import arguments_of
 from runtime.providers.responses.builtin.offering import Asked, Corrects, Function, Offer, ToolHandler
-from runtime.providers.responses.builtin.outcomes import bounded, outcome_of
+from runtime.providers.responses.builtin.outcomes import MOST_CHARACTERS, bounded, outcome_of
+from runtime.providers.responses.builtin.tools._result_text import text_of
 from runtime.providers.responses.builtin.transcript import Transcript
-from runtime.sse import Json
+from runtime.sse import Json, encode
 
 NAME = KIND.name
 
@@ -94,7 +88,7 @@ class GroupFunction(Corrects):
         else:
             yield ""
             await self._call(arguments, item)
-        item["completed_at"] = wall_time()
+        item["completed_at"] = max(wall_time(), item["started_at"])  # clocks may be set back
         item["status"] = "completed" if item["error"] is None else "failed"
         answering.event(f"response.tool_group_call.{item['status']}", where)
         answering.done(place)
@@ -108,21 +102,24 @@ class GroupFunction(Corrects):
         try:
             result = await self._group.runtime.invoke_tool(asked)
         except StackError as error:
-            item["error"] = error.message
+            item["error"] = bounded(error.words)
             return
-        item["metadata"] = result.metadata
-        if result.error_message is not None:
-            item["error"] = bounded(result.error_message)
+        metadata = encode(result.metadata).decode() if result.metadata else ""
+        item["metadata"] = result.metadata if len(metadata) <= MOST_CHARACTERS else None
+        if result.error_message is not None or result.error_code:
+            item["error"] = bounded(_failure(result))
         else:
-            item["output"] = bounded(_text(result))
+            item["output"] = bounded(text_of(result) or metadata)  # some servers give back nothing else
 
 
 async def _listed(group: Group) -> list[ToolDef]:
     try:
         return (await group.runtime.list_tools(ListToolsRequest(toolgroup_id=group.id))).data
+    except NotFound as error:
+        raise error.saying(error.message, param="tools") from error
     except StackError as error:
-        error.param = "tools"
-        raise
+        words = f"The tools of the tool group `{group.id}` cannot be listed: {error.message}"
+        raise error.saying(words, param="tools") from error
 
 
 def _function(tool: ToolDef, group: Group) -> Function:
@@ -138,8 +135,8 @@ def _without(schema: Json | None, args: Mapping[str, Any]) -> Json:
     if not args:
         return whole
     said = {**whole, "properties": {name: one for name, one in _properties(whole).items() if name not in args}}
-    if isinstance(required := whole.get("required"), list):
-        said["required"] = [name for name in required if name not in args]
+    if isinstance(required := said.pop("required", None), list):
+        said |= {"required": left} if (left := [name for name in required if name not in args]) else {}
     return said
 
 
@@ -148,14 +145,17 @@ def _properties(schema: Json) -> Json:
     return found if isinstance(found, dict) else {}
 
 
-def _text(result: ToolInvocationResult) -> str:
-    if isinstance(result.content, list):
-        return "\n".join(_told(part) for part in result.content)
-    return result.content or ""
+def _failure(result: ToolInvocationResult) -> str:
+    """Why it failed, with what it gave back before: each may say what the other does."""
+    why = result.error_message or f"it gives no reason, but the code {result.error_code}"
+    text = text_of(result)
+    if _in_one_line(text) in _in_one_line(why):
+        return why
+    return text if _in_one_line(why) in _in_one_line(text) else f"{why}\n{text}"
 
 
-def _told(part: ContentPart) -> str:
-    return part.text or "" if part.type == "text" else "[image, not shown]"
+def _in_one_line(text: str) -> str:
+    return " ".join(text.split())
 
 
 def _recall(item: Json, transcript: Transcript) -> None:

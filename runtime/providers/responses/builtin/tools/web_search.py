@@ -28,6 +28,7 @@ from runtime.providers.responses.builtin.answering import Answering
 from runtime.providers.responses.builtin.arguments import reader
 from runtime.providers.responses.builtin.citations import Citations, PageSource
 from runtime.providers.responses.builtin.offering import Asked, Corrects, Function, Offer, ToolHandler
+from runtime.providers.responses.builtin.tools._result_text import text_of
 from runtime.sse import Json
 
 NAME = KIND.name
@@ -220,18 +221,12 @@ def _pages(result: ToolInvocationResult) -> list[Json]:
 def _told(result: ToolInvocationResult, pages: Sequence[Json], citations: Citations) -> str:
     """What the model reads."""
     if not pages:
-        return _text(result) or _NOTHING
+        return text_of(result) or _NOTHING
     marks = [citations.mark(PageSource(url=page["url"], title=page["title"])) for page in pages]
     shown = [
         f"{mark} {page['title']}\n{page['url']}\n{page['snippet']}" for mark, page in zip(marks, pages, strict=True)
     ]
     return "\n\n".join([_HOW_TO_CITE.format(mark=marks[0]), *shown])
-
-
-def _text(result: ToolInvocationResult) -> str:
-    if isinstance(result.content, list):
-        return "\n".join(part.text for part in result.content if part.text)
-    return result.content or ""
 
 
 TOOL = ToolHandler(kind=KIND, offer=offer, in_place_of_two="name all domains in the `filters` of one")
