@@ -77,6 +77,7 @@ LINES: dict[str, Budget] = {
     "llama stack show-provider remote::ollama": PLANNED,
     "llama stack env starter": PLANNED,
     "llama stack init mine --dry-run": PLANNED,
+    "llama stack new-provider acme --api inference --dry-run": PLANNED,
     "llama stack diff starter remote": PLANNED,
     "llama stack validate starter": CHECKED,
     "llama stack run starter --dry-run": PLANNED,

@@ -11,6 +11,8 @@ from runtime.conformance.asgi import Client
 
 TEXT = frozenset({"chat", "completions", "n", "seed", "stop", "logprobs", "limits", "lists"})
 """What a provider that runs a text model can do. lists: it knows which models there are."""
+OPENAI = TEXT | {"embeddings", "embedding_usage", "tools", "tool_choice", "json_object", "json_schema"}
+"""`tool_choice`: all its forms; without it a call cannot be required, only allowed."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,7 +15,7 @@ _FORMATS = {
     "date-time": "2026-11-25T12:00:00Z",
     "time": "12:00:00Z",
     "email": "ada@example.com",
-    "uri": "https://example.com/",
+    "uri": "https://app.example/",
     "uuid": "123e4567-e89b-42d3-a456-426614174000",
 }
 _DEEP = 4

@@ -12,14 +12,13 @@ from dataclasses import dataclass, field
 from importlib.util import find_spec
 from typing import Any
 
-from runtime.conformance.inference.subject import TEXT
+from runtime.conformance.inference.subject import OPENAI
+from runtime.conformance.inference.wire import KEY
 from runtime.conformance.upstream import Upstream
 from runtime.spec import Spec
 
 CAPABILITIES = frozenset({"chat", "completions", "embeddings", "rerank", "tools", "json_object", "json_schema"})
 """What a spec claims by these names."""
-OPENAI = TEXT | {"embeddings", "embedding_usage", "tools", "tool_choice", "json_object", "json_schema"}
-"""`tool_choice`: all its forms; without it a call cannot be required, only allowed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +32,7 @@ class Vendor:
     has: frozenset[str] = OPENAI
     config: Mapping[str, Any] = field(default_factory=dict)
     registered: frozenset[str] = frozenset()
-    key: str = "sk-configured-secret"
+    key: str = KEY
 
 
 def vendor_of(spec: Spec) -> Vendor:

@@ -14,13 +14,13 @@ from pathlib import Path
 import pytest
 
 from runtime.conformance.asgi import Client
-from runtime.conformance.inference.subject import Subject
+from runtime.conformance.inference.subject import OPENAI, Subject
 from runtime.conformance.stacks import run_config, serving
 from runtime.conformance.subjects import Kind
 from runtime.providers.inference._openai_compatible.spec import OpenAICompatible
 from runtime.similar import names_for
 from runtime.spec import Spec
-from tests.conformance.inference.vendor import OPENAI, vendor_of
+from tests.conformance.inference.vendor import vendor_of
 
 _KINDS = {"chat": "llm", "embedding": "embedding", "rerank": "rerank"}
 _NEEDING = {

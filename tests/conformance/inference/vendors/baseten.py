@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import partial
 
+from runtime.conformance.inference.subject import OPENAI
 from runtime.conformance.upstream import Endpoint, Habits, Upstream
 from runtime.conformance.upstream.error_shapes import text
-from tests.conformance.inference.vendor import OPENAI, Vendor
+from tests.conformance.inference.vendor import Vendor
 
 
 class Baseten(Upstream):

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
+from runtime.conformance.inference.subject import OPENAI
 from runtime.conformance.upstream import CHAT_MODEL, EMBEDDING_MODEL, Endpoint, Habits, Refused, Upstream
 from runtime.conformance.upstream.error_shapes import message_and_id
 from runtime.conformance.upstream.texts import rerank
-from tests.conformance.inference.vendor import OPENAI, Vendor
+from tests.conformance.inference.vendor import Vendor
 
 UNSUPPORTED = {
     "/chat/completions": {

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
+from runtime.conformance.inference.subject import OPENAI
 from runtime.conformance.upstream import CHAT_MODEL, Endpoint, Habits, Upstream
 from runtime.conformance.upstream.error_shapes import error_code
-from tests.conformance.inference.vendor import OPENAI, Vendor
+from tests.conformance.inference.vendor import Vendor
 
 
 class Databricks(Upstream):

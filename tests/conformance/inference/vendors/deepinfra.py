@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
+from runtime.conformance.inference.subject import OPENAI
 from runtime.conformance.upstream import Answer, Endpoint, Habits, Refused, Upstream
 from runtime.conformance.upstream.error_shapes import details
 from runtime.conformance.upstream.texts import scores_of
-from tests.conformance.inference.vendor import OPENAI, Vendor
+from tests.conformance.inference.vendor import Vendor
 
 INFERENCE = "/v1/inference/"
 

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
+from runtime.conformance.inference.subject import OPENAI
 from runtime.conformance.upstream import Answer, Endpoint, Habits, Refused, Upstream
 from runtime.conformance.upstream.chat import chat
-from tests.conformance.inference.vendor import OPENAI, Vendor
+from tests.conformance.inference.vendor import Vendor
 from tests.conformance.inference.vendors._checks import one_answer, refuse
 
 LIMITS = {"x-ratelimit-limit-requests": "14400", "x-ratelimit-remaining-tokens": "5997"}

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
+from runtime.conformance.inference.subject import OPENAI
 from runtime.conformance.upstream import Answer, Endpoint, Habits, Upstream
 from runtime.conformance.upstream.chat import chat
 from runtime.conformance.upstream.error_shapes import numbered
-from tests.conformance.inference.vendor import OPENAI, Vendor
+from tests.conformance.inference.vendor import Vendor
 
 
 def guided(body: dict[str, Any], habits: Habits) -> Answer:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from functools import partial
 
+from runtime.conformance.inference.subject import OPENAI
 from runtime.conformance.upstream import Habits, Upstream
-from tests.conformance.inference.vendor import OPENAI, Vendor
+from tests.conformance.inference.vendor import Vendor
 
 VENDOR = Vendor(
     make=partial(Upstream, Habits(root="/compat/v1", refused_fields=frozenset({"max_tokens"}))),

@@ -6,8 +6,9 @@ from __future__ import annotations
 
 from functools import partial
 
+from runtime.conformance.inference.subject import OPENAI
 from runtime.conformance.upstream import Habits, Upstream
-from tests.conformance.inference.vendor import OPENAI, Vendor
+from tests.conformance.inference.vendor import Vendor
 from tests.conformance.inference.vendors._checks import NEWER
 
 HABITS = Habits(root="/openai/v1", unread_fields=NEWER | {"max_completion_tokens"})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-from tests.conformance.inference.vendor import OPENAI, Vendor
+from runtime.conformance.inference.subject import OPENAI
+from tests.conformance.inference.vendor import Vendor
 
 VENDOR = Vendor(has=OPENAI | {"rerank"})

@@ -5,8 +5,9 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
+from runtime.conformance.inference.subject import OPENAI
 from runtime.conformance.upstream import Habits, Refused, Upstream
-from tests.conformance.inference.vendor import OPENAI, Vendor
+from tests.conformance.inference.vendor import Vendor
 from tests.conformance.inference.vendors._checks import refuse
 
 UNREAD = frozenset({"n", "seed", "logprobs", "top_logprobs", "logit_bias", "frequency_penalty", "presence_penalty"})

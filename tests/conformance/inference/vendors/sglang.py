@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
+from runtime.conformance.inference.subject import OPENAI
 from runtime.conformance.upstream import Answer, Endpoint, Habits, Upstream
 from runtime.conformance.upstream.error_shapes import flat
 from runtime.conformance.upstream.texts import scores_of
-from tests.conformance.inference.vendor import OPENAI, Vendor
+from tests.conformance.inference.vendor import Vendor
 from tests.conformance.inference.vendors._checks import NEWER
 
 

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
+from runtime.conformance.inference.subject import OPENAI
 from runtime.conformance.upstream import Answer, Endpoint, Habits, Refused, Upstream
 from runtime.conformance.upstream.chat import chat
 from runtime.conformance.upstream.error_shapes import text_and_type
-from tests.conformance.inference.vendor import OPENAI, Vendor
+from tests.conformance.inference.vendor import Vendor
 from tests.conformance.inference.vendors._checks import NEWER
 
 UNREAD = NEWER | frozenset({"max_completion_tokens", "n", "user", "parallel_tool_calls", "best_of", "echo"})

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
+from runtime.conformance.inference.subject import OPENAI
 from runtime.conformance.upstream import Answer, Endpoint, Habits, Upstream
 from runtime.conformance.upstream.chat import chat
 from runtime.conformance.upstream.texts import completion
-from tests.conformance.inference.vendor import OPENAI, Vendor
+from tests.conformance.inference.vendor import Vendor
 from tests.conformance.inference.vendors._checks import refuse
 
 LIMITS = {"x-ratelimit-limit": "10", "x-tokenlimit-remaining": "2000"}

@@ -5,8 +5,9 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
+from runtime.conformance.inference.subject import OPENAI
 from runtime.conformance.upstream import Habits, Refused, Upstream
-from tests.conformance.inference.vendor import OPENAI, Vendor
+from tests.conformance.inference.vendor import Vendor
 from tests.conformance.inference.vendors._checks import refuse
 
 LIMITS = {"x-ratelimit-limit-requests": "480", "x-ratelimit-limit-tokens": "2000000"}

@@ -22,6 +22,7 @@ OUTPUTS: dict[str, list[str]] = {
     "llama stack df": [],
     "llama stack env": ["starter"],
     "llama stack init": ["mine", "--dry-run"],
+    "llama stack new-provider": ["acme", "--api", "inference", "--dry-run"],
     "llama stack list": [],
     "llama stack list-apis": [],
     "llama stack list-deps": ["ci-tests"],
@@ -76,6 +77,7 @@ DRY_RUNS: dict[str, list[str]] = {
     "llama model import": ["small.gguf", "--name", "mine"],
     "llama model remove": ["own"],
     "llama stack init": ["mine"],
+    "llama stack new-provider": ["acme", "--api", "inference"],
     "llama stack prune": [],
     "llama stack remove": ["mine"],
     "llama stack restart": ["starter"],
@@ -123,8 +125,8 @@ NOT_ROWS_ALONE = {
 }
 """Commands that print a list with some arguments only, or beside other facts."""
 
-TAKES_ANYTHING = {"llama stack init", "llama chat", "llama complete", "llama embed"}
-"""Commands whose argument may be any text."""
+TAKES_ANYTHING = {"llama stack init", "llama stack new-provider", "llama chat", "llama complete", "llama embed"}
+"""Commands whose argument may be any text, or the name of what is not there yet."""
 
 GAPS: dict[tuple[str, str], str] = {}
 """Test and command -> what is missing. Such a test fails as soon as it holds: then its entry here goes."""
