@@ -12,7 +12,8 @@ import pytest_asyncio
 from runtime.conformance.stacks import run_config, serving
 from runtime.conformance.upstream import Upstream
 from runtime.conformance.upstream.scripted import calls, says
-from tests.conformance.responses.asking import WEATHER, Asking, kinds
+from tests.conformance.responses.asking import MODEL, WEATHER, Asking, kinds
+from tests.conformance.tool_runtime.servers import PAGES, tool_server
 from tests.support.mcp_server import mcp_server
 from tests.support.stacks import openai_at
 from tests.support.tool_groups import furnish_tools, group, toolbox
@@ -139,6 +140,27 @@ async def test_no_more_calls_are_made_than_the_request_allows(asking: Asking) ->
     response = await asking.whole(tools=[GROUP], max_tool_calls=1)
     assert [item["type"] for item in response["output"]] == ["tool_group_call", "message"]
     assert script.asked[1]["messages"][-1]["content"] == "no more calls are allowed"
+
+
+@pytest.mark.parametrize("fields", [{}, {"stream": True}, {"background": True, "stream": True}])
+async def test_a_tool_is_called_with_the_caller_s_key(
+    fields: dict[str, Any], upstream: Upstream, tmp_path: Path
+) -> None:
+    async with tool_server("tavily-search") as web:
+        search = {"provider_id": "tavily", "provider_type": "remote::tavily-search", "config": {"base_url": web.url}}
+        providers = {"inference": [openai_at(upstream.url)], "tool_runtime": [search]}
+        async with serving(run_config(providers=providers), tmp_path) as served:
+            asking = Asking(served.client, upstream)
+            asking.says(calls(("call_1", "web_search", '{"query":"llamas"}')), says("So."))
+            body = {
+                "model": MODEL,
+                "input": "Hi",
+                "tools": [{"type": "tool_group", "tool_group": "builtin::websearch"}],
+            }
+            headers = {"x-llamastack-provider-data": '{"tavily_search_api_key": "of-the-caller"}'}
+            answer = await asking.client.post("/v1/responses", {**body, **fields}, headers=headers)
+            assert answer.status == 200 and PAGES[0][2] in answer.body.decode(), answer.body
+            assert web.keys == ["of-the-caller"] and b"of-the-caller" not in answer.body
 
 
 async def test_a_server_of_a_group_says_what_fails(upstream: Upstream, tmp_path: Path) -> None:
