@@ -49,15 +49,17 @@ class LoopThread:
             future.cancel()
             raise
 
-    def stop(self, *, waits: bool = True) -> None:
-        """End the thread after what it was given before. Does nothing the second time. waits: until it has ended."""
+    def stop(self, *, limit_s: float | None = None) -> None:
+        """End the thread after what it was given before, and wait for that. Does nothing the second time. limit_s: how
+        long to wait.
+        """
         with self._lock:
             if self._is_stopping:
                 return
             self._is_stopping = True
             self._loop.call_soon_threadsafe(self._loop.stop)
-        if waits and not self.is_here:
-            self._thread.join()
+        if not self.is_here:
+            self._thread.join(limit_s)
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import atexit
+import concurrent.futures.thread  # noqa: F401  # registers its own end before ours
 import contextlib
 import threading
 from collections.abc import Mapping
@@ -88,12 +88,16 @@ class SyncStack:
             except Unavailable:  # closed already
                 return
             finally:
-                self._thread.stop()
+                self._thread.stop(limit_s=limit_s)
 
 
-@atexit.register
 def _close_all() -> None:
     """A program that ends without closing its stacks ends in good order all the same."""
     for stack in list(_open):
         with contextlib.suppress(Exception):
             stack.close(limit_s=_AT_EXIT_S)
+
+
+# Not `atexit`: by then the executors' threads have ended, and a database that closes waits for one. The last that was
+# registered is called first.
+threading._register_atexit(_close_all)  # type: ignore[attr-defined]  # as `concurrent.futures` does

@@ -94,7 +94,8 @@ ALLOWED: dict[str, set[str]] = {
         "spec", "sse", "stdio", "ids", "context", "access", "auth", "telemetry", "temporary",
     },
     "runtime.client": {
-        "server", "stack", "config", "storage", "http", "discovery", "errors", "apis", "sse", "context", "to_the_end",
+        "server", "stack", "config", "storage", "http", "discovery", "errors", "apis", "sse", "context", "stdio",
+        "to_the_end",
     },
     "runtime.conformance": {
         "apis", "access", "config", "context", "discovery", "errors", "http", "ids", "provider", "server", "spec",
