@@ -18,9 +18,9 @@ from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
 from pydantic import BaseModel
 
 from runtime.apis._request import Registered
-from runtime.apis.inspect import RouteInfo
+from runtime.apis.inspect.protocol import RouteInfo
 from runtime.apis.models import ModelType
-from runtime.apis.providers import ProviderHealth, ProviderInfo
+from runtime.apis.providers.protocol import ProviderHealth, ProviderInfo
 from runtime.errors import StackError, Unavailable
 from runtime.http.client import HttpClient
 from runtime.http.keys import ProviderKeys

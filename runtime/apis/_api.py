@@ -7,8 +7,10 @@ no provider.
 
 from __future__ import annotations
 
+import importlib
 import inspect
 import re
+import sys
 import typing
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
@@ -152,6 +154,8 @@ class Api:
     """An API: its name, its Protocol, the kind of resource that it registers, if any. kept: the kind that run configs
     list and that its provider keeps itself, in place of a table of the stack.
 
+    declared: the Protocol, or `module:Name` where that brings much with it: plans and listings have the facts alone.
+
     mounted_with: APIs at whose mounting this one is mounted too; offered_with: APIs all of which have providers where
     this one is mounted too, unless the run config lists what to mount; always: mounted whatever it lists.
     stores: what its implementation keeps; analytics: its tables of analytics that age, by name. door: the shape of its
@@ -159,7 +163,7 @@ class Api:
     """
 
     name: str
-    protocol: type
+    declared: type | str
     resource: Resource | None = None
     kept: ConfiguredKind | None = None
     mounted_with: tuple[str, ...] = ()
@@ -168,6 +172,28 @@ class Api:
     stores: tuple[Store, ...] = ()
     analytics: tuple[str, ...] = ()
     door: Door | None = None
+
+    @cached_property
+    def protocol(self) -> type:
+        """Its Protocol, which is imported when it is asked for."""
+        if not isinstance(self.declared, str):
+            return self.declared
+        module, _, name = self.declared.partition(":")
+        found: type = getattr(importlib.import_module(module), name)
+        return found
+
+    def is_of(self, protocol: type) -> bool:
+        """Whether this is its Protocol. Imports nothing."""
+        if isinstance(self.declared, str):
+            return self.declared == f"{protocol.__module__}:{protocol.__qualname__}"
+        return self.declared is protocol
+
+    @property
+    def about(self) -> str:
+        """What it is for: the first line of the docstring of the module that states it."""
+        module = self.protocol.__module__
+        stated_in = sys.modules[module.rpartition(".")[0] if isinstance(self.declared, str) else module]
+        return (inspect.getdoc(stated_in) or self.name).split("\n", 1)[0]
 
     def operations(self) -> tuple[Operation, ...]:
         """The protocol's methods in the order they are written. Raises TypeError for one that breaks one-request-in."""

@@ -7,10 +7,9 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from runtime.apis._chunk_sizes import DEFAULT_CHUNK_TOKENS, DEFAULT_OVERLAP_TOKENS
 from runtime.apis._names import ResourceId
 from runtime.apis._request import AT_ONCE, Response
-
-DEFAULT_CHUNK_TOKENS, DEFAULT_OVERLAP_TOKENS = 800, 400
 
 
 class ChunkUrl(Response):

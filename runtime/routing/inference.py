@@ -6,14 +6,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from runtime.apis.inference import (
+from runtime.apis.inference.counting import TokenCount
+from runtime.apis.inference.protocol import (
     ChatCompletionRequest,
     CompletionRequest,
     EmbeddingsRequest,
     RerankItemsRequest,
     RerankRequest,
 )
-from runtime.apis.inference.counting import TokenCount
 from runtime.apis.inference.stored import (
     CompletionMessagesRequest,
     DeletedCompletion,

@@ -13,8 +13,8 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 
 from runtime.access import Caller
-from runtime.apis.inference import ChatCompletionRequest
 from runtime.apis.inference.merging import MergedChat
+from runtime.apis.inference.protocol import ChatCompletionRequest
 from runtime.context import current, warn
 from runtime.errors import StackError
 from runtime.ids import new_position, ordered_id

@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from runtime.apis.tool_runtime import (
+from runtime.apis.tool_runtime.protocol import (
     InvokeToolRequest,
     ListToolsRequest,
     ToolDef,

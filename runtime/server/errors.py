@@ -9,7 +9,7 @@ from typing import Any
 from litestar.exceptions import ClientException as LitestarClientException
 from litestar.exceptions import HTTPException, MethodNotAllowedException
 
-from runtime.apis.inspect import RouteInfo
+from runtime.apis.inspect.protocol import RouteInfo
 from runtime.errors import MethodNotAllowed, NotFound, RequestError, StackError, TooLarge
 from runtime.invalid.vocabulary import quoted
 from runtime.similar import SimilarNames, similar_paths

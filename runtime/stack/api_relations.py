@@ -20,5 +20,7 @@ def has_several(name: str, apis: Mapping[str, Api]) -> bool:
 
 
 def is_registry(api: Api) -> bool:
-    """Whether the registry answers all of an API's operations, so that it needs no provider."""
-    return all(operation.route.registry is not None for operation in api.operations()) and api.resource is not None
+    """Whether an API registers what another's providers own: the registry answers its operations, so that it needs no
+    provider.
+    """
+    return api.resource is not None and api.resource.served_by != api.name

@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import Any, Literal
 
 from runtime import discovery
-from runtime.apis.providers import ProviderHealth
+from runtime.apis.providers.protocol import ProviderHealth
 from runtime.clock import wall_time
 from runtime.errors import StackError, Unavailable
 from runtime.http.client import HttpClient

@@ -16,8 +16,8 @@ from pydantic import BaseModel, SecretStr
 
 from runtime.access import EVERYBODY, Nameless, User
 from runtime.apis._api import Api
-from runtime.apis.inspect import RouteInfo
-from runtime.apis.providers import ProviderInfo
+from runtime.apis.inspect.protocol import RouteInfo
+from runtime.apis.providers.protocol import ProviderInfo
 from runtime.config.resources import owner_of
 from runtime.config.run_config import RunConfig
 from runtime.context import RequestContext, serving
@@ -272,7 +272,7 @@ class Stack:
     def _name_of(self, protocol: type, names: Iterable[str], planned: PlannedProvider) -> str:
         """The name, among those that a spec lists, of the API with this Protocol. Raises LookupError if it has none."""
         for name in names:
-            if self.plan.world.load_api(name).protocol is protocol:
+            if self.plan.world.load_api(name).is_of(protocol):
                 return name
         raise LookupError(f"{planned.spec.provider_type} asks for {protocol.__name__}, which its spec does not list so")
 

@@ -8,7 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Awaitable, Iterable, Iterator, Mapping
 from typing import Any
 
-from runtime.apis.providers import ProviderInfo
+from runtime.apis.providers.protocol import ProviderInfo
 from runtime.errors import Unavailable
 from runtime.outage import Outage
 from runtime.provider import Loads, ProviderContext, Starts, Tasks

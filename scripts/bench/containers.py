@@ -16,8 +16,8 @@ import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from runtime.apis.containers import Containers
 from runtime.apis.containers.container import ContainerRequest, CreateContainerRequest
+from runtime.apis.containers.protocol import Containers
 from runtime.apis.containers.running import RunCodeRequest
 from runtime.config.loading import parse_run_config
 from runtime.stack.plan import plan

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from runtime import discovery
-from runtime.apis.vector_io import GROUP_BITS, CreateCollection, PutVectors, SearchVectors
+from runtime.apis.vector_io.protocol import GROUP_BITS, CreateCollection, PutVectors, SearchVectors
 from runtime.config.provider_settings import config_model
 from runtime.http.client import HttpClient
 from runtime.provider import ProviderContext, Tasks

@@ -12,7 +12,7 @@ import pytest
 from tokenizers import AddedToken, decoders, models, pre_tokenizers
 from tokenizers import Tokenizer as Encoder
 
-from runtime.apis.inference import ChatCompletionRequest
+from runtime.apis.inference.protocol import ChatCompletionRequest
 from runtime.engine.requests.sampling_params import SamplingParams
 from runtime.engine.text import loading
 from runtime.engine.text.loading import load_chat_template, load_tokenizer

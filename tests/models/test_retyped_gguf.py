@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from runtime.apis.inference import ChatCompletionRequest
+from runtime.apis.inference.protocol import ChatCompletionRequest
 from runtime.engine.text.loading import load_tokenizer
 from runtime.providers.inference.meta_reference.adapter import MetaReferenceInference
 from runtime.providers.inference.meta_reference.config import MetaReferenceConfig

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from runtime.apis.inference import EmbeddingsRequest
+from runtime.apis.inference.protocol import EmbeddingsRequest
 from runtime.context import RequestContext
 from runtime.context import serving as request_context
 from runtime.engine.engine import Engine

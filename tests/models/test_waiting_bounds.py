@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from runtime.apis.inference import ChatCompletionRequest, CompletionRequest, EmbeddingsRequest
+from runtime.apis.inference.protocol import ChatCompletionRequest, CompletionRequest, EmbeddingsRequest
 from runtime.engine import worker
 from runtime.engine.encoders import sentence_encoder as encoder
 from runtime.engine.encoders.embedder import Embedder

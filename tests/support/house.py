@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, SecretStr
 
 from runtime.apis._api import Api, route
 from runtime.apis._request import Query, Request, Response
-from runtime.apis.providers import ProviderHealth
+from runtime.apis.providers.protocol import ProviderHealth
 from runtime.context import current
 from runtime.errors import Unavailable
 from runtime.provider import ProviderContext, healthy

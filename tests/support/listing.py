@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from runtime.apis.providers import ProviderHealth
+from runtime.apis.providers.protocol import ProviderHealth
 from runtime.provider import ListedModel, ProviderContext, healthy
 from runtime.spec import Spec
 from tests.support import house

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Sequence
 from typing import Any
 
-from runtime.apis.inference import ChatCompletionRequest
 from runtime.apis.inference.counting import TokenCount
-from runtime.apis.responses import CreateResponseRequest
+from runtime.apis.inference.protocol import ChatCompletionRequest
+from runtime.apis.responses.protocol import CreateResponseRequest
 from runtime.errors import StackError
 from runtime.ids import new_position
 from runtime.providers.responses.builtin.answering import Answering

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, Field
 
-from runtime.apis.tool_runtime import (
+from runtime.apis.tool_runtime.protocol import (
     InvokeToolRequest,
     ListToolsRequest,
     ToolDef,

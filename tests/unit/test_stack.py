@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from runtime.apis.inference import ChatCompletionRequest, Inference
+from runtime.apis.inference.protocol import ChatCompletionRequest, Inference
 from runtime.conformance.stacks import adapter_of, run_config, serving
 from runtime.conformance.upstream import CHAT_MODEL, Upstream
 from runtime.errors import NotFound, Unavailable

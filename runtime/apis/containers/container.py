@@ -9,9 +9,9 @@ from pydantic import Field
 from runtime.apis._names import NamedResource, ResourceId
 from runtime.apis._paging import Page, PageRequest
 from runtime.apis._request import AT_ONCE, Deleted, Request, Response, example
+from runtime.apis.containers.limits import MemoryLimit
 
 MOST_FILES_AT_CREATION = 50
-MemoryLimit = Literal["1g", "4g", "16g", "64g"]
 
 
 class ContainerExpiresAfter(Request):

@@ -15,8 +15,6 @@ from runtime.apis.containers.container import ContainerRequest
 
 FOLDER = "/mnt/data"
 """Where a container's files are, in it."""
-MAX_FILE_BYTES = 512 * 1024**2
-"""The largest file that can be put into a container."""
 
 
 class AddContainerFileRequest(ContainerRequest):

@@ -12,7 +12,7 @@ from runtime.apis._earlier.sampling import EarlierResponseFormat, LogProbConfig,
 from runtime.apis._earlier.tool_definitions import Choice, PromptFormat, ToolConfig, ToolDefinition
 from runtime.apis._names import ResourceId
 from runtime.apis._request import AT_ONCE, Request, example
-from runtime.apis.inference import MAX_INPUTS
+from runtime.apis.inference.protocol import MAX_INPUTS
 
 MAX_BATCH = 256
 """Conversations or texts of one request; the earlier API names no limit."""

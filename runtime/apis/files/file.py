@@ -11,9 +11,6 @@ from runtime.apis._names import ResourceId
 from runtime.apis._paging import Page, PageRequest
 from runtime.apis._request import Deleted, Request, Response
 
-MAX_FILE_BYTES = 8 * 1024**3
-"""The largest file that a provider can be configured to take, which is also the most of an upload in parts."""
-
 Purpose = Literal[
     "assistants",
     "assistants_output",

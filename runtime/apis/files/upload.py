@@ -9,7 +9,8 @@ from pydantic import Field
 from runtime.apis._carriers import Upload
 from runtime.apis._names import NamedResource, ResourceId
 from runtime.apis._request import Request, Response, example
-from runtime.apis.files.file import MAX_FILE_BYTES, ExpiresAfter, File, Purpose
+from runtime.apis.files.file import ExpiresAfter, File, Purpose
+from runtime.apis.files.limits import MAX_FILE_BYTES
 
 MAX_PART_BYTES = 64 * 1024**2
 """The most of one part."""

@@ -11,9 +11,9 @@ from runtime.apis._chunks import Chunk, ChunkContent, ChunkMetadata, text_of
 from runtime.apis._metadata import Metadata
 from runtime.apis._names import ResourceId
 from runtime.apis._request import AT_ONCE, Request, Response, example
+from runtime.apis.vector_stores.configured import LONGEST_DIMENSION
 from runtime.apis.vector_stores.filters import Filters
 from runtime.apis.vector_stores.search import LONGEST_QUERY, Ranker, SearchMode
-from runtime.apis.vector_stores.store import LONGEST_DIMENSION
 
 MAX_INSERTED_CHUNKS = 100_000
 MAX_QUERIED_CHUNKS = 1000

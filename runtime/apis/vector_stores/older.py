@@ -11,9 +11,9 @@ from runtime.apis._chunks import ChunkContent, ChunkImage, ChunkText, ChunkUrl
 from runtime.apis._metadata import Metadata
 from runtime.apis._names import ResourceId
 from runtime.apis._request import AT_ONCE, Request, Response, example
+from runtime.apis.vector_stores.configured import EMBEDDING_DIMENSION, EMBEDDING_MODEL, KEEPER
 from runtime.apis.vector_stores.native import MODE, ChunkRanker, QueryContent
 from runtime.apis.vector_stores.search import SearchMode
-from runtime.apis.vector_stores.store import EMBEDDING_DIMENSION, EMBEDDING_MODEL, KEEPER
 
 MAX_DOCUMENTS = 10_000
 MAX_SEARCHED_STORES = 100

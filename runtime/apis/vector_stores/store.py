@@ -7,33 +7,17 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import AliasChoices, Field
+from pydantic import Field
 
 from runtime.apis._chunks import ChunkingStrategy
 from runtime.apis._metadata import OpenAIMetadata
 from runtime.apis._names import NamedResource, ResourceId
 from runtime.apis._paging import Page
 from runtime.apis._request import Deleted, Request, Response, example
+from runtime.apis.vector_stores.configured import EMBEDDING_DIMENSION, EMBEDDING_MODEL, KEEPER, LONGEST_STORE_NAME
 
 MAX_FILES_AT_CREATION = 500
-LONGEST_DIMENSION = 65_536
-"""The most numbers that a vector of a store has."""
-_LONGEST_STORE_NAME, _LONGEST_DESCRIPTION = 512, 4096
-
-EMBEDDING_MODEL = Field(None, min_length=1, description="The model that makes its vectors. By default, the provider's.")
-EMBEDDING_DIMENSION = Field(
-    None,
-    ge=1,
-    le=LONGEST_DIMENSION,
-    description="How many numbers its vectors have, where the model can make shorter ones. By default, as many as the"
-    " model makes.",
-)
-KEEPER = Field(
-    None,
-    min_length=1,
-    description="The provider of `vector_io` that keeps its vectors. By default, the one that is configured as the"
-    " default.",
-)
+_LONGEST_DESCRIPTION = 4096
 
 
 class VectorStoreExpiresAfter(Request):
@@ -50,7 +34,7 @@ class CreateVectorStoreRequest(Request):
         name="Handbook", metadata={"team": "support"}, expires_after={"anchor": "last_active_at", "days": 30}
     )
 
-    name: str | None = Field(None, max_length=_LONGEST_STORE_NAME, description="Its name. By default, it has none.")
+    name: str | None = Field(None, max_length=LONGEST_STORE_NAME, description="Its name. By default, it has none.")
     description: str | None = Field(
         None, max_length=_LONGEST_DESCRIPTION, description="What it is for. By default, nothing is said."
     )
@@ -73,27 +57,6 @@ class CreateVectorStoreRequest(Request):
     provider_id: ResourceId | None = KEEPER
 
 
-class ConfiguredVectorStore(Request):
-    """A vector store that the run config names: made at the first start, and there at each later one."""
-
-    vector_store_id: ResourceId = Field(min_length=1, description="Its id.")
-    vector_store_name: str | None = Field(
-        None,
-        max_length=_LONGEST_STORE_NAME,
-        validation_alias=AliasChoices("vector_store_name", "name", "vector_db_name"),
-        description="Its name; `name` and `vector_db_name` are other names of this field. Default: its id.",
-    )
-    embedding_model: ResourceId | None = EMBEDDING_MODEL
-    embedding_dimension: int | None = EMBEDDING_DIMENSION
-    provider_id: ResourceId | None = KEEPER
-    provider_vector_store_id: ResourceId | None = Field(
-        None, description="Taken for older run configs; the store is found by its id. Default: the same."
-    )
-    metadata: OpenAIMetadata | None = Field(
-        None, description="Facts about it: at most 16, texts of at most 512 characters. Default: none."
-    )
-
-
 class VectorStoreRequest(Request):
     """Which vector store."""
 
@@ -106,7 +69,7 @@ class UpdateVectorStoreRequest(VectorStoreRequest):
     model_config = example(name="Handbook of 2026", metadata=None)
 
     name: str | None = Field(
-        None, max_length=_LONGEST_STORE_NAME, description="Its name; null for none. By default, it stays."
+        None, max_length=LONGEST_STORE_NAME, description="Its name; null for none. By default, it stays."
     )
     description: str | None = Field(
         None, max_length=_LONGEST_DESCRIPTION, description="What it is for; null for nothing. By default, it stays."

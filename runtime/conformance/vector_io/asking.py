@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from runtime.apis.vector_io import (
+from runtime.apis.vector_io.protocol import (
     GROUP_BITS,
     CollectionRequest,
     CreateCollection,

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Generic, Protocol
 
-from runtime.apis.providers import ProviderHealth
+from runtime.apis.providers.protocol import ProviderHealth
 from runtime.provider import ProviderContext
 from runtime.providers.inference._model_pool import ModelPool
 from runtime.providers.inference._pool_report import health_of

@@ -6,7 +6,7 @@ import math
 from collections.abc import Collection
 from typing import Any
 
-from runtime.apis.providers import ProviderHealth
+from runtime.apis.providers.protocol import ProviderHealth
 from runtime.errors import StackError
 from runtime.provider import healthy, unhealthy
 from runtime.providers.inference._pool_members import Member, ModelState

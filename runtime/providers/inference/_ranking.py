@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from runtime.apis.inference import RerankRequest
+from runtime.apis.inference.protocol import RerankRequest
 from runtime.errors import RequestError
 from runtime.sse import Json
 

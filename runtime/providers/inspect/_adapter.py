@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import runtime
 from runtime.apis._request import Empty
-from runtime.apis.inspect import HealthInfo, ListRoutesRequest, RouteList, VersionInfo
+from runtime.apis.inspect.protocol import HealthInfo, ListRoutesRequest, RouteList, VersionInfo
 from runtime.provider import ProviderContext
 
 

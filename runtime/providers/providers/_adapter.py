@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from runtime.apis._request import Empty
-from runtime.apis.providers import ProviderInfo, ProviderList, ProviderRequest
+from runtime.apis.providers.protocol import ProviderInfo, ProviderList, ProviderRequest
 from runtime.errors import NotFound
 from runtime.provider import ProviderContext
 from runtime.similar import did_you_mean, hint_if_off

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from runtime.apis.tool_runtime import ToolDef, ToolList
+from runtime.apis.tool_runtime.protocol import ToolDef, ToolList
 from runtime.errors import RequestError
 from runtime.invalid.describing import written
 from runtime.invalid.in_json import wrong_in

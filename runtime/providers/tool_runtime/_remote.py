@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from runtime.apis.providers import ProviderHealth
+from runtime.apis.providers.protocol import ProviderHealth
 from runtime.http.auth import Auth
 from runtime.http.client import HttpClient
 from runtime.http.timeouts import Timeouts

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
-import sys
-
 import runtime
 from runtime.apis._api import Api
 from runtime.server.doors import OPENAI, Doors
@@ -65,9 +62,7 @@ def document(plan: Plan, doors: Doors) -> Json:
 
 
 def _tag(api: Api) -> Json:
-    """An API with the first line of its module's docstring."""
-    about = inspect.getdoc(sys.modules[api.protocol.__module__]) or api.name
-    return {"name": api.name, "description": about.split("\n", 1)[0]}
+    return {"name": api.name, "description": api.about}
 
 
 def _responses(everything: list[Mounted], schemas: Schemas) -> Json:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from runtime.apis.vector_io import GROUP_BITS
+from runtime.apis.vector_io.protocol import GROUP_BITS
 from runtime.storage.words.blocks import as_bytes, find
 from runtime.storage.words.tables import block_id
 

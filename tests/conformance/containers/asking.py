@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from runtime.apis.containers import Containers
+from runtime.apis.containers.protocol import Containers
 from runtime.apis.containers.running import CodeRun, RunCodeRequest
 from runtime.conformance.asgi import Answered
 from runtime.conformance.form import HEADERS, file, form

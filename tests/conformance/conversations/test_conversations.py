@@ -8,7 +8,12 @@ from typing import Any
 import pytest
 
 from runtime.access import User
-from runtime.apis.conversations import AppendItems, ConversationRequest, CreateConversationRequest, ReadConversation
+from runtime.apis.conversations.protocol import (
+    AppendItems,
+    ConversationRequest,
+    CreateConversationRequest,
+    ReadConversation,
+)
 from runtime.conformance.stacks import adapter_of
 from runtime.context import RequestContext, serving
 from runtime.errors import NotFound

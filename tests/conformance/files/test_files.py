@@ -12,7 +12,7 @@ import pytest
 from runtime import ids
 from runtime.access import User
 from runtime.apis._carriers import Upload
-from runtime.apis.files import FileRequest, ListFilesRequest, UploadFileRequest
+from runtime.apis.files.protocol import FileRequest, ListFilesRequest, UploadFileRequest
 from runtime.conformance.form import HEADERS, field, file, form
 from runtime.conformance.stacks import Served, adapter_of
 from runtime.context import RequestContext, serving

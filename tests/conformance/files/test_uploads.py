@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from runtime.access import User
-from runtime.apis.files import CreateUploadRequest, UploadRequest
+from runtime.apis.files.protocol import CreateUploadRequest, UploadRequest
 from runtime.conformance.asgi import Answered
 from runtime.conformance.form import HEADERS, file, form
 from runtime.conformance.stacks import Served, adapter_of

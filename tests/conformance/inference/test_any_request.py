@@ -17,7 +17,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from runtime.apis.inference import ChatCompletionRequest, CompletionRequest, EmbeddingsRequest, RerankRequest
+from runtime.apis.inference.protocol import ChatCompletionRequest, CompletionRequest, EmbeddingsRequest, RerankRequest
 from runtime.conformance.contexts import provider_context
 from runtime.conformance.upstream import Habits
 from runtime.context import RequestContext, serving

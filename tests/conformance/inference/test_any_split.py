@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runtime.apis.inference import ChatCompletionRequest
+from runtime.apis.inference.protocol import ChatCompletionRequest
 from runtime.conformance.contexts import provider_context
 from runtime.discovery import load
 from runtime.http.client import HttpClient

@@ -14,7 +14,7 @@ import pytest_asyncio
 
 from runtime.access import User
 from runtime.apis._request import Empty
-from runtime.apis.prompts import CreatePromptRequest
+from runtime.apis.prompts.protocol import CreatePromptRequest
 from runtime.apis.tool_groups import RegisterToolGroupRequest, ToolGroupRequest
 from runtime.conformance import form
 from runtime.conformance.asgi import Client

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from runtime.apis.prompts import FillPromptRequest, Prompts
+from runtime.apis.prompts.protocol import FillPromptRequest, Prompts
 from runtime.conformance.asgi import Answered
 from runtime.conformance.stacks import Served
 

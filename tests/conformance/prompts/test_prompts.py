@@ -8,7 +8,7 @@ import re
 import pytest
 
 from runtime.access import User
-from runtime.apis.prompts import (
+from runtime.apis.prompts.protocol import (
     CreatePromptRequest,
     FillPromptRequest,
     GetPromptRequest,

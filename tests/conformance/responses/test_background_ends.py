@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from runtime.apis.conversations import ReadConversation
+from runtime.apis.conversations.protocol import ReadConversation
 from runtime.conformance.stacks import Served, adapter_of
 from runtime.conformance.upstream.scripted import says
 from runtime.errors import Unavailable

@@ -9,16 +9,16 @@ from typing import Any
 import pytest
 
 from runtime.access import User
-from runtime.apis.responses import (
+from runtime.apis.responses.compaction import CompactRequest
+from runtime.apis.responses.input_tokens import CountInputTokensRequest
+from runtime.apis.responses.kept import InputItemsRequest
+from runtime.apis.responses.protocol import (
     CreateResponseRequest,
     GetResponseRequest,
     ListResponsesRequest,
     ResponseRequest,
     Responses,
 )
-from runtime.apis.responses.compaction import CompactRequest
-from runtime.apis.responses.input_tokens import CountInputTokensRequest
-from runtime.apis.responses.kept import InputItemsRequest
 from runtime.apis.responses.socket import SocketRequest
 from runtime.conformance.stacks import Served
 from runtime.conformance.upstream.scripted import says

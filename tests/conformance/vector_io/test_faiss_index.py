@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from runtime.apis.vector_io import GROUP_BITS
+from runtime.apis.vector_io.protocol import GROUP_BITS
 from runtime.providers.vector_io.faiss.index import FlatIndex
 from runtime.providers.vector_io.faiss.rounded import RoundedVectors
 

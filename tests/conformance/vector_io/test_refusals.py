@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 
 from runtime import discovery
-from runtime.apis.vector_io import CreateCollection, SearchVectors
+from runtime.apis.vector_io.protocol import CreateCollection, SearchVectors
 from runtime.conformance.contexts import provider_context
 from runtime.conformance.vector_io.asking import Asked, drawn
 from runtime.conformance.vector_io.subject import adapter

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from runtime.access import User
+from runtime.apis.vector_stores.configured import ConfiguredVectorStore
 from runtime.apis.vector_stores.older import RegisterVectorDbRequest
-from runtime.apis.vector_stores.store import ConfiguredVectorStore, VectorStoreRequest
+from runtime.apis.vector_stores.store import VectorStoreRequest
 from runtime.conformance.upstream import EMBEDDING_MODEL
 from runtime.context import RequestContext
 from runtime.context import serving as for_request

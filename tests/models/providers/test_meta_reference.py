@@ -16,7 +16,7 @@ import pytest_asyncio
 
 pytest.importorskip("torch")
 
-from runtime.apis.inference import ChatCompletionRequest, CompletionRequest
+from runtime.apis.inference.protocol import ChatCompletionRequest, CompletionRequest
 from runtime.conformance.asgi import Answered, Client
 from runtime.conformance.stacks import run_config, serving
 from runtime.context import RequestContext

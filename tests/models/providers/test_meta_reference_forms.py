@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from runtime.apis.inference import ChatCompletionRequest
+from runtime.apis.inference.protocol import ChatCompletionRequest
 from runtime.conformance.asgi import Answered, Client
 from runtime.conformance.stacks import run_config, serving
 from runtime.errors import StackError

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from runtime.apis.inference import ChatCompletionRequest
+from runtime.apis.inference.protocol import ChatCompletionRequest
 from runtime.conformance.asgi import Client
 from runtime.conformance.stacks import run_config, serving
 from runtime.engine.text.text_stream import TextOutput, Timing

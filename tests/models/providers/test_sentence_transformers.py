@@ -17,7 +17,7 @@ pytest.importorskip("torch")
 
 import numpy as np
 
-from runtime.apis.inference import EmbeddingsRequest, RerankRequest
+from runtime.apis.inference.protocol import EmbeddingsRequest, RerankRequest
 from runtime.conformance.stacks import run_config
 from runtime.conformance.stacks import serving as serving_stack
 from runtime.context import RequestContext, serving

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from runtime.apis.tool_runtime import (
+from runtime.apis.tool_runtime.protocol import (
     ContentPart,
     InvokeToolRequest,
     ListToolsRequest,

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from runtime.apis._chunks import ChunkImage, ChunkText, text_of
 from runtime.apis._request import Request
-from runtime.apis.file_processors import ProcessFileRequest
+from runtime.apis.file_processors.protocol import ProcessFileRequest
 from runtime.apis.vector_stores import API
 from runtime.apis.vector_stores.attached_file import AttachFileRequest, FileToAttach, UpdateAttributesRequest
 from runtime.apis.vector_stores.batch import CreateFileBatchRequest

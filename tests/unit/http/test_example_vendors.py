@@ -11,7 +11,7 @@ import pytest_asyncio
 from aiohttp import web
 
 from runtime import discovery
-from runtime.apis.inference import ChatCompletionRequest
+from runtime.apis.inference.protocol import ChatCompletionRequest
 from runtime.conformance.contexts import provider_context
 from runtime.conformance.upstream import CHAT_MODEL, Misbehaviour, Upstream, refusal
 from runtime.context import RequestContext, serving

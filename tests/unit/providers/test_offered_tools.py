@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from runtime.apis.tool_runtime import ListToolsRequest, ToolDef, ToolList
+from runtime.apis.tool_runtime.protocol import ListToolsRequest, ToolDef, ToolList
 from runtime.providers.mcp.builtin.offered_tools import OfferedTools
 from runtime.providers.mcp.builtin.searching import LIST_STORES, SEARCH_STORE
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from msgspec import Raw
 
-from runtime.apis.inference import ChatCompletionRequest
+from runtime.apis.inference.protocol import ChatCompletionRequest
 from runtime.context import RequestContext, current, serving
 from runtime.errors import RequestError
 from runtime.providers.inference._openai_compatible.outgoing_fields import (

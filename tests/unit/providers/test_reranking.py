@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtime.apis.inference import RerankRequest
+from runtime.apis.inference.protocol import RerankRequest
 from runtime.context import RequestContext, serving
 from runtime.errors import RequestError
 from runtime.providers.inference._openai_compatible.reranking import NotARanking, answer_of, body_of, path_of

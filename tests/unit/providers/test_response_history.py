@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 
 from runtime.access import User
-from runtime.apis.conversations import ReadConversation, WholeConversation
+from runtime.apis.conversations.protocol import ReadConversation, WholeConversation
 from runtime.errors import NotFound, RequestError, TooLarge
 from runtime.ids import new_position, ordered_id, position_in
 from runtime.providers.responses.builtin import budget as budget_module

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from runtime.apis.inference.calls import Call
-from runtime.apis.tool_runtime import ContentPart, InvokeToolRequest, ToolInvocationResult
+from runtime.apis.tool_runtime.protocol import ContentPart, InvokeToolRequest, ToolInvocationResult
 from runtime.errors import RequestError, StackError
 from runtime.providers.responses.builtin.outcomes import MOST_CHARACTERS
 from runtime.providers.responses.builtin.tools.tool_group import Group, GroupFunction

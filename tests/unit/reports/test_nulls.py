@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from runtime.apis.inference import ChatCompletionRequest
+from runtime.apis.inference.protocol import ChatCompletionRequest
 from runtime.apis.responses.request import CreateResponseRequest
 from runtime.conformance.asgi import Client
 from runtime.conformance.upstream import CHAT_MODEL

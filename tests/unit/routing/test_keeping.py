@@ -15,7 +15,7 @@ import pytest
 import pytest_asyncio
 from aiohttp import web
 
-from runtime.apis.inference import ChatCompletionRequest
+from runtime.apis.inference.protocol import ChatCompletionRequest
 from runtime.apis.inference.stored import StoredCompletionsRequest
 from runtime.conformance.asgi import Answered, Client
 from runtime.conformance.stacks import Served, run_config, serving

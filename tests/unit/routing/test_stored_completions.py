@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 
 from runtime.access import User
-from runtime.apis.inference import ChatCompletionRequest
+from runtime.apis.inference.protocol import ChatCompletionRequest
 from runtime.apis.inference.stored import (
     CompletionMessagesRequest,
     StoredCompletionRequest,

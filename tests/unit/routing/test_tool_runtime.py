@@ -13,7 +13,7 @@ import pytest
 
 from runtime.access import User
 from runtime.apis.tool_groups import RegisterToolGroupRequest
-from runtime.apis.tool_runtime import InvokeToolRequest, ListToolsRequest, ToolRequest
+from runtime.apis.tool_runtime.protocol import InvokeToolRequest, ListToolsRequest, ToolRequest
 from runtime.conformance.stacks import Served, adapter_of, run_config, serving
 from runtime.context import RequestContext
 from runtime.context import serving as serving_request

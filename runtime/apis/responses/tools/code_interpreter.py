@@ -15,7 +15,8 @@ from typing_extensions import TypedDict
 
 from runtime.apis._names import NamedResource, ResourceId
 from runtime.apis._request import AT_ONCE
-from runtime.apis.containers.container import MOST_FILES_AT_CREATION, MemoryLimit
+from runtime.apis.containers.container import MOST_FILES_AT_CREATION
+from runtime.apis.containers.limits import MemoryLimit
 from runtime.apis.inference._shared import OPEN
 from runtime.apis.responses.event_fields import OfItem
 from runtime.apis.responses.tool_kind import ItemKind, ToolKind

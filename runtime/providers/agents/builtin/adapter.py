@@ -17,9 +17,9 @@ from runtime.apis.agents.session import (
     SessionCreated,
 )
 from runtime.apis.agents.turn import CreateTurnRequest, ResumeTurnRequest
-from runtime.apis.responses import ResponseRequest, Responses
+from runtime.apis.responses.protocol import ResponseRequest, Responses
 from runtime.apis.tool_groups import ToolGroups
-from runtime.apis.vector_stores import VectorStores
+from runtime.apis.vector_stores.protocol import VectorStores
 from runtime.errors import NotFound
 from runtime.ids import new_position, ordered_id
 from runtime.provider import ProviderContext

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from runtime.apis._earlier.tool_definitions import ToolConfig
 from runtime.apis.agents.agent import AgentConfig, AgentTool, ClientTool
-from runtime.apis.responses import CreateResponseRequest
+from runtime.apis.responses.protocol import CreateResponseRequest
 from runtime.errors import NotSupported, RequestError
 from runtime.providers._earlier.schemas import object_of, property_of
 from runtime.providers._earlier.settings import check_tool_config, json_format, sampling

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 
 from runtime.apis._earlier.content import EarlierUrl
 from runtime.apis.agents.turn import AgentDocument
-from runtime.apis.vector_stores import VectorStores
 from runtime.apis.vector_stores.older import InsertDocumentsRequest, RegisterVectorDbRequest, VectorDbRequest
+from runtime.apis.vector_stores.protocol import VectorStores
 from runtime.errors import Conflict, NotFound, NotSupported
 from runtime.ids import new_id
 from runtime.sse import Json

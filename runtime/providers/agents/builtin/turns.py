@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from runtime.apis.agents.turn import AgentDocument
-from runtime.apis.responses import CreateResponseRequest, GetResponseRequest, Responses
+from runtime.apis.responses.protocol import CreateResponseRequest, GetResponseRequest, Responses
 from runtime.clock import wall_time
 from runtime.errors import NotFound
 from runtime.providers._earlier.renaming import renamed

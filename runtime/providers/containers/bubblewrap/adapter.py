@@ -25,9 +25,9 @@ from runtime.apis.containers.container_file import (
     ListContainerFilesRequest,
 )
 from runtime.apis.containers.running import BringFilesRequest, CodeRun, FilesThere, RunCodeRequest
-from runtime.apis.files import Files
 from runtime.apis.files.file import FileRequest
-from runtime.apis.providers import ProviderHealth
+from runtime.apis.files.protocol import Files
+from runtime.apis.providers.protocol import ProviderHealth
 from runtime.errors import NotFound, NotSupported, StackError, Unavailable
 from runtime.provider import ProviderContext, healthy
 from runtime.providers.containers.bubblewrap.config import BubblewrapConfig

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from runtime.apis.containers.container import MemoryLimit
-from runtime.apis.containers.container_file import MAX_FILE_BYTES
+from runtime.apis.containers.limits import MAX_FILE_BYTES, MemoryLimit
 from runtime.storage.placement import SqlReference
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, get_args
 
-from runtime.apis.containers.container import Container, CreateContainerRequest, MemoryLimit
+from runtime.apis.containers.container import Container, CreateContainerRequest
+from runtime.apis.containers.limits import MemoryLimit
 from runtime.clock import wall_time
 from runtime.context import current
 from runtime.errors import NotFound, NotSupported, RequestError

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from runtime.apis._paging import json_page
-from runtime.apis.conversations import (
+from runtime.apis.conversations.protocol import (
     AppendItems,
     Conversation,
     ConversationRequest,

@@ -15,7 +15,7 @@ from runtime.apis.earlier_inference.requests import (
     EarlierCompletionRequest,
     EarlierEmbeddingsRequest,
 )
-from runtime.apis.inference import Inference
+from runtime.apis.inference.protocol import Inference
 from runtime.errors import Unavailable
 from runtime.provider import ProviderContext
 from runtime.providers._earlier.renaming import renamed

@@ -13,7 +13,7 @@ from runtime.apis.earlier_inference.requests import (
     EarlierCompletionRequest,
     EarlierEmbeddingsRequest,
 )
-from runtime.apis.inference import ChatCompletionRequest, CompletionRequest, EmbeddingsRequest
+from runtime.apis.inference.protocol import ChatCompletionRequest, CompletionRequest, EmbeddingsRequest
 from runtime.context import warn
 from runtime.errors import NotSupported, RequestError
 from runtime.providers._earlier.settings import check_tool_config, json_format, sampling

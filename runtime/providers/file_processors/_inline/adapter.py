@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from runtime.apis.file_processors import ProcessFileRequest
+from runtime.apis.file_processors.protocol import ProcessFileRequest
 from runtime.provider import ProviderContext
 from runtime.providers.file_processors._inline.spec import InlineReader
 from runtime.providers.file_processors._service.config import ProcessorConfig

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from typing import Protocol
 
-from runtime.apis.file_processors import ProcessFileRequest
+from runtime.apis.file_processors.protocol import ProcessFileRequest
 from runtime.errors import UpstreamError
 from runtime.http.forms import FormFile
 from runtime.http.transport import Exchange

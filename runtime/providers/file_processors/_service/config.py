@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from runtime.apis._chunks import DEFAULT_CHUNK_TOKENS, DEFAULT_OVERLAP_TOKENS
+from runtime.apis._chunk_sizes import DEFAULT_CHUNK_TOKENS, DEFAULT_OVERLAP_TOKENS
 from runtime.documents.chunking import Sizes
 from runtime.providers.file_processors._worker.messages import Limits
 

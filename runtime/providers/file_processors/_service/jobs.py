@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from runtime.apis._carriers import Upload
-from runtime.apis.file_processors import (
+from runtime.apis.file_processors.protocol import (
     ListProcessFileJobsRequest,
     ProcessFileJob,
     ProcessFileJobList,

@@ -8,9 +8,9 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
 from runtime.apis._chunks import AutoChunking, StaticChunking
-from runtime.apis.file_processors import ProcessFileRequest
-from runtime.apis.files import Files
+from runtime.apis.file_processors.protocol import ProcessFileRequest
 from runtime.apis.files.file import FileRequest
+from runtime.apis.files.protocol import Files
 from runtime.documents.chunking import Sizes
 from runtime.errors import RequestError, TooLarge
 from runtime.ids import new_id

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from runtime.apis.file_processors import (
+from runtime.apis.file_processors.protocol import (
     ListProcessFileJobsRequest,
     ProcessFileJob,
     ProcessFileJobList,

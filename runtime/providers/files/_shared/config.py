@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from runtime.apis.files.file import MAX_FILE_BYTES
+from runtime.apis.files.limits import MAX_FILE_BYTES
 from runtime.storage.placement import SqlReference
 
 

@@ -14,7 +14,7 @@ from typing import Any
 from runtime.apis._carriers import Download
 from runtime.apis.files import upload as upload_api
 from runtime.apis.files.file import File, FileDeleted, FileRequest, ListFilesRequest, UploadFileRequest
-from runtime.apis.providers import ProviderHealth
+from runtime.apis.providers.protocol import ProviderHealth
 from runtime.clock import wall_time
 from runtime.context import current
 from runtime.errors import NotSupported, StackError, Unavailable

@@ -12,9 +12,9 @@ from functools import partial
 from typing import TypeVar
 from urllib.parse import urlsplit
 
-from runtime.apis.inference import ChatCompletionRequest, CompletionRequest, EmbeddingsRequest, RerankRequest
 from runtime.apis.inference.abilities import Abilities, AbilitiesRequest
-from runtime.apis.providers import ProviderHealth
+from runtime.apis.inference.protocol import ChatCompletionRequest, CompletionRequest, EmbeddingsRequest, RerankRequest
+from runtime.apis.providers.protocol import ProviderHealth
 from runtime.context import warn
 from runtime.errors import NotSupported, Unavailable, UpstreamError
 from runtime.http.auth import Auth, Bearer, NamedHeader

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import quote
 
-from runtime.apis.inference import RerankRequest
+from runtime.apis.inference.protocol import RerankRequest
 from runtime.errors import RequestError
 from runtime.providers.inference._openai_compatible.outgoing_fields import apply_rules, given_fields
 from runtime.providers.inference._openai_compatible.spec import Rerank

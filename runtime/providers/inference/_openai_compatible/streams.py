@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from runtime.apis.inference import ChatCompletionRequest, CompletionRequest
+from runtime.apis.inference.protocol import ChatCompletionRequest, CompletionRequest
 from runtime.sse import Frames, Json
 
 # Not an empty reason, which some vendors write into every event. In a JSON string, the quotes would be escaped.

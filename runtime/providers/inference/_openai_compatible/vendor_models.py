@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from runtime.apis.models import ModelType
-from runtime.apis.providers import ProviderHealth
+from runtime.apis.providers.protocol import ProviderHealth
 from runtime.http.client import HttpClient
 from runtime.http.refusals import Call
 from runtime.http.timeouts import Timeouts

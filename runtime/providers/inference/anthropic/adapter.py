@@ -5,7 +5,7 @@ https://docs.claude.com/en/api/openai-sdk, https://docs.claude.com/en/api/models
 
 from __future__ import annotations
 
-from runtime.apis.inference import ChatCompletionRequest
+from runtime.apis.inference.protocol import ChatCompletionRequest
 from runtime.context import warn
 from runtime.http.auth import Auth, Bearer, NamedHeader
 from runtime.http.transport import Outgoing

@@ -15,10 +15,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from runtime.apis.inference import ChatCompletionRequest, CompletionRequest
 from runtime.apis.inference.abilities import Abilities, AbilitiesRequest
 from runtime.apis.inference.counting import TokenCount
 from runtime.apis.inference.loading import LoadModelRequest, ModelChanged, UnloadModelRequest
+from runtime.apis.inference.protocol import ChatCompletionRequest, CompletionRequest
 from runtime.context import current
 from runtime.engine.requests.sampling_params import SamplingParams
 from runtime.engine.requests.waiting_room import early_room

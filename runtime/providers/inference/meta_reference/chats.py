@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from runtime.apis.inference import ChatCompletionRequest
+from runtime.apis.inference.protocol import ChatCompletionRequest
 from runtime.context import warn
 from runtime.engine.requests.sampling_params import SamplingParams
 from runtime.engine.text.answer_grammar import AnswerForm, CallForm

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from runtime.apis.inference import MAX_INPUTS, CompletionRequest
+from runtime.apis.inference.protocol import MAX_INPUTS, CompletionRequest
 from runtime.engine.requests.sampling_params import SamplingParams
 from runtime.engine.text.answer_grammar import AnswerForm
 from runtime.engine.text.infill import infill_prompt

@@ -7,7 +7,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, TypedDict
 
-from runtime.apis.inference import ChatCompletionRequest, CompletionRequest
+from runtime.apis.inference.protocol import ChatCompletionRequest, CompletionRequest
 from runtime.context import warn
 from runtime.engine.requests.sampling_params import SamplingParams
 from runtime.errors import RequestError

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from runtime.apis.inference import EmbeddingsRequest, RerankRequest
 from runtime.apis.inference.loading import LoadModelRequest, ModelChanged, UnloadModelRequest
+from runtime.apis.inference.protocol import EmbeddingsRequest, RerankRequest
 from runtime.apis.models import ModelType
 from runtime.context import current, warn
 from runtime.engine.checkpoints.encoder_config import EncoderConfig

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import runtime
 from runtime.apis._carriers import Application
 from runtime.apis._request import Empty
-from runtime.apis.prompts import Prompts
-from runtime.apis.tool_runtime import ToolRuntime
-from runtime.apis.vector_stores import VectorStores
+from runtime.apis.prompts.protocol import Prompts
+from runtime.apis.tool_runtime.protocol import ToolRuntime
+from runtime.apis.vector_stores.protocol import VectorStores
 from runtime.errors import Unavailable
 from runtime.provider import ProviderContext
 from runtime.providers.mcp.builtin.offered_prompts import OfferedPrompts

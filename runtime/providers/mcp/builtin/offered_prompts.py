@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from runtime.apis.prompts import FillPromptRequest, ListPromptsRequest, Prompts
+from runtime.apis.prompts.protocol import FillPromptRequest, ListPromptsRequest, Prompts
 from runtime.providers.mcp.builtin.refusals import refused
 
 if TYPE_CHECKING:

@@ -11,8 +11,14 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from runtime.apis.tool_runtime import InvokeToolRequest, ListToolsRequest, ToolDef, ToolInvocationResult, ToolRuntime
-from runtime.apis.vector_stores import VectorStores
+from runtime.apis.tool_runtime.protocol import (
+    InvokeToolRequest,
+    ListToolsRequest,
+    ToolDef,
+    ToolInvocationResult,
+    ToolRuntime,
+)
+from runtime.apis.vector_stores.protocol import VectorStores
 from runtime.errors import NotFound, StackError
 from runtime.providers.mcp.builtin.refusals import refused
 from runtime.providers.mcp.builtin.searching import LIST_STORES, SEARCH_STORE, Searching

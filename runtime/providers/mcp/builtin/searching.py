@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from runtime.apis._paging import PageRequest
-from runtime.apis.vector_stores import VectorStores
+from runtime.apis.vector_stores.protocol import VectorStores
 from runtime.apis.vector_stores.search import SearchVectorStoreRequest, hits_of, text_of
 from runtime.errors import StackError
 from runtime.invalid.in_json import wrong_in

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from runtime.apis._paging import invalid_cursor
-from runtime.apis.prompts import (
+from runtime.apis.prompts.protocol import (
     CreatePromptRequest,
     FilledPrompt,
     FillPromptRequest,

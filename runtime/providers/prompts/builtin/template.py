@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from runtime.apis.prompts import is_variable_name
+from runtime.apis.prompts.protocol import is_variable_name
 from runtime.errors import RequestError, TooLarge
 from runtime.similar import names_for
 from runtime.sse import encode

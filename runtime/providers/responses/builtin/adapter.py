@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
-from runtime.apis.conversations import Conversations
-from runtime.apis.responses import (
+from runtime.apis.conversations.protocol import Conversations
+from runtime.apis.responses.compaction import CompactRequest
+from runtime.apis.responses.input_tokens import CountInputTokensRequest, InputTokens
+from runtime.apis.responses.kept import DeletedResponse, InputItemsRequest
+from runtime.apis.responses.protocol import (
     CreateResponseRequest,
     GetResponseRequest,
     ListResponsesRequest,
     ResponseRequest,
 )
-from runtime.apis.responses.compaction import CompactRequest
-from runtime.apis.responses.input_tokens import CountInputTokensRequest, InputTokens
-from runtime.apis.responses.kept import DeletedResponse, InputItemsRequest
 from runtime.apis.responses.socket import SocketRequest
 from runtime.context import warn
 from runtime.ids import new_position

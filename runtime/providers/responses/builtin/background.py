@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 
-from runtime.apis.responses import CreateResponseRequest, GetResponseRequest
+from runtime.apis.responses.protocol import CreateResponseRequest, GetResponseRequest
 from runtime.context import RequestContext, current
 from runtime.errors import RateLimited, RequestError, StackError
 from runtime.provider import ProviderContext

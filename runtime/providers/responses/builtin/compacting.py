@@ -10,7 +10,7 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 
-from runtime.apis.inference import Inference
+from runtime.apis.inference.protocol import Inference
 from runtime.apis.inference.sense import making_sense
 from runtime.providers.responses.builtin.answering import Answering
 from runtime.providers.responses.builtin.asking import chat_request

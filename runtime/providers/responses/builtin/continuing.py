@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from runtime.apis.conversations import AppendItems, Conversations, ReadConversation, WholeConversation
+from runtime.apis.conversations.protocol import AppendItems, Conversations, ReadConversation, WholeConversation
 from runtime.errors import NotFound, NotSupported, StackError, TooLarge
 from runtime.providers.responses.builtin.answering import Answering
 from runtime.providers.responses.builtin.budget import Budget

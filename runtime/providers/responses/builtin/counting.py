@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from runtime.apis.inference import ChatCompletionRequest, Inference
+from runtime.apis.inference.protocol import ChatCompletionRequest, Inference
 from runtime.documents.tokens import cl100k
 from runtime.sse import Json, encode
 

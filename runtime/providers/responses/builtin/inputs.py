@@ -19,9 +19,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from runtime.apis._carriers import Upload
-from runtime.apis.file_processors import FileProcessors, ProcessFileRequest, ProcessFileResponse
-from runtime.apis.files import Files
+from runtime.apis.file_processors.protocol import FileProcessors, ProcessFileRequest, ProcessFileResponse
 from runtime.apis.files.file import FileRequest
+from runtime.apis.files.protocol import Files
 from runtime.apis.responses.items import ITEMS
 from runtime.documents.images import image_type
 from runtime.errors import NotFound, NotSupported, RequestError

@@ -14,7 +14,7 @@ import asyncio
 import contextlib
 from dataclasses import dataclass
 
-from runtime.apis.responses import CreateResponseRequest
+from runtime.apis.responses.protocol import CreateResponseRequest
 from runtime.context import RequestContext, current, serving
 from runtime.errors import NotFound, StackError
 from runtime.ids import position_in

@@ -19,7 +19,7 @@ import logging
 from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from runtime.apis.inference import Inference
+from runtime.apis.inference.protocol import Inference
 from runtime.apis.inference.sense import making_sense
 from runtime.errors import RequestError, StackError
 from runtime.providers.responses.builtin.answering import Answering

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from runtime.apis.connectors import Connectors
-from runtime.apis.containers import Containers
-from runtime.apis.inference import Inference
+from runtime.apis.containers.protocol import Containers
 from runtime.apis.inference.calls import Call
+from runtime.apis.inference.protocol import Inference
 from runtime.apis.responses.request import CreateResponseRequest
 from runtime.apis.responses.tool_kind import ToolKind
-from runtime.apis.tool_runtime import ToolRuntime
-from runtime.apis.vector_stores import VectorStores
+from runtime.apis.tool_runtime.protocol import ToolRuntime
+from runtime.apis.vector_stores.protocol import VectorStores
 from runtime.providers.responses.builtin.answering import Answering
 from runtime.providers.responses.builtin.approving import Approved
 from runtime.providers.responses.builtin.transcript import Transcript

@@ -6,15 +6,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from runtime.apis.connectors import Connectors
-from runtime.apis.containers import Containers
-from runtime.apis.file_processors import FileProcessors
-from runtime.apis.files import Files
-from runtime.apis.inference import ChatCompletionRequest, Inference
-from runtime.apis.prompts import Prompts
-from runtime.apis.responses import CreateResponseRequest
+from runtime.apis.containers.protocol import Containers
+from runtime.apis.file_processors.protocol import FileProcessors
+from runtime.apis.files.protocol import Files
+from runtime.apis.inference.protocol import ChatCompletionRequest, Inference
+from runtime.apis.prompts.protocol import Prompts
+from runtime.apis.responses.protocol import CreateResponseRequest
 from runtime.apis.responses.request import SEALED_THOUGHTS, PromptReference, ResponseHistory
-from runtime.apis.tool_runtime import ToolRuntime
-from runtime.apis.vector_stores import VectorStores
+from runtime.apis.tool_runtime.protocol import ToolRuntime
+from runtime.apis.vector_stores.protocol import VectorStores
 from runtime.errors import NotSupported, RequestError
 from runtime.http.pages import Pages
 from runtime.ids import new_position

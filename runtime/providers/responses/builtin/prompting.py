@@ -6,7 +6,7 @@ user says it. Like instructions, it is of one response: what continues that has 
 
 from __future__ import annotations
 
-from runtime.apis.prompts import FillPromptRequest, Prompts
+from runtime.apis.prompts.protocol import FillPromptRequest, Prompts
 from runtime.apis.responses.request import PromptReference
 from runtime.errors import NotSupported
 from runtime.sse import Json

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 
-from runtime.apis.inference import Inference
+from runtime.apis.inference.protocol import Inference
 from runtime.context import warn
 from runtime.errors import StackError, UpstreamRejected
 from runtime.providers.responses.builtin.asking import chat_request

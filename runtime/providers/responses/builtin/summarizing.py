@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from runtime.apis.inference import Inference
+from runtime.apis.inference.protocol import Inference
 from runtime.apis.inference.sense import making_sense, text_of
 from runtime.errors import UpstreamError
 from runtime.providers.responses.builtin.asking import chat_request

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import ClassVar, Protocol
 
-from runtime.apis.tool_runtime import InvokeToolRequest, ListToolsRequest, ToolInvocationResult, ToolList
+from runtime.apis.tool_runtime.protocol import InvokeToolRequest, ListToolsRequest, ToolInvocationResult, ToolList
 from runtime.context import warn
 from runtime.http.auth import Auth
 from runtime.http.transport import Outgoing

@@ -11,16 +11,22 @@ from typing import Annotated, Any
 
 from pydantic import Field, StringConstraints
 
-from runtime.apis.containers import Containers
 from runtime.apis.containers.container import (
     ContainerRequest,
     CreateContainerRequest,
     ListContainersRequest,
-    MemoryLimit,
 )
 from runtime.apis.containers.container_file import ContainerFile, ContainerFileRequest
+from runtime.apis.containers.limits import MemoryLimit
+from runtime.apis.containers.protocol import Containers
 from runtime.apis.containers.running import CodeRun, RunCodeRequest, in_words
-from runtime.apis.tool_runtime import ContentPart, InvokeToolRequest, ListToolsRequest, ToolInvocationResult, ToolList
+from runtime.apis.tool_runtime.protocol import (
+    ContentPart,
+    InvokeToolRequest,
+    ListToolsRequest,
+    ToolInvocationResult,
+    ToolList,
+)
 from runtime.provider import ProviderContext
 from runtime.providers.tool_runtime._arguments import Arguments, one_tool, read
 from runtime.sse import Reply

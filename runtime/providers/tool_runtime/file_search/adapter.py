@@ -10,9 +10,15 @@ from typing import Annotated, Any
 from pydantic import AliasChoices, Field, StringConstraints, ValidationError
 
 from runtime.apis._names import NamedResource
-from runtime.apis.tool_runtime import ContentPart, InvokeToolRequest, ListToolsRequest, ToolInvocationResult, ToolList
-from runtime.apis.vector_stores import VectorStores
+from runtime.apis.tool_runtime.protocol import (
+    ContentPart,
+    InvokeToolRequest,
+    ListToolsRequest,
+    ToolInvocationResult,
+    ToolList,
+)
 from runtime.apis.vector_stores.older import MAX_SEARCHED_STORES, QueryDocumentsRequest, RagQueryConfig
+from runtime.apis.vector_stores.protocol import VectorStores
 from runtime.errors import RequestError
 from runtime.invalid.describing import written
 from runtime.invalid.in_json import wrong_in

@@ -7,7 +7,7 @@ from typing import Any
 
 from runtime.apis._request import Registered
 from runtime.apis.connectors import CallServerToolRequest, Connectors, ConnectorTool, McpServer, ToolOutcome
-from runtime.apis.tool_runtime import (
+from runtime.apis.tool_runtime.protocol import (
     ContentPart,
     InvokeToolRequest,
     ListToolsRequest,

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 from pydantic import Field, StringConstraints
 
-from runtime.apis.tool_runtime import InvokeToolRequest, ListToolsRequest, ToolInvocationResult, ToolList
+from runtime.apis.tool_runtime.protocol import InvokeToolRequest, ListToolsRequest, ToolInvocationResult, ToolList
 from runtime.errors import UpstreamError
 from runtime.http.auth import QueryKey
 from runtime.http.transport import Outgoing

@@ -15,8 +15,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Protocol, TypeVar, runtime_checkable
 
-from runtime.apis import vector_io
-from runtime.apis.providers import ProviderHealth
+from runtime.apis.providers.protocol import ProviderHealth
+from runtime.apis.vector_io import protocol as vector_io
 from runtime.errors import Unavailable
 from runtime.provider import ProviderContext, healthy, unhealthy
 from runtime.providers.vector_io._shared import folders

@@ -10,8 +10,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from operator import index
 from typing import Protocol, TypeVar
 
-from runtime.apis import vector_io
-from runtime.apis.providers import ProviderHealth
+from runtime.apis.providers.protocol import ProviderHealth
+from runtime.apis.vector_io import protocol as vector_io
 from runtime.errors import StackError, Unavailable, UpstreamError, UpstreamRejected
 from runtime.provider import ProviderContext, healthy, unhealthy
 from runtime.providers.vector_io._shared.errors import (

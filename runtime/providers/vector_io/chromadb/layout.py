@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from runtime.apis.vector_io import group_of
+from runtime.apis.vector_io.protocol import group_of
 
 MOST_VALUES = 10_000
 """Groups or ids of one call: each is a variable of an SQL statement, and SQLite takes 32,766."""

@@ -13,7 +13,7 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
-from runtime.apis.vector_io import GROUP_BITS
+from runtime.apis.vector_io.protocol import GROUP_BITS
 from runtime.providers.vector_io._shared.pieces import Found
 from runtime.providers.vector_io.duckdb.config import DuckDbConfig
 from runtime.storage.analytics import files

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from runtime.apis.vector_io import group_of
+from runtime.apis.vector_io.protocol import group_of
 from runtime.errors import UpstreamError, UpstreamRejected
 from runtime.http.auth import NamedHeader
 from runtime.http.timeouts import Timeouts

@@ -14,7 +14,7 @@ from typing import Any
 import faiss
 import numpy as np
 
-from runtime.apis.vector_io import GROUP_BITS
+from runtime.apis.vector_io.protocol import GROUP_BITS
 from runtime.providers.vector_io._shared.pieces import Found
 from runtime.providers.vector_io.faiss.rounded import RoundedVectors
 

@@ -11,7 +11,7 @@ from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from operator import mul
 from typing import Any
 
-from runtime.apis.vector_io import group_of
+from runtime.apis.vector_io.protocol import group_of
 from runtime.errors import UpstreamRejected
 from runtime.http.auth import Auth, NoAuth
 from runtime.http.timeouts import Timeouts

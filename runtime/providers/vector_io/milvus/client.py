@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from pymilvus import DataType, MilvusClient, MilvusException
 
-from runtime.apis.vector_io import group_of
+from runtime.apis.vector_io.protocol import group_of
 from runtime.providers.vector_io._shared.errors import check_dimensions
 from runtime.providers.vector_io._shared.pieces import Found, nearest, pieces, pieces_of_groups
 

@@ -8,7 +8,7 @@ import secrets
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from runtime.apis.vector_io import group_of
+from runtime.apis.vector_io.protocol import group_of
 from runtime.errors import Unavailable
 from runtime.provider import ProviderContext
 from runtime.providers.vector_io._shared.numbers import listed, packed, rows_of

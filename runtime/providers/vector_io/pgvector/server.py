@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
-from runtime.apis.vector_io import GROUP_BITS
+from runtime.apis.vector_io.protocol import GROUP_BITS
 from runtime.errors import StackError
 from runtime.providers.vector_io._shared.numbers import listed, packed, rows_of
 from runtime.providers.vector_io._shared.pieces import Found

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import numpy as np
 import qdrant_edge as qdrant
 
-from runtime.apis.vector_io import group_of
+from runtime.apis.vector_io.protocol import group_of
 from runtime.providers.vector_io._shared.pieces import Found, pieces
 
 T = TypeVar("T")

@@ -15,7 +15,7 @@ from typing import Any
 import apsw
 import sqlite_vec
 
-from runtime.apis.vector_io import GROUP_BITS, group_of
+from runtime.apis.vector_io.protocol import GROUP_BITS, group_of
 from runtime.providers.vector_io._shared.folders import make_file
 from runtime.providers.vector_io._shared.pieces import Found
 

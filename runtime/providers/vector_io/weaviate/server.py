@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from runtime.apis.vector_io import group_of
+from runtime.apis.vector_io.protocol import group_of
 from runtime.errors import UpstreamError, UpstreamRejected
 from runtime.http.auth import Bearer
 from runtime.http.timeouts import Timeouts

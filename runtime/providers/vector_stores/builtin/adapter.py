@@ -5,16 +5,17 @@ from __future__ import annotations
 from runtime.apis._chunks import text_of
 from runtime.apis._paging import PageRequest
 from runtime.apis._request import Empty
-from runtime.apis.file_processors import FileProcessors
-from runtime.apis.files import Files
-from runtime.apis.inference import Inference
+from runtime.apis.file_processors.protocol import FileProcessors
+from runtime.apis.files.protocol import Files
+from runtime.apis.inference.protocol import Inference
 from runtime.apis.models import Models
-from runtime.apis.providers import ProviderHealth
-from runtime.apis.vector_io import VectorIo
+from runtime.apis.providers.protocol import ProviderHealth
+from runtime.apis.vector_io.protocol import VectorIo
 from runtime.apis.vector_stores import attached_file as file_api
 from runtime.apis.vector_stores import older as older_api
 from runtime.apis.vector_stores import store as store_api
 from runtime.apis.vector_stores.batch import CreateFileBatchRequest, FileBatch, FileBatchRequest, ListBatchFilesRequest
+from runtime.apis.vector_stores.configured import ConfiguredVectorStore
 from runtime.apis.vector_stores.native import (
     InsertChunksRequest,
     QueryChunksParams,
@@ -119,7 +120,7 @@ class BuiltinVectorStores:
             allowed_by="`read_private_addresses` in the config of `vector_stores`",
         )
         self._vector_dbs = VectorDbs(self._stores, embedding)
-        given = [one for one in context.registered if isinstance(one, store_api.ConfiguredVectorStore)]
+        given = [one for one in context.registered if isinstance(one, ConfiguredVectorStore)]
         self._declared = DeclaredStores(given, self._stores, self._vector_dbs)
         self._rag_tool = RagTool(
             config.chunk_retrieval_params,

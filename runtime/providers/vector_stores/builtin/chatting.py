@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from runtime.apis.inference import ChatCompletionRequest, Inference
+from runtime.apis.inference.protocol import ChatCompletionRequest, Inference
 from runtime.apis.models import Models
 from runtime.providers.vector_stores.builtin.listed import model_of_type
 from runtime.sse import Reply

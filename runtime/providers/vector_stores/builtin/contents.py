@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from runtime.apis.vector_io import numbers_of
+from runtime.apis.vector_io.protocol import numbers_of
 from runtime.apis.vector_stores.attached_file import AttachedFileContent, FileChunk, ReadAttachedFileRequest
 from runtime.errors import RequestError, StackError
 from runtime.providers.vector_stores.builtin.attached import AttachedFiles

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from runtime.apis.vector_io import numbers_of
+from runtime.apis.vector_io.protocol import numbers_of
 from runtime.errors import NotFound, RequestError, StackError
 from runtime.providers.vector_stores.builtin.embedding import TEXTS_AT_ONCE
 from runtime.providers.vector_stores.builtin.indexes import Indexes, VectorIndex

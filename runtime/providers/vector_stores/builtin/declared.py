@@ -15,9 +15,10 @@ from itertools import chain, repeat
 from typing import Any
 
 from runtime.access import SYSTEM
-from runtime.apis.providers import ProviderHealth
+from runtime.apis.providers.protocol import ProviderHealth
+from runtime.apis.vector_stores.configured import ConfiguredVectorStore
 from runtime.apis.vector_stores.older import RegisterVectorDbRequest
-from runtime.apis.vector_stores.store import ConfiguredVectorStore, UpdateVectorStoreRequest
+from runtime.apis.vector_stores.store import UpdateVectorStoreRequest
 from runtime.context import RequestContext, serving
 from runtime.errors import Conflict, RequestError, StackError
 from runtime.provider import healthy, unhealthy

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from msgspec.json import encode
 
 from runtime.access import Nameless, User
-from runtime.apis.inference import EmbeddingsRequest, Inference
+from runtime.apis.inference.protocol import EmbeddingsRequest, Inference
 from runtime.apis.models import Model, Models
 from runtime.context import RequestContext, current, serving
 from runtime.errors import RequestError, StackError

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Sequence
 
-from runtime.apis import vector_io
+from runtime.apis.vector_io import protocol as vector_io
 from runtime.errors import NotFound, Unavailable
 from runtime.providers.vector_stores.builtin.indexes import VectorIndex
 from runtime.providers.vector_stores.builtin.patience import PROVIDER_MISSING, VECTORS_MISSING

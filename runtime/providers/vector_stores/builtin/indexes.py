@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from runtime.apis.vector_io import GROUP_BITS
+from runtime.apis.vector_io.protocol import GROUP_BITS
 from runtime.errors import Conflict
 from runtime.providers.vector_stores.builtin.tables import GROUPS, INDEXES, GroupState
 from runtime.storage import sql

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from runtime.apis._chunks import text_of
-from runtime.apis.vector_io import GROUP_BITS, group_of
+from runtime.apis.vector_io.protocol import GROUP_BITS, group_of
 from runtime.apis.vector_stores.native import ChunkToInsert
 from runtime.clock import wall_time
 from runtime.errors import RequestError, StackError

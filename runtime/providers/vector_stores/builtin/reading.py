@@ -8,18 +8,17 @@ from typing import Any
 
 from runtime.access import SYSTEM
 from runtime.apis._carriers import Upload
+from runtime.apis._chunk_sizes import DEFAULT_CHUNK_TOKENS, DEFAULT_OVERLAP_TOKENS
 from runtime.apis._chunks import (
-    DEFAULT_CHUNK_TOKENS,
-    DEFAULT_OVERLAP_TOKENS,
     Chunk,
     ContextualChunking,
     StaticChunking,
     StaticSizes,
     text_of,
 )
-from runtime.apis.file_processors import FileProcessors, ProcessFileRequest, ProcessFileResponse
-from runtime.apis.files import Files
+from runtime.apis.file_processors.protocol import FileProcessors, ProcessFileRequest, ProcessFileResponse
 from runtime.apis.files.file import File, FileRequest
+from runtime.apis.files.protocol import Files
 from runtime.context import RequestContext, serving
 from runtime.errors import NotFound, NotSupported, StackError
 from runtime.providers.vector_stores.builtin.config import FileIngestion

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 
-from runtime.apis.vector_io import numbers_of
+from runtime.apis.vector_io.protocol import numbers_of
 from runtime.errors import StackError
 from runtime.provider import Tasks
 from runtime.providers.vector_stores.builtin.index_vectors import IndexVectors

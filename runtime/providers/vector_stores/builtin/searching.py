@@ -12,8 +12,8 @@ from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from runtime.apis.inference import Inference, RerankRequest
-from runtime.apis.vector_io import Hits, Vectors, group_of
+from runtime.apis.inference.protocol import Inference, RerankRequest
+from runtime.apis.vector_io.protocol import Hits, Vectors, group_of
 from runtime.context import warn
 from runtime.documents.words import query_words_of, words_of
 from runtime.errors import StackError

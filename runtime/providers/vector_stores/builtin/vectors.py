@@ -8,7 +8,7 @@ import base64
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from runtime.apis.vector_io import Hits, Vectors
+from runtime.apis.vector_io.protocol import Hits, Vectors
 from runtime.errors import RequestError
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from runtime.apis.vector_io import Hits, group_of
+from runtime.apis.vector_io.protocol import Hits, group_of
 from runtime.providers.vector_stores.builtin.filters import Test
 from runtime.providers.vector_stores.builtin.indexes import Group, VectorIndex
 

@@ -10,7 +10,7 @@ from functools import partial
 from itertools import islice
 from typing import Any
 
-from runtime.apis.vector_io import GROUP_BITS
+from runtime.apis.vector_io.protocol import GROUP_BITS
 from runtime.clock import wall_time
 from runtime.documents.words import words_of
 from runtime.errors import RequestError

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from runtime.apis.tool_runtime import ContentPart, ToolInvocationResult
+from runtime.apis.tool_runtime.protocol import ContentPart, ToolInvocationResult
 
 
 def text_of(result: ToolInvocationResult) -> str:

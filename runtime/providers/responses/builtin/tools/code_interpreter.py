@@ -14,9 +14,9 @@ from typing import Any
 
 import msgspec
 
-from runtime.apis.containers import Containers
 from runtime.apis.containers.container import ContainerRequest, CreateContainerRequest
 from runtime.apis.containers.container_file import FOLDER, ContainerFile
+from runtime.apis.containers.protocol import Containers
 from runtime.apis.containers.running import BringFilesRequest, CodeRun, RunCodeRequest, in_words
 from runtime.apis.inference.calls import Call
 from runtime.apis.responses.tools.code_interpreter import KIND, OUTPUTS, AutoContainer, CodeInterpreterTool

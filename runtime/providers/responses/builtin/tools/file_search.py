@@ -14,7 +14,7 @@ import msgspec
 
 from runtime.apis.inference.calls import Call
 from runtime.apis.responses.tools.file_search import KIND, RESULTS, FileSearchTool
-from runtime.apis.vector_stores import VectorStores
+from runtime.apis.vector_stores.protocol import VectorStores
 from runtime.apis.vector_stores.search import (
     LONGEST_QUERY,
     MAX_QUERIES,

@@ -12,7 +12,13 @@ from typing import Any
 
 from runtime.apis.inference.calls import Call
 from runtime.apis.responses.tools.tool_group import KIND, ToolGroupTool
-from runtime.apis.tool_runtime import InvokeToolRequest, ListToolsRequest, ToolDef, ToolInvocationResult, ToolRuntime
+from runtime.apis.tool_runtime.protocol import (
+    InvokeToolRequest,
+    ListToolsRequest,
+    ToolDef,
+    ToolInvocationResult,
+    ToolRuntime,
+)
 from runtime.clock import wall_time
 from runtime.errors import NotFound, NotSupported, RequestError, StackError
 from runtime.providers.responses.builtin.answering import Answering

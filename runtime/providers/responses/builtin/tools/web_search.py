@@ -15,7 +15,7 @@ import msgspec
 from runtime.apis.inference.calls import Call
 from runtime.apis.responses.request import CreateResponseRequest
 from runtime.apis.responses.tools.web_search import KIND, RESULTS, SOURCES, UserLocation, WebSearchTool
-from runtime.apis.tool_runtime import (
+from runtime.apis.tool_runtime.protocol import (
     InvokeToolRequest,
     ListToolsRequest,
     ToolDef,

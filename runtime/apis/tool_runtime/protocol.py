@@ -1,4 +1,4 @@
-"""Tools that run here or that a server elsewhere runs: what there is, and calling one."""
+"""The operations of the API `tool_runtime`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, Literal, Protocol
 from pydantic import AliasChoices, Field, field_validator
 from pydantic_core import PydanticCustomError
 
-from runtime.apis._api import Api, inner, route
+from runtime.apis._api import inner, route
 from runtime.apis._names import ResourceId
 from runtime.apis._request import Request, Response, example
 from runtime.apis.tool_groups import McpEndpoint
@@ -138,6 +138,3 @@ class ToolRuntime(Protocol):
     async def list_server_tools(self, request: ListToolsRequest) -> ToolList:
         """What tools the MCP server of a request has, which is in no group."""
         ...
-
-
-API = Api("tool_runtime", ToolRuntime)

@@ -1,4 +1,4 @@
-"""Health, version and the routes that are mounted."""
+"""The operations of the API `inspect`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Literal, Protocol
 
 from pydantic import Field
 
-from runtime.apis._api import Alias, Api, route
+from runtime.apis._api import Alias, route
 from runtime.apis._request import Empty, Request, Response
 
 
@@ -65,6 +65,3 @@ class Inspect(Protocol):
     async def list_routes(self, request: ListRoutesRequest) -> RouteList:
         """Every mounted route and the provider types behind it."""
         ...
-
-
-API = Api("inspect", Inspect, always=True)

@@ -1,4 +1,4 @@
-"""The providers of this stack: their configuration without secrets, and their health."""
+"""The operations of the API `providers`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any, Literal, Protocol
 
 from pydantic import Field
 
-from runtime.apis._api import Alias, Api, route
+from runtime.apis._api import Alias, route
 from runtime.apis._names import ResourceId
 from runtime.apis._request import Empty, Request, Response
 
@@ -64,6 +64,3 @@ class Providers(Protocol):
     async def get_provider(self, request: ProviderRequest) -> ProviderInfo:
         """One provider. 404 with close matches for an unknown id."""
         ...
-
-
-API = Api("providers", Providers, always=True)

@@ -1,11 +1,4 @@
-"""Vector databases, as vector stores use them: six methods over numbered vectors, and nothing else.
-
-A backend knows no text, no attribute and no user. Texts, filters, words and owners are kept once, by the API
-`vector_stores` above it, so that every backend has every feature and none has its own version of one. Of a filter, a
-backend sees which groups of vectors may be found; each file of a vector store is one group.
-
-No method is mounted over HTTP. Requests name the provider that is to answer them.
-"""
+"""The operations of the API `vector_io`."""
 
 from __future__ import annotations
 
@@ -15,7 +8,7 @@ from typing import Protocol
 
 from pydantic import Field
 
-from runtime.apis._api import Api, inner
+from runtime.apis._api import inner
 from runtime.apis._request import Request
 
 GROUP_BITS = 20
@@ -131,6 +124,3 @@ class VectorIo(Protocol):
     async def read_vectors(self, request: ReadVectors) -> Vectors:
         """Some vectors. Those that are not there are left out."""
         ...
-
-
-API = Api("vector_io", VectorIo)

@@ -1,8 +1,4 @@
-"""Prompts: texts with variables, kept in versions, that a request can name instead of sending them.
-
-llama-stack's API, with pages beside the `data` of its lists. The versions of a prompt count from 1 and never change;
-one of them is the default, which is meant where none is named. Variables stand in the text as `{{ name }}`.
-"""
+"""The operations of the API `prompts`."""
 
 from __future__ import annotations
 
@@ -12,7 +8,7 @@ from typing import Annotated, Any, Protocol
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
-from runtime.apis._api import Alias, Api, Store, inner, route
+from runtime.apis._api import Alias, inner, route
 from runtime.apis._names import ResourceId
 from runtime.apis._paging import Order, Page, PageRequest
 from runtime.apis._request import AT_ONCE, Request, Response, example
@@ -196,12 +192,3 @@ class Prompts(Protocol):
         a variable, and a part that no message can have; Unavailable.
         """
         ...
-
-
-API = Api(
-    "prompts",
-    Prompts,
-    offered_with=("inference",),
-    mounted_with=("responses",),
-    stores=(Store(name="prompts", families=("sql",), kinds=("prompts",), ages=False),),
-)

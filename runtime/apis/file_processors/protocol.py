@@ -1,4 +1,4 @@
-"""Files read and cut into chunks, ready for a vector store."""
+"""The operations of the API `file_processors`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, Literal, Protocol
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from runtime.apis._api import Api, Store, route
+from runtime.apis._api import route
 from runtime.apis._carriers import Upload
 from runtime.apis._chunks import AutoChunking, Chunk, StaticChunking, text_of
 from runtime.apis._names import ResourceId
@@ -138,6 +138,3 @@ class FileProcessors(Protocol):
     async def cancel_job(self, request: ProcessFileJobRequest) -> ProcessFileJob:
         """End a job that has not ended."""
         ...
-
-
-API = Api("file_processors", FileProcessors, stores=(Store(name="file_processing"),))

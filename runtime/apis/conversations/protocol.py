@@ -1,7 +1,4 @@
-"""Conversations: items in an order that does not change, which responses continue and add to.
-
-https://platform.openai.com/docs/api-reference/conversations. Their items are those of responses, and stay plain dicts.
-"""
+"""The operations of the API `conversations`."""
 
 from __future__ import annotations
 
@@ -11,7 +8,7 @@ from typing import Annotated, Any, Literal, Protocol
 
 from pydantic import Field
 
-from runtime.apis._api import Api, Store, inner, route
+from runtime.apis._api import inner, route
 from runtime.apis._metadata import OpenAIMetadata
 from runtime.apis._paging import PageRequest
 from runtime.apis._request import AT_ONCE, Deleted, Query, Request, Response, example
@@ -187,11 +184,3 @@ class Conversations(Protocol):
     async def append_items(self, request: AppendItems) -> None:
         """Add items to the end of a conversation, all of them or none."""
         ...
-
-
-API = Api(
-    "conversations",
-    Conversations,
-    mounted_with=("responses",),
-    stores=(Store(name="conversations", families=("sql",), part="conversations", kinds=("conversations",)),),
-)
