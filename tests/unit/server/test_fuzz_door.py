@@ -168,14 +168,13 @@ class Door:
 
 @pytest.fixture(scope="module")
 def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
-    run = run_config(
-        providers={
-            "probe": [{"provider_id": "p", "provider_type": "inline::prober"}],
-            "inference": [openai_at("http://vendor.test")],
-        }
-    )
+    providers = {
+        "probe": [{"provider_id": "p", "provider_type": "inline::prober"}],
+        "inference": [openai_at("http://vendor.test")],
+    }
     with pytest.MonkeyPatch.context() as patch, asyncio.Runner() as runner:
         furnish(patch, [probe_spec()])
+        run = run_config(providers=providers)
         served = serving(run, tmp_path_factory.mktemp("state"), transport=lambda _: Vendor())
         yield Door(runner, runner.run(served.__aenter__()).client)
         runner.run(served.__aexit__(None, None, None))
