@@ -53,9 +53,10 @@ def _providers_in(reading: Reading) -> list[NamedProvider]:
 
 def _requirement(text: str) -> str:
     try:
-        return Requirement.parse(text).text if text else ""
-    except ValueError:
+        Requirement.parse(text)
+    except ValueError:  # also where there is none
         return ""
+    return " ".join(text.split())
 
 
 def _folder(reading: Reading, key: str, folder: Path) -> Path | None:

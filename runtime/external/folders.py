@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from runtime.config import document, requirement
 from runtime.config.text import read_text
@@ -37,6 +37,17 @@ class ProviderFile(BaseModel):
     description: str | None = None
     adapter_type: str | None = None
     container_image: str | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _flat(cls, given: Any) -> Any:
+        """Until 0.2, a part of it stood below `adapter`."""
+        inner = given.get("adapter") if isinstance(given, dict) else None
+        return (
+            {**{key: value for key, value in given.items() if key != "adapter"}, **inner}
+            if isinstance(inner, dict)
+            else given
+        )
 
 
 class ApiFile(BaseModel):

@@ -16,7 +16,7 @@ from runtime.config.external import External, NamedProvider
 from runtime.config.requirement import name_of
 from runtime.discovery import World
 from runtime.errors import Problem
-from runtime.external import standing_in
+from runtime.external import llama_stack, standing_in
 from runtime.external.folders import DescribedApi, DescribedProvider, described_apis, described_providers
 from runtime.external.packages import (
     Broken,
@@ -137,7 +137,8 @@ def _add_described(found: _Found, described: DescribedProvider, names: Iterable[
     try:
         if settings is None:
             raise Broken(f"is described by {file}, which cannot be read")
-        given = specs_in(imported(settings.module))
+        module = imported(settings.module)
+        given = [llama_stack.described(described)] if llama_stack.makes_them(module) else specs_in(module)
         chosen = [spec for spec in given if spec.provider_type == described.provider_type] or given
         if len(chosen) != 1:
             raise Broken(f"has no `{described.provider_type}` of {described.api} ({_listed(_keys(given))})")

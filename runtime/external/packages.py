@@ -13,6 +13,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
+from runtime.config.provider_settings import config_model
+from runtime.external import llama_stack
 from runtime.redaction import redact_text
 from runtime.spec import INTERFACE, Spec
 
@@ -79,7 +81,7 @@ def specs_in(found: Any) -> list[Spec]:
         raise _broken(error) from error
     if stated is None:
         raise Broken("has no `get_provider_spec`, no `SPECS` and no `SPEC`")
-    specs = list(stated) if isinstance(stated, Iterable) else [stated]
+    specs = list(stated) if isinstance(stated, list | tuple) else [stated]  # theirs can be iterated too
     return [_placed(spec, found) for spec in specs]
 
 
@@ -92,11 +94,19 @@ def wrong_with(spec: Spec, api_names: Iterable[str]) -> str | None:
         )
     if spec.api not in api_names:
         return f"names the API `{spec.api}`, which does not exist" if spec.api else "does not name its API"
+    if (wrong := llama_stack.wrong_with(spec)) is not None:
+        return wrong
+    try:
+        config_model(spec).model_fields  # noqa: B018  # of anything else this raises
+    except (Exception, SystemExit) as error:
+        return f"has settings that {_why(error)}"
     return None
 
 
 def _placed(spec: Any, found: Any) -> Spec:
     """A spec with the package that its relative references begin at. Raises Broken for what is no spec."""
+    if not isinstance(spec, Spec) and llama_stack.is_theirs(spec):
+        spec = llama_stack.spec_of(spec)
     if not isinstance(spec, Spec):
         raise Broken(f"gives a {type(spec).__module__}.{type(spec).__qualname__}, which is no `runtime.spec.Spec`")
     if not isinstance(spec.provider_type, str) or not _PROVIDER_TYPE.fullmatch(spec.provider_type):
@@ -116,6 +126,11 @@ def _broken(error: BaseException) -> Broken:
 
 
 def _why(error: BaseException) -> str:
+    if isinstance(error, ModuleNotFoundError) and (error.name or "").partition(".")[0] in llama_stack.PACKAGES:
+        return (
+            f"is written for llama-stack and cannot be imported without `{error.name}`: name the version of llama-stack"
+            " that it needs in `additional_pip_packages`"
+        )
     if isinstance(error, ModuleNotFoundError) and error.name:
         return f"cannot be imported: there is no module `{error.name}`"
     words = redact_text(" ".join(f"{type(error).__name__}: {error}".split()))

@@ -6,12 +6,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.support.external_packages import FIREFLY, GLOWWORM, LANTERNS, wheel
+from tests.support.small_server import SmallHandler, running, url_of
 from tests.support.stack_home import Home
 
 pytestmark = [pytest.mark.e2e, pytest.mark.network_registry]
@@ -103,3 +105,35 @@ def test_an_older_build_yaml_names_packages_too(meadow: Home, tmp_path: Path) ->
     assert built.code == 0, built.err
     assert "    module: meadow_fly\n" in (meadow.folder / "distributions/meadow/run.yaml").read_text()
     assert "meadow_worm==1.0" in meadow("stack", "list-deps", "meadow").out
+
+
+class Parrot(SmallHandler):
+    """A vendor that repeats the last message."""
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        message = {"role": "assistant", "content": body["messages"][-1]["content"]}
+        choice = {"index": 0, "message": message, "finish_reason": "stop"}
+        self.document(
+            {"id": "c", "object": "chat.completion", "created": 1, "model": body["model"], "choices": [choice]}
+        )
+
+
+def test_a_package_that_was_written_for_llama_stack_is_served(meadow: Home, tmp_path: Path) -> None:
+    """The real one, with the llama-stack that it was made for; without torch, which it asks for and never uses here."""
+    with running(ThreadingHTTPServer(("127.0.0.1", 0), Parrot)) as vendor:
+        entry = {
+            "provider_id": "ramalama",
+            "provider_type": "remote::ramalama",
+            "module": "ramalama-stack==0.2.3 --no-deps",
+            "config": {"url": url_of(vendor)},
+        }
+        model = {"model_id": "tiny", "provider_id": "ramalama", "model_type": "llm"}
+        file = written(
+            tmp_path,
+            {"inference": [entry]},
+            additional_pip_packages=["llama-stack==0.2.11"],
+            registered_resources={"models": [model]},
+        )
+        with meadow.served(file) as server:
+            assert server.chat("tiny", "Hello there")["choices"][0]["message"]["content"] == "Hello there"

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
-import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,20 +16,6 @@ from runtime.stack.plan import Plan, plan, read_run_config
 from tests.support.external_packages import FIREFLY, GLOWWORM, LANTERNS, install
 
 ENTRY = {"provider_id": "ff", "provider_type": "remote::firefly"}
-
-
-@pytest.fixture
-def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A folder that modules are imported from. What was imported of it is forgotten."""
-    folder = tmp_path / "site"
-    folder.mkdir()
-    monkeypatch.syspath_prepend(str(folder))
-    before = {*sys.modules}
-    yield folder
-    for name in {*sys.modules} - before:
-        if str(folder) in str(getattr(sys.modules[name], "__file__", "")):
-            del sys.modules[name]
-    importlib.invalidate_caches()
 
 
 def written(folder: Path, providers: Mapping[str, Any], **sections: Any) -> Path:
@@ -99,6 +84,11 @@ def test_the_module_of_an_entry_point_is_taken_before_one_of_the_packages_name(s
             "from runtime.spec import remote\nSPEC = remote('firefly', api='inference', summary='', adapter=':A',"
             " interface=99)",
             "is written for version 99 of the interface of providers, and this is version 1",
+        ),
+        (
+            "from runtime.spec import remote\nSPEC = remote('firefly', api='inference', summary='', adapter=':A',"
+            " config='.nowhere:C')",
+            "has settings that cannot be imported: there is no module `meadow_fly.nowhere`",
         ),
         (
             "from runtime.spec import remote\nSPEC = remote('firefly', summary='', adapter=':A')",

@@ -1,0 +1,1 @@
+"""Adapters around implementations of llama-stack's earlier interface, from packages that have that installed."""
