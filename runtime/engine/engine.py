@@ -20,7 +20,7 @@ from queue import SimpleQueue
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Self
 
-from runtime import errors
+from runtime import errors, own_process
 from runtime.engine.checkpoints.model_config import ModelConfig
 from runtime.engine.memory.plan import MemoryPlan
 from runtime.engine.requests import messages
@@ -226,7 +226,8 @@ class Engine:
         """The thread. torch is imported here, since that takes seconds and would block the event loop."""
         # torch's OpenMP library reads this when it is loaded. By default a waiting thread spins so long that on a busy
         # machine two threads fell to 0.3 tokens a second; a short spin kept 17.
-        os.environ.setdefault("GOMP_SPINCOUNT", "2000")
+        if own_process.is_ours():
+            os.environ.setdefault("GOMP_SPINCOUNT", "2000")
         try:
             from runtime.engine import worker
         except ImportError as error:

@@ -18,7 +18,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from runtime import ports, stdio
+from runtime import own_process, ports, stdio
 from runtime.config import ready_files
 from runtime.errors import ConfigInvalid, Conflict, Problem, RequestError, StackError
 from runtime.server.log_levels import levels_in, set_levels
@@ -40,6 +40,7 @@ _EXIT_USAGE, _EXIT_CONFIG, _EXIT_CONFLICT, _EXIT_UNHEALTHY = 2, 3, 5, 7
 
 
 def main() -> None:
+    own_process.take()
     os.umask(_OWNER_ALONE)
     stdio.open_missing()
     options, hidden = _options(), Hidden()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from runtime import own_process
 from runtime.allowance import Memory
 from runtime.engine.memory import hardware
 
@@ -17,10 +18,15 @@ def test_without_a_word_about_free_memory_it_is_half(
     assert hardware.probe_hardware(with_torch=False).available_bytes == expected
 
 
-@pytest.mark.parametrize(("asked", "usable", "expected"), [(None, 1, 1), (2, 1, 2), (None, 1000, 3)])
+@pytest.mark.parametrize(
+    ("asked", "usable", "is_ours", "expected"),
+    [(None, 1, True, 1), (2, 1, True, 2), (None, 1000, True, 3), (None, 1, False, 3), (2, 1, False, 2)],
+)
 def test_torch_keeps_within_the_usable_cpus(
-    monkeypatch: pytest.MonkeyPatch, asked: int | None, usable: int, expected: int
+    monkeypatch: pytest.MonkeyPatch, asked: int | None, usable: int, is_ours: bool, expected: int
 ) -> None:
+    """In a process that is ours alone: in a program with the stack as a library, only what its config says is set."""
+    monkeypatch.setattr(own_process, "_is_ours", is_ours)
     before = torch.get_num_threads()
     monkeypatch.setattr(hardware, "usable_cpus", lambda: usable)
     try:

@@ -9,6 +9,7 @@ import ctypes
 import importlib.util
 import sys
 
+from runtime import own_process
 from runtime.allowance import memory, usable_cpus
 from runtime.engine.memory.plan import Gpu, Hardware
 
@@ -38,10 +39,13 @@ def may_have_gpu() -> bool:
 
 
 def set_torch_threads(threads: int | None) -> None:
-    """How many threads torch computes with. None: as many as it takes by itself, but no more than `usable_cpus`."""
+    """How many threads torch computes with. None: as many as it takes by itself, but no more than `usable_cpus`; in a
+    process that is not ours alone, as many as it computes with.
+    """
     import torch
 
-    torch.set_num_threads(threads or min(torch.get_num_threads(), usable_cpus()))
+    if threads is not None or own_process.is_ours():
+        torch.set_num_threads(threads or min(torch.get_num_threads(), usable_cpus()))
 
 
 def give_back_memory() -> None:

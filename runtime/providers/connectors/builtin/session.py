@@ -27,6 +27,7 @@ from runtime.errors import RequestError, StackError, UpstreamTimeout
 from runtime.providers.connectors.builtin.failures import SessionLost, failed, not_opened, quoted
 from runtime.providers.connectors.builtin.listening import listen
 from runtime.providers.connectors.builtin.opening import Opening
+from runtime.providers.connectors.builtin.quiet import hush, quiet
 from runtime.providers.connectors.builtin.target import SessionTarget
 from runtime.providers.connectors.builtin.trial import ASKED, Trial
 from runtime.similar import LONGEST_NAME
@@ -41,9 +42,6 @@ _MOST_LIST_BYTES = 16 * 1024**2
 """Of the tools of one server, as JSON."""
 _LAST_WORDS_S = 1.0
 """How long a call whose session has ended waits for the reason."""
-for _name in ("mcp", "client", "httpx2"):
-    # They log what is sent and to which address, secrets included; we raise what goes wrong.
-    logging.getLogger(_name).setLevel(logging.CRITICAL + 1)
 
 
 class Session:
@@ -165,7 +163,7 @@ class Session:
         token = ASKED.set(trial)
         try:
             async with asyncio.timeout(limit_s):
-                with anyio.CancelScope() as scope:
+                with quiet(), anyio.CancelScope() as scope:
                     trial.abandon = scope.cancel
                     return await make()
         except TimeoutError:
@@ -210,6 +208,11 @@ class Session:
         return self._client is not None and self._client.protocol_version not in MODERN_PROTOCOL_VERSIONS
 
     async def _run(self) -> None:
+        hush()
+        with quiet():
+            await self._kept_open()
+
+    async def _kept_open(self) -> None:
         """Open the session, keep it while it is used, and close it."""
         trial = Trial()
         too_slow = asyncio.get_running_loop().call_later(self._config.connect_timeout_s, self._too_slow)

@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 from pymilvus import DataType, MilvusClient, MilvusException
 
+from runtime import own_process
 from runtime.apis.vector_io.protocol import group_of
 from runtime.providers.vector_io._shared.errors import check_dimensions
 from runtime.providers.vector_io._shared.pieces import Found, nearest, pieces, pieces_of_groups
 
-logging.getLogger("pymilvus").setLevel(logging.CRITICAL)  # it logs, with a traceback, what it raises anyway
+if own_process.is_ours():
+    logging.getLogger("pymilvus").setLevel(logging.CRITICAL)  # it logs, with a traceback, what it raises anyway
 _AT_ONCE = 1000
 _LEAST_DIMENSIONS = 2
 _MOST_GROUPS = 10_000
