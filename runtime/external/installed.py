@@ -20,6 +20,7 @@ from runtime.external import llama_stack, standing_in
 from runtime.external.folders import DescribedApi, DescribedProvider, described_apis, described_providers
 from runtime.external.packages import (
     Broken,
+    check_operations,
     entry_points,
     imported,
     is_type,
@@ -168,8 +169,8 @@ def _add_api(found: _Found, described: DescribedApi) -> None:
             raise Broken("has no `API = Api(...)`; APIs of llama-stack's earlier interface have to be written anew")
         if api.name != name:
             raise Broken(f"has the API `{api.name}`, and its file says `{name}`")
-        api.operations()
-    except (Broken, TypeError) as error:
+        check_operations(api)
+    except Broken as error:
         found.note(f"the module `{module}` of the API `{name}` {error}", file=str(described.file))
         api = standing_in.unknown_api(name)
     found.apis[name] = api

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
+from runtime.apis._api import Api
 from runtime.config.provider_settings import config_model
 from runtime.external import llama_stack
 from runtime.redaction import redact_text
@@ -83,6 +84,14 @@ def specs_in(found: Any) -> list[Spec]:
         raise Broken("has no `get_provider_spec`, no `SPECS` and no `SPEC`")
     specs = list(stated) if isinstance(stated, list | tuple) else [stated]  # theirs can be iterated too
     return [_placed(spec, found) for spec in specs]
+
+
+def check_operations(api: Api) -> None:
+    """Raises Broken for an API whose Protocol cannot be imported, or has a method that cannot be one of an API."""
+    try:
+        api.operations()
+    except (Exception, SystemExit) as error:
+        raise _broken(error) from error
 
 
 def wrong_with(spec: Spec, api_names: Iterable[str]) -> str | None:

@@ -173,6 +173,36 @@ async def test_folders_describe_apis_and_providers(site: Path, tmp_path: Path) -
         assert (await served.client.post("/v1/lanterns", {"oil": 2})).json() == {"hours": 6}
 
 
+@pytest.mark.parametrize(
+    "code, why",
+    [
+        ("x = 1", "has no `API = Api(...)`"),
+        (
+            "from runtime.apis._api import Api\nAPI = Api('lamps', object)",
+            "has the API `lamps`, and its file says `lanterns`",
+        ),
+        ("from runtime.apis._api import Api\nAPI = Api('lanterns', 'nowhere:P')", "there is no module `nowhere`"),
+        ("import nowhere", "cannot be imported: there is no module `nowhere`"),
+    ],
+)
+async def test_an_api_that_cannot_be_loaded_is_named_and_has_no_routes(
+    site: Path, tmp_path: Path, code: str, why: str
+) -> None:
+    install(site, "meadow_lamp", {**LANTERNS, "meadow_lamp/__init__.py": code})
+    described(tmp_path / "apis", {"lanterns.yaml": {"name": "lanterns", "module": "meadow_lamp"}})
+    providers = described(tmp_path / "more", {"inline/lanterns/brass.yaml": {"module": "meadow_lamp.brass"}})
+    made = planned(
+        tmp_path,
+        {"lanterns": [{"provider_id": "brass", "provider_type": "inline::brass"}]},
+        external_apis_dir="apis",
+        external_providers_dir=providers,
+    )
+    assert any(
+        "the module `meadow_lamp` of the API `lanterns`" in warning and why in warning for warning in made.warnings
+    )
+    assert "brass" in await degraded(tmp_path)
+
+
 def test_what_is_wrong_in_a_folder_is_told_with_its_place(site: Path, tmp_path: Path) -> None:
     providers = described(
         tmp_path / "more",

@@ -8,7 +8,7 @@ from inspect import isawaitable
 from typing import Any
 
 from runtime.apis._request import Request
-from runtime.apis.inference import ChatCompletionRequest, CompletionRequest, EmbeddingsRequest
+from runtime.apis.inference.protocol import ChatCompletionRequest, CompletionRequest, EmbeddingsRequest
 from runtime.apis.models import ModelType
 from runtime.provider import ListedModel
 from runtime.providers._vendors.llama_stack.calling import as_json, translated

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from runtime.apis.tool_runtime import InvokeToolRequest, ListToolsRequest, ToolDef, ToolInvocationResult, ToolList
+from runtime.apis.tool_runtime.protocol import (
+    InvokeToolRequest,
+    ListToolsRequest,
+    ToolDef,
+    ToolInvocationResult,
+    ToolList,
+)
 from runtime.providers._vendors.llama_stack.calling import as_json
 from runtime.providers._vendors.llama_stack.implementation import LlamaStackProvider
 
