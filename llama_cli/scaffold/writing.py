@@ -13,6 +13,7 @@ from llama_cli.scaffold import toolchain
 from llama_cli.scaffold.kits import FOLDER, Kit
 from llama_cli.scaffold.names import Names
 from runtime.config.template import find_templates_dir
+from runtime.spec import INTERFACE
 
 VERSION = "0.1.0"
 """Of the new package."""
@@ -50,6 +51,7 @@ def files_of(kit: Kit, names: Names, provider_type: str) -> dict[str, str]:
         "packages": kit.packages,
         "address": kit.has_address,
         "version": VERSION,
+        "interface": INTERFACE,
         "toolchain": toolchain.requirement(),
     }
     source = f"src/{names.package}"

@@ -1,1 +1,1 @@
-"""What every provider of tools promises (`runtime/apis/tool_runtime.py`)."""
+"""What every provider of tools promises (`runtime/apis/tool_runtime`)."""

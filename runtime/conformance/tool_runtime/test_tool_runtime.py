@@ -1,4 +1,4 @@
-"""What every provider of tools promises (`runtime/apis/tool_runtime.py`), asked at the server's door."""
+"""What every provider of tools promises (`runtime/apis/tool_runtime`), asked at the server's door."""
 
 from __future__ import annotations
 

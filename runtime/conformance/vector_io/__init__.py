@@ -1,1 +1,1 @@
-"""What every vector database promises (`runtime/apis/vector_io.py`)."""
+"""What every vector database promises (`runtime/apis/vector_io`)."""

@@ -1,4 +1,4 @@
-"""What every vector database promises (`runtime/apis/vector_io.py`), run on each of a module's `SUBJECTS`."""
+"""What every vector database promises (`runtime/apis/vector_io`), run on each of a module's `SUBJECTS`."""
 
 from __future__ import annotations
 
