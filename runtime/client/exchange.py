@@ -17,6 +17,7 @@ from runtime.server.leaving import EXTENSION, Connection
 Headers = Sequence[tuple[bytes, bytes]]
 _MOST_UNREAD_BYTES = 256 * 1024
 """About what the buffers of a connection hold."""
+_LEAVING_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,9 +121,11 @@ class Exchange:
             self._connection.end()
 
     async def leave(self) -> None:
-        """Leave, and wait until the application has ended what it did for this request."""
+        """Leave, and wait until the application has ended what it did for this request; not for ever, since whoever
+        leaves a server does not wait at all.
+        """
         self.signal_left()
-        await asyncio.wait({self._task})
+        await asyncio.wait({self._task}, timeout=_LEAVING_S)
 
     def lift_limit(self) -> None:
         """The application no longer waits for the reader."""

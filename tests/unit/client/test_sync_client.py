@@ -50,6 +50,24 @@ async def test_openais_client_chats_and_streams(config: Path, settings: Any, ups
     assert whole and streamed == whole
 
 
+async def test_threads_stream_beside_each_other(config: Path, settings: Any, upstream: Upstream) -> None:
+    client = await asyncio.to_thread(LlamaStackAsLibraryClient, config, **settings)
+    together = threading.Barrier(4)
+
+    def stream() -> str:
+        parts = iter(openai_over(client).chat.completions.create(model=CHAT, messages=MESSAGES, stream=True))
+        read = [next(parts)]
+        together.wait(LIMIT_S)  # each has begun before any goes on
+        return "".join(part.choices[0].delta.content or "" for part in [*read, *parts] if part.choices)
+
+    try:
+        async with asyncio.timeout(LIMIT_S):
+            texts = await asyncio.gather(*(asyncio.to_thread(stream) for _ in range(4)))
+    finally:
+        await asyncio.to_thread(client.close)
+    assert texts[0] and set(texts) == {texts[0]}
+
+
 async def test_a_stream_is_read_while_the_vendor_still_writes_it(
     config: Path, settings: Any, upstream: Upstream
 ) -> None:
