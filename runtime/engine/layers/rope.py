@@ -20,7 +20,8 @@ def rotary_table(config: ModelConfig, positions: int, device: torch.device) -> t
     """
     # Angles in float64: at position 100,000 a float32 product is off by several thousandths of a radian.
     frequencies = torch.from_numpy(inverse_frequencies(config))
-    angles = torch.outer(torch.arange(positions, dtype=torch.float64), frequencies)
+    # Where the frequencies are: a model is made with its device as the usual one.
+    angles = torch.outer(torch.arange(positions, dtype=torch.float64, device=frequencies.device), frequencies)
     cos, sin = angles.cos().float(), angles.sin().float()
     table_cos = torch.cat([cos, cos], dim=1).unsqueeze(1)
     table_sin = torch.cat([-sin, sin], dim=1).unsqueeze(1)
