@@ -5,4 +5,4 @@ For tests alone: nothing that serves imports it. `pip install llama-stack-toolch
 
 import pytest
 
-pytest.register_assert_rewrite(f"{__name__}.inference", f"{__name__}.vector_io", f"{__name__}.tool_runtime")
+pytest.register_assert_rewrite(*(f"{__name__}.{api}" for api in ("files", "inference", "tool_runtime", "vector_io")))

@@ -15,11 +15,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from runtime.conformance.files.subject import upload
 from runtime.conformance.stacks import adapter_of, run_config, serving
 from runtime.providers.files._shared.begun import Begun
 from runtime.providers.files._shared.folder import Folder
 from runtime.providers.files._shared.holder import Holder
-from tests.conformance.files.subject import upload
 
 RUN = run_config(
     providers={"inference": [], "files": [{"provider_id": "files", "provider_type": "inline::localfs"}]},

@@ -1,62 +1,34 @@
-"""A provider of files as the suite sees it, and what the suite does with any."""
+"""The providers of files that come with us: each module of `subjects/` has a `subject`. They share their tables."""
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-from runtime.config.run_config import RunConfig
-from runtime.conformance.asgi import Answered
-from runtime.conformance.form import HEADERS, file, form
-from runtime.conformance.form import field as form_field
-from runtime.conformance.stacks import Served, adapter_of, run_config
+from runtime.conformance.files.subject import Subject
+from runtime.conformance.stacks import Served, adapter_of
+from runtime.conformance.subjects import Kind
 from runtime.providers.files._shared.tables import BEGUN, FILES, PARTS
 from runtime.storage.sql import Select
 
-LIMIT_BYTES = 3 * 1024**2
-"""The `max_file_bytes` of every subject."""
+
+def found() -> dict[str, Kind]:
+    """Each by the name of its module."""
+    folder = f"{__package__}.subjects"
+    names = sorted(module.name for module in pkgutil.iter_modules([str(Path(__file__).parent / "subjects")]))
+    return {name: Kind(make=importlib.import_module(f"{folder}.{name}").subject) for name in names}
 
 
-@dataclass(frozen=True)
-class Subject:
-    """entry: of the run config. kept: the ids of everything whose bytes are there, or have begun to be. backends: more
-    of the run config's backends of storage.
-    """
-
-    entry: Mapping[str, Any]
-    kept: Callable[[], Awaitable[list[str]]]
-    backends: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def run_config(self) -> RunConfig:
-        storage = {"backends": {"kv_default": {"type": "kv_memory"}, **self.backends}}
-        return run_config(providers={"inference": [], "files": [self.entry]}, storage=storage)
+def ours(entry: Mapping[str, Any], kept: Callable[[], Awaitable[list[str]]]) -> Subject:
+    """A subject whose tables are the shared ones."""
+    return Subject(entry=entry, kept=kept, known=rows_of, collect=collect)
 
 
-async def upload(
-    served: Served, content: bytes = b"hello", *, filename: str = "a.txt", purpose: str = "assistants", **more: str
-) -> Answered:
-    """Send a file; `more` are fields with `__` for brackets."""
-    fields = [
-        form_field(f"{name.replace('__', '[')}]" if "__" in name else name, value) for name, value in more.items()
-    ]
-    body = form(form_field("purpose", purpose), *fields, file(content, filename=filename))
-    return await served.client.post("/v1/files", body=body, headers=HEADERS)
-
-
-async def uploaded(served: Served, content: bytes = b"hello", **facts: str) -> dict[str, Any]:
-    """The same, which must be kept."""
-    answer = await upload(served, content, **facts)
-    assert answer.status == 200, answer.body
-    found: dict[str, Any] = answer.json()
-    return found
-
-
-async def listed(served: Served, query: str = "") -> list[str]:
-    answer = await served.client.get(f"/v1/files{query}")
-    assert answer.status == 200, answer.body
-    return [one["id"] for one in answer.json()["data"]]
+async def collect(served: Served) -> None:
+    await adapter_of(served.stack, "files").collect_now()
 
 
 async def rows_of(served: Served) -> list[str]:
@@ -69,8 +41,3 @@ async def begun_in(served: Served) -> list[str]:
     """The ids under which bytes may have begun to be kept."""
     store = adapter_of(served.stack, "files")._store
     return [row["id"] for row in await store.select(Select(BEGUN, columns=("id",), order=("id",)))]
-
-
-async def assert_nothing_is_left(served: Served, subject: Subject) -> None:
-    assert await rows_of(served) == []
-    assert await subject.kept() == []

@@ -9,20 +9,17 @@ from typing import Any
 import pytest
 
 from runtime.conformance.asgi import Call
+from runtime.conformance.files.fixtures import *  # noqa: F403
+from runtime.conformance.files.subject import Subject, assert_nothing_is_left, uploaded
+from runtime.conformance.files.test_files import at
+from runtime.conformance.files.test_uploads import begun, part, sent
 from runtime.conformance.form import HEADERS, field, file, form
 from runtime.conformance.stacks import Served, adapter_of
 from runtime.errors import Unavailable
 from runtime.providers.files._shared.backend import NewFile
-from tests.conformance.files.subject import (
-    Subject,
-    assert_nothing_is_left,
-    begun_in,
-    rows_of,
-    uploaded,
-)
-from tests.conformance.files.test_files import at
-from tests.conformance.files.test_uploads import begun, part, sent
+from tests.conformance.files.subject import begun_in, found, rows_of
 
+SUBJECTS = found()
 HOUR_S = 3600
 BODY = form(field("purpose", "vision"), file(b"x" * 10_000))
 

@@ -13,13 +13,13 @@ from typing import Any
 
 import pytest
 
+from runtime.conformance.files.subject import assert_nothing_is_left, upload, uploaded
 from runtime.conformance.form import HEADERS, field, file, form
 from runtime.conformance.stacks import run_config, serving
 from runtime.errors import Unavailable
 from runtime.providers.files._shared import durable
 from runtime.providers.files._shared.durable import DurableFile
 from runtime.storage.sql import SqlStore
-from tests.conformance.files.subject import assert_nothing_is_left, upload, uploaded
 from tests.conformance.files.subjects import localfs
 
 SIZES = [0, 1, 4095, 4096, 4097, 4 * 1024**2 - 1, 4 * 1024**2, 4 * 1024**2 + 4097, 9 * 1024**2 + 5]
@@ -97,7 +97,7 @@ async def test_a_full_disk_is_a_503_that_leaves_nothing(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with (
-        localfs.subject(request, tmp_path) as subject,
+        localfs.subject(tmp_path, request) as subject,
         serving(subject.run_config, tmp_path / "state") as served,
     ):
         real = os.write
@@ -125,7 +125,7 @@ async def test_what_cannot_be_deleted_keeps_its_bytes(
         raise Unavailable("the database is locked by another process")
 
     async with (
-        localfs.subject(request, tmp_path) as subject,
+        localfs.subject(tmp_path, request) as subject,
         serving(subject.run_config, tmp_path / "state") as served,
     ):
         kept = await uploaded(served, b"still here")
@@ -139,7 +139,7 @@ async def test_bytes_that_somebody_removed_are_a_503_and_no_half_answer(
     request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
     async with (
-        localfs.subject(request, tmp_path) as subject,
+        localfs.subject(tmp_path, request) as subject,
         serving(subject.run_config, tmp_path / "state") as served,
     ):
         kept = await uploaded(served)

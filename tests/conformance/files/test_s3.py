@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 import trustme
 
+from runtime.conformance.files.subject import listed, upload, uploaded
 from runtime.conformance.stacks import Served, run_config, serving
-from tests.conformance.files.subject import listed, upload, uploaded
 from tests.conformance.files.subjects.s3 import entry
 from tests.support import web_proxy
 from tests.support.s3 import S3Server, new_server

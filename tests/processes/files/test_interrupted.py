@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from runtime.conformance.files.subject import listed, uploaded
 from runtime.conformance.stacks import adapter_of, serving
-from tests.conformance.files.subject import begun_in, listed, uploaded
+from tests.conformance.files.subject import begun_in
 from tests.support.files_process import POINTS, RUN
 
 pytestmark = pytest.mark.e2e

@@ -8,15 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.conformance.files.subject import LIMIT_BYTES, Subject
+from runtime.conformance.files.subject import LIMIT_BYTES, Subject
+from tests.conformance.files.subject import ours
 
 
 @asynccontextmanager
-async def subject(request: pytest.FixtureRequest, folder: Path) -> AsyncIterator[Subject]:
+async def subject(folder: Path, request: pytest.FixtureRequest) -> AsyncIterator[Subject]:
     place = folder / "content"
 
     async def kept() -> list[str]:
         return sorted(path.name for path in place.rglob("*") if path.is_file())
 
     config = {"storage_dir": str(place), "max_file_bytes": LIMIT_BYTES}
-    yield Subject({"provider_id": "files", "provider_type": "inline::localfs", "config": config}, kept)
+    yield ours({"provider_id": "files", "provider_type": "inline::localfs", "config": config}, kept)

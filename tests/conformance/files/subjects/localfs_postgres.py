@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.conformance.files.subject import Subject
+from runtime.conformance.files.subject import Subject
 from tests.conformance.files.subjects import localfs
 
 
 @asynccontextmanager
-async def subject(request: pytest.FixtureRequest, folder: Path) -> AsyncIterator[Subject]:
+async def subject(folder: Path, request: pytest.FixtureRequest) -> AsyncIterator[Subject]:
     url = request.getfixturevalue("postgres_url")
-    async with localfs.subject(request, folder) as plain:
+    async with localfs.subject(folder, request) as plain:
         entry = dict(plain.entry)
         entry["config"] = {**entry["config"], "metadata_store": {"backend": "postgres", "table_name": "my_files"}}
         backends = {"postgres": {"type": "sql_postgres", "connection_string": url}}

@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 from multipart import MultipartParser, parse_options_header
 
-from tests.conformance.files.subject import LIMIT_BYTES, Subject
+from runtime.conformance.files.subject import LIMIT_BYTES, Subject
+from tests.conformance.files.subject import ours
 from tests.support.small_server import SmallHandler, running, url_of
 
 KEY = "sk-files-test"
@@ -102,7 +103,7 @@ def entry(url: str, **more: object) -> dict[str, object]:
 
 
 @asynccontextmanager
-async def subject(request: pytest.FixtureRequest, folder: Path) -> AsyncIterator[Subject]:
+async def subject(folder: Path, request: pytest.FixtureRequest) -> AsyncIterator[Subject]:
     vendor = Vendor()
 
     async def kept() -> list[str]:
@@ -110,5 +111,5 @@ async def subject(request: pytest.FixtureRequest, folder: Path) -> AsyncIterator
         return sorted([*vendor.files, *(path.name for path in parts if path.is_file())])
 
     with running(server_of(vendor)) as server:
-        yield Subject(entry(url_of(server)), kept)
+        yield ours(entry(url_of(server)), kept)
     assert vendor.wrong == []

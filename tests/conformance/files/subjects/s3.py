@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.conformance.files.subject import LIMIT_BYTES, Subject
+from runtime.conformance.files.subject import LIMIT_BYTES, Subject
+from tests.conformance.files.subject import ours
 from tests.support.s3 import BUCKET, KEY, SECRET, S3Server
 
 
@@ -28,11 +29,11 @@ def entry(server: S3Server, **more: Any) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def subject(request: pytest.FixtureRequest, folder: Path) -> AsyncIterator[Subject]:
+async def subject(folder: Path, request: pytest.FixtureRequest) -> AsyncIterator[Subject]:
     server: S3Server = request.getfixturevalue("s3_server")
     provider = entry(server)
 
     async def kept() -> list[str]:
         return server.objects(provider["config"]["key_prefix"])
 
-    yield Subject(provider, kept)
+    yield ours(provider, kept)
