@@ -98,12 +98,14 @@ def test_a_server_of_remote_providers_loads_no_model_code_and_no_client(config_f
     config_file.write_text(json.dumps(REMOTE))
     found = loaded_by(UNTIL_THE_SOCKET_ANSWERS, str(config_file))
     assert packages(found) & (MODELS | CLIENTS) == set()
+    assert "pydantic.v1" not in found["loaded"], "for models of an older pydantic, which none of ours are"
 
 
 def test_the_embedded_models_are_listed_before_torch_is_touched(config_file: Path) -> None:
     config_file.write_text(json.dumps(EMBEDDED))
     found = loaded_by(UNTIL_THE_SOCKET_ANSWERS, str(config_file))
     assert packages(found) & (MODELS | CLIENTS) == set()
+    assert "pydantic.v1" not in found["loaded"], "for models of an older pydantic, which none of ours are"
     assert "meta-reference/SmolLM2-135M-Instruct" in found["models"]
     assert "sentence-transformers/all-MiniLM-L6-v2" in found["models"]
 
