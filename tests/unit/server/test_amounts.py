@@ -29,9 +29,10 @@ VALUES = b'{"model":"m","input":[' + b"1," * 2_000_001 + b"1]}"
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
 async def client(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Client]:
-    run = run_config(providers={"probe": [{"provider_id": "p", "provider_type": "inline::prober"}], "inference": []})
+    providers = {"probe": [{"provider_id": "p", "provider_type": "inline::prober"}], "inference": []}
     with pytest.MonkeyPatch.context() as patch:
         furnish(patch, [probe_spec()])
+        run = run_config(providers=providers)
         async with serving(run, tmp_path_factory.mktemp("state")) as running:
             yield running.client
 

@@ -20,9 +20,10 @@ CHAT = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def client(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Client]:
-    run = run_config(providers={"probe": [{"provider_id": "p", "provider_type": "inline::prober"}], "inference": []})
+    providers = {"probe": [{"provider_id": "p", "provider_type": "inline::prober"}], "inference": []}
     with pytest.MonkeyPatch.context() as patch:
         furnish(patch, [probe_spec()])
+        run = run_config(providers=providers)
         async with serving(run, tmp_path_factory.mktemp("state")) as running:
             yield running.client
 
