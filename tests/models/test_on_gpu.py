@@ -1,6 +1,7 @@
 """The engine on a real GPU, where there is one: CUDA's capture, torch's attention, measured memory.
 
-Written where none was lent, and not run yet: what fails here first is more likely an error of ours than of the machine.
+Run once, on an H100 with torch 2.11: what needs a newer torch has not been run yet, and what fails there first is more
+likely an error of ours than of the machine.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import pytest
 import torch
 
 from runtime.engine.engine import Engine
-from runtime.engine.layers.varlen import AttentionSetup, find_kernel
+from runtime.engine.layers.varlen import AttentionSetup, attention_over_pages, find_kernel
 from runtime.engine.memory.hardware import probe_hardware
 from runtime.engine.requests.sampling_params import SamplingParams
 from runtime.engine.running.options import EngineOptions
@@ -23,6 +24,8 @@ from tests.support.tiny_engine import CONFIG, WEIGHTS, assert_idle, ids_of, prom
 from tests.support.tiny_llama import write_hugging_face
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="torch sees no CUDA device")
+READS_PAGES = attention_over_pages() is not None
+needs_pages = pytest.mark.skipif(not READS_PAGES, reason="attention that reads pages came with torch 2.12")
 
 WAYS = (
     SamplingParams(temperature=0, max_tokens=30, ignore_eos=True),
@@ -55,14 +58,16 @@ async def all_ids(model: Path, *, together: bool) -> list[list[int]]:
                 found = [await ids_of(engine, *one) for one in asked]
             assert_idle(engine)
             stats = engine.stats()
-            assert stats.graph_captures == 4  # of 1, 2, 4 and 8 rows
-            assert stats.graph_replays > stats.eager_steps
+            if READS_PAGES:  # else there are no graphs
+                assert stats.graph_captures == 4  # of 1, 2, 4 and 8 rows
+                assert stats.graph_replays > stats.eager_steps
             assert engine.plan.dtype == "bfloat16" and engine.plan.kv_bytes < engine.plan.free_bytes
             return found
         finally:
             await engine.stop()
 
 
+@needs_pages
 def test_torch_s_attention_reads_the_pages_that_are_planned_for_it() -> None:
     [gpu, *_] = probe_hardware().gpus
     setup = AttentionSetup(
@@ -77,6 +82,7 @@ def test_torch_s_attention_reads_the_pages_that_are_planned_for_it() -> None:
         assert find_kernel(setup)
 
 
+@needs_pages
 async def test_overlapped_steps_give_the_tokens_of_steps_that_wait(model: Path) -> None:
     """One request at a time, so that both ways compute the same batches."""
     overlapped = await all_ids(model, together=False)

@@ -7,6 +7,7 @@ sizes it reads (`memory/hardware.py`); so a kernel is tried on a small pool befo
 
 from __future__ import annotations
 
+import inspect
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -129,9 +130,8 @@ def block_table(spans: Sequence[Span], page_size: int, rows: int = 0) -> np.ndar
 
 def find_kernel(setup: AttentionSetup, *, may_split: bool = True) -> VarlenKernel | None:
     """The kernel for such a model on this device; None, with a warning that says why, where none is right."""
-    try:
-        from torch.nn.attention.varlen import varlen_attn  # not in every torch that we accept
-    except ImportError:
+    varlen_attn = attention_over_pages()
+    if varlen_attn is None:
         log.warning("attention gathers pages, which takes longer: torch 2.12 or newer reads them where they are")
         return None
     reasons = _activate_newer(setup.device)
@@ -143,6 +143,15 @@ def find_kernel(setup: AttentionSetup, *, may_split: bool = True) -> VarlenKerne
         reasons.append(why)
     log.warning("attention gathers pages, which takes longer", extra={"reasons": reasons})
     return None
+
+
+def attention_over_pages() -> Callable[..., Any] | None:
+    """Torch's attention over sequences of various lengths; None in a torch that has none which reads pages."""
+    try:
+        from torch.nn.attention.varlen import varlen_attn
+    except ImportError:
+        return None
+    return varlen_attn if "block_table" in inspect.signature(varlen_attn).parameters else None
 
 
 def why_not(kernel: VarlenKernel, setup: AttentionSetup) -> str | None:
