@@ -5,7 +5,8 @@ outside.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
 
 from runtime.config.home import EXTERNAL, distributions_dir
 from runtime.discovery import built_in
@@ -13,17 +14,24 @@ from runtime.errors import StackError
 from runtime.spec import Spec
 
 
-def every_spec() -> list[tuple[Spec, tuple[str, ...]]]:
-    """Each with the names of the distributions that it is external to; none for one that is built in. Sorted by API and
-    type. Imports nothing but specs where no distribution has an external provider.
+class KnownSpec(NamedTuple):
+    """distributions: those that have it from outside; none for one that is built in. settings: the JSON Schema of its
+    config, where it is not here.
     """
-    found: dict[tuple[str, str, str], tuple[Spec, tuple[str, ...]]] = {
-        (spec.api, spec.provider_type, ""): (spec, ()) for spec in built_in().specs
-    }
+
+    spec: Spec
+    distributions: tuple[str, ...] = ()
+    settings: Mapping[str, Any] | None = None
+
+
+def every_spec() -> list[KnownSpec]:
+    """Sorted by API and type. Imports nothing but specs where no distribution has an external provider."""
+    found = {(spec.api, spec.provider_type, ""): KnownSpec(spec) for spec in built_in().specs}
     for name, specs, _ in _remembered():
-        for spec in specs:
+        for spec, settings in specs:
             key = (spec.api, spec.provider_type, spec.package)
-            found[key] = (spec, (*found.get(key, (spec, ()))[1], name))
+            before = found[key].distributions if key in found else ()
+            found[key] = KnownSpec(spec, (*before, name), settings)
     return [found[key] for key in sorted(found)]
 
 
@@ -32,7 +40,7 @@ def external_notes() -> list[str]:
     return [f"`{name}`: {note}" for name, _, notes in _remembered() for note in notes]
 
 
-def _remembered() -> Iterable[tuple[str, tuple[Spec, ...], tuple[str, ...]]]:
+def _remembered() -> Iterable[tuple[str, list[tuple[Spec, Mapping[str, Any]]], tuple[str, ...]]]:
     try:
         has_any = any(distributions_dir().glob(f"*/{EXTERNAL}"))
     except (OSError, StackError):  # no home, or one that is closed to us
@@ -42,4 +50,5 @@ def _remembered() -> Iterable[tuple[str, tuple[Spec, ...], tuple[str, ...]]]:
     from llama_cli.packages.known import of_distributions  # not above: reads what a listing has no need of
 
     for name, remembered in of_distributions(os.environ).items():
-        yield name, remembered.specs, tuple(note.message for note in remembered.notes)
+        specs = list(zip(remembered.specs, remembered.settings, strict=True))
+        yield name, specs, tuple(note.message for note in remembered.notes)

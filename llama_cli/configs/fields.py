@@ -48,7 +48,11 @@ def fields_of(model: type[BaseModel], *, entries: bool = False) -> list[dict[str
     """Every key of a model as `config_fields` has it; with `entries` also those of what its lists and mappings hold, as
     `list[].inner` and `mapping.*.inner`.
     """
-    schema = model.model_json_schema(mode="validation")
+    return fields_in(model.model_json_schema(mode="validation"), entries=entries)
+
+
+def fields_in(schema: Mapping[str, Any], *, entries: bool = False) -> list[dict[str, Any]]:
+    """The same of the JSON Schema that pydantic has made of a model."""
     return list(_fields(schema, schema.get("$defs", {}), entries=entries))
 
 

@@ -88,8 +88,9 @@ def build(
                 if not ask(source.folder, wanted.python, source.run_yaml, run.external, environment):
                     break
                 found = known(environment, source.folder)
+                place = source.run_yaml.parent
                 run = read_run_config(
-                    source.shown, environment, text=text, to_build=not choice.to_run, find_world=found
+                    source.shown, environment, text=text, to_build=not choice.to_run, folder=place, find_world=found
                 )
                 known_before, planned = planned.packages, plan(run, file=source.shown)
                 if planned.packages == known_before:

@@ -183,7 +183,8 @@ class Environment:
         half = self._all / f"{HALF_MADE}{os.getpid()}"
         shutil.rmtree(half, ignore_errors=True)
         try:
-            is_reusable = not anew and _interpreter_of(self.path) == _interpreter_of(new)
+            # uv takes a package of the same version for the same package.
+            is_reusable = not anew and not lock.replaces and _interpreter_of(self.path) == _interpreter_of(new)
             download_s = self._fill(half, lock, is_reusable=is_reusable, alone=anew)
             former = half.with_name(f"{half.name}-former")
             if new.exists():

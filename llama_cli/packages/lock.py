@@ -43,6 +43,7 @@ _SUBJECTS = {
     "torch": "whether torch is to use a GPU",
     "index": "where packages come from (settings of pip and uv)",
 }
+_FILES = "a package's file on this machine"
 """What a lock is made from, in words."""
 HEAD = "# Written by `llama stack build`; a change made here is lost with the next lock.\n"
 
@@ -64,8 +65,8 @@ class Lock:
     """A pylock.toml, and what is needed to install from it.
 
     digest: of its content. python: the interpreter it was made for. settings: how uv reaches what it names. seconds:
-    how long uv was asked, 0 where nothing had changed. changed: what had, of a lock that was there, in words. warnings:
-    for people.
+    how long uv was asked, 0 where nothing had changed. changed: what had, of a lock that was there, in words. replaces:
+    whether a package has another file than before, perhaps of the same version. warnings: for people.
     """
 
     file: Path
@@ -75,6 +76,7 @@ class Lock:
     settings: UvSettings
     seconds: float = 0.0
     changed: tuple[str, ...] = ()
+    replaces: bool = False
     warnings: tuple[str, ...] = ()
 
 
@@ -110,7 +112,8 @@ def lock(
     made_from, former = read_lock(file)
     made = partial(Lock, file=file, python=python, settings=settings)
     changed = [name for name, digest in digests.items() if made_from.get(name) != digest]
-    if former and changed in ([], ["index"]):
+    replaced = _replaced(former, file) if former else False
+    if former and not replaced and changed in ([], ["index"]):
         found = made(digest=_sha256(former), packages=packages_of(former))
         if not changed or is_built(found):
             return found
@@ -128,7 +131,8 @@ def lock(
         digest=content,
         packages=packages_of(text),
         seconds=time.monotonic() - started,
-        changed=tuple(_SUBJECTS[name] for name in changed) if former else (),
+        replaces=replaced,
+        changed=(*(_SUBJECTS[name] for name in changed), *([_FILES] if replaced else [])) if former else (),
         warnings=warnings,
     )
 
@@ -155,6 +159,28 @@ def read_lock(file: Path) -> tuple[dict[str, str], str]:
 def packages_of(text: str) -> tuple[Package, ...]:
     """What a pylock.toml pins, in its order."""
     return tuple(_package(stated) for stated in tomllib.loads(text).get("packages", []))
+
+
+def _replaced(text: str, file: Path) -> bool:
+    """Whether a file on this machine that a lock pins has become another since, as a wheel that its developer has built
+    again. Only files that are younger than the lock are read.
+    """
+    locked_at = file.stat().st_mtime
+    for package in tomllib.loads(text).get("packages", []):
+        for pinned in [*package.get("wheels", []), *filter(None, [package.get("sdist"), package.get("archive")])]:
+            local = _local_path(pinned)
+            if local is None or not local.is_file() or local.stat().st_mtime <= locked_at:
+                continue
+            with local.open("rb") as content:
+                if hashlib.file_digest(content, "sha256").hexdigest() != pinned.get("hashes", {}).get("sha256"):
+                    return True
+    return False
+
+
+def _local_path(pinned: Mapping[str, Any]) -> Path | None:
+    url = urlsplit(pinned.get("url", ""))
+    found = pinned.get("path") or (unquote(url.path) if url.scheme == "file" else None)
+    return Path(found) if found else None
 
 
 def _compile(
@@ -266,12 +292,11 @@ def _package(stated: dict[str, Any]) -> Package:
     """
     wheels = sorted(stated.get("wheels", []), key=lambda wheel: str(wheel.get("url")).endswith("-none-any.whl"))
     chosen = stated.get("archive") or next(iter(wheels), stated.get("sdist", {}))
-    url = urlsplit(chosen.get("url", ""))
-    local = chosen.get("path") or (unquote(url.path) if url.scheme == "file" else None)
+    local = _local_path(chosen)
     size = chosen.get("size")
-    if size is None and local and Path(local).is_file():
-        size = Path(local).stat().st_size
-    return Package(name=stated["name"], version=stated.get("version", ""), size_bytes=size, is_local=bool(local))
+    if size is None and local and local.is_file():
+        size = local.stat().st_size
+    return Package(name=stated["name"], version=stated.get("version", ""), size_bytes=size, is_local=local is not None)
 
 
 def _write_lines(file: Path, lines: Iterable[str]) -> None:

@@ -28,7 +28,9 @@ def planned_for(source: Source, text: str, environment: Mapping[str, str], *, to
 def run_config_of(source: Source, text: str, environment: Mapping[str, str], *, to_run: bool = False) -> RunConfig:
     """The run config that `planned_for` plans, its warnings and the variables that it will need printed."""
     found = known(environment, source.folder)
-    run = read_run_config(source.shown, environment, text=text, to_build=not to_run, find_world=found)
+    run = read_run_config(
+        source.shown, environment, text=text, to_build=not to_run, folder=source.run_yaml.parent, find_world=found
+    )
     for warning in run.warnings:
         console.warn(warning)
     reported = set()

@@ -48,7 +48,7 @@ def command(
     from runtime.similar import names_for
 
     specs = every_spec()
-    apis = sorted({*built_in().api_names, *(spec.api for spec, _ in specs)})
+    apis = sorted({*built_in().api_names, *(known.spec.api for known in specs)})
     if api is not None and api not in apis:
         raise Failure(f"there is no API `{api}`", hint=names_for(api, apis), code=ExitCode.USAGE)
     for note in external_notes():
@@ -56,7 +56,7 @@ def command(
     rows = [
         {name: _value(getattr(spec, name)) for name in _SHOWN}
         | {"evidence": spec.evidence.proof, "evidence_note": spec.evidence.note, "distributions": list(names)}
-        for spec, names in specs
+        for spec, names, _ in specs
         if api in (None, spec.api)
     ]
     columns = [

@@ -16,7 +16,7 @@ from llama_cli.terminal.progress import waiting
 from runtime.similar import names_for, nearest, suggestion
 
 if TYPE_CHECKING:
-    from runtime.spec import Spec
+    from llama_cli.configs.every_spec import KnownSpec
 
 _SHOWN = (
     *("api", "provider_type", "summary", "aliases", "enabled_by", "key_env", "capabilities", "packages", "needs"),
@@ -42,14 +42,14 @@ def command(
       llama stack show-provider inline::meta-reference --json
     """
     with waiting(f"reading `{provider_type}`"):
-        from llama_cli.configs.fields import config_fields
+        from llama_cli.configs.fields import config_fields, fields_in
         from runtime.config.rendering import sample
 
         shown = [
             {name: _plain(getattr(spec, name)) for name in _SHOWN}
             | {"evidence": spec.evidence.proof, "evidence_note": spec.evidence.note}
-            | {"config": config_fields(spec), "sample": sample(spec)}
-            for spec in _found(provider_type, api)
+            | {"config": config_fields(spec) if settings is None else fields_in(settings), "sample": sample(spec)}
+            for spec, _, settings in _found(provider_type, api)
         ]
     if json:
         console.document(shown)
@@ -60,26 +60,25 @@ def command(
                 console.row(setting["name"])
             continue
         _print_facts(provider)
-        if provider["package"]:
-            console.out(f"its settings are those of `{provider['package']}`, and checked when it is built\n")
         _print_settings(provider["config"])
         console.out(provider["sample"], end="")
 
 
-def _found(provider_type: str, api: str | None) -> list[Spec]:
+def _found(provider_type: str, api: str | None) -> list[KnownSpec]:
     """Raises Failure (USAGE) with the nearest names where there is none."""
     from llama_cli.configs.every_spec import every_spec
     from runtime.discovery import built_in
 
-    specs = [spec for spec, _ in every_spec()]
-    apis = sorted({*built_in().api_names, *(spec.api for spec in specs)})
+    specs = every_spec()
+    apis = sorted({*built_in().api_names, *(known.spec.api for known in specs)})
     if api is not None and api not in apis:
         raise Failure(f"there is no API `{api}`", hint=names_for(api, apis), code=ExitCode.USAGE)
-    of_api = [spec for spec in specs if api in (None, spec.api)]
-    found = [spec for spec in of_api if provider_type in (spec.provider_type, spec.name)]
-    found = found or [spec for spec in of_api if provider_type in spec.aliases]  # another API's older name for its own
+    of_api = [known for known in specs if api in (None, known.spec.api)]
+    found = [known for known in of_api if provider_type in (known.spec.provider_type, known.spec.name)]
+    # Another API's older name for its own.
+    found = found or [known for known in of_api if provider_type in known.spec.aliases]
     if not found:
-        types = [spec.provider_type for spec in of_api]
+        types = [known.spec.provider_type for known in of_api]
         raise Failure(
             f"there is no provider `{provider_type}`{f' of {api}' if api else ''}",
             hint=suggestion(nearest(provider_type, types)) or "`llama stack list-providers` lists them",

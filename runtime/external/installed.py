@@ -7,7 +7,7 @@ has it, so that health and listings name the package and the reason, and it is n
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from runtime import discovery
@@ -23,7 +23,6 @@ from runtime.external.packages import (
     check_operations,
     entry_points,
     imported,
-    is_type,
     module_named,
     modules_of,
     specs_in,
@@ -70,7 +69,7 @@ def installed_world(named: External) -> World:
         _add_described(found, provider, names)
     by_module = defaultdict[str, list[NamedProvider]](list)
     for wanted in named.providers:
-        if wanted.module and is_type(wanted.provider_type):
+        if wanted.module and standing_in.is_type(wanted.provider_type):
             by_module[wanted.module].append(wanted)
     for module, of_module in by_module.items():
         _add_named(found, module, of_module, names)
@@ -86,16 +85,21 @@ def installed_world(named: External) -> World:
     )
 
 
-def _add(found: _Found, specs: Iterable[Spec], package: str, names: Iterable[str]) -> None:
-    """Add the specs of a package; those that cannot be used are noted, and refused where they are configured."""
+def _add(
+    found: _Found, specs: Iterable[Spec], package: str, names: Iterable[str], *, packages: Sequence[str] = ()
+) -> None:
+    """Add the specs of a package; those that cannot be used are noted, and refused where they are configured. packages:
+    what they need beside what they say.
+    """
     for spec in specs:
         if (wrong := wrong_with(spec, names)) is not None:
             why = f"`{spec.provider_type}` of the package `{package}` {wrong}"
             found.note(why, path=package)
-            spec = standing_in.refused(spec.api, spec.provider_type, package, why)
+            spec = replace(standing_in.refused(spec.api, spec.provider_type, package, why), packages=())
             if spec.api not in names and (spec.api, spec.provider_type) not in found.wanted:
                 continue
-        found.specs[spec.api, spec.provider_type] = replace(spec, package=package)
+        every = (*spec.packages, *packages)
+        found.specs[spec.api, spec.provider_type] = replace(spec, package=package, packages=every)
 
 
 def _add_named(found: _Found, module: str, wanted: list[NamedProvider], names: Iterable[str]) -> None:
@@ -108,8 +112,8 @@ def _add_named(found: _Found, module: str, wanted: list[NamedProvider], names: I
         for spec in [
             spec for entry in entries or [module_named(package.replace("-", "_"))] for spec in specs_in(entry)
         ]:
-            given[spec.api, spec.provider_type] = replace(spec, packages=(*spec.packages, module))
-        _add(found, given.values(), package, names)
+            given[spec.api, spec.provider_type] = spec
+        _add(found, given.values(), package, names, packages=[module])
     except Broken as error:
         why = f"the package `{package}` {error}"
     for one in wanted:
@@ -143,11 +147,10 @@ def _add_described(found: _Found, described: DescribedProvider, names: Iterable[
         chosen = [spec for spec in given if spec.provider_type == described.provider_type] or given
         if len(chosen) != 1:
             raise Broken(f"has no `{described.provider_type}` of {described.api} ({_listed(_keys(given))})")
-        packages = (*chosen[0].packages, *settings.pip_packages)
-        spec = replace(chosen[0], provider_type=described.provider_type, packages=packages)
+        spec = replace(chosen[0], provider_type=described.provider_type)
         if spec.api not in ("", described.api):
             raise Broken(f"is a provider of {spec.api}, and {file} stands below `{described.api}`")
-        _add(found, [replace(spec, api=described.api)], package, names)
+        _add(found, [replace(spec, api=described.api)], package, names, packages=settings.pip_packages)
     except Broken as error:
         why = f"the module `{package}` {error}"
         found.note(why, file=str(file))
@@ -180,6 +183,6 @@ def _stand_in_for_broken(found: _Found, named: External, built_in: World) -> Non
     """Types that nothing here has may be those of packages that could not be imported."""
     for one in named.providers if found.broken else ():
         key = (one.api, one.provider_type)
-        if key not in found.specs and key not in built_in.by_type and is_type(one.provider_type):
+        if key not in found.specs and key not in built_in.by_type and standing_in.is_type(one.provider_type):
             why = f"nothing here has a `{one.provider_type}` of {one.api}, and {'; '.join(found.broken)}"
             found.specs[key] = standing_in.refused(*key, "", why)

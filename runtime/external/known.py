@@ -13,8 +13,6 @@ from runtime.config.external import External, NamedProvider
 from runtime.discovery import World
 from runtime.errors import Problem
 from runtime.external import standing_in
-from runtime.external.folders import described_apis, described_providers
-from runtime.external.packages import is_type
 from runtime.external.remembered import Remembered, fingerprint
 
 
@@ -28,16 +26,23 @@ def known_world(named: External, of_build: Remembered | None) -> World:
     specs = {(spec.api, spec.provider_type): spec for spec in (of_build.specs if of_build else ())}
     notes = list(of_build.notes) if of_build and of_build.named == fingerprint(named) else []
     apis, packages = {*(of_build.apis if of_build else ())}, []
-    for api in described_apis(named.apis_dir, notes) if named.apis_dir else ():
+    if named.apis_dir or named.providers_dir:
+        from runtime.external import folders  # not above: few run configs name any, and its models take a while
+
+        described_apis = [*folders.described_apis(named.apis_dir, notes)] if named.apis_dir else []
+        described_providers = [*folders.described_providers(named.providers_dir, notes)] if named.providers_dir else []
+    else:
+        described_apis, described_providers = [], []
+    for api in described_apis:
         apis.add(api.settings.name)
         packages += api.settings.pip_packages
-    for described in described_providers(named.providers_dir, notes) if named.providers_dir else ():
+    for described in described_providers:
         key, settings = (described.api, described.provider_type), described.settings
         if settings is not None and not (key in specs and {*settings.pip_packages} <= {*specs[key].packages}):
             specs[key] = replace(standing_in.awaited(*key, settings.module), packages=tuple(settings.pip_packages))
     for one in named.providers:
         key = (one.api, one.provider_type)
-        if not is_type(one.provider_type):
+        if not standing_in.is_type(one.provider_type):
             continue
         if one.module:
             is_known = key in specs and one.module in specs[key].packages

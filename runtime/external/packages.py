@@ -7,20 +7,22 @@ A package is found by an entry point of the group `llama_stack.providers`, or el
 from __future__ import annotations
 
 import importlib
+import json
 import logging
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
 from runtime.apis._api import Api
+from runtime.config import requirement
 from runtime.config.provider_settings import config_model
 from runtime.external import llama_stack
+from runtime.external.standing_in import is_type
 from runtime.redaction import redact_text
 from runtime.spec import INTERFACE, Spec
 
 GROUP = "llama_stack.providers"
-_PROVIDER_TYPE = re.compile(r"(inline|remote)::[\w.:-]+")
+_LISTS = (*("packages", "stores", "tables", "analytics", "needs", "may_use", "aliases", "ships", "serves"),)
 _MAX_LENGTH = 300
 log = logging.getLogger(__name__)
 
@@ -101,6 +103,8 @@ def wrong_with(spec: Spec, api_names: Iterable[str]) -> str | None:
             f"is written for version {spec.interface} of the interface of providers, and this is version {INTERFACE}: "
             "upgrade Llama Stack, or take an older version of it"
         )
+    if (wrong := _ill_formed(spec)) is not None:
+        return wrong
     if spec.api not in api_names:
         return f"names the API `{spec.api}`, which does not exist" if spec.api else "does not name its API"
     if (wrong := llama_stack.wrong_with(spec)) is not None:
@@ -112,21 +116,34 @@ def wrong_with(spec: Spec, api_names: Iterable[str]) -> str | None:
     return None
 
 
+def _ill_formed(spec: Spec) -> str | None:
+    """What is wrong with the values of a spec, which nothing has checked yet."""
+    for name in _LISTS:
+        value = getattr(spec, name)
+        if not isinstance(value, tuple | list) or not all(isinstance(one, str) for one in value):
+            return f"has a spec whose `{name}` is {value!r}, and no tuple of texts"
+    for package in spec.packages:
+        try:
+            requirement.checked(package)
+        except ValueError as error:
+            return f"has a spec with a wrong package: {error}"
+    try:
+        json.dumps(dict(spec.sample_config))
+    except (TypeError, ValueError) as error:
+        return f"has a spec whose `sample_config` is no JSON: {error}"
+    return None
+
+
 def _placed(spec: Any, found: Any) -> Spec:
     """A spec with the package that its relative references begin at. Raises Broken for what is no spec."""
     if not isinstance(spec, Spec) and llama_stack.is_theirs(spec):
         spec = llama_stack.spec_of(spec)
     if not isinstance(spec, Spec):
         raise Broken(f"gives a {type(spec).__module__}.{type(spec).__qualname__}, which is no `runtime.spec.Spec`")
-    if not isinstance(spec.provider_type, str) or not _PROVIDER_TYPE.fullmatch(spec.provider_type):
+    if not isinstance(spec.provider_type, str) or not is_type(spec.provider_type):
         raise Broken(f"gives the type `{spec.provider_type}`: write `inline::name` or `remote::name`")
     module = importlib.import_module(found.__module__) if callable(found) else found
     return spec if spec.module else replace(spec, module=module.__package__ or module.__name__)
-
-
-def is_type(provider_type: str) -> bool:
-    """Whether a text has the form of a provider's type."""
-    return _PROVIDER_TYPE.fullmatch(provider_type) is not None
 
 
 def _broken(error: BaseException) -> Broken:

@@ -16,6 +16,7 @@ from typing import Any
 from runtime import discovery
 from runtime.config.external import External
 from runtime.config.home import EXTERNAL, atomic_write
+from runtime.config.provider_settings import config_model
 from runtime.discovery import World
 from runtime.errors import Problem
 from runtime.external.standing_in import is_refused, unchecked
@@ -26,13 +27,15 @@ _OLDER = {kind.__name__: kind for kind in (Moved, NoEffect, Instead)}
 
 @dataclass(frozen=True, kw_only=True)
 class Remembered:
-    """specs, apis: of what is external; any config will do for them. notes: what was to be said of it. named: the
-    digest of what the run config named then; python: the interpreter that was asked.
+    """specs, apis: of what is external; any config will do for them. settings: of each spec, the JSON Schema of its
+    config. notes: what was to be said of it. named: the digest of what the run config named then; python: the
+    interpreter that was asked.
     """
 
     named: str
     python: str
     specs: tuple[Spec, ...] = ()
+    settings: tuple[Mapping[str, Any], ...] = ()
     apis: tuple[str, ...] = ()
     notes: tuple[Problem, ...] = ()
 
@@ -55,7 +58,7 @@ def document(world: World) -> dict[str, Any]:
     return {
         "apis": sorted({*world.api_names} - {*built_in.api_names}),
         "notes": [asdict(note) for note in world.notes],
-        "specs": [_stated(spec) for spec in world.more if spec not in built_in.more],
+        "specs": [_stated(spec) | {"settings": _settings(spec)} for spec in world.more if spec not in built_in.more],
     }
 
 
@@ -65,6 +68,7 @@ def remembered(stated: Mapping[str, Any], *, named: str, python: str) -> Remembe
         named=named,
         python=python,
         specs=tuple(map(_spec, stated["specs"])),
+        settings=tuple(dict(one["settings"]) for one in stated["specs"]),
         apis=tuple(map(str, stated["apis"])),
         notes=tuple(Problem(**note | {"line": None}) for note in stated["notes"]),
     )
@@ -96,8 +100,20 @@ def _stated(spec: Spec) -> dict[str, Any]:
     }
 
 
+def _settings(spec: Spec) -> dict[str, Any]:
+    """Empty for a model that has no schema: it is only for people."""
+    try:
+        schema = config_model(spec).model_json_schema(mode="validation")
+        json.dumps(schema)
+    except Exception:
+        return {}
+    return schema
+
+
 def _spec(stated: Mapping[str, Any]) -> Spec:
-    given: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in stated.items()}
+    given: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in stated.items() if name != "settings"
+    }
     older = {}
     for name, became in stated["older"].items():
         kind = _OLDER[became["is"]]

@@ -5,6 +5,7 @@ With them, everything else goes on: a run config is planned, its other providers
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -13,7 +14,13 @@ from runtime.errors import Unavailable
 from runtime.spec import Spec
 
 _ANY_CONFIG = "runtime.config.provider_settings:AnyConfig"
+_PROVIDER_TYPE = re.compile(r"(inline|remote)::[\w.:-]+")
 _REFUSED = f"{__name__}:Refused"
+
+
+def is_type(provider_type: str) -> bool:
+    """Whether a text has the form of a provider's type."""
+    return _PROVIDER_TYPE.fullmatch(provider_type) is not None
 
 
 class Refused:

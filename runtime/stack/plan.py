@@ -26,7 +26,6 @@ from runtime.config.text import read_text, shown
 from runtime.config.validation import with_origin
 from runtime.discovery import World
 from runtime.errors import ConfigInvalid, Problem
-from runtime.external.installed import installed_world
 from runtime.similar import did_you_mean, names_for, nearest
 from runtime.stack.api_relations import is_registry, registry_of
 from runtime.stack.order import cycles, in_order
@@ -154,14 +153,19 @@ def read_run_config(
     *,
     text: str | None = None,
     to_build: bool = False,
-    find_world: FindWorld = installed_world,
+    folder: Path | None = None,
+    find_world: FindWorld | None = None,
 ) -> RunConfig:
-    """`parse_run_config` of a file. text: its contents, if they were already read; `path` is then only for messages,
-    and for the folder that it lies in. to_build, find_world: as in `parse_run_config`; by default what it names is
-    imported.
+    """`parse_run_config` of a file. text: its contents, if they were already read; `path` is then only for messages.
+    to_build, folder, find_world: as in `parse_run_config`; by default the folder that `path` lies in, and what the file
+    names is imported.
 
     Raises ConfigInvalid, which reports unknown APIs and providers also if other things are wrong.
     """
+    if find_world is None:
+        from runtime.external.installed import installed_world  # not above: the command line has a world of its own
+
+        find_world = installed_world
     text = read_text(path, what="run config") if text is None else text
     try:
         return parse_run_config(
@@ -169,7 +173,7 @@ def read_run_config(
             file=shown(path),
             env=env,
             to_build=to_build,
-            folder=Path(path).absolute().parent,
+            folder=folder or Path(path).absolute().parent,
             find_world=find_world,
         )
     except ConfigInvalid as first:

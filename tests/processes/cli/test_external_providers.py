@@ -55,7 +55,13 @@ def test_a_package_is_named_built_in_two_rounds_and_served(meadow: Home, tmp_pat
     rows = json.loads(meadow("stack", "list-providers", "inference", "--json").out)
     [row] = [row for row in rows if row["provider_type"] == "remote::firefly"]
     assert (row["package"], row["distributions"]) == ("meadow_fly", ["meadow"])
-    assert "brought by" in meadow("stack", "show-provider", "firefly").out
+    shown = meadow("stack", "show-provider", "firefly").out
+    assert "brought by" in shown and "colour\ttext\tgreen" in shown and "api_key" in shown
+
+    wheel(tmp_path / "wheels", "meadow_worm", {"meadow_worm.py": "LIGHT = 'flame'\n"})  # the same version, made again
+    assert json.loads(meadow("stack", "build", "--config", file, "--json").out)["changed"] is True
+    with meadow.served(file) as server:
+        assert server.models() == ["ff/flame-red"]
 
     wrong = written(tmp_path, {"inference": [{**entry, "config": {"color": "red"}}]})
     refused = meadow("stack", "build", "--config", wrong)

@@ -91,6 +91,21 @@ def test_the_module_of_an_entry_point_is_taken_before_one_of_the_packages_name(s
             "has settings that cannot be imported: there is no module `meadow_fly.nowhere`",
         ),
         (
+            "from runtime.spec import remote\nSPEC = remote('firefly', api='inference', summary='', adapter=':A',"
+            " packages='glow')",
+            "has a spec whose `packages` is 'glow', and no tuple of texts",
+        ),
+        (
+            "from runtime.spec import remote\nSPEC = remote('firefly', api='inference', summary='', adapter=':A',"
+            " packages=('glow=1',))",
+            "has a spec with a wrong package: `glow=1` is not a requirement",
+        ),
+        (
+            "from runtime.spec import remote\nSPEC = remote('firefly', api='inference', summary='', adapter=':A',"
+            " sample_config={'a': {1}})",
+            "has a spec whose `sample_config` is no JSON",
+        ),
+        (
             "from runtime.spec import remote\nSPEC = remote('firefly', summary='', adapter=':A')",
             "does not say of which API its `remote::firefly` is: give its spec `api='inference'`",
         ),

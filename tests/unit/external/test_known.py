@@ -37,6 +37,8 @@ FIREFLY = remote(
     key_env="FIREFLY_KEY",
 )
 
+OPENAI = replace(discovery.built_in().by_type["inference", "remote::openai"], package="mine", facts=None)
+
 
 def planned(folder: Path, providers: Mapping[str, Any], of_build: Remembered | None = None, **sections: Any) -> Plan:
     file = folder / "run.yaml"
@@ -73,6 +75,12 @@ def test_another_version_is_not_the_one_that_was_built(tmp_path: Path) -> None:
 def test_what_is_kept_is_what_was_said() -> None:
     [kept] = of_build(FIREFLY).specs
     assert replace(kept, config=FIREFLY.config) == FIREFLY
+
+
+def test_a_spec_is_kept_though_its_settings_are_not_here() -> None:
+    stated = json.loads(json.dumps(document(discovery.built_in().beside((), [FIREFLY, OPENAI]))))
+    without, with_settings = remembered(stated, named="", python="").settings
+    assert without == {} and "base_url" in with_settings["properties"]
 
 
 def test_additional_packages_may_bring_any_provider(tmp_path: Path) -> None:
