@@ -10,6 +10,7 @@ import pytest
 
 from runtime.conformance.asgi import Call
 from runtime.conformance.files.fixtures import *  # noqa: F403
+from runtime.conformance.files.service import rows_of
 from runtime.conformance.files.subject import Subject, assert_nothing_is_left, uploaded
 from runtime.conformance.files.test_files import at
 from runtime.conformance.files.test_uploads import begun, part, sent
@@ -17,7 +18,7 @@ from runtime.conformance.form import HEADERS, field, file, form
 from runtime.conformance.stacks import Served, adapter_of
 from runtime.errors import Unavailable
 from runtime.providers.files._shared.backend import NewFile
-from tests.conformance.files.subject import begun_in, found, rows_of
+from tests.conformance.files.subject import begun_in, found
 
 SUBJECTS = found()
 HOUR_S = 3600

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from runtime.conformance.files.service import rows_of
 from runtime.conformance.files.subject import listed, upload, uploaded
 from runtime.conformance.form import HEADERS, field, file, form
 from runtime.conformance.stacks import adapter_of, run_config, serving
-from tests.conformance.files.subject import rows_of
 from tests.conformance.files.subjects.openai import KEY, Vendor, entry, server_of
 from tests.support.small_server import running, url_of
 from tests.support.stack_home import reserved_port

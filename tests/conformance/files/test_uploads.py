@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 
 from runtime.conformance.files.fixtures import *  # noqa: F403
+from runtime.conformance.files.service import rows_of
 from runtime.conformance.files.subject import Subject, listed
 from runtime.conformance.files.test_uploads import *  # noqa: F403
 from runtime.conformance.files.test_uploads import PARTS, begun, completed, part
 from runtime.conformance.form import HEADERS, file, form
 from runtime.conformance.stacks import Served, adapter_of
-from tests.conformance.files.subject import found, rows_of
+from tests.conformance.files.subject import found
 
 SUBJECTS = found()
 

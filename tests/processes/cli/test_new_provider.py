@@ -6,15 +6,19 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from http.server import ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
+import httpx
 import pytest
 
 from llama_cli.packages.pip_settings import read_settings
 from llama_cli.packages.snapshot import PROJECT
 from llama_cli.packages.uv import run_uv
 from llama_cli.scaffold.kits import kinds_by_api
+from runtime.conformance.form import HEADERS, field, file, form
+from tests.support.small_server import SmallHandler, running, url_of
 from tests.support.stack_home import Home, clean_environment
 
 pytestmark = [pytest.mark.e2e, pytest.mark.network_registry]
@@ -112,6 +116,40 @@ def test_tools_are_served(packages: dict[str, Path], finding: Home) -> None:
         assert [tool["name"] for tool in server.get("/v1/tools")["data"]] == ["define"]
         health = server.health("acme-tool-runtime-remote")
         assert health["state"] == "needs-key" and "ACME_TOOL_RUNTIME_REMOTE_API_KEY" in health["message"]
+
+
+class Objects(SmallHandler):
+    """A server of objects that forgets nothing."""
+
+    objects: ClassVar[dict[str, bytes]] = {}
+
+    def do_GET(self) -> None:
+        begin, _, end = self.headers.get("range", "").removeprefix("bytes=").partition("-")
+        if self.path == "/":
+            self.document({"status": "OK"})
+        else:
+            self.answer(self.objects[self.path][int(begin) : int(end) + 1], status=206)
+
+    def do_PUT(self) -> None:
+        content = b""
+        while size := int(self.rfile.readline(), 16):
+            content += self.rfile.read(size)
+            self.rfile.readline()
+        self.rfile.readline()
+        self.objects[self.path] = content
+        self.answer(b"", status=201)
+
+
+def test_files_are_served(packages: dict[str, Path], finding: Home) -> None:
+    run, content = str(packages["files-remote"] / "run.yaml"), b"how a llama hums"
+    with (
+        running(ThreadingHTTPServer(("127.0.0.1", 0), Objects)) as objects,
+        finding.served(run, ACME_FILES_REMOTE_BASE_URL=url_of(objects)) as server,
+    ):
+        body = form(field("purpose", "assistants"), file(content))
+        kept = httpx.post(f"{server.url}/v1/files", content=body, headers=HEADERS, timeout=60).json()["id"]
+        assert [*Objects.objects.values()] == [content]
+        assert httpx.get(f"{server.url}/v1/files/{kept}/content", timeout=60).content == content
 
 
 @pytest.mark.smollm2

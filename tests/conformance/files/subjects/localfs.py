@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from runtime.conformance.files.service import over_service
 from runtime.conformance.files.subject import LIMIT_BYTES, Subject
-from tests.conformance.files.subject import ours
 
 
 @asynccontextmanager
@@ -20,4 +20,4 @@ async def subject(folder: Path, request: pytest.FixtureRequest) -> AsyncIterator
         return sorted(path.name for path in place.rglob("*") if path.is_file())
 
     config = {"storage_dir": str(place), "max_file_bytes": LIMIT_BYTES}
-    yield ours({"provider_id": "files", "provider_type": "inline::localfs", "config": config}, kept)
+    yield over_service({"provider_id": "files", "provider_type": "inline::localfs", "config": config}, kept)

@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 from multipart import MultipartParser, parse_options_header
 
+from runtime.conformance.files.service import over_service
 from runtime.conformance.files.subject import LIMIT_BYTES, Subject
-from tests.conformance.files.subject import ours
 from tests.support.small_server import SmallHandler, running, url_of
 
 KEY = "sk-files-test"
@@ -111,5 +111,5 @@ async def subject(folder: Path, request: pytest.FixtureRequest) -> AsyncIterator
         return sorted([*vendor.files, *(path.name for path in parts if path.is_file())])
 
     with running(server_of(vendor)) as server:
-        yield ours(entry(url_of(server)), kept)
+        yield over_service(entry(url_of(server)), kept)
     assert vendor.wrong == []

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from runtime.conformance.files.service import over_service
 from runtime.conformance.files.subject import LIMIT_BYTES, Subject
-from tests.conformance.files.subject import ours
 from tests.support.s3 import BUCKET, KEY, SECRET, S3Server
 
 
@@ -36,4 +36,4 @@ async def subject(folder: Path, request: pytest.FixtureRequest) -> AsyncIterator
     async def kept() -> list[str]:
         return server.objects(provider["config"]["key_prefix"])
 
-    yield ours(provider, kept)
+    yield over_service(provider, kept)
