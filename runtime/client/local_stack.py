@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from runtime.client.chosen import Chosen
 from runtime.client.exchange import Asked, Exchange, Message
+from runtime.client.log_masking import LogMasking
 from runtime.errors import Conflict, Unavailable
+from runtime.server.masking import Hidden
 
 if TYPE_CHECKING:
     from runtime.server.middleware.request import RequestMiddleware
@@ -37,6 +39,8 @@ class LocalStack:
         self._stack: Stack | None = None
         self._app: RequestMiddleware | None = None
         self._held: Held | None = None
+        self._hidden = Hidden(chosen.plan.secrets())
+        self._masking = LogMasking(self._hidden)
         self._exchanges: set[Exchange] = set()
         self._is_closed = False
 
@@ -45,6 +49,14 @@ class LocalStack:
 
         Raises Conflict where another process, or another stack of this one, has the folder, and what `Stack.open` does.
         """
+        self._masking.cover()
+        try:
+            await self._open()
+        except BaseException:
+            self._masking.uncover()
+            raise
+
+    async def _open(self) -> None:
         from runtime.config.home import usable_cache_dir, usable_models_dir
         from runtime.server.app import make_app
         from runtime.stack.stack import Stack
@@ -66,11 +78,13 @@ class LocalStack:
         except BaseException:
             held.let_go()
             raise
-        self._stack, self._app = stack, make_app(stack, starts_stack=False)
+        self._stack, self._app = stack, make_app(stack, starts_stack=False, hidden=self._hidden)
+        self._masking.cover()
         stack.start()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._wait_s):
                 await stack.settled.wait()
+        self._masking.cover()
 
     def begin(self, asked: Asked, put: Callable[[Message], None]) -> Exchange:
         """Begin a request. Raises Unavailable once the stack is closed."""
@@ -95,6 +109,7 @@ class LocalStack:
                 if self._stack is not None:
                     await self._stack.close()
             finally:
+                self._masking.uncover()
                 if self._held is not None:
                     self._held.let_go()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
+import logging
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -186,6 +187,32 @@ async def test_an_error_shows_no_secret_of_its_own_stack(
     upstream.misbehaves = quote
     masked, shown = await asyncio.to_thread(use)
     assert "no key ********" in masked and "no key sk-configured-secret" in shown
+
+
+async def test_the_programs_log_shows_no_secret_of_a_stack(
+    config: Path, settings: Any, upstream: Upstream, caplog: pytest.LogCaptureFixture
+) -> None:
+    """While it is open; what the program itself logs is its own."""
+    log, theirs = logging.getLogger("runtime.stack.providers"), logging.getLogger("of.the.program")
+
+    def say() -> list[str]:
+        caplog.clear()
+        try:
+            raise LookupError("sk-configured-secret")
+        except LookupError:
+            log.exception("quotes %s", "sk-configured-secret", extra={"key": ["sk-configured-secret"]})
+        theirs.warning("quotes sk-configured-secret")
+        made = [logging.Formatter("%(message)s %(key)s", defaults={"key": ""}).format(one) for one in caplog.records]
+        return [text for text in made if "quotes" in text]
+
+    client = await asyncio.to_thread(LlamaStackAsLibraryClient, config, **settings)
+    try:
+        ours, of_program = say()
+    finally:
+        await asyncio.to_thread(client.close)
+    assert "sk-configured-secret" not in ours and ours.startswith("quotes ******** ['********']\nTraceback")
+    assert ours.endswith("LookupError: ********") and of_program == "quotes sk-configured-secret "
+    assert all(not logger.filters for logger in (log, theirs)) and "sk-configured-secret" in say()[0]
 
 
 async def test_a_silent_stack_is_a_timeout(config: Path, settings: Any, upstream: Upstream) -> None:
