@@ -27,6 +27,7 @@ KINDS: dict[str, tuple[str, ...]] = {
     "PATH|NAME": ("models_to_serve", "files"),
     "DIR": ("folders",),
     "API": ("apis",),
+    "new-provider API": ("generated_apis",),
     "TYPE": ("provider_types",),
     "API=TYPE,...": ("providers_of_apis",),
     "PROVIDER": ("provider_names",),

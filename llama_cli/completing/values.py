@@ -83,6 +83,12 @@ def apis() -> dict[str, str]:
     return {api.api: api.summary for api in api_summaries()}
 
 
+def generated_apis() -> dict[str, str]:
+    from llama_cli.scaffold.kits import kinds_by_api
+
+    return {api: ", ".join(kinds) for api, kinds in kinds_by_api().items()}
+
+
 def provider_types() -> dict[str, str]:
     from runtime.discovery import built_in
 
@@ -149,6 +155,7 @@ FINDERS: dict[str, Callable[[], dict[str, str]]] = {
             known_models,
             models_to_serve,
             apis,
+            generated_apis,
             provider_types,
         ),
         *(provider_names, providers_of_apis, variables, kept_kinds, shells, methods, clients),

@@ -1,8 +1,8 @@
-"""What can be generated, found by its folder: `templates/new-provider/<api>/<kind>/` with a `kit.yaml`."""
+"""What can be generated, found by its folder: `templates/new-provider/<api>/<kind>/` with a `kit.toml`."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from runtime.config.template import find_templates_dir
 from runtime.similar import names_for
 
 FOLDER = "new-provider"
-_FACTS = "kit.yaml"
+_FACTS = "kit.toml"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,13 +52,13 @@ def kit_of(api: str, kind: str | None) -> Kit:
         raise Failure.of_option("--kind", f"a {kind} provider of {api} cannot be generated yet", hint=hint)
     chosen = kind or kinds[api][0]
     folder = find_templates_dir() / FOLDER / api / chosen
-    facts = _facts(folder / _FACTS)
+    facts = tomllib.loads((folder / _FACTS).read_text(encoding="utf-8"))
     return Kit(
         api=api,
         kind=chosen,
         folder=folder,
         summary=str(facts["summary"]),
-        packages=tuple(facts["packages"]),  # type: ignore[arg-type]  # ours
+        packages=tuple(facts["packages"]),
         has_address=bool(facts["address"]),
     )
 
@@ -73,10 +73,3 @@ def check_type(kit: Kit, name: str) -> str:
         hint = f"take another name, such as `my-{name}`: a package's provider takes the place of ours"
         raise Failure(message, hint=hint, code=ExitCode.CONFLICT)
     return provider_type
-
-
-def _facts(file: Path) -> Mapping[str, object]:
-    import yaml  # not above: listings and help read no YAML
-
-    found: Mapping[str, object] = yaml.safe_load(file.read_text(encoding="utf-8"))
-    return found

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from importlib import metadata
 from pathlib import Path
 
 import runtime
@@ -21,6 +20,8 @@ def requirement() -> str:
 
 def _installed_from() -> str | None:
     """The address that installers keep of what came from no index (PEP 610); None where it did."""
+    from importlib import metadata  # not above: a tree needs no more of this module
+
     try:
         text = metadata.distribution(PROJECT).read_text("direct_url.json")
     except metadata.PackageNotFoundError:

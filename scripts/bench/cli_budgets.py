@@ -10,11 +10,14 @@ from typing import NamedTuple
 
 
 class Budget(NamedTuple):
-    """times_bare: CPU; peak_mb: resident, in 2**20 bytes; reads_config: may load pydantic, YAML and Jinja for it."""
+    """times_bare: CPU; peak_mb: resident, in 2**20 bytes; reads_config: may load pydantic, YAML and Jinja for it;
+    renders: may load Jinja alone.
+    """
 
     times_bare: float
     peak_mb: int
     reads_config: bool = False
+    renders: bool = False
 
 
 LIGHT = Budget(1.5, 40)
@@ -25,6 +28,8 @@ COMPLETED = Budget(1.1, 40)
 """What a shell waits for between two keys: 0.1 s where bare is 0.09 s."""
 DRAWN = Budget(2.0, 40)
 """The same on a terminal, with colours, and with tables by Rich."""
+RENDERED = Budget(2.0, 40, renders=True)
+"""Writes text from templates, and reads no run config."""
 PLANNED = Budget(4.5, 64, reads_config=True)
 """Reads a run config, or renders one, and plans it: 0.35 s where bare is 0.08 s."""
 CHECKED = Budget(6.0, 64, reads_config=True)
@@ -77,7 +82,7 @@ LINES: dict[str, Budget] = {
     "llama stack show-provider remote::ollama": PLANNED,
     "llama stack env starter": PLANNED,
     "llama stack init mine --dry-run": PLANNED,
-    "llama stack new-provider acme --api inference --dry-run": PLANNED,
+    "llama stack new-provider acme --api inference --dry-run": RENDERED,
     "llama stack diff starter remote": PLANNED,
     "llama stack validate starter": CHECKED,
     "llama stack run starter --dry-run": PLANNED,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tomllib
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -153,5 +154,5 @@ def test_the_toolchain_is_asked_for_where_this_one_came_from(
     direct: object, end: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(toolchain.runtime, "__file__", str(tmp_path / "runtime" / "__init__.py"))
-    monkeypatch.setattr(toolchain.metadata, "distribution", lambda name: Installed(direct))
+    monkeypatch.setattr(metadata, "distribution", lambda name: Installed(direct))
     assert toolchain.requirement().startswith(f"llama-stack-toolchain[conformance]{end}")
