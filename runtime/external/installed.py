@@ -20,14 +20,13 @@ from runtime.external import llama_stack, standing_in
 from runtime.external.folders import DescribedApi, DescribedProvider, described_apis, described_providers
 from runtime.external.packages import (
     Broken,
-    check_operations,
     entry_points,
     imported,
     module_named,
     modules_of,
     specs_in,
-    wrong_with,
 )
+from runtime.external.spec_checks import check_operations, wrong_with
 from runtime.similar import names_for
 from runtime.spec import Spec
 

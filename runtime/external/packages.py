@@ -7,22 +7,17 @@ A package is found by an entry point of the group `llama_stack.providers`, or el
 from __future__ import annotations
 
 import importlib
-import json
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from runtime.apis._api import Api
-from runtime.config import requirement
-from runtime.config.provider_settings import config_model
 from runtime.external import llama_stack
 from runtime.external.standing_in import is_type
 from runtime.redaction import redact_text
-from runtime.spec import INTERFACE, Spec
+from runtime.spec import Spec
 
 GROUP = "llama_stack.providers"
-_LISTS = (*("packages", "stores", "tables", "analytics", "needs", "may_use", "aliases", "ships", "serves"),)
 _MAX_LENGTH = 300
 log = logging.getLogger(__name__)
 
@@ -59,9 +54,9 @@ def module_named(name: str) -> Any:
     except ModuleNotFoundError as error:
         if error.name == wanted:
             return module
-        raise Broken(_why(error)) from error
+        raise Broken(reason_of(error)) from error
     except (Exception, SystemExit) as error:
-        raise _broken(error) from error
+        raise as_broken(error) from error
 
 
 def imported(reference: str) -> Any:
@@ -71,7 +66,7 @@ def imported(reference: str) -> Any:
         found = importlib.import_module(module)
         return getattr(found, name) if name else found
     except (Exception, SystemExit) as error:
-        raise _broken(error) from error
+        raise as_broken(error) from error
 
 
 def specs_in(found: Any) -> list[Spec]:
@@ -81,57 +76,14 @@ def specs_in(found: Any) -> list[Spec]:
         has = getattr(found, "SPECS", None) or getattr(found, "SPEC", None)
         stated = has if gives is None else gives()
     except (Exception, SystemExit) as error:
-        raise _broken(error) from error
+        raise as_broken(error) from error
     if stated is None:
         raise Broken("has no `get_provider_spec`, no `SPECS` and no `SPEC`")
     specs = list(stated) if isinstance(stated, list | tuple) else [stated]  # theirs can be iterated too
-    return [_placed(spec, found) for spec in specs]
-
-
-def check_operations(api: Api) -> None:
-    """Raises Broken for an API whose Protocol cannot be imported, or has a method that cannot be one of an API."""
     try:
-        api.operations()
+        return [_placed(spec, found) for spec in specs]
     except (Exception, SystemExit) as error:
-        raise _broken(error) from error
-
-
-def wrong_with(spec: Spec, api_names: Iterable[str]) -> str | None:
-    """Why a spec cannot be used here, as what follows its package's name; None where it can."""
-    if spec.interface > INTERFACE:
-        return (
-            f"is written for version {spec.interface} of the interface of providers, and this is version {INTERFACE}: "
-            "upgrade Llama Stack, or take an older version of it"
-        )
-    if (wrong := _ill_formed(spec)) is not None:
-        return wrong
-    if spec.api not in api_names:
-        return f"names the API `{spec.api}`, which does not exist" if spec.api else "does not name its API"
-    if (wrong := llama_stack.wrong_with(spec)) is not None:
-        return wrong
-    try:
-        config_model(spec).model_fields  # noqa: B018  # of anything else this raises
-    except (Exception, SystemExit) as error:
-        return f"has settings that {_why(error)}"
-    return None
-
-
-def _ill_formed(spec: Spec) -> str | None:
-    """What is wrong with the values of a spec, which nothing has checked yet."""
-    for name in _LISTS:
-        value = getattr(spec, name)
-        if not isinstance(value, tuple | list) or not all(isinstance(one, str) for one in value):
-            return f"has a spec whose `{name}` is {value!r}, and no tuple of texts"
-    for package in spec.packages:
-        try:
-            requirement.checked(package)
-        except ValueError as error:
-            return f"has a spec with a wrong package: {error}"
-    try:
-        json.dumps(dict(spec.sample_config))
-    except (TypeError, ValueError) as error:
-        return f"has a spec whose `sample_config` is no JSON: {error}"
-    return None
+        raise error if isinstance(error, Broken) else as_broken(error) from error
 
 
 def _placed(spec: Any, found: Any) -> Spec:
@@ -146,12 +98,14 @@ def _placed(spec: Any, found: Any) -> Spec:
     return spec if spec.module else replace(spec, module=module.__package__ or module.__name__)
 
 
-def _broken(error: BaseException) -> Broken:
+def as_broken(error: BaseException) -> Broken:
+    """An exception of a package's own code, which is logged with where it came from."""
     log.warning("an external package cannot be imported", exc_info=error)
-    return Broken(_why(error))
+    return Broken(reason_of(error))
 
 
-def _why(error: BaseException) -> str:
+def reason_of(error: BaseException) -> str:
+    """The same in words, as what follows a package's name."""
     if isinstance(error, ModuleNotFoundError) and (error.name or "").partition(".")[0] in llama_stack.PACKAGES:
         return (
             f"is written for llama-stack and cannot be imported without `{error.name}`: name the version of llama-stack"

@@ -58,7 +58,7 @@ def document(world: World) -> dict[str, Any]:
     return {
         "apis": sorted({*world.api_names} - {*built_in.api_names}),
         "notes": [asdict(note) for note in world.notes],
-        "specs": [_stated(spec) | {"settings": _settings(spec)} for spec in world.more if spec not in built_in.more],
+        "specs": [stated_of(spec) | {"settings": _settings(spec)} for spec in world.more if spec not in built_in.more],
     }
 
 
@@ -88,8 +88,8 @@ def write(folder: Path, stated: Mapping[str, Any], *, named: str, python: str) -
     atomic_write(folder / EXTERNAL, json.dumps({"named": named, "python": python, **stated}, indent=1) + "\n")
 
 
-def _stated(spec: Spec) -> dict[str, Any]:
-    """Without `facts`, which are for the adapter; but for the reason of one that is refused."""
+def stated_of(spec: Spec) -> dict[str, Any]:
+    """A spec as it is kept, without `facts`, which are for the adapter; but for the reason of one that is refused."""
     stated = {field.name: getattr(spec, field.name) for field in fields(spec)}
     return stated | {
         "capabilities": sorted(spec.capabilities),

@@ -103,7 +103,28 @@ def test_the_module_of_an_entry_point_is_taken_before_one_of_the_packages_name(s
         (
             "from runtime.spec import remote\nSPEC = remote('firefly', api='inference', summary='', adapter=':A',"
             " sample_config={'a': {1}})",
-            "has a spec whose `sample_config` is no JSON",
+            "has a spec that cannot be kept as JSON",
+        ),
+        (
+            "from runtime.spec import remote\nSPEC = remote('firefly', api='inference', summary='', adapter=':A',"
+            " needs=('lighting',))",
+            "asks for the API `lighting`, which does not exist",
+        ),
+        (
+            "from runtime.spec import remote\nSPEC = remote('firefly', api='inference', summary='', adapter=':A',"
+            " evidence='live')",
+            "has a spec that cannot be kept as JSON",
+        ),
+        (
+            "from pydantic import BaseModel\nclass C(BaseModel):\n    x: int\n"
+            "from runtime.spec import remote\nSPEC = remote('firefly', api='inference', summary='', adapter=':A',"
+            " default=True, config='meadow_fly.provider:C')",
+            "is used where none is configured, and has settings that must be given",
+        ),
+        (
+            "from functools import partial\nfrom runtime.spec import remote\n"
+            "get_provider_spec = partial(remote, 'firefly', api='inference', summary='', adapter=7)",
+            "has a spec whose `adapter` is 7",
         ),
         (
             "from runtime.spec import remote\nSPEC = remote('firefly', summary='', adapter=':A')",
