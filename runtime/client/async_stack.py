@@ -34,13 +34,10 @@ class AsyncStack:
 
     async def open(self) -> None:
         """Raises what `LocalStack.open` does, each time; RuntimeError on another event loop than before."""
-        loop = asyncio.get_running_loop()
-        if self._loop is None:
-            self._loop = loop
-        elif self._loop is not loop:
-            raise RuntimeError("this stack runs on another event loop: make one client for each `asyncio.run`")
+        self._check_loop()
         if self._opening is None:
-            self._opening = loop.create_task(self._local.open())
+            self._loop = asyncio.get_running_loop()
+            self._opening = self._loop.create_task(self._local.open())
         if not self._opening.done() or self._opening.exception() is not None:
             await asyncio.shield(self._opening)
 
@@ -52,7 +49,14 @@ class AsyncStack:
         return reading
 
     async def close(self) -> None:
-        """See `LocalStack.close`; to its end, also where whoever waits for it is cancelled."""
+        """See `LocalStack.close`; to its end, also where whoever waits for it is cancelled. Raises RuntimeError on
+        another event loop than the one that it was opened on.
+        """
+        self._check_loop()
         if self._opening is not None:
             await asyncio.wait({self._opening})
         await to_the_end(self._local.close())
+
+    def _check_loop(self) -> None:
+        if self._loop not in (None, asyncio.get_running_loop()):
+            raise RuntimeError("this stack runs on another event loop: make one client for each `asyncio.run`")

@@ -67,7 +67,14 @@ class LoopThread:
             self._loop.run_forever()
         finally:
             try:
+                self._loop.run_until_complete(_end(asyncio.all_tasks(self._loop)))
                 self._loop.run_until_complete(self._loop.shutdown_asyncgens())
                 self._loop.run_until_complete(self._loop.shutdown_default_executor())
             finally:
                 self._loop.close()
+
+
+async def _end(tasks: set[asyncio.Task[Any]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

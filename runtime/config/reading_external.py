@@ -52,9 +52,11 @@ def _providers_in(reading: Reading) -> list[NamedProvider]:
 
 
 def _requirement(text: str) -> str:
+    if not text:
+        return ""
     try:
         Requirement.parse(text)
-    except ValueError:  # also where there is none
+    except ValueError:
         return ""
     return " ".join(text.split())
 

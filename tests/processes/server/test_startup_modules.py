@@ -99,6 +99,7 @@ def test_a_server_of_remote_providers_loads_no_model_code_and_no_client(config_f
     found = loaded_by(UNTIL_THE_SOCKET_ANSWERS, str(config_file))
     assert packages(found) & (MODELS | CLIENTS) == set()
     assert "pydantic.v1" not in found["loaded"], "for models of an older pydantic, which none of ours are"
+    assert "packaging" not in found["loaded"], "for packages, of which the run config names none"
 
 
 def test_the_embedded_models_are_listed_before_torch_is_touched(config_file: Path) -> None:
@@ -106,6 +107,7 @@ def test_the_embedded_models_are_listed_before_torch_is_touched(config_file: Pat
     found = loaded_by(UNTIL_THE_SOCKET_ANSWERS, str(config_file))
     assert packages(found) & (MODELS | CLIENTS) == set()
     assert "pydantic.v1" not in found["loaded"], "for models of an older pydantic, which none of ours are"
+    assert "packaging" not in found["loaded"], "for packages, of which the run config names none"
     assert "meta-reference/SmolLM2-135M-Instruct" in found["models"]
     assert "sentence-transformers/all-MiniLM-L6-v2" in found["models"]
 

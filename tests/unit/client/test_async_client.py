@@ -119,4 +119,6 @@ def test_another_event_loop_is_refused(write_config: Callable[..., Path], settin
 
     asyncio.run(ask_and_close())
     with pytest.raises(RuntimeError, match="another event loop"):
+        asyncio.run(client.close())  # type: ignore[arg-type]  # a coroutine
+    with pytest.raises(RuntimeError, match="another event loop"):
         asyncio.run(client.initialize())  # type: ignore[arg-type]  # a coroutine
