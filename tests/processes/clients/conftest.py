@@ -27,8 +27,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return item.callspec.params.get("client") if hasattr(item, "callspec") else None
 
     slots = [slot for slot, item in enumerate(items) if isinstance(client(item), OfficialClient)]
-    clients = official_clients()
-    ordered = sorted((items[slot] for slot in slots), key=lambda item: (item.path, clients.index(client(item))))
+    ids = [one.id for one in official_clients()]
+
+    def place(item: pytest.Item) -> tuple[Path, int, list[str]]:
+        return item.path, ids.index(client(item).id), client(item).script
+
+    ordered = sorted((items[slot] for slot in slots), key=place)
     for slot, item in zip(slots, ordered, strict=True):
         items[slot] = item
 

@@ -1,0 +1,85 @@
+"""The matrix of doors and scenarios: which client takes which door, and what a cell is where it is not tried."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from tests.support.official_clients import OfficialClient, official_clients
+
+SCENARIOS = {
+    "chat": "chat",
+    "stream": "stream",
+    "tools": "tools",
+    "structured": "structured output",
+    "vision": "vision",
+    "errors": "errors",
+    "cancel": "cancel",
+}
+"""By their names in `official/of_doors.py`, as they are shown."""
+PASSES = "passes"
+_TOO_SMALL = "it calls no tools by itself"
+_BLIND = "it sees nothing"
+NOT_EMBEDDED = {"tools": _TOO_SMALL, "vision": _BLIND, "errors": "they are the vendor's"}
+"""Scenarios that the embedded model is not tried in, and why not."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Door:
+    """label: as it is shown. client: the row of clients.toml that takes it; name: in `official/of_doors.py`."""
+
+    label: str
+    client: str
+    name: str
+
+    @property
+    def official(self) -> OfficialClient:
+        """The client, told to take this door."""
+        [found] = (client for client in official_clients() if client.id == self.client)
+        return replace(found, script=["of_doors.py", found.package, self.name])
+
+
+DOORS = (
+    Door(label="OpenAI chat", client="openai", name="chat"),
+    Door(label="OpenAI responses", client="openai", name="responses"),
+    Door(label="llama-stack-client", client="llama-stack-client-0.7", name="chat"),
+    Door(label="agents", client="llama-stack-client-0.2", name="agents"),
+    Door(label="earlier inference", client="llama-stack-client-0.2", name="earlier_inference"),
+    Door(label="library", client="library-openai", name="chat"),
+    Door(label="library, agents", client="library-0.2", name="agents"),
+)
+_MODELS = {"vendor": "a vendor", "embedded": "the embedded model"}
+
+
+def expected(door: Door, scenario: str, model: str) -> str:
+    """What a cell is: `PASSES`, or why it is not tried. model: `vendor` or `embedded`."""
+    if model == "embedded":
+        if door.official.is_library:
+            return "the same application as behind a socket"
+        return NOT_EMBEDDED.get(scenario, PASSES)
+    return PASSES
+
+
+def scenario_table(cells: Mapping[tuple[str, str, str], str] | None = None) -> str:
+    """The table, as docs/guide/clients.md shows it. cells: what was found, by the door's label, the scenario and the
+    model; by default, what is expected.
+    """
+    notes: list[str] = []
+
+    def cell(door: Door, scenario: str, model: str) -> str:
+        said = expected(door, scenario, model) if cells is None else cells[door.label, scenario, model]
+        if said == PASSES:
+            return PASSES
+        if said not in notes:
+            notes.append(said)
+        return f"— {notes.index(said) + 1}"
+
+    lines = [
+        f"| through | model | {' | '.join(SCENARIOS.values())} |",
+        f"|---|---|{'---|' * len(SCENARIOS)}",
+    ]
+    for door in DOORS:
+        for model, label in _MODELS.items():
+            found = [cell(door, scenario, model) for scenario in SCENARIOS]
+            lines.append(f"| {door.label} | {label} | {' | '.join(found)} |")
+    return "\n".join([*lines, "", *(f"{number}. {note}" for number, note in enumerate(notes, 1)), ""])
