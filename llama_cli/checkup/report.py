@@ -89,11 +89,10 @@ def _user() -> str:
 
 def _configs(patient: Patient, secrets: list[str]) -> Iterator[tuple[str, str]]:
     """The run configs as `llama stack show` prints them. Adds to `secrets` those that stand in them."""
-    import yaml
-
     from llama_cli.checkup.configs import run_config
     from runtime.config.run_config import redacted
     from runtime.config.secret_values import secrets_in
+    from runtime.config.yaml_text import as_yaml
 
     for each in patient.distributions:
         try:
@@ -102,7 +101,7 @@ def _configs(patient: Patient, secrets: list[str]) -> Iterator[tuple[str, str]]:
             yield each.name, f"# {one_line(problem.message)}"
             continue
         secrets += secrets_in(run)
-        yield each.name, yaml.safe_dump(redacted(run), sort_keys=False, allow_unicode=True).rstrip("\n")
+        yield each.name, as_yaml(redacted(run)).rstrip("\n")
 
 
 def _logs() -> Iterator[tuple[str, list[str]]]:

@@ -128,6 +128,6 @@ def command(
         for line in origins.as_yaml(resolved):
             console.out(line)
         return
-    import yaml
+    from runtime.config.yaml_text import as_yaml
 
-    console.out(yaml.safe_dump(redacted(run), sort_keys=False, allow_unicode=True).rstrip("\n"))
+    console.out(as_yaml(redacted(run)).rstrip("\n"))

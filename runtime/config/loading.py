@@ -116,7 +116,7 @@ def _read_config(reading: Reading) -> RunConfig:
         for api, sections in parsed.providers.items()
     }
     here = ("providers", "registered_resources", "version")
-    run = RunConfig(
+    run = RunConfig.model_construct(  # of what has just been checked
         **{name: getattr(parsed, name) for name in RunFile.model_fields if name not in here},
         providers=providers,
         registered_resources=_resources(resolved),
@@ -153,7 +153,7 @@ def _sound(reading: Reading, off: list[ProviderEntry]) -> RunConfig:
     if storage_read is None:
         unread.add("storage")
     apis = reading.root.get("apis")
-    run = RunConfig(
+    run = RunConfig.model_construct(  # of what has just been checked
         distro_name="",
         apis=[node.text or "" for node in (apis.items if apis else None) or ()],
         providers=sound,

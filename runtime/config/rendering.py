@@ -212,11 +212,9 @@ def _switches(providers: Mapping[str, Sequence[RenderedProvider]]) -> dict[str, 
 
 def _as_yaml(value: Any, indent: int = 0) -> str:
     """A value as YAML, every line but the first indented by `indent` blanks; a scalar on one line."""
-    import yaml  # not above: see the module's docstring
+    from runtime.config.yaml_text import as_yaml  # not above: see the module's docstring
 
-    dumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)  # libyaml's, five times as fast
-    plain = _plain(value)
-    text = yaml.dump(plain, None, dumper, sort_keys=False, default_flow_style=False, width=10**6, allow_unicode=True)
+    text = as_yaml(_plain(value), default_flow_style=False, width=10**6)
     return text.removesuffix("\n...\n").rstrip("\n").replace("\n", "\n" + " " * indent)
 
 

@@ -196,7 +196,9 @@ def redacted(config: RunConfig) -> dict[str, Any]:
     """The config for printing: in the file's shape, with variables replaced, secrets masked, and providers that are
     off under `off`.
     """
-    shown = config.model_dump(mode="json", include={*RunFile.model_fields} - {"providers"}, exclude_none=True)
+    # As the model that the file was checked by, whose serializer exists; that of the whole takes long to make.
+    values = {name: getattr(config, name) for name in RunFile.model_fields} | {"registered_resources": {}}
+    shown = RunFile.model_construct(**values).model_dump(mode="json", exclude={"providers"}, exclude_none=True)
     shown["registered_resources"] = {
         kind: [entry.values for entry in entries] for kind, entries in config.registered_resources.items()
     }

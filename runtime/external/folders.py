@@ -26,7 +26,7 @@ Package = Annotated[str, AfterValidator(requirement.checked)]
 class ProviderFile(BaseModel):
     """A provider's file. module: gives the provider's spec, or has the functions of llama-stack's earlier interface."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=True)
 
     module: str = Field(min_length=1)
     config_class: str | None = None
@@ -53,7 +53,7 @@ class ProviderFile(BaseModel):
 class ApiFile(BaseModel):
     """An API's file. protocol: of llama-stack's earlier interface; ours is the module's `API`."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=True)
 
     name: str = Field(min_length=1)
     module: str = Field(min_length=1)

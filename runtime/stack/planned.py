@@ -120,7 +120,7 @@ def chosen(
                 )
                 continue
             seen[api, entry.provider_id] = entry.path
-            if not has_several(api, apis) and (first := _other_of(api, entry, seen)) is not None:
+            if (first := _other_of(api, entry, seen)) is not None and not has_several(api, apis):
                 problems.add(
                     f"the API {api} can have only one provider, and already has `{first}`",
                     path=entry.path,

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+import runtime.apis
+from runtime import discovery
 from scripts.bench.cli_budgets import ASKS, LINES
 from tests.support.command_tree import COMMANDS
 from tests.support.light_imports import FORBIDDEN
@@ -23,6 +25,10 @@ FOR_SERVERS = {
     *("sqlite3", "sqlalchemy", "psycopg", "asyncpg", "redis", "pymongo", "duckdb", "chromadb"),
 }
 """Servers' libraries, engines, clients, and the drivers of databases."""
+PLANS = [line for line in LINES if LINES[line].reads_config and {"starter", "mine"} & {*line.split()}]
+APIS = Path(runtime.apis.__file__).parent
+OF_FACTS = {f"runtime.apis.{name}" for name in ("containers.limits", "files.limits", "vector_stores.configured")}
+"""Of APIs that are packages: bounds of settings, and the resources that run configs list."""
 
 
 def run(arguments: list[str], home: Path) -> tuple[set[str], int]:
@@ -58,6 +64,15 @@ def test_what_starts_nothing_loads_nothing_that_does(line: str, tmp_path: Path) 
     )
     assert modules & forbidden == set()
     assert peak <= LINES[line].peak_mb
+
+
+@pytest.mark.parametrize("line", PLANS)
+def test_a_plan_is_made_of_facts_about_apis_without_their_protocols_and_models(line: str, tmp_path: Path) -> None:
+    modules = run(shlex.split(line)[1:], tmp_path)[0]
+    packages = {f"runtime.apis.{name}" for name in discovery.built_in().api_names if (APIS / name).is_dir()}
+    assert packages <= modules
+    inside = {name for name in modules if name.rpartition(".")[0] in packages}
+    assert inside <= OF_FACTS, "facts, plans or settings import it: what these need of it belongs into a module apart"
 
 
 @pytest.mark.parametrize("line", [line for line in LINES if LINES[line].reads_config])

@@ -11,7 +11,7 @@ from runtime.storage.placement import SqlReference
 class BubblewrapConfig(BaseModel):
     """Bounds of each container, and of all together."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=True)
 
     metadata_store: SqlReference | None = Field(
         None, description="The tables of what is known about containers. The default is the store `containers`."

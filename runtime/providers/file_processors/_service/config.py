@@ -8,8 +8,6 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from runtime.apis._chunk_sizes import DEFAULT_CHUNK_TOKENS, DEFAULT_OVERLAP_TOKENS
-from runtime.documents.chunking import Sizes
-from runtime.providers.file_processors._worker.messages import Limits
 
 _MIB = 1024 * 1024
 
@@ -17,7 +15,7 @@ _MIB = 1024 * 1024
 class ProcessorConfig(BaseModel):
     """A document that goes beyond a limit is refused with a 400 that names it."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=True)
 
     default_chunk_size_tokens: int = Field(
         DEFAULT_CHUNK_TOKENS, ge=100, le=4096, description="The most tokens of a chunk, if the strategy is `auto`."
@@ -47,21 +45,6 @@ class ProcessorConfig(BaseModel):
         gt=0,
         description="How long the result of a job is kept, in seconds; also a document that is not processed.",
     )
-
-    @property
-    def default_sizes(self) -> Sizes:
-        overlap = min(self.default_chunk_overlap_tokens, self.default_chunk_size_tokens // 2)
-        return Sizes(max_tokens=self.default_chunk_size_tokens, overlap_tokens=overlap)
-
-    @property
-    def limits(self) -> Limits:
-        return Limits(
-            timeout_s=self.timeout_s,
-            memory_bytes=self.max_memory_bytes,
-            max_pages=self.max_pages,
-            max_decompressed_bytes=self.max_decompressed_bytes,
-            max_text_bytes=self.max_text_bytes,
-        )
 
     def settings(self) -> dict[str, Any]:
         """Those that only this kind of provider has, for its reader."""

@@ -18,7 +18,7 @@ from runtime.provider import ProviderContext
 from runtime.providers.file_processors._service.config import ProcessorConfig
 from runtime.providers.file_processors._service.incoming import Incoming, kept
 from runtime.providers.file_processors._service.options import Options
-from runtime.providers.file_processors._worker.messages import Task
+from runtime.providers.file_processors._worker.messages import Limits, Task
 from runtime.providers.file_processors._worker.pool import WorkerPool
 from runtime.sse import Reply, encode, members
 
@@ -80,7 +80,7 @@ class Processing:
             settings=config.settings() if settings is None else settings,
             sizes=self._sizes(request.chunking_strategy),
             document=_facts(document),
-            limits=config.limits,
+            limits=_limits(config),
         )
         written = await self._workers.run(task, (readable or document).file)
         found = members(written, opaque=("chunks",))
@@ -125,7 +125,7 @@ class Processing:
         if isinstance(strategy, StaticChunking):
             given = strategy.static
             return Sizes(max_tokens=given.max_chunk_size_tokens, overlap_tokens=given.chunk_overlap_tokens)
-        return None if strategy is None else self._config.default_sizes
+        return None if strategy is None else _default_sizes(self._config)
 
 
 def _facts(document: Incoming) -> dict[str, Any]:
@@ -136,3 +136,18 @@ def _facts(document: Incoming) -> dict[str, Any]:
     if document.file_id:
         facts["file_id"] = document.file_id
     return facts
+
+
+def _default_sizes(config: ProcessorConfig) -> Sizes:
+    overlap = min(config.default_chunk_overlap_tokens, config.default_chunk_size_tokens // 2)
+    return Sizes(max_tokens=config.default_chunk_size_tokens, overlap_tokens=overlap)
+
+
+def _limits(config: ProcessorConfig) -> Limits:
+    return Limits(
+        timeout_s=config.timeout_s,
+        memory_bytes=config.max_memory_bytes,
+        max_pages=config.max_pages,
+        max_decompressed_bytes=config.max_decompressed_bytes,
+        max_text_bytes=config.max_text_bytes,
+    )

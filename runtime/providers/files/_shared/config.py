@@ -11,7 +11,7 @@ from runtime.storage.placement import SqlReference
 class FilesConfig(BaseModel):
     """Where it is kept what files there are, and how large and how old they may be."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=True)
 
     metadata_store: SqlReference | None = Field(
         None, description="The tables of what is known about files. The default is the store `files`."

@@ -8,7 +8,7 @@ from runtime.apis._names import ServerAddress
 
 
 class OpenAICompatibleConfig(BaseModel):
-    model_config = ConfigDict(extra="forbid", populate_by_name=True, protected_namespaces=())
+    model_config = ConfigDict(extra="forbid", defer_build=True, populate_by_name=True, protected_namespaces=())
 
     base_url: ServerAddress | None = Field(
         None,

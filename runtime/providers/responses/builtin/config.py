@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 class ResponsesConfig(BaseModel):
     """How responses are made."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=True)
 
     most_turns: int = Field(10, ge=1, le=1000, description="How often the model is asked for one response, at most.")
     read_private_addresses: bool = Field(

@@ -12,7 +12,7 @@ from runtime.apis._names import ServerAddress
 class VectorConfig(BaseModel):
     """Nothing that all of them share but this: a setting that does not exist is refused."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=True)
 
 
 def _address(given: Any) -> Any:

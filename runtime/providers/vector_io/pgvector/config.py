@@ -13,7 +13,7 @@ from runtime.storage.postgres.config import PostgresSqlConfig
 class HnswIndex(BaseModel):
     """A graph: approximate, and as good while vectors are added."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=True)
 
     type: Literal["HNSW"] = Field("HNSW", description="The kind of index.")
     m: int = Field(16, ge=2, le=100, description="Edges of each vector in the graph.")
@@ -24,7 +24,7 @@ class HnswIndex(BaseModel):
 class IvfFlatIndex(BaseModel):
     """Lists around centres that are chosen when the index is made: for vectors that are there by then."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=True)
 
     type: Literal["IVFFlat"] = Field(description="The kind of index.")
     nlist: int = Field(100, ge=1, le=32_768, description="Lists.")

@@ -18,7 +18,7 @@ Question: {query}"""
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", protected_namespaces=())
+    model_config = ConfigDict(extra="forbid", defer_build=True, protected_namespaces=())
 
 
 class ModelChoice(_Section):
