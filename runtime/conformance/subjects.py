@@ -40,7 +40,9 @@ def subjects_of(module: ModuleType) -> Mapping[str, Any]:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """One run of a test for each subject that claims all that it needs (`abilities.needs`)."""
+    """One run of a test for each subject that claims all that it needs (`abilities.needs`). Where none does, the test
+    is skipped with what nobody claims, unless pytest is told that this is a failure.
+    """
     if "subject" not in metafunc.fixturenames:
         return
     needed = needed_by(metafunc.function)
@@ -49,4 +51,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         for name, kind in subjects_of(metafunc.module).items()
         if needed <= kind.abilities
     ]
+    if not claimed and metafunc.config.getini("empty_parameter_set_mark") != "fail_at_collect":
+        reason = f"no subject claims {', '.join(sorted(needed))}"
+        claimed = [pytest.param("none", marks=pytest.mark.skip(reason=reason))]
     metafunc.parametrize("subject", claimed, indirect=True)

@@ -12,13 +12,21 @@ from runtime.conformance.subjects import Kind, pytest_generate_tests, subjects_o
 
 
 class Asking:
-    """What pytest asks about a test. given: the names of the subjects that it is run for."""
+    """What pytest asks about a test. given: the names of the subjects that it is run for, with their marks. on_empty:
+    what pytest is told to do with a test for none.
+    """
 
     fixturenames = ("subject",)
+    on_empty = ""
 
     def __init__(self, module: ModuleType, function: Any) -> None:
         self.module, self.function = module, function
         self.given: list[Any] = []
+        self.config = self
+
+    def getini(self, name: str) -> str:
+        assert name == "empty_parameter_set_mark"
+        return self.on_empty
 
     def parametrize(self, name: str, values: list[Any], *, indirect: bool) -> None:
         assert (name, indirect) == ("subject", True)
@@ -58,3 +66,15 @@ def test_a_test_is_run_for_each_subject_that_claims_all_that_it_needs() -> None:
     asking = Asking(stated, whatever)
     pytest_generate_tests(asking)  # type: ignore[arg-type]
     assert asking.given == [("plain",), ("all", "e2e"), ("nothing",)]
+
+
+def test_a_test_that_nobody_claims_says_so_or_fails_where_that_is_wanted() -> None:
+    @needs("rerank", "embeddings")
+    def reranking() -> None: ...
+
+    asking = Asking(module(plain=Kind(make=made)), reranking)
+    pytest_generate_tests(asking)  # type: ignore[arg-type]
+    assert asking.given == [("none", "skip")]
+    asking.on_empty = "fail_at_collect"
+    pytest_generate_tests(asking)  # type: ignore[arg-type]
+    assert asking.given == []
