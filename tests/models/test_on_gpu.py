@@ -11,17 +11,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
+from runtime.engine.encoders.sentence_encoder import SentenceEncoder
+from runtime.engine.encoders.weights import load_encoder
 from runtime.engine.engine import Engine
 from runtime.engine.layers.varlen import AttentionSetup, attention_over_pages, find_kernel
 from runtime.engine.memory.hardware import probe_hardware
 from runtime.engine.requests.sampling_params import SamplingParams
 from runtime.engine.running.options import EngineOptions
 from runtime.engine.running.torch_runner import TorchRunner
-from tests.support.tiny_engine import CONFIG, WEIGHTS, assert_idle, ids_of, prompts
-from tests.support.tiny_llama import write_hugging_face
+from tests.support.tiny_encoder import write_encoder
+from tests.support.tiny_engine import CONFIG, ENDLESS, WEIGHTS, assert_idle, ids_of, outputs_of, prompts, running
+from tests.support.tiny_llama import write_gguf, write_hugging_face, write_meta
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="torch sees no CUDA device")
 READS_PAGES = attention_over_pages() is not None
@@ -94,3 +98,57 @@ async def test_requests_that_come_together_all_end(model: Path) -> None:
     """What they say may differ from what each says alone: products of other sizes round otherwise."""
     found = await all_ids(model, together=True)
     assert [len(ids) for ids, way in zip(found, WAYS * 3, strict=True) if way.ignore_eos] == [30] * 6
+
+
+@pytest.mark.parametrize("form", ["hugging face", "F32", "Q8_0", "Q4_K", "meta"])
+async def test_tokens_are_those_of_the_cpu(form: str, tmp_path: Path) -> None:
+    """Whatever the weights came as. Greedy, in float32: so near that the likeliest token is the same."""
+    if form == "hugging face":
+        path = write_hugging_face(tmp_path, CONFIG, WEIGHTS)
+    elif form == "meta":
+        path = write_meta(tmp_path, CONFIG, WEIGHTS)
+    else:
+        path = write_gguf(tmp_path / "model.gguf", CONFIG, WEIGHTS, kind=form)
+    found = {}
+    for device in ("cpu", "cuda"):
+        async with running(path, device=device, dtype="float32") as engine:
+            found[device] = [await ids_of(engine, prompt) for prompt in prompts(5)]
+            assert_idle(engine)
+    assert found["cpu"] == found["cuda"]
+
+
+async def test_a_prefix_that_is_kept_gives_the_same_tokens(model: Path) -> None:
+    prompt = prompts(9)[3] * 4
+    async with running(model, device="cuda") as engine:
+        assert await ids_of(engine, prompt) == await ids_of(engine, prompt)
+        assert engine.stats().pages_kept > 0
+
+
+async def test_whoever_leaves_frees_the_pages(model: Path) -> None:
+    async with running(model, device="cuda") as engine:
+        endless = engine.generate(prompts(1)[0], ENDLESS)
+        await anext(endless)
+        await endless.aclose()
+        async with asyncio.timeout(20):
+            while engine.stats().running:
+                await asyncio.sleep(0)
+        assert_idle(engine)
+
+
+async def test_likeliest_tokens_are_told(model: Path) -> None:
+    params = SamplingParams(temperature=0, max_tokens=4, ignore_eos=True, logprobs=3)
+    async with running(model, device="cuda", dtype="float32") as engine:
+        outputs = await outputs_of(engine, prompts(1)[0], params)
+    assert all(output.logprob is not None and output.logprob <= 0 for output in outputs)
+
+
+def test_sentences_have_the_vectors_of_the_cpu(tmp_path: Path) -> None:
+    folder = write_encoder(tmp_path)
+    texts = [[2, 5, 9, 3], [2, 7, 3], [2, *range(4, 28), 3]]
+    vectors = []
+    for device in ("cpu", "cuda"):
+        encoder = load_encoder(folder, device)
+        assert isinstance(encoder, SentenceEncoder)
+        with torch.inference_mode():
+            vectors.append(encoder.encode(texts))
+    np.testing.assert_allclose(*vectors, atol=1e-5)
