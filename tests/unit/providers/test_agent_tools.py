@@ -118,8 +118,31 @@ async def test_the_model_may_not_go_on_for_ever(client: Client, upstream: Upstre
     assert await session.get(f"/turn/{turn['turn_id']}") == turn
 
 
-async def test_an_unknown_group_is_named(client: Client) -> None:
-    session = await begun(client, toolgroups=["builtin::no"])
+@pytest.mark.parametrize(
+    ("given", "name"),
+    [("builtin::no", "builtin::no"), ("no/look", "no"), ("/", "/"), ("no/", "no/"), ("/look", "/look")],
+)
+async def test_an_unknown_group_is_named(client: Client, given: str, name: str) -> None:
+    session = await begun(client, toolgroups=[given])
     answer = await client.post(f"{session.path}/turn", {"messages": [{"role": "user", "content": "Hi"}]})
-    assert answer.status == 404 and "builtin::no" in answer.error["message"]
+    assert answer.status == 404 and f"`{name}`" in answer.error["message"]
     assert answer.error["param"] == "toolgroups"
+
+
+async def test_a_call_that_makes_no_sense_is_a_step_too(client: Client, upstream: Upstream) -> None:
+    """So that what the model says after it is the answer."""
+    wrong, right = ("c1", "look", "{no"), ("c2", "find", '{"query":"b"}')
+    upstream.misbehaves = Script(calls(wrong, right), LOOKS, says("So."))
+    session = await begun(client, toolgroups=["builtin::own"])
+    events = await session.events()
+    turn = events[-1]["turn"]
+    assert [step["step_type"] for step in turn["steps"]] == [
+        "inference", "tool_execution", "tool_execution", "inference", "tool_execution", "inference",
+    ]  # fmt: skip
+    assert turn["output_message"] == {"role": "assistant", "content": "So.", "stop_reason": "end_of_turn"}
+    [call] = turn["steps"][1]["tool_calls"]
+    told = [one["delta"] for one in events if one["event_type"] == "step_progress"]
+    states = [one["parse_status"] for one in told if one.get("tool_call") == call]
+    assert states == ["failed", "in_progress"] and call["arguments"] == "{no"
+    assert "Call `look` again" in turn["steps"][1]["tool_responses"][0]["content"]
+    assert await session.get(f"/turn/{turn['turn_id']}") == turn

@@ -18,8 +18,8 @@ async def tools_of(groups: Iterable[AgentTool], known: ToolGroups | None) -> lis
     for one in groups:
         name, args = (one, None) if isinstance(one, str) else (one.name, one.args)
         said: Json = {"type": "tool_group", "tool_group": name}
-        group, slash, tool = name.rpartition("/")
-        if slash and not await _is_group(name, known):
+        group, _, tool = name.rpartition("/")
+        if group and tool and not await _is_group(name, known):
             said |= {"tool_group": group, "allowed_tools": [tool]}
         if args:
             said["args"] = args

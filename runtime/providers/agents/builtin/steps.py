@@ -129,9 +129,9 @@ class Steps:
 
     def _run(self, item: Json) -> None:
         asked = self._current()
-        call, _ = called(item["id"], item["name"], item["arguments"])
+        call, is_whole = called(item["id"], item["name"], item["arguments"])
         asked.calls.append(call)
-        self._progress(_call(call, "succeeded"))
+        self._progress(_call(call, "succeeded" if is_whole else "failed"))
         step = asked.tools[item["id"]] = self._new("tool_execution", f"{item['id']}-step", moment(item["started_at"]))
         step |= {"tool_calls": [call], "tool_responses": []}
         self._tell(asked, _of(step, "step_start"))

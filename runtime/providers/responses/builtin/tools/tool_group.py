@@ -68,11 +68,8 @@ class GroupFunction(Corrects):
         self._name = name
 
     async def run(self, call: Call, answering: Answering) -> AsyncGenerator[str, None]:
-        """See `Tool.run`. Arguments that make no sense are said to the model once; then the item has failed."""
+        """See `Tool.run`. A call whose arguments make no sense has failed, and the model is told once to call again."""
         arguments, wrong = arguments_of(call.arguments)
-        if said := self.said(wrong, call):
-            yield said
-            return
         item = answering.new_item(
             "tool_group_call",
             status="in_progress",
@@ -90,7 +87,7 @@ class GroupFunction(Corrects):
         where = {"item_id": item["id"], "output_index": place}
         answering.event("response.tool_group_call.in_progress", where)
         if wrong:
-            item["error"] = wrong
+            item["error"] = self.said(wrong, call) or wrong
         else:
             yield ""
             await self._call(arguments, item)
