@@ -17,7 +17,7 @@ from runtime.apis.agents.session import (
     SessionCreated,
 )
 from runtime.apis.agents.turn import CreateTurnRequest, ResumeTurnRequest
-from runtime.apis.responses.protocol import ResponseRequest, Responses
+from runtime.apis.responses.protocol import Responses
 from runtime.apis.tool_groups import ToolGroups
 from runtime.apis.vector_stores.protocol import VectorStores
 from runtime.errors import NotFound
@@ -27,6 +27,7 @@ from runtime.providers.agents.builtin import shown
 from runtime.providers.agents.builtin.asking import check_config
 from runtime.providers.agents.builtin.beginning import begun, check_waits, resumed
 from runtime.providers.agents.builtin.documents import Documents
+from runtime.providers.agents.builtin.forgetting import Forgetting
 from runtime.providers.agents.builtin.sessions import Sessions, unknown_turn
 from runtime.providers.agents.builtin.tables import AGENTS, SCHEMA, SESSIONS, STORE
 from runtime.providers.agents.builtin.turns import Turns
@@ -41,10 +42,11 @@ class BuiltinAgents:
     def __init__(self, config: object, context: ProviderContext) -> None:
         store = context.storage.sql(STORE, SCHEMA)
         self._groups = context.optional_api(ToolGroups)  # type: ignore[type-abstract]
-        self._responses = context.api(Responses)  # type: ignore[type-abstract]
         self._sessions = Sessions(store, Holding(store, SESSIONS, context.tasks.spawn))
-        self._documents = Documents(context.optional_api(VectorStores))  # type: ignore[type-abstract]
-        self._turns = Turns(self._sessions, self._responses, self._documents)
+        responses = context.api(Responses)  # type: ignore[type-abstract]
+        documents = Documents(context.optional_api(VectorStores))  # type: ignore[type-abstract]
+        self._forgetting = Forgetting(self._sessions, responses, documents)
+        self._turns = Turns(self._sessions, responses, documents, self._forgetting)
 
     async def create_agent(self, request: CreateAgentRequest) -> AgentCreated:
         """Raises RequestError and NotSupported for what no turn of it could have."""
@@ -66,9 +68,7 @@ class BuiltinAgents:
     async def delete_agent(self, request: AgentRequest) -> None:
         """Raises NotFound."""
         await self._sessions.agent(request)
-        for session_id in await self._sessions.ids_of(request.agent_id):
-            await self._forget(session_id)
-        await self._sessions.delete(AGENTS, eq("id", request.agent_id))
+        await self._forgetting.agent(request.agent_id)
 
     async def create_session(self, request: CreateSessionRequest) -> SessionCreated:
         """Raises NotFound."""
@@ -98,9 +98,7 @@ class BuiltinAgents:
 
     async def delete_session(self, request: SessionRequest) -> None:
         """Raises NotFound."""
-        await self._sessions.found(request)
-        await self._forget(request.session_id)
-        await self._sessions.delete(SESSIONS, eq("id", request.session_id))
+        await self._forgetting.session((await self._sessions.found(request)).session)
 
     async def create_turn(self, request: CreateTurnRequest) -> Reply | EventStream:
         """Raises NotFound, Conflict, and what asking for a response raises."""
@@ -132,13 +130,3 @@ class BuiltinAgents:
             param="step_id",
             code="step_not_found",
         )
-
-    async def _forget(self, session_id: str) -> None:
-        """Delete what was said in a session: its responses, those that are still there, and its documents."""
-        await self._documents.forget(session_id)
-        for row in await self._sessions.turns(session_id):
-            for response_id in row["responses"]:
-                try:
-                    await self._responses.delete_response(ResponseRequest(response_id=response_id))
-                except NotFound:
-                    continue

@@ -14,7 +14,7 @@ from runtime.providers.agents.builtin.documents import searches, store_of, with_
 from runtime.providers.agents.builtin.given import document_item, message_items, result_items, unanswered
 from runtime.providers.agents.builtin.groups import tools_of
 from runtime.providers.agents.builtin.sessions import Found
-from runtime.providers.agents.builtin.turns import NewTurn, times_asked
+from runtime.providers.agents.builtin.turns import CONTINUES, NewTurn, times_asked
 from runtime.sse import Json
 from runtime.storage.sql import Row
 
@@ -30,7 +30,7 @@ _NAMES = {
     "top_p": "agent_config.sampling_params.strategy.top_p",
     "top_k": "agent_config.sampling_params.strategy.top_k",
     "repetition_penalty": "agent_config.sampling_params.repetition_penalty",
-    "previous_response_id": "session_id",
+    "previous_response_id": CONTINUES,
 }
 """The names that fields of a response have at this door."""
 

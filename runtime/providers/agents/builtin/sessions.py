@@ -72,7 +72,7 @@ class Sessions:
         if not agents:
             raise _unknown_agent(request.agent_id)
         if not sessions:
-            raise _unknown_session(request)
+            raise _unknown_session(request.agent_id, request.session_id)
         return Found(agent=agents[0], session=sessions[0])
 
     async def begin(self, session_id: str, agent_id: str, position: int, name: str) -> None:
@@ -87,10 +87,9 @@ class Sessions:
         }
         await self.mine().write(Insert(SESSIONS, row))
 
-    async def ids_of(self, agent_id: str) -> list[str]:
+    async def of(self, agent_id: str) -> list[Row]:
         """The sessions of an agent that the caller sees."""
-        rows = await self.mine().select(Select(SESSIONS, eq("agent_id", agent_id), ("id",)))
-        return [row["id"] for row in rows]
+        return await self.mine().select(Select(SESSIONS, eq("agent_id", agent_id)))
 
     async def turn(self, request: TurnRequest) -> Row:
         """Of a session that was found. Raises NotFound."""
@@ -118,7 +117,8 @@ class Sessions:
 
     async def take(self, found: Found, turn_id: str, change: Json, first: Statement) -> None:
         """Run a turn in a session from now on. change: what else is changed of the session; first: what is written
-        with it. Raises Conflict where it runs another, or another has ended meanwhile.
+        with it. Raises Conflict where it runs another, or another has ended meanwhile, NotFound where the session
+        was deleted meanwhile.
         """
         session_id, last = found.session["id"], found.session["last"]
         is_free = either([eq("turn", None), below("held_until", wall_time())]) & eq("last", last)
@@ -126,6 +126,8 @@ class Sessions:
         try:
             await self._store.write(Update(SESSIONS, taking, eq("id", session_id) & is_free, expect=1), first)
         except Stale:
+            if not await self._is_there(session_id):
+                raise _unknown_session(found.session["agent_id"], session_id) from None
             raise Conflict(
                 f"The session `{session_id}` runs another turn",
                 hint="wait until it is over, or begin another session",
@@ -134,15 +136,32 @@ class Sessions:
             ) from None
         self._holding.hold(session_id)
 
-    async def let_go(self, session_id: str, turn_id: str, change: Json, *more: Statement) -> None:
-        """The turn runs no more. change: what else is changed of the session; more: what is written with it."""
+    async def let_go(self, session_id: str, turn_id: str, change: Json, *more: Statement) -> bool:
+        """The turn runs no more. change: what else is changed of the session; more: what is written with it. Returns
+        whether the session is still there.
+        """
         self._holding.release(session_id)
         free = {"turn": None, "held_until": None, **change}
-        await self._store.write(Update(SESSIONS, free, eq("id", session_id) & eq("turn", turn_id)), *more)
+        mine = eq("id", session_id) & eq("turn", turn_id)
+        changed, *_ = await self._store.write(Update(SESSIONS, free, mine), *more)
+        return bool(changed) or await self._is_there(session_id)
 
-    async def delete(self, table: Table, where: Condition) -> None:
-        """What is part of the rows goes with them."""
-        await self.mine().write(Delete(table, where))
+    async def deleted(self, session: Row) -> Row | None:
+        """Delete a session with its turns, as it was read. Returns it as it is now where a turn has begun or ended
+        meanwhile: then nothing is deleted.
+        """
+        here = eq("id", session["id"])
+        as_read = here & eq("last", session["last"]) & eq("turn", session["turn"])
+        if await self.mine().write(Delete(SESSIONS, as_read)) == [1]:
+            return None
+        return await self.mine().first(Select(SESSIONS, here))
+
+    async def delete_agent(self, agent_id: str) -> None:
+        """What is part of it goes with it."""
+        await self.mine().write(Delete(AGENTS, eq("id", agent_id)))
+
+    async def _is_there(self, session_id: str) -> bool:
+        return await self._store.first(Select(SESSIONS, eq("id", session_id), ("id",))) is not None
 
 
 def unknown_turn(session_id: str, turn_id: str, *, param: str) -> NotFound:
@@ -162,10 +181,10 @@ def _unknown_agent(agent_id: str) -> NotFound:
     )
 
 
-def _unknown_session(request: SessionRequest) -> NotFound:
+def _unknown_session(agent_id: str, session_id: str) -> NotFound:
     return NotFound(
-        f"The agent `{request.agent_id}` has no session `{request.session_id[:100]}`",
-        hint=f"`POST /v1/agents/{request.agent_id}/session` begins one",
+        f"The agent `{agent_id}` has no session `{session_id[:100]}`",
+        hint=f"`POST /v1/agents/{agent_id}/session` begins one",
         param="session_id",
         code="session_not_found",
     )

@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from runtime.apis.agents.turn import AgentDocument
 from runtime.apis.responses.protocol import CreateResponseRequest, GetResponseRequest, Responses
 from runtime.clock import wall_time
-from runtime.errors import NotFound
+from runtime.context import current, serving
+from runtime.errors import Conflict, NotFound, StackError
 from runtime.providers._earlier.renaming import renamed
 from runtime.providers.agents.builtin import shown
 from runtime.providers.agents.builtin.documents import Documents
 from runtime.providers.agents.builtin.events import TurnEvents
 from runtime.providers.agents.builtin.failing import failure_of
+from runtime.providers.agents.builtin.forgetting import Forgetting
 from runtime.providers.agents.builtin.sessions import Found, Sessions
 from runtime.providers.agents.builtin.steps import Steps
 from runtime.providers.agents.builtin.tables import TURNS
 from runtime.sse import EventStream, Json, Reply
 from runtime.storage.sql import Delete, Insert, Row, Statement, Update, eq
 from runtime.to_the_end import to_the_end
+
+log = logging.getLogger(__name__)
+CONTINUES = "session_id"
+"""What names, at this door, the response that a turn continues."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,29 +54,42 @@ class NewTurn:
 
 
 class Turns:
-    def __init__(self, sessions: Sessions, responses: Responses, documents: Documents) -> None:
+    def __init__(self, sessions: Sessions, responses: Responses, documents: Documents, forgetting: Forgetting) -> None:
         self._sessions = sessions
         self._responses = responses
         self._documents = documents
+        self._forgetting = forgetting
 
     async def run(self, turn: NewTurn) -> Reply | EventStream:
-        """Raises Conflict where the session runs another, what asking for a response raises with the names of `turn`,
-        and what `failure_of` makes of one that failed.
+        """Raises Conflict where the session runs another or cannot go on, what asking for a response raises with the
+        names of `turn`, and what `failure_of` makes of one that failed.
         """
         before = [] if turn.is_new else await self.steps(turn.row)
-        change = {"has_documents": True} if turn.documents else {}
-        await self._sessions.take(turn.found, turn.row["id"], change, turn.first)
-        running = _Running(self._sessions, turn, Steps(turn.row["id"], before))
+        running = _Running(self._sessions, self._forgetting, turn, Steps(turn.row["id"], before))
         try:
+            await to_the_end(running.take())
             if turn.documents:
                 await self._documents.keep(turn.documents, turn.row["session_id"])
-            answer = await renamed(self._responses.create_response(turn.request), turn.names)
+            answer = await self._ask(turn)
         except BaseException:
             await to_the_end(running.failed())
             raise
         if isinstance(answer, EventStream):
             return answer.through(TurnEvents(running, is_new=turn.is_new))
         return await to_the_end(running.whole(answer.value()))
+
+    async def _ask(self, turn: NewTurn) -> Reply | EventStream:
+        try:
+            return await renamed(self._responses.create_response(turn.request), turn.names)
+        except NotFound as error:
+            if error.param != CONTINUES:
+                raise
+            raise Conflict(
+                f"The session `{turn.row['session_id']}` cannot go on: a response was deleted, or is not kept any more",
+                hint="begin another session",
+                param=CONTINUES,
+                code="session_cannot_go_on",
+            ) from error
 
     async def shown(self, row: Row) -> Json:
         """A turn that is kept."""
@@ -104,11 +124,21 @@ class Turns:
 class _Running:
     """One turn while it runs. steps: of it so far."""
 
-    def __init__(self, sessions: Sessions, turn: NewTurn, steps: Steps) -> None:
+    def __init__(self, sessions: Sessions, forgetting: Forgetting, turn: NewTurn, steps: Steps) -> None:
         self._sessions = sessions
+        self._forgetting = forgetting
         self._turn = turn
+        self._context = current()
+        self._has_session = False
         self._response_id: str | None = None
+        self._is_told = False
         self.steps = steps
+
+    async def take(self) -> None:
+        """Raises what `Sessions.take` raises."""
+        change = {"has_documents": True} if self._turn.documents else {}
+        await self._sessions.take(self._turn.found, self.turn_id, change, self._turn.first)
+        self._has_session = True
 
     @property
     def turn_id(self) -> str:
@@ -117,7 +147,7 @@ class _Running:
 
     def began(self, response: Json) -> None:
         """The response is begun."""
-        self._response_id = response["id"]
+        self._response_id, self._is_told = response["id"], True
         if self._turn.results is not None:
             self.steps.answered(self._turn.found.waiting, self._turn.results, response)
         self.steps.begin(response)
@@ -125,6 +155,7 @@ class _Running:
     async def whole(self, response: Json) -> Reply:
         """The turn, of a response that has ended. Raises what `failure_of` makes of one that failed."""
         if (failure := failure_of(response)) is not None:
+            self._response_id = response["id"]
             await self.failed()
             raise failure
         self.began(response)
@@ -149,24 +180,42 @@ class _Running:
         }
         change = {"last": response["id"], "waiting": waiting or None, "used": int(now)}
         kept = Update(TURNS, changed, eq("id", row["id"]))
-        await self._sessions.let_go(row["session_id"], row["id"], change, kept)
+        if not await self._sessions.let_go(row["session_id"], row["id"], change, kept):
+            await self._forget(documents=True)
         return shown.turn({**row, **changed}, self.steps.all), awaits
 
     async def failed(self) -> None:
-        """Nothing came of it: the session goes on as it was before, and a turn that waited waits again. Of one that
-        was told of, what there is stays.
+        """Nothing came of it: the session goes on as it was before, and a turn that waited waits again. Of a new one
+        that was told of, what there is stays; any other's response is deleted, since no turn shows it.
         """
+        if not self._has_session:
+            return
         row, session = self._turn.row, self._turn.found.session
         where = eq("id", row["id"])
+        stays = self._turn.is_new and self._is_told
         if not self._turn.is_new:
             change: Statement = Update(TURNS, {"is_over": False}, where)
-        elif self._response_id is None:
-            change = Delete(TURNS, where)
-        else:
+        elif stays:
             changed = {"is_over": True, "completed": wall_time(), "responses": [self._response_id]}
             change = Update(TURNS, changed, where)
-        kept = {"has_documents": session["has_documents"]} if self._response_id is None else {}
-        await self._sessions.let_go(row["session_id"], row["id"], kept, change)
+        else:
+            change = Delete(TURNS, where)
+        kept = {} if self._is_told else {"has_documents": session["has_documents"]}
+        is_there = await self._sessions.let_go(row["session_id"], row["id"], kept, change)
+        if not (is_there and stays):
+            await self._forget(documents=not is_there)
+
+    async def _forget(self, *, documents: bool) -> None:
+        """Delete the response. documents: whether those go too, since the session was deleted."""
+        with serving(self._context):
+            try:
+                if documents and self._turn.documents:
+                    await self._forgetting.documents(self._turn.row["session_id"])
+                if self._response_id is not None:
+                    await self._forgetting.responses([self._response_id])
+            except StackError as error:  # why the turn failed is what its caller is to know
+                extra = {"turn_id": self.turn_id, "error": error.message}
+                log.warning("what no turn shows any more is not deleted", extra=extra)
 
 
 def times_asked(steps: Sequence[Json]) -> int:
