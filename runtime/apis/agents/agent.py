@@ -11,16 +11,19 @@ from runtime.apis._earlier.tool_definitions import Choice, PromptFormat, ToolCon
 from runtime.apis._json_schema import JsonSchema
 from runtime.apis._names import ResourceId
 from runtime.apis._request import AT_ONCE, Request, Response, example
+from runtime.apis.responses.tools.tool_group import MOST_ARGUMENTS
 
 MOST_ITERATIONS = 1000
 """As of a response."""
+MOST_LEFT_OUT = 1_000_000_000
+"""At the beginning of a list: databases know no number that is much larger."""
 
 
 class ToolGroupWithArgs(Request):
     """A group of tools, or one of its tools, with arguments that the model does not choose."""
 
     name: ResourceId = Field(min_length=1, description="The group's id, or `group/tool` for one of its tools.")
-    args: dict[str, Any] | None = Field(
+    args: Annotated[dict[str, Any], Field(max_length=MOST_ARGUMENTS)] | None = Field(
         None, description="Arguments that each call has beside the model's. Default: none."
     )
 
@@ -135,7 +138,9 @@ class Agent(Response):
 class ListRequest(Request):
     """Which part of a list."""
 
-    start_index: int | None = Field(None, ge=0, description="How many are left out at the beginning. The default is 0.")
+    start_index: int | None = Field(
+        None, ge=0, le=MOST_LEFT_OUT, description="How many are left out at the beginning. The default is 0."
+    )
     limit: int | None = Field(
         None, ge=-1, le=1000, description="The most that are shown, at most 1000; -1 and 0 for that many. Default: 100."
     )

@@ -13,7 +13,7 @@ from aiohttp import web
 from runtime.conformance.stacks import run_config, serving
 from runtime.conformance.upstream import EMBEDDING_MODEL, Upstream
 from runtime.conformance.upstream.scripted import Script, calls, says
-from tests.support.agents import Session, begun
+from tests.support.agents import USER, Session, begun
 from tests.support.stacks import openai_at
 
 
@@ -77,3 +77,12 @@ async def test_files_are_read_by_the_model(upstream: Upstream, tmp_path: Path) -
         )
         said = json.dumps(upstream.seen[-1].json()["messages"])
         assert "Llamas spit." in said and "Llamas run." in said and "<p>" not in said
+
+
+async def test_stores_that_are_no_list_are_refused(searching: Session) -> None:
+    groups = [{"name": "builtin::rag/knowledge_search", "args": {"vector_store_ids": 5}}]
+    documents = [{"content": "Llamas hum.", "mime_type": "text/plain"}]
+    body = {"messages": [USER], "documents": documents, "toolgroups": groups}
+    answer = await searching.client.post(f"{searching.path}/turn", body)
+    assert (answer.status, answer.error["param"]) == (400, "toolgroups")
+    assert "`vector_store_ids` is no list" in answer.error["message"]

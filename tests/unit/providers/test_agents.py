@@ -288,6 +288,12 @@ async def test_documents_are_read_by_the_model(client: Client, upstream: Upstrea
             400,
             "agent_config.client_tools[0].parameters[0].parameter_type",
         ),
+        ({"client_tools": [{"name": "f"}, {"name": "f"}]}, 400, "agent_config.client_tools[1].name"),
+        (
+            {"toolgroups": [{"name": "g", "args": {str(at): at for at in range(65)}}]},
+            400,
+            "agent_config.toolgroups[0].args",
+        ),
         ({"max_infer_iters": 0}, 400, "agent_config.max_infer_iters"),
         ({"colour": "green"}, 400, "agent_config.colour"),
     ],
@@ -325,7 +331,9 @@ async def test_agents_and_sessions_are_listed_page_by_page(client: Client, level
     assert ([one["agent_id"] for one in first["data"]], first["has_more"]) == (made[:2], True)
     rest = (await client.get(f"/{level}/agents?start_index=2&limit=2")).json()
     assert ([one["agent_id"] for one in rest["data"]], rest["has_more"]) == (made[2:], False)
-    assert (await client.get(f"/{level}/agents?start_index=9")).json()["data"] == []
+    for index in (9, 1_000_000_000):
+        assert (await client.get(f"/{level}/agents?start_index={index}&limit=1000")).json()["data"] == []
+    assert (await refused(client, f"/{level}/agents?start_index={2**63}", status=400))["param"] == "start_index"
     begun = []
     for name in "ab":
         path = f"/{level}/agents/{made[0]}/session"

@@ -19,6 +19,8 @@ from runtime.apis.responses.event_fields import OfItem
 from runtime.apis.responses.item_fields import ID
 from runtime.apis.responses.tool_kind import ItemKind, ToolKind
 
+MOST_ARGUMENTS = 64
+"""That each call has."""
 _CLOSED = ConfigDict(extra="forbid")
 _GROUP = Field(min_length=1, description="The group's id, as `GET /v1/toolgroups` lists them.")
 
@@ -35,7 +37,7 @@ class ToolGroupTool(TypedDict, total=False):
         Annotated[list[ResourceId], AT_ONCE] | None, Field(description="Only these of its tools. Default: all.")
     ]
     args: Annotated[
-        Annotated[dict[str, Any], Field(max_length=64)] | None,
+        Annotated[dict[str, Any], Field(max_length=MOST_ARGUMENTS)] | None,
         Field(
             description="Arguments that each call has, such as `vector_store_ids` of `knowledge_search`: the model"
             " neither sees nor changes them. A response shows them. Default: none."

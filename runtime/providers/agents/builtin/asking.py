@@ -53,6 +53,16 @@ def check_config(config: AgentConfig) -> None:
                 hint=f"leave `{name}` out",
                 param=f"agent_config.{name}",
             )
+    names: set[str] = set()
+    for at, tool in enumerate(config.client_tools or ()):
+        if tool.name in names:
+            field = f"agent_config.client_tools[{at}].name"
+            raise RequestError(
+                f"`{field}` is `{tool.name[:100]}`, as that of another tool",
+                hint="give one of them another name: the model tells tools apart by their names",
+                param=field,
+            )
+        names.add(tool.name)
     settings(Asked(config=config, tool_config=config.tool_config), [])
 
 

@@ -8,7 +8,7 @@ from runtime.apis._earlier.content import EarlierUrl
 from runtime.apis.agents.turn import AgentDocument
 from runtime.apis.vector_stores.older import InsertDocumentsRequest, RegisterVectorDbRequest, VectorDbRequest
 from runtime.apis.vector_stores.protocol import VectorStores
-from runtime.errors import Conflict, NotFound, NotSupported
+from runtime.errors import Conflict, NotFound, NotSupported, RequestError
 from runtime.ids import new_id
 from runtime.sse import Json
 
@@ -30,7 +30,7 @@ def store_of(session_id: str) -> str:
 
 
 def with_store(tools: Iterable[Json], store_id: str) -> list[Json]:
-    """The tools, where the search looks into this store too."""
+    """The tools, where the search looks into this store too. Raises RequestError for stores that are no list."""
     return [_searching(tool, store_id) if searches(tool) else tool for tool in tools]
 
 
@@ -70,9 +70,15 @@ class Documents:
 
 
 def _searching(tool: Json, store_id: str) -> Json:
-    args = {name: value for name, value in (tool.get("args") or {}).items() if name not in (_STORES, _OTHER_STORES)}
     given = tool.get("args") or {}
+    args = {name: value for name, value in given.items() if name not in (_STORES, _OTHER_STORES)}
     named = given.get(_STORES) or given.get(_OTHER_STORES) or []
+    if not isinstance(named, list):
+        raise RequestError(
+            f"`args` of the tool group `{tool['tool_group']}`: `{_STORES}` is no list",
+            hint=f'give a list of ids, such as `"{_STORES}": ["vs_1"]`',
+            param="toolgroups",
+        )
     return {**tool, "args": {**args, _STORES: [*named, store_id]}}
 
 
