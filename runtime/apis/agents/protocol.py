@@ -126,7 +126,7 @@ class Agents(Protocol):
         deprecated=True,
     )
     async def create_turn(self, request: CreateTurnRequest) -> Reply | EventStream:
-        """Answer what the user says. 409 while another turn runs, or after a deleted one; 404 for an unknown id, named."""
+        """Answer what the user says. 409 while the session is busy or cannot go on; 404 for an unknown id, named."""
         ...
 
     @route(
