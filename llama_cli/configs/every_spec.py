@@ -5,7 +5,7 @@ outside.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from runtime.config.home import EXTERNAL, distributions_dir
@@ -33,6 +33,16 @@ def every_spec() -> list[KnownSpec]:
             before = found[key].distributions if key in found else ()
             found[key] = KnownSpec(spec, (*before, name), settings)
     return [found[key] for key in sorted(found)]
+
+
+def external_apis(built_in: Container[str]) -> dict[str, tuple[int, list[str]]]:
+    """The APIs that only distributions have: how many providers each has, and the names of those distributions."""
+    found: dict[str, tuple[int, list[str]]] = {}
+    for spec, distributions, _ in every_spec():
+        if spec.api not in built_in:
+            count, names = found.get(spec.api, (0, []))
+            found[spec.api] = count + 1, sorted({*names, *distributions})
+    return found
 
 
 def external_notes() -> list[str]:

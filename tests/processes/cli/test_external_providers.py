@@ -100,6 +100,8 @@ def test_one_that_asks_for_more_than_there_is_is_named_and_the_rest_runs(meadow:
         assert why in server.log()
     assert why in meadow("stack", "list-providers").err
     assert why in meadow("stack", "show", file).err
+    [lanterns] = [row for row in json.loads(meadow("stack", "list-apis", "--json").out) if row["api"] == "lanterns"]
+    assert lanterns == {"api": "lanterns", "summary": "From another package, in meadow", "providers": 1}
 
 
 def test_an_older_build_yaml_names_packages_too(meadow: Home, tmp_path: Path) -> None:
