@@ -24,6 +24,7 @@ from runtime.errors import ConfigInvalid, Conflict, Problem, RequestError, Stack
 from runtime.server.log_levels import levels_in, set_levels
 from runtime.server.logs import set_up
 from runtime.server.masking import Hidden
+from runtime.server.memory import start_without_collecting
 from runtime.server.record import ServerRecord
 from runtime.storage import state_folder
 
@@ -40,6 +41,7 @@ _EXIT_USAGE, _EXIT_CONFIG, _EXIT_CONFLICT, _EXIT_UNHEALTHY = 2, 3, 5, 7
 
 
 def main() -> None:
+    start_without_collecting()
     own_process.take()
     os.umask(_OWNER_ALONE)
     stdio.open_missing()

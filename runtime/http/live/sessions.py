@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ssl
-from functools import cache
 from typing import Any
 
 import aiohttp
@@ -47,7 +46,8 @@ class Sessions:
         try:
             if proxy is not None and proxy.cacert is not None:
                 self.tls_behind_proxy = (tls or TlsSettings()).context(authorities=proxy.cacert)
-            context = tls.context() if tls is not None else _shared_context()
+            # aiohttp has one for all: to load the certificates again takes 20 ms and a megabyte.
+            context = tls.context() if tls is not None else True
         except ValueError as error:
             words = f"cannot be called: the TLS settings of its config: {error}"
             raise Call(self._provider_id, request).failed(words, code="tls_settings") from error
@@ -82,9 +82,3 @@ class Sessions:
         opened, self._opened, self.current = self._opened, [], None
         for session in opened:
             await session.close()
-
-
-@cache
-def _shared_context() -> ssl.SSLContext:
-    """One context for all providers: loading the certificates costs 10 ms and a megabyte each time."""
-    return ssl.create_default_context()
