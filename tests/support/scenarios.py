@@ -20,7 +20,7 @@ SCENARIOS = {
 PASSES = "passes"
 _TOO_SMALL = "it calls no tools by itself"
 _BLIND = "it sees nothing"
-NOT_EMBEDDED = {"tools": _TOO_SMALL, "vision": _BLIND, "errors": "they are the vendor's"}
+NOT_EMBEDDED = {"tools": _TOO_SMALL, "vision": _BLIND}
 """Scenarios that the embedded model is not tried in, and why not."""
 
 

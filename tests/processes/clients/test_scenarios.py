@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
@@ -22,6 +22,7 @@ from tests.support.stack_home import Stack
 pytestmark = [pytest.mark.e2e, pytest.mark.network_registry, pytest.mark.asyncio(loop_scope="module")]
 FOUND: dict[tuple[str, str, str], str] = {}
 LIMIT_S = 20.0
+NOBODY = "Model `nobody/nothing` is not served"
 each_door = pytest.mark.parametrize(
     ("client", "door"),
     [pytest.param(door.official, door, id=door.label.replace(" ", "-")) for door in DOORS],
@@ -32,6 +33,13 @@ each_door = pytest.mark.parametrize(
 
 def passed(door: Door, scenario: str, model: str = "vendor") -> None:
     FOUND[door.label, scenario, model] = PASSES
+
+
+def check_failures(told: Mapping[str, Any], kind: str, status: int, words: str) -> None:
+    """A request that failed, whole and streamed."""
+    for way in ("whole", "streamed"):
+        assert (told[way]["type"], told[way]["status"]) == (kind, status), (way, told)
+        assert words in told[way]["said"], (way, told)
 
 
 def asked(gateway: Gateway) -> list[dict[str, Any]]:
@@ -97,20 +105,24 @@ async def test_vision(client: Running, door: Door, gateway: Gateway) -> None:
 
 @each_door
 async def test_errors(client: Running, door: Door, gateway: Gateway) -> None:
-    async def too_often(request: web.Request) -> web.StreamResponse:
-        body = {"error": {"message": "Slow down", "type": "rate_limit_error", "param": None, "code": "rate_limit"}}
-        return web.json_response(body, status=429)
+    """Those of ours and the vendor's are the client's own exceptions, in the vendor's words."""
+    check_failures(await client("errors", url=gateway.at(client), model=CHAT), client.facts.not_found, 404, NOBODY)
+    for status, kind, shown in (
+        (400, client.facts.bad_request, 400),
+        (429, "RateLimitError", 429),
+        (500, "InternalServerError", 502),
+    ):
 
-    gateway.vendor.misbehaves = too_often
-    try:
-        told = await client("errors", url=gateway.at(client), model=CHAT)
-    finally:
-        gateway.vendor.misbehaves = None
-    assert (told["not_found"]["type"], told["not_found"]["status"]) == (client.facts.not_found, 404)
-    assert "nobody/nothing" in told["not_found"]["said"]
-    for way in ("too_often", "too_often_streamed"):
-        assert (told[way]["type"], told[way]["status"]) == ("RateLimitError", 429), told
-        assert "Slow down" in told[way]["said"]
+        async def refuse(request: web.Request, status: int = status) -> web.StreamResponse:
+            body = {"error": {"message": f"Not now, {status}", "type": "error", "param": None, "code": None}}
+            return web.json_response(body, status=status)
+
+        gateway.vendor.misbehaves = refuse
+        try:
+            told = await client("failures", url=gateway.at(client), model=CHAT)
+        finally:
+            gateway.vendor.misbehaves = None
+        check_failures(told, kind, shown, f"Not now, {status}")
     passed(door, "errors")
 
 
@@ -154,6 +166,8 @@ async def test_the_embedded_model(client: Running, door: Door, scenario: str, re
     told = await client(scenario, url=stack.url, model=model)
     if scenario == "structured":
         check_person(told["person"], door.label)
+    elif scenario == "errors":
+        check_failures(told, client.facts.not_found, 404, NOBODY)
     elif scenario == "cancel":
         assert told["first"]
     else:

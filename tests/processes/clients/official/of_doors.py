@@ -24,7 +24,7 @@ class Door:
 
     def scenarios(self) -> dict[str, Any]:
         own = (self.chat, self.stream, self.tools, self.structured, self.vision, self.errors, self.cancel)
-        return {scenario.__name__: scenario for scenario in own}
+        return {scenario.__name__: scenario for scenario in (*own, self.failures)}
 
     def ask(self, at: Any, model: str, said: Any, **fields: Any) -> str:
         """The text of a whole answer."""
@@ -64,12 +64,15 @@ class Door:
         return {"text": self.look(client(url), model)}
 
     def errors(self, url: str, model: str) -> Any:
-        """Of an unknown model, and of one whose vendor is asked too often."""
+        """Of a model that nobody serves."""
+        return self.failures(url, "nobody/nothing")
+
+    def failures(self, url: str, model: str) -> Any:
+        """What asking for an answer raises, whole and streamed."""
         at = client(url)
         return {
-            "not_found": failure(lambda: self.ask(at, "nobody/nothing", SAY)),
-            "too_often": failure(lambda: self.ask(at, model, SAY)),
-            "too_often_streamed": failure(lambda: list(self.pieces(at, model, SAY))),
+            "whole": failure(lambda: self.ask(at, model, SAY)),
+            "streamed": failure(lambda: list(self.pieces(at, model, SAY))),
         }
 
     def cancel(self, url: str, model: str) -> Any:
