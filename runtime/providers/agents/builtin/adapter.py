@@ -88,12 +88,12 @@ class BuiltinAgents:
     async def get_session(self, request: GetSessionRequest) -> Reply:
         """Raises NotFound, for turns that are asked for too."""
         found = await self._sessions.found(request)
-        rows = {row["id"]: row for row in await self._sessions.turns(request.session_id)}
-        for turn_id in request.turn_ids or ():
+        rows = {row["id"]: row for row in await self._sessions.turns(found.session)}
+        asked = rows.keys() if request.turn_ids is None else dict.fromkeys(request.turn_ids).keys()
+        for turn_id in asked:
             if turn_id not in rows:
                 raise unknown_turn(request.session_id, turn_id, param="turn_ids")
-        asked = rows if request.turn_ids is None else dict.fromkeys(id for id in rows if id in request.turn_ids)
-        turns = [await self._turns.shown(rows[id]) for id in asked]
+        turns = [await self._turns.shown(row) for turn_id, row in rows.items() if turn_id in asked]
         return Reply.of({**shown.session(found.session), "turns": turns})
 
     async def delete_session(self, request: SessionRequest) -> None:
@@ -109,20 +109,20 @@ class BuiltinAgents:
         that it does not wait for, and what asking for a response raises.
         """
         found = await self._sessions.found(request)
-        row = await self._sessions.turn(request)
+        row = await self._sessions.turn(found.session, request.turn_id)
         check_waits(found, row)
         steps = await self._turns.steps(row)
         return await self._turns.run(await resumed(found, row, request, steps, self._groups))
 
     async def get_turn(self, request: TurnRequest) -> Reply:
         """Raises NotFound."""
-        await self._sessions.found(request)
-        return Reply.of(await self._turns.shown(await self._sessions.turn(request)))
+        found = await self._sessions.found(request)
+        return Reply.of(await self._turns.shown(await self._sessions.turn(found.session, request.turn_id)))
 
     async def get_step(self, request: StepRequest) -> Reply:
         """Raises NotFound."""
-        await self._sessions.found(request)
-        for step in await self._turns.steps(await self._sessions.turn(request)):
+        found = await self._sessions.found(request)
+        for step in await self._turns.steps(await self._sessions.turn(found.session, request.turn_id)):
             if step["step_id"] == request.step_id:
                 return Reply.of({"step": step})
         raise NotFound(

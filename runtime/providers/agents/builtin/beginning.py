@@ -13,8 +13,9 @@ from runtime.providers.agents.builtin.asking import Asked, response_request, set
 from runtime.providers.agents.builtin.documents import searches, store_of, with_store
 from runtime.providers.agents.builtin.given import document_item, message_items, result_items, unanswered
 from runtime.providers.agents.builtin.groups import tools_of
+from runtime.providers.agents.builtin.running import NewTurn, times_asked
 from runtime.providers.agents.builtin.sessions import Found
-from runtime.providers.agents.builtin.turns import CONTINUES, NewTurn, times_asked
+from runtime.providers.agents.builtin.turns import CONTINUES
 from runtime.sse import Json
 from runtime.storage.sql import Row
 
@@ -98,6 +99,7 @@ async def resumed(
         found=found,
         row=row,
         is_new=False,
+        before=steps,
         request=sent,
         names={**_NAMES, "input": "tool_responses"},
         most=asked.most,

@@ -26,7 +26,7 @@ class Forgetting:
         found: Row | None = session
         while found is not None:
             await self.documents(found["id"])
-            for turn in await self._sessions.turns(found["id"]):
+            for turn in await self._sessions.turns(found):
                 await self.responses(turn["responses"])
             found = await self._sessions.deleted(found)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from runtime.apis.agents.agent import ListRequest
-from runtime.apis.agents.naming import AgentRequest, SessionRequest, TurnRequest
+from runtime.apis.agents.naming import AgentRequest, SessionRequest
 from runtime.clock import wall_time
 from runtime.context import current
 from runtime.errors import Conflict, NotFound
@@ -91,16 +91,17 @@ class Sessions:
         """The sessions of an agent that the caller sees."""
         return await self.mine().select(Select(SESSIONS, eq("agent_id", agent_id)))
 
-    async def turn(self, request: TurnRequest) -> Row:
+    async def turn(self, session: Row, turn_id: str) -> Row:
         """Of a session that was found. Raises NotFound."""
-        row = await self._store.first(Select(TURNS, eq("session_id", request.session_id) & eq("id", request.turn_id)))
+        row = await self._store.first(Select(TURNS, eq("session_id", session["id"]) & eq("id", turn_id)))
         if row is None:
-            raise unknown_turn(request.session_id, request.turn_id, param="turn_id")
-        return row
+            raise unknown_turn(session["id"], turn_id, param="turn_id")
+        return _settled(row, session)
 
-    async def turns(self, session_id: str) -> list[Row]:
+    async def turns(self, session: Row) -> list[Row]:
         """Of a session that was found, the oldest first."""
-        return await self._store.select(Select(TURNS, eq("session_id", session_id), (), ("position",)))
+        rows = await self._store.select(Select(TURNS, eq("session_id", session["id"]), (), ("position",)))
+        return [_settled(row, session) for row in rows]
 
     async def listed(self, table: Table, asked: ListRequest, where: Condition = ALL) -> tuple[list[Row], bool]:
         """Some rows, the oldest first, and whether there are more."""
@@ -123,8 +124,9 @@ class Sessions:
         session_id, last = found.session["id"], found.session["last"]
         is_free = either([eq("turn", None), below("held_until", wall_time())]) & eq("last", last)
         taking = {**change, "turn": turn_id, "held_until": self._holding.until()}
+        more = [first, *await self._left_behind(found.session)]
         try:
-            await self._store.write(Update(SESSIONS, taking, eq("id", session_id) & is_free, expect=1), first)
+            await self._store.write(Update(SESSIONS, taking, eq("id", session_id) & is_free, expect=1), *more)
         except Stale:
             if not await self._is_there(session_id):
                 raise _unknown_session(found.session["agent_id"], session_id) from None
@@ -135,6 +137,16 @@ class Sessions:
                 code="session_is_busy",
             ) from None
         self._holding.hold(session_id)
+
+    async def _left_behind(self, session: Row) -> list[Statement]:
+        """What ends the turn whose process has ended without letting the session go."""
+        if session["turn"] is None:
+            return []
+        row = await self._store.first(Select(TURNS, eq("id", session["turn"])))
+        if row is None or not (ended := _settled(row, session))["is_over"]:
+            return []
+        change = {"is_over": True, "completed": ended["completed"]}
+        return [Update(TURNS, change, eq("id", row["id"]) & eq("completed", None))]
 
     async def let_go(self, session_id: str, turn_id: str, change: Json, *more: Statement) -> bool:
         """The turn runs no more. change: what else is changed of the session; more: what is written with it. Returns
@@ -166,6 +178,15 @@ class Sessions:
 
 def unknown_turn(session_id: str, turn_id: str, *, param: str) -> NotFound:
     return NotFound(f"The session `{session_id}` has no turn `{turn_id[:100]}`", param=param, code="turn_not_found")
+
+
+def _settled(row: Row, session: Row) -> Row:
+    """A turn as it is now. One whose process has ended before anything came of it is over; one that waited for the
+    client before that waits again.
+    """
+    if session["turn"] != row["id"] or row["responses"] or (session["held_until"] or 0) >= wall_time():
+        return row
+    return {**row, "is_over": True, "completed": session["held_until"]}
 
 
 def _is_session(request: SessionRequest) -> Condition:

@@ -1,4 +1,4 @@
-"""What is deleted of a session goes with all that was said in it, also by a turn that runs meanwhile or fails."""
+"""Sessions of agents, where a turn fails, is left or dies, and where something is deleted meanwhile."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from runtime.conformance.asgi import Client
 from runtime.conformance.stacks import Served, adapter_of, run_config, serving
 from runtime.conformance.upstream import Upstream
 from runtime.conformance.upstream.scripted import Script, calls, says
+from runtime.providers.agents.builtin.tables import SESSIONS
+from runtime.storage.sql import Update, eq
 from tests.support.agents import USER, Session, begun
 from tests.support.stacks import openai_at
 from tests.support.tool_groups import furnish_tools, group, toolbox
@@ -111,3 +113,20 @@ async def test_a_session_whose_response_was_deleted_says_so(served: Served, upst
         assert (answer.status, answer.error["param"]) == (409, "session_id")
         assert "cannot go on" in answer.error["message"] and "begin another session" in answer.error["message"]
     assert len((await session.get())["turns"]) == 2
+
+
+async def test_a_turn_whose_process_has_ended_is_over(served: Served, upstream: Upstream) -> None:
+    """Where nothing came of it: nobody is to wait for it for ever."""
+    upstream.misbehaves = Script(says("Gre", breaks="wait"), says("Blue"))
+    session = await begun(served.client)
+    turn = await running(session)
+    [shown] = (await session.get())["turns"]
+    assert shown["completed_at"] is None
+    sessions = adapter_of(served.stack, "agents")._sessions
+    await sessions._store.write(Update(SESSIONS, {"held_until": 1.0}, eq("id", shown["session_id"])))
+    path = f"/turn/{shown['turn_id']}"
+    ended = await session.get(path)
+    assert ended["completed_at"] == "1970-01-01T00:00:01+00:00"
+    assert (await session.turn())["output_message"]["content"] == "Blue"
+    assert await session.get(path) == ended
+    await turn.leave()
