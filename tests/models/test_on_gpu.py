@@ -1,6 +1,6 @@
 """The engine on a real GPU, where there is one: CUDA's capture, torch's attention, measured memory.
 
-Run once, on an H100 with torch 2.11: what needs a newer torch has not been run yet, and what fails there first is more
+Run on an H100 with torch 2.11: what needs a newer torch has not been run yet, and what fails there first is more
 likely an error of ours than of the machine.
 """
 
