@@ -164,6 +164,40 @@ async def test_the_earlier_inference_api_answers_as_chats_do(client: Running, ga
     assert told["refused"]["type"] == client.facts.bad_request and "tool_config.tool_choice" in told["refused"]["said"]
 
 
+with_agents = each_of(
+    client
+    for client in official_clients()
+    if client.id in ("llama-stack-client-0.2", "llama-stack-client-0.3", "library-0.2", "library-0.3")
+)
+
+
+@with_agents
+async def test_agents_have_sessions_turns_and_steps(client: Running, gateway: Gateway) -> None:
+    told = await client("agents", url=gateway.at(client), model=CHAT)
+    inference, tool = ["step_start", "step_complete"], ["step_start", "step_complete"]
+    assert told["events"] == ["turn_start", *inference, "turn_awaiting_input"]
+    assert told["resumed"] == [*tool, *inference, "turn_complete"]
+    assert told["call"] == ["get_weather", ["city"]] and "get_weather of Paris" in told["answer"]
+    assert told["steps"] == ["inference", "tool_execution", "inference"]
+    assert told["same"] and told["step"]
+    assert told.get("listed", True) and told.get("sessions", True) and told.get("read", "Be brief.") == "Be brief."
+    for unknown in ("step", "turn", "session", "agent"):
+        error = told[f"unknown_{unknown}"]
+        assert (error["type"], error["status"]) == (client.facts.not_found, 404) and unknown in error["said"]
+    assert (told["not_waiting"]["type"], told["not_waiting"]["status"]) == ("ConflictError", 409)
+    assert told["shields"]["status"] == 501 and "input_shields" in told["shields"]["said"]
+
+
+@with_agents
+async def test_an_agent_s_turn_is_written_down(client: Running, gateway: Gateway) -> None:
+    told = await client("agent_classes", url=gateway.at(client), model=CHAT)
+    assert told["called"] == ["get_weather", "get_time", "get_weather"], "the vendor calls one again in the second turn"
+    assert "get_weather of" in told["written"] and "The tools say" in told["written"]
+    assert told["again"].startswith("The tools say: get_weather of")
+    if "person" in told:
+        check_person(json.loads(told["person"]), "agent")
+
+
 @having("embeddings")
 async def test_embeddings_are_the_vendors_in_each_encoding(client: Running, gateway: Gateway) -> None:
     told = await client("embeddings", url=gateway.at(client), model=EMBEDDING)

@@ -10,6 +10,7 @@ import asyncio
 from tempfile import mkdtemp
 from typing import Any
 
+from agent_turns import agent_classes, agents
 from driver import SAY, failure, serve
 from of_openai import LIBRARY, PACKAGE, SCENARIOS, client
 
@@ -200,6 +201,8 @@ if __name__ == "__main__":
             "vector_dbs": vector_dbs,
             "earlier_inference": earlier_inference,
             "tool_groups": tool_groups,
+            "agents": agents,
+            "agent_classes": agent_classes,
             "coroutines": coroutines,
         },
     )
