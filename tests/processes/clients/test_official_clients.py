@@ -193,7 +193,7 @@ async def test_an_agent_s_turn_is_written_down(client: Running, gateway: Gateway
     told = await client("agent_classes", url=gateway.at(client), model=CHAT)
     assert told["called"] == ["get_weather", "get_time", "get_weather"], "the vendor calls one again in the second turn"
     assert "get_weather of" in told["written"] and "The tools say" in told["written"]
-    assert told["again"].startswith("The tools say: get_weather of")
+    assert "get_weather of" in told["again"]
     if "person" in told:
         check_person(json.loads(told["person"]), "agent")
 
