@@ -41,5 +41,6 @@ class AgentSession(Response):
 
     session_id: str = Field(description="Its id.")
     session_name: str = Field(description="Its name.")
+    agent_id: str = Field(description="The id of its agent.")
     turns: list[AgentTurn] = Field(description="Its turns, the oldest first.")
     started_at: str = Field(description="When it was begun, as a date and time of ISO 8601.")

@@ -16,6 +16,7 @@ from runtime.conformance.asgi import Client
 from runtime.conformance.stacks import Served, adapter_of, run_config, serving
 from runtime.conformance.upstream import Upstream
 from runtime.conformance.upstream.scripted import Script, calls, says
+from runtime.providers.agents.builtin import running as running_module
 from runtime.providers.agents.builtin.tables import SESSIONS
 from runtime.storage.sql import Update, eq
 from tests.support.agents import USER, Session, begun
@@ -130,3 +131,15 @@ async def test_a_turn_whose_process_has_ended_is_over(served: Served, upstream: 
     assert (await session.turn())["output_message"]["content"] == "Blue"
     assert await session.get(path) == ended
     await turn.leave()
+
+
+async def test_a_turn_does_not_end_before_it_began(
+    served: Served, upstream: Upstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the clock is set back meanwhile."""
+    upstream.misbehaves = Script(says("Green"))
+    session = await begun(served.client)
+    monkeypatch.setattr(running_module, "wall_time", lambda: 1.0)
+    turn = await session.turn()
+    assert turn["completed_at"] >= turn["started_at"]
+    assert await session.get(f"/turn/{turn['turn_id']}") == turn

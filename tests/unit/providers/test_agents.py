@@ -163,9 +163,26 @@ async def test_another_turn_says_that_calls_were_not_answered(client: Client, up
 
 
 @pytest.mark.parametrize(
+    ("messages", "place", "words"),
+    [
+        ([{"role": "tool", "call_id": "c9", "content": "Sunny"}], "messages[0]", "is none that waits for an answer"),
+        ([USER, {"role": "tool", "call_id": "c1", "content": "Sunny"}] * 2, "messages[3]", "is answered twice"),
+    ],
+)
+async def test_an_answer_of_a_new_turn_is_to_a_call_that_waits(
+    client: Client, upstream: Upstream, messages: list[Any], place: str, words: str
+) -> None:
+    upstream.misbehaves = Script(calls(("c1", "get_weather", "{}")))
+    session = await begun(client, client_tools=[WEATHER])
+    await session.turn()
+    error = await refused(client, f"{session.path}/turn", {"messages": messages}, status=400)
+    assert error["param"] == f"{place}.call_id" and words in error["message"] and "`c1`" in error["message"]
+
+
+@pytest.mark.parametrize(
     ("answers", "words"),
     [
-        ([{**RESULT, "call_id": "c9"}], "`tool_responses[0]`: the call `c9` is none that the turn waits for"),
+        ([{**RESULT, "call_id": "c9"}], "`tool_responses[0]`: the call `c9` is none that waits for an answer"),
         ([RESULT, RESULT], "`tool_responses[1]`: the call `c1` is answered twice"),
         ([RESULT], "`tool_responses` has no answer to the call `c2` of `get_weather`"),
     ],

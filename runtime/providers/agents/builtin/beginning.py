@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 
+from runtime.apis._earlier.messages import EarlierToolMessage
 from runtime.apis.agents.agent import AgentConfig
 from runtime.apis.agents.turn import CreateTurnRequest, ResumeTurnRequest
 from runtime.apis.tool_groups import ToolGroups
@@ -37,7 +38,9 @@ _NAMES = {
 
 
 async def begun(found: Found, request: CreateTurnRequest, groups: ToolGroups | None) -> NewTurn:
-    """A new turn. groups: see `tools_of`. Raises RequestError and NotSupported for what a response cannot be asked."""
+    """A new turn. groups: see `tools_of`. Raises RequestError and NotSupported for what a response cannot be asked,
+    and RequestError for an answer to a call that does not wait for one.
+    """
     position = new_position()
     whole = request.wire()
     row: Row = {
@@ -50,9 +53,13 @@ async def begun(found: Found, request: CreateTurnRequest, groups: ToolGroups | N
         "responses": [],
         "results": [],
     }
-    items = message_items(request.messages)
-    answered = {item["call_id"] for item in items if item["type"] == "function_call_output"}
-    items = [*unanswered(found.waiting, answered), *items]
+    answers = {
+        f"messages[{at}]": message.call_id
+        for at, message in enumerate(request.messages)
+        if isinstance(message, EarlierToolMessage)
+    }
+    _check_answers(answers, found.waiting)
+    items = [*unanswered(found.waiting, answers.values()), *message_items(request.messages)]
     asked = _asked(found, request)
     tools, documents = await tools_of(asked.all_groups, groups), request.documents or []
     kept = documents if any(map(searches, tools)) else []
@@ -82,7 +89,9 @@ async def resumed(
 
     Raises RequestError unless each call that it waits for is answered, and nothing else.
     """
-    _check_answers(request, found.waiting)
+    answers = {f"tool_responses[{at}]": one.call_id for at, one in enumerate(request.tool_responses)}
+    _check_answers(answers, found.waiting)
+    _check_all_answered(answers.values(), found.waiting)
     given = {"agent_id": request.agent_id, "session_id": request.session_id, **row["asked"]}
     asked = _asked(found, CreateTurnRequest.model_validate(given))
     tools = await tools_of(asked.all_groups, groups)
@@ -120,17 +129,23 @@ def _of(found: Found, row: Row) -> Json:
     return {"previous_response_id": found.session["last"], "metadata": labels}
 
 
-def _check_answers(request: ResumeTurnRequest, waiting: Sequence[Json]) -> None:
+def _check_answers(given: Mapping[str, str], waiting: Sequence[Json]) -> None:
+    """given: the calls that are answered, by the place of the answer. waiting: those that wait for one."""
     wanted = [call["call_id"] for call in waiting]
-    given = [one.call_id for one in request.tool_responses]
-    for at, call_id in enumerate(given):
-        if call_id not in wanted or call_id in given[:at]:
-            why = "is answered twice" if call_id in wanted else "is none that the turn waits for"
+    answered: set[str] = set()
+    for place, call_id in given.items():
+        if call_id not in wanted or call_id in answered:
+            why = "is answered twice" if call_id in wanted else "is none that waits for an answer"
+            known = ", ".join(f"`{one}`" for one in wanted[:10])
             raise RequestError(
-                f"`tool_responses[{at}]`: the call `{call_id[:100]}` {why}",
-                hint=f"it waits for {', '.join(f'`{one}`' for one in wanted[:10])}",
-                param=f"tool_responses[{at}].call_id",
+                f"`{place}`: the call `{call_id[:100]}` {why}",
+                hint=f"these wait: {known}" if known else "no call of the session waits",
+                param=f"{place}.call_id",
             )
+        answered.add(call_id)
+
+
+def _check_all_answered(given: Collection[str], waiting: Sequence[Json]) -> None:
     if missing := [call for call in waiting if call["call_id"] not in given]:
         names = ", ".join(f"`{call['call_id']}` of `{call['tool_name']}`" for call in missing[:10])
         raise RequestError(

@@ -96,7 +96,7 @@ class Running:
         """Keep what came of it. Returns the turn, and whether it waits for the client."""
         waiting = self.steps.waiting
         awaits = bool(waiting) and response["status"] == "completed" and times_asked(self.steps.all) < self._turn.most
-        now = wall_time()
+        now = max(wall_time(), self._turn.row["position"] / 1_000_000)  # clocks may be set back
         self.steps.end(response, awaits=awaits, at=None if awaits else now)
         row, results = self._turn.row, self._turn.results
         changed: Json = {
