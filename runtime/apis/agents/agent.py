@@ -150,5 +150,7 @@ class AgentPage(Response):
     """A part of a list, the oldest first."""
 
     data: list[dict[str, Any]] = Field(description="What is listed.")
-    has_more: bool = Field(description="Whether there is more behind it.")
+    has_more: bool = Field(
+        description="Whether there is more behind it. A page of large ones may have fewer than were asked for."
+    )
     url: str = Field(description="The list's path.")

@@ -77,15 +77,15 @@ async def read_page(
     found = await store.select(Select(table, within & where, first, order, asked.limit + 1, heavy, tuple(bounds)))
     page = found[: asked.limit]
     if heavy:
-        page = page[: _how_many([row[SIZE] for row in page])]
+        page = page[: how_many([row[SIZE] for row in page])]
     has_more = len(found) > len(page)
     if page and heavy:
         page = await store.select(Select(table, within & one_of("id", [row["id"] for row in page]), columns, order))
     return (page[::-1] if reads_backwards else page), has_more
 
 
-def _how_many(sizes: Sequence[int]) -> int:
-    """Of how many of the first rows the bytes may be read at once."""
+def how_many(sizes: Sequence[int]) -> int:
+    """Of how many of the first rows the bytes may be read at once: of one at least. sizes: by row."""
     totals = accumulate(sizes)
     return max(1, sum(total <= MOST_BYTES for total in totals))
 

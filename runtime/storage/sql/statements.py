@@ -53,9 +53,9 @@ Bound = tuple[Literal["<", ">"], Sequence[Any]]
 
 @dataclass(frozen=True, slots=True)
 class Select:
-    """Read rows. columns: empty for all. order: columns, `-` before one for descending order. sizes: columns of bytes
-    that are not read, but how many bytes they have together, as `SIZE`. bounds: where in the order: `<` or `>`, and the
-    values of its columns.
+    """Read rows. columns: empty for all. order: columns, `-` before one for descending order. sizes: columns of bytes,
+    text or JSON that are not read, but how many bytes they have together, as `SIZE`. bounds: where in the order: `<` or
+    `>`, and the values of its columns.
     """
 
     table: Table
@@ -108,11 +108,6 @@ def _insert_sql(name: str, columns: tuple[str, ...], key: tuple[str, ...], repla
         return f"{text} ON CONFLICT ({', '.join(key)}) DO NOTHING"
     changes = ", ".join(f"{column} = excluded.{column}" for column in replace)
     return f"{text} ON CONFLICT ({', '.join(key)}) DO UPDATE SET {changes}"
-
-
-def size_sql(columns: Sequence[str]) -> str:
-    """The bytes of these columns together, as an expression. Neither database reads the values for that."""
-    return " + ".join(f"COALESCE(LENGTH({column}), 0)" for column in columns)
 
 
 def update_sql(name: str, columns: Sequence[str], where: str) -> str:

@@ -13,7 +13,7 @@ from runtime.access import SYSTEM, Caller, sees_all
 from runtime.errors import Unavailable
 from runtime.storage.sql.backend import Compiled, SqlBackend
 from runtime.storage.sql.conditions import ALL, Condition, owned_by, visible_to
-from runtime.storage.sql.dialects import quoted
+from runtime.storage.sql.dialects import Dialect, quoted
 from runtime.storage.sql.migrations import full_name
 from runtime.storage.sql.ordered import ordered_sql
 from runtime.storage.sql.statements import (
@@ -29,7 +29,6 @@ from runtime.storage.sql.statements import (
     groups_sql,
     insert_sql,
     select_sql,
-    size_sql,
     totals_sql,
     update_sql,
 )
@@ -136,7 +135,7 @@ class SqlStore:
         readers = [_READERS.get(query.table.kinds[column]) for column in columns]
         read = columns
         if query.sizes:
-            columns, read, readers = (*columns, SIZE), (*columns, size_sql(query.sizes)), [*readers, None]
+            columns, read, readers = (*columns, SIZE), (*columns, _size(query, backend.dialect)), [*readers, None]
         if query.order and query.limit is not None:
             sql, values = ordered_sql(backend.dialect, full_name(self.name, query.table.name), query, read, self._user)
         else:
@@ -190,6 +189,12 @@ class _UsersPart(SqlStore):
 
     def _note(self, trouble: str) -> None:
         self._whole._note(trouble)
+
+
+def _size(query: Select, dialect: Dialect) -> str:
+    """The bytes of `sizes` together, as an expression. No database reads columns of bytes for that."""
+    sized = [dialect.size_of(column) for column in query.table.columns if column.name in query.sizes]
+    return " + ".join(f"COALESCE({size}, 0)" for size in sized)
 
 
 def _rows(columns: Sequence[str], readers: Sequence[Callable[[Any], Any] | None], found: Any) -> list[Row]:

@@ -360,6 +360,21 @@ async def test_agents_and_sessions_are_listed_page_by_page(client: Client, level
     assert (await client.get(f"/{level}/agents/{made[0]}")).json()["agent_config"]["name"] == "0"
 
 
+async def test_a_page_ends_before_it_is_too_large(client: Client) -> None:
+    """Instructions may be as long as a body: a few make a page."""
+    made = []
+    for number in range(3):
+        config = {"model": MODEL, "instructions": f"{number}é" * 3_000_000}
+        made.append((await client.post("/v1/agents", {"agent_config": config})).json()["agent_id"])
+    listed: list[str] = []
+    has_more, pages = True, 0
+    while has_more:
+        page = (await client.get(f"/v1/agents?limit=-1&start_index={len(listed)}")).json()
+        listed += [one["agent_id"] for one in page["data"]]
+        has_more, pages = page["has_more"], pages + 1
+    assert (listed, pages) == (made, 3)
+
+
 async def test_what_is_deleted_is_gone_with_all_that_was_said(client: Client, upstream: Upstream) -> None:
     session = await begun(client)
     await session.turn()

@@ -32,7 +32,7 @@ from runtime.providers.agents.builtin.sessions import Sessions, unknown_turn
 from runtime.providers.agents.builtin.tables import AGENTS, SCHEMA, SESSIONS, STORE
 from runtime.providers.agents.builtin.turns import Turns
 from runtime.sse import EventStream, Reply
-from runtime.storage.sql import Insert, eq
+from runtime.storage.sql import Insert
 from runtime.storage.sql.holding import Holding
 
 
@@ -58,7 +58,7 @@ class BuiltinAgents:
         return AgentCreated(agent_id=row["id"])
 
     async def list_agents(self, request: ListRequest) -> AgentPage:
-        rows, has_more = await self._sessions.listed(AGENTS, request)
+        rows, has_more = await self._sessions.agents(request)
         return AgentPage(data=[shown.agent(row) for row in rows], has_more=has_more, url="/v1/agents")
 
     async def get_agent(self, request: AgentRequest) -> Agent:
@@ -81,7 +81,7 @@ class BuiltinAgents:
     async def list_sessions(self, request: ListSessionsRequest) -> AgentPage:
         """Raises NotFound."""
         await self._sessions.agent(request)
-        rows, has_more = await self._sessions.listed(SESSIONS, request, eq("agent_id", request.agent_id))
+        rows, has_more = await self._sessions.listed(request.agent_id, request)
         url = f"/v1/agents/{request.agent_id}/sessions"
         return AgentPage(data=[shown.session(row) for row in rows], has_more=has_more, url=url)
 

@@ -9,10 +9,11 @@ from runtime.apis.agents.naming import AgentRequest, SessionRequest
 from runtime.clock import wall_time
 from runtime.context import current
 from runtime.errors import Conflict, NotFound
+from runtime.providers.agents.builtin import shown
+from runtime.providers.agents.builtin.listing import page_of
 from runtime.providers.agents.builtin.tables import AGENTS, SESSIONS, TURNS
 from runtime.sse import Json
 from runtime.storage.sql import (
-    ALL,
     Condition,
     Delete,
     Insert,
@@ -21,16 +22,12 @@ from runtime.storage.sql import (
     SqlStore,
     Stale,
     Statement,
-    Table,
     Update,
     below,
     either,
     eq,
 )
 from runtime.storage.sql.holding import Holding
-from runtime.storage.sql.statements import Bound
-
-_MOST_LISTED, _USUALLY_LISTED = 1000, 100
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,18 +100,13 @@ class Sessions:
         rows = await self._store.select(Select(TURNS, eq("session_id", session["id"]), (), ("position",)))
         return [_settled(row, session) for row in rows]
 
-    async def listed(self, table: Table, asked: ListRequest, where: Condition = ALL) -> tuple[list[Row], bool]:
-        """Some rows, the oldest first, and whether there are more."""
-        start = asked.start_index or 0
-        most = _USUALLY_LISTED if asked.limit is None else asked.limit if asked.limit > 0 else _MOST_LISTED
-        order = ("position", "id")
-        known = await self.mine().select(Select(table, where, order, order, start + most + 1))
-        page = known[start : start + most]
-        if not page:
-            return [], False
-        before: list[Bound] = [(">", tuple(known[start - 1][name] for name in order))] if start else []
-        rows = await self.mine().select(Select(table, where, (), order, len(page), (), tuple(before)))
-        return rows, len(known) > start + most
+    async def agents(self, asked: ListRequest) -> tuple[list[Row], bool]:
+        """Some agents, the oldest first, and whether there are more."""
+        return await page_of(self.mine(), Select(AGENTS, sizes=("config",)), asked)
+
+    async def listed(self, agent_id: str, asked: ListRequest) -> tuple[list[Row], bool]:
+        """The same of an agent's sessions, as they are shown."""
+        return await page_of(self.mine(), Select(SESSIONS, eq("agent_id", agent_id), shown.OF_A_SESSION), asked)
 
     async def take(self, found: Found, turn_id: str, change: Json, first: Statement) -> None:
         """Run a turn in a session from now on. change: what else is changed of the session; first: what is written

@@ -7,6 +7,9 @@ from datetime import UTC, datetime
 from runtime.sse import Json
 from runtime.storage.sql import Row
 
+OF_A_SESSION = ("id", "agent_id", "position", "name")
+"""The columns that `session` needs."""
+
 
 def moment(seconds: float) -> str:
     """Seconds since 1970 as a date and time of ISO 8601."""
@@ -23,7 +26,7 @@ def agent(row: Row) -> Json:
 
 
 def session(row: Row) -> Json:
-    """Without its turns."""
+    """Without its turns. row: with `OF_A_SESSION`."""
     return {
         "session_id": row["id"],
         "session_name": row["name"],
