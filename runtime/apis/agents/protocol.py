@@ -23,7 +23,7 @@ from runtime.apis.agents.session import (
 )
 from runtime.apis.agents.steps import StepAnswer
 from runtime.apis.agents.turn import AgentTurn, CreateTurnRequest, ResumeTurnRequest
-from runtime.errors import Conflict, NotFound, NotSupported, Unavailable
+from runtime.errors import Conflict, NotFound, NotSupported, TooLarge, Unavailable
 from runtime.sse import EventStream, Reply
 
 
@@ -99,10 +99,11 @@ class Agents(Protocol):
         "/v1/agents/{agent_id}/session/{session_id}",
         aliases=("/v1alpha/agents/{agent_id}/session/{session_id}",),
         returns=AgentSession,
+        raises=(TooLarge, NotFound, Unavailable),
         deprecated=True,
     )
     async def get_session(self, request: GetSessionRequest) -> Reply:
-        """Get a session with its turns. 404 for an unknown agent, session or turn, named."""
+        """Get a session with its turns. 404 for an unknown agent, session or turn, named; 413 for more than 64 MiB."""
         ...
 
     @route(

@@ -17,6 +17,7 @@ from runtime.conformance.stacks import Served, adapter_of, run_config, serving
 from runtime.conformance.upstream import Upstream
 from runtime.conformance.upstream.scripted import Script, calls, says
 from runtime.providers.agents.builtin import running as running_module
+from runtime.providers.agents.builtin import size
 from runtime.providers.agents.builtin.tables import SESSIONS
 from runtime.storage.sql import Update, eq
 from tests.support.agents import USER, Session, begun
@@ -143,3 +144,21 @@ async def test_a_turn_does_not_end_before_it_began(
     turn = await session.turn()
     assert turn["completed_at"] >= turn["started_at"]
     assert await session.get(f"/turn/{turn['turn_id']}") == turn
+
+
+async def test_a_session_is_not_read_whole_where_it_is_too_large(
+    served: Served, upstream: Upstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By what its turns were asked, and by what came of them."""
+    upstream.misbehaves = Script(says("x" * 9_000), says("Green"))
+    session = await begun(served.client)
+    first = await session.turn()
+    second = await session.turn({"role": "user", "content": "y" * 9_000})
+    one = second["turn_id"]
+    for most, only, status in ((8_000, one, 413), (15_000, one, 200), (15_000, "", 413), (90_000, "", 200)):
+        monkeypatch.setattr(size, "MOST_BYTES", most)
+        answer = await served.client.get(f"{session.path}?turn_ids={only}" if only else session.path)
+        assert answer.status == status, most
+        if status == 413:
+            assert "`turn_ids`" in answer.error["message"]
+    assert await session.get(f"?turn_ids={second['turn_id']}&turn_ids={first['turn_id']}") == await session.get()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from msgspec import Raw
+
 from runtime.apis.agents.agent import (
     Agent,
     AgentCreated,
@@ -28,10 +30,11 @@ from runtime.providers.agents.builtin.asking import check_config
 from runtime.providers.agents.builtin.beginning import begun, check_waits, resumed
 from runtime.providers.agents.builtin.documents import Documents
 from runtime.providers.agents.builtin.forgetting import Forgetting
-from runtime.providers.agents.builtin.sessions import Sessions, unknown_turn
+from runtime.providers.agents.builtin.sessions import Sessions
+from runtime.providers.agents.builtin.size import check_size
 from runtime.providers.agents.builtin.tables import AGENTS, SCHEMA, SESSIONS, STORE
 from runtime.providers.agents.builtin.turns import Turns
-from runtime.sse import EventStream, Reply
+from runtime.sse import EventStream, Reply, encode
 from runtime.storage.sql import Insert
 from runtime.storage.sql.holding import Holding
 
@@ -86,14 +89,16 @@ class BuiltinAgents:
         return AgentPage(data=[shown.session(row) for row in rows], has_more=has_more, url=url)
 
     async def get_session(self, request: GetSessionRequest) -> Reply:
-        """Raises NotFound, for turns that are asked for too."""
+        """Raises NotFound, for turns that are asked for too, and TooLarge for more than is read at once."""
         found = await self._sessions.found(request)
-        rows = {row["id"]: row for row in await self._sessions.turns(found.session)}
-        asked = rows.keys() if request.turn_ids is None else dict.fromkeys(request.turn_ids).keys()
-        for turn_id in asked:
-            if turn_id not in rows:
-                raise unknown_turn(request.session_id, turn_id, param="turn_ids")
-        turns = [await self._turns.shown(row) for turn_id, row in rows.items() if turn_id in asked]
+        only = None if request.turn_ids is None else dict.fromkeys(request.turn_ids)
+        turns: list[Raw] = []
+        size_bytes = 0
+        for row in await self._sessions.turns(found.session, only):
+            turn = encode(await self._turns.shown(row))
+            size_bytes += len(turn)
+            check_size(size_bytes)
+            turns.append(Raw(turn))
         return Reply.of({**shown.session(found.session), "turns": turns})
 
     async def delete_session(self, request: SessionRequest) -> None:

@@ -26,8 +26,7 @@ class Forgetting:
         found: Row | None = session
         while found is not None:
             await self.documents(found["id"])
-            for turn in await self._sessions.turns(found):
-                await self.responses(turn["responses"])
+            await self.responses(await self._sessions.responses(found))
             found = await self._sessions.deleted(found)
 
     async def agent(self, agent_id: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from runtime.apis.agents.agent import ListRequest
@@ -11,6 +12,7 @@ from runtime.context import current
 from runtime.errors import Conflict, NotFound
 from runtime.providers.agents.builtin import shown
 from runtime.providers.agents.builtin.listing import page_of
+from runtime.providers.agents.builtin.size import check_size
 from runtime.providers.agents.builtin.tables import AGENTS, SESSIONS, TURNS
 from runtime.sse import Json
 from runtime.storage.sql import (
@@ -26,8 +28,10 @@ from runtime.storage.sql import (
     below,
     either,
     eq,
+    one_of,
 )
 from runtime.storage.sql.holding import Holding
+from runtime.storage.sql.statements import SIZE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,10 +99,24 @@ class Sessions:
             raise unknown_turn(session["id"], turn_id, param="turn_id")
         return _settled(row, session)
 
-    async def turns(self, session: Row) -> list[Row]:
-        """Of a session that was found, the oldest first."""
-        rows = await self._store.select(Select(TURNS, eq("session_id", session["id"]), (), ("position",)))
-        return [_settled(row, session) for row in rows]
+    async def turns(self, session: Row, only: Collection[str] | None) -> list[Row]:
+        """Of a session that was found, the oldest first. only: their ids, None for all. Raises NotFound for one that is
+        not there, TooLarge for more than `size.MOST_BYTES`.
+        """
+        where, order = eq("session_id", session["id"]), ("position",)
+        sizes = await self._store.select(Select(TURNS, where, ("id",), order, sizes=("asked", "results")))
+        known = {row["id"]: row[SIZE] for row in sizes}
+        for turn_id in only or ():
+            if turn_id not in known:
+                raise unknown_turn(session["id"], turn_id, param="turn_ids")
+        check_size(sum(size for turn_id, size in known.items() if only is None or turn_id in only))
+        wanted = where if only is None else where & one_of("id", [*only])
+        return [_settled(row, session) for row in await self._store.select(Select(TURNS, wanted, (), order))]
+
+    async def responses(self, session: Row) -> list[str]:
+        """The ids of what came of its turns."""
+        rows = await self._store.select(Select(TURNS, eq("session_id", session["id"]), ("responses",)))
+        return [response_id for row in rows for response_id in row["responses"]]
 
     async def agents(self, asked: ListRequest) -> tuple[list[Row], bool]:
         """Some agents, the oldest first, and whether there are more."""
