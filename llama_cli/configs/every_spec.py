@@ -39,7 +39,7 @@ def external_apis(built_in: Container[str]) -> dict[str, tuple[int, list[str]]]:
     """The APIs that only distributions have: how many providers each has, and the names of those distributions."""
     found: dict[str, tuple[int, list[str]]] = {}
     for spec, distributions, _ in every_spec():
-        if spec.api not in built_in:
+        if distributions and spec.api not in built_in:
             count, names = found.get(spec.api, (0, []))
             found[spec.api] = count + 1, sorted({*names, *distributions})
     return found
