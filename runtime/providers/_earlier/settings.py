@@ -5,7 +5,7 @@ from __future__ import annotations
 from runtime.apis._earlier.sampling import EarlierResponseFormat, GrammarFormat, SamplingParams
 from runtime.apis._earlier.tool_definitions import PromptFormat, ToolConfig
 from runtime.context import warn
-from runtime.errors import NotSupported
+from runtime.errors import NotSupported, RequestError
 from runtime.sse import Json
 
 
@@ -48,3 +48,19 @@ def check_tool_config(config: ToolConfig | None, prompt_format: PromptFormat | N
         )
     if prompt_format or (config and config.tool_prompt_format):
         warn("`tool_prompt_format` has no effect: each model has its own template for tools")
+
+
+def tool_choice(config: ToolConfig | None, beside: str | None, places: tuple[str, str]) -> tuple[str | None, str]:
+    """Which tool is to be called, and the field that says so. beside: the same field beside the config, which counts
+    where the config does not say. places: the two fields, the config's first.
+    """
+    if config is not None and "tool_choice" in config.model_fields_set:
+        return config.tool_choice, places[0]
+    return beside, places[1]
+
+
+def nothing_to_call(field: str) -> RequestError:
+    """The error for a choice of a tool where there is none."""
+    return RequestError(
+        f"`{field}` asks for a tool, and there are none", hint="give some, or leave it out", param=field
+    )

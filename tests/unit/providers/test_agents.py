@@ -385,3 +385,14 @@ async def test_what_is_deleted_is_gone_with_all_that_was_said(client: Client, up
     assert (await client.request("DELETE", f"/v1/agents/{session.agent}")).status == 204
     await refused(client, f"/v1/agents/{session.agent}/session/{other}", status=404)
     assert (await client.get("/v1/agents")).json()["data"] == []
+
+
+@pytest.mark.parametrize("choice", ["required", "get_weather"])
+async def test_a_tool_to_call_has_to_be_there(client: Client, choice: str) -> None:
+    session = await begun(client, tool_choice=choice)
+    error = await refused(client, f"{session.path}/turn", {"messages": [USER]}, status=400)
+    assert error["param"] == "agent_config.tool_choice" and "there are none" in error["message"]
+    with_tools = await begun(client, client_tools=[WEATHER])
+    body = {"messages": [USER], "tool_config": {"tool_choice": "get_wether"}}
+    error = await refused(client, f"{with_tools.path}/turn", body, status=400)
+    assert error["param"] == "tool_config.tool_choice" and "get_wether" in error["message"]

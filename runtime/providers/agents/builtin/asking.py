@@ -11,11 +11,13 @@ from runtime.apis._earlier.tool_definitions import ToolConfig
 from runtime.apis.agents.agent import AgentConfig, AgentTool, ClientTool
 from runtime.apis.responses.protocol import CreateResponseRequest
 from runtime.errors import NotSupported, RequestError
+from runtime.invalid.in_json import wrong_in
 from runtime.providers._earlier.schemas import object_of, property_of
-from runtime.providers._earlier.settings import check_tool_config, json_format, sampling
+from runtime.providers._earlier.settings import check_tool_config, json_format, nothing_to_call, sampling, tool_choice
 from runtime.sse import Json
 
 _USUAL_ITERATIONS = 10
+_CHOICES = ("tool_config.tool_choice", "agent_config.tool_choice")
 _NAMES = {"max_tokens": "max_output_tokens"}
 
 
@@ -63,7 +65,7 @@ def check_config(config: AgentConfig) -> None:
                 param=field,
             )
         names.add(tool.name)
-    settings(Asked(config=config, tool_config=config.tool_config), [])
+    settings(Asked(config=config, tool_config=config.tool_config), None)
 
 
 def response_request(settings: Json, items: list[Json], **more: object) -> CreateResponseRequest:
@@ -72,33 +74,38 @@ def response_request(settings: Json, items: list[Json], **more: object) -> Creat
     try:
         return CreateResponseRequest.model_validate(asked)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        field = ".".join(map(str, first["loc"]))
-        raise RequestError(f"The turn cannot be asked: `{field}`: {first['msg']}", param=field) from None
+        wrong = wrong_in(asked, error, CreateResponseRequest)[0]
+        raise RequestError(f"The turn cannot be asked: `{wrong.place}`: {wrong.words}", param=wrong.place) from None
 
 
-def settings(asked: Asked, tools: Sequence[Json]) -> Json:
-    """Everything of its request but the input. tools: those that are run here. Raises RequestError, NotSupported."""
+def settings(asked: Asked, tools: Sequence[Json] | None) -> Json:
+    """Everything of its request but the input. tools: those that are run here; None while that is not known. Raises
+    RequestError, NotSupported.
+    """
     config = asked.config
     said: Json = {"model": config.model, "instructions": config.instructions}
     said |= {_NAMES.get(name, name): value for name, value in sampling(config.sampling_params).items()}
     check_tool_config(asked.tool_config, config.tool_prompt_format, "tool_config")
     functions = [_function(tool, at) for at, tool in enumerate(config.client_tools or ())]
-    said["tools"] = [*tools, *functions]
+    said["tools"] = [*(tools or ()), *functions]
     if config.response_format is not None:
         schema = json_format(config.response_format, "agent_config.response_format")
         said["text"] = {"format": {"type": "json_schema", **schema}}
-    if said["tools"] and (choice := _choice(asked, tools, functions)) is not None:
+    if tools is not None and (choice := _choice(asked, said["tools"])) is not None:
         said["tool_choice"] = choice
     return said
 
 
-def _choice(asked: Asked, tools: Sequence[Json], functions: Sequence[Json]) -> str | Json | None:
-    config = asked.tool_config
-    choice = config.tool_choice if config and "tool_choice" in config.model_fields_set else asked.config.tool_choice
+def _choice(asked: Asked, tools: Sequence[Json]) -> str | Json | None:
+    """Raises RequestError where a tool has to be called and there is none."""
+    choice, field = tool_choice(asked.tool_config, asked.config.tool_choice, _CHOICES)
+    if not tools:
+        if choice in (None, "auto", "none"):
+            return None
+        raise nothing_to_call(field)
     if choice in (None, "auto", "none", "required"):
         return choice
-    if any(function["name"] == choice for function in functions):
+    if any(tool["type"] == "function" and tool["name"] == choice for tool in tools):
         return {"type": "function", "name": choice}
     return {"type": "tool_group", "name": choice}
 

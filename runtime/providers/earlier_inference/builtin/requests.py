@@ -16,7 +16,7 @@ from runtime.apis.earlier_inference.requests import (
 from runtime.apis.inference.protocol import ChatCompletionRequest, CompletionRequest, EmbeddingsRequest
 from runtime.context import warn
 from runtime.errors import NotSupported, RequestError
-from runtime.providers._earlier.settings import check_tool_config, json_format, sampling
+from runtime.providers._earlier.settings import check_tool_config, json_format, nothing_to_call, sampling, tool_choice
 from runtime.providers.earlier_inference.builtin.functions import functions_of
 from runtime.providers.earlier_inference.builtin.messages import chat_messages
 from runtime.sse import Json
@@ -90,14 +90,12 @@ def _streaming(stream: bool) -> Json:
 def _tool_choice(request: EarlierChatRequest | EarlierBatchChatRequest) -> str | Json | None:
     config = request.tool_config
     check_tool_config(config, request.tool_prompt_format, "tool_config")
-    is_in_config = config is not None and "tool_choice" in config.model_fields_set
-    choice = config.tool_choice if config is not None and is_in_config else request.tool_choice
-    field = "tool_config.tool_choice" if is_in_config else "tool_choice"
+    choice, field = tool_choice(config, request.tool_choice, ("tool_config.tool_choice", "tool_choice"))
     tools = request.tools or []
     if choice is None or choice == "none" or (choice == "auto" and not tools):
         return "none" if choice and tools else None
     if choice == "required" and not tools:
-        raise RequestError(f"`{field}` asks for a tool, and there are no `tools`", param=field)
+        raise nothing_to_call(field)
     if choice in ("auto", "required"):
         return choice
     if choice not in (names := [tool.tool_name for tool in tools]):
