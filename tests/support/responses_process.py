@@ -50,9 +50,16 @@ async def once(server: ServerProcess, response_id: str, *statuses: str) -> Json:
 @asynccontextmanager
 async def streamed(url: str, **body: Any) -> AsyncIterator[AsyncIterator[Json]]:
     """The events of a new response, as they come; the block's end is the client's leaving."""
+    async with events_of(f"{url}{RESPONSES}", {"model": MODEL, **body}) as events:
+        yield events
+
+
+@asynccontextmanager
+async def events_of(url: str, body: Json) -> AsyncIterator[AsyncIterator[Json]]:
+    """The events of whatever is asked for as a stream, in the same way."""
     async with aiohttp.ClientSession() as session:
-        asked = {"model": MODEL, "stream": True, **body}
-        async with asyncio.timeout(LIMIT_S), session.post(f"{url}{RESPONSES}", json=asked) as answer:
+        asked = {**body, "stream": True}
+        async with asyncio.timeout(LIMIT_S), session.post(url, json=asked) as answer:
             assert answer.status == 200, await answer.text()
             yield _events(answer)
 
