@@ -61,6 +61,10 @@ class Session:
     async def turn(self, server: ServerProcess, text: str) -> tuple[int, Json]:
         return await server.ask("POST", f"{self.path}/turn", json=says_user(text))
 
+    async def delete(self, server: ServerProcess) -> None:
+        async with aiohttp.ClientSession() as http, http.delete(server.url + self.path) as answer:
+            assert answer.status == 204, await answer.text()
+
     def streamed(self, server: ServerProcess, text: str) -> AbstractAsyncContextManager[AsyncIterator[Json]]:
         return events_of(f"{server.url}{self.path}/turn", says_user(text))
 
@@ -110,13 +114,15 @@ async def test_a_turn_in_the_middle_is_over_and_another_follows(vendor: Upstream
     leases_run_out(tmp_path)
     async with running(vendor, tmp_path) as server:
         assert await session.get(server, f"/turn/{first['turn_id']}") == first
-        assert (await session.get(server, f"/turn/{second}"))["completed_at"], "nobody waits for it for ever"
+        dead = await session.get(server, f"/turn/{second}")
+        assert dead["completed_at"] and dead["steps"] == [], "nobody waits for it for ever"
         status, third = await session.turn(server, "Go on")
         assert status == 200 and third["output_message"]["content"] == "Gone on"
         assert [text for text in told(script) if text] == ["Begin", "First", "Go on"]
         turns = (await session.get(server))["turns"]
-        assert [turn["turn_id"] for turn in turns] == [first["turn_id"], second, third["turn_id"]]
-        assert (turns[0], turns[2]) == (first, third)
+        assert turns == [first, dead, third], "a turn that died is the same once another has begun"
+        await session.delete(server)
+        assert await listed(server) == []
 
 
 async def test_a_session_that_goes_leaves_nothing_of_a_turn_in_the_middle(vendor: Upstream, tmp_path: Path) -> None:
@@ -128,8 +134,7 @@ async def test_a_session_that_goes_leaves_nothing_of_a_turn_in_the_middle(vendor
             await killed(server)
     leases_run_out(tmp_path)
     async with running(vendor, tmp_path) as server:
-        async with aiohttp.ClientSession() as http, http.delete(server.url + session.path) as answer:
-            assert answer.status == 204
+        await session.delete(server)
         assert await listed(server) == []
 
 
@@ -158,6 +163,7 @@ async def test_a_turn_that_waits_for_its_client_goes_on(vendor: Upstream, tmp_pa
     async with running(vendor, tmp_path) as server:
         assert await session.get(server, at) == turn
         assert turn["output_message"]["content"] == "So be it"
+        assert len(await listed(server)) == 2, "what was asked, and what went on with it at last"
 
 
 async def test_what_was_told_to_be_complete_is_there(vendor: Upstream, tmp_path: Path) -> None:

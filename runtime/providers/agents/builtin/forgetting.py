@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from runtime.apis.responses.protocol import ResponseRequest, Responses
 from runtime.errors import NotFound
 from runtime.providers.agents.builtin.documents import Documents
+from runtime.providers.agents.builtin.orphaned import orphaned
 from runtime.providers.agents.builtin.sessions import Sessions
 from runtime.storage.sql import Row
 
@@ -26,7 +27,8 @@ class Forgetting:
         found: Row | None = session
         while found is not None:
             await self.documents(found["id"])
-            await self.responses(await self._sessions.responses(found))
+            left = await orphaned(self._responses, found)
+            await self.responses([*await self._sessions.responses(found), *([left] if left else [])])
             found = await self._sessions.deleted(found)
 
     async def agent(self, agent_id: str) -> None:
@@ -38,6 +40,14 @@ class Forgetting:
 
     async def documents(self, session_id: str) -> None:
         await self._documents.forget(session_id)
+
+    async def left(self, session: Row) -> None:
+        """What the turn had begun that died in a session, as it was before another was begun there: the turn has it
+        from now on. One that had gone on waits again as it did, and what it had gone on with is deleted.
+        """
+        response_id = await orphaned(self._responses, session)
+        if response_id is not None and not await self._sessions.adopt(session["turn"], response_id):
+            await self.responses([response_id])
 
     async def responses(self, response_ids: Iterable[str]) -> None:
         """Those that are still there."""

@@ -66,6 +66,12 @@ class Running:
         change = {"has_documents": True} if self._turn.documents else {}
         await self._sessions.take(self._turn.found, self.turn_id, change, self._turn.first)
         self._has_session = True
+        with serving(self._context):
+            try:
+                await self._forgetting.left(self._turn.found.session)
+            except StackError as error:  # the new turn can do without
+                extra = {"turn_id": self.turn_id, "error": error.message}
+                log.warning("what a turn had begun that died is not found", extra=extra)
 
     @property
     def turn_id(self) -> str:

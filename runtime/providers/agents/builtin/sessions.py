@@ -133,7 +133,8 @@ class Sessions:
         """
         session_id, last = found.session["id"], found.session["last"]
         is_free = either([eq("turn", None), below("held_until", wall_time())]) & eq("last", last)
-        taking = {**change, "turn": turn_id, "held_until": self._holding.until()}
+        now = {"used": int(wall_time()), "held_until": self._holding.until()}
+        taking = {**change, "turn": turn_id, **now}
         more = [first, *await self._left_behind(found.session)]
         try:
             await self._store.write(Update(SESSIONS, taking, eq("id", session_id) & is_free, expect=1), *more)
@@ -157,6 +158,15 @@ class Sessions:
             return []
         change = {"is_over": True, "completed": ended["completed"]}
         return [Update(TURNS, change, eq("id", row["id"]) & eq("completed", None))]
+
+    async def adopt(self, turn_id: str, response_id: str) -> bool:
+        """Whether this is now what came of a turn that had nothing, or was before."""
+        of_turn = eq("id", turn_id)
+        row = await self._store.first(Select(TURNS, of_turn, ("responses",)))
+        if row is None or row["responses"] not in ([], [response_id]):
+            return False
+        await self._store.write(Update(TURNS, {"responses": [response_id]}, of_turn))
+        return True
 
     async def let_go(self, session_id: str, turn_id: str, change: Json, *more: Statement) -> bool:
         """The turn runs no more. change: what else is changed of the session; more: what is written with it. Returns

@@ -33,9 +33,9 @@ SESSIONS = Table(
     aged_by="used",
     part_of=PartOf("", ("agent_id",)),
 )
-"""used: when its last turn ended, in seconds since 1970. last: the response that the next turn continues. waiting: the
-calls that the client has not answered yet. has_documents: whether it has a vector store of its own. turn: the one that
-runs; held_until: see `storage/sql/holding.py`.
+"""used: when its last turn began or ended, in seconds since 1970. last: the response that the next turn continues.
+waiting: the calls that the client has not answered yet. has_documents: whether it has a vector store of its own. turn:
+the one that runs; held_until: see `storage/sql/holding.py`.
 """
 TURNS = Table(
     name="turns",

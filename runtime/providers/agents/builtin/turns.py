@@ -62,12 +62,14 @@ class Turns:
         return shown.turn(row, await self.steps(row))
 
     async def steps(self, row: Row) -> list[Json]:
-        """The steps of a turn that is kept. What came of a response that was deleted is not among them."""
+        """The steps of a turn that is kept. What came of a response that was deleted is not among them, nor one
+        that died before anything of it was kept.
+        """
         found: list[Json] = []
         waiting: list[Json] = []
         for number, response_id in enumerate(row["responses"]):
             response = await self._kept(response_id)
-            if response is None:
+            if response is None or _died(response):
                 continue
             steps = Steps(row["id"], found)
             if number and number <= len(row["results"]):
@@ -85,3 +87,9 @@ class Turns:
             return None
         assert isinstance(answer, Reply), "no events were asked for"
         return answer.value()
+
+
+def _died(response: Json) -> bool:
+    """Whether its process ended before anything of it was kept, or may still come to that."""
+    reason = (response["incomplete_details"] or {}).get("reason")
+    return not response["output"] and (response["status"] == "in_progress" or reason == "interrupted")
