@@ -43,12 +43,17 @@ class LocalStack:
         self._masking = LogMasking(self._hidden)
         self._exchanges: set[Exchange] = set()
         self._is_closed = False
+        self._ended = asyncio.Event()
+        self._keeper: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
         """Hold the state folder, make the stack, and begin its slow work, which may go on afterwards.
 
-        Raises Conflict where another process, or another stack of this one, has the folder, and what `Stack.open` does.
+        Raises Conflict where another process, or another stack of this one, has the folder, Unavailable once it has
+        been closed, and what `Stack.open` does.
         """
+        if self._is_closed:
+            raise _closed()
         self._masking.cover()
         try:
             await self._open()
@@ -80,6 +85,7 @@ class LocalStack:
             raise
         self._stack, self._app = stack, make_app(stack, starts_stack=False, hidden=self._hidden)
         self._masking.cover()
+        self._keeper = asyncio.create_task(self._keep())
         stack.start()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._wait_s):
@@ -89,7 +95,7 @@ class LocalStack:
     def begin(self, asked: Asked, put: Callable[[Message], None]) -> Exchange:
         """Begin a request. Raises Unavailable once the stack is closed."""
         if self._app is None or self._is_closed:
-            raise Unavailable("the stack has been closed", hint="make another client")
+            raise _closed()
         app: Callable[..., Any] = self._app
         exchange = Exchange(app, asked, put, self._exchanges.discard)
         self._exchanges.add(exchange)
@@ -97,11 +103,25 @@ class LocalStack:
 
     async def close(self) -> None:
         """End what is still served with an error, stop every provider, and let go of the state folder. What was
-        acknowledged is on disk. Does nothing the second time.
+        acknowledged is on disk. The second time it waits for that alone.
         """
-        if self._is_closed:
-            return
-        self._is_closed = True
+        is_first, self._is_closed = not self._is_closed, True
+        if is_first:
+            await self._close()
+        elif self._keeper is not None:
+            await self._ended.wait()
+        if self._keeper not in (None, asyncio.current_task()):
+            await asyncio.wait({self._keeper})
+
+    async def _keep(self) -> None:
+        """Close a stack that was forgotten when its event loop ends: `asyncio.run` then cancels every task."""
+        try:
+            await self._ended.wait()
+        except asyncio.CancelledError:
+            await self.close()
+            raise
+
+    async def _close(self) -> None:
         try:
             await self._end_exchanges()
         finally:
@@ -112,6 +132,7 @@ class LocalStack:
                 self._masking.uncover()
                 if self._held is not None:
                     self._held.let_go()
+                self._ended.set()
 
     async def _end_exchanges(self) -> None:
         if self._app is None or not (serving := list(self._exchanges)):
@@ -126,6 +147,10 @@ class LocalStack:
             for exchange in serving:
                 exchange.cut_off()
             await asyncio.wait(tasks)
+
+
+def _closed() -> Unavailable:
+    return Unavailable("the stack has been closed", hint="make another client")
 
 
 def _hold(chosen: Chosen) -> Held:

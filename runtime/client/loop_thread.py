@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 
 from runtime.errors import Unavailable
 
+_STOPPED = "the stack has been closed"
+_IN_CHILD = "the stack runs in the process that this one was forked from"
 T = TypeVar("T")
 
 
@@ -19,6 +21,7 @@ class LoopThread:
         self._loop = asyncio.new_event_loop()
         self._lock = threading.Lock()
         self._is_stopping = False
+        self._lacking = _STOPPED
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
@@ -31,7 +34,7 @@ class LoopThread:
         """Call something on the loop soon. Raises Unavailable once the thread has been stopped; else it is called."""
         with self._lock:
             if self._is_stopping:
-                raise Unavailable("the stack has been closed", hint="make another client")
+                raise self._lacks()
             self._loop.call_soon_threadsafe(work)
 
     def run(self, work: Coroutine[Any, Any, T], *, limit_s: float | None = None) -> T:
@@ -41,7 +44,7 @@ class LoopThread:
         with self._lock:
             if self._is_stopping:
                 work.close()
-                raise Unavailable("the stack has been closed", hint="make another client")
+                raise self._lacks()
             future = asyncio.run_coroutine_threadsafe(work, self._loop)
         try:
             return future.result(limit_s)
@@ -60,6 +63,15 @@ class LoopThread:
             self._loop.call_soon_threadsafe(self._loop.stop)
         if not self.is_here:
             self._thread.join(limit_s)
+
+    def forget(self) -> None:
+        """In a process that was forked: the thread is not there, and a lock that it had stays locked."""
+        self._lock = threading.Lock()
+        self._is_stopping = True
+        self._lacking = _IN_CHILD
+
+    def _lacks(self) -> Unavailable:
+        return Unavailable(self._lacking, hint="make another client")
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import concurrent.futures.thread  # noqa: F401  # registers its own end before ours
 import contextlib
+import os
 import threading
 from collections.abc import Mapping
 from types import ModuleType
@@ -89,6 +90,19 @@ class SyncStack:
                 return
             finally:
                 self._thread.stop(limit_s=limit_s)
+
+    def forget(self) -> None:
+        """In a process that was forked, which does not have the stack: whoever asks it there is told so."""
+        self._closing = threading.Lock()
+        self._thread.forget()
+
+
+def _forget_all() -> None:
+    while _open:
+        _open.pop().forget()
+
+
+os.register_at_fork(after_in_child=_forget_all)
 
 
 def _close_all() -> None:

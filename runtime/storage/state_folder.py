@@ -13,6 +13,7 @@ import fcntl
 import logging
 import os
 import time
+import weakref
 from pathlib import Path
 from typing import Self
 
@@ -24,15 +25,22 @@ _LONGEST_NOTE = 4096
 
 
 class Held:
-    """A folder until `let_go`, or until the process ends. lock: None where nothing could be locked."""
+    """A folder until `let_go`, or until the process ends; a process that is forked from it does not have it. lock: None
+    where nothing could be locked.
+    """
 
     def __init__(self, lock: int | None) -> None:
         self._lock = lock
+        _all.add(self)
 
     @property
     def is_locked(self) -> bool:
         """Whether nobody else has it."""
         return self._lock is not None
+
+    def is_of(self, lock: int) -> bool:
+        """Whether an open file is the one that is locked here."""
+        return self._lock is not None and os.path.sameopenfile(self._lock, lock)
 
     def let_go(self) -> None:
         """Others may have the folder. Does nothing the second time."""
@@ -45,6 +53,18 @@ class Held:
 
     def __exit__(self, *_: object) -> None:
         self.let_go()
+
+
+_all: weakref.WeakSet[Held] = weakref.WeakSet()
+
+
+def _let_go_in_child() -> None:
+    """The lock is that of the open file, and would last as long as the child."""
+    for held in list(_all):
+        held.let_go()
+
+
+os.register_at_fork(after_in_child=_let_go_in_child)
 
 
 def hold(folder: Path, *, holder: str) -> Held:
@@ -66,10 +86,11 @@ def hold(folder: Path, *, holder: str) -> Held:
         os.close(fd)
         return Held(None)
     if not is_ours:
+        whose = "this" if any(held.is_of(fd) for held in list(_all)) else "another"
         by = os.pread(fd, _LONGEST_NOTE, 0).decode("utf-8", "replace").strip()
         os.close(fd)
         raise Conflict(
-            f"the state folder `{folder}` is in use by another process{f': {by}' if by else ''}",
+            f"the state folder `{folder}` is in use by {whose} process{f': {by}' if by else ''}",
             hint="stop a server with `llama stack stop`, or name another folder with `--state DIR`",
         )
     os.ftruncate(fd, 0)

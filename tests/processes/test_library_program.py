@@ -160,3 +160,34 @@ def test_the_name_of_an_installed_package_is_not_taken(program: Callable[..., An
     (tmp_path / "installed/llama_stack/__init__.py").touch()
     done = program(IMPORTS, "-m", "runtime.client", PYTHONPATH=f"{TREE}{os.pathsep}{tmp_path / 'installed'}")
     assert done.returncode == 5 and "the package `llama_stack` is installed" in done.stderr
+
+
+def test_a_process_that_is_forked_does_not_have_the_stack(program: Callable[..., Any]) -> None:
+    """It is told so at once, ends at once, and does not hold the folder."""
+    done = program(
+        OPENS
+        + f"""
+import signal
+at = client.http_client()
+reads, writes = os.pipe()
+if (child := os.fork()) == 0:
+    signal.alarm({int(LIMIT_S) // 4})
+    try:
+        at.get("/v1/health")
+    except Exception as error:
+        print("asked:", error, flush=True)
+    client.close()
+    os.write(writes, b"closed")
+    signal.pause()  # until it is killed: it lives on while its parent closes and opens
+os.close(writes)
+assert os.read(reads, 6) == b"closed"
+assert at.get("/v1/health").status_code == 200
+client.close()
+LlamaStackAsLibraryClient(os.environ["CONFIG"], state_dir="state").close()
+os.kill(child, signal.SIGKILL)
+assert os.waitpid(child, 0)[1] == signal.SIGKILL
+print("opened again")
+"""
+    )
+    said, last = done.stdout.splitlines()[0], done.stdout.splitlines()[-1]
+    assert said == "asked: the stack runs in the process that this one was forked from" and last == "opened again", done

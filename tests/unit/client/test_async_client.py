@@ -14,7 +14,7 @@ from openai import AsyncOpenAI
 
 from runtime.client import AsyncLlamaStackAsLibraryClient
 from runtime.conformance.upstream import CHAT_MODEL, Upstream
-from runtime.errors import Conflict
+from runtime.errors import Conflict, Unavailable
 
 LIMIT_S = 20.0
 CHAT = f"vendor/{CHAT_MODEL}"
@@ -122,3 +122,35 @@ def test_another_event_loop_is_refused(write_config: Callable[..., Path], settin
         asyncio.run(client.close())  # type: ignore[arg-type]  # a coroutine
     with pytest.raises(RuntimeError, match="another event loop"):
         asyncio.run(client.initialize())  # type: ignore[arg-type]  # a coroutine
+
+
+async def test_one_that_was_closed_is_not_opened(write_config: Callable[..., Path], settings: Any) -> None:
+    client = AsyncLlamaStackAsLibraryClient(write_config(), **settings)
+    await client.close()
+    with pytest.raises(Unavailable, match="the stack has been closed"):
+        await client.initialize()
+    async with AsyncLlamaStackAsLibraryClient(write_config(), **settings):  # its folder is free
+        pass
+
+
+def test_the_end_of_an_event_loop_closes_what_was_forgotten(write_config: Callable[..., Path], settings: Any) -> None:
+    kept = []
+
+    async def forget() -> int:
+        kept.append(client := AsyncLlamaStackAsLibraryClient(write_config(), **settings))
+        status: int = (await client.http_client(httpx).get("/v1/health")).status_code
+        return status
+
+    assert [asyncio.run(forget()) for _ in range(2)] == [200, 200]
+
+
+async def test_whoever_closes_beside_another_waits_for_the_same_end(
+    write_config: Callable[..., Path], settings: Any
+) -> None:
+    client = await AsyncLlamaStackAsLibraryClient.create(write_config(), **settings)
+    first = asyncio.create_task(client.close())
+    await asyncio.sleep(0)  # it has begun
+    async with asyncio.timeout(LIMIT_S):
+        await client.close()
+        async with AsyncLlamaStackAsLibraryClient(write_config(), **settings):
+            await first

@@ -268,7 +268,10 @@ def test_two_stacks_in_one_process(write_config: Callable[..., Path], tmp_path: 
 
 
 def test_a_state_folder_is_one_stacks(write_config: Callable[..., Path], settings: Any) -> None:
-    with LlamaStackAsLibraryClient(write_config("one"), **settings), pytest.raises(Conflict, match="in use") as raised:
+    with (
+        LlamaStackAsLibraryClient(write_config("one"), **settings),
+        pytest.raises(Conflict, match="in use by this process") as raised,
+    ):
         LlamaStackAsLibraryClient(write_config("other"), **settings)
     assert raised.value.hint and "`state_dir`" in raised.value.hint
 
