@@ -89,8 +89,9 @@ class Exchange:
     ) -> None:
         self._put = put
         self._on_end = on_end
-        self._body: AsyncIterator[bytes] | None = None
-        self._whole = asked.body
+        self._body = asked.body
+        self._parts: asyncio.Queue[bytes | None] = asyncio.Queue(1)
+        self._taking: asyncio.Task[None] | None = None
         self._is_sent = False
         self._connection = Connection()
         self._left = asyncio.Event()
@@ -119,6 +120,7 @@ class Exchange:
             self.lift_limit()
             self._left.set()
             self._connection.end()
+            self._stop_taking()
 
     async def leave(self) -> None:
         """Leave, and wait until the application has ended what it did for this request; not for ever, since whoever
@@ -155,6 +157,7 @@ class Exchange:
             if not isinstance(error, Exception):
                 raise
         finally:
+            self._stop_taking()
             self._finish(end)
             self._on_end(self)
 
@@ -169,17 +172,33 @@ class Exchange:
         if self._is_sent or self._left.is_set():
             await self._left.wait()
             return {"type": "http.disconnect"}
-        if isinstance(self._whole, bytes):
+        if isinstance(self._body, bytes):
             self._is_sent = True
-            return {"type": "http.request", "body": self._whole, "more_body": False}
-        try:
-            part = await anext(self._whole, None)
-        except Exception as error:  # the caller's own: it gets that, and the application an incomplete request
-            self._finish(End(is_whole=False, failure=error, of_body=True))
-            self._left.set()
+            return {"type": "http.request", "body": self._body, "more_body": False}
+        if self._taking is None:
+            self._taking = self._loop.create_task(self._take(self._body))
+        part = await self._parts.get()
+        if part is None and self._left.is_set():
             return {"type": "http.disconnect"}
         self._is_sent = part is None
         return {"type": "http.request", "body": part or b"", "more_body": part is not None}
+
+    async def _take(self, body: AsyncIterator[bytes]) -> None:
+        """Take the body's parts in a task of their own: an application whose client leaves does not wait for one."""
+        try:
+            async for part in body:
+                await self._parts.put(part)
+            await self._parts.put(None)
+        except Exception as error:  # the caller's own: it gets that, and the application an incomplete request
+            self._finish(End(is_whole=False, failure=error, of_body=True))
+            self._left.set()
+        finally:
+            if self._parts.empty():
+                self._parts.put_nowait(None)  # wakes up an application that waits for a part
+
+    def _stop_taking(self) -> None:
+        if self._taking is not None:
+            self._taking.cancel()
 
     async def _send(self, message: Mapping[str, Any]) -> None:
         if self._is_over or self._left.is_set():

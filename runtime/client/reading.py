@@ -7,8 +7,10 @@ what the caller's own body raised.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import queue
 from collections import deque
+from collections.abc import AsyncIterator, Iterator
 
 from runtime.client.exchange import Exchange, Message, Start
 
@@ -18,23 +20,41 @@ class Broken(Exception):
 
 
 class ThreadReading:
-    """For a thread that may wait. exchange: is there before the first message."""
+    """For a thread that may wait. exchange: is there before the first message. parts: of the request's body, made in
+    this thread too, each when the application wants it.
+    """
 
-    def __init__(self) -> None:
+    def __init__(self, parts: Iterator[bytes] | None = None) -> None:
         self.exchange: Exchange | None = None
-        self._messages: queue.SimpleQueue[Message] = queue.SimpleQueue()
+        self._parts = iter(()) if parts is None else parts
+        self._messages: queue.SimpleQueue[Message | asyncio.Future[bytes | None]] = queue.SimpleQueue()
 
     def put(self, message: Message) -> None:
         """Called on the application's event loop."""
         self._messages.put(message)
 
+    async def body(self) -> AsyncIterator[bytes]:
+        """The request's body for the application, on its event loop."""
+        while True:
+            wanted: asyncio.Future[bytes | None] = asyncio.get_running_loop().create_future()
+            self._messages.put(wanted)
+            if (part := await wanted) is None:
+                return
+            yield part
+
     def next(self, timeout_s: float | None) -> Start | bytes | None:
         """The next message; None at the end of a whole answer. Raises TimeoutError, and what the module says."""
-        try:
-            message = self._messages.get(timeout=timeout_s)
-        except queue.Empty:
-            raise TimeoutError from None
-        return _told(message, self.exchange)
+        while True:
+            try:
+                message = self._messages.get(timeout=timeout_s)
+            except queue.Empty:
+                raise TimeoutError from None
+            if not isinstance(message, asyncio.Future):
+                return _told(message, self.exchange)
+            if not message.done():  # else the application has ended without it
+                part = next(self._parts, None)
+                with contextlib.suppress(RuntimeError):  # the loop is closed; how the answer ends has been put
+                    message.get_loop().call_soon_threadsafe(_give, message, part)
 
 
 class LoopReading:
@@ -57,6 +77,11 @@ class LoopReading:
             async with asyncio.timeout(timeout_s):
                 await self._waiting
         return _told(self._messages.popleft(), self.exchange)
+
+
+def _give(wanted: asyncio.Future[bytes | None], part: bytes | None) -> None:
+    if not wanted.done():
+        wanted.set_result(part)
 
 
 def _told(message: Message, exchange: Exchange | None) -> Start | bytes | None:

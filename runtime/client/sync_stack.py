@@ -6,7 +6,8 @@ import concurrent.futures.thread  # noqa: F401  # registers its own end before o
 import contextlib
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from types import ModuleType
 from typing import Any
 
@@ -51,11 +52,16 @@ class SyncStack:
         chosen = library_or_installed(library)
         return chosen.Client(transport=sync_transport(chosen, self), **client_settings(chosen, self._provider_data))
 
-    def begin(self, asked: Asked) -> ThreadReading:
-        """Begin a request. Raises Unavailable once the stack is closed, RuntimeError within the stack itself."""
+    def begin(self, asked: Asked, parts: Iterator[bytes] | None = None) -> ThreadReading:
+        """Begin a request. parts: its body instead of `asked.body`, made in the thread that reads the answer.
+
+        Raises Unavailable once the stack is closed, RuntimeError within the stack itself.
+        """
         if self._thread.is_here:
             raise RuntimeError("the stack cannot wait for itself: what runs in it must not use its client")
-        reading = ThreadReading()
+        reading = ThreadReading(parts)
+        if parts is not None:
+            asked = replace(asked, body=reading.body())
 
         def start() -> None:
             try:

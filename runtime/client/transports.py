@@ -6,7 +6,6 @@ over a network.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Iterator
 from functools import cache
 from types import ModuleType
@@ -20,7 +19,7 @@ from runtime.errors import StackError
 class SyncStack(Protocol):
     """What answers callers without an event loop. Both methods raise as those of `runtime.client.sync_stack` do."""
 
-    def begin(self, asked: Asked) -> ThreadReading: ...
+    def begin(self, asked: Asked, parts: Iterator[bytes] | None = None) -> ThreadReading: ...
 
     def leave(self, reading: ThreadReading) -> None: ...
 
@@ -48,11 +47,11 @@ def _sync_of(library: ModuleType) -> Any:
             self._stack = stack
 
         def handle_request(self, request: Any) -> Any:
-            body = b"".join(request.stream) if isinstance(request.stream, library.ByteStream) else None
-            asked = _asked(request, _in_threads(iter(request.stream)) if body is None else body)
+            is_whole = isinstance(request.stream, library.ByteStream)
+            asked = _asked(request, b"".join(request.stream) if is_whole else b"")
             timeout_s = _timeout_s(request)
             try:
-                reading = self._stack.begin(asked)
+                reading = self._stack.begin(asked, None if is_whole else iter(request.stream))
             except StackError as error:
                 raise library.ConnectError(error.words, request=request) from error
             try:
@@ -156,12 +155,6 @@ async def _leave(reading: LoopReading) -> None:
 
 def _asked(request: Any, body: bytes | AsyncIterator[bytes]) -> Asked:
     return Asked(method=request.method, target=request.url.raw_path, headers=request.headers.raw, body=body)
-
-
-async def _in_threads(parts: Iterator[bytes]) -> AsyncIterator[bytes]:
-    """The parts of a body that may block while they are made, such as those of a file."""
-    while (part := await asyncio.to_thread(next, parts, None)) is not None:
-        yield part
 
 
 def _timeout_s(request: Any) -> float | None:

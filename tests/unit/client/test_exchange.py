@@ -134,6 +134,31 @@ async def test_a_body_comes_in_its_parts_and_its_failure_is_told() -> None:
     assert [message["type"] for message in seen] == ["http.request", "http.disconnect"]
 
 
+async def test_whoever_leaves_in_the_middle_of_its_body_is_gone_at_once() -> None:
+    seen = []
+
+    async def parts() -> AsyncIterator[bytes]:
+        yield b"one"
+        try:
+            await asyncio.Event().wait()
+        finally:
+            seen.append("body ended")
+
+    async def app(_: Any, receive: Any, send: Any) -> None:
+        while (message := await receive())["type"] != "http.disconnect":
+            seen.append(message["body"])
+            has_begun.set()
+        seen.append("disconnect")
+
+    has_begun = asyncio.Event()
+    exchange, _ = ask(app, parts())
+    async with asyncio.timeout(LIMIT_S):
+        await has_begun.wait()
+        exchange.signal_left()
+        await exchange.task
+    assert seen == [b"one", "body ended", "disconnect"]
+
+
 async def test_an_application_waits_for_a_reader_that_is_far_behind() -> None:
     sent = []
 

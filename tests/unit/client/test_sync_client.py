@@ -306,3 +306,35 @@ def test_without_the_official_client_its_resources_are_said_to_lack(
         client.models  # noqa: B018  # it raises
     with pytest.raises(TypeError, match="max_retries"):
         LlamaStackAsLibraryClient(write_config(), max_retries=3, **settings)
+
+
+def test_a_body_is_made_by_its_caller_and_keeps_no_stack_open(write_config: Callable[..., Path], settings: Any) -> None:
+    """Closing does not wait for a part that never comes, and the caller's own exception is the caller's."""
+    files = {"files": [{"provider_id": "localfs", "provider_type": "inline::localfs"}]}
+    client = LlamaStackAsLibraryClient(write_config(providers=files | {"inference": []}), **settings)
+    begun, comes, makers, asked = threading.Event(), threading.Event(), set(), []
+    form = {"content-type": "multipart/form-data; boundary=b"}
+
+    def body(*, fails: bool) -> Any:
+        makers.add(threading.current_thread())
+        yield b"--b\r\n"
+        if fails:
+            raise LookupError("of the caller")
+        begun.set()
+        comes.wait(LIMIT_S)
+
+    def upload() -> None:
+        asked.append(client.http_client().post("/v1/files", content=body(fails=False), headers=form).status_code)
+
+    with pytest.raises(LookupError, match="of the caller"):
+        client.http_client().post("/v1/files", content=body(fails=True), headers=form)
+    uploading = threading.Thread(target=upload)
+    uploading.start()
+    try:
+        assert begun.wait(LIMIT_S)
+        client.close()
+        assert not comes.is_set() and makers == {threading.current_thread(), uploading}
+    finally:
+        comes.set()
+        uploading.join(LIMIT_S)
+    assert asked == [503]
