@@ -10,12 +10,13 @@ import contextlib
 import logging
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from runtime.client.chosen import Chosen
 from runtime.client.exchange import Asked, Exchange, Message
 from runtime.client.log_masking import LogMasking
-from runtime.errors import Conflict, Unavailable
+from runtime.errors import ConfigInvalid, Conflict, Unavailable
 from runtime.server.masking import Hidden
 
 if TYPE_CHECKING:
@@ -158,6 +159,8 @@ def _hold(chosen: Chosen) -> Held:
 
     try:
         return state_folder.hold(chosen.state_dir, holder=f"pid {os.getpid()}, as a library client")
+    except ConfigInvalid as error:
+        raise ConfigInvalid([replace(one, path="state_dir") for one in error.problems], what="choice") from error
     except Conflict as error:
         raise Conflict(
             error.message,

@@ -40,7 +40,11 @@ class Held:
 
     def is_of(self, lock: int) -> bool:
         """Whether an open file is the one that is locked here."""
-        return self._lock is not None and os.path.sameopenfile(self._lock, lock)
+        mine = self._lock
+        try:
+            return mine is not None and os.path.sameopenfile(mine, lock)
+        except OSError:  # another thread has just let it go
+            return False
 
     def let_go(self) -> None:
         """Others may have the folder. Does nothing the second time."""
@@ -80,13 +84,14 @@ def hold(folder: Path, *, holder: str) -> Held:
         problem = Problem(message=f"`{folder}` cannot be a folder for state: {error.strerror}", path="--state")
         raise ConfigInvalid([problem], what="choice") from error
     try:
-        is_ours = take_lock(fd)
+        is_here = any(held.is_of(fd) for held in list(_all))
+        is_ours = take_lock(fd, wait_s=0.0) if is_here else take_lock(fd)
     except OSError as error:
         log.warning("the state folder cannot be locked", extra={"folder": str(folder), "error": error.strerror})
         os.close(fd)
         return Held(None)
     if not is_ours:
-        whose = "this" if any(held.is_of(fd) for held in list(_all)) else "another"
+        whose = "this" if is_here else "another"
         by = os.pread(fd, _LONGEST_NOTE, 0).decode("utf-8", "replace").strip()
         os.close(fd)
         raise Conflict(

@@ -276,6 +276,13 @@ def test_a_state_folder_is_one_stacks(write_config: Callable[..., Path], setting
     assert raised.value.hint and "`state_dir`" in raised.value.hint
 
 
+def test_what_can_be_no_state_folder_is_told_of_the_argument(write_config: Callable[..., Path], tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigInvalid, match="cannot be a folder for state") as raised:
+        LlamaStackAsLibraryClient(write_config(), state_dir=tmp_path / "file")
+    assert [problem.path for problem in raised.value.problems] == ["state_dir"]
+
+
 def test_a_wrong_config_has_every_problem_in_its_exception(tmp_path: Path, settings: Any) -> None:
     file = tmp_path / "wrong.yaml"
     wrong = {"provider_id": "a", "provider_type": "remote::opnai", "config": {}}

@@ -46,6 +46,18 @@ def test_a_process_that_lets_it_go_can_hold_it_again(tmp_path: Path) -> None:
     assert not state_folder.is_held(tmp_path)
 
 
+def test_one_that_this_process_holds_is_refused_without_a_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may be asked for on the event loop of the program whose other stack has it."""
+    waits: list[float] = []
+    tenths = iter(range(10_000))
+    monkeypatch.setattr(state_folder.time, "monotonic", lambda: next(tenths) / 10)
+    monkeypatch.setattr(state_folder.time, "sleep", waits.append)
+    refused = pytest.raises(Conflict, match=r"in use by this process: the first$")
+    with state_folder.hold(tmp_path, holder="the first"), refused:
+        state_folder.hold(tmp_path, holder="the second")
+    assert not waits
+
+
 def test_what_can_be_no_folder_is_told_of_the_option(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(ConfigInvalid, match="cannot be a folder for state"):
