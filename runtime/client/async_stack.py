@@ -9,7 +9,7 @@ from typing import Any
 
 from runtime.client.chosen import Chosen
 from runtime.client.exchange import Asked
-from runtime.client.http_clients import client_settings, library_or_installed
+from runtime.client.http_clients import client_settings, headers_of, library_or_installed
 from runtime.client.local_stack import LocalStack
 from runtime.client.reading import LoopReading
 from runtime.to_the_end import to_the_end
@@ -19,7 +19,7 @@ class AsyncStack:
     """Open from `open`, or the first request, until `close`."""
 
     def __init__(self, chosen: Chosen, *, provider_data: Mapping[str, Any] | None = None, wait_s: float = 0.0) -> None:
-        self._provider_data = provider_data
+        self._headers = headers_of(provider_data)
         self._local = LocalStack(chosen, wait_s=wait_s)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._opening: asyncio.Task[None] | None = None
@@ -30,7 +30,7 @@ class AsyncStack:
 
         chosen = library_or_installed(library)
         transport = async_transport(chosen, self)
-        return chosen.AsyncClient(transport=transport, **client_settings(chosen, self._provider_data))
+        return chosen.AsyncClient(transport=transport, **client_settings(chosen, self._headers))
 
     async def open(self) -> None:
         """Raises what `LocalStack.open` does, each time; RuntimeError on another event loop than before."""

@@ -31,11 +31,26 @@ def library_or_installed(library: ModuleType | None) -> ModuleType:
     raise Unavailable("neither httpx nor httpx2 is installed", hint="install one of them: `pip install httpx`")
 
 
-def client_settings(library: ModuleType, provider_data: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Arguments of a client, besides its transport. Nothing of the environment is read: no proxy is in between."""
+def headers_of(provider_data: Mapping[str, Any] | None) -> dict[str, str]:
+    """The header that says it. Raises TypeError for what JSON does not have."""
+    if provider_data is None:
+        return {}
+    if not isinstance(provider_data, Mapping):
+        given = type(provider_data).__name__
+        raise TypeError(f"`provider_data` is a dict such as {{'groq_api_key': '...'}}, and not a {given}")
+    try:
+        return {_PROVIDER_DATA: json.dumps(dict(provider_data))} if provider_data else {}
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"`provider_data` cannot be sent as JSON: {error}") from None
+
+
+def client_settings(library: ModuleType, headers: Mapping[str, str]) -> dict[str, Any]:
+    """Arguments of a client, besides its transport. Nothing of the environment is read: no proxy is in between.
+    headers: of every request.
+    """
     return {
         "base_url": URL,
-        "headers": {_PROVIDER_DATA: json.dumps(provider_data)} if provider_data else {},
+        "headers": dict(headers),
         "timeout": library.Timeout(_TIMEOUT_S),
         "follow_redirects": True,
         "trust_env": False,

@@ -162,7 +162,12 @@ def _hold(chosen: Chosen) -> Held:
     except ConfigInvalid as error:
         raise ConfigInvalid([replace(one, path="state_dir") for one in error.problems], what="choice") from error
     except Conflict as error:
-        raise Conflict(
-            error.message,
-            hint="close the other stack, stop a server with `llama stack stop`, or give `state_dir` another folder",
-        ) from error
+        other = (
+            "`close()` the client that has it first" if _is_ours(error) else "stop it, such as by `llama stack stop`"
+        )
+        raise Conflict(error.message, hint=f"{other}, or give `state_dir` another folder") from error
+
+
+def _is_ours(error: Conflict) -> bool:
+    """Whether another stack of this process has the folder, as where a cell of a notebook is run again."""
+    return "in use by this process" in error.message

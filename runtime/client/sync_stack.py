@@ -13,7 +13,7 @@ from typing import Any
 
 from runtime.client.chosen import Chosen
 from runtime.client.exchange import Asked, End
-from runtime.client.http_clients import client_settings, library_or_installed
+from runtime.client.http_clients import client_settings, headers_of, library_or_installed
 from runtime.client.local_stack import LocalStack
 from runtime.client.loop_thread import LoopThread
 from runtime.client.reading import ThreadReading
@@ -28,8 +28,8 @@ class SyncStack:
     """Open until `close`. Any thread may use it, also one with an event loop, which it then blocks."""
 
     def __init__(self, chosen: Chosen, *, provider_data: Mapping[str, Any] | None = None, wait_s: float = 0.0) -> None:
-        """Raises what `LocalStack.open` does."""
-        self._provider_data = provider_data
+        """Raises TypeError for `provider_data` that JSON does not have, and what `LocalStack.open` does."""
+        self._headers = headers_of(provider_data)
         self._local = LocalStack(chosen, wait_s=wait_s)
         self._thread = LoopThread(f"llama stack {chosen.run.distro_name}")
         self._closing = threading.Lock()
@@ -50,7 +50,7 @@ class SyncStack:
         from runtime.client.transports import sync_transport
 
         chosen = library_or_installed(library)
-        return chosen.Client(transport=sync_transport(chosen, self), **client_settings(chosen, self._provider_data))
+        return chosen.Client(transport=sync_transport(chosen, self), **client_settings(chosen, self._headers))
 
     def begin(self, asked: Asked, parts: Iterator[bytes] | None = None) -> ThreadReading:
         """Begin a request. parts: its body instead of `asked.body`, made in the thread that reads the answer.

@@ -18,7 +18,7 @@ import pytest
 from aiohttp import web
 from openai import OpenAI
 
-from runtime.client import LlamaStackAsLibraryClient
+from runtime.client import AsyncLlamaStackAsLibraryClient, LlamaStackAsLibraryClient
 from runtime.conformance.upstream import CHAT_MODEL, Upstream
 from runtime.errors import ConfigInvalid, Conflict, NotFound
 from tests.support.stacks import openai_at
@@ -267,13 +267,26 @@ def test_two_stacks_in_one_process(write_config: Callable[..., Path], tmp_path: 
         assert health(first).status_code == 200
 
 
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [("sk-key", "is a dict such as .*, and not a str"), ({"key": object()}, "cannot be sent as JSON")],
+)
+def test_provider_data_that_cannot_be_sent_is_refused_before_anything_opens(
+    config: Path, settings: Any, given: Any, words: str
+) -> None:
+    for kind in (LlamaStackAsLibraryClient, AsyncLlamaStackAsLibraryClient):
+        with pytest.raises(TypeError, match=words):
+            kind(config, provider_data=given, **settings)
+
+
 def test_a_state_folder_is_one_stacks(write_config: Callable[..., Path], settings: Any) -> None:
     with (
         LlamaStackAsLibraryClient(write_config("one"), **settings),
         pytest.raises(Conflict, match="in use by this process") as raised,
     ):
         LlamaStackAsLibraryClient(write_config("other"), **settings)
-    assert raised.value.hint and "`state_dir`" in raised.value.hint
+    hint = "`close()` the client that has it first, or give `state_dir` another folder"
+    assert raised.value.hint == hint, "a cell of a notebook that is run again meets it"
 
 
 def test_what_can_be_no_state_folder_is_told_of_the_argument(write_config: Callable[..., Path], tmp_path: Path) -> None:
