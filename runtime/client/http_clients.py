@@ -31,7 +31,7 @@ def library_or_installed(library: ModuleType | None) -> ModuleType:
     raise Unavailable("neither httpx nor httpx2 is installed", hint="install one of them: `pip install httpx`")
 
 
-def headers_of(provider_data: Mapping[str, Any] | None) -> dict[str, str]:
+def headers_of(provider_data: object) -> dict[str, str]:
     """The header that says it. Raises TypeError for what JSON does not have."""
     if provider_data is None:
         return {}
