@@ -118,6 +118,16 @@ def test_the_way_of_calling_that_works_is_taken(monkeypatch: pytest.MonkeyPatch,
     assert find_kernel(SETUP, may_split=False) == VarlenKernel(only, counts_keys, may_split=False)
 
 
+def test_a_torch_whose_attention_reads_no_pages_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As that of torch 2.11."""
+
+    def older(query: Tensor, key: Tensor, value: Tensor, cu_seq_q: Tensor, cu_seq_k: Tensor, max_q: int) -> Tensor:
+        raise AssertionError("it is not called")
+
+    monkeypatch.setattr("torch.nn.attention.varlen.varlen_attn", older)
+    assert find_kernel(SETUP) is None
+
+
 def test_torch_takes_what_we_pass() -> None:
     """By its signature, and by its registered shapes on tensors without memory, grouped and with lengths only."""
     from torch.nn.attention.varlen import varlen_attn

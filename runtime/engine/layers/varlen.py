@@ -151,7 +151,9 @@ def attention_over_pages() -> Callable[..., Any] | None:
         from torch.nn.attention.varlen import varlen_attn
     except ImportError:
         return None
-    return varlen_attn if "block_table" in inspect.signature(varlen_attn).parameters else None
+    takes = inspect.signature(varlen_attn).parameters.values()
+    reads_pages = any(one.name == "block_table" or one.kind is inspect.Parameter.VAR_KEYWORD for one in takes)
+    return varlen_attn if reads_pages else None
 
 
 def why_not(kernel: VarlenKernel, setup: AttentionSetup) -> str | None:
