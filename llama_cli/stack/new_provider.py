@@ -8,7 +8,6 @@ from typing import Annotated, Literal
 
 import typer
 
-from llama_cli.exits import Failure
 from llama_cli.options import DryRun, Json, Quiet
 from llama_cli.terminal import console, words
 from llama_cli.terminal.progress import waiting
@@ -53,11 +52,7 @@ def command(
     check_free(folder, given)
     files = files_of(kit, names, provider_type)
     if not dry_run:
-        try:
-            write(folder, files)
-        except OSError as error:
-            hint = "`--directory DIR` writes into another folder"
-            raise Failure(f"cannot write `{given}`: {error.strerror or error}", hint=hint) from error
+        write(folder, files)
     next_command = f"cd {shlex.quote(given)} && uv run pytest"
     if json:
         console.document(
