@@ -6,6 +6,7 @@ Asks that interpreter, keeps its answer, and reads run configs by it. Imports no
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from runtime.config.home import EXTERNAL, distribution_dir, distributions_dir, i
 from runtime.discovery import World
 from runtime.external.known import known_world
 from runtime.external.remembered import Remembered, fingerprint, read, remembered, write
+from runtime.redaction import redact_text
 
 
 def known(environment: Mapping[str, str], folder: Path | None = None) -> FindWorld:
@@ -37,6 +39,10 @@ def of_distributions(environment: Mapping[str, str]) -> dict[str, Remembered]:
     return {folder.name: found for folder in folders if (found := read(folder)) is not None}
 
 
+_LIMIT_S = 300.0
+"""For all imports together; some bring torch with them."""
+
+
 def ask(folder: Path, python: Path, run_yaml: Path, named: External, environment: Mapping[str, str]) -> bool:
     """Let the distribution's interpreter say what its external packages bring, unless it has, and keep that. Returns
     whether there is something new in it. Raises Failure where it has no answer.
@@ -47,7 +53,13 @@ def ask(folder: Path, python: Path, run_yaml: Path, named: External, environment
     if named.is_empty and before is None:
         return False
     command = [str(python), "-I", "-m", "runtime.admin", "specs", str(run_yaml)]
-    answer = answer_of(command, limit_s=None, environment=environment)
+    try:
+        answer = answer_of(command, limit_s=_LIMIT_S, environment=environment)
+    except subprocess.TimeoutExpired:
+        raise Failure(
+            f"the external providers of `{folder.name}` cannot be read: an import has not ended after {_LIMIT_S:.0f} s",
+            hint=f"build it without them, to see which one it is: {', '.join(_packages(named)) or 'an installed one'}",
+        ) from None
     try:
         stated = json.loads(answer.stdout)
         found = remembered(stated, named=digest, python=str(python))
@@ -62,3 +74,8 @@ def ask(folder: Path, python: Path, run_yaml: Path, named: External, environment
     for note in found.notes:
         console.warn(str(note))
     return before is None or (before.specs, before.apis) != (found.specs, found.apis)
+
+
+def _packages(named: External) -> list[str]:
+    """Those that the run config names, without what may be a key in an address."""
+    return [redact_text(package) for package in dict.fromkeys(one.module for one in named.providers if one.module)]

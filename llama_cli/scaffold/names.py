@@ -11,7 +11,7 @@ from llama_cli.exits import ExitCode, Failure
 
 _PACKAGE = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 _MOST_CHARACTERS = 60
-_OURS = {"runtime", "llama_cli", "tests"}
+_OURS = {"runtime", "llama_cli", "tests", "llama_stack", "ogx"}
 _HINT = "take letters, digits and single `-`, a letter first, such as `acme-inference`"
 
 

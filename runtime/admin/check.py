@@ -21,7 +21,9 @@ def check_adapters(run_yaml: Path) -> list[dict[str, Any]]:
     for planned in plan(run, file=str(run_yaml)).providers:
         try:
             discovery.load(planned.spec.adapter, package=planned.spec.module)
-        except (Exception, SystemExit) as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
             words = f"{type(error).__name__}: {error}"
             failures.append(
                 {

@@ -45,6 +45,12 @@ class _Found:
     packages: list[str] = field(default_factory=list)
     broken: list[str] = field(default_factory=list)
 
+    def has_another(self, spec: Spec) -> bool:
+        """Whether a provider of the same API and type can be used: of another package, or of ours."""
+        key = (spec.api, spec.provider_type)
+        other = self.specs.get(key) or discovery.built_in().by_type.get(key)
+        return other is not None and not standing_in.is_refused(other)
+
     def note(self, message: str, *, path: str = "", line: int | None = None, file: str | None = None) -> None:
         self.notes.append(Problem(message=message, path=path, file=file or self.file, line=line))
 
@@ -85,20 +91,33 @@ def installed_world(named: External) -> World:
 
 
 def _add(
-    found: _Found, specs: Iterable[Spec], package: str, names: Iterable[str], *, packages: Sequence[str] = ()
+    found: _Found,
+    specs: Iterable[Spec],
+    package: str,
+    names: Iterable[str],
+    *,
+    packages: Sequence[str] = (),
+    is_named: bool = False,
 ) -> None:
-    """Add the specs of a package; those that cannot be used are noted, and refused where they are configured. packages:
-    what they need beside what they say.
+    """Add the specs of a package; those that cannot be used are noted, and refused where they are configured and
+    nothing else has them. packages: what they need beside what they say. is_named: whether the run config says that
+    its providers are of this package.
     """
     for spec in specs:
         if (wrong := wrong_with(spec, names)) is not None:
             why = f"`{spec.provider_type}` of the package `{package}` {wrong}"
             found.note(why, path=package)
             spec = replace(standing_in.refused(spec.api, spec.provider_type, package, why), packages=())
+            if not is_named and found.has_another(spec):
+                continue
             if spec.api not in names and (spec.api, spec.provider_type) not in found.wanted:
                 continue
-        every = (*spec.packages, *packages)
-        found.specs[spec.api, spec.provider_type] = replace(spec, package=package, packages=every)
+        key = (spec.api, spec.provider_type)
+        other = found.specs.get(key)
+        if other is not None and not standing_in.is_refused(other):
+            brings = f"comes with `{other.package}` and with `{package}`, which is taken"
+            found.note(f"`{key[1]}` of {key[0]} {brings}", path=package)
+        found.specs[key] = replace(spec, package=package, packages=(*spec.packages, *packages))
 
 
 def _add_named(found: _Found, module: str, wanted: list[NamedProvider], names: Iterable[str]) -> None:
@@ -112,7 +131,7 @@ def _add_named(found: _Found, module: str, wanted: list[NamedProvider], names: I
             spec for entry in entries or [module_named(package.replace("-", "_"))] for spec in specs_in(entry)
         ]:
             given[spec.api, spec.provider_type] = spec
-        _add(found, given.values(), package, names, packages=[module])
+        _add(found, given.values(), package, names, packages=[module], is_named=True)
     except Broken as error:
         why = f"the package `{package}` {error}"
     for one in wanted:
@@ -149,7 +168,8 @@ def _add_described(found: _Found, described: DescribedProvider, names: Iterable[
         spec = replace(chosen[0], provider_type=described.provider_type)
         if spec.api not in ("", described.api):
             raise Broken(f"is a provider of {spec.api}, and {file} stands below `{described.api}`")
-        _add(found, [replace(spec, api=described.api)], package, names, packages=settings.pip_packages)
+        one = replace(spec, api=described.api)
+        _add(found, [one], package, names, packages=settings.pip_packages, is_named=True)
     except Broken as error:
         why = f"the module `{package}` {error}"
         found.note(why, file=str(file))

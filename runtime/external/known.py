@@ -14,6 +14,7 @@ from runtime.discovery import World
 from runtime.errors import Problem
 from runtime.external import standing_in
 from runtime.external.remembered import Remembered, fingerprint
+from runtime.redaction import redact_text
 
 
 def known_world(named: External, of_build: Remembered | None) -> World:
@@ -62,6 +63,10 @@ def known_world(named: External, of_build: Remembered | None) -> World:
 
 
 def _awaits(one: NamedProvider, named: External) -> Problem:
-    brings = f"`{one.module}`" if one.module else f"one of {', '.join(f'`{package}`' for package in named.packages)}"
+    brings = (
+        f"`{redact_text(one.module)}`"
+        if one.module
+        else f"one of {', '.join(f'`{package}`' for package in named.packages)}"
+    )
     message = f"`{one.provider_type}` comes with {brings}: what it is and needs is known once that is built"
     return Problem(message=message, path=one.path, file=named.file, line=one.line)

@@ -55,7 +55,7 @@ def module_named(name: str) -> Any:
         if error.name == wanted:
             return module
         raise Broken(reason_of(error)) from error
-    except (Exception, SystemExit) as error:
+    except BaseException as error:
         raise as_broken(error) from error
 
 
@@ -65,7 +65,7 @@ def imported(reference: str) -> Any:
     try:
         found = importlib.import_module(module)
         return getattr(found, name) if name else found
-    except (Exception, SystemExit) as error:
+    except BaseException as error:
         raise as_broken(error) from error
 
 
@@ -75,15 +75,15 @@ def specs_in(found: Any) -> list[Spec]:
         gives = found if callable(found) else getattr(found, "get_provider_spec", None)
         has = getattr(found, "SPECS", None) or getattr(found, "SPEC", None)
         stated = has if gives is None else gives()
-    except (Exception, SystemExit) as error:
+    except BaseException as error:
         raise as_broken(error) from error
     if stated is None:
         raise Broken("has no `get_provider_spec`, no `SPECS` and no `SPEC`")
     specs = list(stated) if isinstance(stated, list | tuple) else [stated]  # theirs can be iterated too
     try:
         return [_placed(spec, found) for spec in specs]
-    except (Exception, SystemExit) as error:
-        raise error if isinstance(error, Broken) else as_broken(error) from error
+    except BaseException as error:
+        raise error if isinstance(error, Broken) else as_broken(error) from None
 
 
 def _placed(spec: Any, found: Any) -> Spec:
@@ -99,7 +99,11 @@ def _placed(spec: Any, found: Any) -> Spec:
 
 
 def as_broken(error: BaseException) -> Broken:
-    """An exception of a package's own code, which is logged with where it came from."""
+    """An exception of a package's own code, of whatever kind, which is logged with where it came from. Raises Ctrl-C
+    again.
+    """
+    if isinstance(error, KeyboardInterrupt):
+        raise error
     log.warning("an external package cannot be imported", exc_info=error)
     return Broken(reason_of(error))
 

@@ -34,7 +34,9 @@ def wrong_with(spec: Spec, api_names: Iterable[str]) -> str | None:
     try:
         model = config_model(spec)
         model.model_fields  # noqa: B018  # of anything else this raises
-    except (Exception, SystemExit) as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         return f"has settings that {reason_of(error)}"
     if spec.default and any(field.is_required() for field in model.model_fields.values()):
         return "is used where none is configured, and has settings that must be given"
@@ -66,5 +68,5 @@ def check_operations(api: Api) -> None:
     """Raises Broken for an API whose Protocol cannot be imported, or has a method that cannot be one of an API."""
     try:
         api.operations()
-    except (Exception, SystemExit) as error:
+    except BaseException as error:
         raise as_broken(error) from error

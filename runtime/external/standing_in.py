@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from runtime.apis._api import Api
 from runtime.errors import Unavailable
+from runtime.redaction import redact_text
 from runtime.spec import Spec
 
 _ANY_CONFIG = "runtime.config.provider_settings:AnyConfig"
@@ -49,7 +50,7 @@ def awaited(api: str, provider_type: str, package: str) -> Spec:
         config=_ANY_CONFIG,
         packages=(package,) if package else (),
         package=package,
-        facts=f"`{provider_type}` of `{package}` is not installed: build the distribution again",
+        facts=f"`{provider_type}` of `{redact_text(package)}` is not installed: build the distribution again",
     )
 
 

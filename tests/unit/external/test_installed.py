@@ -73,6 +73,7 @@ def test_the_module_of_an_entry_point_is_taken_before_one_of_the_packages_name(s
     [
         ("import a_module_that_is_not_there", "cannot be imported: there is no module `a_module_that_is_not_there`"),
         ("raise SystemExit(3)", "cannot be imported: SystemExit: 3"),
+        ("class Own(BaseException): pass\nraise Own('dark')", "cannot be imported: Own: dark"),
         ("x = 1", "has no `get_provider_spec`, no `SPECS` and no `SPEC`"),
         ("def get_provider_spec(): return 7", "gives a builtins.int, which is no `runtime.spec.Spec`"),
         ("def get_provider_spec(): raise ValueError('dark')", "cannot be imported: ValueError: dark"),
@@ -180,6 +181,31 @@ def test_one_of_ours_is_replaced_with_a_warning(site: Path, tmp_path: Path) -> N
     assert made.warnings == (
         "`meadow_fly`: `remote::openai` of inference is the one of `meadow_fly`, in place of ours",
     )
+
+
+NEWER = "from runtime.spec import remote\nSPEC = remote({}, api='inference', summary='', adapter=':A', interface=99)"
+
+
+def test_a_package_that_cannot_be_used_takes_nothing_of_anybody_s(site: Path, tmp_path: Path) -> None:
+    """Neither one of ours nor one of another package: it is noted, and they stay."""
+    install(site, "meadow_fly", FIREFLY, entry_points="firefly = meadow_fly.provider")
+    install(site, "zz_moth", {"zz_moth.py": NEWER.format("'firefly'")}, entry_points="moth = zz_moth")
+    install(site, "zz_owl", {"zz_owl.py": NEWER.format("'openai'")}, entry_points="owl = zz_owl")
+    ours = {"provider_id": "o", "provider_type": "remote::openai", "config": {"api_key": "k"}}
+    made = planned(tmp_path, {"inference": [ENTRY, ours]})
+    assert [provider.spec.package for provider in made.of("inference")] == ["meadow_fly", ""]
+    assert [warning.partition(":")[0] for warning in made.warnings] == ["`zz_moth`", "`zz_owl`"]
+    assert all("version 99" in warning for warning in made.warnings)
+
+
+def test_two_packages_of_one_type_are_told_of(site: Path, tmp_path: Path) -> None:
+    install(site, "meadow_fly", FIREFLY, entry_points="firefly = meadow_fly.provider")
+    other = FIREFLY["meadow_fly/provider.py"]
+    install(site, "zz_fly", {"zz_fly/__init__.py": "", "zz_fly/provider.py": other,
+                             "zz_fly/config.py": FIREFLY["meadow_fly/config.py"]},
+            entry_points="firefly = zz_fly.provider")  # fmt: skip
+    made = planned(tmp_path, {"inference": [ENTRY]})
+    assert any("comes with `meadow_fly` and with `zz_fly`, which is taken" in warning for warning in made.warnings)
 
 
 def described(folder: Path, files: Mapping[str, Mapping[str, Any]]) -> str:

@@ -5,6 +5,7 @@ them, after it what the distribution's interpreter has said.
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
@@ -13,7 +14,10 @@ from typing import Any
 
 import pytest
 
+from llama_cli.exits import Failure
+from llama_cli.packages import known as asking
 from runtime import discovery
+from runtime.config.external import External, NamedProvider
 from runtime.errors import ConfigInvalid
 from runtime.external.known import known_world
 from runtime.external.remembered import Remembered, document, fingerprint, read, remembered, write
@@ -65,6 +69,24 @@ def test_after_a_build_its_spec_is_known_and_any_settings_will_do(tmp_path: Path
     [provider] = made.of("inference")
     assert provider.spec.summary == "Glows" and "glowworm" in made.packages
     assert provider.config.model_dump() == {"colour": "red"} and made.warnings == ()  # where `light` is today
+
+
+def test_an_address_with_a_password_is_told_without_it(tmp_path: Path) -> None:
+    address = "firefly @ https://me:swordfish@app.example/firefly-1.0-py3-none-any.whl"
+    made = planned(tmp_path, {"inference": [{**ENTRY, "module": address}]})
+    told = [*made.warnings, *(str(provider.spec.facts) for provider in made.of("inference"))]
+    assert any("app.example" in words for words in told) and not any("swordfish" in words for words in told)
+
+
+def test_an_import_without_end_ends_the_question(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def hangs(command: list[str], *, limit_s: float, **_: Any) -> None:
+        raise subprocess.TimeoutExpired(command, limit_s)
+
+    monkeypatch.setattr(asking, "answer_of", hangs)
+    one = NamedProvider(api="inference", provider_type="remote::firefly", module="firefly==1.0")
+    with pytest.raises(Failure, match="an import has not ended after 300 s") as raised:
+        asking.ask(tmp_path, Path("python"), tmp_path / "run.yaml", External(providers=(one,)), {})
+    assert raised.value.hint and "firefly==1.0" in raised.value.hint
 
 
 def test_another_version_is_not_the_one_that_was_built(tmp_path: Path) -> None:
