@@ -15,10 +15,12 @@ Choice = ResourceId
 """`auto`, `required`, `none`, or the name of a tool."""
 
 
-class ToolParam(Request):
-    """A parameter of a tool."""
+PARAMETER_TYPE = Field(description="Its JSON type, such as `string`; `int`, `float`, `str` and the like too.")
 
-    param_type: str = Field(description="Its JSON type, such as `string`; `int`, `float`, `str` and the like too.")
+
+class ParameterFacts(Request):
+    """What is said of a parameter beside its name and its type, which have other names in each of the forms."""
+
     description: str | None = Field(None, description="What it is for. Default: nothing is said.")
     required: bool | None = Field(True, description="Whether it must be given. The default is true.")
     items: JsonSchema | bool | None = Field(
@@ -26,6 +28,12 @@ class ToolParam(Request):
     )
     title: str | None = Field(None, description="Its title. Default: none.")
     default: Any = Field(None, description="What it is when it is not given. Default: nothing is said.")
+
+
+class ToolParam(ParameterFacts):
+    """A parameter of a tool."""
+
+    param_type: str = PARAMETER_TYPE
 
 
 class ToolDefinition(Request):

@@ -7,7 +7,13 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from runtime.apis._earlier.sampling import EarlierResponseFormat, SamplingParams
-from runtime.apis._earlier.tool_definitions import Choice, PromptFormat, ToolConfig
+from runtime.apis._earlier.tool_definitions import (
+    PARAMETER_TYPE,
+    Choice,
+    ParameterFacts,
+    PromptFormat,
+    ToolConfig,
+)
 from runtime.apis._json_schema import JsonSchema
 from runtime.apis._names import ResourceId
 from runtime.apis._request import AT_ONCE, Request, Response, example
@@ -32,18 +38,11 @@ AgentTool = Annotated[str, Field(min_length=1, max_length=512)] | ToolGroupWithA
 """A group of tools, or `group/tool`."""
 
 
-class ClientToolParameter(Request):
+class ClientToolParameter(ParameterFacts):
     """A parameter of a tool that the client runs."""
 
     name: str = Field(min_length=1, description="Its name.")
-    parameter_type: str = Field(description="Its JSON type, such as `string`; `int`, `float`, `str` and the like too.")
-    description: str | None = Field(None, description="What it is for. Default: nothing is said.")
-    required: bool | None = Field(True, description="Whether it must be given. The default is true.")
-    default: Any = Field(None, description="What it is when it is not given. Default: nothing is said.")
-    items: JsonSchema | bool | None = Field(
-        None, description="Of an array: the JSON Schema of what is in it. Default: anything."
-    )
-    title: str | None = Field(None, description="Its title. Default: none.")
+    parameter_type: str = PARAMETER_TYPE
 
 
 class ClientTool(Request):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable
+from dataclasses import dataclass
 
+from runtime.apis._earlier.tool_definitions import ParameterFacts
 from runtime.errors import RequestError
 from runtime.sse import Json
 
@@ -26,19 +28,35 @@ _ANY = {"Any", "Optional", "Union"}
 _KNOWN = {"string", "integer", "number", "boolean", "array", "object", "null"}
 
 
-def property_of(kind: str, place: str, **facts: Any) -> Json:
-    """The schema of one parameter. kind: its type; place: the field that says it. facts: what else the schema says; a
-    None is left out. Raises RequestError for a type that JSON does not have.
-    """
-    known = _TYPES.get(kind, kind)
-    if known not in _KNOWN | _ANY:
-        raise RequestError(
-            f"`{place}`: `{known}` is no type of JSON", hint=f"use one of {', '.join(sorted(_KNOWN))}", param=place
-        )
-    said: Json = {} if known in _ANY else {"type": known}
-    return said | {name: value for name, value in facts.items() if value is not None}
+@dataclass(frozen=True, kw_only=True)
+class Parameter:
+    """A parameter of a tool, in whichever form. kind: its type; place: the field that says it."""
+
+    name: str
+    kind: str
+    place: str
+    facts: ParameterFacts
 
 
-def object_of(properties: Json, required: list[str]) -> Json:
-    """The schema of all parameters together."""
+def schema_of(parameters: Iterable[Parameter]) -> Json:
+    """The schema of all of them together, an object. Raises RequestError for a type that JSON does not have."""
+    properties: Json = {}
+    required = []
+    for one in parameters:
+        properties[one.name] = _property(one)
+        if one.facts.required is not False:
+            required.append(one.name)
     return {"type": "object", "properties": properties, "required": required}
+
+
+def _property(parameter: Parameter) -> Json:
+    kind, place = _TYPES.get(parameter.kind, parameter.kind), parameter.place
+    if kind not in _KNOWN | _ANY:
+        raise RequestError(
+            f"`{place}`: `{kind}` is no type of JSON", hint=f"use one of {', '.join(sorted(_KNOWN))}", param=place
+        )
+    said: Json = {} if kind in _ANY else {"type": kind}
+    for name in ("description", "items", "title", "default"):
+        if (value := getattr(parameter.facts, name)) is not None:
+            said[name] = value
+    return said

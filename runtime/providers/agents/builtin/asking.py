@@ -12,7 +12,7 @@ from runtime.apis.agents.agent import AgentConfig, AgentTool, ClientTool
 from runtime.apis.responses.protocol import CreateResponseRequest
 from runtime.errors import NotSupported, RequestError
 from runtime.invalid.in_json import wrong_in
-from runtime.providers._earlier.schemas import object_of, property_of
+from runtime.providers._earlier.schemas import Parameter, schema_of
 from runtime.providers._earlier.settings import check_tool_config, json_format, nothing_to_call, sampling, tool_choice
 from runtime.sse import Json
 
@@ -23,8 +23,8 @@ _NAMES = {"max_tokens": "max_output_tokens"}
 
 @dataclass(frozen=True, kw_only=True)
 class Asked:
-    """What a turn's responses are asked with. toolgroups: those of the turn; tool_config: its own, or the agent's;
-    choice: of tools.
+    """What a turn's responses are asked with. toolgroups: those of the turn; tool_config: its own, or the
+    agent's.
     """
 
     config: AgentConfig
@@ -112,19 +112,10 @@ def _choice(asked: Asked, tools: Sequence[Json]) -> str | Json | None:
 
 def _function(tool: ClientTool, at: int) -> Json:
     place = f"agent_config.client_tools[{at}].parameters"
-    parameters = tool.parameters or ()
-    properties = {
-        one.name: property_of(
-            one.parameter_type,
-            f"{place}[{number}].parameter_type",
-            description=one.description,
-            items=one.items,
-            title=one.title,
-            default=one.default,
-        )
-        for number, one in enumerate(parameters)
-    }
-    schema = tool.input_schema or object_of(properties, [one.name for one in parameters if one.required is not False])
+    schema = tool.input_schema or schema_of(
+        Parameter(name=one.name, kind=one.parameter_type, place=f"{place}[{number}].parameter_type", facts=one)
+        for number, one in enumerate(tool.parameters or ())
+    )
     said: Json = {"type": "function", "name": tool.name, "parameters": schema, "strict": False}
     if tool.description:
         said["description"] = tool.description

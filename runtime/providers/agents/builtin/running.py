@@ -92,9 +92,7 @@ class Running:
             await self.failed()
             raise failure
         self.began(response)
-        for item in response["output"]:
-            self.steps.begun(item)
-            self.steps.ended(item)
+        self.steps.hear(response)
         turn, _ = await self.ended(response)
         return Reply.of(turn)
 

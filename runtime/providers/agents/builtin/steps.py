@@ -88,10 +88,14 @@ class Steps:
     def read(self, response: Json, *, awaits: bool, at: float | None = None) -> None:
         """A response that has ended, as a whole. awaits, at: see `end`."""
         self.begin(response)
+        self.hear(response)
+        self.end(response, awaits=awaits, at=at)
+
+    def hear(self, response: Json) -> None:
+        """All items of a response that has begun here, in their order."""
         for item in response["output"]:
             self.begun(item)
             self.ended(item)
-        self.end(response, awaits=awaits, at=at)
 
     def begun(self, item: Json) -> None:
         """An item of the response is begun."""

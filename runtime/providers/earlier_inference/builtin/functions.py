@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from runtime.apis._earlier.tool_definitions import ToolDefinition, ToolParam
-from runtime.providers._earlier.schemas import object_of, property_of
+from runtime.providers._earlier.schemas import Parameter, schema_of
 from runtime.sse import Json
 
 _QUERY = {"query": ToolParam(param_type="string", description="What to ask.")}
@@ -31,23 +31,11 @@ def _function(tool: ToolDefinition, place: str) -> Json:
     if parameters is None and tool.tool_name in _BUILTIN:
         known, parameters = _BUILTIN[tool.tool_name]
         description = description or known
-    schema = tool.input_schema or _schema(parameters or {}, f"{place}.parameters")
+    schema = tool.input_schema or schema_of(
+        Parameter(name=name, kind=one.param_type, place=f"{place}.parameters.{name}.param_type", facts=one)
+        for name, one in (parameters or {}).items()
+    )
     said: Json = {"name": tool.tool_name, "parameters": schema}
     if description:
         said["description"] = description
     return {"type": "function", "function": said}
-
-
-def _schema(parameters: dict[str, ToolParam], place: str) -> Json:
-    properties = {
-        name: property_of(
-            one.param_type,
-            f"{place}.{name}.param_type",
-            description=one.description,
-            items=one.items,
-            title=one.title,
-            default=one.default,
-        )
-        for name, one in parameters.items()
-    }
-    return object_of(properties, [name for name, one in parameters.items() if one.required is not False])
