@@ -41,11 +41,9 @@ class NewTurn:
     documents: Sequence[AgentDocument] = ()
 
     @property
-    def first(self) -> Statement:
-        """What is written when it is begun."""
-        if self.is_new:
-            return Insert(TURNS, self.row)
-        return Update(TURNS, {"completed": None}, eq("id", self.row["id"]))
+    def first(self) -> list[Statement]:
+        """What is written when it is begun: of one that goes on nothing, since it waits as it is."""
+        return [Insert(TURNS, self.row)] if self.is_new else []
 
 
 class Running:
@@ -64,7 +62,7 @@ class Running:
     async def take(self) -> None:
         """Raises what `Sessions.take` raises."""
         change = {"has_documents": True} if self._turn.documents else {}
-        await self._sessions.take(self._turn.found, self.turn_id, change, self._turn.first)
+        await self._sessions.take(self._turn.found, self.turn_id, change, *self._turn.first)
         self._has_session = True
         with serving(self._context):
             try:

@@ -126,7 +126,7 @@ class Sessions:
         """The same of an agent's sessions, as they are shown."""
         return await page_of(self.mine(), Select(SESSIONS, eq("agent_id", agent_id), shown.OF_A_SESSION), asked)
 
-    async def take(self, found: Found, turn_id: str, change: Json, first: Statement) -> None:
+    async def take(self, found: Found, turn_id: str, change: Json, *first: Statement) -> None:
         """Run a turn in a session from now on. change: what else is changed of the session; first: what is written
         with it. Raises Conflict where it runs another, or another has ended meanwhile, NotFound where the session
         was deleted meanwhile.
@@ -135,7 +135,7 @@ class Sessions:
         is_free = either([eq("turn", None), below("held_until", wall_time())]) & eq("last", last)
         now = {"used": int(wall_time()), "held_until": self._holding.until()}
         taking = {**change, "turn": turn_id, **now}
-        more = [first, *await self._left_behind(found.session)]
+        more = [*first, *await self._left_behind(found.session)]
         try:
             await self._store.write(Update(SESSIONS, taking, eq("id", session_id) & is_free, expect=1), *more)
         except Stale:
