@@ -42,6 +42,7 @@ from runtime.storage.sql.tables import (
     Table,
     add_indexes,
 )
+from runtime.storage.sql.walks import Walk
 
 __all__ = [
     "ALL",
@@ -70,6 +71,7 @@ __all__ = [
     "Table",
     "Totals",
     "Update",
+    "Walk",
     "above",
     "add_indexes",
     "at_most",

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -33,6 +34,7 @@ from runtime.storage.sql.statements import (
     update_sql,
 )
 from runtime.storage.sql.tables import Kind, Schema, Table
+from runtime.storage.sql.walks import Walk, walk_sql
 
 Row = dict[str, Any]
 """One row: values by column, `json` as Python values, `bytes` as bytes."""
@@ -108,6 +110,16 @@ class SqlStore:
         rows = await self.select(query if query.limit == 1 else _limited(query))
         return rows[0] if rows else None
 
+    async def walk(self, query: Walk) -> list[Row]:
+        """The rows of a walk, in its order. Raises Unavailable."""
+        backend = self._backend or await self.open()
+        size = _size(query.table, query.sizes, backend.dialect)
+        visible = self._narrowed(query.table, ALL)
+        sql, values = walk_sql(self._names[query.table.name], query, size, visible)
+        found = await backend.read(backend.dialect.text(sql), values)
+        in_order = [row[:-1] for row in sorted(found, key=lambda row: row[-1])]
+        return _rows(query.columns, _readers(query.table, query.columns), in_order)
+
     async def totals(self, query: Totals) -> dict[str, int]:
         """`count` and the sums that the query names. Raises Unavailable."""
         backend = self._backend or await self.open()
@@ -132,10 +144,11 @@ class SqlStore:
     def _read(self, backend: SqlBackend, query: Select) -> tuple[str, Sequence[Any], Callable[[Any], list[Row]]]:
         """The text of a query, its values, and what makes rows of what the database answers."""
         columns = query.columns or tuple(query.table.kinds)
-        readers = [_READERS.get(query.table.kinds[column]) for column in columns]
+        readers = _readers(query.table, columns)
         read = columns
         if query.sizes:
-            columns, read, readers = (*columns, SIZE), (*columns, _size(query, backend.dialect)), [*readers, None]
+            size = _size(query.table, query.sizes, backend.dialect)
+            columns, read, readers = (*columns, SIZE), (*columns, size), [*readers, None]
         if query.order and query.limit is not None:
             sql, values = ordered_sql(backend.dialect, full_name(self.name, query.table.name), query, read, self._user)
         else:
@@ -191,10 +204,14 @@ class _UsersPart(SqlStore):
         self._whole._note(trouble)
 
 
-def _size(query: Select, dialect: Dialect) -> str:
+def _size(table: Table, sizes: Collection[str], dialect: Dialect) -> str:
     """The bytes of `sizes` together, as an expression. No database reads columns of bytes for that."""
-    sized = [dialect.size_of(column) for column in query.table.columns if column.name in query.sizes]
+    sized = [dialect.size_of(column) for column in table.columns if column.name in sizes]
     return " + ".join(f"COALESCE({size}, 0)" for size in sized)
+
+
+def _readers(table: Table, columns: Sequence[str]) -> list[Callable[[Any], Any] | None]:
+    return [_READERS.get(table.kinds[column]) for column in columns]
 
 
 def _rows(columns: Sequence[str], readers: Sequence[Callable[[Any], Any] | None], found: Any) -> list[Row]:
@@ -210,7 +227,7 @@ def _rows(columns: Sequence[str], readers: Sequence[Callable[[Any], Any] | None]
 
 
 def _limited(query: Select) -> Select:
-    return Select(query.table, query.where, query.columns, query.order, 1)
+    return replace(query, limit=1)
 
 
 def _as_stored(table: Table, values: Mapping[str, Any]) -> Sequence[Any]:

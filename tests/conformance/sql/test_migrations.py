@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 
 from runtime.errors import Unavailable
+from runtime.ids import ordered_id
 from runtime.providers.files._shared.tables import SCHEMA as FILES_SCHEMA
+from runtime.providers.responses.builtin.tables import SCHEMA as RESPONSES_SCHEMA
 from runtime.routing.stored_completions import COMPLETIONS
 from runtime.routing.stored_completions import SCHEMA as COMPLETIONS_SCHEMA
 from runtime.storage.jobs.records import SCHEMA as JOBS_SCHEMA
@@ -314,6 +316,27 @@ async def test_uploads_that_had_begun_before_a_migration_have_expired_after_it(o
     store = await store_of(open_backend(), FILES_SCHEMA, "files")
     found = await store.select(Select(FILES_SCHEMA.tables[0], columns=("id", "expires_at"), order=("id",)))
     assert found == [{"id": "kept", "expires_at": 9}, {"id": "pending", "expires_at": 0}]
+
+
+async def test_responses_that_had_the_ids_of_all_before_them_have_that_of_the_last(open_backend: Open) -> None:
+    was = RESPONSES_SCHEMA.table("")
+    columns = (*(one for one in was.columns[2:] if one.name != "previous"), Column("ancestors", "json"))
+    parts = [table for table in RESPONSES_SCHEMA.tables if table.name]
+    migrations = RESPONSES_SCHEMA.migrations[:1]
+    old = Schema(name="responses", tables=(replace(was, columns=columns), *parts), migrations=migrations)
+    facts = {"position": 1, "created": 1, "status": "completed", "model": "m", "input": b"[]", "response": b"{}"}
+    ids = [ordered_id("resp_", position) for position in (1, 2, 3)]
+    rows = [facts | {"id": id, "ancestors": ids[:at]} for at, id in enumerate(ids)]
+    before = open_backend()
+    store = await store_of(before, old, "responses")
+    await store.write(*(Insert(store.schema.tables[0], row) for row in rows))
+    await before.close()
+    backend = open_backend()
+    store = await store_of(backend, RESPONSES_SCHEMA, "responses")
+    found = await store.select(Select(was, columns=("id", "previous"), order=("id",)))
+    assert [tuple(row.values()) for row in found] == [*zip(ids, [None, *ids], strict=False)]
+    await store_of(backend, RESPONSES_SCHEMA, "fresh")
+    assert await shape(backend, "responses") == await shape(backend, "fresh")
 
 
 async def test_entries_are_there_after_a_migration_and_after_the_way_back(

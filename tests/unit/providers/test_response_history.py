@@ -15,6 +15,7 @@ from runtime.apis.conversations.protocol import ReadConversation, WholeConversat
 from runtime.errors import NotFound, RequestError, TooLarge
 from runtime.ids import new_position, ordered_id, position_in
 from runtime.providers.responses.builtin import budget as budget_module
+from runtime.providers.responses.builtin import readings as readings_module
 from runtime.providers.responses.builtin.budget import MOST_BYTES, Budget
 from runtime.providers.responses.builtin.continuing import Continuing
 from runtime.providers.responses.builtin.history import History, Recalled, _beside, history_of
@@ -22,9 +23,9 @@ from runtime.providers.responses.builtin.keeping import insertion
 from runtime.providers.responses.builtin.readings import Readings, known_readings
 from runtime.providers.responses.builtin.tables import RESPONSES, SCHEMA
 from runtime.sse import Json, encode
-from runtime.storage.sql import Delete, SqlStore, Update, eq
+from runtime.storage.sql import SIZE, Delete, Insert, Select, SqlStore, Update, eq
 from runtime.storage.sql.sqlite import SqliteBackend
-from tests.support.response_parts import asked, beginning
+from tests.support.response_parts import MODEL, asked, beginning
 
 PART = {"type": "input_file", "file_url": "https://example.org/a.txt"}
 TEXT = {"type": "input_text", "text": "a.txt:\n\nA"}
@@ -96,15 +97,61 @@ async def test_a_chain_is_read_from_its_beginning(store: SqlStore) -> None:
     assert (texts(third.own), third.ancestors, third.conversation) == (["3"], [first, second], None)
 
 
+async def test_a_response_costs_the_same_however_many_it_continues(store: SqlStore) -> None:
+    """Each had the ids of all of them: a chain of ten thousand was 1.6 GB."""
+    last, sizes = None, list[int]()
+    for text in "ABCD":
+        last = await kept(store, text, input="1", previous_response_id=last)
+        [row] = await store.select(Select(RESPONSES, eq("id", last), sizes=("previous", "input")))
+        sizes.append(row[SIZE])
+    assert len({*sizes[1:]}) == 1
+
+
+async def test_a_chain_may_be_longer_than_a_query_has_values(store: SqlStore) -> None:
+    """SQLite takes 32,766."""
+    items, whole = encode([]), encode({"output": []})
+    made = {"created": 1, "status": "completed", "model": MODEL, "input": items, "response": whole}
+    ids = [f"resp_{number}" for number in range(33_000)]
+    chain = zip(ids, [None, *ids], strict=False)
+    rows = [{"id": id, "previous": before, "position": 1, **made} for id, before in chain]
+    await store.write(*(Insert(RESPONSES, row) for row in rows))
+    assert (await history(store, input="2", previous_response_id=ids[-1])).ancestors == ids
+
+
+async def test_one_chain_may_be_continued_twice(store: SqlStore) -> None:
+    first = await kept(store, "A", input="1")
+    branches = [await kept(store, text, input="2", previous_response_id=first) for text in "BC"]
+    for branch, text in zip(branches, "BC", strict=True):
+        third = await history(store, input="3", previous_response_id=branch)
+        assert texts(third.items) == ["1", "msg_A", "2", f"msg_{text}", "3"]
+
+
+async def test_a_chain_that_is_too_long_is_not_said_to_be_deleted(
+    store: SqlStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    last = None
+    for text in "ABC":
+        last = await kept(store, text, input="1", previous_response_id=last)
+    row = await store.first(Select(RESPONSES, eq("id", last), ("id",), sizes=("input", "response")))
+    assert row is not None
+    for rows_that_fit in (1, 2):
+        monkeypatch.setattr(budget_module, "MOST_BYTES", row[SIZE] * rows_that_fit + 100)
+        with pytest.raises(TooLarge, match="With what went before, the response would be made from at least"):
+            await history(store, input="2", previous_response_id=last)
+
+
 async def test_a_chain_that_began_in_a_conversation_reads_that_as_it_was(store: SqlStore) -> None:
     conversation = Conversation(said("0"))
     first = await kept(store, "A", input="1", conversation="conv_1", there=conversation)
     conversation.items += (said("later"),)
     second = await history(store, input="2", previous_response_id=first, there=conversation)
     assert texts(second.items) == ["msg_0", "1", "msg_A", "2"]
-    third = await history(store, input="3", conversation={"id": "conv_1"}, there=conversation)
-    assert texts(third.items) == ["msg_0", "msg_later", "3"]
-    assert (texts(third.own), third.conversation, third.place, third.ancestors) == (["3"], "conv_1", 2, [])
+    second_id = await kept(store, "B", input="2", previous_response_id=first, there=conversation)
+    third = await history(store, input="3", previous_response_id=second_id, there=conversation)
+    assert texts(third.items) == ["msg_0", "1", "msg_A", "2", "msg_B", "3"]
+    other = await history(store, input="3", conversation={"id": "conv_1"}, there=conversation)
+    assert texts(other.items) == ["msg_0", "msg_later", "3"]
+    assert (texts(other.own), other.conversation, other.place, other.ancestors) == (["3"], "conv_1", 2, [])
 
 
 async def test_an_item_that_is_referred_to_is_that_item(store: SqlStore) -> None:
@@ -183,6 +230,15 @@ async def test_one_that_nobody_makes_any_more_can(store: SqlStore) -> None:
     assert texts((await history(store, input="2", previous_response_id=first)).items) == ["1", "msg_A", "2"]
 
 
+async def test_a_chain_with_a_hole_before_its_last_says_which_response_is_gone(store: SqlStore) -> None:
+    first = await kept(store, "A", input="1")
+    second = await kept(store, "B", input="2", previous_response_id=first)
+    third = await kept(store, "C", input="3", previous_response_id=second)
+    await store.write(Delete(RESPONSES, eq("id", first)))
+    with pytest.raises(NotFound, match=f"`{third}` continues `{first}`, which was deleted"):
+        await history(store, input="4", previous_response_id=third)
+
+
 async def test_one_that_is_remembered_is_not_looked_for(store: SqlStore) -> None:
     items = [said("A")]
     nowhere = Recalled(id="resp_1", items=items, size_bytes=9, ancestors=None, readings={})
@@ -243,6 +299,16 @@ async def test_more_than_is_left_is_not_loaded(store: SqlStore, monkeypatch: pyt
     budget.take(1, "what went before", param="previous_response_id")
     with pytest.raises(TooLarge, match="what the files of earlier items were read as"):
         await known_readings([item["id"]], store, budget, responses=[first], conversation=None)
+
+
+async def test_many_items_are_asked_for_in_parts(store: SqlStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A query has so many values and no more."""
+    monkeypatch.setattr(readings_module, "_AT_ONCE", 2)
+    items = [said(str(number)) for number in range(5)]
+    readers = [await read_by(store, item) for item in items]
+    ids = [item["id"] for item in items]
+    known = await known_readings(ids, store, Budget(), responses=readers, conversation=None)
+    assert [Readings(known).find(item, PART) for item in items] == [TEXT] * 5
 
 
 async def test_what_another_user_has_read_is_not_known(store: SqlStore) -> None:

@@ -26,8 +26,8 @@ class Budget:
         """Raises TooLarge where this is more than what is left. what: ends the words `with ...`."""
         if size_bytes > self.left_bytes:
             raise TooLarge(
-                f"With {what}, the response would be made from {self._used_bytes + size_bytes} bytes beside the request"
-                f" itself, and at most {MOST_BYTES} are read",
+                f"With {what}, the response would be made from at least {self._used_bytes + size_bytes} bytes beside"
+                f" the request itself, and at most {MOST_BYTES} are read",
                 hint="name less of what is kept: continue an earlier response, refer to fewer items and files, or begin"
                 " anew",
                 param=param,

@@ -21,10 +21,11 @@ from runtime.providers.responses.builtin.holding import READ, settled
 from runtime.providers.responses.builtin.readings import Key, Readings
 from runtime.providers.responses.builtin.tables import RESPONSES
 from runtime.sse import Json, encode
-from runtime.storage.sql import SIZE, Row, Select, SqlStore, eq, one_of
+from runtime.storage.sql import SIZE, Row, Select, SqlStore, Walk, eq
 
-_ITEMS = ("id", "conversation", "input", "response")
-"""What is read of a row that is part of a history. Not its ancestors: the row that is continued names them all."""
+_HEAVY = ("input", "response")
+_ITEMS = ("id", "previous", "conversation", "place", *_HEAVY)
+"""What is read of a row that is part of a history."""
 _BEFORE = "what went before"
 _to_items = msgspec.json.Decoder(list[dict[str, Any]]).decode
 
@@ -108,9 +109,10 @@ async def history_of(
                 hint="wait until it has ended",
                 param="previous_response_id",
             )
-        budget.take(len(row["input"]) + len(row["response"]), _BEFORE, param="previous_response_id")
-        history.before = [*await items_before_answer(row, rows, continuing, budget), *_output(row)]
-        history.ancestors = [*row["ancestors"], previous]
+        budget.take(_size(row), _BEFORE, param="previous_response_id")
+        ancestors = await _ancestors(row, rows, budget)
+        history.before = [*await _before_answer(row, ancestors, continuing, budget), *_output(row)]
+        history.ancestors = [one["id"] for one in (*ancestors, row)]
     elif (conversation := request.conversation_id) is not None:
         read = await continuing.read(conversation, budget=budget)
         history.before, history.conversation, history.place = [*read.items], conversation, read.place
@@ -125,23 +127,35 @@ async def items_before_answer(row: Row, rows: SqlStore, continuing: Continuing, 
 
     Raises NotFound if a response or a conversation of those was deleted, TooLarge for more than is left of `budget`.
     """
-    ancestors: list[str] = row["ancestors"]
-    found = {}
-    if ancestors:
-        theirs = one_of("id", ancestors)
-        sizes = await rows.select(Select(RESPONSES, theirs, ("id",), sizes=("input", "response")))
-        budget.take(sum(one[SIZE] for one in sizes), _BEFORE, param="previous_response_id")
-        found = {one["id"]: one for one in await rows.select(Select(RESPONSES, theirs, _ITEMS))}
+    return await _before_answer(row, await _ancestors(row, rows, budget), continuing, budget)
+
+
+async def _ancestors(row: Row, rows: SqlStore, budget: Budget) -> list[Row]:
+    """The rows of the responses that one continues, the oldest first. Raises NotFound, TooLarge."""
+    if row["previous"] is None:
+        return []
+    walk = Walk(RESPONSES, row["previous"], "previous", _ITEMS, sizes=_HEAVY, most_bytes=budget.left_bytes)
+    found = await rows.walk(walk)
+    missing = found[-1]["previous"] if found else row["previous"]
+    size_bytes = sum(map(_size, found))
+    if missing is not None:
+        there = await rows.first(Select(RESPONSES, eq("id", missing), ("id",), sizes=_HEAVY))
+        if there is not None:
+            budget.check(size_bytes + there[SIZE], _BEFORE, param="previous_response_id")
+        raise NotFound(
+            f"The response `{row['id']}` continues `{missing}`, which was deleted", param="previous_response_id"
+        )
+    budget.take(size_bytes, _BEFORE, param="previous_response_id")
+    return found[::-1]
+
+
+async def _before_answer(row: Row, ancestors: list[Row], continuing: Continuing, budget: Budget) -> list[Json]:
     items: list[Json] = []
-    if (conversation := found.get(ancestors[0], row) if ancestors else row)["conversation"] is not None:
-        until = conversation["place"]
-        items += (await continuing.read(conversation["conversation"], until, budget=budget)).items
-    for id in ancestors:
-        if id not in found:
-            raise NotFound(
-                f"The response `{row['id']}` continues `{id}`, which was deleted", param="previous_response_id"
-            )
-        items += _items(found[id])
+    oldest = ancestors[0] if ancestors else row
+    if oldest["conversation"] is not None:
+        items += (await continuing.read(oldest["conversation"], oldest["place"], budget=budget)).items
+    for one in ancestors:
+        items += _items(one)
     return items + own_items(row)
 
 
@@ -197,6 +211,10 @@ def no_response(response_id: str, *, param: str, code: str = "response_not_found
         param=param,
         code=code,
     )
+
+
+def _size(row: Row) -> int:
+    return len(row["input"]) + len(row["response"])
 
 
 def _items(row: Row) -> list[Json]:

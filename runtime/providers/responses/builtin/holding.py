@@ -9,7 +9,7 @@ from runtime.providers.responses.builtin.answering import RUNS, interrupted
 from runtime.sse import decode, encode
 from runtime.storage.sql import Row
 
-READ = ("id", "position", "status", "ancestors", "conversation", "place", "held_until", "input", "response")
+READ = ("id", "position", "status", "previous", "conversation", "place", "held_until", "input", "response")
 """What is read of a row to be shown or continued."""
 
 

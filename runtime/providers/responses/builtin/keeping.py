@@ -146,7 +146,7 @@ def values_of(answering: Answering, history: History) -> Json:
         "created": response["created_at"],
         "status": response["status"],
         "model": response["model"],
-        "ancestors": history.ancestors,
+        "previous": history.ancestors[-1] if history.ancestors else None,
         "conversation": history.conversation,
         "place": history.place,
         "input": encode(history.own),

@@ -141,7 +141,7 @@ class Preparing:
         opened = (await self._seals.load()).open if is_sealed else lambda _: None
         with_files = [str(item["id"]) for item in items if has_files(item)]
         if with_files:
-            responses, conversation = (*history.ancestors, response_id), history.conversation
+            responses, conversation = {*history.ancestors, response_id}, history.conversation
             known = await known_readings(with_files, rows, budget, responses=responses, conversation=conversation)
             history.readings = Readings(known, recalled.readings if recalled is not None else None)
         if prompt is not None:

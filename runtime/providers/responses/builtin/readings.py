@@ -14,10 +14,12 @@ from runtime.ids import position_in
 from runtime.providers.responses.builtin.budget import Budget
 from runtime.providers.responses.builtin.tables import READINGS
 from runtime.sse import Json, decode, encode
-from runtime.storage.sql import SIZE, Insert, Row, Select, SqlStore, one_of
+from runtime.storage.sql import SIZE, Condition, Insert, Row, Select, SqlStore, one_of
 
 Key = tuple[str, str]
 """An item's id, and the digest of the part of it that gives a file."""
+_AT_ONCE = 500
+"""Items that are asked for with one query: databases take so many values and no more."""
 _ABOUT = ("response_id", "item_id", "digest", "conversation")
 """What is read of a row before its part."""
 
@@ -75,7 +77,9 @@ async def known_readings(
     """What the files of these items were read as. rows: the responses that the caller sees. responses, conversation:
     those that are continued. Raises TooLarge for more than is left of `budget`, of which nothing is taken; Unavailable.
     """
-    listed = await rows.select(Select(READINGS, one_of("item_id", item_ids), _ABOUT, sizes=("part",)))
+    parts = (item_ids[at : at + _AT_ONCE] for at in range(0, len(item_ids), _AT_ONCE))
+    about = (Select(READINGS, one_of("item_id", part), _ABOUT, sizes=("part",)) for part in parts)
+    listed = [row for found in await rows.select_each(*about) for row in found]
     fitting = {
         _key_of(row): row["response_id"]
         for row in listed
@@ -86,11 +90,22 @@ async def known_readings(
     readers = {*fitting.values()}
     size_bytes = sum(row[SIZE] for row in listed if row["response_id"] in readers)
     budget.check(size_bytes, "what the files of earlier items were read as", param="input")
-    if not fitting:
-        return {}
-    theirs = one_of("item_id", item_ids) & one_of("response_id", [*readers])
-    found = await rows.select(Select(READINGS, theirs, (*_ABOUT, "part")))
-    return {key: decode(row["part"]) for row in found if fitting.get(key := _key_of(row)) == row["response_id"]}
+    wanted = [*fitting.items()]
+    read = [
+        Select(READINGS, _of(wanted[at : at + _AT_ONCE]), (*_ABOUT, "part")) for at in range(0, len(wanted), _AT_ONCE)
+    ]
+    return {
+        key: decode(row["part"])
+        for found in await rows.select_each(*read)
+        for row in found
+        if fitting.get(key := _key_of(row)) == row["response_id"]
+    }
+
+
+def _of(wanted: Sequence[tuple[Key, str]]) -> Condition:
+    """The rows of these items that these responses have. wanted: keys with the ids of responses."""
+    items, readers = {item_id for (item_id, _), _ in wanted}, {reader for _, reader in wanted}
+    return one_of("item_id", [*items]) & one_of("response_id", [*readers])
 
 
 def _key_of(row: Row) -> Key:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from runtime.storage.sql import AddTable, Column, Index, PartOf, Schema, Table
+from runtime.storage.sql import AddColumn, AddTable, Column, DropColumn, Index, PartOf, Run, Schema, Table
 from runtime.storage.sql.paging import paging_indexes
 
 STORE = "responses"
+_PREVIOUS = Column("previous", "text", nullable=True)
 RESPONSES = Table(
     name="",
     columns=(
@@ -14,7 +15,7 @@ RESPONSES = Table(
         Column("created", "integer"),
         Column("status", "text"),
         Column("model", "text"),
-        Column("ancestors", "json"),
+        _PREVIOUS,
         Column("conversation", "text", nullable=True),
         Column("place", "integer", nullable=True),
         Column("held_until", "real", nullable=True),
@@ -26,10 +27,9 @@ RESPONSES = Table(
     holds="responses",
     aged_by="created",
 )
-"""created: in seconds since 1970. model: as it was asked for. ancestors: the ids of the responses that it continues,
-the oldest first. conversation: the id of the one that it continues; place: that of its last item then. input: the items
-of its own request, each with an id; response: the object; both JSON. held_until: see `holding.py`, in seconds since
-1970.
+"""created: in seconds since 1970. model: as it was asked for. previous: the id of the response that it continues.
+conversation: the id of the one that it continues; place: that of its last item then. input: the items of its own
+request, each with an id; response: the object; both JSON. held_until: see `holding.py`, in seconds since 1970.
 """
 EVENTS = Table(
     name="events",
@@ -64,4 +64,17 @@ READINGS = Table(
 """What files came to that a response was the first to read. item_id, digest: see `readings.py`. conversation: the id of
 the one that the response continues. part: JSON, the part of the item that a model read instead.
 """
-SCHEMA = Schema(name=STORE, tables=(RESPONSES, EVENTS, KEYS, READINGS), migrations=((AddTable(READINGS),),))
+_HAVE_PREVIOUS = (
+    AddColumn("", _PREVIOUS),
+    Run(
+        "UPDATE {} SET previous = substr(CAST(ancestors AS TEXT), length(CAST(ancestors AS TEXT)) - 30, 29)"
+        " WHERE length(CAST(ancestors AS TEXT)) > 2"
+    ),
+    DropColumn("", "ancestors"),
+)
+"""A row had the ids of all that it continues, the oldest first, as JSON: `["resp_...","resp_..."]`. An id has 29
+characters.
+"""
+SCHEMA = Schema(
+    name=STORE, tables=(RESPONSES, EVENTS, KEYS, READINGS), migrations=((AddTable(READINGS),), _HAVE_PREVIOUS)
+)
