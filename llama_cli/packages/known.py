@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from llama_cli.exits import Failure
+from llama_cli.packages.requirements import without_passwords
 from llama_cli.programs import answer_of
 from llama_cli.terminal import console
 from runtime.config.external import External, FindWorld
@@ -18,7 +19,6 @@ from runtime.config.home import EXTERNAL, distribution_dir, distributions_dir, i
 from runtime.discovery import World
 from runtime.external.known import known_world
 from runtime.external.remembered import Remembered, fingerprint, read, remembered, write
-from runtime.redaction import redact_text
 
 
 def known(environment: Mapping[str, str], folder: Path | None = None) -> FindWorld:
@@ -77,5 +77,5 @@ def ask(folder: Path, python: Path, run_yaml: Path, named: External, environment
 
 
 def _packages(named: External) -> list[str]:
-    """Those that the run config names, without what may be a key in an address."""
-    return [redact_text(package) for package in dict.fromkeys(one.module for one in named.providers if one.module)]
+    """Those that the run config names."""
+    return without_passwords(dict.fromkeys(one.module for one in named.providers if one.module))

@@ -7,6 +7,12 @@ from dataclasses import dataclass
 
 from runtime.config.requirement import HINT, Requirement
 from runtime.errors import ConfigInvalid, Problem
+from runtime.redaction import redact_text
+
+
+def without_passwords(packages: Iterable[str]) -> list[str]:
+    """Requirements for people: an address that a package comes from is shown without what may be a key."""
+    return list(map(redact_text, packages))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -78,6 +78,7 @@ def _build(chosen: Mapping[str, Any], *, dry_run: bool, print_deps: bool) -> Non
     import shlex
 
     from llama_cli.packages.planning import planned_for
+    from llama_cli.packages.requirements import without_passwords
     from llama_cli.packages.run_yaml import will_hold
     from llama_cli.packages.source import Choice, locate
 
@@ -85,7 +86,8 @@ def _build(chosen: Mapping[str, Any], *, dry_run: bool, print_deps: bool) -> Non
     source = locate(choice, os.environ)
     facts: dict[str, Any] = {"name": source.name, "folder": str(source.folder), "run_yaml": str(source.run_yaml)}
     if dry_run or print_deps:
-        packages = list(planned_for(source, will_hold(source, force=choice.force), os.environ).packages)
+        planned = planned_for(source, will_hold(source, force=choice.force), os.environ)
+        packages = without_passwords(planned.packages)
         if console.settings.json:
             unknown: dict[str, Any] = {"python": None, "changed": None, "packages": None, "seconds": {}}
             console.document({**facts, "is_dry_run": True, "requirements": packages, **unknown})
@@ -103,7 +105,7 @@ def _build(chosen: Mapping[str, Any], *, dry_run: bool, print_deps: bool) -> Non
     if console.settings.json:
         seconds = {step: round(seconds, 3) for step, seconds in built.seconds.items()}
         made = {"python": str(built.python), "changed": built.changed, "packages": built.packages, "seconds": seconds}
-        requirements = list(built.requirements)
+        requirements = without_passwords(built.requirements)
         console.document({**facts, "is_dry_run": False, "requirements": requirements, **made})
     elif console.settings.quiet:
         console.row(source.name)

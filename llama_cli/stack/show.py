@@ -62,6 +62,7 @@ def command(
     """
     with while_reading(target, env_file):
         from llama_cli.packages.planning import run_config_of
+        from llama_cli.packages.requirements import without_passwords
         from llama_cli.packages.run_yaml import will_hold
         from llama_cli.packages.source import Choice, locate
         from llama_cli.servers.variables import read_variables
@@ -115,7 +116,7 @@ def command(
                 {"api": provider.api, "provider_type": provider.provider_type, "variables": list(provider.enabled_by)}
                 for provider in planned.off
             ],
-            "packages": list(planned.packages),
+            "packages": without_passwords(planned.packages),
             "warnings": [*run.warnings, *planned.warnings],
             "config": redacted(run),
         }

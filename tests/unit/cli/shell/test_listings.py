@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import fcntl
 import json
+import shlex
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -101,6 +103,32 @@ def test_list_deps_of_a_template(cli: Cli) -> None:
     assert commands[0].startswith("uv pip install ")
     assert all(line.startswith("uv pip install --no-deps ") for line in commands[1:])
     assert len(commands) == 1 + len(document["without_dependencies"])
+
+
+def test_a_password_in_an_address_is_only_where_it_is_to_be_run(cli: Cli, tmp_path: Path) -> None:
+    address = "firefly @ https://me:swordfish@app.example/firefly-1.0-py3-none-any.whl"
+    entry = {"provider_id": "ff", "provider_type": "remote::firefly", "module": address}
+    file = tmp_path / "run.yaml"
+    run = {"version": 2, "distro_name": "test", "providers": {"inference": [entry]}}
+    file.write_text(json.dumps({**run, "additional_pip_packages": [address]}))
+    listings = [
+        cli("stack", *words, str(file))
+        for words in (
+            ["list-deps"],
+            ["list-deps", "--json"],
+            ["show"],
+            ["show", "--json"],
+            ["build", "--print-deps", "--config"],
+            ["build", "--dry-run", "--config"],
+            ["build", "--dry-run", "--json", "--config"],
+        )
+    ]
+    for listed in listings:
+        assert "app.example" in listed.out + listed.err and "swordfish" not in listed.out + listed.err
+    assert f"`llama stack list-deps {file} --format uv` prints commands that have them" in listings[0].err
+    commands = cli("stack", "list-deps", str(file), "--format", "uv").out
+    assert address in shlex.split(commands)
+    assert "passwords" not in cli("stack", "list-deps", "ci-tests").err
 
 
 def test_list_deps_leaves_out_what_is_off(cli: Cli) -> None:
