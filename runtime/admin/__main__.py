@@ -13,7 +13,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from runtime import admin
+from runtime import admin, own_process
 from runtime.admin.storage import verbs as storage
 from runtime.errors import ConfigInvalid, StackError
 from runtime.stdio import print_error
@@ -23,6 +23,7 @@ def main() -> int:
     """The exit code: 1 where something was found to fail, 3 for a run config that cannot be planned, or what else keeps
     a verb from being done.
     """
+    own_process.take()
     parser = argparse.ArgumentParser(prog="python -m runtime.admin", description=admin.__doc__)
     verbs = parser.add_subparsers(dest="verb", required=True)
     asked = {

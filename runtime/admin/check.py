@@ -5,11 +5,14 @@ first request.
 from __future__ import annotations
 
 import os
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 from runtime import discovery
+from runtime.external.importing import importing
 from runtime.stack.plan import plan, read_run_config
+from runtime.stdio import one_line
 
 
 def check_adapters(run_yaml: Path) -> list[dict[str, Any]]:
@@ -20,11 +23,12 @@ def check_adapters(run_yaml: Path) -> list[dict[str, Any]]:
     run = read_run_config(run_yaml, os.environ, to_build=True)
     for planned in plan(run, file=str(run_yaml)).providers:
         try:
-            discovery.load(planned.spec.adapter, package=planned.spec.module)
+            with importing(planned.spec.package) if planned.spec.package else nullcontext():
+                discovery.load(planned.spec.adapter, package=planned.spec.module)
         except KeyboardInterrupt:
             raise
         except BaseException as error:
-            words = f"{type(error).__name__}: {error}"
+            words = one_line(f"{type(error).__name__}: {error}")
             failures.append(
                 {
                     "provider_id": planned.provider_id,

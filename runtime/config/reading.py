@@ -20,9 +20,9 @@ DISABLED = "__disabled__"
 
 
 def as_warning(noted: Problem) -> str:
-    """What was noted, in words that say where."""
+    """What was noted, in words that say where: in the run config, or in another file, which is named."""
     place = f" (line {noted.line})" if noted.line else ""
-    return f"`{noted.path}`{place}: {noted.message}{f' ({noted.hint})' if noted.hint else ''}"
+    return f"`{noted.path or noted.file}`{place}: {noted.message}{f' ({noted.hint})' if noted.hint else ''}"
 
 
 @dataclass(kw_only=True)

@@ -17,18 +17,19 @@ from runtime.config.requirement import name_of
 from runtime.discovery import World
 from runtime.errors import Problem
 from runtime.external import llama_stack, standing_in
-from runtime.external.folders import DescribedApi, DescribedProvider, described_apis, described_providers
-from runtime.external.packages import (
-    Broken,
-    entry_points,
-    imported,
-    module_named,
-    modules_of,
-    specs_in,
+from runtime.external.folders import (
+    DescribedApi,
+    DescribedProvider,
+    ProviderFile,
+    described_apis,
+    described_providers,
 )
+from runtime.external.importing import Broken, importing
+from runtime.external.packages import entry_points, imported, module_named, modules_of, spec_of_file, specs_in
 from runtime.external.spec_checks import check_operations, wrong_with
 from runtime.similar import names_for
 from runtime.spec import Spec
+from runtime.stdio import one_line
 
 
 @dataclass(kw_only=True)
@@ -66,11 +67,12 @@ def installed_world(named: External) -> World:
     names = {*built_in.api_names, *found.apis}
     for package, reference in entry_points():
         try:
-            _add(found, specs_in(imported(reference)), package, names)
+            with importing(package):
+                _add(found, specs_in(imported(reference)), package, names)
         except Broken as why:
             found.broken.append(f"the package `{package}` {why}")
             found.note(found.broken[-1], path=package)
-    for provider in described_providers(named.providers_dir, found.notes) if named.providers_dir else ():
+    for provider in described_providers(named.providers_dir, found.notes, names) if named.providers_dir else ():
         _add_described(found, provider, names)
     by_module = defaultdict[str, list[NamedProvider]](list)
     for wanted in named.providers:
@@ -126,12 +128,13 @@ def _add_named(found: _Found, module: str, wanted: list[NamedProvider], names: I
     why = ""
     given: dict[tuple[str, str], Spec] = {}
     try:
-        entries = [imported(reference) for reference in modules_of(package)]
-        for spec in [
-            spec for entry in entries or [module_named(package.replace("-", "_"))] for spec in specs_in(entry)
-        ]:
-            given[spec.api, spec.provider_type] = spec
-        _add(found, given.values(), package, names, packages=[module], is_named=True)
+        with importing(package):
+            entries = [imported(reference) for reference in modules_of(package)]
+            for spec in [
+                spec for entry in entries or [module_named(package.replace("-", "_"))] for spec in specs_in(entry)
+            ]:
+                given[spec.api, spec.provider_type] = spec
+            _add(found, given.values(), package, names, packages=[module], is_named=True)
     except Broken as error:
         why = f"the package `{package}` {error}"
     for one in wanted:
@@ -151,31 +154,45 @@ def _lacks(one: NamedProvider, given: Iterable[tuple[str, str]]) -> str:
 
 
 def _listed(given: Iterable[tuple[str, str]]) -> str:
-    return "it has " + (", ".join(f"`{kind}` of {api}" for api, kind in given) or "none at all")
+    return "it has " + (", ".join(f"`{kind}` of {one_line(api)}" for api, kind in given) or "none at all")
 
 
 def _add_described(found: _Found, described: DescribedProvider, names: Iterable[str]) -> None:
-    file, settings = described.file, described.settings
-    package = settings.module if settings else file.name
+    settings = described.settings
+    if settings is None:
+        spec = standing_in.undescribed(described)
+        if not described.is_near or not found.has_another(spec):
+            found.specs[spec.api, spec.provider_type] = spec
+        return
+    package = settings.module
     try:
-        if settings is None:
-            raise Broken(f"is described by {file}, which cannot be read")
-        module = imported(settings.module)
-        given = [llama_stack.described(described)] if llama_stack.makes_them(module) else specs_in(module)
-        chosen = [spec for spec in given if spec.provider_type == described.provider_type] or given
-        if len(chosen) != 1:
-            raise Broken(f"has no `{described.provider_type}` of {described.api} ({_listed(_keys(given))})")
-        spec = replace(chosen[0], provider_type=described.provider_type)
-        if spec.api not in ("", described.api):
-            raise Broken(f"is a provider of {spec.api}, and {file} stands below `{described.api}`")
-        one = replace(spec, api=described.api)
-        _add(found, [one], package, names, packages=settings.pip_packages, is_named=True)
+        with importing(package):
+            one = _described_spec(found, described, settings)
+            _add(found, [one], package, names, packages=settings.pip_packages, is_named=True)
     except Broken as error:
         why = f"the module `{package}` {error}"
-        found.note(why, file=str(file))
+        found.note(why, file=str(described.file))
         spec = standing_in.refused(described.api, described.provider_type, package, why)
-        packages = tuple(settings.pip_packages) if settings else ()
-        found.specs[described.api, described.provider_type] = replace(spec, packages=packages)
+        found.specs[described.api, described.provider_type] = replace(spec, packages=tuple(settings.pip_packages))
+
+
+def _described_spec(found: _Found, described: DescribedProvider, settings: ProviderFile) -> Spec:
+    """The one spec that a file is about. What the file says that its module says too is noted. Raises Broken."""
+    file, module = described.file, imported(settings.module)
+    if llama_stack.makes_them(module):
+        given = [spec_of_file(described)]
+    else:
+        given = specs_in(module)
+        for name in settings.without_effect():
+            message = f"`{name}` has no effect: the module `{settings.module}` states its own spec"
+            found.note(message, file=str(file))
+    chosen = [spec for spec in given if spec.provider_type == described.provider_type] or given
+    if len(chosen) != 1:
+        raise Broken(f"has no `{described.provider_type}` of {described.api} ({_listed(_keys(given))})")
+    spec = replace(chosen[0], provider_type=described.provider_type)
+    if spec.api not in ("", described.api):
+        raise Broken(f"is a provider of {spec.api}, and {file} stands below `{described.api}`")
+    return replace(spec, api=described.api)
 
 
 def _keys(specs: Iterable[Spec]) -> list[tuple[str, str]]:
@@ -186,12 +203,13 @@ def _add_api(found: _Found, described: DescribedApi) -> None:
     name, module = described.settings.name, described.settings.module
     found.packages += described.settings.pip_packages
     try:
-        api = getattr(imported(module), "API", None)
-        if not isinstance(api, Api):
-            raise Broken("has no `API = Api(...)`; APIs of llama-stack's earlier interface have to be written anew")
-        if api.name != name:
-            raise Broken(f"has the API `{api.name}`, and its file says `{name}`")
-        check_operations(api)
+        with importing(module):
+            api = getattr(imported(module), "API", None)
+            if not isinstance(api, Api):
+                raise Broken("has no `API = Api(...)`; APIs of llama-stack's earlier interface have to be written anew")
+            if api.name != name:
+                raise Broken(f"has the API `{api.name}`, and its file says `{name}`")
+            check_operations(api)
     except Broken as error:
         found.note(f"the module `{module}` of the API `{name}` {error}", file=str(described.file))
         api = standing_in.unknown_api(name)

@@ -31,7 +31,9 @@ def known_world(named: External, of_build: Remembered | None) -> World:
         from runtime.external import folders  # not above: few run configs name any, and its models take a while
 
         described_apis = [*folders.described_apis(named.apis_dir, notes)] if named.apis_dir else []
-        described_providers = [*folders.described_providers(named.providers_dir, notes)] if named.providers_dir else []
+        names = {*built_in.api_names, *(api.settings.name for api in described_apis)}
+        in_folder = folders.described_providers(named.providers_dir, notes, names) if named.providers_dir else ()
+        described_providers = [*in_folder]
     else:
         described_apis, described_providers = [], []
     for api in described_apis:
@@ -39,7 +41,10 @@ def known_world(named: External, of_build: Remembered | None) -> World:
         packages += api.settings.pip_packages
     for described in described_providers:
         key, settings = (described.api, described.provider_type), described.settings
-        if settings is not None and not (key in specs and {*settings.pip_packages} <= {*specs[key].packages}):
+        if settings is None:
+            if not described.is_near or (key not in specs and key not in built_in.by_type):
+                specs[key] = standing_in.undescribed(described)
+        elif not (key in specs and {*settings.pip_packages} <= {*specs[key].packages}):
             specs[key] = replace(standing_in.awaited(*key, settings.module), packages=tuple(settings.pip_packages))
     for one in named.providers:
         key = (one.api, one.provider_type)
@@ -66,7 +71,7 @@ def _awaits(one: NamedProvider, named: External) -> Problem:
     brings = (
         f"`{redact_text(one.module)}`"
         if one.module
-        else f"one of {', '.join(f'`{package}`' for package in named.packages)}"
+        else f"one of {', '.join(f'`{redact_text(package)}`' for package in named.packages)}"
     )
     message = f"`{one.provider_type}` comes with {brings}: what it is and needs is known once that is built"
     return Problem(message=message, path=one.path, file=named.file, line=one.line)

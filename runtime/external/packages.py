@@ -7,23 +7,17 @@ A package is found by an entry point of the group `llama_stack.providers`, or el
 from __future__ import annotations
 
 import importlib
-import logging
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 from runtime.external import llama_stack
+from runtime.external.folders import DescribedProvider
+from runtime.external.importing import Broken, as_broken, reason_of
 from runtime.external.standing_in import is_type
-from runtime.redaction import redact_text
 from runtime.spec import Spec
 
 GROUP = "llama_stack.providers"
-_MAX_LENGTH = 300
-log = logging.getLogger(__name__)
-
-
-class Broken(Exception):
-    """A package that gives no specs; its message says why, and follows the package's name."""
 
 
 def entry_points() -> Iterator[tuple[str, str]]:
@@ -86,6 +80,14 @@ def specs_in(found: Any) -> list[Spec]:
         raise error if isinstance(error, Broken) else as_broken(error) from None
 
 
+def spec_of_file(described: DescribedProvider) -> Spec:
+    """The spec of a provider that was written for llama-stack and has no other than its file. Raises Broken."""
+    try:
+        return llama_stack.described(described)  # which imports its settings
+    except BaseException as error:
+        raise as_broken(error) from error
+
+
 def _placed(spec: Any, found: Any) -> Spec:
     """A spec with the package that its relative references begin at. Raises Broken for what is no spec."""
     if not isinstance(spec, Spec) and llama_stack.is_theirs(spec):
@@ -96,26 +98,3 @@ def _placed(spec: Any, found: Any) -> Spec:
         raise Broken(f"gives the type `{spec.provider_type}`: write `inline::name` or `remote::name`")
     module = importlib.import_module(found.__module__) if callable(found) else found
     return spec if spec.module else replace(spec, module=module.__package__ or module.__name__)
-
-
-def as_broken(error: BaseException) -> Broken:
-    """An exception of a package's own code, of whatever kind, which is logged with where it came from. Raises Ctrl-C
-    again.
-    """
-    if isinstance(error, KeyboardInterrupt):
-        raise error
-    log.warning("an external package cannot be imported", exc_info=error)
-    return Broken(reason_of(error))
-
-
-def reason_of(error: BaseException) -> str:
-    """The same in words, as what follows a package's name."""
-    if isinstance(error, ModuleNotFoundError) and (error.name or "").partition(".")[0] in llama_stack.PACKAGES:
-        return (
-            f"is written for llama-stack and cannot be imported without `{error.name}`: name the version of llama-stack"
-            " that it needs in `additional_pip_packages`"
-        )
-    if isinstance(error, ModuleNotFoundError) and error.name:
-        return f"cannot be imported: there is no module `{error.name}`"
-    words = redact_text(" ".join(f"{type(error).__name__}: {error}".split()))
-    return f"cannot be imported: {words[:_MAX_LENGTH]}"

@@ -9,9 +9,10 @@ from runtime.apis._api import Api
 from runtime.config import requirement
 from runtime.config.provider_settings import config_model
 from runtime.external import llama_stack
-from runtime.external.packages import as_broken, reason_of
+from runtime.external.importing import as_broken, reason_of
 from runtime.external.remembered import stated_of
 from runtime.spec import INTERFACE, Spec
+from runtime.stdio import one_line
 
 _LISTS = ("packages", "stores", "tables", "analytics", "needs", "may_use", "aliases", "ships", "serves")
 
@@ -46,12 +47,14 @@ def wrong_with(spec: Spec, api_names: Iterable[str]) -> str | None:
 def _ill_formed(spec: Spec) -> str | None:
     """What is wrong with the values of a spec, which nothing has checked yet."""
     for name, kind in (("api", str), ("summary", str), ("adapter", str), ("interface", int)):
-        if not isinstance(value := getattr(spec, name), kind):
+        if not isinstance(value := getattr(spec, name), kind) or not _is_shown(value):
             return f"has a spec whose `{name}` is {value!r}"
     for name in _LISTS:
         value = getattr(spec, name)
         if not isinstance(value, tuple | list) or not all(isinstance(one, str) for one in value):
             return f"has a spec whose `{name}` is {value!r}, and no tuple of texts"
+        if not all(map(_is_shown, value)):
+            return f"has a spec whose `{name}` is {value!r}"
     for package in spec.packages:
         try:
             requirement.checked(package)
@@ -62,6 +65,12 @@ def _ill_formed(spec: Spec) -> str | None:
     except (TypeError, ValueError, AttributeError) as error:
         return f"has a spec that cannot be kept as JSON: {error}"
     return None
+
+
+def _is_shown(value: str | int) -> bool:
+    """Whether it can go into messages and listings as it is: nothing in it controls a terminal."""
+    words = " ".join(str(value).split())
+    return one_line(words) == words
 
 
 def check_operations(api: Api) -> None:

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from runtime.apis._api import Api
 from runtime.errors import Unavailable
 from runtime.redaction import redact_text
 from runtime.spec import Spec
+
+if TYPE_CHECKING:
+    from runtime.external.folders import DescribedProvider  # its models take a while, and few run configs name any
 
 _ANY_CONFIG = "runtime.config.provider_settings:AnyConfig"
 _PROVIDER_TYPE = re.compile(r"(inline|remote)::[\w.:-]+")
@@ -49,7 +52,7 @@ def awaited(api: str, provider_type: str, package: str) -> Spec:
         adapter=_REFUSED,
         config=_ANY_CONFIG,
         packages=(package,) if package else (),
-        package=package,
+        package=redact_text(package),
         facts=f"`{provider_type}` of `{redact_text(package)}` is not installed: build the distribution again",
     )
 
@@ -57,6 +60,12 @@ def awaited(api: str, provider_type: str, package: str) -> Spec:
 def refused(api: str, provider_type: str, package: str, why: str) -> Spec:
     """A provider that cannot be used. why: a sentence that names its package."""
     return replace(awaited(api, provider_type, package), summary="cannot be used", facts=why)
+
+
+def undescribed(described: DescribedProvider) -> Spec:
+    """A provider whose description cannot be used, for `wrong`."""
+    why = f"`{described.provider_type}` {described.wrong}"
+    return replace(refused(described.api, described.provider_type, described.file.name, why), packages=())
 
 
 def is_refused(spec: Spec) -> bool:

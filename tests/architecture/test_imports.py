@@ -70,7 +70,9 @@ ALLOWED: dict[str, set[str]] = {
     },
     "runtime.auth": {"access", "http", "errors"},
     "runtime.discovery": {"spec", "errors"},
-    "runtime.external": {"apis", "config", "discovery", "errors", "redaction", "similar", "spec"},
+    "runtime.external": {
+        "apis", "config", "discovery", "errors", "own_process", "redaction", "similar", "spec", "stdio",
+    },
     "runtime.stack.order": set(),
     "runtime.stack.api_relations": {"apis"},
     "runtime.stack.planned": {
@@ -105,7 +107,7 @@ ALLOWED: dict[str, set[str]] = {
     },
     "runtime.admin": {
         "clock", "stack", "provider", "apis", "config", "storage", "http", "discovery", "errors", "external",
-        "similar", "stdio",
+        "own_process", "similar", "stdio",
     },
 }  # fmt: skip
 

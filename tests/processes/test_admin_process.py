@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.support.stacks import openai_at
 
 ROOT = Path(__file__).parents[2]
@@ -36,6 +38,50 @@ def test_a_config_that_cannot_be_planned_is_told_in_words(tmp_path: Path) -> Non
     [problem] = json.loads(done.stdout)["error"]["problems"]
     assert (problem["path"], problem["line"]) == ("providers.inference[0].provider_type", 1)
     assert "Traceback" not in done.stderr
+
+
+_HASTY = "import runtime.external.importing as bounded\nbounded.SLOW_S, bounded.LIMIT_S = 0.1, 0.5\n"
+_REMOTE = "from runtime.spec import remote\nSPEC = remote('firefly', api='inference', summary='', adapter='adapts:A')"
+
+
+@pytest.mark.parametrize(
+    ("code", "why"),
+    [
+        ("import time; time.sleep(60)", "cannot be imported: it has not ended after 0.5 s"),
+        ("while True: pass", "cannot be imported: it has not ended after 0.5 s"),
+        (
+            "import threading\nwhile True:\n    try: threading.Event().wait()\n    except Exception: pass",
+            "cannot be imported: it has not ended after 0.5 s",
+        ),
+        ("import os; os._exit(0)", "cannot be imported: SystemExit: it ends the process by `os._exit(0)`"),
+        (
+            "import os\nif not (child := os.fork()): os._exit(3)\nraise OSError(os.waitpid(child, 0)[1] >> 8)",
+            "cannot be imported: OSError: 3",
+        ),
+    ],
+    ids=["waits", "computes", "catches", "ends us", "ends a process of its own"],
+)
+def test_an_import_without_end_and_one_that_ends_the_process_are_named(tmp_path: Path, code: str, why: str) -> None:
+    """Also where a server begins, which reads its run config in the same way."""
+    for name, text in {"sitecustomize.py": _HASTY, "firefly.py": code, "moth.py": _REMOTE, "adapts.py": code}.items():
+        (tmp_path / name).write_text(text)
+    entries = [
+        {"provider_id": name, "provider_type": "remote::firefly", "module": name} for name in ("firefly", "moth")
+    ]
+    environment = {**os.environ, "PYTHONPATH": f"{tmp_path}:{ROOT}"}
+
+    def asked(verb: str, entry: dict[str, Any]) -> Any:
+        command = [sys.executable, "-m", "runtime.admin", verb, str(written(tmp_path, {"inference": [entry]}))]
+        done = subprocess.run(
+            command, cwd=ROOT, capture_output=True, text=True, timeout=30, check=False, env=environment
+        )
+        assert "still being imported after 0.1 s" in done.stderr or "has not ended" not in why
+        return json.loads(done.stdout)
+
+    [spec] = [one for one in asked("specs", entries[0])["specs"] if one["provider_type"] == "remote::firefly"]
+    assert spec["facts"] == f"the package `firefly` {why}"
+    [failure] = asked("check", entries[1])["failures"]
+    assert failure["package"] == "moth" and why.rpartition(": ")[2] in failure["error"]
 
 
 _NO_ANSWER = """\

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,9 @@ import pytest
 
 from runtime.conformance.stacks import serving
 from runtime.errors import ConfigInvalid
+from runtime.external.known import known_world
 from runtime.stack.plan import Plan, plan, read_run_config
+from runtime.stdio import one_line
 from tests.support.external_packages import FIREFLY, GLOWWORM, LANTERNS, install
 
 ENTRY = {"provider_id": "ff", "provider_type": "remote::firefly"}
@@ -77,6 +80,7 @@ def test_the_module_of_an_entry_point_is_taken_before_one_of_the_packages_name(s
         ("x = 1", "has no `get_provider_spec`, no `SPECS` and no `SPEC`"),
         ("def get_provider_spec(): return 7", "gives a builtins.int, which is no `runtime.spec.Spec`"),
         ("def get_provider_spec(): raise ValueError('dark')", "cannot be imported: ValueError: dark"),
+        ("raise ValueError('\\x1b[31mred\\x07\\u202e')", r"ValueError: \x1b[31mred\x07\u202e"),
         (
             "from runtime.spec import remote\nSPEC = remote('moth', api='inference', summary='', adapter=':A')",
             "has no `remote::firefly` of inference (there are remote::moth)",
@@ -128,6 +132,15 @@ def test_the_module_of_an_entry_point_is_taken_before_one_of_the_packages_name(s
             "has a spec whose `adapter` is 7",
         ),
         (
+            "from runtime.spec import remote\n"
+            "SPEC = remote('firefly', api='inference', summary='\\x1b]0;owned', adapter=':A')",
+            r"has a spec whose `summary` is '\x1b]0;owned'",
+        ),
+        (
+            "from runtime.spec import remote\nSPEC = remote('firefly', api='\\x1b[2J', summary='', adapter=':A')",
+            r"has no `remote::firefly` of inference (it has `remote::firefly` of \x1b[2J)",
+        ),
+        (
             "from runtime.spec import remote\nSPEC = remote('firefly', summary='', adapter=':A')",
             "does not say of which API its `remote::firefly` is: give its spec `api='inference'`",
         ),
@@ -142,6 +155,7 @@ async def test_a_broken_package_is_named_with_its_reason_and_the_rest_runs(
     found = await degraded(tmp_path)
     assert list(found) == ["ff"]
     assert "`meadow_fly`" in found["ff"] and why in found["ff"]
+    assert one_line(found["ff"]) == found["ff"], "nothing in it controls a terminal"
     assert any("`meadow_fly`" in warning and why in warning for warning in made.warnings)
 
 
@@ -282,6 +296,60 @@ def test_what_is_wrong_in_a_folder_is_told_with_its_place(site: Path, tmp_path: 
     text = "\n".join(made.warnings)
     assert "unknown key `pip_package` (did you mean `pip_packages`?)" in text
     assert "has no effect: providers are described in `remote/<api>` and `inline/<api>`" in text
+
+
+MOTH = {
+    "meadow_moth.py": "from runtime.spec import remote\n"
+    "SPEC = remote('moth', api='inference', summary='', adapter=':A')"
+}
+
+
+@pytest.mark.parametrize(
+    "files, why",
+    [
+        (["remote/inference/moth.yaml", "remote/inference/moth.yml"], "is described twice, by"),
+        (["remote/infrence/moth.yaml"], "there is no API `infrence` (did you mean `inference`"),
+    ],
+)
+def test_a_description_that_cannot_be_used_is_refused_before_a_build_and_after_it(
+    site: Path, tmp_path: Path, files: list[str], why: str
+) -> None:
+    install(site, "meadow_moth", MOTH)
+    folder = described(tmp_path / "more", {file: {"module": "meadow_moth"} for file in files})
+    providers = {"inference": [{"provider_id": "m", "provider_type": "remote::moth"}]}
+    after = planned(tmp_path, providers, external_providers_dir=folder)
+    before = plan(
+        read_run_config(tmp_path / "run.yaml", {}, to_build=True, find_world=partial(known_world, of_build=None))
+    )
+    for made in (before, after):
+        [moth] = made.of("inference")
+        assert moth.spec.facts.startswith("`remote::moth` is described") and why in moth.spec.facts
+        assert any(str(tmp_path / "more") in warning and why in warning for warning in made.warnings)
+
+
+def test_a_folder_of_no_api_takes_none_of_ours(site: Path, tmp_path: Path) -> None:
+    folder = described(tmp_path / "more", {"remote/infrence/openai.yaml": {"module": "meadow_moth"}})
+    entry = {"provider_id": "o", "provider_type": "remote::openai", "config": {"api_key": "k"}}
+    made = planned(tmp_path, {"inference": [entry]}, external_providers_dir=folder)
+    assert made.of("inference")[0].spec.package == ""
+    assert "there is no API `infrence` (did you mean `inference`" in made.warnings[0]
+
+
+def test_what_a_file_says_without_effect_is_told(site: Path, tmp_path: Path) -> None:
+    install(site, "meadow_moth", MOTH)
+    stated = {"module": "meadow_moth", "config_class": "meadow_moth.Config", "pip_packages": []}
+    files = {"remote/inference/moth.yaml": stated, "remote/wasp.yaml": {}, "inline/inference/deep/wasp.yml": {}}
+    folder = described(tmp_path / "more", files)
+    lanterns = {"name": "lanterns", "module": "nowhere"}
+    apis = described(tmp_path / "apis", {"a.yaml": lanterns, "b.yaml": lanterns})
+    providers = {"inference": [{"provider_id": "m", "provider_type": "remote::moth"}]}
+    made = planned(tmp_path, providers, external_providers_dir=folder, external_apis_dir=apis)
+    told = "\n".join(made.warnings)
+    assert "`config_class` has no effect: the module `meadow_moth` states its own spec" in told
+    assert "has no effect: a provider is described in `remote/<api>/<name>.yaml`" in told
+    assert "has no effect: a provider is described in `inline/<api>/<name>.yaml`" in told
+    assert f"has no effect: {tmp_path}/apis/a.yaml describes the API `lanterns` too" in told
+    assert made.of("inference")[0].spec.package == "meadow_moth"
 
 
 def test_a_folder_that_is_not_there_is_a_problem_of_the_run_config(tmp_path: Path) -> None:

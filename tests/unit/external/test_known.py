@@ -115,6 +115,17 @@ def test_additional_packages_may_bring_any_provider(tmp_path: Path) -> None:
         planned(tmp_path, {"inference": [entry]})
 
 
+def test_a_file_that_cannot_be_read_is_named_and_its_type_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "more/remote/inference/firefly.yaml"
+    file.parent.mkdir(parents=True)
+    file.write_text("module: [")
+    entry = {"provider_id": "ff", "provider_type": "remote::firefly"}
+    made = planned(tmp_path, {"inference": [entry]}, external_providers_dir="more")
+    [provider] = made.of("inference")
+    assert provider.spec.facts == f"`remote::firefly` is described by {file}, which cannot be read"
+    assert any(note.file == str(file) for note in made.noted)
+
+
 def test_an_external_api_and_its_resources_are_taken_as_they_are(tmp_path: Path) -> None:
     (tmp_path / "apis").mkdir()
     (tmp_path / "apis/lanterns.yaml").write_text("name: lanterns\nmodule: lanterns\npip_packages: [lanterns]\n")

@@ -195,6 +195,18 @@ async def test_a_file_may_be_all_that_describes_it(site: Path, tmp_path: Path) -
     assert answer.json()["choices"][0]["message"]["content"] == "hi you"
 
 
+async def test_settings_that_cannot_be_imported_degrade_it_alone(site: Path, tmp_path: Path) -> None:
+    """They are named by the file alone, and imported when it is read."""
+    files = {path: text for path, text in OLD.items() if "provider.py" not in path}
+    install(site, "meadow_old", {**files, "meadow_old/config.py": "raise RuntimeError('too dark')"})
+    file = tmp_path / "more/remote/inference/old.yaml"
+    file.parent.mkdir(parents=True)
+    file.write_text(json.dumps({"module": "meadow_old", "config_class": "meadow_old.config.Config"}))
+    entry = {"provider_id": "old", "provider_type": "remote::old"}
+    async with serving_old(tmp_path, providers={"inference": [entry]}, external_providers_dir="more") as served:
+        assert "cannot be imported: RuntimeError: too dark" in served.stack.degraded()["old"]
+
+
 async def test_its_tools_are_listed_and_called(site: Path, tmp_path: Path) -> None:
     spec = "def get_provider_spec():\n    return Stated(api=Api.tool_runtime, provider_type='inline::old')\n"
     makes = _MAKES.replace("get_adapter_impl", "get_other_impl")
