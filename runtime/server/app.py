@@ -12,11 +12,14 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from litestar import Litestar, Request, Response
+from litestar.config.app import AppConfig
 from litestar.config.cors import CORSConfig
 from litestar.exceptions import HTTPException, MethodNotAllowedException, NotFoundException
 from litestar.plugins import PluginProtocol
 from litestar.plugins.core import MsgspecDIPlugin
 from litestar.response import Redirect
+from litestar.routes import ASGIRoute, BaseRoute, HTTPRoute, WebSocketRoute
+from litestar.types.internal_types import RouteHandlerMapItem
 
 from runtime.config.sections import CorsConfig
 from runtime.server.doors import Doors
@@ -37,12 +40,41 @@ CLOSE_LIMIT_S = 3.0
 
 class _PlainLitestar(Litestar):
     """Without what it has for models of pydantic and attrs. It sees none of ours, and imports pydantic's older version
-    for them, which is a tenth of the time in which a stack starts.
+    for them, which is a tenth of the time in which a stack starts. Without its own telemetry either, which it imports
+    to find whether it is in use.
     """
+
+    def __init__(self, *args: Any, **settings: Any) -> None:
+        self._mapped: list[BaseRoute] = []
+        self._by_path: dict[str, RouteHandlerMapItem] = {}
+        super().__init__(*args, **settings)
 
     @staticmethod
     def _get_default_plugins(plugins: list[PluginProtocol]) -> list[PluginProtocol]:
         return [*plugins, MsgspecDIPlugin()]
+
+    @staticmethod
+    def _patch_opentelemetry_middleware(config: AppConfig) -> AppConfig:
+        return config
+
+    @property
+    def route_handler_method_map(self) -> dict[str, RouteHandlerMapItem]:
+        """Litestar asks for it with each path, and then goes through all routes before it: here through new ones."""
+        mapped = self._mapped
+        if self.routes[: len(mapped)] != mapped:  # one was replaced
+            mapped, self._by_path = [], {}
+        for route in self.routes[len(mapped) :]:
+            self._by_path.setdefault(route.path, {}).update(_handlers_of(route))
+        self._mapped = [*self.routes]
+        return self._by_path
+
+
+def _handlers_of(route: BaseRoute) -> RouteHandlerMapItem:
+    if isinstance(route, HTTPRoute):
+        return {method: handler for handler in route.route_handlers for method in handler.http_methods}
+    if isinstance(route, WebSocketRoute):
+        return {"websocket": route.route_handler}
+    return {"asgi": route.route_handler} if isinstance(route, ASGIRoute) else {}
 
 
 def make_app(

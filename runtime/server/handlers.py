@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from litestar import WebSocket
+from litestar import Litestar, WebSocket
 from litestar.enums import ScopeType
 from litestar.handlers import HTTPRouteHandler, WebsocketRouteHandler
-from litestar.types import ASGIApp, Receive, Scope, Send
+from litestar.types import ASGIApp, Middleware, Receive, Scope, Send
+from litestar.types.internal_types import PathParameterDefinition
 
 from runtime.apis._api import Operation
 from runtime.apis._carriers import Application
@@ -58,14 +59,16 @@ class _Path:
 
     def __init__(self) -> None:
         self.operations: dict[str, list[_Bound]] = {}
-        self.allow = (b"allow", b"")
 
     def add(self, method: str, one: _Bound) -> None:
         for known in _ANY if method == "ANY" else (method, "HEAD") if method == "GET" else (method,):
             several = self.operations.setdefault(known, [])
             several.append(one)
             several.sort(key=lambda one: one.mount.is_exact)  # those with text beside their fields are tried first
-        self.allow = (b"allow", ", ".join(self.methods()).encode())
+
+    @property
+    def allow(self) -> tuple[bytes, bytes]:
+        return b"allow", ", ".join(self.methods()).encode()
 
     def methods(self) -> tuple[str, ...]:
         return tuple(sorted({*self.operations, "OPTIONS"} - {"WS"}))
@@ -131,7 +134,7 @@ def handlers(stack: Stack, doors: Doors, ongoing: Ongoing) -> Iterable[HTTPRoute
     for served in paths.values():
         alike.setdefault(served.methods(), []).append(served.mounted)
     for methods, those in alike.items():
-        yield HTTPRouteHandler(
+        yield _OfManyPaths(
             those,
             http_method=methods,  # type: ignore[arg-type]  # our own literals
             include_in_schema=False,
@@ -139,6 +142,32 @@ def handlers(stack: Stack, doors: Doors, ongoing: Ongoing) -> Iterable[HTTPRoute
         )(answered_by_middleware)
     if sockets := [served.mounted for served in paths.values() if "WS" in served.operations]:
         yield WebsocketRouteHandler(sockets, middleware=[middleware])(opened_by_middleware)
+
+
+class _OfManyPaths(HTTPRouteHandler):
+    """A handler of which Litestar asks for each of its paths what is the same for all of them. It is made once, which
+    halves the time in which an application is made.
+    """
+
+    _is_registered = False
+    _middleware: list[Middleware] | None = None
+    _kwargs: Any = None
+
+    def on_registration(self, app: Litestar) -> None:
+        if not self._is_registered:
+            super().on_registration(app)
+            self._is_registered = True
+
+    def resolve_middleware(self) -> list[Middleware]:
+        if self._middleware is None:
+            self._middleware = super().resolve_middleware()
+        return self._middleware
+
+    def create_kwargs_model(self, path_parameters: dict[str, PathParameterDefinition]) -> Any:
+        """For a call, and it is never called."""
+        if self._kwargs is None:
+            self._kwargs = super().create_kwargs_model(path_parameters)
+        return self._kwargs
 
 
 async def _allow(served: _Path, send: Send) -> None:

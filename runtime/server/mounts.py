@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from urllib.parse import unquote
 
 _FIELD = re.compile(r"{(\w+)(:path)?}")
@@ -50,6 +51,7 @@ class Mount:
         return found
 
 
+@cache
 def mount(path: str) -> Mount:
     """The mount of a route's path. Raises ValueError for a `path` field that is not last."""
     parts: list[str] = []
