@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+import os
+import warnings
+from collections.abc import Callable, Mapping
 from types import ModuleType
 from typing import Any
 
@@ -16,11 +18,13 @@ from runtime.to_the_end import to_the_end
 
 
 class AsyncStack:
-    """Open from `open`, or the first request, until `close`."""
+    """Open from `open`, or the first request, until `close`, or until nobody has it any more."""
 
     def __init__(self, chosen: Chosen, *, provider_data: Mapping[str, Any] | None = None, wait_s: float = 0.0) -> None:
         self._headers = headers_of(provider_data)
+        self._name = chosen.run.distro_name
         self._local = LocalStack(chosen, wait_s=wait_s)
+        self._pid = os.getpid()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._opening: asyncio.Task[None] | None = None
 
@@ -31,6 +35,19 @@ class AsyncStack:
         chosen = library_or_installed(library)
         transport = async_transport(chosen, self)
         return chosen.AsyncClient(transport=transport, **client_settings(chosen, self._headers))
+
+    def __del__(self, warn: Callable[..., None] = warnings.warn) -> None:
+        """The event loop closes it, if that still runs; its end does so otherwise."""
+        loop: asyncio.AbstractEventLoop | None = self.__dict__.get("_loop")
+        if loop is None or loop.is_closed() or self._local.is_closed or self._pid != os.getpid():
+            return
+        closing = _close(self._opening, self._local)
+        try:  # first: a warning may be made an error
+            asyncio.run_coroutine_threadsafe(closing, loop)
+        except RuntimeError:  # it has ended meanwhile
+            closing.close()
+            return
+        warn(f"unclosed stack `{self._name}`: `close()` its client, or use `async with`", ResourceWarning, source=self)
 
     async def open(self) -> None:
         """Raises what `LocalStack.open` does, each time; RuntimeError on another event loop than before."""
@@ -53,10 +70,14 @@ class AsyncStack:
         another event loop than the one that it was opened on.
         """
         self._check_loop()
-        if self._opening is not None:
-            await asyncio.wait({self._opening})
-        await to_the_end(self._local.close())
+        await _close(self._opening, self._local)
 
     def _check_loop(self) -> None:
         if self._loop not in (None, asyncio.get_running_loop()):
             raise RuntimeError("this stack runs on another event loop: make one client for each `asyncio.run`")
+
+
+async def _close(opening: asyncio.Task[None] | None, local: LocalStack) -> None:
+    if opening is not None:
+        await asyncio.wait({opening})
+    await to_the_end(local.close())

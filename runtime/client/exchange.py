@@ -92,7 +92,7 @@ class Exchange:
         self._body = asked.body
         self._parts: asyncio.Queue[bytes | None] = asyncio.Queue(1)
         self._taking: asyncio.Task[None] | None = None
-        self._is_sent = False
+        self._is_sent = self._is_waiting = self._is_cut_short = False
         self._connection = Connection()
         self._left = asyncio.Event()
         self._room = asyncio.Event()
@@ -133,6 +133,14 @@ class Exchange:
         """The application no longer waits for the reader."""
         self._is_unlimited = True
         self._room.set()
+
+    def end_unsent(self) -> None:
+        """Cancel an application that waits for the rest of the request itself, and so has not begun to do what it asks
+        for; now or when it comes to that.
+        """
+        self._is_cut_short = True
+        if self._is_waiting:
+            self._task.cancel()
 
     def cut_off(self) -> None:
         """Cancel what does not end by itself."""
@@ -177,7 +185,14 @@ class Exchange:
             return {"type": "http.request", "body": self._body, "more_body": False}
         if self._taking is None:
             self._taking = self._loop.create_task(self._take(self._body))
-        part = await self._parts.get()
+        is_own = asyncio.current_task() is self._task  # else the request has been begun, which is told in other ways
+        if is_own and self._is_cut_short:
+            self._task.cancel()
+        self._is_waiting = is_own
+        try:
+            part = await self._parts.get()
+        finally:
+            self._is_waiting = False
         if part is None and self._left.is_set():
             return {"type": "http.disconnect"}
         self._is_sent = part is None

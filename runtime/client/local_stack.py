@@ -28,6 +28,9 @@ log = logging.getLogger(__name__)
 _LAST_WORDS_S = 5.0
 """How long what is served at the end may take to come to its own end, before it is cancelled."""
 
+_keepers: set[asyncio.Task[None]] = set()
+"""An event loop alone would not keep them, and they keep what is open."""
+
 
 class LocalStack:
     """Used on one event loop alone, but for the constructor. wait_s: how long `open` waits until every provider has
@@ -46,6 +49,11 @@ class LocalStack:
         self._is_closed = False
         self._ended = asyncio.Event()
         self._keeper: asyncio.Task[None] | None = None
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether `close` has begun."""
+        return self._is_closed
 
     async def open(self) -> None:
         """Hold the state folder, make the stack, and begin its slow work, which may go on afterwards.
@@ -86,7 +94,9 @@ class LocalStack:
             raise
         self._stack, self._app = stack, make_app(stack, starts_stack=False, hidden=self._hidden)
         self._masking.cover()
-        self._keeper = asyncio.create_task(self._keep())
+        keeper = self._keeper = asyncio.create_task(self._keep(), name=f"llama stack {chosen.run.distro_name}")
+        _keepers.add(keeper)
+        keeper.add_done_callback(_keepers.discard)
         stack.start()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._wait_s):
@@ -141,6 +151,8 @@ class LocalStack:
         for exchange in serving:
             exchange.lift_limit()
         self._app.ongoing.end("the stack is closing")
+        for exchange in serving:
+            exchange.end_unsent()
         tasks = [exchange.task for exchange in serving]
         _, unfinished = await asyncio.wait(tasks, timeout=_LAST_WORDS_S)
         if unfinished:

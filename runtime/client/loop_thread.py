@@ -19,7 +19,7 @@ class LoopThread:
 
     def __init__(self, name: str) -> None:
         self._loop = asyncio.new_event_loop()
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a garbage collection may come while it is had, and call or start something
         self._is_stopping = False
         self._lacking = _STOPPED
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
@@ -36,6 +36,14 @@ class LoopThread:
             if self._is_stopping:
                 raise self._lacks()
             self._loop.call_soon_threadsafe(work)
+
+    def start(self, work: Coroutine[Any, Any, object]) -> None:
+        """Begin something on the loop. Raises Unavailable once the thread has been stopped."""
+        with self._lock:
+            if self._is_stopping:
+                work.close()
+                raise self._lacks()
+            asyncio.run_coroutine_threadsafe(work, self._loop)
 
     def run(self, work: Coroutine[Any, Any, T], *, limit_s: float | None = None) -> T:
         """Run something on the loop and wait for it; whoever is interrupted cancels it. Raises what it raises,
@@ -66,7 +74,7 @@ class LoopThread:
 
     def forget(self) -> None:
         """In a process that was forked: the thread is not there, and a lock that it had stays locked."""
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._is_stopping = True
         self._lacking = _IN_CHILD
 

@@ -6,7 +6,8 @@ import concurrent.futures.thread  # noqa: F401  # registers its own end before o
 import contextlib
 import os
 import threading
-from collections.abc import Iterator, Mapping
+import warnings
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from types import ModuleType
 from typing import Any
@@ -21,25 +22,76 @@ from runtime.errors import Unavailable
 
 _AT_EXIT_S = 3.0
 """How long a stack may take to close at the end of a program. What was acknowledged is on disk all the same."""
-_open: set[SyncStack] = set()
+
+
+class _Running:
+    """What runs, and is closed also where whoever used it is gone. Raises as `SyncStack` does."""
+
+    def __init__(self, chosen: Chosen, *, wait_s: float) -> None:
+        self.local = LocalStack(chosen, wait_s=wait_s)
+        self.thread = LoopThread(f"llama stack {chosen.run.distro_name}")
+        self.is_closed = False
+        self._closing = threading.Lock()
+        try:
+            self.thread.run(self.local.open())
+        except BaseException:
+            self.thread.run(self.local.close())
+            self.thread.stop()
+            raise
+        _open.add(self)
+
+    def close(self, *, limit_s: float | None = None) -> None:
+        """See `SyncStack.close`."""
+        with self._closing:
+            self.is_closed = True
+            _open.discard(self)
+            try:
+                self.thread.run(self.local.close(), limit_s=limit_s)
+            except Unavailable:  # closed already
+                return
+            finally:
+                self.thread.stop(limit_s=limit_s)
+
+    def close_soon(self) -> None:
+        """Close, and wait for nothing: for a garbage collection, which any thread may do in the middle of anything."""
+
+        async def close() -> None:
+            try:
+                await self.local.close()
+            finally:
+                _open.discard(self)
+                self.thread.stop()
+
+        self.is_closed = True
+        with contextlib.suppress(Unavailable):
+            self.thread.start(close())
+
+    def forget(self) -> None:
+        """In a process that was forked, which does not have the stack: whoever asks it there is told so."""
+        self.is_closed = True
+        self._closing = threading.Lock()
+        self.thread.forget()
+
+
+_open: set[_Running] = set()
 
 
 class SyncStack:
-    """Open until `close`. Any thread may use it, also one with an event loop, which it then blocks."""
+    """Open until `close`, or until nobody has it any more. Any thread may use it, also one with an event loop, which it
+    then blocks.
+    """
 
     def __init__(self, chosen: Chosen, *, provider_data: Mapping[str, Any] | None = None, wait_s: float = 0.0) -> None:
         """Raises TypeError for `provider_data` that JSON does not have, and what `LocalStack.open` does."""
         self._headers = headers_of(provider_data)
-        self._local = LocalStack(chosen, wait_s=wait_s)
-        self._thread = LoopThread(f"llama stack {chosen.run.distro_name}")
-        self._closing = threading.Lock()
-        try:
-            self._thread.run(self._local.open())
-        except BaseException:
-            self._thread.run(self._local.close())
-            self._thread.stop()
-            raise
-        _open.add(self)
+        self._name = chosen.run.distro_name
+        self._running = _Running(chosen, wait_s=wait_s)
+
+    def __del__(self, warn: Callable[..., None] = warnings.warn) -> None:
+        running: _Running | None = self.__dict__.get("_running")  # none where it could not be opened
+        if running is not None and not running.is_closed:
+            running.close_soon()  # first: a warning may be made an error
+            warn(f"unclosed stack `{self._name}`: `close()` its client, or use `with`", ResourceWarning, source=self)
 
     def http_client(self, library: ModuleType | None = None) -> Any:
         """A client whose every request this stack answers: `httpx.Client`, or httpx2's.
@@ -57,7 +109,7 @@ class SyncStack:
 
         Raises Unavailable once the stack is closed, RuntimeError within the stack itself.
         """
-        if self._thread.is_here:
+        if self._running.thread.is_here:
             raise RuntimeError("the stack cannot wait for itself: what runs in it must not use its client")
         reading = ThreadReading(parts)
         if parts is not None:
@@ -65,11 +117,11 @@ class SyncStack:
 
         def start() -> None:
             try:
-                reading.exchange = self._local.begin(asked, reading.put)
+                reading.exchange = self._running.local.begin(asked, reading.put)
             except Unavailable as error:  # it was closed meanwhile
                 reading.put(End(is_whole=False, failure=error))
 
-        self._thread.call(start)
+        self._running.thread.call(start)
         return reading
 
     def leave(self, reading: ThreadReading) -> None:
@@ -80,7 +132,7 @@ class SyncStack:
                 await reading.exchange.leave()
 
         try:
-            self._thread.run(leave())
+            self._running.thread.run(leave())
         except Unavailable:
             return
 
@@ -88,19 +140,7 @@ class SyncStack:
         """See `LocalStack.close`. Whoever waits for an answer is told that the stack is closing. limit_s: how long that
         may take; raises TimeoutError where it takes longer.
         """
-        with self._closing:
-            _open.discard(self)
-            try:
-                self._thread.run(self._local.close(), limit_s=limit_s)
-            except Unavailable:  # closed already
-                return
-            finally:
-                self._thread.stop(limit_s=limit_s)
-
-    def forget(self) -> None:
-        """In a process that was forked, which does not have the stack: whoever asks it there is told so."""
-        self._closing = threading.Lock()
-        self._thread.forget()
+        self._running.close(limit_s=limit_s)
 
 
 def _forget_all() -> None:

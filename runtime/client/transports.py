@@ -47,6 +47,7 @@ def _sync_of(library: ModuleType) -> Any:
             self._stack = stack
 
         def handle_request(self, request: Any) -> Any:
+            _refuse_upgrade(library, request)
             is_whole = isinstance(request.stream, library.ByteStream)
             asked = _asked(request, b"".join(request.stream) if is_whole else b"")
             timeout_s = _timeout_s(request)
@@ -101,6 +102,7 @@ def _async_of(library: ModuleType) -> Any:
             self._stack = stack
 
         async def handle_async_request(self, request: Any) -> Any:
+            _refuse_upgrade(library, request)
             stream = request.stream
             is_whole = isinstance(stream, library.ByteStream)
             body = b"".join([part async for part in stream]) if is_whole else aiter(stream)
@@ -116,12 +118,13 @@ def _async_of(library: ModuleType) -> Any:
                 if (theirs := _their_error(library, error, request, timeout_s)) is not None:
                     raise theirs from error.__cause__ or error
                 raise
-            return _response(library, start, Body(reading, request, timeout_s))
+            return _response(library, start, Body(self._stack, reading, request, timeout_s))
 
     class Body(library.AsyncByteStream):  # type: ignore[misc,name-defined]
         """An answer's body as it comes."""
 
-        def __init__(self, reading: LoopReading, request: Any, timeout_s: float | None) -> None:
+        def __init__(self, stack: AsyncStack, reading: LoopReading, request: Any, timeout_s: float | None) -> None:
+            self._stack = stack  # which stays open while somebody reads
             self._reading = reading
             self._request = request
             self._timeout_s = timeout_s
@@ -151,6 +154,15 @@ def _async_of(library: ModuleType) -> Any:
 async def _leave(reading: LoopReading) -> None:
     if reading.exchange is not None:
         await reading.exchange.leave()
+
+
+def _refuse_upgrade(library: ModuleType, request: Any) -> None:
+    """Raises the library's own error for what is no request with an answer, such as the beginning of a WebSocket."""
+    if protocol := request.headers.get("upgrade"):
+        raise library.UnsupportedProtocol(
+            f"a stack in this process has no socket that could become a {protocol}: run a server, and connect to that",
+            request=request,
+        )
 
 
 def _asked(request: Any, body: bytes | AsyncIterator[bytes]) -> Asked:

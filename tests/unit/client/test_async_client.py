@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -142,6 +143,28 @@ def test_the_end_of_an_event_loop_closes_what_was_forgotten(write_config: Callab
         return status
 
     assert [asyncio.run(forget()) for _ in range(2)] == [200, 200]
+
+
+async def test_one_that_nobody_has_any_more_is_closed_with_a_warning(
+    config: Path, settings: Any, upstream: Upstream
+) -> None:
+    """Whoever still reads an answer has it."""
+    client = AsyncLlamaStackAsLibraryClient(config, **settings)
+    asked = client.http_client(httpx).build_request(
+        "POST", "/v1/chat/completions", json={"model": CHAT, "messages": MESSAGES, "stream": True}
+    )
+    answer = await client.http_client(httpx).send(asked, stream=True)
+    del client
+    gc.collect()
+    assert "[DONE]" in [line async for line in answer.aiter_lines()][-2]
+    [keeper] = [task for task in asyncio.all_tasks() if task.get_name() == "llama stack library"]
+    with pytest.warns(ResourceWarning, match=r"unclosed stack `library`: `close\(\)` its client"):
+        del answer
+        gc.collect()
+    async with asyncio.timeout(LIMIT_S):
+        await keeper
+    async with AsyncLlamaStackAsLibraryClient(config, **settings):  # its folder is free
+        pass
 
 
 async def test_whoever_closes_beside_another_waits_for_the_same_end(

@@ -18,7 +18,7 @@ import pytest
 from aiohttp import web
 from openai import OpenAI
 
-from runtime.client import AsyncLlamaStackAsLibraryClient, LlamaStackAsLibraryClient
+from runtime.client import AsyncLlamaStackAsLibraryClient, LlamaStackAsLibraryClient, local_stack
 from runtime.conformance.upstream import CHAT_MODEL, Upstream
 from runtime.errors import ConfigInvalid, Conflict, NotFound
 from tests.support.stacks import openai_at
@@ -132,6 +132,28 @@ async def test_closing_ends_a_stream_with_an_error(config: Path, settings: Any, 
         upstream.gate.set()
 
 
+def thread_of_a_stack() -> threading.Thread | None:
+    return next((thread for thread in threading.enumerate() if thread.name == "llama stack library"), None)
+
+
+def test_one_that_nobody_has_any_more_is_closed_with_a_warning(
+    write_config: Callable[..., Path], settings: Any
+) -> None:
+    client = LlamaStackAsLibraryClient(write_config(), **settings)
+    at = client.http_client()
+    del client
+    gc.collect()
+    assert at.get("/v1/health").status_code == 200, "whoever has a client of it has the stack"
+    thread = thread_of_a_stack()
+    assert thread is not None
+    with pytest.warns(ResourceWarning, match=r"unclosed stack `library`: `close\(\)` its client"):
+        del at
+        gc.collect()
+    thread.join(LIMIT_S)
+    assert thread_of_a_stack() is None
+    LlamaStackAsLibraryClient(write_config(), **settings).close()  # its folder is free
+
+
 async def test_a_closed_stack_is_said_and_its_folder_is_free(config: Path, settings: Any) -> None:
     def use() -> None:
         first = LlamaStackAsLibraryClient(config, **settings)
@@ -143,7 +165,7 @@ async def test_a_closed_stack_is_said_and_its_folder_is_free(config: Path, setti
         LlamaStackAsLibraryClient(config, **settings).close()
 
     await asyncio.to_thread(use)
-    assert not [thread for thread in threading.enumerate() if thread.name == "llama stack library"]
+    assert thread_of_a_stack() is None
 
 
 def test_it_is_used_in_the_middle_of_an_event_loop(write_config: Callable[..., Path], settings: Any) -> None:
@@ -257,6 +279,16 @@ async def test_a_large_file_is_sent_and_read_in_parts(write_config: Callable[...
     await asyncio.to_thread(use)
 
 
+@pytest.mark.parametrize("library", [httpx, httpx2])
+def test_a_websocket_is_refused_in_words(write_config: Callable[..., Path], settings: Any, library: Any) -> None:
+    upgrade = {"connection": "upgrade", "upgrade": "websocket", "sec-websocket-version": "13"}
+    with (
+        LlamaStackAsLibraryClient(write_config(), **settings) as client,
+        pytest.raises(library.UnsupportedProtocol, match="could become a websocket: run a server, and connect to that"),
+    ):
+        client.http_client(library).get("/v1/responses", headers=upgrade)
+
+
 def test_two_stacks_in_one_process(write_config: Callable[..., Path], tmp_path: Path) -> None:
     one, other = write_config("one"), write_config("other")
     with LlamaStackAsLibraryClient(one, state_dir=tmp_path / "1") as first:
@@ -328,8 +360,11 @@ def test_without_the_official_client_its_resources_are_said_to_lack(
         LlamaStackAsLibraryClient(write_config(), max_retries=3, **settings)
 
 
-def test_a_body_is_made_by_its_caller_and_keeps_no_stack_open(write_config: Callable[..., Path], settings: Any) -> None:
+def test_a_body_is_made_by_its_caller_and_keeps_no_stack_open(
+    write_config: Callable[..., Path], settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Closing does not wait for a part that never comes, and the caller's own exception is the caller's."""
+    monkeypatch.setattr(local_stack, "_LAST_WORDS_S", 2 * LIMIT_S)
     files = {"files": [{"provider_id": "localfs", "provider_type": "inline::localfs"}]}
     client = LlamaStackAsLibraryClient(write_config(providers=files | {"inference": []}), **settings)
     begun, comes, makers, asked = threading.Event(), threading.Event(), set(), []
