@@ -25,7 +25,7 @@ class Retention:
     """limits: by kind, how many seconds what a stack keeps of it stays. clock: seconds since 1970. changed: called when
     `trouble` has come, gone or become another.
 
-    What has bytes outside of its database is only marked: its provider removes both.
+    What has more outside of its store is only marked: its provider removes both.
     """
 
     def __init__(

@@ -81,9 +81,13 @@ def command(
         console.say(f"removed: {_total(going)}{freed}")
     else:
         console.say("there is nothing to remove")
-    if any(row["marked"] and row["outside_bytes"] for row in going) and not dry_run:
+    marked = [row for row in going if row["marked"]]
+    if marked and not dry_run:
         when = "within a minute, by the server that runs" if found["in_use"] else "when a server starts the next time"
-        console.say(f"the bytes of files go {when}")
+        if any(row["outside_bytes"] for row in marked):
+            console.say(f"the bytes of files go {when}")
+        if kinds := {f"`{row['kind']}`" for row in marked if not row["outside_bytes"]}:
+            console.say(f"what belongs to {' and '.join(sorted(kinds))} goes {when}")
 
 
 def _size(row: dict[str, Any]) -> int:

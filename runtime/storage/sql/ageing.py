@@ -32,7 +32,7 @@ def older_than(table: Table, before: float, now: float) -> Condition:
 
 
 def not_expired(table: Table, now: float) -> Condition:
-    """Every row, but for what waits to be removed together with what it has outside of the database."""
+    """Every row, but for what waits to be removed together with what it has outside of the store."""
     return either([eq("expires_at", None), above("expires_at", int(now))]) if table.pruned == "expire" else ALL
 
 

@@ -53,11 +53,12 @@ class Table:
     holds: the kind of its rows, as the store's declaration (`Store.kinds`), retention and `storage prune` call them;
     empty for rows that are part of something else. aged_by: the column with the seconds since 1970 from which a row's
     age counts, null for a row that is still needed; it has an index. None for rows that cannot be deleted by age.
-    pruned: how a row that is too old goes: `delete` it, or set `expires_at` where something outside the database has
-    to go with it.
+    pruned: how a row that is too old goes: `delete` it, or set `expires_at` where something outside of the store has
+    to go with it, for its provider to delete both.
     part_of: the row of another table that a row belongs to, as an item does to its conversation. Whatever removes that
     one removes this in the same transaction, and one whose owner is not there cannot be added: that is Stale. Where
-    rows go by `expire`, `ageing` marks them instead, since the database would leave what is outside of it behind.
+    rows go by `expire`, `ageing` marks them instead, since the database would leave behind what is outside of the
+    store.
     entries_of: the JSON column, of objects, by whose entries rows are found (`entries.py`).
     is_inner: whether its rows are of use to the processes of this store alone, so that nobody counts or exports them.
     """

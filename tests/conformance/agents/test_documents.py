@@ -10,9 +10,11 @@ from typing import Any
 import pytest_asyncio
 from aiohttp import web
 
-from runtime.conformance.stacks import run_config, serving
+from runtime.clock import wall_time
+from runtime.conformance.stacks import Served, adapter_of, run_config, serving
 from runtime.conformance.upstream import EMBEDDING_MODEL, Upstream
 from runtime.conformance.upstream.scripted import Script, calls, says
+from runtime.stack.retention import Retention
 from tests.support.agents import USER, Session, begun
 from tests.support.stacks import openai_at
 
@@ -31,8 +33,8 @@ class Searched(Script):
 
 
 @pytest_asyncio.fixture
-async def searching(upstream: Upstream, tmp_path: Path) -> AsyncIterator[Session]:
-    """A session of an agent that searches documents."""
+async def served(upstream: Upstream, tmp_path: Path) -> AsyncIterator[Served]:
+    """A stack in which documents are searched."""
     providers = {
         "inference": [openai_at(upstream.url)],
         "vector_io": [{"provider_id": "memory", "provider_type": "inline::faiss"}],
@@ -44,7 +46,13 @@ async def searching(upstream: Upstream, tmp_path: Path) -> AsyncIterator[Session
                "provider_model_id": EMBEDDING_MODEL, "metadata": {"embedding_dimension": 8}}]  # fmt: skip
     run = run_config(providers=providers, vector_stores=default, models=models)
     async with serving(run, tmp_path) as served:
-        yield await begun(served.client, toolgroups=["builtin::rag/knowledge_search"])
+        yield served
+
+
+@pytest_asyncio.fixture
+async def searching(served: Served) -> Session:
+    """A session of an agent that searches documents."""
+    return await begun(served.client, toolgroups=["builtin::rag/knowledge_search"])
 
 
 async def test_documents_are_searched_where_the_agent_can(searching: Session, upstream: Upstream) -> None:
@@ -62,6 +70,19 @@ async def test_documents_are_searched_where_the_agent_can(searching: Session, up
     assert [one["identifier"] for one in stores] == [f"documents-of-{turn['session_id']}"]
     assert (await searching.client.request("DELETE", searching.path)).status == 204
     assert (await searching.client.get("/v1/vector-dbs")).json()["data"] == []
+
+
+async def test_documents_go_with_a_session_that_is_too_old(
+    served: Served, searching: Session, upstream: Upstream
+) -> None:
+    upstream.misbehaves = Searched(upstream, says("They hum."))
+    await searching.turn(documents=[{"content": "Llamas hum.", "mime_type": "text/plain"}])
+    assert len((await searching.client.get("/v1/vector-dbs")).json()["data"]) == 1
+    removing = Retention(served.stack._stores, {"sessions": 50.0}, clock=lambda: wall_time() + 100.0)
+    assert await removing.turn() == {"sessions": 1}
+    assert await adapter_of(served.stack, "agents")._removing.turn() == ""
+    assert (await searching.client.get("/v1/vector-dbs")).json()["data"] == []
+    assert (await searching.client.get("/v1/responses")).json()["data"] == []
 
 
 async def test_files_are_read_by_the_model(upstream: Upstream, tmp_path: Path) -> None:

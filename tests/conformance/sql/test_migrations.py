@@ -12,6 +12,8 @@ import pytest
 
 from runtime.errors import Unavailable
 from runtime.ids import ordered_id
+from runtime.providers.agents.builtin.hidden import Hidden
+from runtime.providers.agents.builtin.tables import SCHEMA as AGENTS_SCHEMA
 from runtime.providers.files._shared.tables import SCHEMA as FILES_SCHEMA
 from runtime.providers.responses.builtin.tables import SCHEMA as RESPONSES_SCHEMA
 from runtime.routing.stored_completions import COMPLETIONS
@@ -32,6 +34,7 @@ from runtime.storage.sql import (
     SqlStore,
     Stale,
     Table,
+    Update,
     eq,
     has_entries,
 )
@@ -337,6 +340,44 @@ async def test_responses_that_had_the_ids_of_all_before_them_have_that_of_the_la
     assert [tuple(row.values()) for row in found] == [*zip(ids, [None, *ids], strict=False)]
     await store_of(backend, RESPONSES_SCHEMA, "fresh")
     assert await shape(backend, "responses") == await shape(backend, "fresh")
+
+
+async def test_agents_from_before_sessions_expired_go_with_them_and_after_them(open_backend: Open) -> None:
+    """Their tables delete sessions with the row of their agent, and new ones do not: so that goes last."""
+    tables = tuple(
+        replace(
+            table,
+            columns=tuple(one for one in table.columns[2 * table.has_owners :] if one.name != "expires_at"),
+            indexes=tuple(index for index in table.indexes if "expires_at" not in index.columns),
+            pruned="delete",
+        )
+        for table in AGENTS_SCHEMA.tables
+    )
+    before = open_backend()
+    store = await store_of(before, Schema(name="agents", tables=tables), "agents")
+    agents, sessions, turns = tables
+    facts = {"agent_id": "a1", "position": 1, "used": 1, "name": "one", "has_documents": False}
+    turn = {"session_id": "s1", "position": 1, "is_over": True, "asked": {}, "responses": [], "results": []}
+    await store.write(
+        Insert(agents, {"id": "a1", "position": 1, "config": {}}),
+        *(Insert(sessions, facts | {"id": id}) for id in ("s1", "s2")),
+        Insert(turns, turn | {"id": "t1"}),
+    )
+    await before.close()
+    backend = open_backend()
+    store = await store_of(backend, AGENTS_SCHEMA, "agents")
+    await store_of(backend, AGENTS_SCHEMA, "fresh")
+    assert await shape(backend, "agents") == await shape(backend, "fresh")
+    agents, sessions, turns = AGENTS_SCHEMA.tables
+    gone = {"expires_at": 0}
+    await store.write(Update(sessions, gone, eq("id", "s1")), Update(agents, gone, eq("id", "a1")))
+    left = Hidden(store)
+    await left.delete_agent("a1")
+    assert [row["id"] for row in await store.select(Select(sessions))] == ["s1"], "it is not done with"
+    assert len(await left.some_turns("s1")) == 1
+    await left.delete_session("s1", now=1.0)
+    await left.delete_agent("a1")
+    assert [await store.select(Select(table)) for table in (agents, sessions, turns)] == [[], [], []]
 
 
 async def test_entries_are_there_after_a_migration_and_after_the_way_back(

@@ -13,6 +13,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 import pytest_asyncio
+from aiohttp import web
 
 from runtime.conformance.upstream import Upstream, upstream_server
 from runtime.conformance.upstream.scripted import Said, Script, calls, says
@@ -136,6 +137,51 @@ async def test_a_session_that_goes_leaves_nothing_of_a_turn_in_the_middle(vendor
     async with running(vendor, tmp_path) as server:
         await session.delete(server)
         assert await listed(server) == []
+
+
+class Held(Script):
+    """A model that answers once it may."""
+
+    def __init__(self, *answers: Said) -> None:
+        super().__init__(*answers)
+        self.is_asked, self.may_answer = asyncio.Event(), asyncio.Event()
+
+    async def __call__(self, request: web.Request) -> web.StreamResponse:
+        if request.method == "POST":
+            self.is_asked.set()
+            await self.may_answer.wait()
+        return await super().__call__(request)
+
+
+async def test_a_session_that_goes_before_the_model_answers_leaves_nothing(vendor: Upstream, tmp_path: Path) -> None:
+    """What is answered then is nobody's, and the turn that would delete it dies."""
+    vendor.misbehaves = model = Held(says("Once ", "upon", breaks="wait"))
+    async with running(vendor, tmp_path) as server, asyncio.TaskGroup() as tasks:
+        session = await begun(server)
+        tasks.create_task(left(session.streamed(server, "Tell")))
+        async with asyncio.timeout(LIMIT_S):
+            await model.is_asked.wait()
+            await session.delete(server)
+            model.may_answer.set()
+            await listing(server, ["in_progress"])
+        await killed(server)
+    leases_run_out(tmp_path)
+    async with running(vendor, tmp_path) as server, asyncio.timeout(LIMIT_S):
+        await listing(server, [])
+
+
+async def left(stream: AbstractAsyncContextManager[AsyncIterator[Json]]) -> None:
+    """Read until the server dies."""
+    with contextlib.suppress(aiohttp.ClientError):
+        async with stream as events:
+            async for _ in events:
+                pass
+
+
+async def listing(server: ServerProcess, statuses: list[str]) -> None:
+    """Returns once these are the responses that are kept."""
+    while await listed(server) != statuses:
+        await asyncio.sleep(0.02)
 
 
 async def test_a_turn_that_waits_for_its_client_goes_on(vendor: Upstream, tmp_path: Path) -> None:

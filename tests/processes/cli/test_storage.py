@@ -14,7 +14,9 @@ from typing import Any
 import pytest
 
 from llama_cli.servers import records
-from runtime.apis import inference, prompts
+from runtime.apis import agents, inference, prompts
+from runtime.providers.agents.builtin.tables import AGENTS, SESSIONS
+from runtime.providers.agents.builtin.tables import SCHEMA as AGENTS_SCHEMA
 from runtime.providers.prompts.builtin.tables import PROMPTS
 from runtime.providers.prompts.builtin.tables import SCHEMA as PROMPTS_SCHEMA
 from runtime.routing.stored_completions import COMPLETIONS
@@ -56,7 +58,7 @@ def run(work: Coroutine[Any, Any, Any]) -> Any:
 
 
 def opened(state: Path) -> Stores:
-    return Stores(StorageConfig(), state, (*inference.API.stores, *prompts.API.stores))
+    return Stores(StorageConfig(), state, (*agents.API.stores, *inference.API.stores, *prompts.API.stores))
 
 
 async def kept(state: Path) -> None:
@@ -165,6 +167,26 @@ def test_what_is_too_old_goes_once_one_agrees(cli: Cli, state: Path) -> None:
     assert run(ids(state, "inference", COMPLETIONS_SCHEMA, COMPLETIONS)) == ["chatcmpl-3"]
     assert document(cli, "stack-storage-prune", *asked, "--yes")["freed_bytes"] == 0
     assert "there is nothing to remove" in cli("stack", "storage", "prune", *asked).err
+
+
+def test_of_what_has_more_elsewhere_it_says_when_that_goes(cli: Cli) -> None:
+    vendor = "providers: {inference: [{provider_id: local, provider_type: 'remote::ollama'}]}"
+    with_agents = RUN_YAML.replace("inference]", "inference, agents]").replace("providers: {}", vendor)
+    state = built(cli, run_yaml=with_agents)
+
+    async def with_session() -> None:
+        stores = opened(state)
+        agent = {"id": "agent_1", "position": 1, "config": {}}
+        session = {"id": "s1", "agent_id": "agent_1", "position": 1, "used": 1, "name": "one", "has_documents": False}
+        await stores.sql("agents", AGENTS_SCHEMA).write(Insert(AGENTS, agent), Insert(SESSIONS, session))
+        await stores.close()
+
+    run(with_session())
+    asked = ("stack", "storage", "prune", "mine", "--kind", "sessions", "--older-than", "30d", "--yes")
+    said = cli(*asked)
+    assert said.code == 0 and "what belongs to `sessions` goes when a server starts the next time" in said.err
+    assert "there is nothing to remove" in cli(*asked).err
+    assert run(ids(state, "agents", AGENTS_SCHEMA, SESSIONS)) == ["s1"], "its provider deletes it with the rest"
 
 
 def test_while_a_server_runs_nobody_waits_for_its_file_to_become_smaller(cli: Cli, state: Path) -> None:

@@ -30,6 +30,8 @@ from runtime.providers.agents.builtin.asking import check_config
 from runtime.providers.agents.builtin.beginning import begun, check_waits, resumed
 from runtime.providers.agents.builtin.documents import Documents
 from runtime.providers.agents.builtin.forgetting import Forgetting
+from runtime.providers.agents.builtin.hidden import Hidden
+from runtime.providers.agents.builtin.removing import Removing
 from runtime.providers.agents.builtin.sessions import Sessions
 from runtime.providers.agents.builtin.size import check_size
 from runtime.providers.agents.builtin.tables import AGENTS, SCHEMA, SESSIONS, STORE
@@ -48,8 +50,14 @@ class BuiltinAgents:
         self._sessions = Sessions(store, Holding(store, SESSIONS, context.tasks.spawn))
         responses = context.api(Responses)  # type: ignore[type-abstract]
         documents = Documents(context.optional_api(VectorStores))  # type: ignore[type-abstract]
-        self._forgetting = Forgetting(self._sessions, responses, documents)
+        hidden = Hidden(store)
+        self._forgetting = Forgetting(self._sessions, hidden, responses, documents)
+        self._removing = Removing(hidden, self._forgetting)
+        self._tasks = context.tasks
         self._turns = Turns(self._sessions, responses, documents, self._forgetting)
+
+    async def start(self) -> None:
+        self._tasks.spawn(self._removing.run(), name="delete sessions that nobody sees any more")
 
     async def create_agent(self, request: CreateAgentRequest) -> AgentCreated:
         """Raises RequestError and NotSupported for what no turn of it could have."""
@@ -103,7 +111,8 @@ class BuiltinAgents:
 
     async def delete_session(self, request: SessionRequest) -> None:
         """Raises NotFound."""
-        await self._forgetting.session((await self._sessions.found(request)).session)
+        await self._sessions.found(request)
+        await self._forgetting.session(request.session_id)
 
     async def create_turn(self, request: CreateTurnRequest) -> Reply | EventStream:
         """Raises NotFound, Conflict, and what asking for a response raises."""

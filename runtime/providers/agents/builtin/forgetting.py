@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from runtime.apis.responses.protocol import ResponseRequest, Responses
+from runtime.clock import wall_time
 from runtime.errors import NotFound
 from runtime.providers.agents.builtin.documents import Documents
+from runtime.providers.agents.builtin.hidden import Hidden
 from runtime.providers.agents.builtin.orphaned import orphaned
 from runtime.providers.agents.builtin.sessions import Sessions
 from runtime.storage.sql import Row
@@ -15,28 +17,39 @@ from runtime.storage.sql import Row
 class Forgetting:
     """Every method raises Unavailable."""
 
-    def __init__(self, sessions: Sessions, responses: Responses, documents: Documents) -> None:
+    def __init__(self, sessions: Sessions, hidden: Hidden, responses: Responses, documents: Documents) -> None:
         self._sessions = sessions
+        self._hidden = hidden
         self._responses = responses
         self._documents = documents
 
-    async def session(self, session: Row) -> None:
-        """Delete a session with all that was said in it. Where a turn begins or ends meanwhile, what it has kept goes
-        too; one that still runs then finds no session at its end, and deletes what came of it itself.
+    async def session(self, session_id: str) -> None:
+        """Delete a session with all that was said in it. Nobody sees it once this has begun: what is left where the
+        caller leaves meanwhile, or a turn still runs there, is deleted later (`removing.py`).
         """
-        found: Row | None = session
-        while found is not None:
-            await self.documents(found["id"])
-            left = await orphaned(self._responses, found)
-            await self.responses([*await self._sessions.responses(found), *([left] if left else [])])
-            found = await self._sessions.deleted(found)
+        await self._sessions.hide(session_id)
+        if (session := await self._hidden.session(session_id)) is not None:
+            await self.rest(session)
 
     async def agent(self, agent_id: str) -> None:
         """Delete an agent with the sessions of it that the caller sees, and those of others without what they said."""
-        while sessions := await self._sessions.of(agent_id):
-            for session in sessions:
-                await self.session(session)
-        await self._sessions.delete_agent(agent_id)
+        await self._sessions.hide_agent(agent_id)
+        async for session in self._hidden.of_agent(agent_id):
+            await self.rest(session)
+        await self._hidden.delete_agent(agent_id)
+
+    async def rest(self, session: Row) -> None:
+        """Delete a session that nobody sees any more. One in which a turn runs stays for its sake: a turn that ends
+        deletes what came of it itself, and of one whose process ends that is found once it has no lease any more.
+        """
+        session_id, now = session["id"], wall_time()
+        await self.documents(session_id)
+        while turns := await self._hidden.some_turns(session_id):
+            await self.responses(response_id for turn in turns for response_id in turn["responses"])
+            await self._hidden.delete_turns(turns)
+        if (left := await orphaned(self._responses, session)) is not None:
+            await self.responses([left])
+        await self._hidden.delete_session(session_id, now)
 
     async def documents(self, session_id: str) -> None:
         await self._documents.forget(session_id)

@@ -122,6 +122,8 @@ class Running:
         row, session = self._turn.row, self._turn.found.session
         where = eq("id", row["id"])
         stays = self._turn.is_new and self._is_told
+        if not stays:  # first, while the turn has the session: by that it is found if this process ends here
+            await self._forget(documents=False)
         if not self._turn.is_new:
             change: Statement = Update(TURNS, {"is_over": False}, where)
         elif stays:
@@ -130,9 +132,8 @@ class Running:
         else:
             change = Delete(TURNS, where)
         kept = {} if self._is_told else {"has_documents": session["has_documents"]}
-        is_there = await self._sessions.let_go(row["session_id"], row["id"], kept, change)
-        if not (is_there and stays):
-            await self._forget(documents=not is_there)
+        if not await self._sessions.let_go(row["session_id"], row["id"], kept, change):
+            await self._forget(documents=True)
 
     async def _forget(self, *, documents: bool) -> None:
         """Delete the response. documents: whether those go too, since the session was deleted."""

@@ -13,11 +13,10 @@ from runtime.errors import Conflict, NotFound
 from runtime.providers.agents.builtin import shown
 from runtime.providers.agents.builtin.listing import page_of
 from runtime.providers.agents.builtin.size import check_size
-from runtime.providers.agents.builtin.tables import AGENTS, SESSIONS, TURNS
+from runtime.providers.agents.builtin.tables import AGENTS, HERE, SESSIONS, TURNS
 from runtime.sse import Json
 from runtime.storage.sql import (
     Condition,
-    Delete,
     Insert,
     Row,
     Select,
@@ -60,7 +59,7 @@ class Sessions:
 
     async def agent(self, request: AgentRequest) -> Row:
         """Raises NotFound."""
-        row = await self.mine().first(Select(AGENTS, eq("id", request.agent_id)))
+        row = await self.mine().first(Select(AGENTS, eq("id", request.agent_id) & HERE))
         if row is None:
             raise _unknown_agent(request.agent_id)
         return row
@@ -68,7 +67,7 @@ class Sessions:
     async def found(self, request: SessionRequest) -> Found:
         """Raises NotFound, which says whether the agent is unknown or the session."""
         agents, sessions = await self.mine().select_each(
-            Select(AGENTS, eq("id", request.agent_id)), Select(SESSIONS, _is_session(request))
+            Select(AGENTS, eq("id", request.agent_id) & HERE), Select(SESSIONS, _is_session(request))
         )
         if not agents:
             raise _unknown_agent(request.agent_id)
@@ -77,7 +76,7 @@ class Sessions:
         return Found(agent=agents[0], session=sessions[0])
 
     async def begin(self, session_id: str, agent_id: str, position: int, name: str) -> None:
-        """A session without turns, the caller's own."""
+        """A session without turns, the caller's own. Raises NotFound where the agent was deleted meanwhile."""
         row = {
             "id": session_id,
             "agent_id": agent_id,
@@ -86,11 +85,11 @@ class Sessions:
             "name": name,
             "has_documents": False,
         }
-        await self.mine().write(Insert(SESSIONS, row))
-
-    async def of(self, agent_id: str) -> list[Row]:
-        """The sessions of an agent that the caller sees."""
-        return await self.mine().select(Select(SESSIONS, eq("agent_id", agent_id)))
+        is_there = Update(AGENTS, {"expires_at": None}, eq("id", agent_id) & HERE, expect=1)
+        try:
+            await self.mine().write(is_there, Insert(SESSIONS, row))
+        except Stale:
+            raise _unknown_agent(agent_id) from None
 
     async def turn(self, session: Row, turn_id: str) -> Row:
         """Of a session that was found. Raises NotFound."""
@@ -113,18 +112,13 @@ class Sessions:
         wanted = where if only is None else where & one_of("id", [*only])
         return [_settled(row, session) for row in await self._store.select(Select(TURNS, wanted, (), order))]
 
-    async def responses(self, session: Row) -> list[str]:
-        """The ids of what came of its turns."""
-        rows = await self._store.select(Select(TURNS, eq("session_id", session["id"]), ("responses",)))
-        return [response_id for row in rows for response_id in row["responses"]]
-
     async def agents(self, asked: ListRequest) -> tuple[list[Row], bool]:
         """Some agents, the oldest first, and whether there are more."""
-        return await page_of(self.mine(), Select(AGENTS, sizes=("config",)), asked)
+        return await page_of(self.mine(), Select(AGENTS, HERE, sizes=("config",)), asked)
 
     async def listed(self, agent_id: str, asked: ListRequest) -> tuple[list[Row], bool]:
         """The same of an agent's sessions, as they are shown."""
-        return await page_of(self.mine(), Select(SESSIONS, eq("agent_id", agent_id), shown.OF_A_SESSION), asked)
+        return await page_of(self.mine(), Select(SESSIONS, eq("agent_id", agent_id) & HERE, shown.OF_A_SESSION), asked)
 
     async def take(self, found: Found, turn_id: str, change: Json, *first: Statement) -> None:
         """Run a turn in a session from now on. change: what else is changed of the session; first: what is written
@@ -132,7 +126,7 @@ class Sessions:
         was deleted meanwhile.
         """
         session_id, last = found.session["id"], found.session["last"]
-        is_free = either([eq("turn", None), below("held_until", wall_time())]) & eq("last", last)
+        is_free = free_at(wall_time()) & eq("last", last) & HERE
         now = {"used": int(wall_time()), "held_until": self._holding.until()}
         taking = {**change, "turn": turn_id, **now}
         more = [*first, *await self._left_behind(found.session)]
@@ -170,30 +164,32 @@ class Sessions:
 
     async def let_go(self, session_id: str, turn_id: str, change: Json, *more: Statement) -> bool:
         """The turn runs no more. change: what else is changed of the session; more: what is written with it. Returns
-        whether the session is still there.
+        whether the session is still there. One that is not stays taken until the lease has run out: what came of the
+        turn is looked for then, should this process not come to delete it.
         """
         self._holding.release(session_id)
         free = {"turn": None, "held_until": None, **change}
-        mine = eq("id", session_id) & eq("turn", turn_id)
+        mine = eq("id", session_id) & eq("turn", turn_id) & HERE
         changed, *_ = await self._store.write(Update(SESSIONS, free, mine), *more)
         return bool(changed) or await self._is_there(session_id)
 
-    async def deleted(self, session: Row) -> Row | None:
-        """Delete a session with its turns, as it was read. Returns it as it is now where a turn has begun or ended
-        meanwhile: then nothing is deleted.
-        """
-        here = eq("id", session["id"])
-        as_read = here & eq("last", session["last"]) & eq("turn", session["turn"])
-        if await self.mine().write(Delete(SESSIONS, as_read)) == [1]:
-            return None
-        return await self.mine().first(Select(SESSIONS, here))
+    async def hide(self, session_id: str) -> None:
+        """Nobody sees a session from now on, and no turn begins in it."""
+        await self.mine().write(Update(SESSIONS, {"expires_at": 0}, eq("id", session_id) & HERE))
 
-    async def delete_agent(self, agent_id: str) -> None:
-        """What is part of it goes with it."""
-        await self.mine().write(Delete(AGENTS, eq("id", agent_id)))
+    async def hide_agent(self, agent_id: str) -> None:
+        """The same of an agent with the sessions of it that the caller sees."""
+        gone = {"expires_at": 0}
+        sessions = Update(SESSIONS, gone, eq("agent_id", agent_id) & HERE)
+        await self.mine().write(sessions, Update(AGENTS, gone, eq("id", agent_id) & HERE))
 
     async def _is_there(self, session_id: str) -> bool:
-        return await self._store.first(Select(SESSIONS, eq("id", session_id), ("id",))) is not None
+        return await self._store.first(Select(SESSIONS, eq("id", session_id) & HERE, ("id",))) is not None
+
+
+def free_at(now: float) -> Condition:
+    """The sessions that run no turn."""
+    return either([eq("turn", None), below("held_until", now)])
 
 
 def unknown_turn(session_id: str, turn_id: str, *, param: str) -> NotFound:
@@ -210,7 +206,7 @@ def _settled(row: Row, session: Row) -> Row:
 
 
 def _is_session(request: SessionRequest) -> Condition:
-    return eq("id", request.session_id) & eq("agent_id", request.agent_id)
+    return eq("id", request.session_id) & eq("agent_id", request.agent_id) & HERE
 
 
 def _unknown_agent(agent_id: str) -> NotFound:

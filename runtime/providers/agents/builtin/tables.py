@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from runtime.storage.sql import Column, Index, PartOf, Schema, Table
+from runtime.storage.sql import AddColumn, AddIndex, Column, Index, PartOf, Schema, Table, eq
 from runtime.storage.sql.paging import paging_indexes
 
 STORE = "agents"
+_EXPIRES = Column("expires_at", "integer", nullable=True)
+_BY_EXPIRY = Index(("expires_at", "id"))
+HERE, GONE = eq("expires_at", None), eq("expires_at", 0)
+"""What callers see of agents and sessions; and what nobody sees any more, and `removing.py` deletes."""
 AGENTS = Table(
     name="",
-    columns=(Column("id", "text"), Column("position", "integer"), Column("config", "json")),
+    columns=(Column("id", "text"), Column("position", "integer"), Column("config", "json"), _EXPIRES),
     key=("id",),
-    indexes=paging_indexes(),
+    indexes=(*paging_indexes(), _BY_EXPIRY),
 )
-"""position: when it was made, in microseconds since 1970. config: as it was given."""
+"""position: when it was made, in microseconds since 1970. config: as it was given. expires_at: see `GONE`."""
 SESSIONS = Table(
     name="sessions",
     columns=(
@@ -26,16 +30,19 @@ SESSIONS = Table(
         Column("has_documents", "integer"),
         Column("turn", "text", nullable=True),
         Column("held_until", "real", nullable=True),
+        _EXPIRES,
     ),
     key=("id",),
-    indexes=paging_indexes("agent_id"),
+    indexes=(*paging_indexes("agent_id"), _BY_EXPIRY),
     holds="sessions",
     aged_by="used",
+    pruned="expire",
     part_of=PartOf("", ("agent_id",)),
 )
 """used: when its last turn began or ended, in seconds since 1970. last: the response that the next turn continues.
 waiting: the calls that the client has not answered yet. has_documents: whether it has a vector store of its own. turn:
-the one that runs; held_until: see `storage/sql/holding.py`.
+the one that runs; held_until: see `storage/sql/holding.py`. expires_at: see `GONE`. Tables that were made before that
+column delete sessions with their agent's row, which therefore goes last.
 """
 TURNS = Table(
     name="turns",
@@ -58,4 +65,7 @@ TURNS = Table(
 while it runs or waits. asked: the members of its request that say what is asked. responses: the ids of what came of it,
 the oldest first; results: what the client's tools gave back before each of them but the first.
 """
-SCHEMA = Schema(name=STORE, tables=(AGENTS, SESSIONS, TURNS))
+_EXPIRE = tuple(
+    step for table in ("", "sessions") for step in (AddColumn(table, _EXPIRES), AddIndex(table, _BY_EXPIRY))
+)
+SCHEMA = Schema(name=STORE, tables=(AGENTS, SESSIONS, TURNS), migrations=(_EXPIRE,))
