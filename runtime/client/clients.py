@@ -15,6 +15,7 @@ from types import ModuleType, TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from runtime.client.http_clients import URL
+from runtime.server.memory import a_start_in_a_program
 
 if TYPE_CHECKING:
     from runtime.client.async_stack import AsyncStack
@@ -90,11 +91,12 @@ class LlamaStackAsLibraryClient(_Library):
 
         Raises NotFound, ConfigInvalid with every problem, and Conflict for a state folder that is in use.
         """
-        from runtime.client.chosen import choose
-        from runtime.client.sync_stack import SyncStack
-
         _refuse_registry(custom_provider_registry)
-        chosen = choose(config_path_or_distro_name, state_dir=Path(state_dir) if state_dir else None)
+        with a_start_in_a_program():
+            from runtime.client.chosen import choose
+            from runtime.client.sync_stack import SyncStack
+
+            chosen = choose(config_path_or_distro_name, state_dir=Path(state_dir) if state_dir else None)
         stack = SyncStack(chosen, provider_data=provider_data, wait_s=wait_s)
         try:
             self._set_up(stack, settings)
@@ -148,11 +150,12 @@ class AsyncLlamaStackAsLibraryClient(_Library):
         **settings: Any,
     ) -> None:
         """As for `LlamaStackAsLibraryClient`. Reads and plans the run config. Raises NotFound and ConfigInvalid."""
-        from runtime.client.async_stack import AsyncStack
-        from runtime.client.chosen import choose
-
         _refuse_registry(custom_provider_registry)
-        chosen = choose(config_path_or_distro_name, state_dir=Path(state_dir) if state_dir else None)
+        with a_start_in_a_program():
+            from runtime.client.async_stack import AsyncStack
+            from runtime.client.chosen import choose
+
+            chosen = choose(config_path_or_distro_name, state_dir=Path(state_dir) if state_dir else None)
         self._set_up(AsyncStack(chosen, provider_data=provider_data, wait_s=wait_s), settings)
 
     @classmethod

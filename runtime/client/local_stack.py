@@ -18,6 +18,7 @@ from runtime.client.exchange import Asked, Exchange, Message
 from runtime.client.log_masking import LogMasking
 from runtime.errors import ConfigInvalid, Conflict, Unavailable
 from runtime.server.masking import Hidden
+from runtime.server.memory import a_start_in_a_program
 
 if TYPE_CHECKING:
     from runtime.server.middleware.request import RequestMiddleware
@@ -65,12 +66,18 @@ class LocalStack:
             raise _closed()
         self._masking.cover()
         try:
-            await self._open()
+            with a_start_in_a_program():
+                stack = await self._open()
         except BaseException:
             self._masking.uncover()
             raise
+        stack.start()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._wait_s):
+                await stack.settled.wait()
+        self._masking.cover()
 
-    async def _open(self) -> None:
+    async def _open(self) -> Stack:
         from runtime.config.home import usable_cache_dir, usable_models_dir
         from runtime.server.app import make_app
         from runtime.stack.stack import Stack
@@ -88,7 +95,7 @@ class LocalStack:
                 models_dir=usable_models_dir(),
                 is_alone=held.is_locked,
             )
-            await stack.open()
+            await stack.open(by_need=True)
         except BaseException:
             held.let_go()
             raise
@@ -97,11 +104,7 @@ class LocalStack:
         keeper = self._keeper = asyncio.create_task(self._keep(), name=f"llama stack {chosen.run.distro_name}")
         _keepers.add(keeper)
         keeper.add_done_callback(_keepers.discard)
-        stack.start()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self._wait_s):
-                await stack.settled.wait()
-        self._masking.cover()
+        return stack
 
     def begin(self, asked: Asked, put: Callable[[Message], None]) -> Exchange:
         """Begin a request. Raises Unavailable once the stack is closed."""

@@ -19,11 +19,13 @@ from litestar.plugins import PluginProtocol
 from litestar.plugins.core import MsgspecDIPlugin
 from litestar.response import Redirect
 from litestar.routes import ASGIRoute, BaseRoute, HTTPRoute, WebSocketRoute
+from litestar.types import ASGIApp
 from litestar.types.internal_types import RouteHandlerMapItem
 
 from runtime.config.sections import CorsConfig
 from runtime.server.doors import Doors
 from runtime.server.errors import KnownPaths, as_stack_error, no_such_route, not_allowed
+from runtime.server.growing import Growing
 from runtime.server.handlers import handlers
 from runtime.server.masking import Hidden
 from runtime.server.middleware.origin import OriginMiddleware
@@ -85,7 +87,8 @@ def make_app(
     starts_stack: bool = True,
     hidden: Hidden | None = None,
 ) -> RequestMiddleware:
-    """The application of an open stack. Its lifespan starts the stack's slow work, and closes the stack at the end.
+    """The application of an open stack; what waits of that is made when it is asked for. Its lifespan starts the
+    stack's slow work, and closes the stack at the end.
 
     hosts: host names that requests may use, besides those of this machine; None if other machines may use any name.
     starts_stack: False if the caller starts the stack once the socket answers. hidden: what its errors never show; by
@@ -108,7 +111,7 @@ def make_app(
 
     doors = Doors(stack.plan.apis.values(), hidden or Hidden(stack.plan.secrets()))
     ongoing = Ongoing()
-    known = KnownPaths(stack.routes())
+    known = KnownPaths(stack.routes)
 
     def shown(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
         path = request.scope["path"]
@@ -120,15 +123,18 @@ def make_app(
             return Redirect(PAGE_PATH.lstrip("/"), status_code=307, headers={"vary": "accept"})
         return ErrorAnswer(no_such_route(request.scope, known) if is_unknown else as_stack_error(error), doors.of(path))
 
-    app = _PlainLitestar(
-        [*handlers(stack, doors, ongoing), *document_handlers(stack.plan, doors)],
-        lifespan=[life],
-        cors_config=_cors(cors) if cors else None,
-        exception_handlers={HTTPException: shown, Exception: shown},
-        logging_config=None,
-        openapi_config=None,  # Litestar sees no models; `openapi` makes the document
-        request_max_body_size=None,  # `incoming` reads and limits bodies
-    )
+    def routed() -> ASGIApp:
+        return _PlainLitestar(
+            [*handlers(stack, doors, ongoing), *document_handlers(stack.plan, doors)],
+            lifespan=[life],
+            cors_config=_cors(cors) if cors else None,
+            exception_handlers={HTTPException: shown, Exception: shown},
+            logging_config=None,
+            openapi_config=None,  # Litestar sees no models; `openapi` makes the document
+            request_max_body_size=None,  # `incoming` reads and limits bodies
+        )
+
+    app = routed() if stack.is_whole else Growing(stack, routed)
     guarded = OriginMiddleware(app, cors=cors, hosts=hosts)
     return RequestMiddleware(guarded, ongoing, stack.instance, doors, stack.nameless)
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import cached_property
 from typing import Any
 
 from litestar.exceptions import ClientException as LitestarClientException
@@ -48,13 +49,23 @@ def not_allowed(error: MethodNotAllowedException, scope: Mapping[str, Any]) -> M
 
 
 class KnownPaths:
-    """The paths of all routes, to find the one that a request probably means."""
+    """The paths of all routes, to find the one that a request probably means. routes: called when one is not known."""
 
-    def __init__(self, routes: Iterable[RouteInfo]) -> None:
-        routes = list(routes)
-        self._paths = frozenset(route.route for route in routes)
-        self._newest = {route.route.replace(":path}", "}"): None for route in routes if not route.deprecated}
+    def __init__(self, routes: Callable[[], Iterable[RouteInfo]]) -> None:
+        self._find_routes = routes
         self._similar = SimilarNames(similar_paths)
+
+    @cached_property
+    def _routes(self) -> list[RouteInfo]:
+        return list(self._find_routes())
+
+    @cached_property
+    def _paths(self) -> frozenset[str]:
+        return frozenset(route.route for route in self._routes)
+
+    @cached_property
+    def _newest(self) -> dict[str, None]:
+        return {route.route.replace(":path}", "}"): None for route in self._routes if not route.deprecated}
 
     def hint_for(self, path: str) -> str | None:
         """None if no path is like it."""

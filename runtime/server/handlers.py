@@ -80,9 +80,9 @@ class _Path:
 
 
 def _paths(stack: Stack, doors: Doors) -> Mapping[str, _Path]:
-    """All mounted paths, by what Litestar tells of one with a request."""
+    """The mounted paths of what is made, by what Litestar tells of one with a request."""
     paths: dict[str, _Path] = {}
-    for name, api in stack.plan.apis.items():
+    for name, api in stack.mounted().items():
         for operation in api.operations():
             router = stack.api(name)
             call = getattr(router, operation.name)
@@ -96,8 +96,8 @@ def _paths(stack: Stack, doors: Doors) -> Mapping[str, _Path]:
 
 
 def handlers(stack: Stack, doors: Doors, ongoing: Ongoing) -> Iterable[HTTPRouteHandler | WebsocketRouteHandler]:
-    """The handlers of all mounted paths of the stack, aliases included. ongoing: where its answers are while they are
-    served.
+    """The handlers of the mounted paths of what is made of a stack, aliases included. ongoing: where its answers are
+    while they are served.
 
     Their middleware answers, so that Litestar routes a request but makes no objects for it: they would cost as much as
     all our own work for a short answer. Paths with the same methods share a handler: one for each would be a third of

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import gc
+import threading
+from collections.abc import Iterator
 
 _OBJECTS_BETWEEN_COLLECTIONS = 10_000
 _OBJECTS_OF_A_START = 100_000
@@ -18,6 +21,36 @@ def start_without_collecting() -> None:
     models, lives to the end, and looking through it again and again takes a tenth of the start's CPU.
     """
     gc.set_threshold(_OBJECTS_OF_A_START, 20, 20)
+
+
+class _Starts:
+    """How many starts are under way in a program, and what held before the first of them."""
+
+    def __init__(self) -> None:
+        self._changing = threading.Lock()
+        self._under_way = 0
+        self._before = gc.get_threshold()
+
+    @contextlib.contextmanager
+    def __call__(self) -> Iterator[None]:
+        with self._changing:
+            if self._under_way == 0 and gc.get_threshold()[0]:  # 0: the program does not collect at all
+                self._before = gc.get_threshold()
+                start_without_collecting()
+            self._under_way += 1
+        try:
+            yield
+        finally:
+            with self._changing:
+                self._under_way -= 1
+                if self._under_way == 0 and gc.get_threshold()[0] == _OBJECTS_OF_A_START:
+                    gc.set_threshold(*self._before)
+
+
+a_start_in_a_program = _Starts()
+"""`with a_start_in_a_program():` does as `start_without_collecting` while a stack is opened in somebody's program, and
+leaves everything as it was.
+"""
 
 
 def collect_less_garbage() -> None:

@@ -15,6 +15,8 @@ from urllib.parse import unquote
 
 _FIELD = re.compile(r"{(\w+)(:path)?}")
 _KIND = re.compile(":(str|path)}")
+_PARAMETER = re.compile(r"{p\d+:(str|path)}")
+_KIND_OF = {"str": "[^/]+", "path": ".+"}
 _SLASHES = re.compile("/+")
 
 
@@ -36,6 +38,15 @@ class Mount:
     def is_exact(self) -> bool:
         """Whether every path that Litestar matches is really one of this operation."""
         return all(isinstance(segment, str) for segment in self.segments)
+
+    @property
+    def pattern(self) -> str:
+        """A regular expression for the paths that it takes, as they are sent without needless slashes."""
+        parts = (
+            _KIND_OF[match[1]] if (match := _PARAMETER.fullmatch(part)) else re.escape(part)
+            for part in self.path.split("/")
+        )
+        return "/".join(parts)
 
     def fields(self, values: Mapping[str, str]) -> dict[str, str] | None:
         """The fields in a path, from Litestar's parameters; None if the path belongs to another operation."""

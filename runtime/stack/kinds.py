@@ -47,6 +47,10 @@ class Kinds:
     def __iter__(self) -> Iterator[Kind]:
         return iter(self._by_owner.values())
 
+    def not_asked(self) -> list[Kind]:
+        """Those whose providers were not asked for their first lists."""
+        return [kind for kind in self if not kind.listings.are_asked]
+
     def owned_by(self, api: str) -> Kind | None:
         """The kind of resource that the providers of an API own; None where they own none that is registered."""
         return self._by_owner.get(api)
@@ -55,8 +59,10 @@ class Kinds:
         """The kind of resource that an API registers; None where it registers none."""
         return self._by_owner.get(api.resource.served_by) if api.resource else None
 
-    async def open(self, api: Api, resource: Resource, kept_in: KeyValueStore) -> None:
-        """Make the table and the registry of one kind of resource, with what was registered before."""
+    async def open(self, api: Api, resource: Resource, kept_in: KeyValueStore) -> Kind:
+        """Make the table and the registry of one kind of resource, with what was registered before. Raises Unavailable
+        where that cannot be read.
+        """
         listed_at = next((one.route.path for one in api.operations() if one.route.registry == "list"), "")
         table = ResourceTable(resource, listed_at=listed_at)
         owners = [planned.provider_id for planned in self._plan.of(resource.served_by)]
@@ -65,12 +71,13 @@ class Kinds:
         table.set_providers(owners, off=off, would_serve=would_serve)
         registrations, listings = Registrations(table, kept_in), ProviderListings()
         registry = own_routing(api.name, "REGISTRY", Registry)(api, table, registrations, listings)
-        self._by_owner[resource.served_by] = Kind(api=api, table=table, registry=registry, listings=listings)
         await registrations.load(registry.restored)
+        kind = self._by_owner[served_by] = Kind(api=api, table=table, registry=registry, listings=listings)
+        return kind
 
-    async def add_configured(self) -> None:
-        """Add the run config's resources, and ask the providers in this process what they list."""
-        for kind in self:
+    async def add_configured(self, kinds: Iterable[Kind]) -> None:
+        """Add the run config's resources of some kinds, and ask the providers in this process what they list."""
+        for kind in kinds:
             kind.registry.add_configured(self._configured(kind))
             providers = kind.listings.providers.values()
             await kind.listings.ask(one for one in providers if one.planned.spec.kind == "inline")

@@ -26,10 +26,11 @@ _MIN_INTERVAL_S = 3.0
 
 
 class ProviderListings:
-    """The providers that own one kind of resource, by id."""
+    """The providers that own one kind of resource, by id. are_asked: whether they were asked for their first lists."""
 
     def __init__(self) -> None:
         self.providers: dict[str, RunningProvider] = {}
+        self.are_asked = False
         self._had_first = asyncio.Event()
         self._asked_at: dict[str, float] = {}
 
@@ -42,6 +43,7 @@ class ProviderListings:
 
     async def ask_all_first(self) -> None:
         """Ask all providers for the first time."""
+        self.are_asked = True
         try:
             await self.ask(self.providers.values())
         finally:

@@ -2,12 +2,16 @@
 
 `open()` imports adapters and constructs everything, which is quick; `start()` does the slow work (weights, upstream
 model lists) once the server answers. A provider that fails is left out with its reason, and the others run.
+
+A stack that is opened by need leaves what only comes by default for later: `complete()` makes it when it is asked for.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import contextvars
+import logging
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,6 +31,7 @@ from runtime.http.transport import Transport
 from runtime.provider import ProviderContext, Tasks
 from runtime.routing.forward import Router, Routing
 from runtime.stack.api_relations import is_registry
+from runtime.stack.at_once import made_at_once
 from runtime.stack.instance import Instance
 from runtime.stack.kinds import Kinds, own_routing
 from runtime.stack.plan import Plan
@@ -40,6 +45,12 @@ from runtime.storage.jobs import SCHEMA, JobRunner, Jobs
 from runtime.storage.placement import JOBS_STORE, RESOURCE_STORE
 from runtime.storage.stores import Stores
 from runtime.storage.used import UsedStores
+
+log = logging.getLogger(__name__)
+COMPLETE_AFTER_S = 60.0
+"""When a stack that was opened by need is completed although nobody asks: jobs that were left wait for their provider,
+and so does what has expired.
+"""
 
 
 class Stack:
@@ -87,53 +98,103 @@ class Stack:
         self.instance = Instance()
         self.on_change: Callable[[], None] = lambda: None
         self.settled = asyncio.Event()
+        self._waiting: frozenset[str] = frozenset()
+        self._completing: asyncio.Task[None] | None = None
+        self._is_started = self._answers_others = False
 
-    async def open(self, *, with_tables: bool = True) -> None:
+    @property
+    def is_whole(self) -> bool:
+        """Whether every router and provider is made; else `complete` makes the others."""
+        return not self._waiting
+
+    async def open(self, *, with_tables: bool = True, by_need: bool = False) -> None:
         """Construct every router and provider. with_tables: whether to make and migrate the tables that they use; else
-        each does that when it uses them. Raises only if the whole stack cannot run, for example if storage cannot be
-        opened.
+        each does that when it uses them. by_need: whether what only comes by default waits for `complete`. Raises only
+        if the whole stack cannot run, for example if storage cannot be opened.
         """
+        every = frozenset((*self.plan.apis, *self.plan.inner_apis))
+        at_once = made_at_once(self.plan, self._run) if by_need else every
+        self._waiting = every - at_once
         try:
-            await self._open()
+            await self._stores.open()
+            await self._make(at_once)
+            self._kinds.declare_aliases(self._aliases)
+            if self._run.default_model:
+                self._kinds.put_first(self._run.default_model)
             if with_tables:
                 await self._stores.open_tables()
         except BaseException:
             await self.close()
             raise
 
-    async def _open(self) -> None:
-        await self._stores.open()
-        routed = (*self.plan.apis.values(), *self.plan.inner_apis.values())
-        for api in routed:
-            if api.resource is not None:
-                await self._kinds.open(api, api.resource, self._stores.kv(RESOURCE_STORE.name))
+    async def complete(self) -> None:
+        """Make what has waited, and start it if the others are. Whoever asks meanwhile waits for the same, and may
+        leave. Raises Unavailable where storage cannot be read; it can be repeated.
+        """
+        if self.is_whole:
+            return
+        if self._completing is None or self._completing.done():
+            # Without the context of the request that asks: what providers begin serves all.
+            context = contextvars.Context()
+            self._completing = asyncio.create_task(self._complete(), name="complete the stack", context=context)
+        await asyncio.shield(self._completing)
+
+    async def _complete(self) -> None:
+        await self._make(self._waiting)
+        self._waiting = frozenset()
+        if self._is_started:
+            self._tasks.spawn(self._start_made(), name="start what has waited")
+
+    async def _make(self, names: Collection[str]) -> None:
+        """Make the routers and the providers of some APIs."""
+        routed = [api for api in (*self.plan.apis.values(), *self.plan.inner_apis.values()) if api.name in names]
+        made = [
+            await self._kinds.open(api, api.resource, self._stores.kv(RESOURCE_STORE.name))
+            for api in routed
+            if api.resource is not None
+        ]
         for api in routed:
             self._apis[api.name] = self._router(api)
         for planned in self.plan.providers:
-            self._construct(planned)
-        await self._kinds.add_configured()
-        self._kinds.declare_aliases(self._aliases)
-        if self._run.default_model:
-            self._kinds.put_first(self._run.default_model)
+            if planned.api in names:
+                self._construct(planned)
+        await self._kinds.add_configured(made)
 
     def start(self) -> None:
         """Begin the slow work in the background, and check every provider from now on. `settled` is set when each has
         started or failed.
         """
+        self._is_started = True
         self._tasks.spawn(self._start_all(), name="start providers")
         self._jobs.start()
-        if (analytics := self._stores.analytics()).tables:
-            self._tasks.spawn(answer_others(analytics), name="answer other processes about analytics")
         if self._retention is not None:
             self._tasks.spawn(self._retention.run(), name="remove what is too old")
+        if not self.is_whole:
+            self._tasks.spawn(self._complete_later(), name="complete the stack later")
 
     async def _start_all(self) -> None:
-        """Start every provider and list what each serves, all at once."""
         try:
-            await self._providers.start(*(kind.listings.ask_all_first() for kind in self._kinds))
+            await self._start_made()
             self._kinds.warn_of_unresolved(self._run.default_model)
         finally:
             self.settled.set()
+
+    async def _start_made(self) -> None:
+        """Start every provider that is made and was not started, and list what each serves, all at once."""
+        analytics = self._stores.analytics()
+        if analytics.tables and not self._answers_others:
+            self._answers_others = True
+            self._tasks.spawn(answer_others(analytics), name="answer other processes about analytics")
+        await self._providers.start(*(kind.listings.ask_all_first() for kind in self._kinds.not_asked()))
+
+    async def _complete_later(self) -> None:
+        await asyncio.sleep(COMPLETE_AFTER_S)
+        while not self.is_whole:
+            try:
+                await self.complete()
+            except Unavailable as error:
+                log.warning("the stack is not complete yet", extra={"error": error.message})
+                await asyncio.sleep(COMPLETE_AFTER_S)
 
     async def close(self) -> None:
         """Stop providers in reverse order and release everything; one that fails to stop does not affect others, nor
@@ -143,8 +204,14 @@ class Stack:
         await self._providers.close()
         await self._stores.close()
 
+    def mounted(self) -> Mapping[str, Api]:
+        """The mounted APIs that are made, by name."""
+        return {name: api for name, api in self.plan.apis.items() if name in self._apis}
+
     def api(self, name: str) -> Any:
-        """The implementation of an API that is mounted or used by providers. Raises Unavailable for any other."""
+        """The implementation of an API that is mounted or used by providers, and made. Raises Unavailable for any
+        other.
+        """
         implementation = self._apis.get(name)
         if implementation is None:
             raise Unavailable(f"The API {name} is not available: it is not mounted")
@@ -165,6 +232,7 @@ class Stack:
 
     async def provider_infos(self, *, provider_id: str | None = None, api: str | None = None) -> list[ProviderInfo]:
         """See `Supervisor.infos`."""
+        await self.complete()
         return await self._providers.infos(provider_id=provider_id, api=api)
 
     def adapters(self) -> Iterator[tuple[PlannedProvider, Any]]:
@@ -196,6 +264,7 @@ class Stack:
 
     async def check_required(self, names: Iterable[str]) -> None:
         """See `Supervisor.check_required`."""
+        await self.complete()
         await self._providers.check_required(names)
 
     def _router(self, api: Api) -> Router:

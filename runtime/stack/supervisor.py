@@ -30,6 +30,7 @@ class Supervisor:
         self._tasks = tasks
         self._refresh_interval_s = refresh_interval_s
         self._running: list[RunningProvider] = []
+        self._to_start: list[RunningProvider] = []
         self._adapters: dict[str, dict[str, Any]] = defaultdict(dict)
         self._down: dict[str, dict[str, Outage]] = defaultdict(dict)
         self._repeated = {name for name, count in Counter(one.provider_id for one in planned).items() if count > 1}
@@ -41,6 +42,7 @@ class Supervisor:
     def construct(self, running: RunningProvider, context: ProviderContext) -> None:
         """Import and build the adapter of one more provider. If that fails, the others run."""
         self._running.append(running)
+        self._to_start.append(running)
         api = running.planned.api
         if running.construct(context):
             self._adapters[api][running.id] = running.adapter
@@ -48,12 +50,13 @@ class Supervisor:
             self._down[api][running.id] = running.outage
 
     async def start(self, *beside: Awaitable[None]) -> None:
-        """Start all at once, with what is done beside that, and look after each from now on. Returns when each has
-        started or failed, whatever the others did.
+        """Start all that were constructed and not started, at once, with what is done beside that, and look after each
+        from now on. Returns when each has started or failed, whatever the others did.
         """
-        for running in self._running:
+        to_start, self._to_start = self._to_start, []
+        for running in to_start:
             self._look_after(running)
-        starting = [self._start_one(running) for running in self._running]
+        starting = [self._start_one(running) for running in to_start]
         for failure in await asyncio.gather(*beside, *starting, return_exceptions=True):
             if isinstance(failure, Exception):
                 log.error("part of the start failed", exc_info=failure)  # a bug of ours; the others continue

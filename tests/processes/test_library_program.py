@@ -136,6 +136,34 @@ except KeyboardInterrupt:
     assert (done.returncode, done.stdout) == (0, "interrupted False\n"), done.stderr
 
 
+def test_what_only_comes_by_default_is_made_when_it_is_asked_for(program: Callable[..., Any]) -> None:
+    """Before that its models are not even imported. Nobody listens where its vendor is."""
+    done = program(
+        """
+import gc, json, os, pathlib
+before = gc.get_threshold()
+vendor = {"provider_id": "a", "provider_type": "remote::openai"}
+vendor["config"] = {"base_url": "http://127.0.0.1:9/v1", "api_key": "sk-none"}
+pathlib.Path("vendor.yaml").write_text(
+    json.dumps({"version": 2, "distro_name": "vendor", "providers": {"inference": [vendor]}})
+)
+os.environ["CONFIG"] = "vendor.yaml"
+"""
+        + OPENS
+        + """
+def made():
+    return [name for name in ("agents", "prompts", "responses") if f"runtime.apis.{name}.protocol" in sys.modules]
+
+at = client.http_client()
+print([at.get(path).status_code for path in ("/v1/models", "/v1/models/none", "/v1/version")], made())
+print(at.get("/v1/prompts").json()["data"], made())
+print(gc.get_threshold() == before)
+"""
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == ["[200, 404, 200] []", "[] ['agents', 'prompts', 'responses']", "True"]
+
+
 IMPORTS = """
 import os, sys
 from llama_stack import LlamaStackAsLibraryClient

@@ -160,6 +160,20 @@ class BrokenStart(Prober):
         raise Unavailable("the weights are corrupt", hint="fetch them again")
 
 
+class LateStart(Prober):
+    steps: list[str] = []  # noqa: RUF012  # tests look at what the stack has already let go of
+
+    def __init__(self, config: ProbeConfig, context: ProviderContext) -> None:
+        super().__init__(config, context)
+        self.steps.append("made")
+
+    async def start(self) -> None:
+        self.steps.append("started")
+
+    async def stop(self) -> None:
+        self.steps.append("stopped")
+
+
 def probe_spec(name: str = "prober", adapter: str = "Prober", **facts: Any) -> Spec:
     config = facts.pop("config", "tests.support.house:ProbeConfig")
     spec = inline(

@@ -53,7 +53,8 @@ class JobRunner:
         self.clock = clock
         self.poll_s = poll_s
         self._lease_s = lease_s
-        self._takes_over = is_alone
+        self._is_alone = is_alone
+        self._taken_over: set[str] = set()
         self._kinds: dict[str, _Kind] = {}
         self._attempts: dict[str, Attempt] = {}  # by lease
         self._wake = asyncio.Event()
@@ -122,9 +123,8 @@ class JobRunner:
 
     async def turn(self) -> None:
         """Look after what runs, and begin what is due and has a place. Raises Unavailable."""
-        if self._takes_over:
+        if self._is_alone:
             await self._take_over()
-            self._takes_over = False
         await self._look_after()
         for name, kind in self._kinds.items():
             running = sum(attempt.job.kind == name for attempt in self._attempts.values())
@@ -180,11 +180,15 @@ class JobRunner:
                 attempt.interrupt("cancelled")
 
     async def _take_over(self) -> None:
-        """What was held before this process began is due: nobody waits for the leases of the dead to run out."""
+        """What was held before this process began is due: nobody waits for the leases of the dead to run out. Once for
+        each kind, before any job of it begins here.
+        """
+        if not (kinds := self._kinds.keys() - self._taken_over):
+            return
         now = self.clock()
         is_held = one_of("state", ("running", "cancelling")) & above("due_at", now)
-        if held := [Update(JOBS, {"due_at": now}, eq("kind", kind) & is_held) for kind in self._kinds]:
-            await self.store.write(*held)
+        await self.store.write(*(Update(JOBS, {"due_at": now}, eq("kind", kind) & is_held) for kind in sorted(kinds)))
+        self._taken_over |= kinds
 
     async def _take(self, name: str, kind: _Kind, places: int) -> None:
         now = self.clock()

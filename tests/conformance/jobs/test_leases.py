@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
 
 from runtime.access import EVERYBODY
 from runtime.errors import Unavailable
-from runtime.storage.jobs import RunningJob
+from runtime.storage.jobs import Jobs, RunningJob
 from runtime.storage.jobs import runner as jobs_runner
 from runtime.storage.sql import Stale
 from runtime.storage.sql.store import Row
@@ -54,6 +55,27 @@ async def test_a_process_that_is_alone_waits_for_no_lease_of_the_dead(world: Wor
     await alone.turn()
     taken = await tries.begins()
     assert (taken.id, taken.attempt, taken.checkpoint) == (job.id, 2, "half")
+    await alone.turn()
+    assert (await later.get(job.id, user=EVERYBODY)).attempts == 2
+    gate.may_end.set()
+    tries.may_end.set()
+    assert (await world.ended(later, job)).state == "completed"
+
+
+async def test_who_is_alone_takes_over_a_kind_that_comes_later_too(world: World) -> None:
+    """As where its provider is made when it is first asked for. Once: what it begins itself is its own."""
+    gate, tries = Gate("late"), Gate()
+    first, queue = world.queue(gate)
+    job = await queue.add(None, user=EVERYBODY)
+    await first.turn()
+    await gate.begins()
+    alone = world.runner(is_alone=True)
+    Jobs(alone, "others", lambda: True, nullcontext).handle("another kind", answer)
+    await alone.turn()
+    _, later = world.queue(tries, runner=alone, concurrency=2)
+    await alone.turn()
+    assert (await tries.begins()).attempt == 2
+    world.queue(tries, runner=alone, concurrency=2)  # its provider was started again
     await alone.turn()
     assert (await later.get(job.id, user=EVERYBODY)).attempts == 2
     gate.may_end.set()

@@ -276,9 +276,9 @@ async def test_a_stack_as_a_library_runs_on_the_callers_event_loop(client: Runni
 @with_provider_data
 async def test_a_key_of_the_callers_own_reaches_the_vendor(client: Running, gateway: Gateway) -> None:
     assert await client("own_key", url=gateway.at(client), model=CHAT, key="sk-of-the-caller") == CHAT
-    assert gateway.vendor.seen[-1].headers["authorization"] == "Bearer sk-of-the-caller"
+    assert gateway.vendor.calls("/chat/completions")[-1].headers["authorization"] == "Bearer sk-of-the-caller"
     await client("chat", url=gateway.at(client), model=CHAT)
-    assert gateway.vendor.seen[-1].headers["authorization"] == "Bearer sk-configured-secret"
+    assert gateway.vendor.calls("/chat/completions")[-1].headers["authorization"] == "Bearer sk-configured-secret"
 
 
 @with_openai_paths
