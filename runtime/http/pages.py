@@ -5,26 +5,36 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from dataclasses import dataclass
 
 from runtime.addresses import led_to, origin_of
 from runtime.errors import TooLarge, UpstreamError
 from runtime.http.client import HttpClient
+from runtime.http.data_addresses import is_data_address, read_data_address
 from runtime.http.given_addresses import checked_address, unreadable
 from runtime.http.timeouts import Timeouts
 from runtime.http.transport import Exchange, Outgoing
 
 _MAX_REDIRECTIONS = 5
+_ADDRESS = re.compile(r"\s*(?:https?|data|file):\S+\s*", re.IGNORECASE)
 _REDIRECTIONS = (301, 302, 303, 307, 308)
 
 
 @dataclass(frozen=True)
 class WebPage:
-    """content_type: as the server says it, without parameters; empty where it does not. url: where it was found."""
+    """content_type: as the server says it, without parameters; empty where it does not. url: where it was found; empty
+    for what was in the address.
+    """
 
     content: bytes
     content_type: str
     url: str
+
+
+def is_address(text: str) -> bool:
+    """Whether a text is an address and nothing else: of a page, of data, or of a file, which is refused when read."""
+    return _ADDRESS.fullmatch(text) is not None
 
 
 class Pages:
@@ -42,6 +52,10 @@ class Pages:
         """All of what an address leads to. Raises RequestError for an address that is none, that is not public, or that
         cannot be read, and TooLarge.
         """
+        url = url.strip()
+        if is_data_address(url):
+            data = read_data_address(url, limit_bytes=limit_bytes)
+            return WebPage(data.content, data.content_type, "")
         try:
             async with asyncio.timeout(timeout_s):
                 for _ in range(_MAX_REDIRECTIONS + 1):

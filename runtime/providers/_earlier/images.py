@@ -7,6 +7,7 @@ from base64 import b64decode
 from runtime.apis._earlier.content import ImageSource
 from runtime.documents.images import image_type
 from runtime.errors import RequestError
+from runtime.http.data_addresses import in_base64
 
 _HEAD = 24
 """Characters of base64 that hold what tells an image's type."""
@@ -17,7 +18,7 @@ def address_of(image: ImageSource, place: str) -> str:
     are no image.
     """
     if image.url is not None:
-        return image.url.uri
+        return in_base64(image.url.uri)
     assert image.data is not None, "an image has one of both"
     try:
         kind = image_type(b64decode(image.data[:_HEAD]))

@@ -94,10 +94,12 @@ async def test_files_are_read_by_the_model(upstream: Upstream, tmp_path: Path) -
             documents=[
                 {"content": {"uri": "data:text/plain;base64,TGxhbWFzIHNwaXQu"}, "mime_type": "text/plain"},
                 {"content": "data:text/html;base64,PHA+TGxhbWFzIHJ1bi48L3A+", "mime_type": "text/html"},
+                {"content": " data:text/plain,Llamas%20hum. ", "mime_type": "text/plain"},
+                {"content": {"uri": "Data:text/plain,Llamas%20graze."}, "mime_type": "text/plain"},
             ]
         )
         said = json.dumps(upstream.seen[-1].json()["messages"])
-        assert "Llamas spit." in said and "Llamas run." in said and "<p>" not in said
+        assert all(f"Llamas {do}." in said for do in ("spit", "run", "hum", "graze")) and "<p>" not in said
 
 
 async def test_stores_that_are_no_list_are_refused(searching: Session) -> None:

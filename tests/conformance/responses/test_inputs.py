@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -65,6 +66,20 @@ async def test_a_document_is_its_text_behind_its_name(asking: Asking) -> None:
         assert await read(asking, part) == [f"Lookhooves.txt:\n\n{TEXT}"]
 
 
+@pytest.mark.parametrize("member", ["file_data", "file_url"])
+async def test_data_may_be_without_base64(asking: Asking, member: str) -> None:
+    part = {"type": "input_file", member: "data:text/plain,A%20badger%20digs."}
+    assert await read(asking, part) == ["Lookfile.txt:\n\nA badger digs."]
+    page = {"type": "input_file", member: "DATA:text/html,%3Cp%3EA fox sleeps.%3C/p%3E", "filename": "fox"}
+    assert await read(asking, page) == ["Lookfox:\n\nA fox sleeps."]
+    image = {"type": "input_file", member: f"data:image/png,{quote(PNG)}"}
+    url = f"data:image/png;base64,{encoded(PNG)}"
+    shown = {"type": "image_url", "image_url": {"url": url}}
+    assert (await read(asking, image))[1] == shown
+    given = {"type": "input_image", "image_url": f"data:image/png,{quote(PNG)}"}
+    assert (await read(asking, given))[1] == shown, "vendors read no other data"
+
+
 async def test_a_long_document_is_not_cut(asking: Asking) -> None:
     text = " ".join(["Go, 1."] * 1200)  # about 6,000 tokens
     part = {"type": "input_file", "file_data": encoded(text.encode()), "filename": "long.txt"}
@@ -94,7 +109,8 @@ async def test_it_is_read_again_by_what_continues(asking: Asking) -> None:
         ({"type": "input_file", "file_id": "file-none"}, "`file-none`"),
         ({"type": "input_image", "file_id": "file-none"}, "there is no such file"),
         ({"type": "input_file", "file_data": "%%%", "filename": "x.pdf"}, "no base64"),
-        ({"type": "input_file", "file_data": "data:text/plain,abc"}, "without base64"),
+        ({"type": "input_file", "file_data": "data:text/plain"}, "no `data:` address"),
+        ({"type": "input_file", "file_url": "data:text/plain;base64,!"}, "its `data:` address is no base64"),
         ({"type": "input_file", "filename": "x.pdf"}, "file_data"),
         ({"type": "input_file", "file_data": "JVBERi0xLjQK", "filename": "x.pdf"}, "`x.pdf`"),
         ({"type": "input_file", "file_url": "http://127.0.0.1:9/x.pdf"}, "127.0.0.1"),

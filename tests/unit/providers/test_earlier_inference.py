@@ -132,9 +132,10 @@ async def test_a_call_that_failed_is_sent_back_as_vendors_take_it(
 async def test_images_are_sent_by_their_address_or_as_what_they_are(client: Client, upstream: Upstream) -> None:
     upstream.misbehaves = Script(says("A dot"))
     there = {"type": "image", "image": {"url": {"uri": "https://app.example/a.png"}}}
-    await chat(client, {"role": "user", "content": [there, {"type": "image", "image": {"data": PNG}}]})
+    data = {"type": "image", "image": {"url": {"uri": "data:image/png,%89PNG"}}}
+    await chat(client, {"role": "user", "content": [there, {"type": "image", "image": {"data": PNG}}, data]})
     urls = [part["image_url"]["url"] for part in asked(upstream)["messages"][0]["content"]]
-    assert urls == ["https://app.example/a.png", f"data:image/png;base64,{PNG}"]
+    assert urls == ["https://app.example/a.png", f"data:image/png;base64,{PNG}", "data:image/png;base64,iVBORw=="]
 
 
 @pytest.mark.parametrize(

@@ -225,6 +225,7 @@ def picture(url: str, *, alone: bool = False) -> dict[str, Any]:
 def test_an_image_to_be_fetched_is_refused_where_the_vendor_does_not_fetch() -> None:
     inline = picture("data:image/png;base64,AAAA")
     assert fitted(Chat(remote_images=False), **inline) == inline
+    assert fitted(Chat(remote_images=False), **picture("Data:image/png;base64,AAAA"))
     assert fitted(Chat(), **picture("https://example.com/a.png")) == picture("https://example.com/a.png")
     assert fitted(Chat(remote_images=False), **picture("data:image/png;base64,AAAA", alone=True))
     for alone in (True, False):

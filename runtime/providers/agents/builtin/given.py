@@ -7,13 +7,14 @@ from collections.abc import Collection, Iterable, Sequence
 from runtime.apis._earlier.content import EarlierUrl, ImageItem, InterleavedContent, items_of
 from runtime.apis._earlier.messages import EarlierToolMessage, EarlierUserMessage
 from runtime.apis.agents.turn import AgentDocument, ToolResult
+from runtime.http.data_addresses import is_data_address
+from runtime.http.pages import is_address
 from runtime.providers._earlier.images import address_of
 from runtime.sse import Json
 
 NOT_ANSWERED = "This call was not answered."
 _BREAK = {"type": "input_text", "text": "\n"}
 """Between texts, which a model reads as one."""
-_ADDRESSES = ("http://", "https://", "data:")
 
 
 def message_items(messages: Iterable[EarlierUserMessage | EarlierToolMessage]) -> list[Json]:
@@ -67,13 +68,13 @@ def _parts(content: InterleavedContent, place: str) -> list[Json]:
 
 def _document(document: AgentDocument, at: int) -> list[Json]:
     content, kind = document.content, document.mime_type
-    if isinstance(content, str) and content.startswith(_ADDRESSES) and not any(map(str.isspace, content)):
-        content = EarlierUrl(uri=content)
+    if isinstance(content, str) and is_address(content):
+        content = EarlierUrl(uri=content.strip())
     if not isinstance(content, EarlierUrl):
         head = {"type": "input_text", "text": f"\nDocument {at + 1} ({kind}):\n"}
         return [head, *_parts(content, f"documents[{at}].content")]
     if kind.startswith("image/"):
         return [{"type": "input_image", "image_url": content.uri}]
-    if content.uri.startswith("data:"):
+    if is_data_address(content.uri):
         return [{"type": "input_file", "filename": f"document-{at + 1}", "file_data": content.uri}]
     return [{"type": "input_file", "file_url": content.uri}]

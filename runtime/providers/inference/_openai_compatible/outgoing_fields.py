@@ -14,6 +14,7 @@ from runtime.apis._request import Request
 from runtime.apis.inference.tool_use import name_of, named_in
 from runtime.context import warn
 from runtime.errors import RequestError
+from runtime.http.data_addresses import is_data_address
 from runtime.providers.inference._openai_compatible.rules import (
     Added,
     Capped,
@@ -157,7 +158,7 @@ def _refuse_remote_images(body: Json, provider_id: str) -> None:
     for part, name in _places(body, _IMAGE):
         image = part[name]  # an object, or for some clients its address alone
         url = image.get("url") if isinstance(image, dict) else image
-        if not str(url).startswith("data:"):
+        if not is_data_address(str(url)):
             raise refusal(f"{_IMAGE}.url", provider_id, "does not fetch images: only a `data:` URL can be sent")
 
 

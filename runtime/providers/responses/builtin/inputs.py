@@ -12,7 +12,6 @@ are stored here or given as data.
 from __future__ import annotations
 
 import base64
-import binascii
 import mimetypes
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from runtime.apis.files.protocol import Files
 from runtime.apis.responses.items import ITEMS
 from runtime.documents.images import image_type
 from runtime.errors import NotFound, NotSupported, RequestError
+from runtime.http.data_addresses import decoded, is_data_address, read_data_address
 from runtime.http.pages import Pages
 from runtime.providers.responses.builtin.budget import Budget
 from runtime.providers.responses.builtin.readings import Readings
@@ -94,10 +94,10 @@ class Inputs:
         if file_id := part.get("file_id"):
             return await self._stored(file_id)
         if data := part.get("file_data"):
-            return _File(name=name or "file", content=_decoded(data))
+            return _given(data, name)
         if url := part.get("file_url"):
             page = await self._pages.read(url, limit_bytes=MOST_BYTES, timeout_s=_FETCHED_WITHIN_S)
-            return _File(name=name or _named(url, page.content_type), content=page.content)
+            return _File(name=name or _named(url if page.url else "", page.content_type), content=page.content)
         raise RequestError("it has neither `file_id` nor `file_data` nor `file_url`")
 
     async def _stored(self, file_id: str) -> _File:
@@ -149,19 +149,12 @@ def _image(content: bytes, kind: str, detail: str | None) -> Json:
     return {"type": "input_image", "image_url": url, **({"detail": detail} if detail else {})}
 
 
-def _decoded(data: str) -> bytes:
-    """base64, alone or in a data address."""
-    head, comma, body = data.partition(",")
-    if data.startswith("data:"):
-        if not comma or not head.endswith(";base64"):
-            raise RequestError("its `file_data` is a data address without base64")
-        data = body
-    if len(data) > MOST_BYTES * 4 // 3 + 4:
-        raise RequestError(f"it has more than {MOST_BYTES} bytes")
-    try:
-        return base64.b64decode(data, validate=True)
-    except (binascii.Error, ValueError):
-        raise RequestError("its `file_data` is no base64") from None
+def _given(data: str, name: str | None) -> _File:
+    """A file as base64, alone or as a data address, or as one without base64."""
+    if not is_data_address(data):
+        return _File(name=name or "file", content=decoded(data, "its `file_data`", limit_bytes=MOST_BYTES))
+    found = read_data_address(data, limit_bytes=MOST_BYTES)
+    return _File(name=name or _named("", found.content_type), content=found.content)
 
 
 def _named(url: str, content_type: str) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 
 from runtime.apis.inference.calls import EXTRA, call_message, readable
 from runtime.errors import RequestError
+from runtime.http.data_addresses import in_base64
 from runtime.sse import Json, is_json_object
 
 _TEXTS = {"input_text": "text", "output_text": "text", "refusal": "refusal"}
@@ -175,7 +176,7 @@ def _is_whole(call: Json) -> bool:
 def _part(part: Json) -> Json:
     """A part of a chat message. Files have been read, see `inputs.py`."""
     if part["type"] == "input_image":
-        image: dict[str, Any] = {"url": part["image_url"]}
+        image: dict[str, Any] = {"url": in_base64(part["image_url"])}
         if detail := part.get("detail"):
             image["detail"] = detail
         return {"type": "image_url", "image_url": image}

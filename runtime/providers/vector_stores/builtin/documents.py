@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-import re
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import unquote_to_bytes, urlsplit
+from urllib.parse import urlsplit
 
 from runtime.apis._carriers import Upload
 from runtime.apis._chunks import ChunkUrl, StaticSizes, text_of
 from runtime.apis.vector_stores.older import RagDocument
 from runtime.errors import RequestError, StackError
-from runtime.http.pages import Pages
+from runtime.http.pages import Pages, is_address
 from runtime.providers.vector_stores.builtin.inserting import DocumentChunks, attributes_of
 from runtime.providers.vector_stores.builtin.patience import may_pass
 from runtime.providers.vector_stores.builtin.reading import Reading
@@ -22,8 +19,6 @@ from runtime.providers.vector_stores.builtin.writing import NewChunk
 
 _LIMIT_BYTES = 64 * 1024**2
 _TIMEOUT_S = 60.0
-_ADDRESS = re.compile(r"(?:https?|data|file):\S+", re.IGNORECASE)
-_DATA = re.compile(r"data:([^,;]*)((?:;[^,;]*)*),(.*)", re.IGNORECASE | re.DOTALL)
 _TEXT = "text/plain"
 
 
@@ -77,30 +72,13 @@ class Documents:
         content = document.content
         if isinstance(content, ChunkUrl):
             return await self._at(content.uri)
-        if isinstance(content, str) and _ADDRESS.fullmatch(content.strip()):
-            return await self._at(content.strip())
+        if isinstance(content, str) and is_address(content):
+            return await self._at(content)
         return _Content(text_of(content).encode(), "", "")
 
     async def _at(self, address: str) -> _Content:
-        if address[:5].lower() == "data:":
-            return _of_data(address)
         page = await self._pages.read(address, limit_bytes=_LIMIT_BYTES, timeout_s=_TIMEOUT_S)
         return _Content(page.content, page.content_type, urlsplit(page.url).path.rpartition("/")[2])
-
-
-def _of_data(address: str) -> _Content:
-    """What a `data:` address says: RFC 2397."""
-    found = _DATA.fullmatch(address)
-    if found is None:
-        raise RequestError("it is no `data:` address", code="invalid_address")
-    kind, parameters, data = found.groups()
-    content = unquote_to_bytes(data)
-    if "base64" in parameters.lower().split(";"):
-        try:
-            content = base64.b64decode(content, validate=True)
-        except binascii.Error:
-            raise RequestError("its `data:` address is not base64", code="invalid_address") from None
-    return _Content(content, kind.strip().lower(), "")
 
 
 def _of_document(chunk: NewChunk, given: Mapping[str, Any], place: int) -> NewChunk:
