@@ -18,12 +18,12 @@ from runtime.apis._api import Operation
 from runtime.apis._carriers import Upload
 from runtime.errors import RequestError
 from runtime.invalid.in_json import invalid_request
-from runtime.server.amounts import BULK, USUAL
+from runtime.parsing.amounts import BULK, USUAL
+from runtime.parsing.requests import request_from, validated
 from runtime.server.content import decompressed, refuse_compressed, utf8
 from runtime.server.fields import NOT_UTF8, URLENCODED, nested, urlencoded
 from runtime.server.forms import CheckUpload, read_form
 from runtime.server.incoming import Incoming
-from runtime.server.json_body import request_from, validated
 
 _NOT_IN_NAMES = re.compile(f"[\x00-\x1f\x7f{NOT_UTF8}]")
 

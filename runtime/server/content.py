@@ -10,9 +10,6 @@ import asyncio
 import re
 import zlib
 from collections.abc import Mapping
-from typing import Any
-
-from pydantic_core import from_json
 
 from runtime.errors import RequestError, TooLarge, UnsupportedMedia
 from runtime.invalid.vocabulary import quoted
@@ -34,24 +31,6 @@ def utf8(raw: bytes, kind: bytes) -> bytes:
     if b"\x00" in raw[:4] or raw.startswith(_OTHER_MARKS):
         raise UnsupportedMedia("The body is in UTF-16 or UTF-32, but JSON must be UTF-8")
     return raw.removeprefix(_MARK)
-
-
-def json_object(raw: bytes, kind: bytes) -> dict[str, Any]:
-    """The JSON object in a body. kind: its content type, which matters only where the body is not JSON: `curl -d` sends
-    JSON as a form. Raises RequestError for anything else, UnsupportedMedia where the content type says so.
-    """
-    try:
-        value = from_json(raw, allow_inf_nan=False)
-    except ValueError as error:
-        words = f"The body is not JSON: {error}"
-        if kind and b"json" not in kind.lower():
-            shown = quoted(kind.decode("latin-1"))
-            hint = f"its content type is `{shown}`, but only JSON is accepted here"
-            raise UnsupportedMedia(words, hint=hint) from error
-        raise RequestError(words, code="invalid_json") from error
-    if not isinstance(value, dict):
-        raise RequestError("The body is JSON, but not an object", code="invalid_json")
-    return value
 
 
 def refuse_compressed(headers: Mapping[bytes, bytes]) -> None:

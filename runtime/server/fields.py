@@ -20,7 +20,7 @@ from pydantic_core import from_json
 
 from runtime.errors import RequestError, TooLarge
 from runtime.invalid.vocabulary import quoted
-from runtime.server.amounts import USUAL, check_amount
+from runtime.parsing.amounts import USUAL, check_amount
 from runtime.server.parts import MAX_FIELDS
 
 URLENCODED = "application/x-www-form-urlencoded"

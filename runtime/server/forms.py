@@ -18,8 +18,8 @@ from runtime.apis._api import Operation
 from runtime.apis._carriers import Upload
 from runtime.errors import RequestError, UnsupportedMedia
 from runtime.invalid.vocabulary import quoted
-from runtime.server.amounts import USUAL, check_amount
-from runtime.server.content import json_object
+from runtime.parsing.amounts import USUAL, check_amount
+from runtime.parsing.requests import json_object
 from runtime.server.fields import MAX_TEXT_BYTES, URLENCODED, nested, takes_several, too_much_text, urlencoded
 from runtime.server.incoming import Incoming
 from runtime.server.parts import Part, parts_of

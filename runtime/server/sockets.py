@@ -18,10 +18,10 @@ from runtime.apis._api import TellsError
 from runtime.apis._request import Request
 from runtime.context import current
 from runtime.errors import RateLimited, RequestError, StackError
+from runtime.parsing.requests import request_from
 from runtime.server.doors import DoorErrors
 from runtime.server.errors import as_stack_error
 from runtime.server.incoming import ClientLeft
-from runtime.server.json_body import request_from
 from runtime.server.ongoing import Ongoing
 from runtime.sse import AsyncClosable, Frames, payloads
 

@@ -60,11 +60,13 @@ ALLOWED: dict[str, set[str]] = {
     "runtime.http": {"addresses", "clock", "context", "telemetry", "errors", "ids", "outage", "rounds", "sse"},
     "runtime.recording": {"context", "telemetry", "errors", "ids", "sse", "http"},
     "runtime.documents": set(),
+    "runtime.parsing": {"apis", "errors", "invalid"},
     "runtime.engine": {"allowance", "clock", "errors", "catalog", "own_process"},
     "runtime.provider": {"apis", "context", "storage", "http", "telemetry", "errors", "spec"},
     "runtime.providers": {
         "access", "addresses", "apis", "clock", "provider", "http", "storage", "context", "durations", "ids", "errors",
-        "invalid", "own_process", "rounds", "telemetry", "similar", "sse", "spec", "catalog", "documents", "starting",
+        "invalid", "own_process", "parsing", "rounds",
+        "telemetry", "similar", "sse", "spec", "catalog", "documents", "starting",
         "temporary",
         "to_the_end", "trees", "turns",
     },
@@ -93,7 +95,7 @@ ALLOWED: dict[str, set[str]] = {
         "spec", "ids", "outage", "durations", "redaction", "similar",
     },
     "runtime.server": {
-        "clock", "invalid", "own_process", "ports", "redaction", "similar",
+        "clock", "invalid", "own_process", "parsing", "ports", "redaction", "similar",
         "stack", "discovery", "routing", "provider", "storage", "config", "apis", "errors", "http",
         "spec", "sse", "stdio", "ids", "context", "access", "auth", "telemetry", "temporary",
     },

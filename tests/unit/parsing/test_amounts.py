@@ -17,8 +17,8 @@ from runtime.apis.vector_stores.native import MAX_INSERTED_CHUNKS
 from runtime.conformance.asgi import Client
 from runtime.conformance.stacks import run_config, serving
 from runtime.errors import TooLarge
-from runtime.server import amounts
-from runtime.server.amounts import BULK, LIGHT_BYTES, USUAL, Amount, check_amount
+from runtime.parsing import amounts
+from runtime.parsing.amounts import BULK, LIGHT_BYTES, USUAL, Amount, check_amount
 from tests.support.house import furnish, probe_spec
 
 CHAT = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
@@ -64,7 +64,7 @@ async def test_a_body_of_too_many_things_is_refused_and_costs_the_loop_nothing(
 @pytest.mark.asyncio(loop_scope="module")
 async def test_a_long_body_is_validated_in_another_thread(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     where: list[int] = []
-    monkeypatch.setattr("runtime.server.json_body.check_amount", lambda raw, most: where.append(threading.get_ident()))
+    monkeypatch.setattr("runtime.parsing.requests.check_amount", lambda raw, most: where.append(threading.get_ident()))
     for length in (10, LIGHT_BYTES):
         answer = await client.post("/v1/chat/completions", CHAT | {"user": "u" * length, "n": "no"})
         assert answer.error["param"] == "n"

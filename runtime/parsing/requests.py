@@ -1,4 +1,4 @@
-"""Requests from JSON: a body over HTTP, or a message over a WebSocket."""
+"""Requests from JSON: a body over HTTP, a message over a WebSocket, or a line of a batch."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from collections.abc import Callable
 from typing import Any
 
 from pydantic import ValidationError
+from pydantic_core import from_json
 
 from runtime.apis._request import Request
+from runtime.errors import RequestError, UnsupportedMedia
 from runtime.invalid.in_json import invalid_request
-from runtime.server.amounts import LIGHT_BYTES, USUAL, Amount, check_amount
-from runtime.server.content import json_object
+from runtime.invalid.vocabulary import quoted
+from runtime.parsing.amounts import LIGHT_BYTES, USUAL, Amount, check_amount
 
 Complete = Callable[[dict[str, Any]], dict[str, Any]]
 """Makes the fields of a request of those in its body."""
@@ -50,3 +52,21 @@ def validated(model: type[Request], given: dict[str, Any]) -> Any:
         return model.model_validate(given)
     except ValidationError as error:
         raise invalid_request(error, model, given) from error
+
+
+def json_object(raw: bytes, kind: bytes) -> dict[str, Any]:
+    """The JSON object in a body. kind: its content type, which matters only where the body is not JSON: `curl -d` sends
+    JSON as a form. Raises RequestError for anything else, UnsupportedMedia where the content type says so.
+    """
+    try:
+        value = from_json(raw, allow_inf_nan=False)
+    except ValueError as error:
+        words = f"The body is not JSON: {error}"
+        if kind and b"json" not in kind.lower():
+            shown = quoted(kind.decode("latin-1"))
+            hint = f"its content type is `{shown}`, but only JSON is accepted here"
+            raise UnsupportedMedia(words, hint=hint) from error
+        raise RequestError(words, code="invalid_json") from error
+    if not isinstance(value, dict):
+        raise RequestError("The body is JSON, but not an object", code="invalid_json")
+    return value
