@@ -14,23 +14,28 @@ SCENARIOS = {
     "structured": "structured output",
     "vision": "vision",
     "errors": "errors",
+    "breaks": "broken stream",
     "cancel": "cancel",
 }
 """By their names in `official/of_doors.py`, as they are shown."""
 PASSES = "passes"
 _TOO_SMALL = "it calls no tools by itself"
 _BLIND = "it sees nothing"
-NOT_EMBEDDED = {"tools": _TOO_SMALL, "vision": _BLIND}
+_NEAR = "nothing lies between that could break"
+NOT_EMBEDDED = {"tools": _TOO_SMALL, "vision": _BLIND, "breaks": _NEAR}
 """Scenarios that the embedded model is not tried in, and why not."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Door:
-    """label: as it is shown. client: the row of clients.toml that takes it; name: in `official/of_doors.py`."""
+    """label: as it is shown. client: the row of clients.toml that takes it; name: in `official/of_doors.py`. broken:
+    how the client tells of a stream that breaks off in the middle.
+    """
 
     label: str
     client: str
     name: str
+    broken: str
 
     @property
     def official(self) -> OfficialClient:
@@ -39,25 +44,30 @@ class Door:
         return replace(found, script=["of_doors.py", found.package, self.name])
 
 
+_RAISES = "raises `APIError`"
+_GIVES = "gives a chunk with `error`"
 DOORS = (
-    Door(label="OpenAI chat", client="openai", name="chat"),
-    Door(label="OpenAI responses", client="openai", name="responses"),
-    Door(label="llama-stack-client", client="llama-stack-client-0.7", name="chat"),
-    Door(label="agents", client="llama-stack-client-0.2", name="agents"),
-    Door(label="earlier inference", client="llama-stack-client-0.2", name="earlier_inference"),
-    Door(label="library", client="library-openai", name="chat"),
-    Door(label="library, agents", client="library-0.2", name="agents"),
+    Door(label="OpenAI chat", client="openai", name="chat", broken=_RAISES),
+    Door(label="OpenAI responses", client="openai", name="responses", broken="gives `response.failed`"),
+    Door(label="llama-stack-client", client="llama-stack-client-0.7", name="chat", broken=_RAISES),
+    Door(label="agents", client="llama-stack-client-0.2", name="agents", broken=_GIVES),
+    Door(label="agents, 0.3.5", client="llama-stack-client-0.3", name="agent_resources", broken=_GIVES),
+    Door(label="earlier inference", client="llama-stack-client-0.2", name="earlier_inference", broken=_GIVES),
+    Door(label="library", client="library-openai", name="chat", broken=_RAISES),
+    Door(label="library, agents", client="library-0.2", name="agents", broken=_GIVES),
 )
 _MODELS = {"vendor": "a vendor", "embedded": "the embedded model"}
 
 
 def expected(door: Door, scenario: str, model: str) -> str:
-    """What a cell is: `PASSES`, or why it is not tried. model: `vendor` or `embedded`."""
+    """What a cell is: `PASSES`, how a broken stream is told, or why it is not tried with the embedded model. model:
+    `vendor` or `embedded`.
+    """
     if model == "embedded":
         if door.official.is_library:
             return "the same application as behind a socket"
         return NOT_EMBEDDED.get(scenario, PASSES)
-    return PASSES
+    return door.broken if scenario == "breaks" else PASSES
 
 
 def scenario_table(cells: Mapping[tuple[str, str, str], str] | None = None) -> str:
@@ -68,8 +78,8 @@ def scenario_table(cells: Mapping[tuple[str, str, str], str] | None = None) -> s
 
     def cell(door: Door, scenario: str, model: str) -> str:
         said = expected(door, scenario, model) if cells is None else cells[door.label, scenario, model]
-        if said == PASSES:
-            return PASSES
+        if said == PASSES or model == "vendor":
+            return said
         if said not in notes:
             notes.append(said)
         return f"— {notes.index(said) + 1}"

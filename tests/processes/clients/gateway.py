@@ -10,8 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import web
 
-from runtime.conformance.upstream import CHAT_MODEL, EMBEDDING_MODEL, RERANK_MODEL, Upstream, upstream_server
+from runtime.conformance.upstream import (
+    CHAT_MODEL,
+    EMBEDDING_MODEL,
+    RERANK_MODEL,
+    Upstream,
+    started_stream,
+    upstream_server,
+)
 from tests.support.official_clients import OfficialClient, Running, official_clients
 from tests.support.server_process import running_server
 from tests.support.vendor_config import vendor_config
@@ -46,6 +54,17 @@ async def serving_a_vendor(folder: Path) -> AsyncIterator[Gateway]:
             for model in (CHAT, EMBEDDING, RERANK):
                 assert (await server.ask("GET", f"/v1/models/{model}"))[0] == 200
             yield Gateway(server.url, file, vendor)
+
+
+async def break_off(request: web.Request) -> web.StreamResponse:
+    """For `Upstream.misbehaves`: a stream whose connection ends after its first piece, `and then `."""
+    answer = await started_stream(request)
+    delta = {"index": 0, "delta": {"role": "assistant", "content": "and then "}, "finish_reason": None}
+    chunk = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": CHAT_MODEL}
+    await answer.write(b"data: " + json.dumps({**chunk, "choices": [delta]}).encode() + b"\n\n")
+    assert request.transport is not None
+    request.transport.close()
+    return answer
 
 
 def each_of(clients: Iterable[OfficialClient]) -> pytest.MarkDecorator:

@@ -12,11 +12,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from aiohttp import web
 
-from runtime.conformance.upstream import CHAT_MODEL, EMBEDDING_MODEL, RERANK_MODEL, Seen, started_stream
+from runtime.conformance.upstream import CHAT_MODEL, EMBEDDING_MODEL, RERANK_MODEL, Seen
 from runtime.conformance.upstream.texts import vector_of
-from tests.processes.clients.gateway import CHAT, EMBEDDING, RERANK, Gateway, check_person, each_of, having
+from tests.processes.clients.gateway import CHAT, EMBEDDING, RERANK, Gateway, break_off, check_person, each_of, having
 from tests.support.official_clients import Running, official_clients
 from tests.support.stack_home import Stack
 
@@ -241,27 +240,15 @@ async def test_a_stream_that_is_left_ends_at_the_vendor_too(client: Running, gat
 @having("broken")
 async def test_a_stream_that_breaks_off_is_an_exception(client: Running, gateway: Gateway) -> None:
     """Never a short answer that looks whole."""
-
-    broke = asyncio.Event()
-
-    async def break_off(request: web.Request) -> web.StreamResponse:
-        answer = await started_stream(request)
-        delta = {"index": 0, "delta": {"role": "assistant", "content": "and then "}, "finish_reason": None}
-        chunk = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": CHAT_MODEL}
-        await answer.write(b"data: " + json.dumps({**chunk, "choices": [delta]}).encode() + b"\n\n")
-        assert request.transport is not None
-        request.transport.close()
-        broke.set()
-        return answer
-
     if client.facts.is_library:
         await client("models", url=gateway.at(client))  # its own stack asks the vendor for them when it starts
+    gateway.vendor.seen.clear()
     gateway.vendor.misbehaves = break_off
     try:
         told = await client("broken", url=gateway.at(client), model=CHAT)
     finally:
         gateway.vendor.misbehaves = None
-    assert broke.is_set()
+    assert gateway.vendor.calls("/chat/completions")
     assert told["type"] and "`vendor`" in told["said"], told
 
 

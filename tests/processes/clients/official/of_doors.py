@@ -19,11 +19,15 @@ PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA6
 IMAGE = f"data:image/png;base64,{PNG}"
 
 
+class Told(Exception):
+    """Raised by a door for a failure that its client tells of without an exception: how, and its message."""
+
+
 class Door:
     """One way to ask. Each scenario returns what the client was told."""
 
     def scenarios(self) -> dict[str, Any]:
-        own = (self.chat, self.stream, self.tools, self.structured, self.vision, self.errors, self.cancel)
+        own = (self.chat, self.stream, self.tools, self.structured, self.vision, self.errors, self.breaks, self.cancel)
         return {scenario.__name__: scenario for scenario in (*own, self.failures)}
 
     def ask(self, at: Any, model: str, said: Any, **fields: Any) -> str:
@@ -74,6 +78,18 @@ class Door:
             "whole": failure(lambda: self.ask(at, model, SAY)),
             "streamed": failure(lambda: list(self.pieces(at, model, SAY))),
         }
+
+    def breaks(self, url: str, model: str) -> Any:
+        """How the client tells of a stream that breaks off in the middle, after what."""
+        pieces, how, said = list[str](), "ends as if it was whole", ""
+        try:
+            for piece in self.pieces(client(url), model, SAY):
+                pieces.append(piece)
+        except Told as told:
+            how, said = told.args
+        except Exception as error:
+            how, said = f"raises `{type(error).__name__}`", str(error)
+        return {"how": how, "said": said, "before": "".join(pieces)}
 
     def cancel(self, url: str, model: str) -> Any:
         """Leave after the first piece."""
@@ -139,6 +155,8 @@ class Responses(Door):
             for event in stream:
                 if event.type == "response.output_text.delta":
                     yield event.delta
+                elif event.type == "response.failed":
+                    raise Told("gives `response.failed`", event.response.error.message)
         finally:
             _leave(stream)
 
@@ -176,7 +194,7 @@ class Earlier(Door):
         stream = self._create(at, model, [_said(text)], stream=True)
         try:
             for chunk in stream:
-                yield chunk.event.delta.text
+                yield _event_of(chunk).delta.text
         finally:
             _leave(stream)
 
@@ -202,7 +220,7 @@ class Earlier(Door):
 
 
 class Agents(Door):
-    """Agents of llama-stack 0.2, by the classes that its client has for them."""
+    """Agents of llama-stack, by the classes that 0.2's client has for them."""
 
     def _agent(self, at: Any, model: str, **config: Any) -> tuple[Any, str]:
         from llama_stack_client import Agent
@@ -218,10 +236,14 @@ class Agents(Door):
 
     def pieces(self, at: Any, model: str, text: str) -> Iterator[str]:
         agent, session = self._agent(at, model)
-        stream = at.agents.turn.create(agent_id=agent.agent_id, session_id=session, messages=[_said(text)], stream=True)
+        yield from self._streamed(at.agents, text, agent_id=agent.agent_id, session_id=session)
+
+    def _streamed(self, at: Any, text: str, **of: Any) -> Iterator[str]:
+        """at: the resource."""
+        stream = at.turn.create(**of, messages=[_said(text)], stream=True)
         try:
             for chunk in stream:
-                payload = chunk.event.payload
+                payload = _event_of(chunk).payload
                 if payload.event_type == "step_progress":
                     yield payload.delta.text
         finally:
@@ -257,6 +279,45 @@ class Agents(Door):
         return self.ask(at, model, _interleaved())
 
 
+class AgentResources(Agents):
+    """The same by the resources of 0.3's client, whose classes ask for responses."""
+
+    def _made(self, at: Any, model: str, **config: Any) -> dict[str, Any]:
+        """The ids of an agent and of its session."""
+        made = at.create(agent_config={"model": model, "instructions": "Be brief.", **config}).agent_id
+        return {
+            "agent_id": made,
+            "session_id": at.session.create(agent_id=made, session_name="scenario").session_id,
+        }
+
+    def ask(self, at: Any, model: str, said: Any, **config: Any) -> str:
+        agents = at.alpha.agents
+        turn = agents.turn.create(**self._made(agents, model, **config), messages=[_said(said)])
+        text: str = turn.output_message.content
+        return text
+
+    def pieces(self, at: Any, model: str, text: str) -> Iterator[str]:
+        agents = at.alpha.agents
+        yield from self._streamed(agents, text, **self._made(agents, model))
+
+    def use_tools(self, at: Any, model: str) -> tuple[list[Any], str]:
+        agents = at.alpha.agents
+        tools = [
+            {"name": name, "description": "Tells it.", "input_schema": schema, "parameters": []}
+            for name, schema in TOOLS.items()
+        ]
+        of = self._made(agents, model, client_tools=tools)
+        turn = agents.turn.create(**of, messages=[_said(USE_TOOLS)])
+        made = turn.output_message.tool_calls
+        calls = [{"name": call.tool_name, "arguments": call.arguments} for call in made]
+        answers = [
+            {"call_id": one.call_id, "tool_name": call["name"], "content": use(call["name"], call["arguments"])}
+            for one, call in zip(made, calls, strict=True)
+        ]
+        turn = agents.turn.resume(**of, turn_id=turn.turn_id, tool_responses=answers)
+        return calls, turn.output_message.content
+
+
 def _said(content: Any) -> dict[str, Any]:
     return {"role": "user", "content": content}
 
@@ -270,12 +331,25 @@ def _interleaved() -> list[dict[str, Any]]:
     return [{"type": "text", "text": LOOK}, {"type": "image", "image": {"data": PNG}}]
 
 
+def _event_of(chunk: Any) -> Any:
+    """Until 0.3, llama-stack's client takes the event of an error for a chunk without an event."""
+    if chunk.event is None:
+        raise Told("gives a chunk with `error`", chunk.error["message"])
+    return chunk.event
+
+
 def _leave(stream: Any) -> None:
     """Close the connection, by whichever name a client has for that."""
     (stream if hasattr(stream, "close") else stream.response).close()
 
 
-DOORS = {"chat": Chat, "responses": Responses, "earlier_inference": Earlier, "agents": Agents}
+DOORS = {
+    "chat": Chat,
+    "responses": Responses,
+    "earlier_inference": Earlier,
+    "agents": Agents,
+    "agent_resources": AgentResources,
+}
 
 if __name__ == "__main__":
     package, name = sys.argv[1], sys.argv[2]
