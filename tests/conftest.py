@@ -10,7 +10,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import hypothesis
 import pytest
 
-from tests.support import garbage, hanging, ik_llama_cpp, layers, llama_cpp, postgres, report, shared
+from tests.support import garbage, hanging, ik_llama_cpp, layers, llama_cpp, messages, postgres, report, shared
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -36,5 +36,5 @@ hypothesis.settings.load_profile("tests")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    for plugin in (garbage, hanging, ik_llama_cpp, layers, llama_cpp, postgres, report, shared):
+    for plugin in (garbage, hanging, ik_llama_cpp, layers, llama_cpp, messages, postgres, report, shared):
         config.pluginmanager.register(plugin)

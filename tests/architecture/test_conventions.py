@@ -22,6 +22,7 @@ from runtime.providers.inference._openai_compatible.spec import OpenAICompatible
 from runtime.providers.responses.builtin.tools import TOOLS
 from runtime.redaction import hides
 from runtime.spec import Spec
+from tests.support.sources import text_of
 
 ROOT = Path(__file__).parents[2]
 SOURCES = sorted(path for package in ("runtime", "llama_cli") for path in (ROOT / package).rglob("*.py"))
@@ -180,7 +181,7 @@ def test_a_vector_database_is_named_in_its_own_folder_alone(spec: Spec) -> None:
     elsewhere = [other for other in discovery.built_in().specs if other.api != "vector_io"]
     shared = {name for other in elsewhere for name in (other.provider_type, *other.aliases)}
     wanted = [name for name in names if name.strip('"') not in shared]
-    found = [path for path in others if any(name in path.read_text(encoding="utf-8") for name in wanted)]
+    found = [path for path in others if any(name in text_of(path) for name in wanted)]
     assert found == []
 
 
@@ -204,10 +205,7 @@ def test_a_tool_of_a_response_is_named_in_its_own_files_alone(kind: ToolKind) ->
     words = {*kind.names, *kind.includes, *(word for item in kind.items for word in (item.name, item.prefix))}
     named = re.compile("|".join(rf"[\"'`]{re.escape(word)}[\"'`]" for word in words))
     found = [
-        path.relative_to(folder)
-        for folder in RESPONSES
-        for path in folder.rglob("*.py")
-        if named.search(path.read_text(encoding="utf-8"))
+        path.relative_to(folder) for folder in RESPONSES for path in folder.rglob("*.py") if named.search(text_of(path))
     ]
     assert {path.parts[0] for path in found} == {"tools"} and len({path.stem for path in found}) == 1, found
 
@@ -223,7 +221,7 @@ def test_packages_are_requirements_with_a_bound(spec: Spec) -> None:
 def test_a_provider_that_imports_the_engine_names_torch() -> None:
     for spec in discovery.built_in().specs:
         folder = ROOT.joinpath(*spec.module.split("."))
-        uses = folder.is_dir() and any("runtime.engine" in path.read_text() for path in folder.glob("*.py"))
+        uses = folder.is_dir() and any("runtime.engine" in text_of(path) for path in folder.glob("*.py"))
         assert uses == any(package.startswith("torch") for package in spec.packages), spec.provider_type
 
 
@@ -235,14 +233,14 @@ def test_every_module_says_what_it_is_for() -> None:
     silent = [
         str(path.relative_to(ROOT))
         for path in SOURCES
-        if (text := path.read_text()) and not text.startswith(('"""', 'r"""'))
+        if (text := text_of(path)) and not text.startswith(('"""', 'r"""'))
     ]
     assert silent == []
 
 
 def test_todo_marks_are_not_left_behind() -> None:
     marks = re.compile(r"#\s*(TODO|FIXME|XXX|HACK)\b")
-    assert [str(path.relative_to(ROOT)) for path in SOURCES if marks.search(path.read_text())] == []
+    assert [str(path.relative_to(ROOT)) for path in SOURCES if marks.search(text_of(path))] == []
 
 
 def models_of(annotation: object) -> Iterator[type[BaseModel]]:

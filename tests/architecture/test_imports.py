@@ -21,6 +21,8 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from tests.support.sources import tree_of
+
 ROOT = Path(__file__).parents[2]
 
 # package -> the packages of ours below `runtime` that it may import; itself is always among them
@@ -179,20 +181,24 @@ def sources(*packages: str) -> list[Path]:
     return sorted(path for package in packages for path in (ROOT / package).rglob("*.py"))
 
 
+@cache
 def is_module(name: str) -> bool:
     place = ROOT.joinpath(*name.split("."))
     return place.with_suffix(".py").exists() or place.is_dir()
 
 
+BLOCKS = ("body", "handlers", "orelse", "finalbody", "cases")
+"""Where statements have statements below them."""
+
+
 def statements_of(node: ast.AST, *, at_once: bool = True) -> Iterator[tuple[ast.stmt, bool]]:
     """All statements below one, each with whether it stands in no function, and is not for type checking alone."""
     is_kept = not isinstance(node, ast.If) or "TYPE_CHECKING" not in ast.unparse(node.test)
-    for inner in ast.iter_child_nodes(node):
+    for inner in chain.from_iterable(getattr(node, block, ()) for block in BLOCKS):
         is_outside = at_once and is_kept and not isinstance(inner, ast.FunctionDef | ast.AsyncFunctionDef)
         if isinstance(inner, ast.stmt):
             yield inner, is_outside
-        if not isinstance(inner, ast.expr):
-            yield from statements_of(inner, at_once=is_outside)
+        yield from statements_of(inner, at_once=is_outside)
 
 
 @cache
@@ -202,7 +208,7 @@ def imports_of(path: Path) -> tuple[Import, ...]:
 
 def _imports_of(path: Path) -> Iterator[Import]:
     module, is_package = module_of(path), path.name == "__init__.py"
-    for node, at_once in statements_of(ast.parse(path.read_text(encoding="utf-8"))):
+    for node, at_once in statements_of(tree_of(path)):
         if isinstance(node, ast.Import):
             for name in node.names:
                 yield Import(module, name.name, node.lineno, at_once)

@@ -22,6 +22,7 @@ from pydantic.fields import FieldInfo
 import runtime.apis
 import runtime.errors
 from runtime.apis._request import Request, Response
+from tests.support.sources import tree_of
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = sorted(
@@ -66,7 +67,7 @@ def sources(package: str) -> Iterator[tuple[str, ast.Module]]:
     """Every file of a package or module, by its path from the root."""
     place = ROOT.joinpath(*package.split("."))
     for path in sorted(place.rglob("*.py")) if place.is_dir() else [place.with_suffix(".py")]:
-        yield str(path.relative_to(ROOT)), ast.parse(path.read_text(encoding="utf-8"))
+        yield str(path.relative_to(ROOT)), tree_of(path)
 
 
 # 1: every field of every API model has a description; an optional one of a request says its default
