@@ -67,10 +67,8 @@ ALLOWED: dict[str, set[str]] = {
     "runtime.provider": {"apis", "context", "storage", "http", "telemetry", "errors", "spec"},
     "runtime.providers": {
         "access", "addresses", "apis", "clock", "provider", "http", "storage", "context", "durations", "ids", "errors",
-        "invalid", "own_process", "parsing", "rounds",
-        "telemetry", "similar", "sse", "spec", "catalog", "documents", "starting",
-        "temporary",
-        "to_the_end", "trees", "turns",
+        "invalid", "own_process", "parsing", "redaction", "rounds", "telemetry", "similar", "sse", "spec", "catalog",
+        "documents", "starting", "temporary", "to_the_end", "trees", "turns",
     },
     "runtime.auth": {"access", "http", "errors"},
     "runtime.discovery": {"spec", "errors"},

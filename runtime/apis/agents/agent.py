@@ -30,7 +30,9 @@ class ToolGroupWithArgs(Request):
 
     name: ResourceId = Field(min_length=1, description="The group's id, or `group/tool` for one of its tools.")
     args: Annotated[dict[str, Any], Field(max_length=MOST_ARGUMENTS)] | None = Field(
-        None, description="Arguments that each call has beside the model's. Default: none."
+        None,
+        description="Arguments that each call has beside the model's. What may be a secret, such as `api_key`, is shown"
+        " to nobody. Default: none.",
     )
 
 
@@ -130,7 +132,9 @@ class Agent(Response):
     """An agent."""
 
     agent_id: str = Field(description="Its id.")
-    agent_config: dict[str, Any] = Field(description="What it is, as it was given.")
+    agent_config: dict[str, Any] = Field(
+        description="What it is, as it was given, with `********` for what may be a secret in the `args` of tools."
+    )
     created_at: str = Field(description="When it was made, as a date and time of ISO 8601.")
 
 

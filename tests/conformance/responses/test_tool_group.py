@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from tests.support.stacks import openai_at
 from tests.support.tool_groups import furnish_tools, group, toolbox
 
 GROUP: dict[str, Any] = {"type": "tool_group", "tool_group": "mine"}
+LIMIT_S = 30.0
 ASKS = calls(("call_1", "look", '{"query":"llamas"}'))
 
 
@@ -202,3 +204,34 @@ async def test_a_group_that_cannot_be_offered_is_named(
     error = await asking.refused({"input": "Hi", "tools": [{**GROUP, **tool}]})
     assert error["status"] == status and words in error["message"], error
     assert error["param"].startswith("tools")
+
+
+ARGS = {"limit": 1, "api_key": "a-key-of-a-tool"}
+
+
+def in_files(folder: Path, word: str) -> bool:
+    return any(word.encode() in path.read_bytes() for path in folder.rglob("*") if path.is_file())
+
+
+async def test_what_may_be_a_key_reaches_the_tool_alone(
+    monkeypatch: pytest.MonkeyPatch, upstream: Upstream, tmp_path: Path
+) -> None:
+    """It is not shown, and not on a disk, unless the tool gives it back."""
+    furnish_tools(monkeypatch)
+    providers = {"inference": [openai_at(upstream.url)], "tool_runtime": [toolbox(own=["look"])]}
+    groups = {"tool_groups": [group("mine", own="own")]}
+    run = run_config(providers=providers, registered_resources=groups, persistent=True)
+    async with serving(run, tmp_path) as served:
+        asking = Asking(served.client, upstream)
+        asking.says(says("So."))
+        body = {"model": MODEL, "input": "A question", "background": True, "tools": [{**GROUP, "args": ARGS}]}
+        response = (await served.client.post("/v1/responses", body)).json()
+        assert response["tools"] == [{**GROUP, "args": {"limit": 1, "api_key": "********"}}]
+        async with asyncio.timeout(LIMIT_S):
+            while (now := await asking.kept(response["id"]))["status"] in ("queued", "in_progress"):
+                await asyncio.sleep(0.01)
+        assert now["status"] == "completed" and now["tools"] == response["tools"]
+        assert in_files(tmp_path, "A question") and not in_files(tmp_path, "a-key-of-a-tool")
+        asking.says(ASKS, says("So."))
+        whole = await asking.whole(tools=[{**GROUP, "args": ARGS}])
+        assert whole["output"][0]["metadata"]["kwargs"] == {"query": "llamas", **ARGS}

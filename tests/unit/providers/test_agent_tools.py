@@ -91,6 +91,22 @@ async def test_a_turn_has_tools_of_its_own(client: Client, upstream: Upstream) -
     assert ran(turn) == [("find", "builtin::own", {"query": "a", "limit": 1})]
 
 
+async def test_what_may_be_a_key_of_a_tool_reaches_the_tool_alone(client: Client, upstream: Upstream) -> None:
+    """It was shown to whoever sees the agent or its responses."""
+    upstream.misbehaves = Script(LOOKS, says("So."))
+    args = {"api_key": "sk-1", "limit": 1, "nested": {"token": "t-1", "url": "https://u:p@app.example/"}}
+    groups = [{"name": "builtin::own", "args": args}, "builtin::own/find"]
+    session = await begun(client, toolgroups=groups)
+    turn = await session.turn(toolgroups=[{"name": "builtin::own/look", "args": args | {"limit": 2}}])
+    assert ran(turn) == [("look", "builtin::own", {"query": "llamas", **args, "limit": 2})]
+    shown = {"api_key": "********", "nested": {"token": "********", "url": "https://********@app.example/"}}
+    [agent] = (await client.get("/v1/agents")).json()["data"]
+    assert agent == (await client.get(f"/v1/agents/{session.agent}")).json()
+    assert agent["agent_config"]["toolgroups"] == [{"name": "builtin::own", "args": {**shown, "limit": 1}}, groups[1]]
+    [response] = (await client.get("/v1/responses")).json()["data"]
+    assert [tool.get("args") for tool in response["tools"]] == [{**shown, "limit": 1}, None, {**shown, "limit": 2}]
+
+
 async def test_tools_here_and_tools_of_the_client_are_called_at_once(client: Client, upstream: Upstream) -> None:
     upstream.misbehaves = Script(calls(("c1", "ask", "{}"), ("c2", "look", '{"query":"a"}')), says("So."))
     session = await begun(client, toolgroups=["builtin::own"], client_tools=[{"name": "ask"}])

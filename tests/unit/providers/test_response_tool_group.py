@@ -8,7 +8,8 @@ import pytest
 
 from runtime.apis.inference.calls import Call
 from runtime.apis.tool_runtime.protocol import ContentPart, InvokeToolRequest, ToolInvocationResult
-from runtime.errors import RequestError, StackError
+from runtime.errors import RequestError, StackError, Unavailable
+from runtime.providers.responses.builtin.credentials import with_credentials, without_credentials
 from runtime.providers.responses.builtin.outcomes import MOST_CHARACTERS
 from runtime.providers.responses.builtin.tools.tool_group import Group, GroupFunction
 from tests.support.response_parts import beginning
@@ -78,3 +79,14 @@ async def test_what_is_large_is_bounded() -> None:
     item, said = await called(ToolInvocationResult(content="a" * 900_000, metadata={"all": "b" * MOST_CHARACTERS}))
     assert said == item["output"] and "cut here" in said and len(said) < MOST_CHARACTERS + 1000
     assert item["metadata"] is None
+
+
+def test_what_may_be_a_key_of_a_tool_is_given_back_where_it_is_known_and_missed_where_not() -> None:
+    plain = {"type": "tool_group", "tool_group": "mine", "args": {"limit": 1}}
+    request = {"tools": [plain, {**plain, "args": {"limit": 1, "api_key": "sk-1"}}], "model": "m"}
+    payload, secrets = without_credentials(request)
+    assert "sk-1" not in str(payload) and payload["tools"][0] == plain
+    assert with_credentials(payload, secrets) == request
+    with pytest.raises(Unavailable, match=r"The credentials for `tools\[1\]` are gone"):
+        with_credentials(payload, {})
+    assert without_credentials({"tools": [plain]}) == ({"tools": [plain]}, {})

@@ -40,7 +40,8 @@ class ToolGroupTool(TypedDict, total=False):
         Annotated[dict[str, Any], Field(max_length=MOST_ARGUMENTS)] | None,
         Field(
             description="Arguments that each call has, such as `vector_store_ids` of `knowledge_search`: the model"
-            " neither sees nor changes them. A response shows them. Default: none."
+            " neither sees nor changes them. A response shows them, with `********` for what may be a secret, such as"
+            " `api_key`. Default: none."
         ),
     ]
 

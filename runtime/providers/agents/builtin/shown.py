@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 
+from runtime.redaction import redact
 from runtime.sse import Json
 from runtime.storage.sql import Row
 
@@ -22,7 +24,15 @@ def begun(row: Row) -> str:
 
 
 def agent(row: Row) -> Json:
-    return {"agent_id": row["id"], "agent_config": row["config"], "created_at": begun(row)}
+    """Without what may be a secret in the arguments of its tools."""
+    config = row["config"]
+    if groups := config.get("toolgroups"):
+        config = {**config, "toolgroups": [_group(one) for one in groups]}
+    return {"agent_id": row["id"], "agent_config": config, "created_at": begun(row)}
+
+
+def _group(given: Any) -> Any:
+    return {**given, "args": redact(given["args"])} if isinstance(given, dict) and given.get("args") else given
 
 
 def session(row: Row) -> Json:

@@ -1,7 +1,7 @@
 """What a request's tools hold for their servers alone: never kept, never shown, never told to the model.
 
-A response shows a tool without them, and of the address its origin. A job on disk has none either: they are in the
-memory of the process that took the request.
+A response shows a tool without them, of the address its origin, and of `args` a mask for what may be one. A job on disk
+has none either: they are in the memory of the process that took the request.
 """
 
 from __future__ import annotations
@@ -10,11 +10,14 @@ from collections.abc import Mapping, Sequence
 
 from runtime.addresses import keys_in, origin_of
 from runtime.errors import Unavailable
+from runtime.redaction import redact
 from runtime.sse import Json
 
 Secrets = Mapping[int, Json]
 """What was taken out of tools, by their places."""
 _CREDENTIALS = ("headers", "authorization")
+_ARGUMENTS = "args"
+"""What each call of a tool has beside the model's arguments."""
 _TAKEN = "credentials_taken"
 """Marks a tool that is not whole."""
 
@@ -32,13 +35,17 @@ def shown_mcp(tool: Json) -> Json:
     return usual | {name: value for name, value in kept.items() if value is not None}
 
 
+def with_shown_arguments(tool: Json) -> Json:
+    """With `********` in its `args` for what may be a secret."""
+    return {**tool, _ARGUMENTS: redact(tool[_ARGUMENTS])} if tool.get(_ARGUMENTS) else tool
+
+
 def without_credentials(request: Json) -> tuple[Json, Secrets]:
     """A request without what must not be on disk, and that."""
     secrets: dict[int, Json] = {}
     tools: list[Json] = []
     for place, tool in enumerate(request.get("tools") or ()):
-        taken = {name: value for name, value in tool.items() if _is_secret(name, value)} if _is_mcp(tool) else {}
-        if taken:
+        if taken := _secrets_of(tool):
             secrets[place] = taken
             tool = {name: value for name, value in tool.items() if name not in taken} | {_TAKEN: True}
         tools.append(tool)
@@ -54,9 +61,10 @@ def with_credentials(request: Json, secrets: Secrets) -> Json:
     for place, tool in enumerate(tools):
         if tool.get(_TAKEN):
             if place not in secrets:
+                whose = f"the MCP server `{tool['server_label']}`" if _is_mcp(tool) else f"`tools[{place}]`"
                 raise Unavailable(
-                    f"The credentials for the MCP server `{tool['server_label']}` are gone: they were in the memory of"
-                    " the server process that took the request, and on no disk",
+                    f"The credentials for {whose} are gone: they were in the memory of the server process that took"
+                    " the request, and on no disk",
                     hint="ask for the response again",
                 )
             tool = {name: value for name, value in tool.items() if name != _TAKEN} | secrets[place]
@@ -71,6 +79,12 @@ def _as_filter(named: object) -> object:
 
 def _is_mcp(tool: Json) -> bool:
     return tool.get("type") == "mcp"
+
+
+def _secrets_of(tool: Json) -> Json:
+    if _is_mcp(tool):
+        return {name: value for name, value in tool.items() if _is_secret(name, value)}
+    return {_ARGUMENTS: tool[_ARGUMENTS]} if with_shown_arguments(tool) != tool else {}
 
 
 def _is_secret(name: str, value: object) -> bool:

@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 from runtime.apis.responses.request import CreateResponseRequest
 from runtime.ids import ordered_id
-from runtime.providers.responses.builtin.credentials import shown_mcp
+from runtime.providers.responses.builtin.credentials import shown_mcp, with_shown_arguments
 from runtime.sse import Json
 
 _NUMBERS = {"temperature": 1.0, "top_p": 1.0, "presence_penalty": 0.0, "frequency_penalty": 0.0, "top_logprobs": 0}
@@ -57,10 +57,12 @@ def _tool(tool: Json) -> Json:
     if tool["type"] == "mcp":
         return shown_mcp(tool)
     if tool["type"] != "function":
-        return {
-            name: value.model_dump(exclude_unset=True) if isinstance(value, BaseModel) else value
-            for name, value in tool.items()
-        }
+        return with_shown_arguments(
+            {
+                name: value.model_dump(exclude_unset=True) if isinstance(value, BaseModel) else value
+                for name, value in tool.items()
+            }
+        )
     return {"description": None, "parameters": None, "strict": None, **tool}
 
 
