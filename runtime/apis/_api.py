@@ -158,8 +158,8 @@ class Api:
 
     mounted_with: APIs at whose mounting this one is mounted too; offered_with: APIs all of which have providers where
     this one is mounted too, unless the run config lists what to mount; always: mounted whatever it lists.
-    stores: what its implementation keeps; analytics: its tables of analytics that age, by name. door: the shape of its
-    errors, where that is not OpenAI's.
+    section: the run config's section that its router reads. stores: what its implementation keeps; analytics: its
+    tables of analytics that age, by name. door: the shape of its errors, where that is not OpenAI's.
     """
 
     name: str
@@ -169,6 +169,7 @@ class Api:
     mounted_with: tuple[str, ...] = ()
     offered_with: tuple[str, ...] = ()
     always: bool = False
+    section: str = ""
     stores: tuple[Store, ...] = ()
     analytics: tuple[str, ...] = ()
     door: Door | None = None

@@ -17,6 +17,7 @@ from runtime.config import requirement
 from runtime.config.document import Node
 from runtime.config.external import External
 from runtime.config.reading import as_warning
+from runtime.config.safety import SafetyConfig
 from runtime.config.sections import LoggingConfig, ServerConfig
 from runtime.config.substitution import Use
 from runtime.discovery import World
@@ -139,7 +140,7 @@ class RunFile(Section):
         min_length=1,
     )
     vector_stores: dict[str, Any] | None = Field(None, description="Defaults of vector stores; checked by their API.")
-    safety: dict[str, Any] | None = Field(None, description="`default_shield_id`; checked by its API.")
+    safety: SafetyConfig | None = Field(None, description="Shields: the usual one, and guardrails of every chat.")
     external_providers_dir: str | None = Field(
         None, description="A folder that describes external providers: `{remote,inline}/<api>/<name>.yaml`."
     )

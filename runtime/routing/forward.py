@@ -5,10 +5,12 @@ it names, or the only one. Every API is served through this.
 from __future__ import annotations
 
 import inspect
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
+
+from pydantic import BaseModel
 
 from runtime.apis._api import PROVIDER_ID, Api, Operation
 from runtime.errors import StackError
@@ -23,7 +25,9 @@ class Routing:
     """What a router of an API is made of.
 
     registers: the registry of the API's own resources. routes_by: the registry of the resources that its providers own,
-    which routes operations with a `key`. storage: where a router keeps what its own logic needs.
+    which routes operations with a `key`. storage: where a router keeps what its own logic needs. settings: the run
+    config's section of the API, None where it has none. find_api: another API that is routed, None for any other; asked
+    when it is needed, since that one may be made later.
     """
 
     api: Api
@@ -31,6 +35,8 @@ class Routing:
     routes_by: Registry | None
     adapters: Adapters
     storage: Storage
+    settings: BaseModel | None = None
+    find_api: Callable[[str], Any] = lambda _: None
 
 
 class Router:

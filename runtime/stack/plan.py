@@ -317,8 +317,8 @@ def _packages(providers: Iterable[PlannedProvider], run: RunConfig, world: World
 def _note_sections(run: RunConfig, world: World, routed: Mapping[str, Api], noted: Problems) -> None:
     """Settings of APIs that are not mounted: harmless, but they have no effect."""
     read_by = {spec.section: spec.api for spec in world.specs if spec.section}
-    for section in ("vector_stores", "safety"):
-        api = read_by.get(section, section)
+    read_by |= {api.section: name for name, api in world.load_apis().items() if api.section}
+    for section, api in read_by.items():
         if getattr(run, section) and api not in routed:
             noted.add(f"has no effect: the API {api} is not mounted", path=section)
 

@@ -275,6 +275,8 @@ class Stack:
             routes_by=kind.registry if kind else None,
             adapters=self._providers.adapters_of(api.name, off=self.plan.turned_on_by(api.name)),
             storage=self._stores,
+            settings=getattr(self._run, api.section) if api.section else None,
+            find_api=self._apis.get,
         )
         made: Router = own_routing(api.name, "ROUTER", Router)(routing)
         return made

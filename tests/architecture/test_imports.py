@@ -30,6 +30,7 @@ ALLOWED: dict[str, set[str]] = {
     "runtime.addresses": set(),
     "runtime.allowance": set(),
     "runtime.clock": set(),
+    "runtime.concurrently": set(),
     "runtime.durations": set(),
     "runtime.errors": set(),
     "runtime.own_process": set(),
@@ -66,9 +67,9 @@ ALLOWED: dict[str, set[str]] = {
     "runtime.engine": {"allowance", "clock", "errors", "catalog", "own_process"},
     "runtime.provider": {"apis", "context", "storage", "http", "telemetry", "errors", "spec"},
     "runtime.providers": {
-        "access", "addresses", "apis", "clock", "provider", "http", "storage", "context", "durations", "ids", "errors",
-        "invalid", "own_process", "parsing", "redaction", "rounds", "telemetry", "similar", "sse", "spec", "catalog",
-        "documents", "starting", "temporary", "to_the_end", "trees", "turns",
+        "access", "addresses", "apis", "clock", "concurrently", "provider", "http", "storage", "context", "durations",
+        "ids", "errors", "invalid", "own_process", "parsing", "redaction", "rounds", "telemetry", "similar", "sse",
+        "spec", "catalog", "documents", "starting", "temporary", "to_the_end", "trees", "turns",
     },
     "runtime.auth": {"access", "http", "errors"},
     "runtime.discovery": {"spec", "errors"},
@@ -86,7 +87,8 @@ ALLOWED: dict[str, set[str]] = {
         "config", "apis", "errors", "similar",
     },
     "runtime.routing": {
-        "addresses", "apis", "clock", "provider", "storage", "access", "context", "telemetry", "errors", "ids",
+        "addresses", "apis", "clock", "concurrently", "config.safety", "provider", "storage", "access",
+        "context", "telemetry", "errors", "ids",
         "outage", "redaction", "similar", "sse", "to_the_end",
     },
     "runtime.stack": {

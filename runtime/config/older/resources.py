@@ -12,8 +12,7 @@ from runtime.config.run_config import RunFile
 from runtime.discovery import World
 
 _WITHOUT_AN_API = {  # older list -> list
-    "shields": "shields",  # this and the following: until 0.2
-    "datasets": "datasets",
+    "datasets": "datasets",  # this and the following: until 0.2
     "scoring_fns": "scoring_fns",
     "benchmarks": "benchmarks",
 }

@@ -48,6 +48,8 @@ SCHEMAS = (
     "VectorStoreSearchRequest",
     "RankingOptions",
     "VectorStoreSearchResultsPage",
+    "CreateModerationRequest",
+    "CreateModerationResponse",
 )
 
 

@@ -30,6 +30,9 @@ from runtime.apis.inference.stored import (
     StoredMessageList,
     UpdateCompletionRequest,
 )
+from runtime.apis.safety.moderations import Moderation, ModerationRequest
+from runtime.apis.safety.shielding import RunShieldRequest, RunShieldResponse
+from runtime.apis.shields import RegisterShieldRequest, Shield
 from runtime.apis.vector_stores.attached_file import (
     AttachedFileContent,
     AttachedFileDeleted,
@@ -94,6 +97,8 @@ MODELS: dict[str, type[BaseModel]] = dict(
             SearchVectorStoreRequest,
             RankingOptions,
             SearchResults,
+            ModerationRequest,
+            Moderation,
         ),
         strict=True,
     )
@@ -102,6 +107,7 @@ OWN = (
     *(RerankRequest, RerankResponse, RerankItemsRequest, RankedItems),
     *(StoredCompletionsRequest, CompletionMessagesRequest, UpdateCompletionRequest),
     *(ReindexRequest, Reindexing, InsertChunksRequest, QueryChunksRequest, QueryChunksResponse),
+    *(RunShieldRequest, RunShieldResponse, Shield, RegisterShieldRequest),
     *(RegisterVectorDbRequest, VectorDbList, InsertDocumentsRequest, QueryDocumentsRequest, QueryDocumentsResponse),
 )
 DOCUMENT = Path(__file__).parents[4] / "shared" / "reference" / "openapi" / "openai-2.3.0.yml"

@@ -7,11 +7,11 @@ import dataclasses
 import pytest
 from openai.types import moderation as openai_moderation
 
+from runtime.apis.safety.categories import OPENAI_CATEGORIES
 from runtime.errors import RequestError
 from runtime.providers.safety._llama_guard.categories import Category, own_categories
 from runtime.providers.safety._llama_guard.conversation import Turn
 from runtime.providers.safety._llama_guard.moderation import Moderation, moderation
-from runtime.providers.safety._llama_guard.openai_categories import OPENAI_CATEGORIES
 from runtime.providers.safety._llama_guard.prompt import Task, task
 from runtime.providers.safety._llama_guard.verdict import verdict
 from runtime.providers.safety._llama_guard.versions import VERSION_NAMES, VERSIONS, version_named

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
@@ -16,6 +15,7 @@ from runtime.apis.earlier_inference.requests import (
     EarlierEmbeddingsRequest,
 )
 from runtime.apis.inference.protocol import Inference
+from runtime.concurrently import concurrently
 from runtime.errors import Unavailable
 from runtime.provider import ProviderContext
 from runtime.providers._earlier.renaming import renamed
@@ -96,18 +96,12 @@ class BuiltinEarlierInference:
 
 async def _batch(those: Sequence[T], field: str, answered: Callable[[T, str], Awaitable[Json]]) -> Reply:
     """The answers in order. Raises what the first one that fails raises; the others end with it."""
-    room = asyncio.Semaphore(_AT_ONCE)
 
-    async def one(place: int, asked: T) -> Json:
-        async with room:
-            return await answered(asked, f"{field}[{place}]")
+    async def one(placed: tuple[int, T]) -> Json:
+        place, asked = placed
+        return await answered(asked, f"{field}[{place}]")
 
-    try:
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(one(place, asked)) for place, asked in enumerate(those)]
-    except BaseExceptionGroup as failures:
-        raise failures.exceptions[0] from None
-    return Reply.of({"batch": [task.result() for task in tasks]})
+    return Reply.of({"batch": await concurrently(one, enumerate(those), at_once=_AT_ONCE)})
 
 
 async def _asked(answer: Awaitable[T], **places: str) -> T:

@@ -15,8 +15,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from runtime.apis.safety.categories import OPENAI_CATEGORIES
 from runtime.errors import RequestError
-from runtime.providers.safety._llama_guard.openai_categories import OPENAI_CATEGORIES
 
 _is_code = re.compile(r"[A-Z]{1,3}[0-9]{1,3}").fullmatch
 _MOST = 64

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from runtime.providers.safety._llama_guard.openai_categories import OPENAI_CATEGORIES, InputType
+from runtime.apis.safety.categories import OPENAI_CATEGORIES, InputType
 from runtime.providers.safety._llama_guard.prompt import Task
 from runtime.providers.safety._llama_guard.verdict import Verdict
 

@@ -8,9 +8,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from runtime.apis._chunks import CHUNK_CONTENT, WHOLE_DOCUMENT, ChunkingStrategy, ContextualChunking, ContextualSizes
+from runtime.concurrently import concurrently
 from runtime.errors import RequestError, Unavailable
 from runtime.providers.vector_stores.builtin.chatting import Chat
-from runtime.providers.vector_stores.builtin.concurrently import concurrently
 from runtime.providers.vector_stores.builtin.config import ContextualRetrieval, name_of
 from runtime.providers.vector_stores.builtin.patience import PAUSES_S, patiently
 from runtime.providers.vector_stores.builtin.writing import NewChunk

@@ -20,11 +20,11 @@ from runtime.apis.vector_stores.older import (
     WrittenByModel,
 )
 from runtime.apis.vector_stores.store import CreateVectorStoreRequest
+from runtime.concurrently import concurrently
 from runtime.documents.tokens import cl100k
 from runtime.errors import Conflict
 from runtime.providers.vector_stores.builtin.asking import Asking, options_of
 from runtime.providers.vector_stores.builtin.chatting import Chat
-from runtime.providers.vector_stores.builtin.concurrently import concurrently
 from runtime.providers.vector_stores.builtin.config import Retrieval
 from runtime.providers.vector_stores.builtin.documents import Documents
 from runtime.providers.vector_stores.builtin.embedding import TextEmbedder

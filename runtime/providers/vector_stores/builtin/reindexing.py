@@ -21,11 +21,11 @@ from typing import Any
 from runtime.access import ANYBODY, SYSTEM, Caller
 from runtime.apis.vector_stores.store import FileCounts, Reindexing, ReindexRequest
 from runtime.clock import wall_time
+from runtime.concurrently import concurrently
 from runtime.context import current
 from runtime.errors import Conflict, NotFound, StackError
 from runtime.provider import ProviderContext
 from runtime.providers.vector_stores.builtin.carried import Carried
-from runtime.providers.vector_stores.builtin.concurrently import concurrently
 from runtime.providers.vector_stores.builtin.contextual import Contexts
 from runtime.providers.vector_stores.builtin.copying import Copying, Difference
 from runtime.providers.vector_stores.builtin.embedding import TextEmbedder

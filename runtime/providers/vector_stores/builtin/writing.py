@@ -12,9 +12,9 @@ from typing import Any
 
 from runtime.apis.vector_io.protocol import GROUP_BITS
 from runtime.clock import wall_time
+from runtime.concurrently import concurrently
 from runtime.documents.words import words_of
 from runtime.errors import RequestError
-from runtime.providers.vector_stores.builtin.concurrently import concurrently
 from runtime.providers.vector_stores.builtin.embedding import TEXTS_AT_ONCE, TextEmbedder
 from runtime.providers.vector_stores.builtin.index_vectors import IndexVectors
 from runtime.providers.vector_stores.builtin.indexes import Indexes, VectorIndex, set_state

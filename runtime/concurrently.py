@@ -1,4 +1,4 @@
-"""The same work for several things, so many at once; the first failure ends the others."""
+"""The same work for several things, so many at once; the first failure ends the others. Imports nothing of ours."""
 
 from __future__ import annotations
 
