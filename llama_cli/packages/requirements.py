@@ -34,7 +34,7 @@ class Requirements:
             try:
                 found.append(Requirement.parse(package))
             except ValueError:
-                problems.append(Problem(message=f"`{package}` is not a requirement", hint=HINT))
+                problems.append(Problem(message=f"`{redact_text(package)}` is not a requirement", hint=HINT))
         if problems:
             raise ConfigInvalid(problems, what="list of packages")
         named = {one.name for one in found if not one.is_alone}

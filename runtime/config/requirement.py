@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from runtime.redaction import redact_text
+
 ALONE = "--no-deps"
 HINT = f"write `name`, `name>=1` or `name==1.0 {ALONE}`"
 
@@ -39,5 +41,5 @@ def checked(package: str) -> str:
     try:
         Requirement.parse(package)
     except ValueError:
-        raise ValueError(f"`{package}` is not a requirement; {HINT}") from None
+        raise ValueError(f"`{redact_text(package)}` is not a requirement; {HINT}") from None
     return package

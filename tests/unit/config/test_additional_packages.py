@@ -50,3 +50,10 @@ def test_what_is_no_requirement_is_a_problem_of_its_line() -> None:
         ("additional_pip_packages[2]", 5),
     ]
     assert raised.value.problems[0].message.startswith("`a b c` is not a requirement; write `name`")
+
+
+def test_a_password_in_an_address_is_not_told() -> None:
+    text = 'distro_name: x\nadditional_pip_packages: ["firefly @@ https://me:swordfish@app.example/f.whl"]\n'
+    with pytest.raises(ConfigInvalid, match="`firefly @@ https://") as raised:
+        parse_run_config(text, env={}, to_build=True)
+    assert "swordfish" not in raised.value.message
