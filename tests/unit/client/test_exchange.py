@@ -159,6 +159,39 @@ async def test_whoever_leaves_in_the_middle_of_its_body_is_gone_at_once() -> Non
     assert seen == [b"one", "body ended", "disconnect"]
 
 
+@pytest.mark.parametrize("has_begun", [False, True])
+async def test_an_application_that_waits_for_its_request_is_cancelled_before_it_begins(has_begun: bool) -> None:
+    """What has begun reads the rest of its request in a task beside, and is ended by those who know what it does."""
+    waiting, seen = asyncio.Event(), []
+
+    async def parts() -> AsyncIterator[bytes]:
+        yield b"one"
+        waiting.set()
+        await asyncio.Event().wait()
+
+    async def app(_: Any, receive: Any, send: Any) -> None:
+        await receive()
+        try:
+            await (asyncio.create_task(receive()) if has_begun else receive())
+        except asyncio.CancelledError:
+            seen.append("cancelled")
+            raise
+
+    exchange, found = ask(app, parts())
+    async with asyncio.timeout(LIMIT_S):
+        await waiting.wait()
+        exchange.end_unsent()
+        if has_begun:
+            await asyncio.sleep(0)
+            assert not exchange.task.cancelling() and not seen
+            exchange.signal_left()
+            await exchange.task
+        else:
+            with pytest.raises(asyncio.CancelledError):
+                await exchange.task
+            assert seen == ["cancelled"] and not (await found.end()).is_whole
+
+
 async def test_an_application_waits_for_a_reader_that_is_far_behind() -> None:
     sent = []
 
