@@ -21,7 +21,8 @@ class Dialect:
     checked: when it is seen whether what a row is part of is there.
     entries: the entries of the JSON object `{0}`, as a table with `key` and `value`. by_key: the end of the statement
     that makes a table, for rows that lie in the order of their key. trigger: the statements that have `{body}` done
-    after an `{event}` of a row of `{table}` if `{when}` holds.
+    after an `{event}` of a row of `{table}` if `{when}` holds. with_row: what joins each row of a query with that of
+    the table `{name}` whose `{key}` is its `{value}`, found by the key's index each time.
     """
 
     types: Mapping[Kind, str]
@@ -34,6 +35,7 @@ class Dialect:
     entries: str
     by_key: str
     trigger: tuple[str, ...]
+    with_row: str
 
     def __hash__(self) -> int:
         return id(self)
@@ -98,6 +100,7 @@ SQLITE = Dialect(
     entries="json_each({0})",
     by_key=" WITHOUT ROWID",
     trigger=("CREATE TRIGGER {name} AFTER {event} ON {table} WHEN {when} BEGIN {body} END",),
+    with_row="CROSS JOIN {name} WHERE {key} = {value}",  # which SQLite joins in this order
 )
 # PostgreSQL keeps the escape of U+0000 in JSON, but reads no string of a document with it: for a comparison, it is
 # replaced by that of U+FFFD. U+0001, which JSON cannot have, stands for escaped backslashes meanwhile.
@@ -126,6 +129,8 @@ POSTGRES = Dialect(
         " $body$ BEGIN {body} RETURN NULL; END $body$",
         "CREATE TRIGGER {name} AFTER {event} ON {table} FOR EACH ROW WHEN ({when}) EXECUTE FUNCTION {name}()",
     ),
+    # PostgreSQL would read a whole table for each row while that is small, and long after: plans are kept.
+    with_row="CROSS JOIN LATERAL (SELECT * FROM {name} WHERE {key} = {value} LIMIT 1) AS found WHERE TRUE",
 )
 
 

@@ -115,7 +115,7 @@ class SqlStore:
         backend = self._backend or await self.open()
         size = _size(query.table, query.sizes, backend.dialect)
         visible = self._narrowed(query.table, ALL)
-        sql, values = walk_sql(self._names[query.table.name], query, size, visible)
+        sql, values = walk_sql(backend.dialect, self._names[query.table.name], query, size, visible)
         found = await backend.read(backend.dialect.text(sql), values)
         in_order = [row[:-1] for row in sorted(found, key=lambda row: row[-1])]
         return _rows(query.columns, _readers(query.table, query.columns), in_order)

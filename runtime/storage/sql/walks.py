@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from runtime.storage.sql.conditions import Condition
+from runtime.storage.sql.dialects import Dialect
 from runtime.storage.sql.tables import Table
 
 _KEY, _NEXT, _STEP, _BYTES = "walk_key", "walk_next", "walk_step", "walk_bytes"
@@ -27,19 +28,19 @@ class Walk:
     most_bytes: int
 
 
-def walk_sql(name: str, query: Walk, size: str, visible: Condition) -> tuple[str, Sequence[Any]]:
+def walk_sql(dialect: Dialect, name: str, query: Walk, size: str, visible: Condition) -> tuple[str, Sequence[Any]]:
     """The text and the values. Behind the columns of a row stands its step, counted from 0: the rows are in no order,
     since no database sorts large values well. name: the table, quoted. size: the bytes of `sizes`, as SQL. visible: the
     rows that are seen.
     """
     [key] = query.table.key
     rule = f" AND {visible.sql}" if visible.sql else ""
+    following, same = (dialect.with_row.format(name=name, key=key, value=value) for value in (_NEXT, _KEY))
     first = f"SELECT {key}, {query.link}, 0, {size} FROM {name} WHERE {key} = ? AND {size} <= ?{rule}"  # noqa: S608  # ours
-    # In this order, as SQLite joins them too: each row is found by its key.
     further = (
-        f"SELECT {key}, {query.link}, {_STEP} + 1, {_BYTES} + {size} FROM walk CROSS JOIN {name}"  # noqa: S608  # ours
-        f" WHERE {key} = {_NEXT} AND {_BYTES} + {size} <= ?{rule}"
+        f"SELECT {key}, {query.link}, {_STEP} + 1, {_BYTES} + {size} FROM walk {following}"  # noqa: S608  # ours
+        f" AND {_BYTES} + {size} <= ?{rule}"
     )
-    read = f"SELECT {', '.join(query.columns)}, {_STEP} FROM walk CROSS JOIN {name} WHERE {key} = {_KEY}"  # noqa: S608  # ours
+    read = f"SELECT {', '.join(query.columns)}, {_STEP} FROM walk {same}"  # noqa: S608  # ours
     text = f"WITH RECURSIVE walk ({_KEY}, {_NEXT}, {_STEP}, {_BYTES}) AS ({first} UNION ALL {further}) {read}"
     return text, (query.first, query.most_bytes, *visible.values, query.most_bytes, *visible.values)
