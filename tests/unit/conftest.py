@@ -8,6 +8,7 @@ import pytest
 import pytest_asyncio
 
 from runtime.conformance.upstream import Upstream, upstream_server
+from tests.support.at_vendor import new_stack, served_of_file, vendor_of_file
 from tests.support.listing import Listing, furnish_listing
 from tests.support.process_free import (
     pytest_make_collect_report,
@@ -16,7 +17,10 @@ from tests.support.process_free import (
     pytest_runtest_teardown,
 )
 
-__all__ = ["pytest_make_collect_report", "pytest_runtest_call", "pytest_runtest_setup", "pytest_runtest_teardown"]
+__all__ = [
+    "pytest_make_collect_report", "pytest_runtest_call", "pytest_runtest_setup", "pytest_runtest_teardown",
+    "new_stack", "served_of_file", "vendor_of_file",
+]  # fmt: skip
 
 
 @pytest_asyncio.fixture

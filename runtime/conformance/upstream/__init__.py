@@ -69,6 +69,10 @@ class Upstream:
     def __init__(self, habits: Habits = OPENAI) -> None:
         self.habits = habits
         self.url = ""
+        self.begin_anew()
+
+    def begin_anew(self) -> None:
+        """Forget what was asked, and what a test has changed, for one that comes after it."""
         self.key: str | None = None
         self.seen: list[Seen] = []
         self.models: list[str] = [CHAT_MODEL, EMBEDDING_MODEL]

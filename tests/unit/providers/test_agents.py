@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-import pytest_asyncio
 
 from runtime.conformance.asgi import Client
-from runtime.conformance.stacks import run_config, serving
 from runtime.conformance.upstream import Upstream
 from runtime.conformance.upstream.scripted import Script, calls, says
+from tests.support import at_vendor
 from tests.support.agents import MODEL, USER, begun, kinds
-from tests.support.stacks import openai_at
 
-
-@pytest_asyncio.fixture
-async def client(upstream: Upstream, tmp_path: Path) -> AsyncIterator[Client]:
-    async with serving(run_config(openai_at(upstream.url)), tmp_path) as running:
-        yield running.client
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+upstream, client, new_client = at_vendor.upstream, at_vendor.client, at_vendor.new_client
 
 
 async def refused(client: Client, path: str, body: dict[str, Any] | None = None, *, status: int) -> dict[str, Any]:
@@ -339,52 +332,52 @@ async def test_what_is_not_there_is_named(client: Client) -> None:
 
 
 @pytest.mark.parametrize("level", ["v1", "v1alpha"])
-async def test_agents_and_sessions_are_listed_page_by_page(client: Client, level: str) -> None:
+async def test_agents_and_sessions_are_listed_page_by_page(new_client: Client, level: str) -> None:
     made = []
     for number in range(3):
         config = {"model": MODEL, "instructions": "", "name": str(number)}
-        made.append((await client.post(f"/{level}/agents", {"agent_config": config})).json()["agent_id"])
-    first = (await client.get(f"/{level}/agents?limit=2")).json()
+        made.append((await new_client.post(f"/{level}/agents", {"agent_config": config})).json()["agent_id"])
+    first = (await new_client.get(f"/{level}/agents?limit=2")).json()
     assert ([one["agent_id"] for one in first["data"]], first["has_more"]) == (made[:2], True)
-    rest = (await client.get(f"/{level}/agents?start_index=2&limit=2")).json()
+    rest = (await new_client.get(f"/{level}/agents?start_index=2&limit=2")).json()
     assert ([one["agent_id"] for one in rest["data"]], rest["has_more"]) == (made[2:], False)
     for index in (9, 1_000_000_000):
-        assert (await client.get(f"/{level}/agents?start_index={index}&limit=1000")).json()["data"] == []
-    assert (await refused(client, f"/{level}/agents?start_index={2**63}", status=400))["param"] == "start_index"
+        assert (await new_client.get(f"/{level}/agents?start_index={index}&limit=1000")).json()["data"] == []
+    assert (await refused(new_client, f"/{level}/agents?start_index={2**63}", status=400))["param"] == "start_index"
     begun = []
     for name in "ab":
         path = f"/{level}/agents/{made[0]}/session"
-        begun.append((await client.post(path, {"session_name": name})).json()["session_id"])
-    listed = (await client.get(f"/{level}/agents/{made[0]}/sessions?limit=-1")).json()
+        begun.append((await new_client.post(path, {"session_name": name})).json()["session_id"])
+    listed = (await new_client.get(f"/{level}/agents/{made[0]}/sessions?limit=-1")).json()
     assert [(one["session_id"], one["session_name"]) for one in listed["data"]] == [*zip(begun, "ab", strict=True)]
-    assert (await client.get(f"/{level}/agents/{made[0]}")).json()["agent_config"]["name"] == "0"
+    assert (await new_client.get(f"/{level}/agents/{made[0]}")).json()["agent_config"]["name"] == "0"
 
 
-async def test_a_page_ends_before_it_is_too_large(client: Client) -> None:
+async def test_a_page_ends_before_it_is_too_large(new_client: Client) -> None:
     """Instructions may be as long as a body: a few make a page."""
     made = []
     for number in range(3):
         config = {"model": MODEL, "instructions": f"{number}é" * 3_000_000}
-        made.append((await client.post("/v1/agents", {"agent_config": config})).json()["agent_id"])
+        made.append((await new_client.post("/v1/agents", {"agent_config": config})).json()["agent_id"])
     listed: list[str] = []
     has_more, pages = True, 0
     while has_more:
-        page = (await client.get(f"/v1/agents?limit=-1&start_index={len(listed)}")).json()
+        page = (await new_client.get(f"/v1/agents?limit=-1&start_index={len(listed)}")).json()
         listed += [one["agent_id"] for one in page["data"]]
         has_more, pages = page["has_more"], pages + 1
     assert (listed, pages) == (made, 3)
 
 
-async def test_what_is_deleted_is_gone_with_all_that_was_said(client: Client, upstream: Upstream) -> None:
-    session = await begun(client)
+async def test_what_is_deleted_is_gone_with_all_that_was_said(new_client: Client, upstream: Upstream) -> None:
+    session = await begun(new_client)
     await session.turn()
-    other = (await client.post(f"/v1/agents/{session.agent}/session", {"session_name": "two"})).json()["session_id"]
-    assert (await client.request("DELETE", session.path)).status == 204
-    assert (await client.get("/v1/responses")).json()["data"] == []
-    await refused(client, session.path, status=404)
-    assert (await client.request("DELETE", f"/v1/agents/{session.agent}")).status == 204
-    await refused(client, f"/v1/agents/{session.agent}/session/{other}", status=404)
-    assert (await client.get("/v1/agents")).json()["data"] == []
+    other = (await new_client.post(f"/v1/agents/{session.agent}/session", {"session_name": "two"})).json()["session_id"]
+    assert (await new_client.request("DELETE", session.path)).status == 204
+    assert (await new_client.get("/v1/responses")).json()["data"] == []
+    await refused(new_client, session.path, status=404)
+    assert (await new_client.request("DELETE", f"/v1/agents/{session.agent}")).status == 204
+    await refused(new_client, f"/v1/agents/{session.agent}/session/{other}", status=404)
+    assert (await new_client.get("/v1/agents")).json()["data"] == []
 
 
 @pytest.mark.parametrize("choice", ["required", "get_weather"])

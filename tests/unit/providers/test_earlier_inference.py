@@ -4,32 +4,24 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-import pytest_asyncio
 from aiohttp import web
 
 from runtime.conformance.asgi import Client
-from runtime.conformance.stacks import run_config, serving
 from runtime.conformance.upstream import CHAT_MODEL, EMBEDDING_MODEL, Upstream
 from runtime.conformance.upstream.scripted import Said, Script, calls, says
 from runtime.conformance.upstream.texts import vector_of
-from tests.support.stacks import openai_at
+from tests.support import at_vendor
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+upstream, client = at_vendor.upstream, at_vendor.client
 CHAT, TEXT, VECTORS = (f"/v1/inference/{name}" for name in ("chat-completion", "completion", "embeddings"))
 MODEL = f"vendor/{CHAT_MODEL}"
 USER = {"role": "user", "content": "Name a colour"}
 PNG = base64.b64encode(b"\x89PNG\r\n\x1a\n" + bytes(16)).decode()
 WEATHER = {"tool_name": "get_weather", "description": "Weather.", "parameters": {"city": {"param_type": "str"}}}
-
-
-@pytest_asyncio.fixture
-async def client(upstream: Upstream, tmp_path: Path) -> AsyncIterator[Client]:
-    async with serving(run_config(openai_at(upstream.url)), tmp_path) as running:
-        yield running.client
 
 
 async def done(client: Client, path: str, body: dict[str, Any]) -> Any:

@@ -11,6 +11,7 @@ from runtime.apis.responses.request import CreateResponseRequest
 from runtime.conformance.asgi import Client
 from runtime.conformance.upstream import CHAT_MODEL
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 MODEL = f"vendor/{CHAT_MODEL}"
 
 

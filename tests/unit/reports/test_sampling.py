@@ -9,6 +9,7 @@ import pytest
 from runtime.conformance.asgi import Client
 from runtime.conformance.upstream import CHAT_MODEL, Upstream
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 MODEL = f"vendor/{CHAT_MODEL}"
 HI = [{"role": "user", "content": "hi"}]
 

@@ -14,6 +14,7 @@ from aiohttp import web
 from runtime.conformance.asgi import Answered, Client
 from runtime.conformance.upstream import CHAT_MODEL, EMBEDDING_MODEL, Upstream
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 Json = dict[str, Any]
 TWO_TEXTS = ["a", "b"]
 

@@ -14,6 +14,7 @@ from runtime.conformance.asgi import Client
 from runtime.conformance.upstream import CHAT_MODEL, Upstream, started_stream
 from tests.support.response_streams import events_of
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 Json = dict[str, Any]
 MODEL = f"vendor/{CHAT_MODEL}"
 USAGE = {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3}

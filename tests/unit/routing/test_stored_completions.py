@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import pytest_asyncio
 
 from runtime.access import User
 from runtime.apis.inference.protocol import ChatCompletionRequest
@@ -25,21 +23,13 @@ from runtime.conformance.upstream import CHAT_MODEL, Upstream
 from runtime.context import RequestContext
 from runtime.context import serving as in_context
 from runtime.errors import NotFound
+from tests.support import at_vendor
 from tests.support.stacks import openai_at
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+upstream, client, new_client = at_vendor.upstream, at_vendor.client, at_vendor.new_client
 CHAT = "/v1/chat/completions"
 USER = {"role": "user", "content": "Name colours"}
-
-
-@pytest_asyncio.fixture
-async def served(upstream: Upstream, tmp_path: Path) -> AsyncIterator[Served]:
-    async with serving(run_config(openai_at(upstream.url)), tmp_path) as running:
-        yield running
-
-
-@pytest.fixture
-def client(served: Served) -> Client:
-    return served.client
 
 
 async def asked(client: Client, **fields: Any) -> str:
@@ -59,30 +49,30 @@ async def listed(client: Client, query: str = "", path: str = CHAT) -> tuple[lis
     return found, page["has_more"]
 
 
-async def test_pages(client: Client) -> None:
-    made = [await asked(client) for _ in range(5)]
-    assert await listed(client) == (made, False)
-    assert await listed(client, "limit=2") == (made[:2], True)
-    assert await listed(client, f"limit=2&after={made[1]}") == (made[2:4], True)
-    assert await listed(client, "limit=2&order=desc") == ([made[4], made[3]], True)
-    assert await listed(client, f"limit=2&order=desc&after={made[2]}") == ([made[1], made[0]], False)
-    assert await listed(client, f"limit=2&before={made[2]}") == (made[:2], False)
-    assert (await client.request("DELETE", f"{CHAT}/{made[1]}")).status == 200
-    assert await listed(client, f"limit=2&after={made[1]}") == (made[2:4], True)  # its place is still known
+async def test_pages(new_client: Client) -> None:
+    made = [await asked(new_client) for _ in range(5)]
+    assert await listed(new_client) == (made, False)
+    assert await listed(new_client, "limit=2") == (made[:2], True)
+    assert await listed(new_client, f"limit=2&after={made[1]}") == (made[2:4], True)
+    assert await listed(new_client, "limit=2&order=desc") == ([made[4], made[3]], True)
+    assert await listed(new_client, f"limit=2&order=desc&after={made[2]}") == ([made[1], made[0]], False)
+    assert await listed(new_client, f"limit=2&before={made[2]}") == (made[:2], False)
+    assert (await new_client.request("DELETE", f"{CHAT}/{made[1]}")).status == 200
+    assert await listed(new_client, f"limit=2&after={made[1]}") == (made[2:4], True)  # its place is still known
 
 
-async def test_filters(client: Client) -> None:
-    bare = await asked(client, model=CHAT_MODEL)
-    plain = await asked(client)
+async def test_filters(new_client: Client) -> None:
+    bare = await asked(new_client, model=CHAT_MODEL)
+    plain = await asked(new_client)
     odd = {"team": "a b", 'k"[1]': "é=&\\"}
-    noted = await asked(client, metadata=odd)
-    more = await asked(client, metadata={"team": "a b"})
-    assert await listed(client, f"model={CHAT_MODEL}") == ([bare], False)
-    assert await listed(client, f"model=vendor/{CHAT_MODEL}") == ([plain, noted, more], False)
-    assert await listed(client, "metadata[team]=a+b") == ([noted, more], False)
-    assert await listed(client, "metadata[team]=a") == ([], False)
-    assert await listed(client, f"metadata%5Bteam%5D=a%20b&model=vendor/{CHAT_MODEL}&limit=1") == ([noted], True)
-    assert await listed(client, "model=nobody") == ([], False)
+    noted = await asked(new_client, metadata=odd)
+    more = await asked(new_client, metadata={"team": "a b"})
+    assert await listed(new_client, f"model={CHAT_MODEL}") == ([bare], False)
+    assert await listed(new_client, f"model=vendor/{CHAT_MODEL}") == ([plain, noted, more], False)
+    assert await listed(new_client, "metadata[team]=a+b") == ([noted, more], False)
+    assert await listed(new_client, "metadata[team]=a") == ([], False)
+    assert await listed(new_client, f"metadata%5Bteam%5D=a%20b&model=vendor/{CHAT_MODEL}&limit=1") == ([noted], True)
+    assert await listed(new_client, "model=nobody") == ([], False)
 
 
 async def test_metadata_is_replaced(client: Client) -> None:
@@ -125,12 +115,12 @@ async def test_metadata_beyond_openais_limits_is_refused_by_name(
         assert words in answer.error["message"] and len(answer.body) < 2000
 
 
-async def test_what_is_deleted_is_gone(client: Client) -> None:
-    first, second = await asked(client), await asked(client)
-    gone = await client.request("DELETE", f"{CHAT}/{first}")
+async def test_what_is_deleted_is_gone(new_client: Client) -> None:
+    first, second = await asked(new_client), await asked(new_client)
+    gone = await new_client.request("DELETE", f"{CHAT}/{first}")
     assert gone.json() == {"object": "chat.completion.deleted", "id": first, "deleted": True}
-    assert (await client.get(f"{CHAT}/{first}")).status == 404
-    assert await listed(client) == ([second], False)
+    assert (await new_client.get(f"{CHAT}/{first}")).status == 404
+    assert await listed(new_client) == ([second], False)
 
 
 async def test_the_messages_are_as_they_came(client: Client) -> None:
@@ -205,17 +195,17 @@ async def test_a_bad_query_is_a_400_that_names_its_field(client: Client, query: 
     assert (answered.status, answered.error["param"]) == (400, re.split(r"[=\[]", query)[0])
 
 
-async def test_everything_is_at_the_older_paths_too(client: Client) -> None:
-    older, id = "/v1/openai/v1/chat/completions", await asked(client)
-    assert await listed(client, path=older) == ([id], False)
-    assert (await client.get(f"{older}/{id}")).json()["id"] == id
-    assert (await listed(client, path=f"{older}/{id}/messages")) == ([f"{id}-0"], False)
-    assert (await client.post(f"{older}/{id}", {"metadata": {"a": "b"}})).json()["metadata"] == {"a": "b"}
-    assert (await client.request("DELETE", f"{older}/{id}")).json()["deleted"] is True
+async def test_everything_is_at_the_older_paths_too(new_client: Client) -> None:
+    older, id = "/v1/openai/v1/chat/completions", await asked(new_client)
+    assert await listed(new_client, path=older) == ([id], False)
+    assert (await new_client.get(f"{older}/{id}")).json()["id"] == id
+    assert (await listed(new_client, path=f"{older}/{id}/messages")) == ([f"{id}-0"], False)
+    assert (await new_client.post(f"{older}/{id}", {"metadata": {"a": "b"}})).json()["metadata"] == {"a": "b"}
+    assert (await new_client.request("DELETE", f"{older}/{id}")).json()["deleted"] is True
 
 
-async def test_each_caller_sees_their_own(served: Served) -> None:
-    inference = served.stack.api("inference")
+async def test_each_caller_sees_their_own(new_stack: Served) -> None:
+    inference = new_stack.stack.api("inference")
     ann, bob = User(principal="ann", attributes={"teams": ("a",)}), User(principal="bob")
     team = User(principal="eve", attributes={"teams": ("a",)})
     given = {"model": CHAT_MODEL, "messages": [USER], "store": True}
