@@ -97,11 +97,15 @@ class Prober:
     def __init__(self, config: ProbeConfig, context: ProviderContext) -> None:
         self.config = config
         self.context = context
+        self.stopped = False
+        self.begin_anew()
+
+    def begin_anew(self) -> None:
+        """Forget what a test has told it."""
         self.before_answer: Callable[[], Awaitable[None]] = _at_once
         self.before_event: Callable[[], Awaitable[None]] = _at_once
         self.before_release: Callable[[], Awaitable[None]] = _at_once
         self.ended = asyncio.Event()
-        self.stopped = False
 
     async def look(self, request: LookRequest) -> Thing:
         return await self._answer(request)

@@ -10,14 +10,16 @@ import pytest_asyncio
 
 from runtime.conformance.asgi import Client
 from runtime.conformance.stacks import Served, adapter_of, run_config, serving
+from tests.support.at_prober import PROVIDERS, probed_of_file
 from tests.support.house import Prober, furnish, probe_spec
+
+__all__ = ["probed_of_file"]
 
 
 @pytest_asyncio.fixture
 async def served(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> AsyncIterator[Served]:
     furnish(monkeypatch, [probe_spec()])
-    run = run_config(providers={"probe": [{"provider_id": "p", "provider_type": "inline::prober"}], "inference": []})
-    async with serving(run, tmp_path) as running:
+    async with serving(run_config(providers=PROVIDERS), tmp_path) as running:
         yield running
 
 

@@ -17,8 +17,11 @@ from runtime.conformance.stacks import run_config, serving
 from runtime.context import current
 from runtime.server.logs import JsonLines
 from runtime.server.probes import is_probe
+from tests.support import at_prober
 from tests.support.house import Prober
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+client, prober = at_prober.client, at_prober.prober
 PAGE = "https://app.test"
 
 
