@@ -158,8 +158,9 @@ class Api:
 
     mounted_with: APIs at whose mounting this one is mounted too; offered_with: APIs all of which have providers where
     this one is mounted too, unless the run config lists what to mount; always: mounted whatever it lists.
-    section: the run config's section that its router reads. stores: what its implementation keeps; analytics: its
-    tables of analytics that age, by name. door: the shape of its errors, where that is not OpenAI's.
+    section: the run config's section that its router reads; an API's own has its name. stores: what its implementation
+    keeps; analytics: its tables of analytics that age, by name. door: the shape of its errors, where that is not
+    OpenAI's.
     """
 
     name: str

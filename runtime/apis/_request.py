@@ -11,6 +11,7 @@ from runtime.errors import RequestError
 from runtime.sse import Json, decode, members
 
 _NO_CHANGES: dict[str, Any] = {}
+_LEFT_OUT = object()
 _set = object.__setattr__
 
 AT_ONCE = Field(fail_fast=True)
@@ -124,6 +125,15 @@ class Request(BaseModel):
         _set(copy, "_resource", self._resource)
         return copy
 
+    def without(self, *names: str) -> Self:
+        """A copy in which some fields have their defaults, and whose `wire` does not have them: what is ours, and what
+        nobody knows that the request is sent on to.
+        """
+        copy = self.changed(**{name: type(self).model_fields[name].default for name in names})
+        copy.__pydantic_fields_set__.difference_update(names)
+        _set(copy, "_changes", {**copy._changes, **dict.fromkeys(names, _LEFT_OUT)})
+        return copy
+
     def wire(self, *, opaque: Container[str] = ()) -> Json:
         """The JSON object to send on: every field the caller gave, known to us or not, with our changes.
 
@@ -134,9 +144,12 @@ class Request(BaseModel):
         if self._raw is None:
             return self.model_dump(mode="json", exclude_unset=True)
         try:
-            return (members(self._raw, opaque) if opaque else decode(self._raw)) | self._changes
+            given = (members(self._raw, opaque) if opaque else decode(self._raw)) | self._changes
         except ValueError as error:
             raise RequestError(f"The body cannot be sent on as JSON: {error}", code="invalid_json") from error
+        if _LEFT_OUT in self._changes.values():
+            given = {name: value for name, value in given.items() if value is not _LEFT_OUT}
+        return given
 
 
 class ExtensibleRequest(Request):

@@ -4,6 +4,7 @@ name into the answer. Chat completions are kept here, and those that were kept a
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from runtime.apis.inference.counting import TokenCount
@@ -24,6 +25,8 @@ from runtime.apis.inference.stored import (
 from runtime.errors import NotSupported, RequestError
 from runtime.routing.adapters import Method
 from runtime.routing.forward import Router, Routing
+from runtime.routing.guarded.forms import CHAT, COMPLETION
+from runtime.routing.guarded.guards import Guards
 from runtime.routing.keeping import Keeper
 from runtime.routing.own_members import OwnMember, with_members
 from runtime.routing.stored_completions import StoredCompletions
@@ -36,12 +39,16 @@ class InferenceRouter(Router):
     def __init__(self, routing: Routing) -> None:
         super().__init__(routing)
         self._keeper, self._stored = Keeper(routing.storage), StoredCompletions(routing.storage)
+        self._guards = Guards(routing.find_api, routing.settings)  # type: ignore[arg-type]  # of its section
 
     async def chat_completion(self, request: ChatCompletionRequest) -> Reply | EventStream:
-        method, routed = await self._find(request, "chat_completion", "llm")
+        if (guard := self._guards.of(request, CHAT)) is not None:
+            answer = await guard.take(request, partial(self._ask, "chat_completion"))
+        else:
+            answer = await self._ask("chat_completion", request)
         if self._keeper.keeps(request):
-            return await self._keeper.keep(request, await method(routed))
-        return _with_name(await method(routed), request.model)
+            return await self._keeper.keep(request, answer)
+        return _with_name(answer, request.model)
 
     async def count_tokens(self, request: ChatCompletionRequest) -> TokenCount:
         try:
@@ -67,8 +74,9 @@ class InferenceRouter(Router):
         return await self._stored.delete(request)
 
     async def completion(self, request: CompletionRequest) -> Reply | EventStream:
-        method, routed = await self._find(request, "completion", "llm")
-        return _with_name(await method(routed), request.model)
+        if (guard := self._guards.of(request, COMPLETION)) is not None:
+            return _with_name(await guard.take(request, partial(self._ask, "completion")), request.model)
+        return _with_name(await self._ask("completion", request), request.model)
 
     async def embeddings(self, request: EmbeddingsRequest) -> Reply:
         method, routed = await self._find(request, "embeddings", "embedding")
@@ -83,6 +91,13 @@ class InferenceRouter(Router):
         found = (await self.rerank(_as_rerank(request))).value()["results"]
         data = [{"index": one["index"], "relevance_score": one["relevance_score"]} for one in found]
         return Reply.of({"data": data})
+
+    async def _ask(self, name: str, request: Any) -> Any:
+        """Ask the model's owner for a generation."""
+        if request.guardrails is not None:
+            request = request.without("guardrails")
+        method, routed = await self._find(request, name, "llm")
+        return await method(routed)
 
     async def _find(self, request: Any, name: str, kind: str) -> tuple[Method, Any]:
         """The method of the model's owner, and the request with the owner's name for the model."""

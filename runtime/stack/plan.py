@@ -116,6 +116,7 @@ def plan(run: RunConfig, *, world: World | None = None, file: str | None = None)
         routed |= inner
         providers += defaults(run, world, routed, providers, problems)
     _check_needs(world, providers, mounted, routed, _refused(run, world, problems), problems)
+    _check_guardrails(run, problems)
     check_named(run, providers, problems)
     resources, found = registered(run, world, apis, providers, file=problems.file)
     problems.found.extend(found)
@@ -286,6 +287,17 @@ def _check_needs(
             )
 
 
+def _check_guardrails(run: RunConfig, problems: Problems) -> None:
+    """Chats that are to go through shields need some: without, each would be refused."""
+    guardrails = run.safety.guardrails if run.safety is not None else None
+    if guardrails and (guardrails.input or guardrails.output) and not run.providers.get("safety"):
+        problems.add(
+            "chats are to go through shields, but the API safety has no provider",
+            path="safety.guardrails",
+            hint="add one under providers.safety, or leave `safety.guardrails` out",
+        )
+
+
 def _in_order(providers: Sequence[PlannedProvider], problems: Problems) -> list[PlannedProvider]:
     """Providers after those whose API they need, and after those whose API they may use, unless needs prevent it.
 
@@ -317,7 +329,7 @@ def _packages(providers: Iterable[PlannedProvider], run: RunConfig, world: World
 def _note_sections(run: RunConfig, world: World, routed: Mapping[str, Api], noted: Problems) -> None:
     """Settings of APIs that are not mounted: harmless, but they have no effect."""
     read_by = {spec.section: spec.api for spec in world.specs if spec.section}
-    read_by |= {api.section: name for name, api in world.load_apis().items() if api.section}
+    read_by |= {api.section: name for name, api in world.load_apis().items() if api.section == name}
     for section, api in read_by.items():
         if getattr(run, section) and api not in routed:
             noted.add(f"has no effect: the API {api} is not mounted", path=section)

@@ -11,5 +11,6 @@ from runtime.apis._api import Api, Store
 API = Api(
     "inference",
     "runtime.apis.inference.protocol:Inference",
+    section="safety",
     stores=(Store(name="inference", families=("sql",), part="inference_store", kinds=("completions",)),),
 )

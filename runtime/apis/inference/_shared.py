@@ -11,6 +11,7 @@ from typing_extensions import TypedDict
 from runtime.apis._names import ResourceId
 from runtime.apis._request import AT_ONCE, ExtensibleRequest, Response
 from runtime.apis._sampling import Temperature, TopP
+from runtime.apis.inference.guardrails import Guardrails
 
 OPEN = ConfigDict(extra="allow")
 """Of a TypedDict whose other keys travel on."""
@@ -96,6 +97,7 @@ class Sampling(ExtensibleRequest):
         None, description="Token id to a number from -100 to 100 that is added to its logit. Default: none."
     )
     user: str | None = USER
+    guardrails: Guardrails = None
 
     @property
     def wants_usage(self) -> bool:
