@@ -19,7 +19,7 @@ class GuardrailsConfig(Section):
     )
     on_failure: Literal["refuse", "pass"] = Field(
         "refuse",
-        description="What happens where a shield fails: the request is refused with 503, or it passes with a warning in"
+        description="What happens where a shield fails: the request ends with its error, or it passes with a warning in"
         " `x-llama-warnings` and in the log.",
     )
     beside_the_model: bool = Field(

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import contextvars
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
 from typing import Any, Literal
 
 from runtime import discovery
@@ -112,8 +112,9 @@ class RunningProvider:
         self._context = context
         try:
             self.http.connections.check()
-            adapter = discovery.load(self.planned.spec.adapter, package=self.planned.spec.module)
-            self.adapter = adapter(self.planned.config, context)
+            with _guarded(self.planned.spec.package):
+                adapter = discovery.load(self.planned.spec.adapter, package=self.planned.spec.module)
+                self.adapter = adapter(self.planned.config, context)
         except (Exception, SystemExit) as error:
             self._fail(error)
             return False
@@ -310,6 +311,24 @@ class RunningProvider:
 
     def _fields(self, **more: object) -> dict[str, object]:
         return {"api": self.planned.api, "provider_id": self.planned.provider_id, **more}
+
+
+@contextlib.contextmanager
+def _guarded(package: str) -> Iterator[None]:
+    """Around the code of an external package, which may neither end the process nor go on without end. Raises
+    Unavailable for what goes on. package: empty for one of ours.
+    """
+    if not package:
+        yield
+        return
+    from runtime.external.importing import Broken, as_broken, importing  # not above: most stacks have no such package
+
+    try:
+        with importing(package):
+            yield
+    except (Broken, SystemExit) as error:
+        broken = error if isinstance(error, Broken) else as_broken(error)
+        raise Unavailable(f"the external package `{package}` {broken}") from error
 
 
 async def _awaited(ask: Callable[[], Awaitable[Any]]) -> Any:

@@ -84,6 +84,47 @@ def test_an_import_without_end_and_one_that_ends_the_process_are_named(tmp_path:
     assert failure["package"] == "moth" and why.rpartition(": ")[2] in failure["error"]
 
 
+_OPENS = """
+import asyncio, json, sys
+from pathlib import Path
+from runtime import own_process
+from runtime.stack.plan import plan, read_run_config
+from runtime.stack.stack import Stack
+
+async def main():
+    run = read_run_config(sys.argv[1], {})
+    stack = Stack(plan(run), run, state_dir=Path(sys.argv[2]))
+    await stack.open()
+    print(json.dumps(stack.degraded()))
+    await stack.close()
+
+own_process.take()
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize(
+    ("code", "why"),
+    [("import os; os._exit(0)", "os._exit(0)"), ("import threading; threading.Event().wait()", "has not ended after")],
+    ids=["ends us", "waits"],
+)
+def test_an_adapter_that_ends_the_server_or_hangs_when_it_is_made_fails_alone(
+    tmp_path: Path, code: str, why: str
+) -> None:
+    adapter = f"class A:\n    def __init__(self, config, context):\n        {code}\n"
+    files = {"sitecustomize.py": _HASTY, "moth.py": _REMOTE, "adapts.py": adapter, "opens.py": _OPENS}
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    entry = {"provider_id": "moth", "provider_type": "remote::firefly", "module": "moth"}
+    file = written(tmp_path, {"inference": [entry, openai_at("http://localhost:1/v1")]})
+    command = [sys.executable, str(tmp_path / "opens.py"), str(file), str(tmp_path / "state")]
+    environment = {**os.environ, "PYTHONPATH": f"{tmp_path}:{ROOT}"}
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=30, check=False, env=environment)
+    assert done.returncode == 0, done.stderr
+    [(name, reason)] = json.loads(done.stdout).items()
+    assert name == "moth" and reason.startswith("the external package `moth` ") and why in reason
+
+
 _NO_ANSWER = """\
 import socket, time
 import runtime.admin.providers as asked
