@@ -136,13 +136,22 @@ class Jobs:
         self._acting_for = acting_for
 
     def handle(
-        self, kind: str, handler: Handler, *, concurrency: int = 1, attempts: int = 3, prefix: str = "job_"
+        self,
+        kind: str,
+        handler: Handler,
+        *,
+        concurrency: int = 1,
+        attempts: int = 3,
+        prefix: str = "job_",
+        stays: bool = True,
     ) -> JobQueue:
         """Do the jobs of a kind from now on, and return its queue.
 
         kind: kept with each job, so it stays the same for ever; it has the provider's id in it where several providers
         of an API have such jobs. concurrency: how many this process does at once. attempts: how often one is begun
-        before it fails for good. prefix: of ids. Raises RuntimeError if another provider handles the kind.
+        before it fails for good. prefix: of ids. stays: whether a job is there when it has ended; false where what
+        came of it, and what was asked, is kept elsewhere. One that is cancelled before it begins stays all the same.
+        Raises RuntimeError if another provider handles the kind.
         """
 
         async def done(running: RunningJob) -> Any:
@@ -150,6 +159,12 @@ class Jobs:
                 return await handler(running)
 
         self._runner.register(
-            kind, done, owner=self._owner, is_ready=self._is_ready, concurrency=concurrency, attempts=attempts
+            kind,
+            done,
+            owner=self._owner,
+            is_ready=self._is_ready,
+            concurrency=concurrency,
+            attempts=attempts,
+            stays=stays,
         )
         return JobQueue(self._runner, kind, prefix)

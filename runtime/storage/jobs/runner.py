@@ -17,10 +17,10 @@ from functools import cached_property
 from runtime.clock import wall_time
 from runtime.errors import Unavailable
 from runtime.ids import new_id
-from runtime.storage.jobs.records import JOBS, job_of
+from runtime.storage.jobs.records import ENDED, JOBS, job_of
 from runtime.storage.jobs.running import Attempt, Handler, RunningJob, after_failure, ended, outcome_of
-from runtime.storage.sql.conditions import above, at_most, eq, one_of
-from runtime.storage.sql.statements import Select, Update
+from runtime.storage.sql.conditions import Condition, above, at_most, eq, one_of
+from runtime.storage.sql.statements import Delete, Select, Statement, Update
 from runtime.storage.sql.store import Row, SqlStore
 
 log = logging.getLogger(__name__)
@@ -35,6 +35,11 @@ class _Kind:
     is_ready: Callable[[], bool]
     concurrency: int
     attempts: int
+    stays: bool
+
+    def change(self, change: Row, where: Condition) -> Statement:
+        """What makes this of the job at `where`: of one that has ended nothing, unless jobs of the kind stay."""
+        return Update(JOBS, change, where) if self.stays or change["state"] not in ENDED else Delete(JOBS, where)
 
 
 class JobRunner:
@@ -67,7 +72,15 @@ class JobRunner:
         return self._find_store()
 
     def register(
-        self, kind: str, handler: Handler, *, owner: str, is_ready: Callable[[], bool], concurrency: int, attempts: int
+        self,
+        kind: str,
+        handler: Handler,
+        *,
+        owner: str,
+        is_ready: Callable[[], bool],
+        concurrency: int,
+        attempts: int,
+        stays: bool,
     ) -> None:
         """Do the jobs of a kind from now on; see `Jobs.handle`. Raises RuntimeError if another owner does them."""
         known = self._kinds.get(kind)
@@ -75,7 +88,12 @@ class JobRunner:
             raise RuntimeError(f"jobs of the kind `{kind}` are done by `{known.owner}` already")
         self.store  # noqa: B018  # asked for while the stack is built, it is opened before the stack serves
         self._kinds[kind] = _Kind(
-            handler=handler, owner=owner, is_ready=is_ready, concurrency=concurrency, attempts=attempts
+            handler=handler,
+            owner=owner,
+            is_ready=is_ready,
+            concurrency=concurrency,
+            attempts=attempts,
+            stays=stays,
         )
         if self._is_started:
             self.start()
@@ -196,7 +214,7 @@ class JobRunner:
         rows = await self.store.select(Select(JOBS, due, order=("due_at",), limit=places))
         changes = [_end_of_abandoned(row, kind, now) or self._taken(row, now) for row in rows]
         updates = [
-            Update(JOBS, change, eq("id", row["id"]) & eq("state", row["state"]) & eq("lease", row["lease"]) & due)
+            kind.change(change, eq("id", row["id"]) & eq("state", row["state"]) & eq("lease", row["lease"]) & due)
             for row, change in zip(rows, changes, strict=True)
         ]
         counts = await self.store.write(*updates) if updates else []
@@ -228,22 +246,22 @@ class JobRunner:
         running = RunningJob(attempt.job, attempt.lease, self.store, lambda: self._lose(attempt))
         try:
             await attempt.do(kind.handler, running)
-            await self._keep_end(attempt, outcome_of(attempt, kind.attempts, self.clock()))
+            await self._keep_end(attempt, kind, outcome_of(attempt, kind.attempts, self.clock()))
         except Exception as error:  # what it returned is no JSON
-            await self._keep_end(attempt, after_failure(attempt.job, error, kind.attempts, self.clock()))
+            await self._keep_end(attempt, kind, after_failure(attempt.job, error, kind.attempts, self.clock()))
         finally:
             del self._attempts[attempt.lease]
             self._tell_end()
             self.wake()
 
-    async def _keep_end(self, attempt: Attempt, end: Row) -> None:
+    async def _keep_end(self, attempt: Attempt, kind: _Kind, end: Row) -> None:
         """Write how an attempt ended, again and again while the database is down and the lease lasts."""
-        ends = [Update(JOBS, end, attempt.mine)]
+        ends = [kind.change(end, attempt.mine)]
         if end["state"] == "queued":  # unless it was cancelled elsewhere, which nobody here has noticed yet
             end_of_cancelled = ended("cancelled", self.clock())
             ends = [
                 Update(JOBS, end, attempt.mine & eq("state", "running")),
-                Update(JOBS, end_of_cancelled, attempt.mine & eq("state", "cancelling")),
+                kind.change(end_of_cancelled, attempt.mine & eq("state", "cancelling")),
             ]
         while attempt.interrupted != "lost":
             try:

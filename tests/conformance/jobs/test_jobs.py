@@ -12,6 +12,7 @@ from runtime.access import EVERYBODY, User
 from runtime.apis._paging import PageRequest
 from runtime.errors import Conflict, NotFound, RequestError, Unavailable
 from runtime.storage.jobs import JobQueue, Jobs, Postponed, RunningJob
+from runtime.storage.jobs.runner import LEASE_S
 from runtime.storage.sql.dialects import SQLITE
 from tests.conformance.jobs.conftest import LIMIT_S, World
 
@@ -279,6 +280,54 @@ async def test_a_job_that_is_discarded_ends_wherever_it_is_done_and_leaves_nothi
         with pytest.raises(NotFound):
             await each.get(job.id, user=ANN)
     await queue.discard(job.id, user=ANN)
+
+
+async def refuse(running: RunningJob) -> Any:
+    raise RequestError("no")
+
+
+async def fail(running: RunningJob) -> Any:
+    raise OSError("the disk is gone")
+
+
+@pytest.mark.parametrize("handler", [double, refuse])
+async def test_of_a_kind_that_does_not_stay_nothing_is_left_once_it_has_ended(world: World, handler: Any) -> None:
+    runner, queue = world.queue(handler, stays=False)
+    runner.start()
+    job = await queue.add({"number": 1}, user=EVERYBODY)
+    with pytest.raises(NotFound):
+        await world.ended(queue, job)
+    assert (await queue.page(PageRequest(), user=EVERYBODY))[0] == []
+
+
+async def test_one_that_is_tried_again_stays_until_then(world: World) -> None:
+    runner, queue = world.queue(fail, stays=False, attempts=2)
+    job = await queue.add(None, user=EVERYBODY)
+    end = runner.next_end()
+    await runner.turn()
+    async with asyncio.timeout(LIMIT_S):
+        await end.wait()
+    assert (await queue.get(job.id, user=EVERYBODY)).state == "queued"
+    world.now += 1
+    await runner.turn()
+    with pytest.raises(NotFound):
+        await world.ended(queue, job)
+
+
+async def test_neither_one_that_is_cancelled_nor_one_that_is_given_up_stays(world: World) -> None:
+    gate = Gate()
+    runner, queue = world.queue(gate, stays=False, attempts=1, concurrency=2)
+    cancelled, abandoned = [await queue.add(number, user=EVERYBODY) for number in range(2)]
+    await runner.turn()
+    for _ in range(2):
+        await gate.begins()
+    await queue.cancel(cancelled.id, user=EVERYBODY)
+    with pytest.raises(NotFound):
+        await world.ended(queue, cancelled)
+    world.now += LEASE_S
+    await world.queue(gate, stays=False, attempts=1)[0].turn()
+    with pytest.raises(NotFound):
+        await queue.get(abandoned.id, user=EVERYBODY)
 
 
 async def test_adding_can_be_repeated(world: World) -> None:

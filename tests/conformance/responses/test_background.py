@@ -136,6 +136,25 @@ async def test_what_is_deleted_leaves_nothing(asking: Asking, served: Served) ->
     assert response_id not in [job.id for job in (await jobs.page(_All(), user=EVERYBODY))[0]]
 
 
+@pytest.mark.parametrize("how", ["completed", "cancelled"])
+async def test_what_was_asked_is_with_the_response_alone_once_it_has_ended(
+    asking: Asking, served: Served, how: str
+) -> None:
+    """Its job had it too, and stayed where responses are deleted by their age."""
+    jobs = adapter_of(served.stack, "responses")._background._jobs
+    if how == "completed":
+        asking.says(says("a"))
+        response_id = (await begun(asking))["id"]
+        await ended(asking, response_id)
+    else:
+        async with held_at_the_model(asking) as response_id:
+            assert (await asking.client.post(f"/v1/responses/{response_id}/cancel", {})).status == 200
+    async with asyncio.timeout(LIMIT_S):
+        while response_id in [job.id for job in (await jobs.page(_All(), user=EVERYBODY))[0]]:
+            await asyncio.sleep(0.01)
+    assert (await asking.kept(response_id))["status"] == how
+
+
 class _All:
     after = before = None
     limit = 100

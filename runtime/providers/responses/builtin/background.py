@@ -56,7 +56,7 @@ class Background:
         self._waiting: dict[str, Waiting] = {}
         self._job = ResponseJob(self._waiting, kept=kept, preparing=preparing, holding=holding, telling=self.telling)
         self._jobs = context.jobs.handle(
-            f"response:{context.provider_id}", self._job.make, concurrency=most, attempts=2
+            f"response:{context.provider_id}", self._job.make, concurrency=most, attempts=2, stays=False
         )
 
     async def create(self, request: CreateResponseRequest, position: int) -> Json:
@@ -125,6 +125,7 @@ class Background:
                 await self._jobs.cancel(response_id, user=current().user)
             async with asyncio.timeout(_CANCELLED_WITHIN_S):
                 await self._jobs.finished(response_id, user=current().user)
+            await self._jobs.discard(response_id, user=current().user)
         self.telling.tell(response_id)
         return Reply.of(await self._kept.read(response_id))
 
