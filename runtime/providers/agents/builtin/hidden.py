@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 from runtime.providers.agents.builtin.sessions import free_at
 from runtime.providers.agents.builtin.tables import AGENTS, GONE, HERE, SESSIONS, TURNS
-from runtime.storage.sql import ALL, Condition, Delete, Row, Select, SqlStore, eq, one_of
+from runtime.storage.sql import Condition, Delete, Row, Select, SqlStore, eq, one_of
 from runtime.storage.sql.keys import pages_of
 
 _SESSIONS_AT_ONCE, _TURNS_AT_ONCE = 20, 100
@@ -57,7 +57,7 @@ class Hidden:
         if await self._store.first(Select(SESSIONS, of_agent, ("id",))) is None:
             await self._store.write(Delete(AGENTS, eq("id", agent_id) & GONE))
 
-    async def _sessions(self, which: Condition = ALL) -> AsyncIterator[Row]:
+    async def _sessions(self, which: Condition) -> AsyncIterator[Row]:
         async for rows in pages_of(self._store, SESSIONS, where=GONE & which, at_once=_SESSIONS_AT_ONCE):
             for row in rows:
                 yield row
