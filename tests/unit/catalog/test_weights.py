@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from runtime.catalog.weights import find_model
 from runtime.errors import Unavailable
-from runtime.providers.inference._weights import find_model
 from runtime.providers.inference.meta_reference.weights import find_weights
 
 OLD, NEW = "1" * 40, "2" * 40
