@@ -91,10 +91,17 @@ def render_template(
             template=chosen,
             providers=by_api,
             models=models,
+            default_shield=chosen.default_shield if _has_shield(chosen.default_shield, by_api, specs) else None,
             switches=_switches(by_api),
             port=port,
         )
     )
+
+
+def _has_shield(shield_id: str | None, by_api: Mapping[str, list[RenderedProvider]], specs: Sequence[Spec]) -> bool:
+    """Whether a provider has it without being told: the template's may have been replaced."""
+    types = {entry.provider_type for entry in by_api.get("safety", ())}
+    return any(shield_id in spec.serves for spec in specs if spec.api == "safety" and spec.provider_type in types)
 
 
 @cache

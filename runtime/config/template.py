@@ -22,7 +22,7 @@ _TEMPLATE = "template.yaml"
 SHARED = "run.yaml.j2"
 """The Jinja file that renders every template; it is beside the templates' folders."""
 
-_KEYS = ("name", "summary", "providers", "models", "backends", "env")
+_KEYS = ("name", "summary", "providers", "models", "default_shield", "backends", "env")
 _PROVIDER_KEYS = ("provider_type", "provider_id", "config")
 
 
@@ -49,7 +49,8 @@ class ProviderChoice:
 @dataclass(frozen=True, kw_only=True)
 class Template:
     """The contents of a `template.yaml`. env: variables that users may set, each with its purpose. models: as in
-    `registered_resources.models`; backends: as in `storage.backends`, empty for SQLite files.
+    `registered_resources.models`; default_shield: as `safety.default_shield_id`, left out where no provider has it
+    without being told; backends: as in `storage.backends`, empty for SQLite files.
     additional_pip_packages, folders: only from an older `build.yaml`; the folders describe external APIs and providers,
     by the keys of a run config.
     """
@@ -58,6 +59,7 @@ class Template:
     summary: str
     providers: Mapping[str, tuple[ProviderChoice, ...]]
     models: tuple[Mapping[str, Any], ...] = ()
+    default_shield: str | None = None
     backends: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     env: Mapping[str, str] = field(default_factory=dict)
     additional_pip_packages: tuple[str, ...] = ()
@@ -115,7 +117,7 @@ def parse_template(text: str, *, file: str | None = None) -> Template:
     for key in data:
         if key not in _KEYS:
             problems.append(Problem(message=f"unknown key `{key}`", path=str(key), file=file))
-    for key in ("name", "summary"):
+    for key in ("name", "summary", *(("default_shield",) if "default_shield" in data else ())):
         if not isinstance(data.get(key), str):
             problems.append(Problem(message="expected text", path=key, file=file))
     providers = {
@@ -128,6 +130,7 @@ def parse_template(text: str, *, file: str | None = None) -> Template:
         summary=data["summary"],
         providers=providers,
         models=tuple(data.get("models") or ()),
+        default_shield=data.get("default_shield"),
         backends=data.get("backends") or {},
         env=data.get("env") or {},
     )

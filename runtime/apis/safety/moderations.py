@@ -34,7 +34,7 @@ _Input = Annotated[
 class ModerationRequest(Request):
     """What to look at."""
 
-    model_config = example(input="I want to hurt them", model="toxicity")
+    model_config = example(input="I want to hurt them", model="profanity")
 
     input: _Input = Field(
         description="A text; a list of texts, each with a result of its own; or one input of several parts, texts and"

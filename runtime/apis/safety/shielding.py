@@ -13,7 +13,7 @@ from runtime.apis.safety.assessing import AssessRequest, ViolationLevel
 class RunShieldRequest(AssessRequest):
     """A conversation to be looked at by one shield."""
 
-    model_config = example(shield_id="toxicity", messages=[{"role": "user", "content": "Have a nice day"}], params={})
+    model_config = example(shield_id="profanity", messages=[{"role": "user", "content": "Have a nice day"}], params={})
 
 
 class SafetyViolation(Response):

@@ -20,6 +20,7 @@ SPECS = (
     inline("chromadb", summary="Vectors", adapter="a:B").found_in("vector_io", "somewhere"),
     inline("file-search", summary="A tool", adapter="a:B").found_in("tool_runtime", "somewhere"),
     inline("code-interpreter", summary="A tool", adapter="a:B").found_in("tool_runtime", "somewhere"),
+    inline("profanity-check", summary="A shield", adapter="a:B", serves=("profanity",)).found_in("safety", "somewhere"),
     *(
         spec.found_in("inference", "somewhere")
         for spec in (
@@ -122,6 +123,9 @@ providers:
     provider_type: inline::file-search
   - provider_id: code-interpreter
     provider_type: inline::code-interpreter
+  safety:
+  - provider_id: profanity-check
+    provider_type: inline::profanity-check
 
 # Where state is kept; a relative path is below the distribution's folder for state.
 storage:
@@ -146,6 +150,10 @@ storage:
 # What is there from the start, besides what providers list themselves.
 registered_resources:
   models: []
+
+# The shield of /v1/moderations where a request names none.
+safety:
+  default_shield_id: profanity
 
 # Where it listens; `--host` and `--port` come first.
 server:
@@ -175,6 +183,7 @@ def test_providers_that_are_named_replace_those_of_their_api_and_are_on() -> Non
         ("chromadb", "inline::chromadb"),
         ("file-search", "inline::file-search"),
         ("code-interpreter", "inline::code-interpreter"),
+        ("profanity-check", "inline::profanity-check"),
     ]
     assert config.off == []
 
@@ -183,7 +192,7 @@ def test_the_word_remote_leaves_out_what_is_named_beside_it() -> None:
     text = rendering.render("starter", specs=SPECS, providers={"inference": ["remote::vllm", "remote"]})
     config = parse_run_config(text, env={})
     on = [entry.provider_id for entry in providers_of(config)]
-    assert on == ["vllm", "localfs", "auto", "chromadb", "file-search", "code-interpreter"]
+    assert on == ["vllm", "localfs", "auto", "chromadb", "file-search", "code-interpreter", "profanity-check"]
     assert [entry.provider_id for entry in config.off] == ["openai", "odd-one"]
 
 
@@ -200,6 +209,12 @@ def test_ids_of_one_api_differ() -> None:
 def test_an_api_may_be_left_without_providers() -> None:
     text = rendering.render("starter", specs=SPECS, providers={"inference": []})
     assert parse_run_config(text, env={}).providers["inference"] == []
+
+
+def test_a_default_shield_is_named_while_a_provider_has_it() -> None:
+    assert yaml.safe_load(rendering.render("starter", specs=SPECS))["safety"] == {"default_shield_id": "profanity"}
+    assert "safety" not in yaml.safe_load(rendering.render("starter", specs=SPECS, providers={"safety": []}))
+    assert "safety" not in yaml.safe_load(rendering.render("remote", specs=SPECS))
 
 
 def test_models_are_registered_while_their_provider_is_there() -> None:

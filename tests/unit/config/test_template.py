@@ -34,13 +34,14 @@ def test_an_unknown_template_names_those_there_are(name: str, hint: str) -> None
 
 
 def test_a_template_that_is_wrong_tells_everything() -> None:
-    text = "name: t\nsumary: x\nproviders: {a: x, b: [1, {provider_type: y, id: z}]}\n"
+    text = "name: t\nsumary: x\ndefault_shield: [x]\nproviders: {a: x, b: [1, {provider_type: y, id: z}]}\n"
     with pytest.raises(ConfigInvalid) as raised:
         template.parse_template(text, file="t.yaml")
     assert raised.value.message.split("\n  ") == [
-        "the template has 5 problems",
+        "the template has 6 problems",
         "t.yaml: sumary: unknown key `sumary`",
         "t.yaml: summary: expected text",
+        "t.yaml: default_shield: expected text",
         "t.yaml: providers.a: expected a list of provider types",
         "t.yaml: providers.b[0]: expected a provider type, or a mapping that has one",
         "t.yaml: providers.b[1]: unknown key `id`",
