@@ -53,16 +53,16 @@ class Served:
 
 @asynccontextmanager
 async def serving(
-    run: RunConfig, state_dir: Path, *, cache_dir: Path | None = None, settled: bool = True,
+    run: RunConfig, state_dir: Path, *, cache_dir: Path | None = None, settled: bool = True, by_need: bool = False,
     aliases: Mapping[str, str] | None = None, transport: Callable[[PlannedProvider], Transport] | None = None,
     specs: Sequence[Spec] = (),
 ) -> AsyncIterator[Served]:  # fmt: skip
-    """Plan, open, serve and close. settled: wait until every provider has started or failed. specs: of providers beside
-    those that are built in. Raises ConfigInvalid.
+    """Plan, open, serve and close. settled: wait until every provider has started or failed. by_need: leave what only
+    comes by default until it is asked for. specs: of providers beside those that are built in. Raises ConfigInvalid.
     """
     planned = plan(run, world=discovery.built_in().beside((), specs) if specs else None)
     stack = Stack(planned, run, state_dir=state_dir, cache_dir=cache_dir, aliases=aliases, transport=transport)
-    await stack.open()
+    await stack.open(by_need=by_need)
     async with living(make_app(stack, cors=run.server.cors)) as client:
         if settled:
             await stack.settled.wait()

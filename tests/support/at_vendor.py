@@ -14,9 +14,9 @@ import pytest
 import pytest_asyncio
 
 from runtime.conformance.asgi import Client
-from runtime.conformance.stacks import Served, run_config, serving
+from runtime.conformance.stacks import Served, run_config
 from runtime.conformance.upstream import Upstream, upstream_server
-from tests.support.stacks import openai_at
+from tests.support.stacks import openai_at, serving
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
 
-from runtime.conformance.stacks import Served, run_config, serving
+from runtime.config.run_config import RunConfig
+from runtime.conformance import stacks
+from runtime.conformance.stacks import Served, run_config
 from runtime.routing.table import ResourceTable
 from runtime.stack.kinds import Kind
 from runtime.stack.stack import Stack
@@ -24,6 +26,11 @@ def openai_at(url: str, provider_id: str = "vendor", **config: Any) -> dict[str,
         "provider_type": "remote::openai",
         "config": {"base_url": url, "api_key": "sk-configured-secret", **config},
     }
+
+
+def serving(run: RunConfig, state_dir: Path, **how: Any) -> AbstractAsyncContextManager[Served]:
+    """As the one of `runtime.conformance.stacks`, by need: a stack costs half of what a whole one does."""
+    return stacks.serving(run, state_dir, by_need=True, **how)
 
 
 @asynccontextmanager

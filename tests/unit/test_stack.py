@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from runtime.apis.inference.protocol import ChatCompletionRequest, Inference
-from runtime.conformance.stacks import adapter_of, run_config, serving
+from runtime.conformance.stacks import adapter_of, run_config
 from runtime.conformance.upstream import CHAT_MODEL, Upstream
 from runtime.errors import NotFound, Unavailable
 from runtime.http.live.transport import LiveTransport
@@ -25,7 +25,7 @@ from runtime.stack.stack import Stack
 from tests.support import house
 from tests.support.house import Prober, furnish, plain_spec, probe_spec
 from tests.support.listing import Listing, listing_provider
-from tests.support.stacks import openai_at
+from tests.support.stacks import openai_at, serving
 
 
 def probing(provider_type: str = "inline::prober", provider_id: str = "p", **config: Any) -> dict[str, Any]:

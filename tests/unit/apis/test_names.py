@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from runtime.conformance.stacks import run_config, serving
+from runtime.conformance.stacks import run_config
 from runtime.similar import LONGEST_NAME
-from tests.support.stacks import openai_at
+from tests.support.stacks import openai_at, serving
 
 LONG = "abc" * LONGEST_NAME
 MESSAGES = [{"role": "user", "content": "hi"}]

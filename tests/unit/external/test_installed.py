@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from runtime.conformance.stacks import serving
 from runtime.errors import ConfigInvalid
 from runtime.external.known import known_world
 from runtime.stack.plan import Plan, plan, read_run_config
 from runtime.stdio import one_line
 from tests.support.external_packages import FIREFLY, GLOWWORM, LANTERNS, install
+from tests.support.stacks import serving
 
 ENTRY = {"provider_id": "ff", "provider_type": "remote::firefly"}
 

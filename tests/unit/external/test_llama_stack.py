@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from runtime.conformance.stacks import Served, serving
+from runtime.conformance.stacks import Served
 from runtime.stack.plan import read_run_config
 from tests.support.external_packages import install
+from tests.support.stacks import serving
 
 _SPEC = """\
 from enum import Enum

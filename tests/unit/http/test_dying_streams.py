@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from runtime.conformance.stacks import run_config, serving
-from tests.support.stacks import openai_at
+from runtime.conformance.stacks import run_config
+from tests.support.stacks import openai_at, serving
 
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n"
 CHUNKED = HEAD + b"transfer-encoding: chunked\r\n\r\n"

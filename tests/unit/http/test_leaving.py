@@ -10,10 +10,10 @@ from pathlib import Path
 from aiohttp import web
 
 from runtime.conformance.asgi import LIMIT_S, Call
-from runtime.conformance.stacks import Served, adapter_of, run_config, serving
+from runtime.conformance.stacks import Served, adapter_of, run_config
 from runtime.conformance.upstream import Upstream, refusal
 from runtime.http.live.transport import LiveTransport
-from tests.support.stacks import openai_at
+from tests.support.stacks import openai_at, serving
 
 
 def asking(served: Served) -> Call:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from runtime.conformance.stacks import run_config, serving
+from runtime.conformance.stacks import run_config
 from runtime.conformance.upstream import Upstream, refusal
 from runtime.context import RequestContext
 from runtime.context import serving as serving_request
@@ -20,7 +20,7 @@ from runtime.http.client import HttpClient
 from runtime.http.keys import ProviderKeys
 from runtime.http.transport import Outgoing
 from tests.support.calls import SECRET, answering, chat, failure
-from tests.support.stacks import openai_at
+from tests.support.stacks import openai_at, serving
 
 SENT = Outgoing(method="GET", url="http://acme.example/", headers={"x-request-id": "req_1"})
 VENDORS = {

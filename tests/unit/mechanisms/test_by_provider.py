@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from runtime.conformance.stacks import run_config, serving
+from runtime.conformance.stacks import run_config
 from tests.support.examples import echoes
 from tests.support.mounting import mount
+from tests.support.stacks import serving
 
 
 def valleys(*ids: str) -> dict[str, object]:

@@ -14,7 +14,7 @@ from runtime.admin.storage.export import export
 from runtime.admin.storage.importing import import_archive
 from runtime.admin.storage.prune import prune
 from runtime.admin.storage.show import show
-from runtime.conformance.stacks import Served, run_config, serving
+from runtime.conformance.stacks import Served, run_config
 from runtime.errors import ConfigInvalid, Conflict, NotSupported, RequestError
 from runtime.stack.plan import plan
 from runtime.storage.analytics.config import AnalyticsConfig
@@ -22,6 +22,7 @@ from runtime.storage.analytics.door import is_answered
 from runtime.storage.analytics.tables import AnalyticsColumn, AnalyticsTable
 from tests.support.examples import meter
 from tests.support.mounting import mount
+from tests.support.stacks import serving
 
 
 @pytest.fixture(autouse=True)

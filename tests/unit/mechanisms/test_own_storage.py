@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
-from runtime.conformance.stacks import run_config, serving
+from runtime.conformance.stacks import run_config
 from runtime.errors import ConfigInvalid
 from runtime.stack.plan import plan
 from tests.support.examples import diary
 from tests.support.mounting import mount
+from tests.support.stacks import serving
 
 STORAGE = {"backends": {"kv_default": {"type": "kv_sqlite", "db_path": "kv.db"}, "sql_default": {"type": "sql_sqlite"}}}
 

@@ -11,7 +11,7 @@ import pytest_asyncio
 
 from runtime.access import ANYBODY, Caller, User
 from runtime.apis._request import Empty
-from runtime.conformance.stacks import Served, run_config, serving
+from runtime.conformance.stacks import Served, run_config
 from runtime.context import RequestContext
 from runtime.context import serving as serving_for
 from runtime.errors import Conflict, NotFound
@@ -21,6 +21,7 @@ from runtime.storage.kv.sqlite import SqliteKeyValueStore
 from tests.support.examples import lamps
 from tests.support.examples.lamps import LampRequest, RegisterLampRequest
 from tests.support.mounting import mount
+from tests.support.stacks import serving
 
 PROVIDERS = {
     "inference": [],

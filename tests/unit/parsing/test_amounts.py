@@ -15,11 +15,12 @@ import pytest_asyncio
 
 from runtime.apis.vector_stores.native import MAX_INSERTED_CHUNKS
 from runtime.conformance.asgi import Client
-from runtime.conformance.stacks import run_config, serving
+from runtime.conformance.stacks import run_config
 from runtime.errors import TooLarge
 from runtime.parsing import amounts
 from runtime.parsing.amounts import BULK, LIGHT_BYTES, USUAL, Amount, check_amount
 from tests.support.house import furnish, probe_spec
+from tests.support.stacks import serving
 
 CHAT = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
 EXCESS = b'{"model":"m","input":[' + b"[1]," * 1_000_000 + b"[1]]}"

@@ -11,7 +11,7 @@ import pytest_asyncio
 
 from runtime.access import ANYBODY, User
 from runtime.clock import wall_time
-from runtime.conformance.stacks import Served, adapter_of, run_config, serving
+from runtime.conformance.stacks import Served, adapter_of, run_config
 from runtime.conformance.upstream import Upstream
 from runtime.conformance.upstream.scripted import Script, says
 from runtime.context import RequestContext
@@ -23,7 +23,7 @@ from runtime.providers.agents.builtin.tables import AGENTS, SESSIONS, TURNS
 from runtime.stack.retention import Retention
 from runtime.storage.sql import Select, SqlStore, Update, eq
 from tests.support.agents import USER, Session, begun
-from tests.support.stacks import openai_at
+from tests.support.stacks import openai_at, serving
 
 
 @pytest_asyncio.fixture

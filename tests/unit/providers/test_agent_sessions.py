@@ -13,7 +13,7 @@ import pytest_asyncio
 
 from runtime.apis.agents.turn import CreateTurnRequest
 from runtime.conformance.asgi import Client
-from runtime.conformance.stacks import Served, adapter_of, run_config, serving
+from runtime.conformance.stacks import Served, adapter_of, run_config
 from runtime.conformance.upstream import Upstream
 from runtime.conformance.upstream.scripted import Script, calls, says
 from runtime.providers.agents.builtin import running as running_module
@@ -21,7 +21,7 @@ from runtime.providers.agents.builtin import size
 from runtime.providers.agents.builtin.tables import SESSIONS
 from runtime.storage.sql import Update, eq
 from tests.support.agents import USER, Session, begun
-from tests.support.stacks import openai_at
+from tests.support.stacks import openai_at, serving
 from tests.support.tool_groups import furnish_tools, group, toolbox
 
 ASK = {"name": "ask"}

@@ -10,11 +10,11 @@ import pytest
 import pytest_asyncio
 
 from runtime.conformance.asgi import Client
-from runtime.conformance.stacks import run_config, serving
+from runtime.conformance.stacks import run_config
 from runtime.conformance.upstream import Upstream
 from runtime.conformance.upstream.scripted import Script, calls, says
 from tests.support.agents import begun, kinds
-from tests.support.stacks import openai_at
+from tests.support.stacks import openai_at, serving
 from tests.support.tool_groups import furnish_tools, group, toolbox
 
 LOOKS = calls(("c1", "look", '{"query":"llamas"}'))

@@ -10,11 +10,11 @@ import pytest
 from aiohttp import web
 
 from runtime.conformance.asgi import Client
-from runtime.conformance.stacks import run_config, serving
+from runtime.conformance.stacks import run_config
 from runtime.conformance.upstream import CHAT_MODEL, EMBEDDING_MODEL, Upstream
 from runtime.providers.inference._openai_compatible.adapter import _address
 from runtime.providers.inference._openai_compatible.config import OpenAICompatibleConfig
-from tests.support.stacks import openai_at
+from tests.support.stacks import openai_at, serving
 
 CHAT = {"model": f"vendor/{CHAT_MODEL}", "messages": [{"role": "user", "content": "hi"}]}
 

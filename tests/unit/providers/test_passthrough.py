@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from runtime.conformance.stacks import run_config, serving
+from runtime.conformance.stacks import run_config
 from runtime.conformance.upstream import CHAT_MODEL, Upstream
 from runtime.providers.inference.passthrough.config import PassthroughConfig
+from tests.support.stacks import serving
 
 CHAT = {"model": f"p/{CHAT_MODEL}", "messages": [{"role": "user", "content": "hi"}]}
 FORWARD = {"tenant": "X-Tenant", "maas_token": "Authorization", "shard": "x-shard"}

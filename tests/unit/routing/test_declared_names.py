@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 
 from runtime.access import EVERYBODY
-from runtime.conformance.stacks import Served, run_config, serving
+from runtime.conformance.stacks import Served, run_config
 from runtime.errors import Conflict, RequestError, StackError
 from runtime.provider import ListedModel
 from runtime.stack import listings as listings_module
 from runtime.stack.plan import plan
 from runtime.stack.stack import Stack
 from tests.support.listing import Listing, listing_provider, until
-from tests.support.stacks import table_of
+from tests.support.stacks import serving, table_of
 
 SOON: dict[str, Any] = {"server": {"registry_refresh_interval_seconds": 0.02}}
 AUTO = {"model_id": "mine", "provider_id": "all", "provider_model_id": "auto"}

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from runtime.conformance.stacks import Served, run_config, serving
+from runtime.conformance.stacks import Served, run_config
 from tests.support.listing import Listing, ids, listing_provider
+from tests.support.stacks import serving
 
 
 async def order(served: Served) -> list[str]:

@@ -18,10 +18,10 @@ from aiohttp import web
 from runtime.apis.inference.protocol import ChatCompletionRequest
 from runtime.apis.inference.stored import StoredCompletionsRequest
 from runtime.conformance.asgi import Answered, Client
-from runtime.conformance.stacks import Served, run_config, serving
+from runtime.conformance.stacks import Served, run_config
 from runtime.conformance.upstream import CHAT_MODEL, Upstream, started_stream
 from runtime.sse import EventStream, Reply
-from tests.support.stacks import openai_at
+from tests.support.stacks import openai_at, serving
 
 CHAT = "/v1/chat/completions"
 FILE = "sql_store.db"

@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from runtime.conformance.stacks import run_config, serving
+from runtime.conformance.stacks import run_config
 from runtime.conformance.upstream import Upstream
 from runtime.provider import ListedModel
 from runtime.routing import listed_models as listed_module
 from runtime.routing.listed_models import usable
 from tests.support.listing import furnish_listing, listing_provider
-from tests.support.stacks import openai_at
+from tests.support.stacks import openai_at, serving
 
 UNPRINTABLE = "with characters that cannot be printed"
 

@@ -13,9 +13,9 @@ import pytest_asyncio
 from aiohttp import web
 
 from runtime.conformance.asgi import Client
-from runtime.conformance.stacks import run_config, serving
+from runtime.conformance.stacks import run_config
 from runtime.conformance.upstream import CHAT_MODEL, EMBEDDING_MODEL, Upstream
-from tests.support.stacks import openai_at
+from tests.support.stacks import openai_at, serving
 
 MESSAGES = [{"role": "user", "content": "hi"}]
 

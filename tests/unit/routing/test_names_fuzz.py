@@ -8,9 +8,9 @@ from urllib.parse import quote
 
 import pytest
 
-from runtime.conformance.stacks import run_config, serving
+from runtime.conformance.stacks import run_config
 from tests.support.listing import furnish_listing, listing_provider
-from tests.support.stacks import registry_of
+from tests.support.stacks import registry_of, serving
 
 _PIECES = [
     *("l", "m", "/", "//", ":", "..", ".", "%", "%2F", "?", "#", "=", "[", "]", "{x}", "'", '"', "\\", "`", "*", " "),

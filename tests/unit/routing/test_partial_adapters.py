@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from runtime.conformance.stacks import run_config, serving
+from runtime.conformance.stacks import run_config
 from runtime.sse import Reply
 from tests.support import house
 from tests.support.house import Prober, furnish, probe_spec
+from tests.support.stacks import serving
 
 CALLS = [
     ("/v1/completions", {"prompt": "x"}, "completion"),

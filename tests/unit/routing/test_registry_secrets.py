@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from runtime.conformance.asgi import Client
-from runtime.conformance.stacks import run_config, serving
+from runtime.conformance.stacks import run_config
 from runtime.redaction import MASK
-from tests.support.stacks import openai_at
+from tests.support.stacks import openai_at, serving
 
 SECRET = "canary77"
 GROUP: dict[str, Any] = {

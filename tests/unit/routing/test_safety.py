@@ -13,9 +13,10 @@ import pytest_asyncio
 from runtime.apis.safety.categories import OPENAI_CATEGORIES
 from runtime.apis.safety.moderations import MOST_INPUTS
 from runtime.conformance.asgi import Client
-from runtime.conformance.stacks import run_config, serving
+from runtime.conformance.stacks import run_config
 from runtime.errors import Unavailable
 from tests.support.shields import WORDS, Words, shields, with_words
+from tests.support.stacks import serving
 
 LIMIT_S = 20.0
 BOMB, CAT = "how to build a bomb", "how to stroke a cat"

@@ -18,13 +18,13 @@ from runtime.apis.inference.stored import (
     UpdateCompletionRequest,
 )
 from runtime.conformance.asgi import Client
-from runtime.conformance.stacks import Served, run_config, serving
+from runtime.conformance.stacks import Served, run_config
 from runtime.conformance.upstream import CHAT_MODEL, Upstream
 from runtime.context import RequestContext
 from runtime.context import serving as in_context
 from runtime.errors import NotFound
 from tests.support import at_vendor
-from tests.support.stacks import openai_at
+from tests.support.stacks import openai_at, serving
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 upstream, client, new_client = at_vendor.upstream, at_vendor.client, at_vendor.new_client

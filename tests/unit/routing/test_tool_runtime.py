@@ -14,10 +14,11 @@ import pytest
 from runtime.access import User
 from runtime.apis.tool_groups import RegisterToolGroupRequest
 from runtime.apis.tool_runtime.protocol import InvokeToolRequest, ListToolsRequest, ToolRequest
-from runtime.conformance.stacks import Served, adapter_of, run_config, serving
+from runtime.conformance.stacks import Served, adapter_of, run_config
 from runtime.context import RequestContext
 from runtime.context import serving as serving_request
 from runtime.errors import NotFound
+from tests.support.stacks import serving
 from tests.support.tool_groups import furnish_tools, group, toolbox
 
 GROUPS = [group("weather", own="w"), group("news", own="n"), group("asleep", own="a"), group("maps/inner", own="m")]

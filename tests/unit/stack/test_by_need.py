@@ -6,21 +6,18 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from runtime.config.run_config import RunConfig
-from runtime.conformance.asgi import living
-from runtime.conformance.stacks import Served, run_config, serving
+from runtime.conformance.stacks import run_config
+from runtime.conformance.stacks import serving as serving_whole
 from runtime.conformance.upstream import Upstream
 from runtime.context import RequestContext, current
 from runtime.context import serving as acting
 from runtime.errors import Unavailable
-from runtime.server.app import make_app
 from runtime.server.growing import served_paths
 from runtime.stack import stack as stack_module
 from runtime.stack.at_once import made_at_once
@@ -28,20 +25,11 @@ from runtime.stack.plan import plan
 from runtime.stack.stack import Stack
 from tests.support import house
 from tests.support.house import furnish, probe_spec
-from tests.support.stacks import openai_at
+from tests.support.stacks import openai_at, serving
 
 LIMIT_S = 20.0
 _FIELD = re.compile(r"{\w+(:path)?}")
 DEFAULTS = {"agents", "connectors", "containers", "conversations", "earlier_inference", "mcp", "prompts", "responses"}
-
-
-@asynccontextmanager
-async def by_need(run: RunConfig, state_dir: Path) -> AsyncIterator[Served]:
-    stack = Stack(plan(run), run, state_dir=state_dir)
-    await stack.open(by_need=True)
-    async with living(make_app(stack)) as client:
-        await stack.settled.wait()
-        yield Served(stack, client)
 
 
 @pytest.fixture
@@ -58,7 +46,7 @@ def mounts(stack: Stack) -> dict[str, set[str]]:
 
 
 async def test_what_the_user_chose_is_made_and_the_rest_waits(run: RunConfig, tmp_path: Path) -> None:
-    async with by_need(run, tmp_path) as served:
+    async with serving(run, tmp_path) as served:
         assert served.stack.plan.apis.keys() - served.stack.mounted().keys() == DEFAULTS
         assert not served.stack.is_whole
         assert (await served.client.get("/v1/models")).status == 200
@@ -69,7 +57,7 @@ async def test_what_the_user_chose_is_made_and_the_rest_waits(run: RunConfig, tm
 
 
 async def test_no_path_of_what_waits_is_taken_for_one_of_what_is_there(run: RunConfig, tmp_path: Path) -> None:
-    async with by_need(run, tmp_path) as served:
+    async with serving(run, tmp_path) as served:
         is_served, waiting = served_paths(served.stack).fullmatch, 0
         for path, apis in mounts(served.stack).items():
             asked = _FIELD.sub(lambda field: "a/b" if field[1] else "a", path)
@@ -96,16 +84,16 @@ async def test_every_route_answers_as_in_a_stack_that_was_whole(run: RunConfig, 
             found.append((f"{route.method} {route.route}", answer.status, error))
         return found
 
-    async with serving(run, tmp_path / "whole") as whole:
+    async with serving_whole(run, tmp_path / "whole") as whole:
         routes = whole.stack.routes()
         expected = await answers(whole.client, routes)
-    async with by_need(run, tmp_path / "by need") as served:
+    async with serving(run, tmp_path / "by need") as served:
         # What waits comes first: it must not matter what has been asked before.
         assert await answers(served.client, routes) == expected
 
 
 async def test_an_unknown_path_is_refused_with_what_it_may_mean(run: RunConfig, tmp_path: Path) -> None:
-    async with by_need(run, tmp_path) as served:
+    async with serving(run, tmp_path) as served:
         answer = await served.client.get("/v1/respones")
         assert answer.status == 404 and "/v1/responses" in answer.error["message"]
 
@@ -121,7 +109,7 @@ async def test_many_who_ask_at_once_have_it_made_once(
         construct(stack, planned)
 
     monkeypatch.setattr(Stack, "_construct", counted)
-    async with by_need(run, tmp_path) as served:
+    async with serving(run, tmp_path) as served:
         answers = await asyncio.gather(*(served.client.get("/v1/conversations/none") for _ in range(20)))
         assert {answer.status for answer in answers} == {404}
         assert sorted(made) == sorted({*made})
@@ -147,7 +135,7 @@ async def test_what_one_request_has_made_is_not_of_that_request(
 
 
 async def test_listing_the_providers_makes_them_all(run: RunConfig, tmp_path: Path) -> None:
-    async with by_need(run, tmp_path) as served:
+    async with serving(run, tmp_path) as served:
         listed = (await served.client.get("/v1/providers")).json()["data"]
         assert {info["api"] for info in listed} == {planned.api for planned in served.stack.plan.providers}
         assert served.stack.is_whole
@@ -158,7 +146,7 @@ async def test_it_is_completed_although_nobody_asks(
 ) -> None:
     """Jobs that were left wait for their providers."""
     monkeypatch.setattr(stack_module, "COMPLETE_AFTER_S", 0.0)
-    async with by_need(run, tmp_path) as served, asyncio.timeout(LIMIT_S):
+    async with serving(run, tmp_path) as served, asyncio.timeout(LIMIT_S):
         while not served.stack.is_whole:
             await asyncio.sleep(0)
 
@@ -171,7 +159,7 @@ async def test_storage_that_cannot_be_read_is_an_error_of_the_request_and_it_is_
     async def fail(stack: Stack, names: Any) -> None:
         raise Unavailable("the database is down")
 
-    async with by_need(run, tmp_path) as served:
+    async with serving(run, tmp_path) as served:
         monkeypatch.setattr(Stack, "_make", fail)
         assert (await served.client.get("/v1/prompts")).status == 503
         assert (await served.client.get("/v1/models")).status == 200
@@ -184,7 +172,7 @@ async def test_what_is_made_later_is_started_and_stopped(monkeypatch: pytest.Mon
     furnish(monkeypatch, [probe_spec("late", "LateStart")])
     run = run_config(providers={"probe": [{"provider_id": "p", "provider_type": "inline::late"}]})
     monkeypatch.setattr(stack_module, "made_at_once", lambda plan, run: frozenset({"inspect", "providers"}))
-    async with by_need(run, tmp_path) as served:
+    async with serving(run, tmp_path) as served:
         assert house.LateStart.steps == []
         assert (await served.client.get("/v1/things/1")).status == 200
         async with asyncio.timeout(LIMIT_S):

@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 
-from runtime.conformance.stacks import Served, run_config, serving
+from runtime.conformance.stacks import Served, run_config
 from runtime.errors import Unavailable, UpstreamError
 from runtime.provider import unhealthy
 from tests.support import house
 from tests.support.house import Prober, furnish, probe_spec
+from tests.support.stacks import serving
 
 PASSWORD = "pw/d@3%"
 DSN = f"postgresql://me:{PASSWORD}@db.example/x"

@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
-from runtime.conformance.stacks import run_config, serving
+from runtime.conformance.stacks import run_config
 from runtime.errors import ConfigInvalid, Unavailable
 from runtime.stack.plan import check_required, plan
 from tests.support import house
 from tests.support.house import Prober, furnish, plain_spec, probe_spec
+from tests.support.stacks import serving
 
 TWICE = {
     "plain": [{"provider_id": "same", "provider_type": "inline::only"}],

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from runtime.conformance.stacks import run_config, serving
+from runtime.conformance.stacks import run_config
 from runtime.conformance.upstream import CHAT_MODEL, Upstream
 from runtime.errors import ConfigInvalid
 from runtime.stack.plan import plan
-from tests.support.stacks import openai_at
+from tests.support.stacks import openai_at, serving
 
 CHAT = {"model": f"vendor/{CHAT_MODEL}", "messages": [{"role": "user", "content": "hi"}]}
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from runtime.conformance.stacks import run_config, serving
-from tests.support.stacks import openai_at
+from runtime.conformance.stacks import run_config
+from tests.support.stacks import openai_at, serving
 
 
 def off(provider_id: str, provider_type: str) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from runtime import discovery
-from runtime.conformance.stacks import run_config, serving
+from runtime.conformance.stacks import run_config
 from runtime.errors import ConfigInvalid, Unavailable
 from runtime.providers.conversations.builtin import tables as conversations_tables
 from runtime.providers.files._shared import tables as files_tables
@@ -26,6 +26,7 @@ from runtime.storage.placement import StorageConfig
 from runtime.storage.sql import Insert, Schema, Select, SqlStore
 from runtime.storage.stores import Stores
 from tests.support.analytics import NOTES, USAGE
+from tests.support.stacks import serving
 
 DAY_S = 86_400.0
 

@@ -11,11 +11,11 @@ from typing import Any
 from aiohttp import web
 
 from runtime.conformance.asgi import Client
-from runtime.conformance.stacks import Served, run_config, serving
+from runtime.conformance.stacks import Served, run_config
 from runtime.conformance.upstream import CHAT_MODEL, upstream_server
 from runtime.stack.instance import HEADER, Instance
 from tests.support.listing import until
-from tests.support.stacks import openai_at
+from tests.support.stacks import openai_at, serving
 
 SOON: dict[str, Any] = {"server": {"registry_refresh_interval_seconds": 0.02}}
 CHAT = {"messages": [{"role": "user", "content": "hi"}]}
