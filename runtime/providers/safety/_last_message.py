@@ -33,8 +33,9 @@ def check_params(given: Mapping[str, Any], model: type[P]) -> P:
     except ValidationError as error:
         wrong = wrong_in(given, error, model)[0]
         known = ", ".join(f"`{name}`" for name in model.model_fields)
+        place = f"params.{wrong.place}" if wrong.place else "params"
         raise RequestError(
-            f"`params.{wrong.place}`: {wrong.message}", hint=wrong.hint or f"there are {known}", param="params"
+            f"`{place}`: {wrong.message}", hint=wrong.hint or f"there are {known}", param="params"
         ) from None
 
 

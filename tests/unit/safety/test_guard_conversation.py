@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtime.errors import NotSupported, RequestError
+from runtime.errors import RequestError
 from runtime.providers.safety._llama_guard.conversation import Turn, conversation
 
 Json = dict[str, Any]
@@ -113,7 +113,7 @@ def test_images_are_kept_with_their_turn() -> None:
 
 def test_a_part_to_judge_that_no_version_reads_is_refused() -> None:
     parts = [{"type": "text", "text": "Listen:"}, {"type": "input_audio", "input_audio": {"data": "", "format": "wav"}}]
-    with pytest.raises(NotSupported, match="`input_audio`"):
+    with pytest.raises(RequestError, match="`input_audio`"):
         said(("user", parts))
     assert said(("user", parts), ("assistant", "one")) == [("User", "Listen:"), ("Agent", "one")]
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from runtime.catalog import get, prompt_format
-from runtime.errors import NotSupported, RequestError
+from runtime.errors import RequestError
 from runtime.providers.safety._llama_guard.categories import Category, own_categories
 from runtime.providers.safety._llama_guard.conversation import Turn, conversation
 from runtime.providers.safety._llama_guard.prompt import Task, chat_messages, task
@@ -88,16 +88,16 @@ def test_images_of_earlier_turns_are_counted_where_text_alone_is_read() -> None:
 
 @pytest.mark.parametrize("name", ["1", "2", "3-8b", "3-1b"])
 def test_an_image_to_judge_is_refused_where_text_alone_is_read(name: str) -> None:
-    with pytest.raises(NotSupported) as raised:
+    with pytest.raises(RequestError) as raised:
         asked(name, SHOWN)
     assert version_named(name).title in raised.value.message
     assert raised.value.hint == "those that see images: Llama Guard 3 11B Vision, Llama Guard 4"
-    with pytest.raises(NotSupported):
+    with pytest.raises(RequestError):
         chat_messages(version_named(name), [SHOWN])
 
 
 def test_two_images_to_judge_are_refused_where_one_is_seen() -> None:
-    with pytest.raises(NotSupported, match=r"sees one image, and the message to judge has 2"):
+    with pytest.raises(RequestError, match=r"sees one image, and the message to judge has 2"):
         asked("3-11b-vision", Turn(speaker="User", text="?", images=(PICTURE, OTHER_PICTURE)))
 
 

@@ -3,7 +3,8 @@
 Its chat templates refuse anything else. Where messages differ, the rules are these; nothing that is judged is lost:
 
 - The last message is judged. Messages of one speaker in a row are one turn, so that all of it is judged.
-- A tool's result is a turn of the user: it is what the agent is told. A call of a tool is part of the agent's turn.
+- A tool's result is a turn of the user: it is what the agent is told. A call of a tool is part of the agent's turn, as
+  text; Meta publishes no form for it.
 - System and developer messages are left out, unless one is the last: it is judged as the user's.
 - What an agent says before the user does is left out. Where no user says anything, the agent's words are judged as a
   user's: there is no form for an agent alone.
@@ -15,12 +16,13 @@ and of two user messages at the start loses the first.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain, dropwhile, groupby
+from itertools import dropwhile, groupby
 from typing import Any, Literal
 
-from runtime.errors import NotSupported, RequestError
+from runtime.errors import RequestError
+from runtime.providers.safety._message_content import MessageContent, joined, read_content
 
 Speaker = Literal["User", "Agent"]
 
@@ -28,24 +30,15 @@ _INSTRUCTIONS = ("system", "developer")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Turn:
-    """What one speaker says. text: trimmed, maybe empty where there are images. images: their addresses, or the images
-    themselves as `data:image/png;base64,...`. unread: kinds of parts that no version reads, such as `input_audio`.
-    """
+class Turn(MessageContent):
+    """What one speaker says."""
 
     speaker: Speaker
-    text: str = ""
-    images: tuple[str, ...] = ()
-    unread: tuple[str, ...] = ()
-
-    @property
-    def is_empty(self) -> bool:
-        return not (self.text or self.images or self.unread)
 
 
 def conversation(messages: Sequence[Mapping[str, Any]]) -> tuple[Turn, ...]:
     """OpenAI's chat messages as turns, of which the last is judged. Raises RequestError where there is nothing to
-    judge, and NotSupported where the last turn has parts that no version reads.
+    judge, and where the last turn has parts that no version reads.
     """
     if not messages:
         raise RequestError("There are no messages to judge", param="messages")
@@ -55,54 +48,20 @@ def conversation(messages: Sequence[Mapping[str, Any]]) -> tuple[Turn, ...]:
     read = [turn for role, turn in before if role not in _INSTRUCTIONS and not turn.is_empty] + [last[1]]
     from_user = [*dropwhile(lambda turn: turn.speaker == "Agent", read)]
     kept = from_user or [replace(turn, speaker="User") for turn in read]
-    turns = tuple(_joined(speaker, said) for speaker, said in groupby(kept, key=lambda turn: turn.speaker))
+    turns = tuple(_spoken(speaker, said) for speaker, said in groupby(kept, key=lambda turn: turn.speaker))
     if unread := turns[-1].unread:
-        raise NotSupported(f"Llama Guard reads text and images, not parts of type `{unread[0]}`", param="messages")
+        raise RequestError(
+            f"Llama Guard cannot look at the part of type `{unread[0]}`",
+            hint="it reads parts of type `text`, and some versions those of type `image_url`",
+            param="messages",
+        )
     return turns
 
 
-def content(text: str, images: Sequence[str]) -> str | list[dict[str, Any]]:
-    """The content of a chat message: the images, then the text."""
-    if not images:
-        return text
-    parts: list[dict[str, Any]] = [{"type": "image_url", "image_url": {"url": image}} for image in images]
-    return [*parts, {"type": "text", "text": text}] if text else parts
-
-
-def _joined(speaker: Speaker, turns: Iterable[Turn]) -> Turn:
-    """All of them as one turn."""
-    said = [*turns]
-    return Turn(
-        speaker=speaker,
-        text="\n".join(turn.text for turn in said if turn.text),
-        images=(*chain.from_iterable(turn.images for turn in said),),
-        unread=(*chain.from_iterable(turn.unread for turn in said),),
-    )
-
-
 def _turn(message: Mapping[str, Any]) -> Turn:
-    speaker: Speaker = "Agent" if message["role"] == "assistant" else "User"
-    return _joined(speaker, _pieces(message, speaker))
+    return _spoken("Agent" if message["role"] == "assistant" else "User", [read_content(message)])
 
 
-def _pieces(message: Mapping[str, Any], speaker: Speaker) -> Iterator[Turn]:
-    said = message.get("content") or ()
-    for part in [{"type": "text", "text": said}] if isinstance(said, str) else said:
-        kind = part["type"]
-        if kind == "image_url":
-            image = part["image_url"]
-            yield Turn(speaker=speaker, images=(image if isinstance(image, str) else image["url"],))
-        elif kind in ("text", "refusal"):
-            yield Turn(speaker=speaker, text=(part[kind] or "").strip())
-        else:
-            yield Turn(speaker=speaker, unread=(kind,))
-    for text in (message.get("refusal") or "", *_calls(message)):
-        yield Turn(speaker=speaker, text=text.strip())
-
-
-def _calls(message: Mapping[str, Any]) -> list[str]:
-    """Calls of tools as text: a name and what it is called with. Meta publishes no form for them."""
-    calls = [call.get(call.get("type") or "") or {} for call in message.get("tool_calls") or ()]
-    if older := message.get("function_call"):
-        calls.append(older)
-    return [f"{call.get('name', '')}({call.get('arguments') or call.get('input') or ''})" for call in calls if call]
+def _spoken(speaker: Speaker, contents: Iterable[MessageContent]) -> Turn:
+    said = joined(contents)
+    return Turn(speaker=speaker, text=said.text, images=said.images, unread=said.unread)

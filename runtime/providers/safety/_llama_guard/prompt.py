@@ -14,10 +14,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from runtime.errors import NotSupported, RequestError
+from runtime.errors import RequestError
 from runtime.providers.safety._llama_guard.categories import Category
-from runtime.providers.safety._llama_guard.conversation import Turn, content
+from runtime.providers.safety._llama_guard.conversation import Turn
 from runtime.providers.safety._llama_guard.versions import VERSIONS, Version
+from runtime.providers.safety._message_content import write_content
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +55,7 @@ class Task:
     @property
     def content(self) -> str | list[dict[str, Any]]:
         """Of the one user message: the text, or images and the text."""
-        return content(self.text, self.images)
+        return write_content(self.text, self.images)
 
 
 def task(
@@ -67,8 +68,8 @@ def task(
     """What to send for the last of `turns`, which `conversation` made. categories: of `own_categories`; empty for the
     version's. excluded: codes not to ask about.
 
-    Raises NotSupported for images that the version does not take, and RequestError for codes to exclude that it does
-    not know, or if none is left to ask about.
+    Raises RequestError for images that the version does not take, for codes to exclude that it does not know, and if
+    none is left to ask about.
     """
     seen = _seen(version, turns)
     images = tuple(image for turn in seen for image in turn.images)
@@ -90,11 +91,11 @@ def task(
 
 def chat_messages(version: Version, turns: Sequence[Turn]) -> list[dict[str, Any]]:
     """The turns as they are, for a server whose own template writes the task around them. It asks about all categories
-    of the version; what is excluded is left to `verdict`. Raises NotSupported for images that the version does not
+    of the version; what is excluded is left to `verdict`. Raises RequestError for images that the version does not
     take.
     """
     return [
-        {"role": "user" if turn.speaker == "User" else "assistant", "content": content(turn.text, turn.images)}
+        {"role": "user" if turn.speaker == "User" else "assistant", "content": write_content(turn.text, turn.images)}
         for turn in _seen(version, turns)
     ]
 
@@ -136,12 +137,12 @@ def _seen(version: Version, turns: Sequence[Turn]) -> tuple[Turn, ...]:
     return (*reversed(seen),)
 
 
-def _too_many(version: Version, images: int) -> NotSupported:
+def _too_many(version: Version, images: int) -> RequestError:
     if version.most_images:
         words = f"{version.title} sees one image, and the message to judge has {images}"
-        return NotSupported(words, param="messages")
+        return RequestError(words, param="messages")
     seeing = ", ".join(other.title for other in VERSIONS if other.most_images != 0)
-    return NotSupported(
+    return RequestError(
         f"{version.title} reads text alone, and the message to judge has an image",
         hint=f"those that see images: {seeing}",
         param="messages",

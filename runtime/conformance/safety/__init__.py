@@ -1,0 +1,1 @@
+"""What every provider of shields promises (`runtime/apis/safety`)."""
