@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from runtime.apis.inference.chat import ChatCompletionRequest
 from runtime.apis.inference.completions import CompletionRequest
 from runtime.errors import RequestError
+from runtime.routing.guarded.texts import Texts, texts_in
 from runtime.sse import Json
 
 Conversation = list[Any]
@@ -31,12 +32,20 @@ class Form(Protocol):
         """What is asked, as conversations to judge. Raises RequestError for what nobody can look at."""
         ...
 
+    def choices(self, request: Any) -> int:
+        """How many answers there will be."""
+        ...
+
     def context(self, request: Any) -> Conversation:
         """The conversation that an answer goes on."""
         ...
 
-    def text(self, choice: Json) -> str:
-        """The text of an answer, or of a chunk's part of it: what is thought, what is said."""
+    def begun(self, request: Any) -> Texts:
+        """What the request gives as the beginning of the answer."""
+        ...
+
+    def texts(self, choice: Json) -> Texts:
+        """The texts of an answer, or of a chunk's part of it: what is thought, what is said, what tools are told."""
         ...
 
     def refused(self, choice: Json, message: str) -> Json:
@@ -54,27 +63,34 @@ class ChatForm:
     whole, part, prefix = "chat.completion", "chat.completion.chunk", "chatcmpl-"
 
     def asked(self, request: ChatCompletionRequest) -> list[Conversation]:
-        """What was said from outside since the model spoke last, each with all that came before it. What the operator
-        says is not judged. Raises RequestError for more than can be judged one by one.
+        """What was said from outside since the model spoke last, and the beginning of its answer where the request
+        gives that, each with all that came before it. What the operator says is not judged, unless nothing else is
+        there. Raises RequestError for more than can be judged one by one.
         """
-        messages = request.messages
-        start = max((place + 1 for place, one in enumerate(messages) if one.get("role") == "assistant"), default=0)
-        new = [place for place in range(start, len(messages)) if messages[place].get("role") in _FROM_OUTSIDE]
+        messages, end = request.messages, _end(request)
+        start = max((place + 1 for place in range(end) if messages[place].get("role") == "assistant"), default=0)
+        told = [place for place, message in enumerate(messages) if _has_content(message)]
+        new = [place for place in told if place >= end or (place >= start and messages[place]["role"] in _FROM_OUTSIDE)]
         if len(new) > _MOST_JUDGED:
             raise RequestError(
                 f"Guardrails look at {_MOST_JUDGED} new messages at most, and these are {len(new)}",
                 hint="send fewer messages after the model's last one",
                 param="messages",
             )
-        return [messages[: place + 1] for place in new]
+        return [messages[: place + 1] for place in new or told[-1:]]
+
+    def choices(self, request: ChatCompletionRequest) -> int:
+        return request.n or 1
 
     def context(self, request: ChatCompletionRequest) -> Conversation:
-        return request.messages
+        return request.messages[: _end(request)]
 
-    def text(self, choice: Json) -> str:
-        message = choice.get("delta") or choice.get("message") or {}
-        texts = (message.get("reasoning_content"), message.get("reasoning"), message.get("content"))
-        return "".join(text for text in texts if isinstance(text, str))
+    def begun(self, request: ChatCompletionRequest) -> Texts:
+        return texts_in([{"content": message.get("content")} for message in request.messages[_end(request) :]])
+
+    def texts(self, choice: Json) -> Texts:
+        said = texts_in([choice.get("delta"), choice.get("message"), {"text": choice.get("text")}])
+        return said or texts_in({"logprobs": choice.get("logprobs")})
 
     def refused(self, choice: Json, message: str) -> Json:
         said = {"role": "assistant", "content": None, "refusal": message}
@@ -101,16 +117,25 @@ class CompletionForm:
                 raise RequestError(
                     "Guardrails cannot look at token ids", hint="send the prompt as text", param="prompt"
                 )
-            found.append(_said(f"{prompt}{request.suffix or ''}"))
+            text = f"{prompt}{request.suffix or ''}"
+            if text.strip():
+                found.append([{"role": "user", "content": text}])
         return found
+
+    def choices(self, request: CompletionRequest) -> int:
+        prompts = request.prompt
+        of_several = isinstance(prompts, list) and bool(prompts) and not isinstance(prompts[0], int)
+        return (request.n or 1) * (len(prompts) if of_several else 1)
 
     def context(self, request: CompletionRequest) -> Conversation:
         """Nothing: which of the prompts an answer goes on does not matter to what it says."""
         return []
 
-    def text(self, choice: Json) -> str:
-        text = choice.get("text")
-        return text if isinstance(text, str) else ""
+    def begun(self, request: CompletionRequest) -> Texts:
+        return {}
+
+    def texts(self, choice: Json) -> Texts:
+        return texts_in({"text": choice.get("text")}) or texts_in({"logprobs": choice.get("logprobs")})
 
     def refused(self, choice: Json, message: str) -> Json:
         return {"index": choice.get("index", 0), "text": "", "logprobs": None, "finish_reason": "content_filter"}
@@ -119,8 +144,17 @@ class CompletionForm:
         yield self.refused({"index": index}, message)
 
 
-def _said(text: str) -> Conversation:
-    return [{"role": "user", "content": text}]
+def _end(request: ChatCompletionRequest) -> int:
+    """Where the conversation ends: what the model is said to have said behind that begins its answer."""
+    messages = request.messages
+    return max((place + 1 for place, one in enumerate(messages) if one["role"] != "assistant"), default=0)
+
+
+def _has_content(message: Any) -> bool:
+    """Whether there is anything in a message to look at."""
+    content = message.get("content")
+    parts = [{"type": "text", "text": content}] if isinstance(content, str) else content or ()
+    return any(part.get("type") != "text" or part["text"].strip() for part in parts)
 
 
 CHAT, COMPLETION = ChatForm(), CompletionForm()

@@ -24,7 +24,8 @@ from runtime.context import warn
 from runtime.errors import NotFound, RequestError, StackError, Unavailable
 from runtime.ids import new_id
 from runtime.routing.guarded.forms import Conversation, Form
-from runtime.routing.guarded.stream import GuardedStream, refusal_stream
+from runtime.routing.guarded.stream import GuardedStream, Judge, refusal_stream
+from runtime.routing.guarded.texts import Texts, joined
 from runtime.routing.guarded.violations import Violation, violation_of
 from runtime.sse import EventStream, Json, Reply
 from runtime.to_the_end import to_the_end
@@ -33,6 +34,7 @@ log = logging.getLogger(__name__)
 Ask = Callable[[Any], Awaitable[Reply | EventStream]]
 """Asks the model."""
 _FIELD = "guardrails"
+_OF_AN_ANSWER = frozenset({"id", "object", "created", "model", "usage", "service_tier", "system_fingerprint"})
 _AT_ONCE = 8
 _is_judging: ContextVar[bool] = ContextVar("is_judging", default=False)
 """Whether it is a shield that asks: what a guard model is asked goes through no shields itself."""
@@ -117,22 +119,24 @@ class Guard:
     async def _taken_back(self, request: Any, answer: Reply | EventStream) -> Reply | EventStream:
         if not self._shields.output:
             return answer
-        context = self._form.context(request)
+        context, begun = self._form.context(request), self._form.begun(request)
 
         async def judge(texts: list[str]) -> Violation | None:
             said = [[*context, {"role": "assistant", "content": text}] for text in texts]
             return await self._judged(self._shields.output, said)
 
         if isinstance(answer, EventStream):
-            window = self._settings.window_chars
-            return answer.through(GuardedStream(self._form, judge, model=request.model, window=window))
-        whole = answer.value()
-        return await self._passed(whole, judge) or answer
+            window, choices = self._settings.window_chars, self._form.choices(request)
+            stage = GuardedStream(self._form, judge, model=request.model, window=window, choices=choices, begun=begun)
+            return answer.through(stage)
+        return await self._passed(answer.value(), judge, begun) or answer
 
-    async def _passed(self, whole: Json, judge: Callable[[list[str]], Awaitable[Violation | None]]) -> Reply | None:
-        """The answer with refusals in place of what is harmful; None where nothing is."""
+    async def _passed(self, whole: Json, judge: Judge, begun: Texts) -> Reply | None:
+        """The answer with refusals in place of what is harmful; None where nothing is. begun: what the request gives as
+        its beginning. What a vendor says beside the answers is left out with what is harmful: it may be about that.
+        """
         choices = whole.get("choices") or []
-        texts = [self._form.text(choice) for choice in choices]
+        texts = [_after(begun, self._form.texts(choice)) for choice in choices]
 
         async def one(text: str) -> Violation | None:
             return await judge([text]) if text else None
@@ -145,11 +149,12 @@ class Guard:
             choice if one is None else self._form.refused(choice, one.message)
             for choice, one in zip(choices, found, strict=True)
         ]
-        return Reply.of({**whole, "choices": refused, "violation": first.shown()})
+        known = {name: value for name, value in whole.items() if name in _OF_AN_ANSWER}
+        return Reply.of({**known, "choices": refused, "violation": first.shown()})
 
     def _refusal(self, request: Any, found: Violation) -> Reply | EventStream:
         """An answer of no model."""
-        choices = request.n or 1
+        choices = self._form.choices(request)
         if request.stream:
             return refusal_stream(self._form, found, model=request.model, choices=choices)
         refused = [self._form.refused({"index": index}, found.message) for index in range(choices)]
@@ -207,6 +212,11 @@ async def _let_go(asking: asyncio.Future[Reply | EventStream]) -> None:
     await asyncio.wait({asking})
     if not asking.cancelled() and asking.exception() is None and isinstance(answer := asking.result(), EventStream):
         await answer.aclose()
+
+
+def _after(begun: Texts, said: Texts) -> str:
+    """All that is said, after what was begun."""
+    return joined({place: begun.get(place, "") + text for place, text in said.items()})
 
 
 def _given(given: list[str] | ByWay) -> Shields:

@@ -3,46 +3,61 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from runtime.clock import wall_time
 from runtime.ids import new_id
 from runtime.routing.guarded.forms import Form
+from runtime.routing.guarded.texts import Texts, joined
 from runtime.routing.guarded.violations import Violation
 from runtime.sse import End, EventStream, Frames, Json
 
 Judge = Callable[[list[str]], Awaitable[Violation | None]]
 """Looks at the texts of answers."""
 _MOST_HELD_BYTES = 256 * 1024
-"""How much is held back at most, whatever is in it: what is no text, such as arguments of calls, counts too."""
+"""How much is held back at most, whatever is in it: what is no text, such as audio, counts too."""
 
 
 @dataclass
 class _Choice:
-    """One of the answers. passed: the end of what has passed; new: what has come since. has_ended: as the reader has
-    seen it.
+    """One of the answers. passed: of each text in it the end of what has passed; new: what has come since. has_ended:
+    as the reader has seen it.
     """
 
-    passed: str = ""
-    new: str = ""
+    passed: Texts
+    new: Texts = field(default_factory=dict)
+    new_chars: int = 0
     ends: bool = False
     has_ended: bool = False
+
+    def said(self) -> str:
+        """What is new, with what came before it."""
+        return joined({place: self.passed.get(place, "") + text for place, text in self.new.items()})
+
+    def release(self, window: int) -> None:
+        """What is new has passed."""
+        for place, text in self.new.items():
+            self.passed[place] = (self.passed.get(place, "") + text)[-window:]
+        self.new.clear()
+        self.new_chars = 0
+        self.has_ended |= self.ends
 
 
 class GuardedStream:
     """The stage of a stream. A window is judged with as much of what came before it, so that nothing hides where two of
-    them meet. window: in characters.
+    them meet. window: in characters. choices: how many answers there are. begun: what the reader has of each already.
     """
 
-    def __init__(self, form: Form, judge: Judge, *, model: str, window: int) -> None:
+    def __init__(self, form: Form, judge: Judge, *, model: str, window: int, choices: int, begun: Texts) -> None:
         self._form = form
         self._judge = judge
         self._model = model
         self._window = window
+        self._begun = {place: text[-window:] for place, text in begun.items()}
         self._passed: list[bytes] = []
         self._held: list[bytes] = []
         self._held_bytes = 0
-        self._choices: dict[int, _Choice] = {}
+        self._choices = {index: _Choice(dict(self._begun)) for index in range(choices)}
         self._head: Json = {}
         self._found: Violation | None = None
 
@@ -58,15 +73,15 @@ class GuardedStream:
 
     def _is_full_with(self, event: Frames) -> bool:
         """Whether what is held back is to be looked at, now that this has come. What cannot be harmful passes."""
-        has_text = False
+        says_something = False
         for chunk in event.events():
-            has_text |= self._note(chunk)
-        if not has_text and not self._held and not any(choice.ends for choice in self._choices.values()):
+            says_something |= self._note(chunk)
+        if not says_something and not self._held and not any(choice.ends for choice in self._choices.values()):
             self._passed.append(event.data)
             return False
         self._held.append(event.data)
         self._held_bytes += len(event.data)
-        is_full = any(len(choice.new) >= self._window for choice in self._choices.values())
+        is_full = any(choice.new_chars >= self._window for choice in self._choices.values())
         return is_full or self._held_bytes >= _MOST_HELD_BYTES
 
     async def ended(self, how: End, error: BaseException | None) -> Frames | None:
@@ -83,29 +98,31 @@ class GuardedStream:
         return Frames(self._take_passed() + refusal.data)
 
     def _note(self, event: Json) -> bool:
-        """Remember what a chunk adds. Returns whether that is text."""
+        """Remember what a chunk adds. Returns whether that is anything but the beginning of an answer."""
         if not self._head:
             self._head = {name: event[name] for name in ("id", "created", "model") if event.get(name)}
-        has_text = False
+        says_something = False
         for part in event.get("choices") or ():
-            choice = self._choices.setdefault(part.get("index") or 0, _Choice())
-            if text := self._form.text(part):
-                choice.new += text
-                has_text = True
+            index = part.get("index") or 0
+            if (choice := self._choices.get(index)) is None:
+                choice = self._choices[index] = _Choice(dict(self._begun))
+            for place, text in self._form.texts(part).items():
+                choice.new[place] = choice.new.get(place, "") + text
+                choice.new_chars += len(text)
+            delta = part.get("delta") or {}
+            says_something |= bool(choice.new) or any(value for name, value in delta.items() if name != "role")
             choice.ends |= bool(part.get("finish_reason"))
-        return has_text
+        return says_something
 
     async def _look(self) -> None:
-        texts = [choice.passed + choice.new for choice in self._choices.values() if choice.new]
+        texts = [choice.said() for choice in self._choices.values() if choice.new]
         if texts:
             self._found = await self._judge(texts)
 
     def _release(self) -> None:
         """What is held back has passed."""
         for choice in self._choices.values():
-            choice.passed = (choice.passed + choice.new)[-self._window :]
-            choice.new = ""
-            choice.has_ended |= choice.ends
+            choice.release(self._window)
         self._passed += self._held
         self._held.clear()
         self._held_bytes = 0

@@ -151,14 +151,14 @@ async def test_nothing_hides_where_two_windows_meet(serve: Serve, upstream: Upst
             assert refusal == REFUSAL and "bomb" not in text
 
 
-async def test_what_is_thought_is_judged_too_and_calls_pass(serve: Serve, upstream: Upstream) -> None:
+async def test_what_is_thought_and_what_tools_are_told_is_judged_too(serve: Serve, upstream: Upstream) -> None:
     async with serve() as client:
         upstream.misbehaves = Script(Said(deltas=[{"reasoning_content": "a bomb?"}, {"content": "No."}]))
         assert told(await chat(client, guardrails=["bombs"], stream=True))[1] == REFUSAL
-        upstream.misbehaves = Script(calls(("call_1", "look", '{"at": "a bomb"}')))
         tools = [{"type": "function", "function": {"name": "look", "parameters": {"type": "object"}}}]
-        answer = await chat(client, guardrails=["bombs"], stream=True, tools=tools)
-        assert told(answer) == ("", None, ["tool_calls"])
+        for at, expected in (("a cat", ("", None, ["tool_calls"])), ("a bomb", ("", REFUSAL, ["content_filter"]))):
+            upstream.misbehaves = Script(calls(("call_1", "look", f'{{"at": "{at}"}}')))
+            assert told(await chat(client, guardrails=["bombs"], stream=True, tools=tools)) == expected
 
 
 async def test_everything_new_from_outside_is_judged_and_nothing_else(serve: Serve) -> None:
