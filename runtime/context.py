@@ -25,7 +25,8 @@ class RequestContext(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     caller's W3C traceparent, which is passed on to upstreams.
     headers: to add to the answer. warnings: reported in `x-llama-warnings`. Both are sent before the first byte of the
     body; later changes have no effect. timing: its waits for others.
-    is_serving: False for the default context outside of any request.
+    is_serving: False for the default context outside of any request. in_background: nobody waits for its answer, so
+    that requests for which somebody does go first, and whoever made it sends it again by their own schedule.
     """
 
     request_id: str = msgspec.field(default_factory=lambda: new_id("req_"))
@@ -37,6 +38,7 @@ class RequestContext(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     warnings: list[str] = msgspec.field(default_factory=list)
     timing: Timing = msgspec.field(default_factory=Timing)
     is_serving: bool = True
+    in_background: bool = False
 
     def __repr__(self) -> str:
         """Without the headers and keys that the caller sent."""

@@ -52,7 +52,8 @@ class Retries:
         Only for a request that our client waits for: what the stack asks by itself, it asks again by its own schedule.
         """
         context, until, is_sent_again = current(), time.monotonic() + self.within_s, False
-        for turn in range(self.times if context.is_serving and isinstance(request.body, bytes | None) else 0):
+        is_awaited = context.is_serving and not context.in_background
+        for turn in range(self.times if is_awaited and isinstance(request.body, bytes | None) else 0):
             pause_s = _pause_s(failure, turn)
             is_refused = failure.upstream_status is not None
             if pause_s is None or time.monotonic() + pause_s > until or (is_refused and self.waiting >= _MAX_WAITING):
@@ -85,17 +86,21 @@ class Retries:
             self.waiting -= is_refused
 
 
+def may_pass(failure: UpstreamError) -> bool:
+    """Whether the server cannot have worked on the request, and may later: it was not reached, or has refused it for
+    now.
+    """
+    said, status = failure.headers.get(SHOULD_RETRY), failure.upstream_status
+    if isinstance(failure, UpstreamUnreachable) or status == _RATE_LIMITED:
+        return said != "false"
+    if status in _OVERLOADED:
+        return said == "true" or (wait_s(failure.headers) is not None and said != "false")
+    return status in _REPEATABLE and said == "true"
+
+
 def _pause_s(failure: UpstreamError, turn: int) -> float | None:
     """How long to wait before the request is sent again, in seconds; None if it must not be. turn: how often it was
     sent again before.
     """
-    said, stated_s = failure.headers.get(SHOULD_RETRY), wait_s(failure.headers)
-    status = failure.upstream_status
-    if isinstance(failure, UpstreamUnreachable) or status == _RATE_LIMITED:
-        may = said != "false"
-    elif status in _OVERLOADED:
-        may = said == "true" or (stated_s is not None and said != "false")
-    else:
-        may = status in _REPEATABLE and said == "true"
     jitter = random.uniform(0.5, 1.0)  # noqa: S311  # so that those who were refused together do not come back together
-    return (stated_s or 0.0) + _BASE_S * 2**turn * jitter if may else None
+    return (wait_s(failure.headers) or 0.0) + _BASE_S * 2**turn * jitter if may_pass(failure) else None

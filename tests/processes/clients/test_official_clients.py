@@ -117,6 +117,21 @@ async def test_a_file_is_kept_found_read_and_removed(client: Running, gateway: G
     assert {told[name] for name in told if name not in ("made", "not_found")} == {True}
 
 
+@each_of(
+    client
+    for client in official_clients()
+    if client.package in ("openai", *LLAMA_STACK) and not client.is_node and client.can("batched")
+)
+async def test_a_batch_is_answered_and_what_is_wrong_with_it_told(client: Running, gateway: Gateway) -> None:
+    texts = ["first", "second", "third"]
+    told = await client("batched", url=gateway.at(client), model=CHAT, texts=texts)
+    assert told["status"] == ["validating", "completed"] and told["counts"] == [4, 3, 1] and told["is_listed"]
+    assert told["answered"] == [[text, "assistant"] for text in texts]
+    assert told["failed"] == ["malformed"] and told["told"] == [[4, "invalid_method"]]
+    assert told["not_found"]["type"] == client.facts.not_found
+    assert told["cancelled"]["type"] == client.facts.not_found.replace("NotFound", "Conflict")
+
+
 @having("stores")
 async def test_a_vector_store_is_filled_searched_and_removed(client: Running, gateway: Gateway) -> None:
     told = await client("stores", url=gateway.at(client))

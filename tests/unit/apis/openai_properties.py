@@ -50,6 +50,8 @@ SCHEMAS = (
     "VectorStoreSearchResultsPage",
     "CreateModerationRequest",
     "CreateModerationResponse",
+    "Batch",
+    "ListBatchesResponse",
 )
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
+from runtime.apis.batches.batch import Batch, BatchList, CreateBatchRequest
 from runtime.apis.files.file import FileDeleted, FileList, UploadFileRequest
 from runtime.apis.files.upload import (
     AddUploadPartRequest,
@@ -99,6 +100,8 @@ MODELS: dict[str, type[BaseModel]] = dict(
             SearchResults,
             ModerationRequest,
             Moderation,
+            Batch,
+            BatchList,
         ),
         strict=True,
     )
@@ -108,6 +111,7 @@ OWN = (
     *(StoredCompletionsRequest, CompletionMessagesRequest, UpdateCompletionRequest),
     *(ReindexRequest, Reindexing, InsertChunksRequest, QueryChunksRequest, QueryChunksResponse),
     *(RunShieldRequest, RunShieldResponse, Shield, RegisterShieldRequest),
+    CreateBatchRequest,
     *(RegisterVectorDbRequest, VectorDbList, InsertDocumentsRequest, QueryDocumentsRequest, QueryDocumentsResponse),
 )
 DOCUMENT = Path(__file__).parents[4] / "shared" / "reference" / "openapi" / "openai-2.3.0.yml"

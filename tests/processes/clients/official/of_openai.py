@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 import json
 import sys
+import time
 from tempfile import mkdtemp
 from typing import Any
 
@@ -117,6 +118,39 @@ def files(url: str) -> Any:
     return told
 
 
+def batched(url: str, model: str, texts: list[str]) -> Any:
+    """A batch of chats, followed to its end, read and found; and one that has ended and is to be cancelled."""
+    at = client(url)
+    asked = [
+        {"custom_id": text, "method": "POST", "url": "/v1/chat/completions", "body": {"model": model, "messages": [
+            {"role": "user", "content": text}]}}
+        for text in texts
+    ]  # fmt: skip
+    content = "\n".join(json.dumps(one) for one in [*asked, {"custom_id": "malformed"}]).encode()
+    file = at.files.create(file=("in.jsonl", content), purpose="batch")
+    made = at.batches.create(input_file_id=file.id, endpoint="/v1/chat/completions", completion_window="24h")
+    batch = made
+    until = time.monotonic() + 60
+    while batch.status not in ("completed", "failed") and time.monotonic() < until:
+        time.sleep(0.05)
+        batch = at.batches.retrieve(made.id)
+    output, errors = (
+        [json.loads(line) for line in _bytes_of(at.files.content(file_id)).splitlines()]
+        for file_id in (batch.output_file_id, batch.error_file_id)
+    )
+    listed = at.batches.list(limit=1)
+    return {
+        "status": [made.status, batch.status],
+        "counts": [batch.request_counts.total, batch.request_counts.completed, batch.request_counts.failed],
+        "answered": [[one["custom_id"], one["response"]["body"]["choices"][0]["message"]["role"]] for one in output],
+        "failed": [one["custom_id"] for one in errors],
+        "told": [[error.line, error.code] for error in batch.errors.data],
+        "is_listed": [each.id for each in listed.data] == [made.id],
+        "cancelled": failure(lambda: at.batches.cancel(made.id)),
+        "not_found": failure(lambda: at.batches.retrieve("batch_none")),
+    }
+
+
 def stores(url: str) -> Any:
     """What a vector store finds, by a filter, and that it is gone afterwards."""
     at = client(url)
@@ -212,8 +246,8 @@ def _parsed(url: str, model: str) -> Any:
 _EFFORT: dict[str, Any] = {"reasoning_effort": "low"}
 _SHAPE = OpenAIShape(create, {"extra_body": _EFFORT} if PACKAGE == "llama-stack-client" else _EFFORT)
 _OWN: tuple[Scenario, ...] = (
-    models, structured, completion, embeddings, rerank, files, stores, prompts, leave, own_key, response_structured,
-    response_helpers,
+    models, structured, completion, embeddings, rerank, files, batched, stores, prompts, leave, own_key,
+    response_structured, response_helpers,
 )  # fmt: skip
 SCENARIOS: dict[str, Scenario] = {
     **_SHAPE.scenarios(),

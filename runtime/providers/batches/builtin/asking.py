@@ -1,0 +1,173 @@
+"""Asks what one line says, in process, and makes the line of the output or error file of it.
+
+https://platform.openai.com/docs/api-reference/batch/request-output
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from runtime.access import Caller
+from runtime.apis._request import Response
+from runtime.apis.models import ModelRequest, Models
+from runtime.context import RequestContext, serving
+from runtime.errors import RateLimited, StackError, Unavailable, UpstreamError
+from runtime.http.limits import wait_s
+from runtime.http.retries import may_pass
+from runtime.ids import new_id
+from runtime.parsing.requests import request_from
+from runtime.providers.batches.builtin.endpoints import Endpoint
+from runtime.providers.batches.builtin.input_lines import Line, Malformed
+from runtime.providers.batches.builtin.pacing import Pace
+from runtime.providers.batches.builtin.tables import TOKENS
+from runtime.sse import Json, Reply, encode, raw_members
+
+log = logging.getLogger(__name__)
+_MOST_OUTAGES = 6
+"""How often a line meets a provider that is down before it fails."""
+
+
+class _Details(msgspec.Struct):
+    cached_tokens: int | None = None
+    reasoning_tokens: int | None = None
+
+
+class _Usage(msgspec.Struct):
+    """The tokens of an answer, as each endpoint calls them."""
+
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    prompt_tokens_details: _Details | None = None
+    completion_tokens_details: _Details | None = None
+    input_tokens_details: _Details | None = None
+    output_tokens_details: _Details | None = None
+
+
+_usage = msgspec.json.Decoder(_Usage).decode
+
+
+class Paces:
+    """One for each provider, whichever batch asks it. models: knows whose a model is. most: of each.
+
+    of_providers: those that were asked, by id.
+    """
+
+    def __init__(self, models: Models, most: int) -> None:
+        self._models = models
+        self._most = most
+        self.of_providers: dict[str, Pace] = {}
+
+    async def of(self, model: str) -> Pace:
+        """The pace of a model's provider; of one that is not known, where asking fails anyway, one for all of them."""
+        try:
+            provider_id = (await self._models.get_model(ModelRequest(model_id=model))).provider_id if model else ""
+        except StackError:
+            provider_id = ""
+        return self.of_providers.setdefault(provider_id, Pace(self._most))
+
+
+class Asker:
+    """The lines of one batch. user: whose it is. provider_data: what its creator sent for providers."""
+
+    def __init__(self, endpoint: Endpoint, paces: Paces, *, user: Caller, provider_data: Mapping[str, Any]) -> None:
+        self._endpoint = endpoint
+        self._paces = paces
+        self._user = user
+        self._provider_data = provider_data
+        self._of_models: dict[str, Pace] = {}
+
+    async def ask(self, line: Line) -> Json:
+        """The columns of what became of a line, but for its batch. Asked again while its provider says that it is asked
+        too much, and some times while that is down.
+        """
+        if (pace := self._of_models.get(line.model)) is None:
+            pace = self._of_models[line.model] = await self._paces.of(line.model)
+        outages = 0
+        while True:
+            async with pace.place() as place:
+                context = RequestContext(user=self._user, provider_data=self._provider_data, in_background=True)
+                with serving(context):
+                    try:
+                        reply = await self._asked(line)
+                    except StackError as error:
+                        failure = error
+                    except Exception:
+                        extra = {"number": line.number, "request_id": context.request_id}
+                        log.exception("a line of a batch could not be asked", extra=extra)
+                        words = "The server failed on this request; its log says why"
+                        failure = StackError(words, code="internal_error")
+                    else:
+                        pace.answered()
+                        return _answered(line, context, reply)
+                outages += failure.status != 429
+                if not _may_pass(failure) or outages == _MOST_OUTAGES:
+                    return _refused(line, context, failure)
+                pace.refused(place, wait_s=wait_s(failure.headers))
+
+    async def _asked(self, line: Line) -> bytes:
+        request = await request_from(self._endpoint.request, line.body)
+        answer: Reply | Response = await self._endpoint.ask(request)
+        return answer.data if isinstance(answer, Reply) else answer.model_dump_json().encode()
+
+
+def unasked(number: int, custom_id: str | None, code: str, message: str, param: str | None = None) -> Json:
+    """The columns of a line that was not asked. code, message, param: why."""
+    error = {"code": code, "message": message, "param": param, "line": number}
+    return _columns(number, {"custom_id": custom_id, "response": None, "error": error}, is_error=True)
+
+
+def malformed(line: Malformed) -> Json:
+    """The columns of a line that cannot be asked."""
+    return unasked(line.number, line.custom_id, line.code, line.message, line.param)
+
+
+def _may_pass(error: StackError) -> bool:
+    """Whether nobody has worked on the request, and somebody may later."""
+    return may_pass(error) if isinstance(error, UpstreamError) else isinstance(error, RateLimited | Unavailable)
+
+
+def _answered(line: Line, context: RequestContext, data: bytes) -> Json:
+    # Line feeds between the values of a vendor's JSON would end the line.
+    body = msgspec.Raw(data.replace(b"\n", b" ").replace(b"\r", b" "))
+    said = {"custom_id": line.custom_id, "response": _response(200, context, body), "error": None}
+    return _columns(line.number, said, is_error=False) | _tokens(data)
+
+
+def _refused(line: Line, context: RequestContext, error: StackError) -> Json:
+    response = _response(error.status, context, error.body())
+    return _columns(line.number, {"custom_id": line.custom_id, "response": response, "error": None}, is_error=True)
+
+
+def _response(status: int, context: RequestContext, body: object) -> Json:
+    """warnings: what is said in `x-llama-warnings` where the request is not in a batch."""
+    response: Json = {"status_code": status, "request_id": context.request_id, "body": body}
+    return response | {"warnings": context.warnings} if context.warnings else response
+
+
+def _columns(number: int, said: Json, *, is_error: bool) -> Json:
+    data = encode({"id": new_id("batch_req_"), **said})
+    counts = dict.fromkeys(TOKENS, 0)
+    return {"number": number, "is_error": int(is_error), **counts, "size_bytes": len(data) + 1, "data": data}
+
+
+def _tokens(data: bytes) -> Json:
+    """The tokens that an answer counts; none where it does not."""
+    try:
+        usage = _usage(raw_members(data)["usage"])
+    except (LookupError, ValueError):
+        return {}
+    read = usage.input_tokens_details or usage.prompt_tokens_details or _Details()
+    written = usage.output_tokens_details or usage.completion_tokens_details or _Details()
+    counts: tuple[int | None, ...] = (
+        usage.input_tokens or usage.prompt_tokens,
+        read.cached_tokens,
+        usage.output_tokens or usage.completion_tokens,
+        written.reasoning_tokens,
+    )
+    return dict(zip(TOKENS, (count or 0 for count in counts), strict=True))
