@@ -12,9 +12,7 @@ from runtime.apis._paging import Page, PageRequest
 from runtime.apis._request import Request, Response, example
 from runtime.apis.files.file import ExpiresAfter
 
-BatchEndpoint = Literal[
-    "/v1/chat/completions", "/v1/completions", "/v1/embeddings", "/v1/responses", "/v1/moderations"
-]
+BatchEndpoint = Literal["/v1/chat/completions", "/v1/completions", "/v1/embeddings", "/v1/responses", "/v1/moderations"]
 BatchStatus = Literal[
     "validating", "failed", "in_progress", "finalizing", "completed", "expired", "cancelling", "cancelled"
 ]

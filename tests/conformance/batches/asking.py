@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -119,13 +119,14 @@ class Asking:
 
 @asynccontextmanager
 async def asking_at(
-    vendor: Upstream, folder: Path, *, config: Mapping[str, Any] | None = None, **sections: Any
+    vendor: Upstream, folder: Path, *, config: Json | None = None, safety: Sequence[Json] = (), **sections: Any
 ) -> AsyncIterator[Asking]:
-    """A stack at a vendor. config: of the batches."""
+    """A stack at a vendor. config: of the batches. safety: its providers."""
     providers: Json = {
         "inference": [openai_at(vendor.url)],
         "files": [{"provider_id": "localfs", "provider_type": "inline::localfs"}],
-        "batches": [{"provider_id": "builtin", "provider_type": "inline::builtin", "config": dict(config or {})}],
+        "batches": [{"provider_id": "builtin", "provider_type": "inline::builtin", "config": config or {}}],
+        "safety": list(safety),
     }
     async with serving(run_config(providers=providers, **sections), folder) as served:
         yield Asking(served, vendor)

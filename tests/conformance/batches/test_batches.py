@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from pathlib import Path
 
 import pytest
 from aiohttp import web
@@ -11,7 +12,7 @@ from aiohttp import web
 from runtime.conformance.upstream import EMBEDDING_MODEL
 from runtime.conformance.upstream.chat import chat
 from runtime.conformance.upstream.wire import OPENAI
-from tests.conformance.batches.asking import BATCHES, CHAT, MODEL, Asking, Json, line, lines
+from tests.conformance.batches.asking import BATCHES, CHAT, MODEL, Asking, Json, asking_at, line, lines
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -84,6 +85,14 @@ async def test_every_endpoint_is_asked(asking: Asking, endpoint: str, body: Json
     [answered] = await asking.output(batch)
     assert answered["response"]["body"]["object"] == object_
     assert batch["usage"]["input_tokens"] > 0
+
+
+async def test_moderations_are_asked(asking: Asking, tmp_path: Path) -> None:
+    shield = {"provider_id": "profanity-check", "provider_type": "inline::profanity-check"}
+    asked = {"custom_id": "a", "method": "POST", "url": "/v1/moderations", "body": {"input": "You are an idiot"}}
+    async with asking_at(asking.vendor, tmp_path, safety=[shield]) as moderated:
+        [answered] = await moderated.output(await moderated.completed(asked, endpoint="/v1/moderations"))
+    assert answered["response"]["body"]["results"][0]["flagged"] is True
 
 
 async def test_what_is_refused_is_in_the_error_file_as_it_would_be_answered(asking: Asking) -> None:
