@@ -22,6 +22,13 @@ class GuardrailsConfig(Section):
         description="What happens where a shield fails: the request ends with its error, or it passes with a warning in"
         " `x-llama-warnings` and in the log.",
     )
+    timeout_s: float = Field(
+        60.0,
+        gt=0,
+        le=3600,
+        allow_inf_nan=False,
+        description="How long a shield may look at something, in seconds; after that it has failed.",
+    )
     beside_the_model: bool = Field(
         True,
         description="Whether the model begins while what is asked is still looked at; nothing of its answer is sent"

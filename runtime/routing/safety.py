@@ -14,6 +14,7 @@ from runtime.config.safety import SafetyConfig
 from runtime.errors import RequestError, StackError
 from runtime.ids import new_id
 from runtime.routing.forward import Router, Routing
+from runtime.routing.guarded.judging import judging
 
 _SHIELD = "shield_id"
 _AT_ONCE = 8
@@ -29,9 +30,17 @@ class SafetyRouter(Router):
         super().__init__(routing)
         self._settings = routing.settings if isinstance(routing.settings, SafetyConfig) else SafetyConfig()
 
+    async def assess(self, request: AssessRequest) -> Assessment:
+        """Raises as a provider's `assess` does, and NotFound for the shield."""
+        shield = await self._owned(request.shield_id, _SHIELD)
+        assess = self._method_of(shield, "assess", request.shield_id)
+        with judging():
+            found: Assessment = await assess(request.routed_by(shield, _SHIELD))
+        return found
+
     async def run_shield(self, request: RunShieldRequest) -> RunShieldResponse:
-        """Raises as `assess` does, and NotFound for the shield."""
-        found = await self._assess(request)
+        """Raises as `assess` does."""
+        found = await self.assess(request)
         if not found.flagged:
             return RunShieldResponse(violation=None)
         flagged = [name for name, is_flagged in found.categories.items() if is_flagged]
@@ -40,14 +49,14 @@ class SafetyRouter(Router):
         return RunShieldResponse(violation=SafetyViolation(violation_level=level, user_message=message, metadata=said))
 
     async def moderate(self, request: ModerationRequest) -> Moderation:
-        """Raises as `assess` does, and NotFound for the shield."""
+        """Raises as `assess` does."""
         shield_id = request.model or self._usual()
 
         async def result(content: Any) -> ModerationResult:
             if isinstance(content, str) and not content.strip():
                 return _result(Assessment(flagged=False))  # there is nothing to look at
             messages = [{"role": "user", "content": content}]
-            return _result(await self._assess(AssessRequest(shield_id=shield_id, messages=messages)))
+            return _result(await self.assess(AssessRequest(shield_id=shield_id, messages=messages)))
 
         try:
             await self._owned(shield_id, _SHIELD)
@@ -55,11 +64,6 @@ class SafetyRouter(Router):
         except StackError as error:
             raise error.saying(error.message, param=_FIELDS.get(error.param or "", error.param)) from None
         return Moderation(id=new_id("modr-"), model=shield_id, results=results)
-
-    async def _assess(self, request: AssessRequest) -> Assessment:
-        assess: Any = self.assess  # type: ignore[attr-defined]  # forwarded, as the protocol has it
-        found: Assessment = await assess(request)
-        return found
 
     def _usual(self) -> str:
         """The shield that is meant where none is named. Raises RequestError where none is."""

@@ -116,7 +116,7 @@ def plan(run: RunConfig, *, world: World | None = None, file: str | None = None)
         routed |= inner
         providers += defaults(run, world, routed, providers, problems)
     _check_needs(world, providers, mounted, routed, _refused(run, world, problems), problems)
-    _check_guardrails(run, problems)
+    _check_guardrails(run, routed, problems)
     check_named(run, providers, problems)
     resources, found = registered(run, world, apis, providers, file=problems.file)
     problems.found.extend(found)
@@ -287,15 +287,18 @@ def _check_needs(
             )
 
 
-def _check_guardrails(run: RunConfig, problems: Problems) -> None:
+def _check_guardrails(run: RunConfig, routed: Mapping[str, Api], problems: Problems) -> None:
     """Chats that are to go through shields need some: without, each would be refused."""
     guardrails = run.safety.guardrails if run.safety is not None else None
-    if guardrails and (guardrails.input or guardrails.output) and not run.providers.get("safety"):
-        problems.add(
-            "chats are to go through shields, but the API safety has no provider",
-            path="safety.guardrails",
-            hint="add one under providers.safety, or leave `safety.guardrails` out",
-        )
+    if guardrails is None or not (guardrails.input or guardrails.output):
+        return
+    words = "chats are to go through shields, but the API safety"
+    if not run.providers.get("safety"):
+        hint = "add one under providers.safety, or leave `safety.guardrails` out"
+        problems.add(f"{words} has no provider", path="safety.guardrails", hint=hint)
+    elif "safety" not in routed:
+        hint = "add it under `apis`, or leave `safety.guardrails` out"
+        problems.add(f"{words} is not mounted", path="safety.guardrails", hint=hint)
 
 
 def _in_order(providers: Sequence[PlannedProvider], problems: Problems) -> list[PlannedProvider]:

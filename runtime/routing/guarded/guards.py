@@ -11,7 +11,6 @@ import asyncio
 import itertools
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +23,7 @@ from runtime.context import warn
 from runtime.errors import NotFound, RequestError, StackError, Unavailable
 from runtime.ids import new_id
 from runtime.routing.guarded.forms import Conversation, Form
+from runtime.routing.guarded.judging import is_judging
 from runtime.routing.guarded.stream import GuardedStream, Judge, refusal_stream
 from runtime.routing.guarded.texts import Texts, joined
 from runtime.routing.guarded.violations import Violation, violation_of
@@ -36,8 +36,6 @@ Ask = Callable[[Any], Awaitable[Reply | EventStream]]
 _FIELD = "guardrails"
 _OF_AN_ANSWER = frozenset({"id", "object", "created", "model", "usage", "service_tier", "system_fingerprint"})
 _AT_ONCE = 8
-_is_judging: ContextVar[bool] = ContextVar("is_judging", default=False)
-"""Whether it is a shield that asks: what a guard model is asked goes through no shields itself."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +63,7 @@ class Guards:
         given: list[str] | ByWay | None = request.guardrails
         if given is None and not self._is_on:
             return None
-        if _is_judging.get():
+        if is_judging():
             return None
         shields = self._always if given is None else _given(given)
         if given is not None and not self._settings.may_be_changed:
@@ -107,14 +105,15 @@ class Guard:
             return await self._taken_back(request, await ask(request))
         asking = asyncio.ensure_future(ask(request))
         try:
-            found = await self._judged(self._shields.input, asked)
+            if (found := await self._judged(self._shields.input, asked)) is None:
+                answer = await asking
         except BaseException:
             await to_the_end(_let_go(asking))
             raise
-        if found is not None:
-            await to_the_end(_let_go(asking))
-            return self._refusal(request, found)
-        return await self._taken_back(request, await asking)
+        if found is None:
+            return await self._taken_back(request, answer)
+        await to_the_end(_let_go(asking))
+        return self._refusal(request, found)
 
     async def _taken_back(self, request: Any, answer: Reply | EventStream) -> Reply | EventStream:
         if not self._shields.output:
@@ -172,19 +171,21 @@ class Guard:
 
     async def _assess(self, pair: tuple[str, Conversation]) -> Violation | None:
         shield_id, messages = pair
-        token = _is_judging.set(True)
+        limit_s = self._settings.timeout_s
         try:
-            request = AssessRequest.model_construct(shield_id=shield_id, messages=messages, params=None)
-            found: Assessment = await self._safety.assess(request)
+            async with asyncio.timeout(limit_s) as limit:
+                request = AssessRequest.model_construct(shield_id=shield_id, messages=messages, params=None)
+                found: Assessment = await self._safety.assess(request)
         except StackError as error:
             self._note_failure(shield_id, error)
             return None
         except Exception as error:
+            if limit.expired():
+                self._note_failure(shield_id, Unavailable(f"it has not answered within {limit_s:g} s"))
+                return None
             log.exception("shield failed", extra={"shield_id": shield_id})
             self._note_failure(shield_id, Unavailable(f"{type(error).__name__}; the server's log says why"))
             return None
-        finally:
-            _is_judging.reset(token)
         if not found.flagged:
             return None
         seen = violation_of(shield_id, found)

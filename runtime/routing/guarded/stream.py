@@ -1,4 +1,8 @@
-"""A streamed answer on its way through shields: a window of it is held back until they have passed it."""
+"""A streamed answer on its way through shields: a window of it is held back until they have passed it.
+
+The last one is looked at as soon as the answer has its end: whoever leaves meanwhile ends that, which nobody can who
+waits for the end of a stream.
+"""
 
 from __future__ import annotations
 
@@ -81,8 +85,10 @@ class GuardedStream:
             return False
         self._held.append(event.data)
         self._held_bytes += len(event.data)
-        is_full = any(choice.new_chars >= self._window for choice in self._choices.values())
-        return is_full or self._held_bytes >= _MOST_HELD_BYTES
+        choices = self._choices.values()
+        is_full = any(choice.new_chars >= self._window for choice in choices)
+        is_whole = all(choice.ends for choice in choices) and any(choice.new for choice in choices)
+        return is_full or is_whole or self._held_bytes >= _MOST_HELD_BYTES
 
     async def ended(self, how: End, error: BaseException | None) -> Frames | None:
         if how != "complete":
