@@ -43,10 +43,10 @@ def command(
       cat sentences.txt | llama embed --json
     """
     from llama_cli.asking.address import address_of
-    from llama_cli.conversation import models, vectors
+    from llama_cli.conversation import given_texts, models, vectors
 
     fields = parameters.fields(field, dimensions=dimensions, encoding_format=encoding_format)
-    wanted = vectors.texts(texts or [], file)
+    wanted = given_texts.texts(texts or [], file)
     if not wanted:
         hint = 'give some, as in `llama embed "A llama grazes."`, or pipe in one a line'
         raise Failure("there are no texts to embed", hint=hint, code=ExitCode.USAGE)

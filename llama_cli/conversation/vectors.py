@@ -11,13 +11,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from llama_cli.asking import ask
-from llama_cli.conversation import models, piped
+from llama_cli.conversation import models
 from llama_cli.exits import ExitCode, Failure
 from llama_cli.terminal import console
 from llama_cli.terminal.progress import working
 from llama_cli.terminal.step import cut, width
-from runtime.config.text import as_meant, is_stdin, read_text
-from runtime.errors import ConfigInvalid
 from runtime.stdio import one_line
 
 _PATH = "/v1/embeddings"
@@ -36,27 +34,6 @@ class Batch:
     texts: Sequence[str]
     vectors: list[Vector]
     usage: Mapping[str, Any] | None
-
-
-def texts(given: Sequence[str], file: str | None) -> list[str]:
-    """What is to be embedded: what was given, or the lines of a file or a pipe. Says how many of those are blank: they
-    have no vector. Raises Failure (USAGE), NotFound, AccessDenied.
-    """
-    if given and file is not None:
-        raise Failure.of_option("--file", "texts are given already")
-    if given:
-        return [piped.as_text(text) for text in given]
-    if file is None or is_stdin(file):
-        found = list(piped.lines()) if not sys.stdin.isatty() or file else []
-    else:
-        try:
-            found = read_text(as_meant(file), what="file").splitlines()
-        except ConfigInvalid as error:
-            raise Failure(str(error.problems[0]), code=ExitCode.USAGE) from error
-    wanted = [line for line in found if line.strip()]
-    if blank := len(found) - len(wanted):
-        console.warn(f"{blank} blank line{' has' if blank == 1 else 's have'} no vector")
-    return wanted
 
 
 def embedded(url: str, model: str, wanted: Sequence[str], fields: Mapping[str, Any]) -> Iterator[Batch]:

@@ -52,7 +52,9 @@ PROVEN_ELSEWHERE: dict[str, str] = {
     "llama complete": "tests/unit/cli/shell/test_complete.py::test_json_is_one_document",
     "llama embed": "tests/unit/cli/shell/test_embed.py::test_json_is_one_document",
     "llama model download": "tests/unit/cli/shell/test_download.py::test_a_dry_run_says_files_and_sizes",
+    "llama moderate": "tests/unit/cli/shell/test_moderate.py::test_json_is_a_row_a_text",
     "llama models": "tests/unit/cli/shell/test_models.py::test_the_rows_are_those_of_the_schema",
+    "llama shields": "tests/unit/cli/shell/test_moderate.py::test_the_shields_of_a_server",
     "llama connect": "tests/unit/cli/shell/test_connect.py::test_what_else_stands_in_the_file_stays",
     "llama doctor": "tests/processes/cli/test_doctor.py::test_a_repair_says_what_it_would_do_before_it_does_it",
     "llama service install": "tests/unit/cli/shell/test_service.py::test_what_would_be_written_is_shown",
@@ -104,13 +106,20 @@ READS = {
         "llama service status",
         "llama stack diff",
     ),
-    *("llama models", "llama model describe", "llama model list", "llama model prompt-format", "llama model verify"),
+    *(
+        "llama models",
+        "llama shields",
+        "llama model describe",
+        "llama model list",
+        "llama model prompt-format",
+        "llama model verify",
+    ),
     "llama completion show",
     "llama stack storage show",
 }
 """Commands that change nothing that lasts; all others have `--dry-run`."""
 
-TALKS = {"llama chat", "llama complete", "llama embed", "llama stack mcp"}
+TALKS = {"llama chat", "llama complete", "llama embed", "llama moderate", "llama stack mcp"}
 """Commands that only send what the user says to a server, which may keep it."""
 
 TAKES_NAMES = {"llama stack diff": 2}
@@ -125,7 +134,14 @@ NOT_ROWS_ALONE = {
 }
 """Commands that print a list with some arguments only, or beside other facts."""
 
-TAKES_ANYTHING = {"llama stack init", "llama stack new-provider", "llama chat", "llama complete", "llama embed"}
+TAKES_ANYTHING = {
+    "llama stack init",
+    "llama stack new-provider",
+    "llama chat",
+    "llama complete",
+    "llama embed",
+    "llama moderate",
+}
 """Commands whose argument may be any text, or the name of what is not there yet."""
 
 GAPS: dict[tuple[str, str], str] = {}

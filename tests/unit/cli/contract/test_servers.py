@@ -23,6 +23,7 @@ BESIDE: dict[str, list[str]] = {
     "llama complete": ["Hello"],
     "llama connect": ["aider"],
     "llama embed": ["Hello"],
+    "llama moderate": ["Hello"],
     "llama stack wait": ["--timeout", "20ms"],
 }
 """Command -> what it needs before it looks for the server."""

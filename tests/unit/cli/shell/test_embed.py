@@ -58,7 +58,7 @@ def test_lines_are_texts(cli: Cli, tmp_path: Path, how: str, monkeypatch: pytest
     given = {"pipe": [], "file": ["--file", str(tmp_path / "f")], "dash": ["--file", "-"]}[how]
     with server(answer([1], [2]), answer([3])) as (url, seen):
         result = cli("embed", *given, "--model", "m", "--url", url, stdin="" if how == "file" else text)
-    assert (result.code, result.out) == (0, "[1]\n[2]\n[3]\n") and "1 blank line has no vector" in result.err
+    assert (result.code, result.out) == (0, "[1]\n[2]\n[3]\n") and "1 blank line left out" in result.err
     assert [body["input"] for body in seen] == [["one", "two"], ["three"]]
 
 
