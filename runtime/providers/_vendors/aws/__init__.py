@@ -1,0 +1,1 @@
+"""Amazon's credentials and the signature of its requests, for every provider that calls a service of AWS."""
