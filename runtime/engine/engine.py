@@ -155,8 +155,9 @@ class Engine:
     ) -> TokenStream:
         """The completion of a prompt, token by token; the last one has a finish reason.
 
-        priority: lower numbers are computed first, and may take the places of higher ones. cache_salt: sequences with
-        different ones share no computed prefixes, so that nobody can tell by its speed what others have asked.
+        priority: lower numbers are computed first, and may take the places of higher ones; from `IDLE_PRIORITY` on only
+        while there are no others. cache_salt: sequences with different ones share no computed prefixes, so that nobody
+        can tell by its speed what others have asked.
         The sequence takes its place in the waiting room at once; work begins with the first item. Closing or cancelling
         the iterator gives the place back and ends the sequence at the next step.
         Raises at once: RequestError for an empty prompt, ids outside the vocabulary, or a prompt that leaves no room in

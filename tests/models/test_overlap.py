@@ -24,7 +24,7 @@ from runtime.engine.running.runner import Pending
 from runtime.engine.running.torch_runner import TorchRunner
 from runtime.engine.scheduling.block_manager import BlockManager
 from runtime.engine.scheduling.overlap import following
-from runtime.engine.scheduling.scheduler import Chunk, Scheduler
+from runtime.engine.scheduling.scheduler import IDLE_PRIORITY, Chunk, Scheduler
 from runtime.errors import StackError
 from tests.support.fake_gpu import record_like_cuda
 from tests.support.paged_attention import recordable_varlen_attn
@@ -246,6 +246,18 @@ def test_a_row_that_nobody_can_take_is_no_reason_to_wait() -> None:
     assert len(following(it, chunks)) == 2
     chunks[0].sequence.max_length = 5  # it gives its row to the one that waits
     assert following(it, chunks) == []
+
+
+def test_steps_follow_each_other_beside_what_nobody_waits_for() -> None:
+    it = scheduler(rows=3)
+    for number in (8, 9):
+        idle = new_sequence(number, [number] * 3, [])
+        idle.priority = IDLE_PRIORITY
+        it.add(idle)
+        for chunk in it.schedule():
+            it.advance(chunk)
+    chunks = started(it, 4)
+    assert [chunk.sequence.id for chunk in following(it, chunks)] == [chunks[0].sequence.id]
 
 
 def test_a_prompt_that_is_being_read_is_scheduled() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from runtime.engine.scheduling.scheduler import IDLE_PRIORITY
 from tests.support.scheduling import NEXT, scheduler, sequence, step
 
 
@@ -116,3 +117,36 @@ def test_a_step_without_memory_is_tried_again_without_its_guesses() -> None:
     [chunk] = chunks = it.schedule()
     assert (chunk.count, len(chunk.guess)) == (1, 0)
     assert not it.relieve(chunks)
+
+
+def test_what_nobody_waits_for_is_computed_while_there_is_nothing_else() -> None:
+    """And goes on where it was: it keeps its pages meanwhile."""
+    it = scheduler(tokens=8)
+    it.add(sequence(1, 4, priority=IDLE_PRIORITY))
+    it.add(sequence(2, 12, priority=IDLE_PRIORITY + 1))
+    assert step(it) == [(1, 4, True), (2, 4, False)]
+    it.add(sequence(3, 4, max_length=6))
+    it.add(sequence(4, 4, priority=IDLE_PRIORITY))
+    assert step(it) == [(3, 4, True)]
+    assert step(it) == [(3, 1, True)]
+    assert step(it) == [(1, 1, True), (4, 4, True), (2, 3, False)]
+    assert it.preemptions == 0
+
+
+def test_it_gives_up_its_row_and_pages_to_who_waits() -> None:
+    it = scheduler(batch=2, pages=4, tokens=16)
+    for number in (1, 2):
+        it.add(sequence(number, 6, priority=IDLE_PRIORITY))
+    step(it)
+    it.add(sequence(3, 6, max_length=7))
+    assert step(it) == [(3, 6, True)]
+    assert it.preemptions == 1
+
+
+def test_one_that_is_removed_lets_the_others_go_on() -> None:
+    it = scheduler()
+    it.add(sequence(1, 4, priority=IDLE_PRIORITY))
+    it.add(sequence(2, 4))
+    assert step(it) == [(2, 4, True)]
+    it.remove(2)
+    assert step(it) == [(1, 4, True)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 
 from runtime.engine.requests.sampling_params import SamplingParams
+from runtime.engine.scheduling.scheduler import IDLE_PRIORITY
 from tests.support.scheduling import NEXT, Pool, advance, scheduler, sequence, step
 
 
@@ -185,7 +186,7 @@ def test_random_traffic_ends_and_leaks_nothing() -> None:
             one = sequence(
                 number,
                 prompt,
-                priority=dice.choice([0, 0, 1]),
+                priority=dice.choice([0, 0, 1, IDLE_PRIORITY]),
                 salt=dice.choice(["", "", "s"]),
                 params=SamplingParams(prompt_logprobs=dice.random() < 0.2),
             )

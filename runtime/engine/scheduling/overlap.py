@@ -23,11 +23,12 @@ def following(scheduler: Scheduler, chunks: list[Chunk]) -> list[Chunk]:
     """
     live = [chunk.sequence for chunk in chunks if scheduler.has(chunk.sequence.id)]
     going = [sequence for sequence in live if len(sequence.tokens) + 1 < sequence.max_length]
-    if scheduler.guessed_tokens or len(live) < len(scheduler.running) or not all(map(leaves_logits_alone, chunks)):
+    due = len(scheduler.due(scheduler.running))
+    if scheduler.guessed_tokens or len(live) < due or not all(map(leaves_logits_alone, chunks)):
         return []
-    if scheduler.waiting and (
-        len(going) < scheduler.max_batch_size
-        or scheduler.waiting[0].priority < max(sequence.priority for sequence in going)
+    waiting = scheduler.due(scheduler.waiting)
+    if waiting and (
+        len(going) < scheduler.max_batch_size or waiting[0].priority < max(sequence.priority for sequence in going)
     ):
         return []
     wanted = [max(0, scheduler.blocks.pages_for(len(one.tokens) + 1) - len(one.pages)) for one in going]

@@ -10,8 +10,9 @@ its next page, it waits for that.
 
 If a decoding sequence finds no free page, the last one by priority and arrival gives up its pages and is computed
 again, from what is left of them; so the first always advances. It also gives way to a waiting one of an earlier
-priority. Iteration-level scheduling: Yu et al. 2022 (Orca), section 3; chunked prefill: Agrawal et al. 2024
-(Sarathi-Serve), section 4.
+priority. What nobody waits for, from `IDLE_PRIORITY` on, is computed only in steps that have nothing else to do, and
+keeps its pages meanwhile unless they are needed. Iteration-level scheduling: Yu et al. 2022 (Orca), section 3; chunked
+prefill: Agrawal et al. 2024 (Sarathi-Serve), section 4.
 """
 
 from __future__ import annotations
@@ -24,6 +25,9 @@ from dataclasses import dataclass, replace
 from runtime.engine.scheduling.block_manager import BlockManager
 from runtime.engine.scheduling.prefixes import Prefixes
 from runtime.engine.scheduling.sequence import Sequence
+
+IDLE_PRIORITY = 1_000_000
+"""Sequences of this priority and later ones are nobody's who waits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +86,7 @@ class Scheduler:
         self.preemptions = 0
         self.cached_tokens = 0  # of prompts, found computed
         self._by_id: dict[int, Sequence] = {}
-        self._arrivals = self._arrived_tokens = 0
+        self._arrivals = self._arrived_tokens = self._awaited = 0
         # Below the maxima after a step that ran out of memory.
         self._rows, self._step_tokens = max_batch_size, max_step_tokens
 
@@ -95,6 +99,7 @@ class Scheduler:
         self._arrived_tokens += len(sequence.tokens)
         sequence.order, sequence.born = self._arrivals, self._arrived_tokens
         self._by_id[sequence.id] = sequence
+        self._awaited += not _is_idle(sequence)
         insort(self.waiting, sequence, key=_turn)
 
     def schedule(self) -> list[Chunk]:
@@ -102,7 +107,7 @@ class Scheduler:
         self._displace()
         chunks: list[Chunk] = []
         budget = self._step_tokens
-        decoding = sorted((one for one in self.running if one.is_decoding), key=_standing)
+        decoding = sorted((one for one in self.due(self.running) if one.is_decoding), key=_standing)
         for number, sequence in enumerate(decoding, 1):
             if self._make_room(sequence):
                 # Each of those after it has room for a token.
@@ -112,6 +117,10 @@ class Scheduler:
         else:
             self._prefill(budget, chunks)
         return self._with_guesses(chunks) if self.guessed_tokens else chunks
+
+    def due(self, sequences: list[Sequence]) -> list[Sequence]:
+        """Those that a step may compute now: without those that nobody waits for, while there are others."""
+        return [one for one in sequences if not _is_idle(one)] if 0 < self._awaited < len(self._by_id) else sequences
 
     def advance(self, chunk: Chunk) -> None:
         """Note that a chunk is computed. Pages that are full now can be found by others."""
@@ -131,6 +140,7 @@ class Scheduler:
         sequence = self._by_id.pop(sequence_id, None)
         if sequence is None:
             return None
+        self._awaited -= not _is_idle(sequence)
         if is_damaged:
             self.blocks.forget(sequence.pages)
         (self.running if sequence in self.running else self.waiting).remove(sequence)
@@ -163,10 +173,10 @@ class Scheduler:
         """Add chunks of prompts that cost as much as the first `budget` tokens of one, and start waiting sequences for
         them. doubling_tokens: None counts all tokens alike.
         """
-        begun = deque(sorted((one for one in self.running if not one.is_decoding), key=_turn))
+        begun = deque(sorted((one for one in self.due(self.running) if not one.is_decoding), key=_turn))
         coming = self._all_coming()
         # Looking up pages takes a while, so a step looks at no more sequences that it passes over than it could run.
-        waiting = deque(self.waiting[: 2 * self.max_batch_size])
+        waiting = deque(self.due(self.waiting[: 2 * self.max_batch_size]))
         while budget >= 1 and (begun or waiting):
             if begun and not (waiting and _turn(waiting[0]) < _turn(begun[0])):
                 sequence = begun.popleft()
@@ -283,6 +293,11 @@ class Scheduler:
         self._prefixes.release_source(sequence)
         self.blocks.release(sequence.pages)
         sequence.pages = []
+
+
+def _is_idle(sequence: Sequence) -> bool:
+    """Whether nobody waits for it."""
+    return sequence.priority >= IDLE_PRIORITY
 
 
 def _standing(sequence: Sequence) -> tuple[int, int]:

@@ -11,6 +11,9 @@ import pytest_asyncio
 from runtime.apis.inference.protocol import ChatCompletionRequest
 from runtime.conformance.asgi import Client
 from runtime.conformance.stacks import run_config, serving
+from runtime.context import RequestContext
+from runtime.context import serving as serving_request
+from runtime.engine.scheduling.scheduler import IDLE_PRIORITY
 from runtime.engine.text.text_stream import TextOutput, Timing
 from runtime.errors import RequestError
 from runtime.providers.inference.meta_reference.requests import place_in_line
@@ -86,6 +89,12 @@ def chat(**fields: Any) -> ChatCompletionRequest:
 def test_a_place_in_the_line_is_of_the_request_s_choice() -> None:
     assert place_in_line(chat()) == {"priority": 0, "cache_salt": ""}
     assert place_in_line(chat(priority=-3, cache_salt="mine")) == {"priority": -3, "cache_salt": "mine"}
+
+
+def test_what_nobody_waits_for_comes_after_everything_else() -> None:
+    with serving_request(RequestContext(in_background=True)):
+        first, last = (place_in_line(chat(priority=number))["priority"] for number in (-1000, 1000))
+    assert IDLE_PRIORITY <= first < last
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,9 @@ from dataclasses import replace
 from typing import Any, TypedDict
 
 from runtime.apis.inference.protocol import ChatCompletionRequest, CompletionRequest
-from runtime.context import warn
+from runtime.context import current, warn
 from runtime.engine.requests.sampling_params import SamplingParams
+from runtime.engine.scheduling.scheduler import IDLE_PRIORITY
 from runtime.errors import RequestError
 from runtime.providers.inference._extra_fields import extra_fields, warn_ignored, warn_unknown
 from runtime.providers.inference.meta_reference.defaults import SamplingDefaults
@@ -71,8 +72,8 @@ class PlaceInLine(TypedDict):
 
 
 def place_in_line(request: ChatCompletionRequest | CompletionRequest) -> PlaceInLine:
-    """vLLM's fields `priority`, of which lower is earlier (default 0), and `cache_salt` (default: none). Raises
-    RequestError for values of another kind.
+    """vLLM's fields `priority`, of which lower is earlier (default 0), and `cache_salt` (default: none). A request that
+    nobody waits for comes after all others. Raises RequestError for values of another kind.
     """
     extra = extra_fields(request)
     priority = _extra_value("priority", int, extra.get("priority", 0))
@@ -85,6 +86,8 @@ def place_in_line(request: ChatCompletionRequest | CompletionRequest) -> PlaceIn
     salt = extra.get("cache_salt", "")
     if not isinstance(salt, str):
         raise RequestError("`cache_salt` must be of type str", param="cache_salt")
+    if current().in_background:
+        priority += IDLE_PRIORITY + _MAX_PRIORITY
     return {"priority": priority, "cache_salt": salt}
 
 
