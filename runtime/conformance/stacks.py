@@ -55,13 +55,17 @@ class Served:
 async def serving(
     run: RunConfig, state_dir: Path, *, cache_dir: Path | None = None, settled: bool = True, by_need: bool = False,
     aliases: Mapping[str, str] | None = None, transport: Callable[[PlannedProvider], Transport] | None = None,
-    specs: Sequence[Spec] = (),
+    specs: Sequence[Spec] = (), models_dir: Path | None = None,
 ) -> AsyncIterator[Served]:  # fmt: skip
     """Plan, open, serve and close. settled: wait until every provider has started or failed. by_need: leave what only
-    comes by default until it is asked for. specs: of providers beside those that are built in. Raises ConfigInvalid.
+    comes by default until it is asked for. specs: of providers beside those that are built in. models_dir: where models
+    are that were downloaded. Raises ConfigInvalid.
     """
     planned = plan(run, world=discovery.built_in().beside((), specs) if specs else None)
-    stack = Stack(planned, run, state_dir=state_dir, cache_dir=cache_dir, aliases=aliases, transport=transport)
+    stack = Stack(
+        planned, run, state_dir=state_dir, cache_dir=cache_dir, models_dir=models_dir, aliases=aliases,
+        transport=transport,
+    )  # fmt: skip
     await stack.open(by_need=by_need)
     async with living(make_app(stack, cors=run.server.cors)) as client:
         if settled:

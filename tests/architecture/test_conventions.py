@@ -218,10 +218,11 @@ def test_packages_are_requirements_with_a_bound(spec: Spec) -> None:
         ), package
 
 
-def test_a_provider_that_imports_the_engine_names_torch() -> None:
+def test_a_provider_that_computes_with_torch_names_it() -> None:
+    by_it = ("runtime.engine", "import torch")
     for spec in discovery.built_in().specs:
         folder = ROOT.joinpath(*spec.module.split("."))
-        uses = folder.is_dir() and any("runtime.engine" in text_of(path) for path in folder.glob("*.py"))
+        uses = folder.is_dir() and any(word in text_of(path) for path in folder.glob("*.py") for word in by_it)
         assert uses == any(package.startswith("torch") for package in spec.packages), spec.provider_type
 
 

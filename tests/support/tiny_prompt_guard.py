@@ -1,0 +1,43 @@
+"""A Prompt Guard of random weights: a DeBERTa-v2 sequence classifier of two layers, as transformers writes it, with a
+tokenizer of a few words. For tests that need the architecture and no real meaning.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+import transformers
+from tokenizers import Tokenizer, models, pre_tokenizers, processors
+
+WINDOW = 32
+"""Tokens that it reads at once, with the two that begin and end them."""
+V1 = ("BENIGN", "INJECTION", "JAILBREAK")
+V2 = ("LABEL_0", "LABEL_1")
+WORDS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", *(f"w{number}" for number in range(60)))
+
+
+def write_prompt_guard(folder: Path, labels: tuple[str, ...] = V1) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    torch.manual_seed(len(labels))
+    config = transformers.DebertaV2Config(
+        vocab_size=len(WORDS), hidden_size=24, num_hidden_layers=2, num_attention_heads=3, intermediate_size=40,
+        max_position_embeddings=WINDOW, relative_attention=True, pos_att_type=["p2c", "c2p"], share_att_key=True,
+        position_buckets=8, norm_rel_ebd="layer_norm", position_biased_input=False, type_vocab_size=0, pad_token_id=0,
+        num_labels=len(labels), id2label=dict(enumerate(labels)),
+        label2id={label: place for place, label in enumerate(labels)},
+    )  # fmt: skip
+    model = transformers.DebertaV2ForSequenceClassification(config)
+    with torch.no_grad():
+        for weight in model.parameters():
+            weight.normal_(0, 0.3)
+    model.save_pretrained(folder)
+    words = Tokenizer(models.WordLevel({word: place for place, word in enumerate(WORDS)}, unk_token="[UNK]"))
+    words.pre_tokenizer = pre_tokenizers.Whitespace()
+    words.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
+    )
+    transformers.PreTrainedTokenizerFast(
+        tokenizer_object=words, pad_token="[PAD]", unk_token="[UNK]", cls_token="[CLS]", sep_token="[SEP]"
+    ).save_pretrained(folder)
+    return folder
