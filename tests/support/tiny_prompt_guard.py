@@ -14,10 +14,15 @@ WINDOW = 32
 """Tokens that it reads at once, with the two that begin and end them."""
 V1 = ("BENIGN", "INJECTION", "JAILBREAK")
 V2 = ("LABEL_0", "LABEL_1")
-WORDS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", *(f"w{number}" for number in range(60)))
+HARMFUL = "bad"
+"""The word that a model with `finds_harm` has learned."""
+WORDS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", *(f"w{number}" for number in range(60)), HARMFUL)
 
 
-def write_prompt_guard(folder: Path, labels: tuple[str, ...] = V1) -> Path:
+def write_prompt_guard(folder: Path, labels: tuple[str, ...] = V1, *, finds_harm: bool = False) -> Path:
+    """The folder. finds_harm: not random: sure of the last label wherever the word `HARMFUL` is in a window, and of the
+    first elsewhere.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(len(labels))
     config = transformers.DebertaV2Config(
@@ -31,6 +36,8 @@ def write_prompt_guard(folder: Path, labels: tuple[str, ...] = V1) -> Path:
     with torch.no_grad():
         for weight in model.parameters():
             weight.normal_(0, 0.3)
+        if finds_harm:
+            _teach(model)
     model.save_pretrained(folder)
     words = Tokenizer(models.WordLevel({word: place for place, word in enumerate(WORDS)}, unk_token="[UNK]"))
     words.pre_tokenizer = pre_tokenizers.Whitespace()
@@ -41,3 +48,16 @@ def write_prompt_guard(folder: Path, labels: tuple[str, ...] = V1) -> Path:
         tokenizer_object=words, pad_token="[PAD]", unk_token="[UNK]", cls_token="[CLS]", sep_token="[SEP]"
     ).save_pretrained(folder)
     return folder
+
+
+def _teach(model: transformers.DebertaV2ForSequenceClassification) -> None:
+    """Every token looks at all others alike, and passes on what only the word has: its first channel."""
+    for name, weight in model.named_parameters():
+        weight.fill_(1.0 if name.endswith("LayerNorm.weight") else 0.0)
+    model.deberta.embeddings.word_embeddings.weight[WORDS.index(HARMFUL), 0] = 1.0
+    for layer in model.deberta.encoder.layer:
+        layer.attention.self.value_proj.weight.copy_(torch.eye(model.config.hidden_size) * 1000)
+        layer.attention.output.dense.weight.copy_(torch.eye(model.config.hidden_size))
+    model.pooler.dense.weight.copy_(torch.eye(model.config.hidden_size))
+    model.classifier.weight[-1, 0] = 10.0
+    model.classifier.bias[0] = 10.0

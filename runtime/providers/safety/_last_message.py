@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -10,15 +10,23 @@ from pydantic import BaseModel, ValidationError
 from runtime.apis.safety.assessing import AssessRequest
 from runtime.errors import RequestError
 from runtime.invalid.in_json import wrong_in
+from runtime.providers.safety._message_content import read_content
 
 P = TypeVar("P", bound=BaseModel)
 
 
 def text_to_judge(request: AssessRequest) -> str:
-    """All the text of the last message, a part a line: what is said, refused, and what tools are called with. Empty
-    where there is none. Raises RequestError for a part that is not text.
+    """All the text of the last message, trimmed; empty where there is none. Raises RequestError for a part that is not
+    text.
     """
-    return "\n".join(text for text in _texts(request.messages[-1], f"messages[{len(request.messages) - 1}]") if text)
+    found = read_content(request.messages[-1])
+    for kind in (*found.unread, *(["image_url"] if found.images else ())):
+        raise RequestError(
+            f"`messages[{len(request.messages) - 1}]` has a part of the type `{kind}`; this shield looks at text only",
+            hint="leave it out, or ask a shield that can look at it",
+            param="messages",
+        )
+    return found.text
 
 
 def told(request: AssessRequest, model: type[P]) -> P:
@@ -37,20 +45,3 @@ def check_params(given: Mapping[str, Any], model: type[P]) -> P:
         raise RequestError(
             f"`{place}`: {wrong.message}", hint=wrong.hint or f"there are {known}", param="params"
         ) from None
-
-
-def _texts(message: Mapping[str, Any], place: str) -> Iterator[str]:
-    content = message.get("content") or ()
-    for index, part in enumerate([{"type": "text", "text": content}] if isinstance(content, str) else content):
-        kind = part["type"]
-        if kind not in ("text", "refusal"):
-            raise RequestError(
-                f"`{place}.content[{index}]` is of the type `{kind}`; this shield looks at text only",
-                hint="leave it out, or ask a shield that can look at it",
-                param="messages",
-            )
-        yield part[kind] or ""
-    yield message.get("refusal") or ""
-    calls = [call.get(call.get("type") or "") or {} for call in message.get("tool_calls") or ()]
-    for call in [*calls, message.get("function_call") or {}]:
-        yield call.get("arguments") or call.get("input") or ""

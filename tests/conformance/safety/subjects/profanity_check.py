@@ -20,4 +20,4 @@ async def shipped(folder: Path, request: pytest.FixtureRequest) -> AsyncIterator
         yield Subject(client=served.client, shield="profanity", harmful="You are an idiot", harmless="Have a nice day")
 
 
-SUBJECTS = {"shipped": Kind(make=shipped)}
+SUBJECTS = {"shipped": Kind(make=shipped, abilities=frozenset({"long_texts"}))}
