@@ -52,7 +52,7 @@ class InferenceRouter(Router):
 
     async def count_tokens(self, request: ChatCompletionRequest) -> TokenCount:
         try:
-            method, routed = await self._find(request, "count_tokens", "llm")
+            method, routed = await self._find(_unguarded(request), "count_tokens", "llm")
         except NotSupported:
             return TokenCount(tokens=None)
         counted: TokenCount = await method(routed)
@@ -94,9 +94,7 @@ class InferenceRouter(Router):
 
     async def _ask(self, name: str, request: Any) -> Any:
         """Ask the model's owner for a generation."""
-        if request.guardrails is not None:
-            request = request.without("guardrails")
-        method, routed = await self._find(request, name, "llm")
+        method, routed = await self._find(_unguarded(request), name, "llm")
         return await method(routed)
 
     async def _find(self, request: Any, name: str, kind: str) -> tuple[Method, Any]:
@@ -112,6 +110,11 @@ class InferenceRouter(Router):
             )
         method = self._adapters.method(model.provider_id, name, what=f"Model `{request.model}`")
         return method, request.routed_by(model, "model")
+
+
+def _unguarded(request: Any) -> Any:
+    """The request without a field that is ours."""
+    return request if request.guardrails is None else request.without("guardrails")
 
 
 def _as_rerank(request: RerankItemsRequest) -> RerankRequest:

@@ -11,7 +11,7 @@ from typing_extensions import TypedDict
 from runtime.apis._names import ResourceId
 from runtime.apis._request import AT_ONCE, ExtensibleRequest, Response
 from runtime.apis._sampling import Temperature, TopP
-from runtime.apis.inference.guardrails import Guardrails
+from runtime.apis.inference.guardrails import Guardrails, GuardrailViolation
 
 OPEN = ConfigDict(extra="allow")
 """Of a TypedDict whose other keys travel on."""
@@ -156,4 +156,7 @@ class GeneratedAnswer(Response):
     usage: Usage | None = Field(None, description="Token counts; in a stream only in its last chunk, if asked for.")
     system_fingerprint: str | None = Field(
         None, description="The provider's own name for what made the answer, if it has one."
+    )
+    violation: GuardrailViolation | None = Field(
+        None, description="What a shield has found, where that is why the answer is a refusal; else it is left out."
     )

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from runtime.apis._request import Response, example
+from runtime.apis.inference.guardrails import Guardrails
 from runtime.apis.responses.request import ConversationName, ResponseHistory
 from runtime.apis.responses.response import ResponseUsage
 
@@ -36,6 +37,7 @@ class CompactRequest(ResponseHistory):
     prompt_cache_key: str | None = Field(
         None, description="Requests with the same key and beginning share the provider's cache. Default: none."
     )
+    guardrails: Guardrails = None
 
 
 class CompactedResponse(Response):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Required, Self
+from typing import Annotated, Literal, Required, Self
 
 from pydantic import ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
@@ -16,6 +16,7 @@ from runtime.apis._sampling import Temperature, TopP
 from runtime.apis._types import one_word_of
 from runtime.apis.inference._shared import OPEN, USER
 from runtime.apis.inference.chat import ChatCompletionRequest
+from runtime.apis.inference.guardrails import Guardrails
 from runtime.apis.inference.response_formats import JsonObjectFormat, TextFormat
 from runtime.apis.responses.content import InputPart
 from runtime.apis.responses.items import Items
@@ -239,7 +240,7 @@ class CreateResponseRequest(ResponseSettings):
     background: bool | None = Field(
         None, description="Whether to answer at once and make the response afterwards. The default is false."
     )
-    guardrails: list[Any] | bool | None = Field(None, description="Checks of input and output. Default: none.")
+    guardrails: Guardrails = None
     context_management: Annotated[list[ContextManagement], Field(max_length=1)] | None = Field(
         None,
         description="When a conversation is compacted before the model is asked, at first or after tools were run; the"

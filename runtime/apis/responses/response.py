@@ -10,6 +10,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from runtime.apis._request import Response
+from runtime.apis.inference.guardrails import GuardrailViolation
 
 ResponseStatus = Literal["queued", "in_progress", "completed", "incomplete", "failed", "cancelled"]
 
@@ -96,3 +97,7 @@ class ResponseObject(Response):
     safety_identifier: str | None = Field(None, description="As in the request.")
     prompt_cache_key: str | None = Field(None, description="As in the request.")
     user: str | None = Field(None, description="As in the request.")
+    guardrails: Any = Field(None, description="As in the request; left out where it names none.")
+    violation: GuardrailViolation | None = Field(
+        None, description="What a shield has found, where that is why the output ends with a refusal; else left out."
+    )

@@ -26,7 +26,7 @@ from runtime.routing.guarded.forms import Conversation, Form
 from runtime.routing.guarded.judging import is_judging
 from runtime.routing.guarded.stream import GuardedStream, Judge, refusal_stream
 from runtime.routing.guarded.texts import Texts, joined
-from runtime.routing.guarded.violations import Violation, violation_of
+from runtime.routing.guarded.violations import Violation, Way, violation_of
 from runtime.sse import EventStream, Json, Reply
 from runtime.to_the_end import to_the_end
 
@@ -54,18 +54,19 @@ class Guards:
 
     def __init__(self, find_api: Callable[[str], Any], settings: SafetyConfig | None) -> None:
         self._find_api = find_api
+        self._usual = settings.default_shield_id if settings is not None else None
         self._settings = settings.guardrails if settings is not None else GuardrailsConfig()
         self._always = Shields(input=_once(self._settings.input), output=_once(self._settings.output))
         self._is_on = bool(self._always.input or self._always.output)
 
     def of(self, request: Any, form: Form) -> Guard | None:
         """What a request goes through; None where that is nothing. Raises RequestError where there are no shields."""
-        given: list[str] | ByWay | None = request.guardrails
+        given: list[str] | ByWay | bool | None = request.guardrails
         if given is None and not self._is_on:
             return None
         if is_judging():
             return None
-        shields = self._always if given is None else _given(given)
+        shields = self._always if given is None else self._given(given)
         if given is not None and not self._settings.may_be_changed:
             shields = self._always | shields
         if not shields.input and not shields.output:
@@ -77,20 +78,42 @@ class Guards:
                 hint=f"leave out `{_FIELD}`, or configure a provider of safety",
                 param=_FIELD,
             )
-        return Guard(form, shields, self._settings, safety, is_asked=given is not None)
+        return Guard(form, shields, self._settings, safety, given=given)
+
+    def _given(self, given: list[str] | ByWay | bool) -> Shields:
+        """Raises RequestError for those of the run config where it has none."""
+        if given is True:
+            if self._is_on:
+                return self._always
+            if self._usual is None:
+                raise RequestError(
+                    f"`{_FIELD}: true` asks for the shields of the run config, and it names none",
+                    hint=f"name shields in `{_FIELD}`, or set `safety.guardrails` or `safety.default_shield_id`",
+                    param=_FIELD,
+                )
+            given = [self._usual]
+        if isinstance(given, dict):
+            return Shields(input=_once(given.get("input") or ()), output=_once(given.get("output") or ()))
+        return Shields(input=_once(given or ()), output=_once(given or ()))
 
 
 class Guard:
-    """What one request goes through. is_asked: whether the request names the shields itself."""
+    """What one request goes through. given: the shields that it names itself."""
 
     def __init__(
-        self, form: Form, shields: Shields, settings: GuardrailsConfig, safety: Any, *, is_asked: bool
+        self,
+        form: Form,
+        shields: Shields,
+        settings: GuardrailsConfig,
+        safety: Any,
+        *,
+        given: list[str] | ByWay | bool | None,
     ) -> None:
         self._form = form
         self._shields = shields
         self._settings = settings
         self._safety = safety
-        self._is_asked = is_asked
+        self._given = given
 
     async def take(self, request: Any, ask: Ask) -> Reply | EventStream:
         """The model's answer, or a refusal in its place. Raises what `ask` raises; NotFound for an unknown shield; what
@@ -100,12 +123,12 @@ class Guard:
         if not asked:
             return await self._taken_back(request, await ask(request))
         if not self._settings.beside_the_model:
-            if (found := await self._judged(self._shields.input, asked)) is not None:
+            if (found := await self._judged("input", asked)) is not None:
                 return self._refusal(request, found)
             return await self._taken_back(request, await ask(request))
         asking = asyncio.ensure_future(ask(request))
         try:
-            if (found := await self._judged(self._shields.input, asked)) is None:
+            if (found := await self._judged("input", asked)) is None:
                 answer = await asking
         except BaseException:
             await to_the_end(_let_go(asking))
@@ -122,11 +145,14 @@ class Guard:
 
         async def judge(texts: list[str]) -> Violation | None:
             said = [[*context, {"role": "assistant", "content": text}] for text in texts]
-            return await self._judged(self._shields.output, said)
+            return await self._judged("output", said)
 
         if isinstance(answer, EventStream):
             window, choices = self._settings.window_chars, self._form.choices(request)
-            stage = GuardedStream(self._form, judge, model=request.model, window=window, choices=choices, begun=begun)
+            stage = GuardedStream(
+                self._form, judge, model=request.model, window=window, choices=choices, begun=begun,
+                counts=_counts(request),
+            )  # fmt: skip
             return answer.through(stage)
         return await self._passed(answer.value(), judge, begun) or answer
 
@@ -154,51 +180,56 @@ class Guard:
     def _refusal(self, request: Any, found: Violation) -> Reply | EventStream:
         """An answer of no model."""
         choices = self._form.choices(request)
+        usage = {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}
         if request.stream:
-            return refusal_stream(self._form, found, model=request.model, choices=choices)
+            counted = usage if _counts(request) else None
+            return refusal_stream(self._form, found, model=request.model, choices=choices, usage=counted)
         refused = [self._form.refused({"index": index}, found.message) for index in range(choices)]
         head = {"id": new_id(self._form.prefix), "object": self._form.whole, "created": int(wall_time())}
-        usage = {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}
         return Reply.of(
             {**head, "model": request.model, "choices": refused, "usage": usage, "violation": found.shown()}
         )
 
-    async def _judged(self, shields: Sequence[str], said: list[Conversation]) -> Violation | None:
+    async def _judged(self, way: Way, said: list[Conversation]) -> Violation | None:
         """What the first shield that finds something finds."""
-        pairs = itertools.product(shields, said)
-        found = await concurrently(self._assess, pairs, at_once=_AT_ONCE)
+
+        async def one(pair: tuple[str, Conversation]) -> Violation | None:
+            return await self._assess(way, *pair)
+
+        shields = self._shields.input if way == "input" else self._shields.output
+        found = await concurrently(one, itertools.product(shields, said), at_once=_AT_ONCE)
         return next((one for one in found if one is not None), None)
 
-    async def _assess(self, pair: tuple[str, Conversation]) -> Violation | None:
-        shield_id, messages = pair
+    async def _assess(self, way: Way, shield_id: str, messages: Conversation) -> Violation | None:
         limit_s = self._settings.timeout_s
         try:
             async with asyncio.timeout(limit_s) as limit:
                 request = AssessRequest.model_construct(shield_id=shield_id, messages=messages, params=None)
                 found: Assessment = await self._safety.assess(request)
         except StackError as error:
-            self._note_failure(shield_id, error)
+            self._note_failure(way, shield_id, error)
             return None
         except Exception as error:
             if limit.expired():
-                self._note_failure(shield_id, Unavailable(f"it has not answered within {limit_s:g} s"))
+                self._note_failure(way, shield_id, Unavailable(f"it has not answered within {limit_s:g} s"))
                 return None
             log.exception("shield failed", extra={"shield_id": shield_id})
-            self._note_failure(shield_id, Unavailable(f"{type(error).__name__}; the server's log says why"))
+            self._note_failure(way, shield_id, Unavailable(f"{type(error).__name__}; the server's log says why"))
             return None
         if not found.flagged:
             return None
-        seen = violation_of(shield_id, found)
+        seen = violation_of(shield_id, way, found)
         log.info("shield has found something", extra={"shield_id": shield_id, "level": seen.level})
         if seen.level == "error":
             return seen
         warn(f"the shield `{shield_id}` notes: {seen.message}")
         return None
 
-    def _note_failure(self, shield_id: str, error: StackError) -> None:
+    def _note_failure(self, way: Way, shield_id: str, error: StackError) -> None:
         """Raises the error, unless what cannot be judged passes."""
-        param = _FIELD if self._is_asked else None
         if isinstance(error, NotFound) and error.param == "shield_id":
+            is_by_way = isinstance(self._given, dict) and shield_id in (self._given.get(way) or ())
+            param = f"{_FIELD}.{way}" if is_by_way else _FIELD if isinstance(self._given, list) else None
             raise error.saying(error.message, param=param)
         words = f"The shield `{shield_id}` has failed: {error.message}"
         if self._settings.on_failure == "refuse":
@@ -215,15 +246,14 @@ async def _let_go(asking: asyncio.Future[Reply | EventStream]) -> None:
         await answer.aclose()
 
 
+def _counts(request: Any) -> bool:
+    """Whether a stream is to end with its token counts."""
+    return bool((request.stream_options or {}).get("include_usage"))
+
+
 def _after(begun: Texts, said: Texts) -> str:
     """All that is said, after what was begun."""
     return joined({place: begun.get(place, "") + text for place, text in said.items()})
-
-
-def _given(given: list[str] | ByWay) -> Shields:
-    if isinstance(given, list):
-        return Shields(input=_once(given), output=_once(given))
-    return Shields(input=_once(given.get("input") or ()), output=_once(given.get("output") or ()))
 
 
 def _once(*names: Sequence[str]) -> tuple[str, ...]:

@@ -50,9 +50,13 @@ class _Choice:
 class GuardedStream:
     """The stage of a stream. A window is judged with as much of what came before it, so that nothing hides where two of
     them meet. window: in characters. choices: how many answers there are. begun: what the reader has of each already.
+    counts: whether token counts are to follow the answers, refused or not.
     """
 
-    def __init__(self, form: Form, judge: Judge, *, model: str, window: int, choices: int, begun: Texts) -> None:
+    def __init__(
+        self, form: Form, judge: Judge, *, model: str, window: int, choices: int, begun: Texts, counts: bool
+    ) -> None:
+        self._counts = counts
         self._form = form
         self._judge = judge
         self._model = model
@@ -63,15 +67,18 @@ class GuardedStream:
         self._held_bytes = 0
         self._choices = {index: _Choice(dict(self._begun)) for index in range(choices)}
         self._head: Json = {}
+        self._usage: Json | None = None  # as far as it has not passed
         self._found: Violation | None = None
 
     async def read(self, frames: Frames) -> Frames | None:
         for block in frames.data.split(b"\n\n"):  # one read may have many windows
             if block and self._is_full_with(Frames(block + b"\n\n")):
-                await self._look()
-                if self._found is not None:
+                if self._found is None:
+                    await self._look()
+                if self._found is None:
+                    self._release()
+                elif not (self._counts and self._usage is None and self._is_whole()):
                     raise StopAsyncIteration
-                self._release()
         passed = self._take_passed()
         return Frames(passed) if passed else None
 
@@ -82,13 +89,17 @@ class GuardedStream:
             says_something |= self._note(chunk)
         if not says_something and not self._held and not any(choice.ends for choice in self._choices.values()):
             self._passed.append(event.data)
+            self._usage = None
             return False
         self._held.append(event.data)
         self._held_bytes += len(event.data)
+        is_full = any(choice.new_chars >= self._window for choice in self._choices.values())
+        return is_full or self._is_whole() or self._held_bytes >= _MOST_HELD_BYTES
+
+    def _is_whole(self) -> bool:
+        """Whether every answer has its end, and something that has not passed: only token counts are still to come."""
         choices = self._choices.values()
-        is_full = any(choice.new_chars >= self._window for choice in choices)
-        is_whole = all(choice.ends for choice in choices) and any(choice.new for choice in choices)
-        return is_full or is_whole or self._held_bytes >= _MOST_HELD_BYTES
+        return all(choice.ends for choice in choices) and any(choice.new for choice in choices)
 
     async def ended(self, how: End, error: BaseException | None) -> Frames | None:
         if how != "complete":
@@ -100,13 +111,15 @@ class GuardedStream:
             passed = self._take_passed()
             return Frames(passed) if passed else None
         left = [index for index, choice in self._choices.items() if not choice.has_ended] or [0]
-        refusal = Frames.of(*refusal_chunks(self._form, self._found, left, head=self._head, model=self._model))
+        chunks = refusal_chunks(self._form, self._found, left, head=self._head, model=self._model, usage=self._usage)
+        refusal = Frames.of(*chunks)
         return Frames(self._take_passed() + refusal.data)
 
     def _note(self, event: Json) -> bool:
         """Remember what a chunk adds. Returns whether that is anything but the beginning of an answer."""
         if not self._head:
             self._head = {name: event[name] for name in ("id", "created", "model") if event.get(name)}
+        self._usage = event.get("usage") or self._usage
         says_something = False
         for part in event.get("choices") or ():
             index = part.get("index") or 0
@@ -131,6 +144,7 @@ class GuardedStream:
             choice.release(self._window)
         self._passed += self._held
         self._held.clear()
+        self._usage = None
         self._held_bytes = 0
 
     def _take_passed(self) -> bytes:
@@ -139,23 +153,26 @@ class GuardedStream:
         return passed
 
 
-def refusal_chunks(form: Form, found: Violation, indexes: Iterable[int], *, head: Json, model: str) -> list[Json]:
-    """The chunks that end answers with a refusal. head: what the chunks before them say of the whole answer."""
-    head = {"id": new_id(form.prefix), "created": int(wall_time()), "model": model, **head}
+def refusal_chunks(
+    form: Form, found: Violation, indexes: Iterable[int], *, head: Json, model: str, usage: Json | None
+) -> list[Json]:
+    """The chunks that end answers with a refusal. head: what the chunks before them say of the whole answer. usage: of
+    a chunk of its own behind them, None for no such chunk.
+    """
+    head = {"id": new_id(form.prefix), "created": int(wall_time()), "model": model, **head, "object": form.part}
     chunks = [
-        {**head, "object": form.part, "choices": [part]}
+        {**head, "choices": [part], "violation": found.shown()}
         for index in indexes
         for part in form.refusing(index, found.message)
     ]
-    chunks[-1]["violation"] = found.shown()
-    return chunks
+    return chunks if usage is None else [*chunks, {**head, "choices": [], "usage": usage}]
 
 
-def refusal_stream(form: Form, found: Violation, *, model: str, choices: int) -> EventStream:
+def refusal_stream(form: Form, found: Violation, *, model: str, choices: int, usage: Json | None) -> EventStream:
     """A stream that only refuses."""
 
     async def frames() -> AsyncGenerator[Frames, None]:
-        yield Frames.of(*refusal_chunks(form, found, range(choices), head={}, model=model))
+        yield Frames.of(*refusal_chunks(form, found, range(choices), head={}, model=model, usage=usage))
 
     async def close() -> None:
         return None

@@ -132,3 +132,17 @@ async def test_a_call_that_is_never_ended_is_text_also_without_a_finish_reason(a
     else:
         response = await asking.whole(tools=[WEATHER])
     assert texts(response) == [text]
+
+
+async def test_what_a_shield_stopped_begins_no_call() -> None:
+    heard = CallsInText()
+    found = {"user_message": "No."}
+    chunks = [
+        {"choices": [{"index": 0, "delta": {"content": CALL[:20]}}]},
+        {"choices": [{"index": 0, "delta": {"refusal": "No."}}], "violation": found},
+        {"choices": [{"index": 0, "delta": {}, "finish_reason": "content_filter"}], "violation": found},
+    ]
+    told = [part for chunk in chunks for part in heard.heard(chunk)]
+    assert "".join(part["choices"][0]["delta"].get("content") or "" for part in told) == ""
+    assert [*heard.rest()] == [] and heard.calls == 0
+    assert [part["violation"] for part in told if "violation" in part] == [found, found]

@@ -240,3 +240,24 @@ def test_what_is_interrupted_keeps_what_has_come() -> None:
     assert answering.response["usage"]["total_tokens"] == 3
     turn.interrupt()
     assert answering.response["usage"]["total_tokens"] == 3, "once"
+
+
+VIOLATION = {"shield_id": "s", "found_in": "output", "violation_level": "error", "user_message": "No.", "metadata": {}}
+
+
+def test_what_a_shield_stops_is_incomplete_and_its_refusal_whole() -> None:
+    refusing = [
+        piece({"role": "assistant", "refusal": "No."}) | {"violation": VIOLATION},
+        piece({}, finish_reason="content_filter") | {"violation": VIOLATION},
+    ]
+    answering, turn = answered(calling(call("f", "{}", index=0, id="1")), piece({"content": "First you "}), *refusing)
+    assert turn.violation == VIOLATION
+    called, said, refused = answering.output
+    assert (called["status"], said["status"], refused["status"]) == ("incomplete", "incomplete", "completed")
+    assert refused["content"] == [{"type": "refusal", "refusal": "No."}]
+
+
+def test_a_filter_of_the_vendor_s_own_is_no_violation() -> None:
+    for other in ({}, {"violation": None}, {"violation": "yes"}, {"violation": {"level": "error"}}):
+        answering, turn = answered(piece({"content": "First"}, finish_reason="content_filter") | other)
+        assert turn.violation is None and answering.output[0]["status"] == "incomplete"

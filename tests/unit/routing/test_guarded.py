@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import web
 
 from runtime.apis.safety.assessing import AssessRequest
 from runtime.conformance.asgi import Answered, Client
 from runtime.conformance.stacks import run_config, serving
-from runtime.conformance.upstream import CHAT_MODEL, Upstream
+from runtime.conformance.upstream import CHAT_MODEL, Upstream, started_stream
 from runtime.conformance.upstream.scripted import Said, Script, calls, says
 from runtime.errors import ConfigInvalid, Unavailable
 from runtime.stack.plan import plan
@@ -26,6 +27,7 @@ MODEL = f"vendor/{CHAT_MODEL}"
 REFUSAL = "I cannot talk about that."
 VIOLATION = {
     "shield_id": "bombs",
+    "found_in": "input",
     "violation_level": "error",
     "user_message": REFUSAL,
     "metadata": {"categories": ["violence"], "violation_type": "bomb"},
@@ -35,15 +37,15 @@ Serve = Callable[..., AbstractAsyncContextManager[Client]]
 
 @pytest.fixture
 def serve(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, upstream: Upstream) -> Serve:
-    """Serves a vendor and the shields `bombs` and `guns`. guardrails: of the run config."""
+    """Serves a vendor and the shields `bombs` and `guns`. guardrails: of the run config; usual: its default shield."""
     with_words(monkeypatch)
 
     @asynccontextmanager
-    async def served(**guardrails: Any) -> AsyncIterator[Client]:
+    async def served(*, usual: str | None = None, **guardrails: Any) -> AsyncIterator[Client]:
         run = run_config(
             providers={"inference": [openai_at(upstream.url)], "safety": [WORDS]},
             registered_resources=shields(bombs="bomb", guns="gun"),
-            safety={"guardrails": guardrails},
+            safety={"guardrails": guardrails, "default_shield_id": usual},
         )
         async with serving(run, tmp_path) as running:
             yield running.client
@@ -121,6 +123,38 @@ async def test_what_is_answered_is_refused(serve: Serve, upstream: Upstream, str
             assert answer.json()["id"]
         [judged] = Words.latest.asked
         assert [text_of(message) for message in judged.messages] == ["Hello", "First you take a bomb and then."]
+
+
+async def test_a_stream_that_is_refused_ends_with_its_token_counts(serve: Serve, upstream: Upstream) -> None:
+    """Those of the vendor, where it has told them; none of what was asked was answered."""
+    upstream.misbehaves = Script(says("a bomb"))
+    async with serve() as client:
+        for text, total in (("Hello", 12), ("a bomb", 0)):
+            fields = {"guardrails": ["bombs"], "stream": True, "stream_options": {"include_usage": True}}
+            *refused, last, done = [*(await chat(client, text, **fields)).payloads()]
+            counts = json.loads(last)
+            assert (counts["choices"], counts["usage"]["total_tokens"], done) == ([], total, "[DONE]")
+            found = [json.loads(chunk)["violation"]["found_in"] for chunk in refused[-2:]]
+            assert found == ["output" if total else "input"] * 2, "each says why"
+
+
+async def test_true_means_those_of_the_run_config_and_false_none(serve: Serve) -> None:
+    async with serve(input=["bombs"]) as client:
+        assert (await chat(client, "a bomb", guardrails=True)).json()["violation"] == VIOLATION
+        assert "violation" not in (await chat(client, "a bomb", guardrails=False)).json()
+    async with serve() as client:
+        none = await chat(client, "a bomb", guardrails=True)
+        assert (none.status, none.error["param"]) == (400, "guardrails")
+        assert "safety.default_shield_id" in none.error["message"]
+    async with serve(usual="bombs") as client:
+        assert (await chat(client, "a bomb", guardrails=True)).json()["violation"] == VIOLATION
+        assert "violation" not in (await chat(client, "a bomb")).json(), "nothing is meant where nothing is said"
+
+
+async def test_shields_are_named_as_llama_stack_does_too(serve: Serve) -> None:
+    async with serve() as client:
+        answer = await chat(client, "a bomb", guardrails=[{"type": "guns"}, {"type": "bombs"}])
+        assert answer.json()["violation"] == VIOLATION
 
 
 @pytest.mark.parametrize("stream", [False, True])
@@ -251,15 +285,27 @@ async def test_a_shield_that_fails_refuses_the_request(serve: Serve, upstream: U
 async def test_a_shield_that_fails_in_the_middle_ends_the_stream_with_an_error(
     serve: Serve, upstream: Upstream
 ) -> None:
+    has_passed = asyncio.Event()
+
     async def fail_later(_: AssessRequest) -> None:
         if len(Words.latest.asked) > 1:
             raise LookupError("a bug of the shield")
+        has_passed.set()
 
-    upstream.misbehaves = Script(says(*(["word "] * 40)))
+    async def in_two(request: web.Request) -> web.StreamResponse:
+        answer = await started_stream(request)
+        for text in ("word " * 10, "and on " * 10):
+            chunk = {"id": "c", "choices": [{"index": 0, "delta": {"content": text}, "finish_reason": None}]}
+            await answer.write(b"data: " + json.dumps(chunk).encode() + b"\n\n")
+            await has_passed.wait()
+        return answer
+
     async with serve(output=["bombs"], window_chars=50) as client:
+        upstream.misbehaves = in_two
         Words.latest.before_answer = fail_later
         answer = await chat(client, stream=True)
-        assert "The shield `bombs` has failed: LookupError" in answer.payloads()[-1]
+        first, *_, last = answer.payloads()
+        assert "word word" in first and "The shield `bombs` has failed: LookupError" in last
 
 
 async def test_a_shield_that_fails_is_passed_by_where_the_run_config_says_so_and_it_is_told(
@@ -294,6 +340,8 @@ async def test_guardrails_that_a_request_cannot_change_it_can_add_to(serve: Serv
         (["bmobs"], 404, "did you mean `bombs`"),
         ("bombs", 400, "guardrails"),
         ({"inputs": ["bombs"]}, 400, "inputs"),
+        ({"input": ["bmobs"]}, 404, "did you mean `bombs`"),
+        ([{"type": "bombs", "at": 1}], 400, "at"),
         (["bombs"] * 9, 400, "8"),
     ],
 )

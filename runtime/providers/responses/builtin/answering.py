@@ -125,6 +125,11 @@ class Answering:
         self.response["completed_at"] = max(int(wall_time()), self.response["created_at"])  # clocks may be set back
         self._end("completed")
 
+    def refuse(self, violation: Json) -> None:
+        """It is complete with a refusal. violation: what a shield has found, see `GuardrailViolation`."""
+        self.response["violation"] = violation
+        self.complete()
+
     def break_off(self, reason: str) -> None:
         """It ends here, though there would be more. reason: see `IncompleteDetails`."""
         broken_off(self.response, reason)

@@ -12,7 +12,7 @@ from runtime.sse import Json, encode
 
 _SAME = (
     "temperature", "top_p", "frequency_penalty", "presence_penalty", "service_tier", "safety_identifier",
-    "prompt_cache_key", "user",
+    "prompt_cache_key", "user", "guardrails",
 )  # fmt: skip
 """Fields of both that mean the same."""
 _UNSAID = ChatCompletionRequest.model_construct(_fields_set=set(), model="", messages=[])

@@ -13,16 +13,17 @@ from runtime.providers.responses.builtin.history import History
 from runtime.providers.responses.builtin.keeping import Kept
 from runtime.providers.responses.builtin.messages import messages_of
 from runtime.providers.responses.builtin.preparing import Preparing
+from runtime.providers.responses.builtin.refused import items_not_refused
 from runtime.providers.responses.builtin.shown import new_response
 from runtime.providers.responses.builtin.summarizing import summarize
 from runtime.sse import Reply
 
-_SAME = ("model", "instructions", "previous_response_id", "store", "service_tier", "prompt_cache_key")
+_SAME = ("model", "instructions", "previous_response_id", "store", "service_tier", "prompt_cache_key", "guardrails")
 
 
 async def compact(request: CompactRequest, preparing: Preparing, kept: Kept) -> Reply:
-    """Raises NotFound and RequestError for what is wrong with the history, what the model's provider raises,
-    Unavailable.
+    """Raises NotFound and RequestError for what is wrong with the history, SummaryRefused, what the model's provider
+    raises, Unavailable.
     """
     position = new_position()
     same = {name: value for name in _SAME if (value := getattr(request, name)) is not None}
@@ -33,7 +34,7 @@ async def compact(request: CompactRequest, preparing: Preparing, kept: Kept) -> 
         raise RequestError("There is nothing to compact: neither `input` nor anything before it", param="input")
     asked = {**same, "store": False}
     summary = await summarize(messages, asked, preparing.inference, wishes=request.instructions or "")
-    items = read.history.items
+    items = items_not_refused(read.history.items)
     answering.output.extend(item for item in items if item["type"] == "message" and item["role"] != "assistant")
     answering.output.append(compaction((await preparing.seal()).close(summary.text), answering))
     with making_sense("responses"):

@@ -16,7 +16,7 @@ from runtime.providers.responses.builtin.answering import Answering
 from runtime.providers.responses.builtin.asking import chat_request
 from runtime.providers.responses.builtin.counting import count
 from runtime.providers.responses.builtin.sealing import Seal
-from runtime.providers.responses.builtin.summarizing import Summing, ask_for_summary
+from runtime.providers.responses.builtin.summarizing import SummaryRefused, Summing, ask_for_summary
 from runtime.sse import EventStream, Frames, Json, Reply
 
 _TOLD_EVERY_S = 30.0
@@ -48,18 +48,20 @@ class Compacting:
     async def compact(
         self, answer: Reply | EventStream, messages: list[Json], answering: Answering
     ) -> AsyncGenerator[Frames, None]:
-        """The events of a compaction, which comes into the output. answer: of `begin`. messages: replaced by what the
-        model reads instead. Raises what the model's provider raises; then there is no compaction.
+        """The events of a compaction, which comes into the output with the first of its summary. answer: of `begin`.
+        messages: replaced by what the model reads instead. Raises what the model's provider raises; then there is no
+        compaction. Raises SummaryRefused: one that had begun then stands for nothing.
         """
         item = compaction("", answering)
-        place = answering.add(item)
+        place = None
         try:
-            if frames := answering.take():
-                yield frames
             summing = Summing()
             told = self.clock()
             async for read in _reads(answer):
-                if summing.hear(read) and self.clock() - told >= _TOLD_EVERY_S:
+                grows = summing.hear(read)
+                if grows and place is None:
+                    place = answering.add(item)
+                elif grows and self.clock() - told >= _TOLD_EVERY_S:
                     told = self.clock()
                     fields = {"item_id": item["id"], "output_index": place}
                     answering.event("response.compaction.compacting", fields)
@@ -68,12 +70,18 @@ class Compacting:
             summary = summing.end()
             with making_sense("responses"):
                 answering.count(summary.usage)
+        except SummaryRefused:
+            if place is not None:
+                answering.done(place)
+            raise
         except BaseException:
-            answering.output.remove(item)  # one without its summary could not be continued
+            if place is not None:
+                answering.output.remove(item)  # one without its summary could not be continued
             raise
         finally:
             if isinstance(answer, EventStream):
                 await answer.aclose()
+        assert place is not None, "a summary has text"
         item["encrypted_content"] = self.seal.close(summary.text)
         answering.done(place)
         messages[:] = self.messages(item)

@@ -16,6 +16,7 @@ from typing import Any
 
 import msgspec
 
+from runtime.apis.inference.guardrails import violation_in
 from runtime.errors import UpstreamRejected
 from runtime.sse import Json, decode, encode
 
@@ -105,6 +106,8 @@ class CallsInText:
 
     def heard(self, chunk: Json) -> Iterator[Json]:
         """A chunk, or a whole answer, as a provider that takes tools would have sent it."""
+        if violation_in(chunk) is not None:
+            self._waiting = ""  # what a shield stopped begins no call
         for choice in chunk.get("choices") or ():
             name = "delta" if choice.get("delta") is not None else "message"
             said = choice.get(name) or {}

@@ -27,6 +27,7 @@ from runtime.providers.responses.builtin.at_once import run_calls
 from runtime.providers.responses.builtin.compacting import Compacting
 from runtime.providers.responses.builtin.offering import Opening, Tool, ToRun
 from runtime.providers.responses.builtin.speaking import Speaking
+from runtime.providers.responses.builtin.summarizing import SummaryRefused
 from runtime.providers.responses.builtin.truncating import is_too_long
 from runtime.providers.responses.builtin.turn import BROKEN_OFF, Turn
 from runtime.sse import EventStream, Frames, Json, Reply
@@ -91,10 +92,13 @@ class Loop:
                 answer = await self._go_on()
             for number in range(1, self._plan.most_turns + 1):
                 if self._is_summary:
-                    async with contextlib.aclosing(self._compact(answer)) as compacting:
-                        async for frames in compacting:
-                            yield frames
-                    answer = await self._ask()
+                    try:
+                        async with contextlib.aclosing(self._compact(answer)) as compacting:
+                            async for frames in compacting:
+                                yield frames
+                        answer = await self._ask()
+                    except SummaryRefused as refused:  # that is the answer then
+                        answer = refused.answer
                 turn = Turn(self._answering, ours=self._plan.tools, custom=self._plan.custom)
                 if isinstance(answer, Reply):
                     self._hear(answer, turn)
@@ -196,7 +200,9 @@ class Loop:
 
     def _goes_on(self, turn: Turn, ours: Sequence[ToRun]) -> bool:
         """Whether there are tools to run; if not, the response has ended."""
-        if turn.finish_reason in BROKEN_OFF:
+        if turn.violation is not None:
+            self._answering.refuse(turn.violation)
+        elif turn.finish_reason in BROKEN_OFF:
             self._answering.break_off(BROKEN_OFF[turn.finish_reason])
         elif self._calls_left == 0 and len(ours) == len(turn.calls) > 0 and not turn.text:
             self._answering.break_off("max_tool_calls")  # its provider heeds no `tool_choice`

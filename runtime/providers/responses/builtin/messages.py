@@ -49,7 +49,7 @@ def messages_of(
         elif kind == "reasoning":
             if thought := _thought(item, opened):
                 transcript.think(thought)
-        elif kind == "compaction":
+        elif kind == "compaction" and item["encrypted_content"]:  # one that a shield has stopped has nothing
             transcript.compact(COMPACTED + _summary(item, opened))
         elif kind in _RECALL:
             _RECALL[kind](item, transcript)

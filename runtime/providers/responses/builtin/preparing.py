@@ -15,7 +15,7 @@ from runtime.apis.responses.protocol import CreateResponseRequest
 from runtime.apis.responses.request import SEALED_THOUGHTS, PromptReference, ResponseHistory
 from runtime.apis.tool_runtime.protocol import ToolRuntime
 from runtime.apis.vector_stores.protocol import VectorStores
-from runtime.errors import NotSupported, RequestError
+from runtime.errors import RequestError
 from runtime.http.pages import Pages
 from runtime.ids import new_position
 from runtime.provider import ProviderContext
@@ -105,7 +105,6 @@ class Preparing:
 
         Raises NotFound, RequestError and NotSupported for what is wrong with the request, Unavailable.
         """
-        _check(request)
         position, response_id = answering.position, answering.response["id"]
         read = await self.read(request, rows, position, recalled, prompt=request.prompt, response_id=response_id)
         if request.includes(SEALED_THOUGHTS):
@@ -117,7 +116,6 @@ class Preparing:
 
     async def asked(self, request: CreateResponseRequest, rows: SqlStore) -> ChatCompletionRequest:
         """What the model would be asked at first, if nothing were compacted. Raises what `prepare` does."""
-        _check(request)
         plan = await self._plan(request, await self.read(request, rows, new_position(), prompt=request.prompt))
         return chat_request(plan.settings, [*plan.messages], stream=False)
 
@@ -189,9 +187,6 @@ class Preparing:
         )
 
 
-_NOT_YET = ("guardrails",)
-
-
 def _messages(
     request: CreateResponseRequest,
     items: list[Json],
@@ -200,10 +195,3 @@ def _messages(
 ) -> list[Json]:
     messages = messages_of(items, opened=opened, name_of=name_of)
     return [{"role": "system", "content": request.instructions}, *messages] if request.instructions else messages
-
-
-def _check(request: CreateResponseRequest) -> None:
-    """Refuse what cannot be done. Raises NotSupported."""
-    for name in _NOT_YET:
-        if getattr(request, name):
-            raise NotSupported(f"`{name}` is not supported here", param=name)

@@ -49,6 +49,7 @@ def new_response(request: CreateResponseRequest, position: int) -> Json:
         "prompt": _prompt(request.prompt),
         **{name: given[name] for name in _SAME},
         **numbers,
+        **({} if request.guardrails is None else {"guardrails": request.guardrails}),
     }
 
 

@@ -6,10 +6,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from runtime.apis.inference.guardrails import violation_in
 from runtime.apis.inference.protocol import Inference
 from runtime.apis.inference.sense import making_sense, text_of
-from runtime.errors import UpstreamError
+from runtime.errors import RequestError, UpstreamError
 from runtime.providers.responses.builtin.asking import chat_request
+from runtime.providers.responses.builtin.refused import without_refused
 from runtime.sse import EventStream, Frames, Json, Reply
 
 _TASK = (
@@ -18,7 +20,9 @@ _TASK = (
     " tools gave back, which facts, names, numbers and decisions are still needed, and what remains to be done. Write"
     " the summary alone; do not answer the user."
 )
-_SAME = ("model", "store", "service_tier", "safety_identifier", "prompt_cache_key", "user", "reasoning_effort")
+_SAME = (
+    "model", "store", "service_tier", "safety_identifier", "prompt_cache_key", "user", "reasoning_effort", "guardrails",
+)  # fmt: skip
 """The settings of a chat completion that are those of its summary too."""
 
 
@@ -28,6 +32,21 @@ class Summary:
 
     text: str
     usage: Json | None
+
+
+class SummaryRefused(RequestError):
+    """A shield has found something in the conversation or in the summary. answer: the refusal, as a chat completion."""
+
+    def __init__(self, violation: Json, usage: Json | None) -> None:
+        super().__init__(
+            f"The conversation is not summarised: {violation['user_message']}",
+            hint=f"the shield `{violation.get('shield_id')}` has found something in it",
+            param="input",
+            code="content_filter",
+        )
+        message = {"role": "assistant", "content": None, "refusal": violation["user_message"]}
+        choice = {"index": 0, "message": message, "finish_reason": "content_filter"}
+        self.answer = Reply.of({"choices": [choice], "violation": violation, "usage": usage})
 
 
 async def ask_for_summary(
@@ -50,6 +69,7 @@ class Summing:
     def __init__(self) -> None:
         self._texts: list[str] = []
         self._usage: Json | None = None
+        self._violation: Json | None = None
 
     def hear(self, read: Reply | Frames) -> bool:
         """A whole answer, or one read of a stream. Returns whether there is more of the summary. Raises UpstreamError
@@ -63,6 +83,7 @@ class Summing:
 
     def _add(self, chunk: Json) -> None:
         self._usage = chunk.get("usage") or self._usage
+        self._violation = violation_in(chunk) or self._violation
         for choice in chunk.get("choices") or ():
             if not choice.get("index") and (
                 text := text_of((choice.get("delta") or choice.get("message") or {}).get("content"))
@@ -70,7 +91,9 @@ class Summing:
                 self._texts.append(text)
 
     def end(self) -> Summary:
-        """Raises UpstreamError for one without text."""
+        """Raises SummaryRefused, and UpstreamError for one without text."""
+        if self._violation is not None:
+            raise SummaryRefused(self._violation, self._usage)
         text = "".join(self._texts).strip()
         if not text:
             raise UpstreamError(
@@ -90,7 +113,7 @@ async def summarize(messages: Sequence[Any], settings: Json, inference: Inferenc
 
 def _told(messages: Sequence[Any]) -> Iterator[str]:
     """One text for everything that was said and done. Images are only named."""
-    for message in messages:
+    for message in without_refused(messages):
         content = message.get("content") or message.get("refusal") or ""
         if isinstance(content, list):
             content = "\n".join(part.get("text") or "[an image]" for part in content)

@@ -14,6 +14,7 @@ from typing import Any
 from runtime.apis.inference.calls import EXTRA, call_message, readable
 from runtime.errors import RequestError
 from runtime.http.data_addresses import in_base64
+from runtime.providers.responses.builtin.refused import without_refused
 from runtime.sse import Json, is_json_object
 
 _TEXTS = {"input_text": "text", "output_text": "text", "refusal": "refusal"}
@@ -81,8 +82,10 @@ class Transcript:
         self._put_behind(self._call(id, name, arguments), id, told)
 
     def compact(self, summary: str) -> None:
-        """Put a summary, first of all, in place of everything so far but messages of users, systems and developers."""
-        self._messages = [one for one in self._messages if one["role"] != "assistant"]
+        """Put a summary, first of all, in place of everything so far but messages of users, systems and developers.
+        Those that were refused go too.
+        """
+        self._messages = [one for one in without_refused(self._messages) if one["role"] != "assistant"]
         self._outputs.clear()
         self._calls.clear()
         places = (at for at, one in enumerate(self._messages) if one["role"] not in _INSTRUCTS)

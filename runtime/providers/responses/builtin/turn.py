@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection
 from typing import Any
 
 from runtime.apis.inference.calls import Calls
+from runtime.apis.inference.guardrails import violation_in
 from runtime.apis.inference.sense import making_sense, text_of
 from runtime.errors import UpstreamError
 from runtime.providers.responses.builtin.answering import Answering
@@ -29,7 +30,8 @@ class Turn:
     """answering: where items go. ours: the names of the tools that are run here; custom: of those that are called with
     text. finish_reason: the model's own word
     for why it ended, once it has. text, reasoning: what it said and thought, once they are complete. calls: in the
-    order in which they began. details: of what it thought.
+    order in which they began. details: of what it thought. violation: what a shield has found, if one has: from then on
+    what comes is a refusal.
     """
 
     def __init__(self, answering: Answering, *, ours: Collection[str], custom: Collection[str] = ()) -> None:
@@ -43,12 +45,14 @@ class Turn:
         self.calls = Calls()
         self.details = Details()
         self.finish_reason: str | None = None
+        self.violation: Json | None = None
         self.text = ""
         self.reasoning = ""
 
     def add(self, chunk: Json) -> None:
         """The next chunk, or a whole answer."""
         self._usage = chunk.get("usage") or self._usage  # some providers count in each chunk what there is so far
+        self.violation = violation_in(chunk) or self.violation
         for choice in chunk.get("choices") or ():
             self._has_said = True
             if choice.get("index"):
@@ -73,7 +77,7 @@ class Turn:
         if not self._has_said:
             raise UpstreamError("The model's provider sent an answer without a choice", provider_id="responses")
         status = "incomplete" if self.finish_reason in BROKEN_OFF else "completed"
-        self._close(status)
+        self._close("completed" if self.violation else status)  # what is open then is the whole refusal
         for call in self.calls:
             if not call.is_begun:
                 raise UpstreamError("The model called a tool without naming it", provider_id="responses")
@@ -98,9 +102,11 @@ class Turn:
         self._answering.count(usage)
 
     def _opened(self, kind: Callable[[Answering], _Open]) -> Any:
-        """The item of this kind that is open. A refusal after a text is a message of its own."""
+        """The item of this kind that is open. A refusal after a text is a message of its own; one by a shield stops
+        what is open.
+        """
         if type(self._open) is not kind:
-            self._close("completed")
+            self._close("incomplete" if self.violation else "completed")
             self._open = kind(self._answering)
         return self._open
 
