@@ -15,12 +15,12 @@ from aiohttp import web
 from pydantic import ValidationError
 
 from runtime.conformance.asgi import Answered, Client
-from runtime.conformance.stacks import run_config, serving
+from runtime.conformance.stacks import run_config
 from runtime.conformance.upstream import Upstream, refusal, upstream_server
 from runtime.conformance.upstream.scripted import Script, says
-from runtime.providers.safety._llama_guard.guard import USER_MESSAGE
 from runtime.providers.safety._llama_guard.settings import GuardSettings, VersionName
 from runtime.providers.safety._llama_guard.versions import VERSION_NAMES
+from runtime.providers.safety._user_message import USER_MESSAGE
 from tests.support.guard_model import (
     GUARD_1B,
     GUARD_3,
@@ -31,7 +31,7 @@ from tests.support.guard_model import (
     HARMLESS_IMAGE,
     GuardModel,
 )
-from tests.support.stacks import openai_at
+from tests.support.stacks import openai_at, serving
 
 MODELS = {"three": GUARD_3, "one": GUARD_1B, "four": GUARD_4, "other": "my-model"}
 GUARD = {"provider_id": "guard", "provider_type": "inline::llama-guard"}

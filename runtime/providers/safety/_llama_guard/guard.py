@@ -17,10 +17,9 @@ from runtime.providers.safety._llama_guard.settings import GuardSettings
 from runtime.providers.safety._llama_guard.verdict import Verdict, verdict
 from runtime.providers.safety._llama_guard.versions import Version, version_named, version_of
 from runtime.providers.safety._message_content import read_content
+from runtime.providers.safety._user_message import USER_MESSAGE
 from runtime.sse import Json
 
-USER_MESSAGE = "I can't answer that. Can I help with something else?"
-"""What llama-stack tells whoever is refused."""
 _LIKELIEST = 5
 """How many tokens are asked for in the place of each: the most that some vendors give."""
 _TOKENS, _TOKENS_OF_CODE = 16, 6
