@@ -100,7 +100,7 @@ class Stack:
         self.settled = asyncio.Event()
         self._waiting: frozenset[str] = frozenset()
         self._completing: asyncio.Task[None] | None = None
-        self._is_started = self._answers_others = False
+        self._is_started = self._is_closed = self._answers_others = False
 
     @property
     def is_whole(self) -> bool:
@@ -129,15 +129,23 @@ class Stack:
 
     async def complete(self) -> None:
         """Make what has waited, and start it if the others are. Whoever asks meanwhile waits for the same, and may
-        leave. Raises Unavailable where storage cannot be read; it can be repeated.
+        leave. Raises Unavailable where storage cannot be read, and it can be repeated then; and once the stack is
+        closed.
         """
         if self.is_whole:
             return
-        if self._completing is None or self._completing.done():
+        if self._is_closed:
+            raise _closed()
+        making = self._completing
+        if making is None or making.done():
             # Without the context of the request that asks: what providers begin serves all.
             context = contextvars.Context()
-            self._completing = asyncio.create_task(self._complete(), name="complete the stack", context=context)
-        await asyncio.shield(self._completing)
+            making = asyncio.create_task(self._complete(), name="complete the stack", context=context)
+            self._completing = making
+        await asyncio.wait({making})
+        if making.cancelled():
+            raise _closed()
+        making.result()
 
     async def _complete(self) -> None:
         await self._make(self._waiting)
@@ -200,6 +208,10 @@ class Stack:
         """Stop providers in reverse order and release everything; one that fails to stop does not affect others, nor
         does work that does not end: see `CLOSE_LIMIT_S` of the server.
         """
+        self._is_closed = True
+        if self._completing is not None:
+            self._completing.cancel()
+            await asyncio.wait({self._completing})
         await asyncio.gather(self._tasks.close(), self._jobs.stop())
         await self._providers.close()
         await self._stores.close()
@@ -346,6 +358,10 @@ class Stack:
             if self.plan.world.load_api(name).is_of(protocol):
                 return name
         raise LookupError(f"{planned.spec.provider_type} asks for {protocol.__name__}, which its spec does not list so")
+
+
+def _closed() -> Unavailable:
+    return Unavailable("the stack has been closed")
 
 
 def configured_key(planned: PlannedProvider) -> str | None:

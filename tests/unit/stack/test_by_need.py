@@ -21,6 +21,7 @@ from runtime.errors import Unavailable
 from runtime.server.growing import served_paths
 from runtime.stack import stack as stack_module
 from runtime.stack.at_once import made_at_once
+from runtime.stack.kinds import Kinds
 from runtime.stack.plan import plan
 from runtime.stack.stack import Stack
 from tests.support import house
@@ -201,3 +202,36 @@ def test_nothing_waits_where_what_is_old_is_to_be_removed(upstream: Upstream) ->
     )
     planned = plan(run)
     assert made_at_once(planned, run) == planned.apis.keys() | planned.inner_apis.keys()
+
+
+async def test_what_is_being_made_when_the_stack_is_closed_is_closed_too(
+    run: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And whoever waits for it is told."""
+    making, go_on = asyncio.Event(), asyncio.Event()
+    made: list[str] = []
+    open_kind, construct = Kinds.open, Stack._construct
+
+    async def slowly(kinds: Kinds, *which: Any) -> Any:
+        making.set()
+        await go_on.wait()
+        return await open_kind(kinds, *which)
+
+    def counted(stack: Stack, planned: Any) -> None:
+        made.append(planned.api)
+        construct(stack, planned)
+
+    stack = Stack(plan(run), run, state_dir=tmp_path)
+    await stack.open(by_need=True)
+    monkeypatch.setattr(Kinds, "open", slowly)
+    monkeypatch.setattr(Stack, "_construct", counted)
+    waits = asyncio.create_task(stack.complete())
+    async with asyncio.timeout(LIMIT_S):
+        await making.wait()
+        await stack.close()
+        go_on.set()
+        with pytest.raises(Unavailable, match="closed"):
+            await waits
+        with pytest.raises(Unavailable, match="closed"):
+            await stack.complete()
+    assert made == []
