@@ -148,7 +148,7 @@ def events_of(chunks: list[dict[str, Any]], chance: random.Random) -> list[bytes
     return reads
 
 
-@given(answer=answers, chance=st.randoms(use_true_random=False))
+@given(answer=answers, chance=st.randoms(use_true_random=True))
 @settings(deadline=None, max_examples=100)
 def test_a_stream_that_is_cut_anywhere_says_what_the_answer_says(answer: dict[str, Any], chance: random.Random) -> None:
     merged = MergedChat(choices=len(answer["choices"]))

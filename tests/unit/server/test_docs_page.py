@@ -14,7 +14,7 @@ import pytest
 from runtime.conformance.stacks import run_config
 from runtime.server.doors import Doors
 from runtime.server.openapi.document import document
-from runtime.server.openapi.page import SERVER, page
+from runtime.server.openapi.page import SERVER, DocumentPage, page
 from runtime.stack.plan import plan
 from tests.support.examples import parrot, shelves
 from tests.support.mounting import mount
@@ -65,33 +65,40 @@ def made() -> dict[str, Any]:
     return of()
 
 
-def test_it_loads_nothing_and_its_links_lead_somewhere(made: dict[str, Any]) -> None:
-    found = Elements(page(made, document_path="openapi.json").html.decode())
-    assert len(found.ids) == len(set(found.ids))
-    for address in found.addresses:
-        assert address in ("openapi.json", "data:,") or address.removeprefix("#") in found.ids, address
+@pytest.fixture(scope="module")
+def shown(made: dict[str, Any]) -> DocumentPage:
+    return page(made, document_path="openapi.json")
+
+
+@pytest.fixture(scope="module")
+def elements(shown: DocumentPage) -> Elements:
+    return Elements(shown.html.decode())
+
+
+def test_it_loads_nothing_and_its_links_lead_somewhere(made: dict[str, Any], elements: Elements) -> None:
+    assert len(elements.ids) == len(set(elements.ids))
+    for address in elements.addresses:
+        assert address in ("openapi.json", "data:,") or address.removeprefix("#") in elements.ids, address
     for methods in made["paths"].values():
         for operation in methods.values():
-            assert operation["operationId"] in found.ids
+            assert operation["operationId"] in elements.ids
 
 
-def test_its_policy_allows_its_own_style_and_script_alone(made: dict[str, Any]) -> None:
-    shown = page(made, document_path="openapi.json")
-    found = Elements(shown.html.decode())
+def test_its_policy_allows_its_own_style_and_script_alone(shown: DocumentPage, elements: Elements) -> None:
     for tag, kind in (("style", "style-src"), ("script", "script-src")):
-        [text] = found.texts[tag]
+        [text] = elements.texts[tag]
         digest = base64.b64encode(sha256(text.encode()).digest()).decode()
         assert f"{kind} 'sha256-{digest}'" in shown.security_policy
     assert shown.security_policy.startswith("default-src 'none'")
 
 
-def commands_of(shown: bytes) -> list[list[str]]:
+def commands_of(found: Elements) -> list[list[str]]:
     """The words of each example, as a shell reads them."""
-    return [shlex.split(text.replace("\\\n", " ")) for text in Elements(shown.decode()).texts["pre"]]
+    return [shlex.split(text.replace("\\\n", " ")) for text in found.texts["pre"]]
 
 
-def test_each_operation_has_a_command(made: dict[str, Any]) -> None:
-    commands = commands_of(page(made, document_path="openapi.json").html)
+def test_each_operation_has_a_command(elements: Elements) -> None:
+    commands = commands_of(elements)
     assert ["curl", "-s", f"{SERVER}/v1/health"] in commands
     assert ["curl", "-s", f"{SERVER}/v1/models/MODEL_ID", "-X", "DELETE"] in commands
     [chat, _] = [words for words in commands if words[2] == f"{SERVER}/v1/chat/completions"]
@@ -103,11 +110,11 @@ def test_files_and_web_sockets_are_shown(monkeypatch: pytest.MonkeyPatch) -> Non
     for module in (shelves, parrot):
         mount(monkeypatch, module)
         providers |= {api: [{"provider_id": "p", "provider_type": spec.provider_type}] for api, spec in module.SPECS}
-    html = page(of(providers), document_path="openapi.json").html
-    commands = commands_of(html)
+    found = Elements(page(of(providers), document_path="openapi.json").html.decode())
+    commands = commands_of(found)
     assert ["curl", "-s", f"{SERVER}/v1/books", "-F", "file=@FILE", "-F", "purpose=PURPOSE"] in commands
     assert ["curl", "-s", f"{SERVER}/v1/books/BOOK_ID", "-X", "PUT", "--data-binary", "@FILE"] in commands
-    assert "/v1/parrot" in Elements(html.decode()).texts["main"][0].partition("WebSockets")[2]
+    assert "/v1/parrot" in found.texts["main"][0].partition("WebSockets")[2]
 
 
 def test_what_a_text_holds_stays_a_text(made: dict[str, Any]) -> None:

@@ -30,3 +30,9 @@ def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Hub]:
         running.repos["org/tiny"] = Repo(TINY)
         monkeypatch.setenv("HF_ENDPOINT", running.url)
         yield running
+
+
+@pytest.fixture
+def quick_digests(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A digest of a secret takes 30 ms, so that none is found by trying."""
+    monkeypatch.setattr("llama_cli.servers.secret_digest._ROUNDS", 1_000)

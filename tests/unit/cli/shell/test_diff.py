@@ -12,6 +12,7 @@ from llama_cli.servers.started_with import keep
 from tests.support.command_runner import Cli
 from tests.support.schemas import conform
 
+pytestmark = pytest.mark.usefixtures("quick_digests")
 RUN_YAML = """\
 version: 2
 distro_name: mine

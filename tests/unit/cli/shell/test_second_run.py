@@ -14,7 +14,9 @@ from llama_cli.servers import records, second_run
 from llama_cli.servers.choices import Choices
 from llama_cli.servers.records import AlreadyRunning, Record
 from llama_cli.servers.second_run import check_same, variables_digest
+from llama_cli.servers.secret_digest import _ROUNDS as DIGEST_ROUNDS
 
+pytestmark = pytest.mark.usefixtures("quick_digests")
 FIRST = Choices(
     target="starter",
     host="127.0.0.1",
@@ -183,6 +185,10 @@ def test_variables_that_differ_are_named_and_no_value_is_shown(names: Any, envir
     assert "sk-" not in raised.value.message and raised.value.code == ExitCode.CONFLICT
     applied = "`llama stack restart starter --env KEY` applies it" if names else "`llama stack stop starter && "
     assert str(raised.value.hint).startswith(applied)
+
+
+def test_a_digest_takes_too_long_for_trying_passwords() -> None:
+    assert DIGEST_ROUNDS >= 100_000
 
 
 def test_a_digest_tells_values_apart_and_differs_for_each_launch() -> None:
