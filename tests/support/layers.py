@@ -18,10 +18,12 @@ FOLDERS = {
     "processes": "processes",
     "conformance": "conformance",
     "models": "models",
-    "unit": "unit",
     "architecture": "unit",
+    "unit": "unit",
 }
-"""Layer by the first folder below tests/, in the order of a run."""
+"""Layer by the first folder below tests/, in the order of a run. At its end workers take tests from each other, and
+each that took one of architecture would parse the whole product for it.
+"""
 LAYERS = tuple(dict.fromkeys(FOLDERS.values()))
 LIMIT_S = 60.0
 """Of one test with its fixtures, where no process is started."""
