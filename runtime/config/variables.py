@@ -21,13 +21,15 @@ def lookup(variable: str, env: Mapping[str, str]) -> str:
 
 def is_like(one: str, other: str) -> bool:
     """Whether two names differ as by a slip of the hand: `OPENAI_APIKEY`, `OPENAI_API_KEY`."""
-    from difflib import SequenceMatcher
-
     a, b = one.upper(), other.upper()
     if a.replace("_", "") == b.replace("_", ""):
         return True
+    if 2 * min(len(a), len(b)) < _ALIKE * (len(a) + len(b)):  # a matcher would say so too, but has to be made first
+        return False
+    from difflib import SequenceMatcher
+
     matcher = SequenceMatcher(None, a, b)
-    return matcher.real_quick_ratio() >= _ALIKE and matcher.quick_ratio() >= _ALIKE and matcher.ratio() >= _ALIKE
+    return matcher.quick_ratio() >= _ALIKE and matcher.ratio() >= _ALIKE
 
 
 def links(variable: str, env: Mapping[str, str]) -> list[str]:

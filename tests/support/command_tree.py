@@ -6,6 +6,7 @@ import ast
 import importlib
 import inspect
 from collections.abc import Callable, Iterator
+from functools import cache
 from typing import Any, NamedTuple
 
 import pytest
@@ -90,6 +91,12 @@ def needed(path: str, *options: str) -> Node:
 
 def calls_in(module: str, name: str) -> list[ast.Call]:
     """The calls of a function, or of a method, by that name in a module's source."""
+    return [
+        call for call in _all_calls_in(module) if getattr(call.func, "id", getattr(call.func, "attr", None)) == name
+    ]
+
+
+@cache
+def _all_calls_in(module: str) -> list[ast.Call]:
     tree = ast.parse(inspect.getsource(importlib.import_module(module)))
-    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
-    return [call for call in calls if getattr(call.func, "id", getattr(call.func, "attr", None)) == name]
+    return [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
