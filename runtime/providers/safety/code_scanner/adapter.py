@@ -36,6 +36,7 @@ class CodeScannerSafety:
         check_params(resource.facts.get("params") or {}, CodeScannerParams)
 
     async def assess(self, request: AssessRequest) -> Assessment:
+        """Raises TooLarge for more code than is scanned at once, and what the class says."""
         least = SEVERITIES.index(told(request, CodeScannerParams).severity or self._config.severity)
         text = text_to_judge(request)
         blocks = blocks_in(text)
