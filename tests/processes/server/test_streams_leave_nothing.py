@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from runtime.conformance.stacks import run_config, serving
-from runtime.conformance.upstream import Upstream
+from runtime.conformance.upstream import upstream_server
 from tests.support.listing import until
 from tests.support.raw_http import listening
 from tests.support.stacks import openai_at
@@ -53,10 +53,13 @@ async def stream(port: int, number: int, asked: bytes, last: bytes) -> None:
     ids=["chat", "response"],
 )
 async def test_no_task_connection_or_object_is_left(
-    upstream: Upstream, tmp_path: Path, path: str, asked: dict[str, Any], last: bytes
+    tmp_path: Path, path: str, asked: dict[str, Any], last: bytes
 ) -> None:
     one = partial(stream, asked=request(path, asked), last=last)
-    async with serving(run_config(openai_at(upstream.url, network=_NO_IDLE_CONNECTIONS)), tmp_path) as served:
+    async with (
+        upstream_server() as vendor,
+        serving(run_config(openai_at(vendor.url, network=_NO_IDLE_CONNECTIONS)), tmp_path) as served,
+    ):
 
         async def app(scope: Any, receive: Any, send: Any) -> None:
             if scope["type"] == "http":
@@ -75,7 +78,7 @@ async def test_no_task_connection_or_object_is_left(
                 await asyncio.gather(*(one(server.port, number) for number in range(_TOGETHER)))
             await until(lambda: not server.server.server_state.connections, limit_s=20)
             await until(lambda: all(now <= then for now, then in zip(used(), before, strict=True)), limit_s=20)
-    assert len(upstream.calls("/chat/completions")) > _STREAMS // 3
+    assert len(vendor.calls("/chat/completions")) > _STREAMS // 3
 
 
 def used() -> tuple[int, int, int]:
