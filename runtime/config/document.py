@@ -31,6 +31,7 @@ _SYNTAX_HINTS = (
 """What to do about the commonest of PyYAML's messages, by what stands in them."""
 _TAG = "tag:yaml.org,2002:"
 _MAX_DEPTH = 100
+_TOO_DEEP_FOR_LIBYAML = "exceeded maximum nesting depth"
 _MAX_BITS = 10_000  # of an integer: Python refuses to write far longer ones
 _MAX_NODES = 200_000  # with aliases of aliases, a short text can expand to billions of nodes
 
@@ -253,8 +254,13 @@ def _too_deep(text: str) -> int | None:
                 depth -= 1
             if depth > _MAX_DEPTH:
                 return event.start_mark.line + 1 if event.start_mark else 1
+    except yaml.MarkedYAMLError as error:
+        # libyaml reads ahead in what could be a key, and has a limit of its own. PyYAML takes a second to find that it is too deep.
+        if error.problem == _TOO_DEEP_FOR_LIBYAML and error.problem_mark:
+            line: int = error.problem_mark.line + 1
+            return line
     except yaml.YAMLError:
-        return None  # `_compose` reports what is wrong
+        pass  # `_compose` reports what is wrong
     return None
 
 
