@@ -255,7 +255,8 @@ def _too_deep(text: str) -> int | None:
             if depth > _MAX_DEPTH:
                 return event.start_mark.line + 1 if event.start_mark else 1
     except yaml.MarkedYAMLError as error:
-        # libyaml reads ahead in what could be a key, and has a limit of its own. PyYAML takes a second to find that it is too deep.
+        # libyaml reads ahead in what could be a key, and has a limit of its own. PyYAML's parser takes a second to
+        # come to the same.
         if error.problem == _TOO_DEEP_FOR_LIBYAML and error.problem_mark:
             line: int = error.problem_mark.line + 1
             return line
