@@ -44,10 +44,6 @@ class Form(Protocol):
         """What the request gives as the beginning of the answer."""
         ...
 
-    def texts(self, choice: Json) -> Texts:
-        """The texts of an answer, or of a chunk's part of it: what is thought, what is said, what tools are told."""
-        ...
-
     def refused(self, choice: Json, message: str) -> Json:
         """A whole answer that is refused instead."""
         ...
@@ -87,10 +83,6 @@ class ChatForm:
 
     def begun(self, request: ChatCompletionRequest) -> Texts:
         return texts_in([{"content": message.get("content")} for message in request.messages[_end(request) :]])
-
-    def texts(self, choice: Json) -> Texts:
-        said = texts_in([choice.get("delta"), choice.get("message"), {"text": choice.get("text")}])
-        return said or texts_in({"logprobs": choice.get("logprobs")})
 
     def refused(self, choice: Json, message: str) -> Json:
         said = {"role": "assistant", "content": None, "refusal": message}
@@ -133,9 +125,6 @@ class CompletionForm:
 
     def begun(self, request: CompletionRequest) -> Texts:
         return {}
-
-    def texts(self, choice: Json) -> Texts:
-        return texts_in({"text": choice.get("text")}) or texts_in({"logprobs": choice.get("logprobs")})
 
     def refused(self, choice: Json, message: str) -> Json:
         return {"index": choice.get("index", 0), "text": "", "logprobs": None, "finish_reason": "content_filter"}

@@ -25,7 +25,7 @@ from runtime.ids import new_id
 from runtime.routing.guarded.forms import Conversation, Form
 from runtime.routing.guarded.judging import is_judging
 from runtime.routing.guarded.stream import GuardedStream, Judge, refusal_stream
-from runtime.routing.guarded.texts import Texts, joined
+from runtime.routing.guarded.texts import Texts, choices_of, joined, texts_of
 from runtime.routing.guarded.violations import Violation, Way, violation_of
 from runtime.sse import EventStream, Json, Reply
 from runtime.to_the_end import to_the_end
@@ -160,8 +160,8 @@ class Guard:
         """The answer with refusals in place of what is harmful; None where nothing is. begun: what the request gives as
         its beginning. What a vendor says beside the answers is left out with what is harmful: it may be about that.
         """
-        choices = whole.get("choices") or []
-        texts = [_after(begun, self._form.texts(choice)) for choice in choices]
+        choices = choices_of(whole)
+        texts = [_after(begun, texts_of(choice)) for choice in choices]
 
         async def one(text: str) -> Violation | None:
             return await judge([text]) if text else None

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 from runtime.clock import wall_time
 from runtime.ids import new_id
 from runtime.routing.guarded.forms import Form
-from runtime.routing.guarded.texts import Texts, joined
+from runtime.routing.guarded.texts import Texts, choices_of, joined, texts_of
 from runtime.routing.guarded.violations import Violation
 from runtime.sse import End, EventStream, Frames, Json
 
@@ -115,21 +116,21 @@ class GuardedStream:
         refusal = Frames.of(*chunks)
         return Frames(self._take_passed() + refusal.data)
 
-    def _note(self, event: Json) -> bool:
+    def _note(self, event: Any) -> bool:
         """Remember what a chunk adds. Returns whether that is anything but the beginning of an answer."""
-        if not self._head:
-            self._head = {name: event[name] for name in ("id", "created", "model") if event.get(name)}
-        self._usage = event.get("usage") or self._usage
+        if isinstance(event, dict):
+            self._head = self._head or {name: event[name] for name in ("id", "created", "model") if event.get(name)}
+            self._usage = event.get("usage") or self._usage
         says_something = False
-        for part in event.get("choices") or ():
-            index = part.get("index") or 0
-            if (choice := self._choices.get(index)) is None:
-                choice = self._choices[index] = _Choice(dict(self._begun))
-            for place, text in self._form.texts(part).items():
+        for part in choices_of(event):
+            index = part.get("index")
+            choice = self._choices.setdefault(index if isinstance(index, int) else 0, _Choice(dict(self._begun)))
+            for place, text in texts_of(part).items():
                 choice.new[place] = choice.new.get(place, "") + text
                 choice.new_chars += len(text)
-            delta = part.get("delta") or {}
-            says_something |= bool(choice.new) or any(value for name, value in delta.items() if name != "role")
+            delta = part.get("delta")
+            has_more = isinstance(delta, dict) and any(value for name, value in delta.items() if name != "role")
+            says_something |= has_more or bool(choice.new)
             choice.ends |= bool(part.get("finish_reason"))
         return says_something
 

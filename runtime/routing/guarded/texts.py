@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from runtime.sse import Json
+
 Texts = dict[str, str]
 """Each text by its place in the answer: the pieces of one place belong together, in a stream too."""
 
@@ -14,6 +16,21 @@ _NO_TEXT = frozenset(
     }
 )  # fmt: skip
 """Members that say nothing to a reader: names, kinds, and what is encoded."""
+
+
+def choices_of(answer: Any) -> list[Json]:
+    """Those of an answer, or of a chunk of one. What a vendor has in place of one counts as what it says."""
+    found = answer.get("choices") if isinstance(answer, dict) else [answer]
+    several = found if isinstance(found, list) else [found] if found else []
+    return [one if isinstance(one, dict) else {"message": one} for one in several]
+
+
+def texts_of(choice: Json) -> Texts:
+    """The texts of an answer, or of a chunk's part of it: what is thought, what is said, what tools are told."""
+    said = choice.get("delta")
+    if (message := choice.get("message")) or choice.get("text"):
+        said = [said, message, {"text": choice.get("text")}]
+    return texts_in(said) or (texts_in({"logprobs": probable}) if (probable := choice.get("logprobs")) else {})
 
 
 def texts_in(value: Any) -> Texts:
@@ -28,7 +45,7 @@ def texts_in(value: Any) -> Texts:
         elif isinstance(one, dict):
             if (index := one.get("index")) is not None:
                 place = f"{place}[{index}]"
-            left += [(f"{place}.{name}", member) for name, member in reversed(one.items()) if name not in _NO_TEXT]
+            left += [(f"{place}.{name}", said) for name, said in reversed(one.items()) if said and name not in _NO_TEXT]
         elif isinstance(one, list):
             left += [(place, item) for item in reversed(one)]
     return found

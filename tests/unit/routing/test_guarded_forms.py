@@ -128,6 +128,34 @@ async def test_nothing_that_a_whole_answer_says_passes_unseen(serve: Serve, upst
         assert answer["id"] and "citations" not in answer
 
 
+@pytest.mark.parametrize(
+    "event",
+    [
+        ["a bomb"],
+        "a bomb",
+        {"choices": "a bomb"},
+        {"choices": {"text": "a bomb"}},
+        {"choices": ["a bomb", None]},
+        {"choices": [{"index": [1], "delta": "a bomb"}]},
+        {"choices": [{"index": "0", "delta": ["a ", "bomb"]}]},
+    ],
+    ids=str,
+)
+async def test_what_a_vendor_has_in_place_of_a_chunk_is_judged_too(
+    serve: Serve, upstream: Upstream, event: Any
+) -> None:
+    async def answer(request: web.Request) -> web.StreamResponse:
+        stream = await started_stream(request)
+        await stream.write(b"data: %b\n\ndata: [DONE]\n\n" % json.dumps(event).encode())
+        await stream.write_eof()
+        return stream
+
+    async with serve(output=["bombs"]) as client:
+        upstream.misbehaves = answer
+        streamed = await chat(client, stream=True)
+        assert "a bomb" not in streamed.body.decode() and streamed.events()[-1]["violation"]
+
+
 async def test_what_is_no_text_is_neither_judged_nor_lost(serve: Serve, upstream: Upstream) -> None:
     upstream.misbehaves = answers({"delta": {"audio": {"data": "a bomb"}}}, {"delta": {}, "finish_reason": "stop"})
     async with serve(output=["bombs"]) as client:
