@@ -10,6 +10,7 @@ import pytest
 from runtime.conformance.asgi import Client
 from runtime.conformance.upstream import Upstream
 from runtime.conformance.upstream.scripted import Script, calls, says
+from runtime.storage.sql import paging
 from tests.support import at_vendor
 from tests.support.agents import MODEL, USER, begun, kinds
 
@@ -353,11 +354,12 @@ async def test_agents_and_sessions_are_listed_page_by_page(new_client: Client, l
     assert (await new_client.get(f"/{level}/agents/{made[0]}")).json()["agent_config"]["name"] == "0"
 
 
-async def test_a_page_ends_before_it_is_too_large(new_client: Client) -> None:
-    """Instructions may be as long as a body: a few make a page."""
+async def test_a_page_ends_before_it_is_too_large(new_client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Instructions may be as long as a body: a few make a page. Both are a hundredth here."""
+    monkeypatch.setattr(paging, "MOST_BYTES", paging.MOST_BYTES // 100)
     made = []
     for number in range(3):
-        config = {"model": MODEL, "instructions": f"{number}é" * 3_000_000}
+        config = {"model": MODEL, "instructions": f"{number}é" * 30_000}
         made.append((await new_client.post("/v1/agents", {"agent_config": config})).json()["agent_id"])
     listed: list[str] = []
     has_more, pages = True, 0
