@@ -31,7 +31,7 @@ def moderated(url: str, shield: str | None, wanted: Sequence[str]) -> Iterator[d
             except ask.Refusal as refusal:
                 if refusal.param == "model":
                     refusal.code = ExitCode.USAGE
-                    refusal.hint = f"`llama shields --url {url}` lists those there are"
+                    refusal.hint = refusal.hint or f"`llama shields --url {url}` lists those there are"
                 raise
             yield from _rows(url, batch, document)
             step.done += len(batch)

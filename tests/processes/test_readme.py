@@ -69,7 +69,7 @@ def run_blocks(page: Path, shell: Home, folder: Path) -> int:
             stdin=subprocess.DEVNULL, timeout=240,
         )  # fmt: skip
         said = f"{page}:{block.line}\n{block.code}\n{done.stdout}\n{done.stderr}"
-        assert done.returncode == 0 and '"error"' not in done.stdout, said
+        assert done.returncode == 0 and '"error":' not in done.stdout, said
         # Data or words: a command that says nothing at all has not done what the page shows.
         assert done.stdout.strip() or done.stderr.strip(), said
     return len(runnable)

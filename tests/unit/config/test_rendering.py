@@ -202,7 +202,7 @@ def test_ids_of_one_api_differ() -> None:
         for spec in (inline("vllm", summary="", adapter="a:B"), remote("vllm", summary="", adapter="a:B"))
     )
     chosen = {"inference": ["inline::vllm", "remote::vllm"]}
-    text = rendering.render("remote", specs=(*SPECS[:4], *twice), providers=chosen)
+    text = rendering.render("remote", specs=(*SPECS[:6], *twice), providers=chosen)
     assert [entry.provider_id for entry in providers_of(parse_run_config(text, env={}))] == ["vllm", "vllm-remote"]
 
 

@@ -222,7 +222,8 @@ def test_two_forms_of_output_at_once_are_usage(cli: Cli, wrong: str) -> None:
 
 
 def test_what_has_no_effect_is_told_with_its_line(cli: Cli, wrong: str) -> None:
-    text = "version: 2\ndistro_name: mine\nregistered_resources:\n  models:\n  - {model_id: a}\nsafety: {a: b}\n"
+    safety = "safety: {default_shield_id: b}"
+    text = f"version: 2\ndistro_name: mine\nregistered_resources:\n  models:\n  - {{model_id: a}}\n{safety}\n"
     result = cli("stack", "validate", "-", stdin=text)
     assert result.out.splitlines() == [
         "standard input:6: warning: safety: has no effect: the API safety is not mounted",
