@@ -127,6 +127,7 @@ def test_what_routes_document_is_not_too_much() -> None:
         "chunk_metadata": {"source": "s", "created_timestamp": 1, "chunk_window": "0-9"},
         "embedding": [0.5] * 30,
     }
-    check_amount(json.dumps({"chunks": [chunk] * MAX_INSERTED_CHUNKS}).encode(), BULK)
+    chunks = ", ".join([json.dumps(chunk)] * MAX_INSERTED_CHUNKS)
+    check_amount(f'{{"chunks": [{chunks}]}}'.encode(), BULK)
     message = {"role": "user", "content": "It rains, and rains; {again}."}
     check_amount(json.dumps({"model": "m", "messages": [message] * 30_000}).encode(), USUAL)
