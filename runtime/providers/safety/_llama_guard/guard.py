@@ -24,6 +24,7 @@ _LIKELIEST = 5
 """How many tokens are asked for in the place of each: the most that some vendors give."""
 _TOKENS, _TOKENS_OF_CODE = 16, 6
 """Of the verdict, and of each code with the comma before it."""
+_SHIELD = "shield_id"
 _REFUSED = (400, 422, 501)
 _MOST_REMEMBERED = 1000
 
@@ -62,7 +63,10 @@ class LlamaGuard:
         model, settings = request.shield_id, self._settings.told(request.told())
         version = await self._version(model, settings)
         question = _question(version, settings, conversation(request.messages))
-        answer = answer_in(await self._ask(model, question), provider_id=self._provider_id)
+        try:
+            answer = answer_in(await self._ask(model, question), provider_id=self._provider_id)
+        except StackError as error:  # it names fields of the chat
+            raise error.saying(error.message, param=_SHIELD if error.param == "model" else None) from error
         found = verdict(answer.text, question.task, provider_id=self._provider_id, tokens=answer.tokens)
         return _assessment(found, question.task)
 
@@ -90,7 +94,9 @@ class LlamaGuard:
             name = await self._host.name_of(model)
             return version_of(name)
         except StackError as error:
-            raise (unknown if isinstance(error, RequestError) and not isinstance(error, NotFound) else error) from None
+            if isinstance(error, RequestError) and not isinstance(error, NotFound):
+                raise unknown from None
+            raise error.saying(error.message, param=_SHIELD) from None
 
     async def _ask(self, model: str, question: _Question) -> Json:
         """The answer, with log-probabilities where the model has them. A model that refuses them is not asked again."""

@@ -6,7 +6,6 @@ from runtime.apis._request import Registered
 from runtime.apis.inference.protocol import ChatCompletionRequest, Inference
 from runtime.apis.models import ModelRequest, Models
 from runtime.apis.safety.assessing import Assessment, AssessRequest
-from runtime.errors import StackError
 from runtime.provider import ProviderContext
 from runtime.providers.safety._llama_guard.guard import LlamaGuard
 from runtime.providers.safety._llama_guard.settings import GuardSettings
@@ -36,17 +35,10 @@ class ModelsOfStack:
         self._models = context.api(Models)  # type: ignore[type-abstract]
 
     async def chat(self, body: Json) -> Json:
-        try:
-            answer = await self._inference.chat_completion(
-                ChatCompletionRequest.model_validate({**body, "store": False})
-            )
-        except StackError as error:
-            raise error.saying(error.message, param="shield_id" if error.param == "model" else None) from error
+        request = ChatCompletionRequest.model_validate({**body, "store": False})
+        answer = await self._inference.chat_completion(request)
         assert isinstance(answer, Reply)
         return answer.value()
 
     async def name_of(self, model: str) -> str:
-        try:
-            return (await self._models.get_model(ModelRequest(model_id=model))).provider_resource_id
-        except StackError as error:
-            raise error.saying(error.message, param="shield_id") from error
+        return (await self._models.get_model(ModelRequest(model_id=model))).provider_resource_id
