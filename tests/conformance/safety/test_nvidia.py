@@ -11,6 +11,7 @@ import pytest_asyncio
 
 from runtime.conformance.asgi import Answered
 from runtime.conformance.stacks import Served
+from runtime.providers.safety._user_message import USER_MESSAGE
 from tests.conformance.safety.subjects.nvidia import (
     HARMFUL,
     HARMLESS,
@@ -58,7 +59,7 @@ async def test_a_rail_that_blocks_is_a_category_by_its_name(server: GuardrailsSe
     async with nemo_guardrails(server, tmp_path) as served:
         assert (await run(served, said("assistant", HARMFUL))).json()["violation"] == {
             "violation_level": "error",
-            "user_message": "This was stopped by a guardrail.",
+            "user_message": USER_MESSAGE,
             "metadata": {
                 "categories": ["self check output"],
                 "violation_type": "self check output",

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from runtime.apis.safety.assessing import Assessment
+from runtime.providers.safety._user_message import USER_MESSAGE
 
 _OPENAI = {
     "HATE": "hate",
@@ -71,7 +72,7 @@ def assessment(answer: Mapping[str, Any], looked_at: Sequence[str]) -> Assessmen
         categories[finding.category] = finding.intervenes or categories.get(finding.category, False)
     return Assessment(
         flagged=flagged,
-        user_message=(told or "This was stopped by a guardrail.") if flagged else None,
+        user_message=(told or USER_MESSAGE) if flagged else None,
         categories=categories,
         category_scores=scores,
         category_applied_input_types={category: [*looked_at] for category in categories},

@@ -18,6 +18,7 @@ from runtime.http.timeouts import Timeouts
 from runtime.http.transport import json_request
 from runtime.provider import ProviderContext
 from runtime.providers.safety._last_message import check_params, text_to_judge, told
+from runtime.providers.safety._user_message import USER_MESSAGE
 from runtime.providers.safety.nvidia.config import NvidiaParams, NvidiaSafetyConfig
 
 _CHECKS = "/v1/guardrail/checks"
@@ -73,7 +74,7 @@ class NvidiaSafety:
             return Assessment(flagged=False, **_categories(rails))
         return Assessment(
             flagged=True,
-            user_message="This was stopped by a guardrail.",
+            user_message=USER_MESSAGE,
             metadata={"violation_type": blocked[0] if blocked else "unknown", "rails_status": dict(rails)},
             **_categories(rails),
         )
