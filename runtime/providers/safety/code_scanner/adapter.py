@@ -39,13 +39,11 @@ class CodeScannerSafety:
         """Raises TooLarge for more code than is scanned at once, and what the class says."""
         least = SEVERITIES.index(told(request, CodeScannerParams).severity or self._config.severity)
         text = text_to_judge(request)
+        if len(text) > _MOST_CHARS:
+            raise TooLarge(f"There are {len(text)} characters to scan, of at most {_MOST_CHARS}", param="messages")
         blocks = blocks_in(text)
-        if len(text) > _MOST_CHARS or len(blocks) > _MOST_BLOCKS:
-            raise TooLarge(
-                f"There is too much to scan: {len(text)} characters and {len(blocks)} blocks of code, of at most"
-                f" {_MOST_CHARS} and {_MOST_BLOCKS}",
-                param="messages",
-            )
+        if len(blocks) > _MOST_BLOCKS:
+            raise TooLarge(f"There are {len(blocks)} blocks of code, of at most {_MOST_BLOCKS}", param="messages")
         scanned = [block for block in blocks if block.may_be_python]
         scan = await self._bandit.scan([block.code for block in scanned])
         found = [one for one in scan.findings if SEVERITIES.index(one.severity) >= least]

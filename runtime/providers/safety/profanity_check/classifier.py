@@ -13,6 +13,7 @@ from array import array
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any, Self
 
@@ -31,7 +32,8 @@ _AS_WE_DO = {
     "strip_accents": None,
 }
 """How the vectorizer must be set up for what is done here to be what it does."""
-_SENTENCE_END = re.compile(r"[.!?\n]+")
+_SENTENCE = re.compile(r"[^.!?\n]{1,2000}(?=[\s.!?]|\Z)|[^.!?\n]{1,2000}")
+"""One that is very long is cut between two words: while it is looked through, no other thread runs."""
 TOGETHER = 30
 """So many words are looked at together. The model was taught with comments, and the longer a text is, the less does one
 insult in it weigh; a longer text is as bad as its worst piece.
@@ -88,13 +90,13 @@ class Classifier:
 
 def _pieces(text: str) -> Iterator[Sequence[str]]:
     """The words of what is looked at together: all of them, or of a longer text its sentences."""
-    words = _WORD.findall(text)
+    words = [word[0] for word in islice(_WORD.finditer(text), TOGETHER + 1)]
     if len(words) <= TOGETHER:
         yield words
         return
     piece: list[str] = []
-    for sentence in _SENTENCE_END.split(text):
-        piece += _WORD.findall(sentence)
+    for sentence in _SENTENCE.finditer(text):
+        piece += _WORD.findall(sentence[0])
         if len(piece) >= _FEWEST:
             yield from _windows(piece)
             piece = []
