@@ -17,6 +17,7 @@ from runtime.apis._earlier.tool_definitions import (
 from runtime.apis._json_schema import JsonSchema
 from runtime.apis._names import ResourceId
 from runtime.apis._request import AT_ONCE, Request, Response, example
+from runtime.apis.inference.guardrails import Shields
 from runtime.apis.responses.tools.tool_group import MOST_ARGUMENTS
 
 MOST_ITERATIONS = 1000
@@ -68,9 +69,6 @@ class ClientTool(Request):
     )
 
 
-Shields = Annotated[list[ResourceId], AT_ONCE]
-
-
 class AgentConfig(Request):
     """What an agent is."""
 
@@ -102,10 +100,14 @@ class AgentConfig(Request):
         None, description="The form of the answers: JSON of a schema. Default: any text."
     )
     input_shields: Shields | None = Field(
-        None, description="Shields that see what the user says. None can be given yet. Default: none."
+        None,
+        description="Shields that what the user says and what tools give back go through; what one finds ends the turn."
+        " Default: those of the run config's `safety.guardrails`, usually none.",
     )
     output_shields: Shields | None = Field(
-        None, description="Shields that see what the model says. None can be given yet. Default: none."
+        None,
+        description="Shields that what the model says goes through. Default: none where there are `input_shields`, else"
+        " those of the run config.",
     )
     enable_session_persistence: bool | None = Field(
         False, description="Without effect: sessions are always kept. The default is false."

@@ -35,7 +35,9 @@ class StepStart(_OfStep):
     """A step is begun."""
 
     event_type: Literal["step_start"] = "step_start"
-    metadata: dict[str, Any] | None = Field(None, description="More about it.")
+    metadata: dict[str, Any] | None = Field(
+        None, description="More about it: of shields, `touchpoint`, which is `user-input` or `assistant-output`."
+    )
 
 
 class StepProgress(_OfStep):

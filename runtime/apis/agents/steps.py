@@ -8,6 +8,7 @@ from pydantic import Field
 
 from runtime.apis._earlier.messages import CompletionMessage, EarlierToolCall
 from runtime.apis._request import Response
+from runtime.apis.safety.shielding import SafetyViolation
 
 StepType = Literal["inference", "tool_execution", "shield_call", "memory_retrieval"]
 
@@ -43,7 +44,14 @@ class ToolExecutionStep(_Step):
     tool_responses: list[ToolAnswer] = Field(description="What the tools gave back.")
 
 
-AgentStep = Annotated[InferenceStep | ToolExecutionStep, Field(discriminator="step_type")]
+class ShieldCallStep(_Step):
+    """Shields have looked at what was asked, or at what was answered."""
+
+    step_type: Literal["shield_call"] = "shield_call"
+    violation: SafetyViolation | None = Field(None, description="What one has found, which ends the turn; else null.")
+
+
+AgentStep = Annotated[InferenceStep | ToolExecutionStep | ShieldCallStep, Field(discriminator="step_type")]
 
 
 class StepAnswer(Response):

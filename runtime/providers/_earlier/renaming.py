@@ -19,6 +19,6 @@ async def renamed(answer: Awaitable[T], names: Mapping[str, str]) -> T:
     except StackError as error:
         if error.param:
             end = min(at for mark in "[." if (at := f"{error.param}{mark}".find(mark)) >= 0)
-            field, inside = error.param[:end], error.param[end:]
+            field, inside = (error.param, "") if error.param in names else (error.param[:end], error.param[end:])
             error.param = names.get(field, field) + inside
         raise

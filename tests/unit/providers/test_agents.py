@@ -290,8 +290,7 @@ async def test_documents_are_read_by_the_model(client: Client, upstream: Upstrea
 @pytest.mark.parametrize(
     ("config", "status", "param"),
     [
-        ({"input_shields": ["guard"]}, 501, "agent_config.input_shields"),
-        ({"output_shields": ["guard"]}, 501, "agent_config.output_shields"),
+        ({"input_shields": ["guard"] * 9}, 400, "agent_config.input_shields"),
         ({"response_format": {"type": "grammar", "bnf": {}}}, 501, "agent_config.response_format.type"),
         ({"tool_config": {"system_message_behavior": "replace"}}, 501, "tool_config.system_message_behavior"),
         (

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from runtime.apis._earlier.tool_definitions import ToolConfig
 from runtime.apis.agents.agent import AgentConfig, AgentTool, ClientTool
 from runtime.apis.responses.protocol import CreateResponseRequest
-from runtime.errors import NotSupported, RequestError
+from runtime.errors import RequestError
 from runtime.invalid.in_json import wrong_in
 from runtime.providers._earlier.schemas import Parameter, schema_of
 from runtime.providers._earlier.settings import check_tool_config, json_format, nothing_to_call, sampling, tool_choice
@@ -48,13 +48,6 @@ class Asked:
 
 def check_config(config: AgentConfig) -> None:
     """Raises NotSupported and RequestError for what no turn of an agent could have."""
-    for name in ("input_shields", "output_shields"):
-        if getattr(config, name):
-            raise NotSupported(
-                f"`agent_config.{name}` names shields, and this version has none",
-                hint=f"leave `{name}` out",
-                param=f"agent_config.{name}",
-            )
     names: set[str] = set()
     for at, tool in enumerate(config.client_tools or ()):
         if tool.name in names:
@@ -88,6 +81,8 @@ def settings(asked: Asked, tools: Sequence[Json] | None) -> Json:
     check_tool_config(asked.tool_config, config.tool_prompt_format, "tool_config")
     functions = [_function(tool, at) for at, tool in enumerate(config.client_tools or ())]
     said["tools"] = [*(tools or ()), *functions]
+    if config.input_shields or config.output_shields:
+        said["guardrails"] = {"input": config.input_shields or [], "output": config.output_shields or []}
     if config.response_format is not None:
         schema = json_format(config.response_format, "agent_config.response_format")
         said["text"] = {"format": {"type": "json_schema", **schema}}

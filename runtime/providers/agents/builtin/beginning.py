@@ -32,6 +32,8 @@ _NAMES = {
     "top_p": "agent_config.sampling_params.strategy.top_p",
     "top_k": "agent_config.sampling_params.strategy.top_k",
     "repetition_penalty": "agent_config.sampling_params.repetition_penalty",
+    "guardrails.input": "agent_config.input_shields",
+    "guardrails.output": "agent_config.output_shields",
     "previous_response_id": CONTINUES,
 }
 """The names that fields of a response have at this door."""

@@ -25,7 +25,6 @@ _events = msgspec.json.Decoder(list[_Event]).decode
 _payloads = re.compile(rb"^data: (.*)$", re.MULTILINE).findall
 """Of a response's events, which have one line each."""
 _ENDS = ("response.completed", "response.incomplete", "response.failed")
-_TEXTS = ("response.output_text.delta", "response.refusal.delta")
 
 
 class RunningTurn(Protocol):
@@ -55,7 +54,7 @@ class TurnEvents:
         """Raises what `failure_of` makes of a response that failed. Texts that came together are told together."""
         steps, said = self._turn.steps, list[str]()
         for event in _events(b"[%b]" % b",".join(_payloads(frames.data))):
-            if event.type in _TEXTS:
+            if event.type == "response.output_text.delta":
                 said.append(event.delta)
                 continue
             if said:

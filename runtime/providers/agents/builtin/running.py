@@ -97,7 +97,12 @@ class Running:
     async def ended(self, response: Json) -> tuple[Json, bool]:
         """Keep what came of it. Returns the turn, and whether it waits for the client."""
         waiting = self.steps.waiting
-        awaits = bool(waiting) and response["status"] == "completed" and times_asked(self.steps.all) < self._turn.most
+        awaits = (
+            bool(waiting)
+            and response["status"] == "completed"
+            and "violation" not in response
+            and times_asked(self.steps.all) < self._turn.most
+        )
         now = max(wall_time(), self._turn.row["position"] / 1_000_000)  # clocks may be set back
         self.steps.end(response, awaits=awaits, at=None if awaits else now)
         row, results = self._turn.row, self._turn.results

@@ -46,8 +46,12 @@ def session(row: Row) -> Json:
 
 
 def turn(row: Row, steps: list[Json]) -> Json:
-    """steps: all of them. The last time that the model was asked says what came of it."""
+    """steps: all of them. The last time that the model was asked says what came of it, or the shield that has ended
+    it.
+    """
     said = [step["model_response"] for step in steps if step["step_type"] == "inference"]
+    if steps and (violation := steps[-1].get("violation")):
+        said = [{"role": "assistant", "content": violation["user_message"], "stop_reason": "end_of_turn"}]
     return {
         "turn_id": row["id"],
         "session_id": row["session_id"],

@@ -3,7 +3,9 @@
     begun(item), ended(item) for each item in its order, wrote(piece) between them -> steps, and the events that tell
 
 Each time the model is asked is a step of inference, and so is each call that is run after it. A step of inference is
-over when its answer is, whose calls say how many they are; where all of them were run here, the model is asked again.
+begun with the first of its answer and over with its last, whose calls say how many they are; where all of them were run
+here, the model is asked again. Where an agent has shields, each response has a step of theirs before that and after it;
+what one finds is a step in any case, the last. A refusal is told at the end, when it is known whose it is.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from runtime.providers.agents.builtin.shown import moment
 from runtime.sse import Json
 
 RUN_HERE = "tool_group_call"
+_TOUCHPOINTS = {"input": "user-input", "output": "assistant-output"}
 _REASONS = {"max_output_tokens": "out_of_tokens"}
 """Why a response is incomplete, where that is not the end of the turn."""
 
@@ -44,6 +47,10 @@ class Steps:
         self._response_id = ""
         self._events: list[Json] = []
         self._asked: _Asked | None = None
+        self._asked_at: str | None = None  # while nothing of the answer has come
+        self._judging: Json | None = None  # the step of the shields that look at what is asked
+        self._guardrails: Json = {}
+        self._refusals: list[str] = []
         self._number = 0
         self.all = [*before]
 
@@ -64,9 +71,12 @@ class Steps:
         self._events.append(event)
 
     def begin(self, response: Json) -> None:
-        """A response of the turn is begun. response: with `id` and `created_at`."""
+        """A response of the turn is begun. response: with `id`, `created_at` and the shields as `guardrails`."""
         self._response_id, self._number = response["id"], 0
-        self._ask(_begun(response))
+        self._guardrails = response.get("guardrails") or {}
+        self._asked_at = _begun(response)
+        if self._guardrails.get("input"):
+            self._judging = self._shields("input", self._asked_at)
 
     def answered(self, calls: list[Json], results: Iterable[Json], response: Json) -> None:
         """The client has answered calls before a response. results: as they were given."""
@@ -110,26 +120,38 @@ class Steps:
 
     def ended(self, item: Json) -> None:
         """An item of the response is as complete as it gets."""
-        asked = self._current()
         if item["type"] == "message":
-            asked.texts += [part.get("text") or part.get("refusal") or "" for part in item["content"]]
+            for part in item["content"]:
+                if part["type"] == "refusal":
+                    self._refusals.append(part["refusal"])
+                else:
+                    self._current().texts.append(part.get("text") or "")
         elif item["type"] == "function_call":
+            asked = self._current()
             call, is_whole = called(item["call_id"], item["name"], item["arguments"])
             asked.calls.append(call)
             self._progress(_call(call, "succeeded" if is_whole else "failed"))
         elif item["type"] == RUN_HERE:
-            self._ran(asked, item)
+            self._ran(self._current(), item)
 
     def end(self, response: Json, *, awaits: bool, at: float | None = None) -> None:
         """The response has ended. awaits: whether the turn waits for the client's answers then. at: when, in seconds
         since 1970; by default what the response says, which is less exact.
         """
-        reason = _REASONS.get((response.get("incomplete_details") or {}).get("reason", ""), "end_of_turn")
-        asked = self._current()
-        if not asked.is_whole:
-            ended = moment(at or response.get("completed_at") or response["created_at"])
-            ended = max(ended, asked.step["started_at"])
-            self._is_whole(asked, ended, "end_of_message" if awaits else reason)
+        violation = response.get("violation")
+        ended = moment(at or response.get("completed_at") or response["created_at"])
+        ended = max(ended, *(step["started_at"] for step in self.all[-1:]), self._asked_at or "")
+        if violation is not None:
+            self._refusals.clear()
+        if violation is None or violation["found_in"] == "output":
+            asked = self._current()
+            if not asked.is_whole:
+                reason = _REASONS.get((response.get("incomplete_details") or {}).get("reason", ""), "end_of_turn")
+                self._is_whole(asked, ended, "end_of_message" if awaits else reason)
+            if violation is not None or self._guardrails.get("output"):
+                self._have_looked(self._shields("output", ended), ended, violation)
+        else:
+            self._have_looked(self._judging or self._shields("input", self._asked_at or ended), ended, violation)
 
     def _run(self, item: Json) -> None:
         asked = self._current()
@@ -157,19 +179,39 @@ class Steps:
         self._tell(asked, _of(step, "step_complete", step_details=step))
         asked.ran += 1
         if asked.ran == len(asked.calls) == item["calls_in_answer"]:
-            self._ask(step["completed_at"])
+            self._asked_at = step["completed_at"]
 
     def _current(self) -> _Asked:
+        """The time that the model was asked last, which is a step from now on: the shields have passed it."""
+        if self._asked_at is not None:
+            started_at, self._asked_at = self._asked_at, None
+            if self._judging is not None:
+                self._have_looked(self._judging, started_at, None)
+                self._judging = None
+            self._number += 1
+            step = self._new("inference", f"{self._response_id}-{self._number}", started_at)
+            self._asked = _Asked(step)
+            self._events.append(_of(step, "step_start"))
         assert self._asked is not None, "a response is begun before its items"
         return self._asked
 
-    def _ask(self, started_at: str) -> None:
-        self._number += 1
-        step = self._new("inference", f"{self._response_id}-{self._number}", started_at)
-        self._asked = _Asked(step)
-        self._events.append(_of(step, "step_start"))
+    def _shields(self, way: str, at: str) -> Json:
+        """A new step of shields."""
+        step = self._new("shield_call", f"{self._response_id}-{way}-{self._number}", at)
+        self._events.append(_of(step, "step_start", metadata={"touchpoint": _TOUCHPOINTS[way]}))
+        return step
+
+    def _have_looked(self, step: Json, at: str, violation: Json | None) -> None:
+        """A step of shields is over. violation: what one has found, as a response has it."""
+        step |= {"violation": None if violation is None else _seen(violation), "completed_at": at}
+        self._events.append(_of(step, "step_complete", step_details=step))
 
     def _is_whole(self, asked: _Asked, at: str, reason: str) -> None:
+        if self._refusals:  # the model's own
+            refusal = "".join(self._refusals)
+            self._refusals.clear()
+            asked.texts.append(refusal)
+            self.wrote(refusal)
         said: Json = {"role": "assistant", "content": "".join(asked.texts), "stop_reason": reason}
         if asked.calls:
             said["tool_calls"] = asked.calls
@@ -188,6 +230,12 @@ class Steps:
         step = {"turn_id": self._turn_id, "step_id": step_id, "step_type": kind, "started_at": started_at}
         self.all.append(step)
         return step
+
+
+def _seen(violation: Json) -> Json:
+    """What a shield has found, as `run-shield` has it."""
+    metadata = {"shield_id": violation["shield_id"], **violation["metadata"]}
+    return {name: violation[name] for name in ("violation_level", "user_message")} | {"metadata": metadata}
 
 
 def _begun(response: Json) -> str:
