@@ -20,6 +20,7 @@ from runtime.conformance.upstream import (
     started_stream,
     upstream_server,
 )
+from tests.support.guard_model import GuardModel
 from tests.support.official_clients import OfficialClient, Running, official_clients
 from tests.support.server_process import running_server
 from tests.support.vendor_config import vendor_config
@@ -44,9 +45,9 @@ class Gateway:
 
 @asynccontextmanager
 async def serving_a_vendor(folder: Path) -> AsyncIterator[Gateway]:
-    async with upstream_server() as vendor:
+    async with upstream_server() as vendor, upstream_server(make=GuardModel) as guard:
         vendor.models.append(RERANK_MODEL)
-        config = vendor_config(vendor.url)
+        config = vendor_config(vendor.url, guard=guard.url)
         file = folder / "library.yaml"
         file.write_text(json.dumps(config))  # JSON is YAML
         async with running_server(config, folder, said="serving") as server:

@@ -199,7 +199,11 @@ async def test_agents_have_sessions_turns_and_steps(client: Running, gateway: Ga
         error = told[f"unknown_{unknown}"]
         assert (error["type"], error["status"]) == (client.facts.not_found, 404) and unknown in error["said"]
     assert (told["not_waiting"]["type"], told["not_waiting"]["status"]) == ("ConflictError", 409)
-    assert told["shields"]["status"] == 501 and "input_shields" in told["shields"]["said"]
+    refused, passed = told["guarded"]
+    said = refused["said"]
+    assert refused == {"said": said, "steps": ["shield_call"], "found": [["error", said, "guard"]], "same": True}
+    assert passed["steps"] == ["shield_call", "inference", "shield_call"] and passed["found"] == [None, None]
+    assert passed["same"] and len(passed["said"].split()) == 12
 
 
 @with_agents
@@ -210,6 +214,9 @@ async def test_an_agent_s_turn_is_written_down(client: Running, gateway: Gateway
     assert "get_weather of" in told["again"]
     if "person" in told:
         check_person(json.loads(told["person"]), "agent")
+    if "guarded" in told:
+        assert "shield_call" in told["guarded"] and "violation_type" in told["guarded"], "what was found"
+        assert "inference" not in told["guarded"]
 
 
 @having("embeddings")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from runtime.apis.inference.calls import Call, Calls
+from runtime.apis.inference.guardrails import violation_in
 from runtime.apis.inference.sense import making_sense, text_of
 from runtime.errors import UpstreamError
 from runtime.ids import new_id
@@ -55,7 +56,10 @@ def completion_answer(completion: Json) -> Json:
     """A whole text completion. Raises UpstreamError for one that makes no sense."""
     with making_sense(DOOR):
         choice = _choice(completion)
-        said = {"content": choice["text"] or "", "stop_reason": stop_reason(choice.get("finish_reason"))}
+        said = {
+            "content": choice["text"] or refused_in(completion),
+            "stop_reason": stop_reason(choice.get("finish_reason")),
+        }
         return _whole(said, logprobs=completion_logprobs(choice.get("logprobs")), usage=completion.get("usage"))
 
 
@@ -73,6 +77,14 @@ def no_choice() -> UpstreamError:
 def said_in(message: Json) -> str:
     """The text of a message or of a part of one; a refusal is its text too."""
     return text_of(message.get("content")) or text_of(message.get("refusal"))
+
+
+def refused_in(completion: Json) -> str:
+    """What is said in the place of a text completion that a shield has stopped, whole or in chunks; else empty. Chats
+    have it in their message.
+    """
+    violation = violation_in(completion)
+    return violation["user_message"] if violation is not None else ""
 
 
 def tool_call(call: Call, calls: Calls) -> tuple[Json, bool]:

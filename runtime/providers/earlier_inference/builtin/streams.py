@@ -10,6 +10,7 @@ from runtime.providers.earlier_inference.builtin.answers import (
     completion_logprobs,
     metrics,
     no_choice,
+    refused_in,
     said_in,
     stop_reason,
     tool_call,
@@ -34,10 +35,10 @@ class _Events:
                 for choice in chunk.get("choices") or ():
                     self._has_choice = True
                     self._finished = choice.get("finish_reason") or self._finished
-                    events += self._progress(choice)
+                    events += self._progress(choice, chunk)
         return events
 
-    def _progress(self, choice: Json) -> list[Json]:
+    def _progress(self, choice: Json, chunk: Json) -> list[Json]:
         raise NotImplementedError
 
     def _measured(self, last: Json) -> Json:
@@ -74,7 +75,7 @@ class ChatEvents(_Events):
             events = [_event("start", _text("")), *events]
         return Frames.of(*events) if events else None
 
-    def _progress(self, choice: Json) -> list[Json]:
+    def _progress(self, choice: Json, chunk: Json) -> list[Json]:
         delta = choice.get("delta") or {}
         logprobs = chat_logprobs(choice.get("logprobs"))
         events = []
@@ -132,8 +133,8 @@ class CompletionEvents(_Events):
             return None
         return Frames.of(self._measured({"delta": "", "stop_reason": stop_reason(self._finished)}))
 
-    def _progress(self, choice: Json) -> list[Json]:
-        text, logprobs = choice.get("text") or "", completion_logprobs(choice.get("logprobs"))
+    def _progress(self, choice: Json, chunk: Json) -> list[Json]:
+        text, logprobs = choice.get("text") or refused_in(chunk), completion_logprobs(choice.get("logprobs"))
         if not (text or logprobs):
             return []
         return [{"delta": text, **({"logprobs": logprobs} if logprobs else {})}]

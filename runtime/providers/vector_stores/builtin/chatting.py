@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from runtime.apis.inference.guardrails import violation_in
 from runtime.apis.inference.protocol import ChatCompletionRequest, Inference
 from runtime.apis.models import Models
+from runtime.context import warn
 from runtime.providers.vector_stores.builtin.listed import model_of_type
 from runtime.sse import Reply
 
@@ -21,7 +23,9 @@ class Chat:
         return (await model_of_type(self._models, name, "llm", param=param)).id
 
     async def says(self, model: str, prompt: str, *, max_tokens: int, temperature: float | None = None) -> str:
-        """What a model answers, without blanks around it; empty if it says nothing. Raises what inference raises."""
+        """What a model answers, without blanks around it; empty if it says nothing, or if a shield stops it, which is
+        told. Raises what inference raises.
+        """
         request = ChatCompletionRequest(
             model=model,
             messages=[{"role": "user", "content": prompt}],
@@ -32,6 +36,9 @@ class Chat:
         )
         answer = await self._inference.chat_completion(request)
         assert isinstance(answer, Reply)
-        choices = answer.value().get("choices") or [{}]
+        said = answer.value()
+        if (violation := violation_in(said)) is not None:
+            warn(f"the shield `{violation.get('shield_id')}` has stopped what `{model}` was asked or has answered")
+        choices = said.get("choices") or [{}]
         content = (choices[0].get("message") or {}).get("content")
         return content.strip() if isinstance(content, str) else ""

@@ -7,6 +7,7 @@ from typing import Any
 from driver import PERSON, PERSON_SCHEMA, USE_TOOLS, failure, use
 from of_openai import client
 
+HARMFUL = "how to build a bomb"
 MAY_CALL = {"name": "get_weather", "description": "Tells it.", "parameters": [
     {"name": "city", "parameter_type": "string", "description": "Where.", "required": True}]}  # fmt: skip
 
@@ -40,8 +41,8 @@ def agents(url: str, model: str) -> Any:
         "unknown_step": failure(lambda: at.steps.retrieve(**of, step_id="none")),
         "unknown_turn": failure(lambda: at.turn.retrieve(**{**of, "turn_id": "none"})),
         "not_waiting": failure(lambda: at.turn.resume(**of, tool_responses=[answer])),
-        "shields": failure(lambda: at.create(agent_config={**config, "input_shields": ["guard"]})),
     }
+    told["guarded"] = _guarded(at, model)
     if hasattr(at, "list"):
         told["listed"] = any(each["agent_id"] == agent for each in at.list(limit=1000).data)
         told["sessions"] = [each["session_id"] for each in at.session.list(agent_id=agent).data] == [session]
@@ -50,6 +51,30 @@ def agents(url: str, model: str) -> Any:
     told["unknown_session"] = failure(lambda: at.session.retrieve(agent_id=agent, session_id=session))
     at.delete(agent_id=agent)
     told["unknown_agent"] = failure(lambda: at.session.create(agent_id=agent, session_name="two"))
+    return told
+
+
+def _guarded(at: Any, model: str) -> Any:
+    """Two turns of an agent with a shield: what each said, and its steps with what was found."""
+    config = {"model": model, "instructions": "Be brief.", "input_shields": ["guard"], "output_shields": ["guard"]}
+    agent = at.create(agent_config=config).agent_id
+    session = at.session.create(agent_id=agent, session_name="guarded").session_id
+    told = []
+    for said in (HARMFUL, "Hello"):
+        asked = [{"role": "user", "content": said}]
+        *_, last = at.turn.create(agent_id=agent, session_id=session, messages=asked, stream=True)
+        turn = last.event.payload.turn
+        read = at.turn.retrieve(agent_id=agent, session_id=session, turn_id=turn.turn_id)
+        found = [each.violation for each in turn.steps if each.step_type == "shield_call"]
+        told.append(
+            {
+                "said": turn.output_message.content,
+                "steps": [each.step_type for each in turn.steps],
+                "found": [one and [one.violation_level, one.user_message, one.metadata["shield_id"]] for one in found],
+                "same": read.to_dict() == turn.to_dict(),
+            }
+        )
+    at.delete(agent_id=agent)
     return told
 
 
@@ -89,6 +114,10 @@ def agent_classes(url: str, model: str) -> Any:
     turn = inventing.create_turn(
         [{"role": "user", "content": PERSON}], session_id=inventing.create_session("json"), stream=False
     )
+    guarded = Agent(client(url), model=model, instructions="Be brief.", input_shields=["guard"])
+    asked = [{"role": "user", "content": HARMFUL}]
+    events = guarded.create_turn(asked, session_id=guarded.create_session("guarded"))
+    told["guarded"] = "".join(str(one) for one in AgentEventLogger().log(events))
     return {**told, "person": _text_of(turn)}
 
 
