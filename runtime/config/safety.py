@@ -20,7 +20,7 @@ class GuardrailsConfig(Section):
     on_failure: Literal["refuse", "pass"] = Field(
         "refuse",
         description="What happens where a shield fails: the request ends with its error, or it passes with a warning in"
-        " `x-llama-warnings` and in the log.",
+        " `x-llama-warnings`, or in a comment of a stream that has begun, and in the log.",
     )
     timeout_s: float = Field(
         60.0,

@@ -28,6 +28,7 @@ from runtime.discovery import World
 from runtime.errors import ConfigInvalid, Problem
 from runtime.similar import did_you_mean, names_for, nearest
 from runtime.stack.api_relations import is_registry, registry_of
+from runtime.stack.guardrails import check_guardrails, note_unknown_shields
 from runtime.stack.order import cycles, in_order
 from runtime.stack.placing import analytics_of_stack, check_placement, note_retention, stores_of_stack
 from runtime.stack.planned import PlannedProvider, Problems, check_named, chosen, defaults
@@ -116,7 +117,7 @@ def plan(run: RunConfig, *, world: World | None = None, file: str | None = None)
         routed |= inner
         providers += defaults(run, world, routed, providers, problems)
     _check_needs(world, providers, mounted, routed, _refused(run, world, problems), problems)
-    _check_guardrails(run, routed, problems)
+    check_guardrails(run, routed, problems)
     check_named(run, providers, problems)
     resources, found = registered(run, world, apis, providers, file=problems.file)
     problems.found.extend(found)
@@ -133,6 +134,8 @@ def plan(run: RunConfig, *, world: World | None = None, file: str | None = None)
     analytics = analytics_of_stack(routed, providers)
     of_storage = tuple(secrets_in(run.storage))
     note_retention(run, stores, analytics, noted)
+    served = with_served(resources, ordered, apis)
+    note_unknown_shields(run, served, routed, noted)
     return Plan(
         world=world,
         apis=mounted,
@@ -140,7 +143,7 @@ def plan(run: RunConfig, *, world: World | None = None, file: str | None = None)
         off=tuple(_off(run.off)),
         packages=_packages(ordered, run, world),
         inner_apis={name: api for name, api in routed.items() if name not in mounted},
-        resources=with_served(resources, ordered, apis),
+        resources=served,
         stores=stores,
         analytics=analytics,
         noted=tuple(noted.found),
@@ -285,20 +288,6 @@ def _check_needs(
             problems.add(
                 f"the API {name} is listed but has no provider", path="apis", hint=f"add one under providers.{name}"
             )
-
-
-def _check_guardrails(run: RunConfig, routed: Mapping[str, Api], problems: Problems) -> None:
-    """Chats that are to go through shields need some: without, each would be refused."""
-    guardrails = run.safety.guardrails if run.safety is not None else None
-    if guardrails is None or not (guardrails.input or guardrails.output):
-        return
-    words = "chats are to go through shields, but the API safety"
-    if not run.providers.get("safety"):
-        hint = "add one under providers.safety, or leave `safety.guardrails` out"
-        problems.add(f"{words} has no provider", path="safety.guardrails", hint=hint)
-    elif "safety" not in routed:
-        hint = "add it under `apis`, or leave `safety.guardrails` out"
-        problems.add(f"{words} is not mounted", path="safety.guardrails", hint=hint)
 
 
 def _in_order(providers: Sequence[PlannedProvider], problems: Problems) -> list[PlannedProvider]:

@@ -81,10 +81,11 @@ ALLOWED: dict[str, set[str]] = {
     "runtime.stack.planned": {
         "stack.api_relations", "discovery", "spec", "config", "apis", "http.network", "errors", "redaction", "similar",
     },
+    "runtime.stack.guardrails": {"stack.planned", "config", "apis", "similar"},
     "runtime.stack.placing": {"stack.planned", "discovery", "config", "apis", "storage.placement"},
     "runtime.stack.plan": {
-        "stack.order", "stack.placing", "stack.planned", "stack.api_relations", "discovery", "external", "spec",
-        "config", "apis", "errors", "similar",
+        "stack.guardrails", "stack.order", "stack.placing", "stack.planned", "stack.api_relations", "discovery",
+        "external", "spec", "config", "apis", "errors", "similar",
     },
     "runtime.routing": {
         "addresses", "apis", "clock", "concurrently", "config.safety", "provider", "storage", "access",

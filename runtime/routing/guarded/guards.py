@@ -114,6 +114,7 @@ class Guard:
         self._settings = settings
         self._safety = safety
         self._given = given
+        self._notes: list[str] = []
 
     async def take(self, request: Any, ask: Ask) -> Reply | EventStream:
         """The model's answer, or a refusal in its place. Raises what `ask` raises; NotFound for an unknown shield; what
@@ -151,7 +152,7 @@ class Guard:
             window, choices = self._settings.window_chars, self._form.choices(request)
             stage = GuardedStream(
                 self._form, judge, model=request.model, window=window, choices=choices, begun=begun,
-                counts=_counts(request),
+                counts=_counts(request), notes=self._notes,
             )  # fmt: skip
             return answer.through(stage)
         return await self._passed(answer.value(), judge, begun) or answer
@@ -222,20 +223,27 @@ class Guard:
         log.info("shield has found something", extra={"shield_id": shield_id, "level": seen.level})
         if seen.level == "error":
             return seen
-        warn(f"the shield `{shield_id}` notes: {seen.message}")
+        self._note(f"the shield `{shield_id}` notes: {seen.message}")
         return None
+
+    def _note(self, words: str) -> None:
+        """Say it with the answer, once."""
+        if words not in self._notes:
+            self._notes.append(words)
+            warn(words)
 
     def _note_failure(self, way: Way, shield_id: str, error: StackError) -> None:
         """Raises the error, unless what cannot be judged passes."""
         if isinstance(error, NotFound) and error.param == "shield_id":
-            is_by_way = isinstance(self._given, dict) and shield_id in (self._given.get(way) or ())
-            param = f"{_FIELD}.{way}" if is_by_way else _FIELD if isinstance(self._given, list) else None
-            raise error.saying(error.message, param=param)
+            given = self._given if isinstance(self._given, list | dict) else ()
+            if shield_id in (given.get(way) or () if isinstance(given, dict) else given):
+                raise error.saying(error.message, param=_FIELD if isinstance(given, list) else f"{_FIELD}.{way}")
+            raise Unavailable(f"This server's own guardrails cannot be used: {error.message}", hint=error.hint)
         words = f"The shield `{shield_id}` has failed: {error.message}"
         if self._settings.on_failure == "refuse":
             raise error.saying(words, param=None)
         log.warning("passed without a shield", extra={"shield_id": shield_id, "error": error.message})
-        warn(f"the shield `{shield_id}` has failed, and was passed by: {error.message}")
+        self._note(f"the shield `{shield_id}` has failed, and was passed by: {error.message}")
 
 
 async def _let_go(asking: asyncio.Future[Reply | EventStream]) -> None:

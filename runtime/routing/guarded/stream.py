@@ -6,7 +6,7 @@ waits for the end of a stream.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -51,12 +51,16 @@ class _Choice:
 class GuardedStream:
     """The stage of a stream. A window is judged with as much of what came before it, so that nothing hides where two of
     them meet. window: in characters. choices: how many answers there are. begun: what the reader has of each already.
-    counts: whether token counts are to follow the answers, refused or not.
+    counts: whether token counts are to follow the answers, refused or not. notes: what is said with the answer; what is
+    added once the answer has begun, when its headers are sent, is a comment in the stream.
     """
 
     def __init__(
-        self, form: Form, judge: Judge, *, model: str, window: int, choices: int, begun: Texts, counts: bool
-    ) -> None:
+        self, form: Form, judge: Judge, *, model: str, window: int, choices: int, begun: Texts, counts: bool,
+        notes: Sequence[str],
+    ) -> None:  # fmt: skip
+        self._notes = notes
+        self._has_begun = False
         self._counts = counts
         self._form = form
         self._judge = judge
@@ -124,7 +128,7 @@ class GuardedStream:
         says_something = False
         for part in choices_of(event):
             index = part.get("index")
-            choice = self._choices.setdefault(index if isinstance(index, int) else 0, _Choice(dict(self._begun)))
+            choice = self._choice(index if isinstance(index, int) else 0)
             for place, text in texts_of(part).items():
                 choice.new[place] = choice.new.get(place, "") + text
                 choice.new_chars += len(text)
@@ -134,10 +138,19 @@ class GuardedStream:
             choice.ends |= bool(part.get("finish_reason"))
         return says_something
 
+    def _choice(self, index: int) -> _Choice:
+        if (choice := self._choices.get(index)) is None:
+            choice = self._choices[index] = _Choice(dict(self._begun))
+        return choice
+
     async def _look(self) -> None:
         texts = [choice.said() for choice in self._choices.values() if choice.new]
-        if texts:
-            self._found = await self._judge(texts)
+        if not texts:
+            return
+        noted = len(self._notes)
+        self._found = await self._judge(texts)
+        if self._has_begun:
+            self._passed += [b": %b\n\n" % " ".join(words.split()).encode() for words in self._notes[noted:]]
 
     def _release(self) -> None:
         """What is held back has passed."""
@@ -151,6 +164,7 @@ class GuardedStream:
     def _take_passed(self) -> bytes:
         passed = b"".join(self._passed)
         self._passed.clear()
+        self._has_begun |= bool(passed)
         return passed
 
 

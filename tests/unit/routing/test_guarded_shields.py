@@ -17,7 +17,7 @@ from runtime.conformance.asgi import Call
 from runtime.conformance.stacks import Served, run_config, serving
 from runtime.conformance.upstream import CHAT_MODEL, Upstream
 from runtime.conformance.upstream.scripted import Script, says
-from runtime.errors import ConfigInvalid
+from runtime.errors import ConfigInvalid, Unavailable
 from runtime.sse import EventStream, Frames, Reply
 from runtime.stack.plan import plan
 from tests.support.shields import WORDS, Words, shields, text_of, with_words
@@ -152,6 +152,31 @@ async def test_an_answer_that_comes_while_its_client_leaves_is_closed(serve: Ser
         assert closed.is_set() and task.cancelled()
 
 
+async def test_what_is_passed_by_in_a_stream_is_told_there(serve: Serve, upstream: Upstream) -> None:
+    """Once, and where the headers are sent: the beginning of an answer is."""
+
+    async def fail(_: AssessRequest) -> None:
+        raise Unavailable("the guard\nis down")
+
+    upstream.misbehaves = Script(says(*["word "] * 40))
+    async with serve(output=["bombs"], on_failure="pass", window_chars=50) as served:
+        Words.latest.before_answer = fail
+        answer = await served.client.post("/v1/chat/completions", asked(stream=True))
+        told = [line for line in answer.body.decode().split("\n") if line.startswith(":")]
+        assert told == [": the shield `bombs` has failed, and was passed by: the guard is down"]
+        texts = [choice["delta"].get("content") or "" for event in answer.events() for choice in event["choices"]]
+        assert "".join(texts) == "word " * 40 and len(Words.latest.asked) > 2
+
+
+async def test_a_shield_of_the_run_config_that_is_not_there_is_no_fault_of_the_request(serve: Serve) -> None:
+    async with serve(input=["bmobs"]) as served:
+        answer = await served.client.post("/v1/chat/completions", asked())
+        assert (answer.status, answer.error["param"]) == (503, None)
+        assert answer.error["message"].startswith("This server's own guardrails cannot be used: Shield `bmobs`")
+        own = await served.client.post("/v1/chat/completions", asked(guardrails={"output": ["bmobs"]}))
+        assert (own.status, own.error["param"]) == (404, "guardrails.output")
+
+
 async def test_guardrails_whose_shields_are_not_mounted_are_a_wrong_run_config(
     monkeypatch: pytest.MonkeyPatch, upstream: Upstream
 ) -> None:
@@ -163,3 +188,18 @@ async def test_guardrails_whose_shields_are_not_mounted_are_a_wrong_run_config(
     )
     with pytest.raises(ConfigInvalid, match="the API safety is not mounted"):
         plan(run)
+
+
+def test_a_shield_that_nobody_has_is_noted_with_the_nearest(
+    monkeypatch: pytest.MonkeyPatch, upstream: Upstream
+) -> None:
+    """It may have been registered."""
+    with_words(monkeypatch)
+    run = run_config(
+        providers={"inference": [openai_at(upstream.url)], "safety": [WORDS]},
+        registered_resources=shields(bombs="bomb"),
+        safety={"default_shield_id": "bombs", "guardrails": {"input": ["bombs", "bmobs"]}},
+    )
+    [warning] = plan(run).warnings
+    assert "safety.guardrails.input[1]" in warning and "`bmobs` is not one of this run config" in warning
+    assert "did you mean `bombs`?" in warning
