@@ -70,6 +70,8 @@ class AwsServer:
             return self._refused(request, body, "bedrock") or self._guardrail(request, body)
         if (request.method, request.path) == ("POST", "/"):
             return self._sts(request, body)
+        if request.path == "/federation/credentials":
+            return self._portal(request)
         if request.path == "/container":
             return web.json_response(self.issued)
         return self._machine(request)
@@ -145,6 +147,21 @@ class AwsServer:
             f"</Credentials></{name}Result></{name}Response>",
             content_type="text/xml",
         )
+
+    def _portal(self, request: web.Request) -> web.Response:
+        """Where one is signed on."""
+        if request.headers.get("x-amz-sso_bearer_token") != "sign-on-token" or {*request.query} != {
+            "account_id",
+            "role_name",
+        }:
+            return _error(401, "UnauthorizedException", "Session token not found or invalid")
+        members = {
+            "accessKeyId": self.issued["AccessKeyId"],
+            "secretAccessKey": self.issued["SecretAccessKey"],
+            "sessionToken": self.issued["Token"],
+            "expiration": 4102444800000,
+        }
+        return web.json_response({"roleCredentials": members})
 
     def _machine(self, request: web.Request) -> web.Response:
         """Version 2 of the instance's metadata."""

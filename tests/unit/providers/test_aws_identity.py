@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import re
 from collections.abc import AsyncIterator
+from hashlib import sha1
 from pathlib import Path
 from typing import Any
 
@@ -164,11 +166,43 @@ async def test_a_profile_that_changes_is_read_again(world: World) -> None:
     assert (await asked.credentials()).access_key_id == "RENEWED"
 
 
+SIGN_ON = """\
+[profile dev]
+sso_session = corp
+sso_account_id = 123456789012
+sso_role_name = Dev
+[sso-session corp]
+sso_start_url = https://corp.example/start
+sso_region = eu-west-1
+"""
+
+
+async def test_whoever_has_signed_on_is_given_the_role_of_the_profile(
+    world: World, server: AwsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(world.folder))
+    world.env["AWS_ENDPOINT_URL_SSO"] = server.url
+    server.issue("DEV", LATER)
+    world.write("config", SIGN_ON)
+    kept = world.folder / ".aws/sso/cache" / f"{sha1(b'corp').hexdigest()}.json"
+    kept.parent.mkdir(parents=True)
+    for text in ("", '{"accessToken": "sign-on-token", "expiresAt": "2020-01-01T00:00:00Z"}'):
+        kept.write_text(text)
+        with pytest.raises(Unavailable) as raised:
+            await world.found(profile_name="dev")
+        assert "aws sso login --profile dev" in raised.value.words
+    kept.write_text(json.dumps({"accessToken": "sign-on-token", "expiresAt": LATER}))
+    found = await world.found(profile_name="dev")
+    assert (found.access_key_id, found.session_token, found.expires_at) == ("DEV", "token-of-DEV", 4102444800.0)
+    assert found.source == "the profile `dev`"
+
+
 @pytest.mark.parametrize(
     ("config", "profile", "words"),
     [
         ("", "wrok", "no profile `wrok`.*they have `default`, `work`"),
-        ("[profile sso]\nsso_session = s\nsso_account_id = 1\n", "sso", "export-credentials --profile sso"),
+        ("[profile p]\ncredential_process = /bin/x\n", "p", "export-credentials --profile p"),
+        ("[profile sso]\nsso_session = s\nsso_account_id = 1\n", "sso", "no `sso_start_url`.*aws configure sso"),
         (f"[profile none]\nrole_arn={ROLE}\n", "none", "nothing that says with which key"),
         ("[profile", "work", r"config` cannot be read: MissingSectionHeaderError"),
     ],

@@ -40,12 +40,12 @@ def from_answer(given: Mapping[str, Any], source: str) -> Credentials | None:
         secret_access_key=secret,
         session_token=token if isinstance(token, str) else None,
         source=source,
-        expires_at=_moment(given.get("Expiration")),
+        expires_at=moment(given.get("Expiration")),
     )
 
 
-def _moment(value: Any) -> float | None:
-    """Seconds since 1970; None for no date."""
+def moment(value: Any) -> float | None:
+    """Seconds since 1970 of a date as AWS writes it, ISO 8601 or those seconds; None for anything else."""
     if isinstance(value, int | float) and not isinstance(value, bool):
         return float(value)
     try:

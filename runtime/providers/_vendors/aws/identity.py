@@ -21,6 +21,7 @@ from runtime.providers._vendors.aws.credentials import Credentials
 from runtime.providers._vendors.aws.machine import of_container, of_machine
 from runtime.providers._vendors.aws.profiles import Profile, files_of_profiles, read_profiles, static_credentials
 from runtime.providers._vendors.aws.roles import Role, by_credentials, by_token
+from runtime.providers._vendors.aws.sign_on import by_sign_on, is_signed_on_for
 from runtime.rounds import Rounds
 
 log = logging.getLogger(__name__)
@@ -33,7 +34,7 @@ _HINT = (
     "set `aws_access_key_id` and `aws_secret_access_key` in its config, `AWS_ACCESS_KEY_ID` and"
     " `AWS_SECRET_ACCESS_KEY`, or run `aws configure`"
 )
-_ELSEWHERE = ("sso_session", "sso_start_url", "credential_process", "login_session")
+_ELSEWHERE = ("credential_process", "login_session")
 """Settings of a profile whose key only Amazon's own programs get."""
 
 
@@ -132,6 +133,8 @@ class AwsIdentity:
         arn, other = profile.get("role_arn"), profile.get("source_profile")
         if not arn or other == name:
             found = static_credentials(profile, source)
+            if found is None and is_signed_on_for(profile):
+                return await by_sign_on(self._http, name, profile, env=self.env)
             if found is None and any(profile.get(setting) for setting in _ELSEWHERE):
                 raise Unavailable(
                     f"the key of {source} is one that only Amazon's own programs get",

@@ -24,18 +24,23 @@ def files_of_profiles(env: Mapping[str, str]) -> tuple[Path, Path]:
 
 
 def read_profiles(env: Mapping[str, str]) -> dict[str, dict[str, str]]:
-    """Every profile by its name; what both files say of one is as in the file of credentials. Raises Unavailable for a
+    """Every profile by its name, with what the session says that it signs on to; what both files say of one is as in
+    the file of credentials. Raises Unavailable for a
     file that cannot be read.
     """
     config, credentials = files_of_profiles(env)
     found: dict[str, dict[str, str]] = {}
+    sessions: dict[str, dict[str, str]] = {}
     for section, settings in _sections(config).items():
         kind, _, name = section.partition(" ")
+        name = name.strip(" \"'")
         if section == "default" or (kind == "profile" and name):
-            found.setdefault(name.strip(" \"'") or section, {}).update(settings)
+            found.setdefault(name or section, {}).update(settings)
+        elif kind == "sso-session":
+            sessions[name] = settings
     for section, settings in _sections(credentials).items():
         found.setdefault(section, {}).update(settings)
-    return found
+    return {name: {**sessions.get(profile.get("sso_session", ""), {}), **profile} for name, profile in found.items()}
 
 
 def static_credentials(profile: Profile, source: str) -> Credentials | None:
