@@ -11,7 +11,7 @@ LONGEST_NAME = 512
 """The most characters of a name in a request; nothing has a longer name."""
 _MAX_SEARCHED, _MAX_COMPARED = 20_000, 100
 """How many known names are searched for similar ones, and how many of these are compared in detail."""
-_PIECES, _MAX_LISTED = 8, 20
+_PIECES, _MAX_LISTED = 8, 30
 _LIKE = 0.8
 """How alike two segments of paths are, from 0 to 1, where one is probably meant as the other."""
 _CHEAP_S, _PAUSE = 0.002, 10
@@ -97,7 +97,7 @@ def _likeness(template: Sequence[str], segments: Sequence[str]) -> float:
 
 
 def names_for(name: str, known: Iterable[str]) -> str | None:
-    """The same; other names, up to 20, if none is similar; None if there are none."""
+    """The same; other names, up to 30, if none is similar; None if there are none."""
     names = sorted(other for other in known if other != name)
     more = f" and {len(names) - _MAX_LISTED} more" if len(names) > _MAX_LISTED else ""
     return did_you_mean(name, names) or (f"there are {', '.join(names[:_MAX_LISTED])}{more}" if names else None)

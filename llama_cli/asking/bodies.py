@@ -85,19 +85,41 @@ def query(given: Sequence[str]) -> str:
 
 def of_form(given: Sequence[str]) -> Body:
     """given: `NAME=@FILE` or `NAME=TEXT`. A file's type is told by its name. Raises Failure (USAGE)."""
-    boundary = os.urandom(16).hex()
-    parts: list[tuple[bytes, bytes | Path]] = []
+    parts = []
     for one in given:
         name, value = _pair("--form", one)
-        said = f'--{boundary}\r\ncontent-disposition: form-data; name="{_quoted(name)}"'
         if not value.startswith("@"):
-            parts.append((f"{said}\r\n\r\n".encode(), value.encode(errors="surrogateescape")))
+            parts.append(Part(name, value.encode(errors="surrogateescape")))
             continue
         path = expanded(value[1:])
-        kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
-        file = _content(value[1:], option="--form") if is_stream(value[1:]) else _checked(path, option="--form")
-        said += f'; filename="{_quoted(path.name)}"\r\ncontent-type: {kind}\r\n\r\n'
-        parts.append((said.encode(errors="surrogateescape"), file))
+        parts.append(Part(name, of_file(value[1:], option="--form"), filename=path.name))
+    return of_parts(parts)
+
+
+def of_file(name: str, *, option: str) -> bytes | Path:
+    """A file that can be read; of a stream, which can be read once, what it holds. Raises Failure: USAGE, or ACCESS."""
+    return _content(name, option=option) if is_stream(name) else _checked(expanded(name), option=option)
+
+
+@dataclass(frozen=True)
+class Part:
+    """Of a form. filename: of a part that is a file."""
+
+    name: str
+    content: bytes | Path
+    filename: str | None = None
+
+
+def of_parts(given: Sequence[Part]) -> Body:
+    """The same of parts, whose files can be read."""
+    boundary = os.urandom(16).hex()
+    parts: list[tuple[bytes, bytes | Path]] = []
+    for part in given:
+        said = f'--{boundary}\r\ncontent-disposition: form-data; name="{_quoted(part.name)}"'
+        if part.filename is not None:
+            kind = mimetypes.guess_type(part.filename)[0] or "application/octet-stream"
+            said += f'; filename="{_quoted(part.filename)}"\r\ncontent-type: {kind}'
+        parts.append((f"{said}\r\n\r\n".encode(errors="surrogateescape"), part.content))
     end = f"--{boundary}--\r\n".encode()
     size = len(end) + sum(len(head) + _size(content) + 2 for head, content in parts)
     headers = {"content-type": f"multipart/form-data; boundary={boundary}", "content-length": str(size)}

@@ -14,7 +14,9 @@ HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: %b\r\n%b\r\n"
 
 @contextmanager
 def server(*answers: bytes) -> Iterator[tuple[str, list[Any]]]:
-    """Answers one request after another with these bytes and closes each connection. Gives address and bodies seen."""
+    """Answers one request after another with these bytes and closes each connection. Gives address and bodies seen,
+    those that are no JSON as bytes.
+    """
     seen: list[Any] = []
 
     def serve() -> None:
@@ -28,7 +30,8 @@ def server(*answers: bytes) -> Iterator[tuple[str, list[Any]]]:
                 while (line := request.readline()).strip():
                     if line.lower().startswith(b"content-length:"):
                         length = int(line.split(b":")[1])
-                seen.append(json.loads(request.read(length) or b"null"))
+                body = request.read(length)
+                seen.append(json.loads(body or b"null") if body[:1] in (b"", b"{", b"[") else body)
                 connection.sendall(answer)
 
     with socket.create_server(("127.0.0.1", 0)) as listener:

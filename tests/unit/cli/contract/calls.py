@@ -55,6 +55,15 @@ PROVEN_ELSEWHERE: dict[str, str] = {
     "llama moderate": "tests/unit/cli/shell/test_moderate.py::test_json_is_a_row_a_text",
     "llama models": "tests/unit/cli/shell/test_models.py::test_the_rows_are_those_of_the_schema",
     "llama shields": "tests/unit/cli/shell/test_moderate.py::test_the_shields_of_a_server",
+    **{
+        f"llama stack batch {name}": f"tests/unit/cli/shell/test_batch.py::{test}"
+        for name, test in {
+            "submit": "test_a_file_is_sent_and_waited_for",
+            "ls": "test_batches_are_listed",
+            "cancel": "test_a_batch_is_cancelled",
+            "results": "test_answers_are_lines",
+        }.items()
+    },
     "llama connect": "tests/unit/cli/shell/test_connect.py::test_what_else_stands_in_the_file_stays",
     "llama doctor": "tests/processes/cli/test_doctor.py::test_a_repair_says_what_it_would_do_before_it_does_it",
     "llama service install": "tests/unit/cli/shell/test_service.py::test_what_would_be_written_is_shown",
@@ -116,6 +125,8 @@ READS = {
     ),
     "llama completion show",
     "llama stack storage show",
+    "llama stack batch ls",
+    "llama stack batch results",
 }
 """Commands that change nothing that lasts; all others have `--dry-run`."""
 
@@ -135,6 +146,8 @@ NOT_ROWS_ALONE = {
 """Commands that print a list with some arguments only, or beside other facts."""
 
 TAKES_ANYTHING = {
+    "llama stack batch cancel",
+    "llama stack batch results",
     "llama stack init",
     "llama stack new-provider",
     "llama chat",

@@ -24,6 +24,9 @@ BESIDE: dict[str, list[str]] = {
     "llama connect": ["aider"],
     "llama embed": ["Hello"],
     "llama moderate": ["Hello"],
+    "llama stack batch cancel": ["batch_1"],
+    "llama stack batch results": ["batch_1"],
+    "llama stack batch submit": [__file__, "--endpoint", "/v1/embeddings"],
     "llama stack wait": ["--timeout", "20ms"],
 }
 """Command -> what it needs before it looks for the server."""
