@@ -10,6 +10,7 @@ import io
 import json
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -83,8 +84,9 @@ def submit(url: str, given: Input) -> dict[str, Any]:
 
 
 def batch(url: str, batch_id: str) -> dict[str, Any]:
-    """A batch as it is. Raises Failure as `ask.get` does."""
-    return row_of(ask.get(url, f"{_BATCHES}/{quote(batch_id, safe='')}"))
+    """A batch as it is. Raises Failure as `ask.get` does, and USAGE where there is none."""
+    with _typed():
+        return row_of(ask.get(url, _path(batch_id)))
 
 
 def batches(url: str) -> list[dict[str, Any]]:
@@ -94,9 +96,24 @@ def batches(url: str) -> list[dict[str, Any]]:
 
 
 def cancel(url: str, batch_id: str) -> dict[str, Any]:
-    """A batch that is given up. Raises Failure as `ask.request` does."""
-    with ask.request(url, f"{_BATCHES}/{quote(batch_id, safe='')}/cancel", {}) as reply:
+    """A batch that is given up. Raises Failure as `ask.request` does, and USAGE where there is none."""
+    with _typed(), ask.request(url, f"{_path(batch_id)}/cancel", {}) as reply:
         return row_of(reply.json())
+
+
+def _path(batch_id: str) -> str:
+    return f"{_BATCHES}/{quote(batch_id, safe='')}"
+
+
+@contextmanager
+def _typed() -> Iterator[None]:
+    """The id of a batch is what was typed, so one that is not there is an unknown name."""
+    try:
+        yield
+    except ask.Refusal as refused:
+        if refused.status != 404 or refused.param != "batch_id":
+            raise
+        raise Failure(refused.message, hint="`llama stack batch ls` lists them", code=ExitCode.USAGE) from refused
 
 
 def ended(url: str, row: dict[str, Any], *, timeout_s: float | None) -> dict[str, Any]:

@@ -20,8 +20,15 @@ _KEY = "it wants the key of a vendor"
 _HUB = "it downloads from a hub"
 _OWN_MODEL = "it wants a model of the user's"
 _MANAGER = "it changes what the system starts"
+_BATCH = "it wants a file of requests, or a batch that there is"
 _POSTGRES = "it wants a PostgreSQL; test_storage_moves runs it"
 NOT_RUN = {
+    "llama stack batch submit requests.jsonl --wait": _BATCH,
+    "cat requests.jsonl | llama stack batch submit - -q": _BATCH,
+    "llama stack batch cancel batch_0686f2a1c03e1b2f6d3a9c5e": _BATCH,
+    "llama stack batch results batch_0686f2a1c03e1b2f6d3a9c5e": _BATCH,
+    "llama stack batch results batch_0686f2a1c03e1b2f6d3a9c5e > answers.jsonl": _BATCH,
+    "llama stack batch results batch_0686f2a1c03e1b2f6d3a9c5e --errors": _BATCH,
     "llama stack run starter": _IN_FRONT,
     "llama stack run my-run.yaml --port 0 --ready-file ready.json": _IN_FRONT,
     "llama stack run starter --detach --env OPENAI_API_KEY": _KEY,

@@ -128,13 +128,23 @@ def test_a_batch_is_cancelled(cli: Cli) -> None:
     assert ended.err == "would cancel `batch_1`, which is in_progress: 2 of 2 are not answered\n"
 
 
-def test_one_that_has_ended_is_a_conflict(cli: Cli) -> None:
-    error = {"message": "it is `completed`", "type": "conflict_error", "param": "batch_id", "code": "conflict"}
+@pytest.mark.parametrize(
+    ("command", "status", "code", "hint"),
+    [
+        ("cancel", b"409 Conflict", 5, ""),
+        ("cancel", b"404 Not Found", 2, "llama stack batch ls"),
+        ("results", b"404 Not Found", 2, "llama stack batch ls"),
+    ],
+)
+def test_one_that_has_ended_is_a_conflict_and_one_that_is_not_there_an_unknown_name(
+    cli: Cli, command: str, status: bytes, code: int, hint: str
+) -> None:
+    error = {"message": "it cannot be", "type": "t", "param": "batch_id", "code": None}
     body = json.dumps({"error": error}).encode()
-    refused = (HEAD % (b"application/json", b"content-length: %d\r\n" % len(body))).replace(b"200 OK", b"409 Conflict")
+    refused = (HEAD % (b"application/json", b"content-length: %d\r\n" % len(body))).replace(b"200 OK", status)
     with server(refused + body) as (url, _):
-        ended = cli("stack", "batch", "cancel", "batch_1", "--url", url)
-    assert ended.code == 5 and "it is `completed`" in ended.err
+        ended = cli("stack", "batch", command, "batch_1", "--url", url)
+    assert ended.code == code and "it cannot be" in ended.err and hint in ended.err
 
 
 def test_answers_are_lines(cli: Cli) -> None:
