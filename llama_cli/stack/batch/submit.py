@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -43,6 +43,7 @@ def command(
         raise Failure.of_option("--timeout", "nothing is waited for", hint="add `--wait`")
     address = "" if dry_run else address_of(url)
     given = batches.read_input(file, endpoint)
+    row: dict[str, Any]
     if dry_run:
         row = dict.fromkeys(("id", "status", "model", "completed", "failed", "created_at"))
         row |= {"endpoint": given.endpoint, "total": given.lines, "output_file_id": None, "error_file_id": None}
