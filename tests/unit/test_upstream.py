@@ -14,7 +14,10 @@ from openai import AsyncOpenAI, BadRequestError, UnprocessableEntityError
 from pydantic import BaseModel
 
 from runtime.conformance.upstream import CHAT_MODEL, Habits, Upstream, upstream_server
+from tests.support import at_vendor
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+upstream = at_vendor.upstream
 WEATHER = {
     "type": "function",
     "function": {
@@ -35,10 +38,16 @@ class Step(BaseModel):
     beside: Step | None
 
 
-@pytest_asyncio.fixture
-async def vendor(upstream: Upstream) -> AsyncIterator[AsyncOpenAI]:
-    async with AsyncOpenAI(base_url=upstream.url, api_key="none", max_retries=0, timeout=20) as client:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def client(vendor_of_file: Upstream) -> AsyncIterator[AsyncOpenAI]:
+    """One for all tests: it reads the authorities of this machine, which takes 20 ms."""
+    async with AsyncOpenAI(base_url=vendor_of_file.url, api_key="none", max_retries=0, timeout=20) as client:
         yield client
+
+
+@pytest.fixture
+def vendor(upstream: Upstream, client: AsyncOpenAI) -> AsyncOpenAI:
+    return client
 
 
 async def asked(vendor: AsyncOpenAI, *messages: Any, **fields: Any) -> Any:
