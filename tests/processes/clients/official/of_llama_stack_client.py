@@ -7,6 +7,7 @@ Where only newer or older versions have a call, the request behind it is made.
 from __future__ import annotations
 
 import asyncio
+from inspect import signature
 from tempfile import mkdtemp
 from typing import Any
 
@@ -142,6 +143,28 @@ def tool_groups(url: str, query: str) -> Any:
     return {**told, "not_found": failure(lambda: at.toolgroups.get("mine::search"))}
 
 
+def shields(url: str, model: str, other: str, texts: list[str]) -> Any:
+    """A shield of one's own: registered, run on each text as the user's and as an answer, and removed."""
+    at = client(url)
+    settings = {"excluded_categories": ["S10"]}
+    own = {"shield_id": "mine", "provider_id": "guard", "provider_shield_id": model, "params": settings}
+    made = at.shields.register(**own)
+    told = {
+        "made": made.to_dict(),
+        "listed": sorted(each.identifier for each in at.shields.list()),
+        "read": at.shields.retrieve("mine").to_dict() == made.to_dict(),
+        "found": [_violation(at, "mine", {"role": "user", "content": text}) for text in texts],
+        "answered": [_violation(at, "mine", {"role": "user", "content": "Go on."}, _answered(text)) for text in texts],
+        "conflict": failure(lambda: at.shields.register(**{**own, "provider_shield_id": other})),
+        "unknown": failure(lambda: _violation(at, "mein", {"role": "user", "content": texts[0]})),
+    }
+    if hasattr(at.shields, "delete"):
+        at.shields.delete("mine")
+    else:
+        at.delete("/v1/shields/mine", cast_to=object)
+    return {**told, "not_found": failure(lambda: at.shields.retrieve("mine"))}
+
+
 def coroutines(url: str, model: str) -> Any:
     """A stack as a library on the event loop of its caller: made in each way, asked whole and streamed."""
     from runtime.client import AsyncLlamaStackAsLibraryClient
@@ -178,6 +201,18 @@ def _named(tool: Any) -> list[Any]:
     return [fields.get("name") or fields["identifier"], names]
 
 
+def _answered(text: str) -> dict[str, Any]:
+    return {"role": "assistant", "content": text, "stop_reason": "end_of_turn"}
+
+
+def _violation(at: Any, shield: str, *messages: dict[str, Any]) -> Any:
+    """What a shield finds; its second field is required in older versions, and newer ones have none."""
+    run = at.safety.run_shield
+    params: dict[str, Any] = {"params": {}} if "params" in signature(run).parameters else {}
+    found = run(shield_id=shield, messages=list(messages), **params).violation
+    return found and [found.violation_level, found.user_message, found.metadata["violation_type"]]
+
+
 def _chunk(text: str, document: str) -> dict[str, Any]:
     return {"content": text, "metadata": {"document_id": document}}
 
@@ -201,6 +236,7 @@ if __name__ == "__main__":
             "vector_dbs": vector_dbs,
             "earlier_inference": earlier_inference,
             "tool_groups": tool_groups,
+            "shields": shields,
             "agents": agents,
             "agent_classes": agent_classes,
             "coroutines": coroutines,

@@ -163,6 +163,32 @@ def stores(url: str) -> Any:
     return {**told, "not_found": failure(lambda: at.vector_stores.retrieve(vector_store_id=store.id))}
 
 
+def moderations(url: str, shield: str, texts: list[str], image: str) -> Any:
+    """Which of the texts are flagged and as what, and an image, where the client can send one."""
+
+    def flagged(given: Any) -> list[Any]:
+        results = at.create(input=given, model=shield).results
+        return [
+            [name for name, is_flagged in _plain(result.categories).items() if is_flagged] if result.flagged else None
+            for result in results
+        ]
+
+    at = client(url).moderations
+    whole = at.create(input=texts[0], model=shield)
+    [result] = whole.results
+    told = {
+        "texts": flagged(texts),
+        "model": [whole.model, whole.id.startswith("modr-")],
+        "score": _plain(result.category_scores)["violence"],
+        "types": _plain(result.category_applied_input_types)["violence"],
+        "not_found": failure(lambda: at.create(input=texts[0], model=f"{shield}x")),
+    }
+    if PACKAGE == "openai":
+        part = {"type": "image_url", "image_url": {"url": image}}
+        told["image"] = flagged([{"type": "text", "text": "Look"}, part])
+    return told
+
+
 def prompts(url: str) -> Any:
     """A prompt with two versions, the first of which is its default again in the end. OpenAI's client has none."""
     at = client(url).prompts
@@ -187,6 +213,11 @@ def prompts(url: str) -> Any:
     }
     at.delete(id)
     return {**told, "not_found": failure(lambda: at.retrieve(id))}
+
+
+def _plain(values: Any) -> dict[str, Any]:
+    """By the names on the wire, as each client gives them."""
+    return dict(values) if isinstance(values, dict) else dict(values.to_dict())
 
 
 def _bytes_of(content: Any) -> bytes:
@@ -246,7 +277,7 @@ def _parsed(url: str, model: str) -> Any:
 _EFFORT: dict[str, Any] = {"reasoning_effort": "low"}
 _SHAPE = OpenAIShape(create, {"extra_body": _EFFORT} if PACKAGE == "llama-stack-client" else _EFFORT)
 _OWN: tuple[Scenario, ...] = (
-    models, structured, completion, embeddings, rerank, files, batched, stores, prompts, leave, own_key,
+    models, structured, completion, embeddings, rerank, files, batched, stores, moderations, prompts, leave, own_key,
     response_structured, response_helpers,
 )  # fmt: skip
 SCENARIOS: dict[str, Scenario] = {
