@@ -79,7 +79,7 @@ class LocalStack:
 
     async def _open(self) -> Stack:
         from runtime.config.home import usable_cache_dir, usable_models_dir
-        from runtime.server.app import make_app
+        from runtime.server.in_process import in_process_app
         from runtime.stack.stack import Stack
 
         chosen = self._chosen
@@ -99,7 +99,7 @@ class LocalStack:
         except BaseException:
             held.let_go()
             raise
-        self._stack, self._app = stack, make_app(stack, starts_stack=False, hidden=self._hidden)
+        self._stack, self._app = stack, in_process_app(stack, hidden=self._hidden)
         self._masking.cover()
         keeper = self._keeper = asyncio.create_task(self._keep(), name=f"llama stack {chosen.run.distro_name}")
         _keepers.add(keeper)

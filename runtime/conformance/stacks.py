@@ -18,6 +18,7 @@ from runtime.config.run_config import RunConfig
 from runtime.conformance.asgi import Client, living
 from runtime.http.transport import Transport
 from runtime.server.app import make_app
+from runtime.server.in_process import in_process_app
 from runtime.spec import Spec
 from runtime.stack.plan import plan
 from runtime.stack.planned import PlannedProvider
@@ -57,9 +58,9 @@ async def serving(
     aliases: Mapping[str, str] | None = None, transport: Callable[[PlannedProvider], Transport] | None = None,
     specs: Sequence[Spec] = (), models_dir: Path | None = None,
 ) -> AsyncIterator[Served]:  # fmt: skip
-    """Plan, open, serve and close. settled: wait until every provider has started or failed. by_need: leave what only
-    comes by default until it is asked for. specs: of providers beside those that are built in. models_dir: where models
-    are that were downloaded. Raises ConfigInvalid.
+    """Plan, open, serve and close. settled: wait until every provider has started or failed. by_need: as for a library,
+    with what only comes by default left until it is asked for. specs: of providers beside those that are built in.
+    models_dir: where models are that were downloaded. Raises ConfigInvalid.
     """
     planned = plan(run, world=discovery.built_in().beside((), specs) if specs else None)
     stack = Stack(
@@ -67,10 +68,20 @@ async def serving(
         transport=transport,
     )  # fmt: skip
     await stack.open(by_need=by_need)
-    async with living(make_app(stack, cors=run.server.cors)) as client:
+    async with _in_process(stack) if by_need else living(make_app(stack, cors=run.server.cors)) as client:
         if settled:
             await stack.settled.wait()
         yield Served(stack, client)
+
+
+@asynccontextmanager
+async def _in_process(stack: Stack) -> AsyncIterator[Client]:
+    """A client as programs have one that have the stack as a library."""
+    stack.start()
+    try:
+        yield Client(in_process_app(stack))
+    finally:
+        await stack.close()
 
 
 def adapter_of(stack: Stack, api: str) -> Any:

@@ -12,13 +12,13 @@ import inspect
 from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
-from litestar.types import Send
 from pydantic import BaseModel
 
 from runtime.apis._api import Route
 from runtime.apis._carriers import Download
 from runtime.context import current
 from runtime.errors import StackError
+from runtime.server.asgi import Send
 from runtime.server.doors import DoorErrors
 from runtime.server.downloads import send_download
 from runtime.server.errors import as_stack_error

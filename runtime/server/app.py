@@ -7,32 +7,32 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
 from litestar import Litestar, Request, Response
 from litestar.config.app import AppConfig
 from litestar.config.cors import CORSConfig
-from litestar.exceptions import HTTPException, MethodNotAllowedException, NotFoundException
+from litestar.exceptions import HTTPException, NotFoundException
 from litestar.plugins import PluginProtocol
 from litestar.plugins.core import MsgspecDIPlugin
 from litestar.response import Redirect
 from litestar.routes import ASGIRoute, BaseRoute, HTTPRoute, WebSocketRoute
-from litestar.types import ASGIApp
 from litestar.types.internal_types import RouteHandlerMapItem
 
 from runtime.config.sections import CorsConfig
+from runtime.server.asgi import App
 from runtime.server.doors import Doors
-from runtime.server.errors import KnownPaths, as_stack_error, no_such_route, not_allowed
-from runtime.server.growing import Growing
+from runtime.server.errors import KnownPaths
 from runtime.server.handlers import handlers
 from runtime.server.masking import Hidden
 from runtime.server.middleware.origin import OriginMiddleware
 from runtime.server.middleware.request import RequestMiddleware
 from runtime.server.ongoing import Ongoing
 from runtime.server.openapi.handlers import PAGE_PATH, document_handlers
-from runtime.server.plain_answers import ErrorAnswer
+from runtime.server.routing_errors import ErrorAnswer, our_error
+from runtime.server.served import Served
 from runtime.stack.stack import Stack
 
 log = logging.getLogger(__name__)
@@ -87,8 +87,7 @@ def make_app(
     starts_stack: bool = True,
     hidden: Hidden | None = None,
 ) -> RequestMiddleware:
-    """The application of an open stack; what waits of that is made when it is asked for. Its lifespan starts the
-    stack's slow work, and closes the stack at the end.
+    """The application of an open stack. Its lifespan starts the stack's slow work, and closes the stack at the end.
 
     hosts: host names that requests may use, besides those of this machine; None if other machines may use any name.
     starts_stack: False if the caller starts the stack once the socket answers. hidden: what its errors never show; by
@@ -111,32 +110,41 @@ def make_app(
 
     doors = Doors(stack.plan.apis.values(), hidden or Hidden(stack.plan.secrets()))
     ongoing = Ongoing()
+    app = routed(stack, Served(stack, doors, ongoing), doors, cors=cors, life=life)
+    guarded = OriginMiddleware(app, cors=cors, hosts=hosts)
+    return RequestMiddleware(guarded, ongoing, stack.instance, doors, stack.nameless)
+
+
+def routed(
+    stack: Stack,
+    served: Served,
+    doors: Doors,
+    *,
+    cors: CorsConfig | None = None,
+    life: Callable[[Litestar], AbstractAsyncContextManager[None]] | None = None,
+) -> App:
+    """Finds what is meant by a request, and refuses what is nothing of it: all that is between the middleware around
+    the application and what `served` answers. life: its lifespan.
+    """
     known = KnownPaths(stack.routes)
 
     def shown(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
         path = request.scope["path"]
-        if isinstance(error, MethodNotAllowedException):
-            return ErrorAnswer(not_allowed(error, request.scope), doors.of(path))
-        is_unknown = isinstance(error, NotFoundException)
-        if is_unknown and path == "/" and "text/html" in request.headers.get("accept", ""):
+        wants_page = path == "/" and "text/html" in request.headers.get("accept", "")
+        if wants_page and isinstance(error, NotFoundException):
             # Somebody has opened the address that `run` prints. Relative: a proxy may have a path before it.
             return Redirect(PAGE_PATH.lstrip("/"), status_code=307, headers={"vary": "accept"})
-        return ErrorAnswer(no_such_route(request.scope, known) if is_unknown else as_stack_error(error), doors.of(path))
+        return ErrorAnswer(our_error(error, request.scope, known), doors.of(path))
 
-    def routed() -> ASGIApp:
-        return _PlainLitestar(
-            [*handlers(stack, doors, ongoing), *document_handlers(stack.plan, doors)],
-            lifespan=[life],
-            cors_config=_cors(cors) if cors else None,
-            exception_handlers={HTTPException: shown, Exception: shown},
-            logging_config=None,
-            openapi_config=None,  # Litestar sees no models; `openapi` makes the document
-            request_max_body_size=None,  # `incoming` reads and limits bodies
-        )
-
-    app = routed() if stack.is_whole else Growing(stack, routed)
-    guarded = OriginMiddleware(app, cors=cors, hosts=hosts)
-    return RequestMiddleware(guarded, ongoing, stack.instance, doors, stack.nameless)
+    return _PlainLitestar(  # type: ignore[return-value]  # ASGI's own types, of which Litestar has closer ones
+        [*handlers(served), *document_handlers(stack.plan, doors)],
+        lifespan=[life] if life is not None else [],
+        cors_config=_cors(cors) if cors else None,
+        exception_handlers={HTTPException: shown, Exception: shown},
+        logging_config=None,
+        openapi_config=None,  # Litestar sees no models; `openapi` makes the document
+        request_max_body_size=None,  # `incoming` reads and limits bodies
+    )
 
 
 def _cors(cors: CorsConfig) -> CORSConfig:

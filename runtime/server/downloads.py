@@ -19,11 +19,10 @@ from contextlib import aclosing
 from typing import Any
 from urllib.parse import quote
 
-from litestar.types import Send
-
 from runtime.apis._carriers import Download
 from runtime.errors import RangeNotSatisfiable, RequestError
 from runtime.invalid.vocabulary import quoted
+from runtime.server.asgi import Send
 from runtime.server.header_values import header_bytes
 from runtime.sse import AsyncClosable
 

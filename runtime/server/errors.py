@@ -7,45 +7,20 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from typing import Any
 
-from litestar.exceptions import ClientException as LitestarClientException
-from litestar.exceptions import HTTPException, MethodNotAllowedException
-
 from runtime.apis.inspect.protocol import RouteInfo
-from runtime.errors import MethodNotAllowed, NotFound, RequestError, StackError, TooLarge
+from runtime.errors import NotFound, StackError
 from runtime.invalid.vocabulary import quoted
 from runtime.similar import SimilarNames, similar_paths
 
 log = logging.getLogger(__name__)
-_IMPLIED = ("HEAD", "OPTIONS")
-"""Methods that need no mention: they are allowed wherever others are."""
 
 
 def as_stack_error(error: BaseException) -> StackError:
     """Our own error for any exception. An unexpected one is logged, and becomes a 500 without its message."""
     if isinstance(error, StackError):
         return error
-    if isinstance(error, HTTPException):
-        if error.status_code == 413:
-            return TooLarge("The request body is too large")
-        if isinstance(error, LitestarClientException):
-            return RequestError(error.detail)
     log.error("unexpected error", exc_info=error)
     return StackError("The server failed on this request; its log says why", code="internal_error")
-
-
-def not_allowed(error: MethodNotAllowedException, scope: Mapping[str, Any]) -> MethodNotAllowed:
-    """The error for a method that a path does not answer. `allow` is without `websocket`, which Litestar lists among
-    the methods, in any order.
-    """
-    header = next((value for name, value in (error.headers or {}).items() if name.lower() == "allow"), "")
-    methods = filter(None, map(str.strip, header.split(",")))
-    allowed = sorted(methods, key=lambda method: (method != "websocket", method))
-    ways = ["open it as a WebSocket" if one == "websocket" else f"send {one}" for one in allowed if one not in _IMPLIED]
-    hint = ", or ".join(ways) or None
-    headers = {"allow": ", ".join(method for method in allowed if method != "websocket")}
-    return MethodNotAllowed(
-        f"`{quoted(scope['path'])}` does not answer {quoted(scope['method'])}", hint=hint, headers=headers
-    )
 
 
 class KnownPaths:

@@ -11,10 +11,9 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import IO, Any, TypeVar
 
-from litestar.types import Receive
-
 from runtime.context import current
 from runtime.errors import TooLarge
+from runtime.server.asgi import Receive
 from runtime.server.leaving import Connection, Watch
 
 F = TypeVar("F", bound=IO[bytes])

@@ -42,11 +42,22 @@ class Mount:
     @property
     def pattern(self) -> str:
         """A regular expression for the paths that it takes, as they are sent without needless slashes."""
-        parts = (
-            _KIND_OF[match[1]] if (match := _PARAMETER.fullmatch(part)) else re.escape(part)
-            for part in self.path.split("/")
-        )
-        return "/".join(parts)
+        found = [(part, _PARAMETER.fullmatch(part)) for part in self._parts]
+        return "/".join(_KIND_OF[parameter[1]] if parameter else re.escape(part) for part, parameter in found)
+
+    def parameters(self, path: str) -> dict[str, str]:
+        """Litestar's parameters of a path that the pattern takes."""
+        parts = self._parts
+        sent = path.split("/", len(parts) - 1)
+        named = (_PARAMETER.fullmatch(part) for part in parts)
+        values = [
+            f"/{value}" if found[1] == "path" else value for found, value in zip(named, sent, strict=True) if found
+        ]
+        return {f"p{place}": value for place, value in enumerate(values)}
+
+    @property
+    def _parts(self) -> list[str]:
+        return self.path.split("/")
 
     def fields(self, values: Mapping[str, str]) -> dict[str, str] | None:
         """The fields in a path, from Litestar's parameters; None if the path belongs to another operation."""

@@ -7,23 +7,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from litestar.enums import ScopeType
-from litestar.types import HTTPScope, WebSocketScope
-
 from runtime import PROBE
+from runtime.server.asgi import HTTP, Scope
 from runtime.server.middleware.hosts import is_this_machine
 
 _ROUTES = ("/v1/health", "/v1/models", "/v1/providers", "/v1/version", "/v1/inspect/routes")
 
 
-def is_probe(scope: HTTPScope | WebSocketScope, headers: Mapping[bytes, bytes]) -> bool:
+def is_probe(scope: Scope, headers: Mapping[bytes, bytes]) -> bool:
     """Whether `llama` itself sends it, on this machine, with a GET that says what is there. Anyone on this machine can
     pass for it; no other request can, so none can be hidden.
     """
     path = scope["path"]
     if path not in _ROUTES and not path.startswith("/v1/models/"):
         return False
-    if scope["type"] != ScopeType.HTTP or scope["method"] != "GET":
+    if scope["type"] != HTTP or scope["method"] != "GET":
         return False
     client = scope["client"]
     return headers.get(b"user-agent") == PROBE.encode() and client is not None and is_this_machine(client[0])

@@ -16,9 +16,9 @@ from functools import partial
 from types import FrameType
 
 import uvicorn
-from litestar.types import ASGIApp
 
 from runtime.config.sections import ServerConfig
+from runtime.server.asgi import App
 from runtime.server.descriptors import connections_within
 from runtime.server.handshakes import CountingContext
 from runtime.server.http1 import REFUSED_AT_ONCE, Http1
@@ -41,7 +41,7 @@ class Server(uvicorn.Server):
 
     def __init__(
         self,
-        app: ASGIApp,
+        app: App,
         config: ServerConfig,
         *,
         ongoing: Ongoing,

@@ -12,13 +12,12 @@ import contextlib
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
-from litestar.types import Receive, Send
-
 from runtime.apis._api import TellsError
 from runtime.apis._request import Request
 from runtime.context import current
 from runtime.errors import RateLimited, RequestError, StackError
 from runtime.parsing.requests import request_from
+from runtime.server.asgi import Receive, Send
 from runtime.server.doors import DoorErrors
 from runtime.server.errors import as_stack_error
 from runtime.server.incoming import ClientLeft

@@ -15,13 +15,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
-from litestar.enums import ScopeType
-from litestar.types import ASGIApp, HTTPScope, Receive, Scope, Send, WebSocketScope
-
 from runtime.config.sections import CorsConfig
 from runtime.context import current
 from runtime.errors import AccessDenied, RequestError
 from runtime.invalid.vocabulary import quoted
+from runtime.server.asgi import HTTP, WEBSOCKET, App, Receive, Scope, Send
 from runtime.server.middleware.hosts import host_name, is_address, is_same_host, is_this_machine, own_names, split_host
 
 _MAX_ALLOWED = 1000
@@ -38,7 +36,7 @@ class OriginMiddleware:
     headers from the request's context.
     """
 
-    def __init__(self, app: ASGIApp, *, cors: CorsConfig | None, hosts: Sequence[str] | None) -> None:
+    def __init__(self, app: App, *, cors: CorsConfig | None, hosts: Sequence[str] | None) -> None:
         self._app = app
         self._any_client = hosts is None
         self._names = own_names() if hosts is None else {host_name(host) for host in hosts}
@@ -48,9 +46,9 @@ class OriginMiddleware:
         self._allowed: set[tuple[bytes | None, bytes | None, bool]] = set()  # host, origin, may it be a browser
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] in (ScopeType.HTTP, ScopeType.WEBSOCKET):
+        if scope["type"] in (HTTP, WEBSOCKET):
             headers = current().request_headers
-            if len(headers) != len(scope["headers"]):  # type: ignore[arg-type]  # servers and tests give a list
+            if len(headers) != len(scope["headers"]):
                 _refuse_repeated(scope["headers"])
             key = headers.get(b"host"), headers.get(b"origin"), _is_browser(headers)
             if key not in self._allowed:
@@ -60,7 +58,7 @@ class OriginMiddleware:
                     self._allowed.add(key)
         await self._app(scope, receive, send)
 
-    def _check(self, scope: HTTPScope | WebSocketScope, headers: Mapping[bytes, bytes]) -> None:
+    def _check(self, scope: Scope, headers: Mapping[bytes, bytes]) -> None:
         """Raises RequestError for an invalid `Host`, AccessDenied for another host or a page that is not allowed."""
         host = headers.get(b"host", b"").decode("latin-1")
         origin = headers.get(b"origin", b"").decode("latin-1")

@@ -12,9 +12,6 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
-from litestar.enums import ScopeType
-from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send, WebSocketScope
-
 from runtime.access import Caller
 from runtime.clock import wall_time
 from runtime.context import RequestContext, serving
@@ -22,10 +19,11 @@ from runtime.errors import RequestError, StackError, Unavailable
 from runtime.http.retries import COUNT
 from runtime.ids import new_id
 from runtime.server.access import NAME, AccessLine
+from runtime.server.asgi import HTTP, WEBSOCKET, App, Message, Receive, Scope, Send
 from runtime.server.doors import Doors
 from runtime.server.errors import as_stack_error, no_such_route
 from runtime.server.ongoing import Ongoing
-from runtime.server.plain_answers import ErrorAnswer
+from runtime.server.plain_answers import send_error
 from runtime.server.probes import is_probe
 from runtime.sse import decode
 from runtime.stack.instance import Instance
@@ -50,7 +48,7 @@ class RequestMiddleware:
     an upstream's answer. user: who asks.
     """
 
-    def __init__(self, app: ASGIApp, ongoing: Ongoing, instance: Instance, doors: Doors, user: Caller) -> None:
+    def __init__(self, app: App, ongoing: Ongoing, instance: Instance, doors: Doors, user: Caller) -> None:
         self.ongoing = ongoing
         self._app = app
         self._instance = instance
@@ -59,14 +57,14 @@ class RequestMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         kind: str = scope["type"]
-        if scope["type"] == ScopeType.HTTP:
+        if scope["type"] == HTTP:
             await self._serve(scope, receive, send, method=scope["method"])
-        elif kind == ScopeType.WEBSOCKET:
+        elif kind == WEBSOCKET:
             await self._serve(scope, receive, send, method="WS")
         else:
             await self._app(scope, receive, send)
 
-    async def _serve(self, scope: HTTPScope | WebSocketScope, receive: Receive, send: Send, *, method: str) -> None:
+    async def _serve(self, scope: Scope, receive: Receive, send: Send, *, method: str) -> None:
         context, wrong = _context(scope["headers"], self._user)
         timing = context.timing
         started = timing.arrived
@@ -78,17 +76,17 @@ class RequestMiddleware:
         async def sending(message: Message) -> None:
             nonlocal status, answered
             kind = message["type"]
-            if kind == "websocket.close" and not answered and message["code"] >= _HTTP_STATUSES:  # type: ignore[typeddict-item]  # a close has one
+            if kind == "websocket.close" and not answered and message["code"] >= _HTTP_STATUSES:
                 # Litestar closes a WebSocket without a handler; we answer with an error instead.
                 raise no_such_route(scope)
             if kind == "http.response.body":
                 if is_head:
-                    message["body"] = b""  # type: ignore[typeddict-unknown-key]  # it is a body
+                    message["body"] = b""
             elif kind in _STARTS:
-                status, answered = message.get("status", 101), True  # type: ignore[assignment]  # a number
+                status, answered = message.get("status", 101), True
                 overhead_ms, waited_ms = timing.first_byte()
-                message["headers"] = [  # type: ignore[typeddict-unknown-key]  # all types in _STARTS have headers
-                    *message["headers"],  # type: ignore[typeddict-item]
+                message["headers"] = [
+                    *message["headers"],
                     (name, value),
                     (b"x-llama-overhead-ms", b"%.1f" % overhead_ms),
                     (b"server-timing", b"overhead;dur=%.1f, upstream;dur=%.1f" % (overhead_ms, waited_ms)),
@@ -130,9 +128,9 @@ class RequestMiddleware:
                         )
                     )
 
-    async def _refuse(self, error: StackError, scope: HTTPScope | WebSocketScope, receive: Receive, send: Send) -> None:
-        sending = send if scope["type"] == ScopeType.HTTP else _before_accepting(scope, send)
-        await ErrorAnswer(error, self._doors.of(scope["path"])).serve(scope, receive, sending)
+    async def _refuse(self, error: StackError, scope: Scope, receive: Receive, send: Send) -> None:
+        sending = send if scope["type"] == HTTP else _before_accepting(scope, send)
+        await send_error(sending, error, self._doors.of(scope["path"]))
 
 
 def _before_accepting(scope: Scope, send: Send) -> Send:

@@ -13,7 +13,7 @@ import pytest_asyncio
 
 from runtime.conformance.asgi import Client
 from runtime.conformance.stacks import run_config, serving
-from runtime.server import handlers
+from runtime.server import served as handlers
 from tests.support.house import furnish, probe_spec
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

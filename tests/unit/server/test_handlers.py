@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from runtime.conformance.asgi import Client
-from runtime.server.handlers import MAX_BODY_BYTES
+from runtime.server.served import MAX_BODY_BYTES
 from tests.support import at_prober
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

@@ -8,17 +8,23 @@ import asyncio
 import re
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
 from runtime.config.run_config import RunConfig
+from runtime.conformance.asgi import Client
 from runtime.conformance.stacks import run_config
 from runtime.conformance.stacks import serving as serving_whole
 from runtime.conformance.upstream import Upstream
 from runtime.context import RequestContext, current
 from runtime.context import serving as acting
 from runtime.errors import Unavailable
-from runtime.server.growing import served_paths
+from runtime.server.app import routed
+from runtime.server.doors import Doors
+from runtime.server.in_process import Table
+from runtime.server.ongoing import Ongoing
+from runtime.server.served import Served as ServedPaths
 from runtime.stack import stack as stack_module
 from runtime.stack.at_once import made_at_once
 from runtime.stack.kinds import Kinds
@@ -38,12 +44,8 @@ def run(upstream: Upstream) -> RunConfig:
     return run_config(openai_at(upstream.url))
 
 
-def mounts(stack: Stack) -> dict[str, set[str]]:
-    """Every path, with the APIs that are mounted there."""
-    found: dict[str, set[str]] = {}
-    for route in stack.routes():
-        found.setdefault(route.route, set()).add(route.api)
-    return found
+def table_of(stack: Stack) -> Table:
+    return Table(ServedPaths(stack, Doors(stack.plan.apis.values()), Ongoing()).paths)
 
 
 async def test_what_the_user_chose_is_made_and_the_rest_waits(run: RunConfig, tmp_path: Path) -> None:
@@ -59,14 +61,36 @@ async def test_what_the_user_chose_is_made_and_the_rest_waits(run: RunConfig, tm
 
 async def test_no_path_of_what_waits_is_taken_for_one_of_what_is_there(run: RunConfig, tmp_path: Path) -> None:
     async with serving(run, tmp_path) as served:
-        is_served, waiting = served_paths(served.stack).fullmatch, 0
-        for path, apis in mounts(served.stack).items():
-            asked = _FIELD.sub(lambda field: "a/b" if field[1] else "a", path)
-            is_there = apis <= served.stack.mounted().keys()
-            assert is_there or not apis & served.stack.mounted().keys(), f"{path} is of both"
-            assert bool(is_served(asked)) == is_there, path
-            waiting += not is_there
+        table, waiting = table_of(served.stack), 0
+        for route in served.stack.routes():
+            if route.method in ("WS", "ANY"):
+                continue
+            found = table.find(route.method, _FIELD.sub(lambda field: "a/b" if field[1] else "a", route.route))
+            assert (found is not None) == (route.api in served.stack.mounted()), route.route
+            waiting += found is None
         assert waiting > 50
+
+
+async def test_a_plain_path_is_found_as_litestar_finds_it(run: RunConfig, tmp_path: Path) -> None:
+    async with serving_whole(run, tmp_path) as served:
+        table = table_of(served.stack)
+        seen: list[Any] = []
+
+        async def note(scope: Any, receive: Any, send: Any) -> None:
+            seen.append((scope["path_template"], dict(scope["path_params"])))
+            raise Unavailable("it is only to be found")
+
+        doors = Doors(served.stack.plan.apis.values())
+        paths = ServedPaths(served.stack, doors, Ongoing())
+        paths.serve = note  # type: ignore[method-assign, assignment]
+        client = Client(routed(served.stack, paths, doors))
+        for route in served.stack.routes():
+            if route.method in ("WS", "ANY"):
+                continue
+            for value in ("a", "a b", "ä", "a:b"):
+                path = _FIELD.sub(lambda field, value=value: f"{value}/c" if field[1] else value, route.route)  # type: ignore[misc]
+                assert (await client.request(route.method, quote(path))).status == 503, path
+                assert table.find(route.method, path) == seen.pop(), path
 
 
 async def test_every_route_answers_as_in_a_stack_that_was_whole(run: RunConfig, tmp_path: Path) -> None:

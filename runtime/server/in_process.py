@@ -1,0 +1,103 @@
+"""The application of a stack for callers in its own process, which do without most of what a server needs.
+
+What is asked in the plainest way, a path as it is documented and a method that it has, is found in a table. Whatever
+else is asked goes to the application that a server has, which is made for the first such request, and so is what waits
+of a stack that was opened by need. Both answer by `Served`: there is one meaning of a request, and two ways to find it.
+Importing Litestar, and the models of what nobody asks for, costs as much as all else that a start does.
+"""
+
+from __future__ import annotations
+
+import re
+
+from runtime.server.asgi import HTTP, App, Receive, Scope, Send
+from runtime.server.doors import Doors
+from runtime.server.masking import Hidden
+from runtime.server.middleware.origin import OriginMiddleware
+from runtime.server.middleware.request import RequestMiddleware
+from runtime.server.mounts import Mount
+from runtime.server.ongoing import Ongoing
+from runtime.server.served import Path, Served
+from runtime.stack.stack import Stack
+
+_NO_PARAMETERS: dict[str, str] = {}
+
+
+def in_process_app(stack: Stack, *, hidden: Hidden | None = None) -> RequestMiddleware:
+    """The application of an open stack, without a lifespan. hidden: see `make_app`."""
+    doors = Doors(stack.plan.apis.values(), hidden or Hidden(stack.plan.secrets()))
+    ongoing = Ongoing()
+    guarded = OriginMiddleware(InProcess(stack, doors, ongoing), cors=None, hosts=None)
+    return RequestMiddleware(guarded, ongoing, stack.instance, doors, stack.nameless)
+
+
+class InProcess:
+    """Finds what is meant, and gives what it does not find to `routed`."""
+
+    def __init__(self, stack: Stack, doors: Doors, ongoing: Ongoing) -> None:
+        self._stack = stack
+        self._doors = doors
+        self._ongoing = ongoing
+        self._served = Served(stack, doors, ongoing)
+        self._table = Table(self._served.paths)
+        self._others: App | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Raises Unavailable where what waits cannot be made, NotFound, and what an operation does."""
+        if scope["type"] == HTTP and (found := self._table.find(scope["method"], scope["path"])) is not None:
+            scope["path_template"], scope["path_params"] = found
+            await self._served.serve(scope, receive, send)
+            return
+        if self._others is None:
+            await self._stack.complete()
+        if self._others is None:  # nobody else has done it meanwhile
+            self._others = self._routed()
+        await self._others(scope, receive, send)
+
+    def _routed(self) -> App:
+        from runtime.server.app import routed  # not above: it brings Litestar
+
+        self._served = Served(self._stack, self._doors, self._ongoing)
+        self._table = Table(self._served.paths)
+        return routed(self._stack, self._served, self._doors)
+
+
+class Table:
+    """Paths, to find the one that a plain request names: it has fields where the path has, and is written like it."""
+
+    def __init__(self, paths: dict[str, Path]) -> None:
+        self._methods = {template: frozenset(path.methods()) - {"OPTIONS"} for template, path in paths.items()}
+        mounts = {one.mount for path in paths.values() for several in path.operations.values() for one in several}
+        self._templates = {mount.path: mount.template for mount in mounts if not mount.segments}
+        self._with_fields = {_group(place): mount for place, mount in enumerate(_closest_first(mounts))}
+        patterns = (f"(?P<{group}>{mount.pattern})" for group, mount in self._with_fields.items())
+        self._find = re.compile("|".join(patterns), re.DOTALL).fullmatch
+
+    def find(self, method: str, path: str) -> tuple[str, dict[str, str]] | None:
+        """The template and its parameters, as Litestar has them; None for what is not that plain."""
+        if (template := self._templates.get(path)) is not None:
+            return (template, _NO_PARAMETERS) if method in self._methods[template] else None
+        if "//" in path or (found := self._find(path)) is None or found.lastgroup is None:
+            return None
+        mount = self._with_fields[found.lastgroup]
+        if method not in self._methods[mount.template]:
+            return None
+        return mount.template, mount.parameters(path)
+
+
+def _group(place: int) -> str:
+    return f"mount{place}"
+
+
+def _closest_first(mounts: set[Mount]) -> list[Mount]:
+    """Those with fields, in the order in which they are tried: where two fit a path, Litestar takes the one that has
+    text of its own in the first segment in which they differ, and a field that takes slashes last.
+    """
+    with_fields = [mount for mount in mounts if mount.segments]
+    return sorted(with_fields, key=lambda mount: [_rank(part) for part in mount.path.split("/")])
+
+
+def _rank(part: str) -> tuple[int, str]:
+    if not part.startswith("{"):
+        return 0, part
+    return (2 if part.endswith(":path}") else 1), part
