@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -19,8 +19,9 @@ from runtime.config.document import Node, child_path
 from runtime.config.stand_ins import StandIns
 from runtime.config.substitution import Use
 from runtime.errors import Problem
-from runtime.invalid.describing import Wrong, described
-from runtime.invalid.vocabulary import YAML
+
+if TYPE_CHECKING:
+    from runtime.invalid.describing import Wrong
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -38,6 +39,9 @@ def check(model: type[M], node: Node, *, problems: list[Problem], file: str | No
             errors = invalid.errors(include_url=False)
         if not any([_restore_text(plain, node, errors), stand_ins.next(errors)]):
             break
+    from runtime.invalid.describing import described  # not above: nearly all run configs are valid
+    from runtime.invalid.vocabulary import YAML
+
     found = [_problem(wrong, node, file) for wrong in described(errors, model, plain, YAML)]
     problems.extend(sorted(dict.fromkeys(found), key=lambda problem: problem.line or 0))
     return None

@@ -11,7 +11,6 @@ from pydantic_core import from_json
 
 from runtime.apis._request import Request
 from runtime.errors import RequestError, UnsupportedMedia
-from runtime.invalid.in_json import invalid_request
 from runtime.invalid.vocabulary import quoted
 from runtime.parsing.amounts import LIGHT_BYTES, USUAL, Amount, check_amount
 
@@ -43,7 +42,7 @@ def _validated(model: type[Request], raw: bytes, kind: bytes, complete: Complete
     try:
         return model.model_validate_json(raw, strict=True).with_raw(raw)
     except ValidationError as error:
-        raise invalid_request(error, model, json_object(raw, kind)) from error
+        raise _in_words(error, model, json_object(raw, kind)) from error
 
 
 def validated(model: type[Request], given: dict[str, Any]) -> Any:
@@ -51,7 +50,13 @@ def validated(model: type[Request], given: dict[str, Any]) -> Any:
     try:
         return model.model_validate(given)
     except ValidationError as error:
-        raise invalid_request(error, model, given) from error
+        raise _in_words(error, model, given) from error
+
+
+def _in_words(error: ValidationError, model: type[Request], given: dict[str, Any]) -> RequestError:
+    from runtime.invalid.in_json import invalid_request  # not above: a start does without
+
+    return invalid_request(error, model, given)
 
 
 def json_object(raw: bytes, kind: bytes) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Mapping
 from functools import partial
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import parse_qsl
 
 from pydantic import BaseModel, ValidationError
@@ -17,13 +17,14 @@ from pydantic import BaseModel, ValidationError
 from runtime.apis._api import Operation
 from runtime.apis._carriers import Upload
 from runtime.errors import RequestError
-from runtime.invalid.in_json import invalid_request
 from runtime.parsing.amounts import BULK, USUAL
 from runtime.parsing.requests import request_from, validated
 from runtime.server.content import decompressed, refuse_compressed, utf8
 from runtime.server.fields import NOT_UTF8, URLENCODED, nested, urlencoded
-from runtime.server.forms import CheckUpload, read_form
 from runtime.server.incoming import Incoming
+
+if TYPE_CHECKING:
+    from runtime.server.forms import CheckUpload
 
 _NOT_IN_NAMES = re.compile(f"[\x00-\x1f\x7f{NOT_UTF8}]")
 
@@ -85,6 +86,8 @@ async def _form_body(
 ) -> Any:
     outside = _outside_body(operation, path, query)
     refuse_compressed(incoming.headers)
+    from runtime.server.forms import read_form  # not above: many programs with a stack as a library have no forms
+
     return await read_form(operation, incoming, partial(_from_form, operation.request, path, outside), check_upload)
 
 
@@ -106,6 +109,8 @@ def _from_form(
     except ValidationError as error:
         if not is_whole and all(one["type"] == "missing" for one in error.errors()):
             return None
+        from runtime.invalid.in_json import invalid_request  # not above: a start does without
+
         raise invalid_request(error, model, form | outside) from error
 
 

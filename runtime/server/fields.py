@@ -21,8 +21,8 @@ from pydantic_core import from_json
 from runtime.errors import RequestError, TooLarge
 from runtime.invalid.vocabulary import quoted
 from runtime.parsing.amounts import USUAL, check_amount
-from runtime.server.parts import MAX_FIELDS
 
+MAX_FIELDS = 1000
 URLENCODED = "application/x-www-form-urlencoded"
 MAX_TEXT_BYTES = 1024 * 1024
 """Of all fields of a form that are no files."""

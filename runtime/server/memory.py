@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import gc
 import threading
 from collections.abc import Iterator
@@ -69,6 +68,8 @@ def keep_freed_memory() -> None:
     part of a large body that is received, which costs three times as much as everything else that is done with it.
     Larger pieces than a part of a body still come and go by themselves. Other C libraries do without.
     """
+    import ctypes  # not above: a program with the stack as a library does without
+
     try:
         mallopt = ctypes.CDLL(None).mallopt
     except (AttributeError, OSError):

@@ -15,9 +15,9 @@ from urllib.parse import unquote
 from multipart import MultipartError, MultipartSegment, PushMultipartParser
 
 from runtime.errors import RequestError
+from runtime.server.fields import MAX_FIELDS
 from runtime.server.incoming import Incoming
 
-MAX_FIELDS = 1000
 _LONGEST_BOUNDARY = 70
 """RFC 2046, 5.1.1. Searching for a longer one could take long."""
 _EXTENDED_NAME = re.compile(r";\s*filename\*\s*=\s*\"?(utf-?8|iso-8859-1)'[^']*'([^;\s\"]+)", re.IGNORECASE)
