@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
+from runtime.sse import encode
+
 
 @dataclass(frozen=True, kw_only=True)
 class MessageContent:
@@ -61,9 +63,16 @@ def _pieces(message: Mapping[str, Any]) -> Iterator[MessageContent]:
         yield MessageContent(text=text.strip())
 
 
-def _calls(message: Mapping[str, Any]) -> list[str]:
-    """Calls of tools as text: a name and what it is called with."""
-    calls = [call.get(call.get("type") or "") or {} for call in message.get("tool_calls") or ()]
+def _calls(message: Mapping[str, Any]) -> Iterator[str]:
+    """Calls of tools as text: a name and what it is called with; one of another form as its JSON, so that nothing of it
+    passes unseen.
+    """
+    for call in message.get("tool_calls") or ():
+        named = call.get(call.get("type") or "")
+        yield _written(named) if isinstance(named, dict) else encode(call).decode()
     if older := message.get("function_call"):
-        calls.append(older)
-    return [f"{call.get('name', '')}({call.get('arguments') or call.get('input') or ''})" for call in calls if call]
+        yield _written(older)
+
+
+def _written(call: Mapping[str, Any]) -> str:
+    return f"{call.get('name', '')}({call.get('arguments') or call.get('input') or ''})"
