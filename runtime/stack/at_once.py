@@ -1,5 +1,5 @@
-"""Which APIs of a plan are made at once where a stack is made by need: those that its user chose, with all that these
-use. What comes by default beside them waits until it is asked for. Pure.
+"""Which APIs of a plan are made at once where a stack is made by need: those of which its user chose providers or
+resources, with all that these use. What comes by default beside them waits until it is asked for. Pure.
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ def made_at_once(plan: Plan, run: RunConfig) -> frozenset[str]:
     if run.storage.retention:
         return frozenset(routed)
     found: set[str] = set()
-    reached = {name for name, api in routed.items() if api.always or run.providers.get(name)}
+    reached = {
+        name for name, api in routed.items() if api.always or run.providers.get(name) or plan.resources.get(name)
+    }
     while reached:
         found |= reached
         reached = {other for name in reached for other in _used_by(name, plan, routed)} - found

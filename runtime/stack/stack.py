@@ -9,6 +9,7 @@ A stack that is opened by need leaves what only comes by default for later: `com
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 import logging
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -51,6 +52,8 @@ COMPLETE_AFTER_S = 60.0
 """When a stack that was opened by need is completed although nobody asks: jobs that were left wait for their provider,
 and so does what has expired.
 """
+STARTS_WITHIN_S = 10.0
+"""How long whoever asks for what has waited waits for its start too; what is still starting then says so itself."""
 
 
 class Stack:
@@ -128,9 +131,9 @@ class Stack:
             raise
 
     async def complete(self) -> None:
-        """Make what has waited, and start it if the others are. Whoever asks meanwhile waits for the same, and may
-        leave. Raises Unavailable where storage cannot be read, and it can be repeated then; and once the stack is
-        closed.
+        """Make what has waited, and start it if the others are: it answers as if it had been there all the time.
+        Whoever asks meanwhile waits for the same, and may leave. Raises Unavailable once the stack is closed, and where
+        storage cannot be read; it can be repeated then.
         """
         if self.is_whole:
             return
@@ -149,9 +152,13 @@ class Stack:
 
     async def _complete(self) -> None:
         await self._make(self._waiting)
-        self._waiting = frozenset()
         if self._is_started:
-            self._tasks.spawn(self._start_made(), name="start what has waited")
+            started = asyncio.Event()
+            self._tasks.spawn(self._start_made(started.set), name="start what has waited")
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(STARTS_WITHIN_S):
+                    await started.wait()
+        self._waiting = frozenset()
 
     async def _make(self, names: Collection[str]) -> None:
         """Make the routers and the providers of some APIs."""
@@ -181,19 +188,19 @@ class Stack:
             self._tasks.spawn(self._complete_later(), name="complete the stack later")
 
     async def _start_all(self) -> None:
-        try:
-            await self._start_made()
-            self._kinds.warn_of_unresolved(self._run.default_model)
-        finally:
-            self.settled.set()
+        await self._start_made(self.settled.set)
+        self._kinds.warn_of_unresolved(self._run.default_model)
 
-    async def _start_made(self) -> None:
+    async def _start_made(self, done: Callable[[], None]) -> None:
         """Start every provider that is made and was not started, and list what each serves, all at once."""
-        analytics = self._stores.analytics()
-        if analytics.tables and not self._answers_others:
-            self._answers_others = True
-            self._tasks.spawn(answer_others(analytics), name="answer other processes about analytics")
-        await self._providers.start(*(kind.listings.ask_all_first() for kind in self._kinds.not_asked()))
+        try:
+            analytics = self._stores.analytics()
+            if analytics.tables and not self._answers_others:
+                self._answers_others = True
+                self._tasks.spawn(answer_others(analytics), name="answer other processes about analytics")
+            await self._providers.start(*(kind.listings.ask_all_first() for kind in self._kinds.not_asked()))
+        finally:
+            done()
 
     async def _complete_later(self) -> None:
         await asyncio.sleep(COMPLETE_AFTER_S)

@@ -30,6 +30,7 @@ from runtime.stack.at_once import made_at_once
 from runtime.stack.kinds import Kinds
 from runtime.stack.plan import plan
 from runtime.stack.stack import Stack
+from runtime.stack.supervisor import Supervisor
 from tests.support import house
 from tests.support.house import furnish, probe_spec
 from tests.support.stacks import openai_at, serving
@@ -159,9 +160,10 @@ async def test_what_one_request_has_made_is_not_of_that_request(
     assert seen and "req_of_somebody" not in seen
 
 
-async def test_listing_the_providers_makes_them_all(run: RunConfig, tmp_path: Path) -> None:
+async def test_listing_the_providers_makes_and_starts_them_all(run: RunConfig, tmp_path: Path) -> None:
     async with serving(run, tmp_path) as served:
         listed = (await served.client.get("/v1/providers")).json()["data"]
+        assert {info["health"]["status"] for info in listed} == {"OK"}, "none is still starting"
         assert {info["api"] for info in listed} == {planned.api for planned in served.stack.plan.providers}
         assert served.stack.is_whole
 
@@ -206,6 +208,20 @@ async def test_what_is_made_later_is_started_and_stopped(monkeypatch: pytest.Mon
     assert house.LateStart.steps == ["made", "started", "stopped"]
 
 
+async def test_what_does_not_start_in_time_is_waited_for_no_longer(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, run: RunConfig
+) -> None:
+    async def never(_: Supervisor, *beside: Any) -> None:
+        await asyncio.gather(*beside)
+        await asyncio.Event().wait()
+
+    async with serving(run, tmp_path) as served, asyncio.timeout(LIMIT_S):
+        monkeypatch.setattr(Supervisor, "start", never)
+        monkeypatch.setattr(stack_module, "STARTS_WITHIN_S", 0.0)
+        assert (await served.client.get("/v1/prompts")).status == 200
+        assert served.stack.is_whole
+
+
 def test_what_is_used_by_what_was_chosen_is_made_at_once(upstream: Upstream) -> None:
     run = run_config(
         openai_at(upstream.url),
@@ -217,6 +233,26 @@ def test_what_is_used_by_what_was_chosen_is_made_at_once(upstream: Upstream) -> 
     at_once = made_at_once(plan(run), run)
     assert {"agents", "responses", "conversations", "inference", "models"} <= at_once
     assert "earlier_inference" not in at_once
+
+
+@pytest.mark.parametrize(
+    ("kind", "resource"),
+    [
+        ("vector_stores", {"vector_store_id": "mine", "embedding_model": "vendor/small-embed"}),
+        ("connectors", {"connector_id": "mine", "url": "https://tools.example/mcp"}),
+    ],
+)
+def test_what_has_resources_of_the_run_config_is_made_at_once(
+    upstream: Upstream, kind: str, resource: dict[str, Any]
+) -> None:
+    """A vector store is made in the background: whoever asked for it first found none."""
+    providers = {"vector_io": [{"provider_id": "v", "provider_type": "inline::sqlite-vec"}]}
+    providers |= {"files": [{"provider_id": "f", "provider_type": "inline::localfs"}]}
+    providers |= {"inference": [openai_at(upstream.url)]}
+    run = run_config(providers=providers, registered_resources={kind: [resource]})
+    assert kind in made_at_once(plan(run), run)
+    without = run_config(providers=providers)
+    assert kind not in made_at_once(plan(without), without)
 
 
 def test_nothing_waits_where_what_is_old_is_to_be_removed(upstream: Upstream) -> None:
