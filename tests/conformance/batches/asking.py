@@ -119,12 +119,18 @@ class Asking:
 
 @asynccontextmanager
 async def asking_at(
-    vendor: Upstream, folder: Path, *, config: Json | None = None, safety: Sequence[Json] = (), **sections: Any
+    vendor: Upstream,
+    folder: Path,
+    *,
+    config: Json | None = None,
+    files: Json | None = None,
+    safety: Sequence[Json] = (),
+    **sections: Any,
 ) -> AsyncIterator[Asking]:
-    """A stack at a vendor. config: of the batches. safety: its providers."""
+    """A stack at a vendor. config, files: the settings of the batches and of the files. safety: its providers."""
     providers: Json = {
         "inference": [openai_at(vendor.url)],
-        "files": [{"provider_id": "localfs", "provider_type": "inline::localfs"}],
+        "files": [{"provider_id": "localfs", "provider_type": "inline::localfs", "config": files or {}}],
         "batches": [{"provider_id": "builtin", "provider_type": "inline::builtin", "config": config or {}}],
         "safety": list(safety),
     }

@@ -77,10 +77,12 @@ async def raw_lines(files: Files, file_id: str) -> AsyncGenerator[tuple[int, byt
         file = await files.read_file(FileRequest(file_id=file_id))
         end = min(begin + _PIECE_BYTES, file.size_bytes)
         piece = b"".join([part async for part in file.read(begin, end)]) if end > begin else b""
-        *whole, rest = (rest + (piece if begin else piece.removeprefix(BYTE_ORDER_MARK))).split(b"\n")
+        *whole, rest = (rest + piece).split(b"\n")
         begin, is_last = end, end >= file.size_bytes
         for line in [*whole, rest] if is_last else whole:
             number += 1
+            if number == 1:
+                line = line.removeprefix(BYTE_ORDER_MARK)
             if len(line) > MAX_LINE_BYTES:
                 raise _too_long(number)
             if line.strip():

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import AsyncIterator
 
 from runtime.apis._carriers import Upload
 from runtime.apis.files.file import ExpiresAfter, UploadFileRequest
 from runtime.apis.files.protocol import Files
 from runtime.apis.files.upload import AddUploadPartRequest, CompleteUploadRequest, CreateUploadRequest
+from runtime.errors import TooLarge
 from runtime.providers.batches.builtin.kept_lines import KeptLines
 
 _WHOLE_BYTES = 64 * 1024**2
-"""A larger file comes in parts, since a provider of files may take no larger ones as a whole."""
+"""A larger file is sent in parts at once; a smaller one where the provider of files does not take it as a whole."""
 _KIND = "application/jsonl"
 
 
@@ -24,21 +26,19 @@ async def write_file(
     count, size_bytes = await lines.sizes(are_errors=are_errors)
     if not count:
         return None
-    content = lines.content(are_errors=are_errors)
     if size_bytes <= _WHOLE_BYTES:
-        upload = Upload(content, filename=name, content_type=_KIND, size_bytes=size_bytes)
-        asked = UploadFileRequest(file=upload, purpose="batch_output", expires_after=expires_after)
-        return (await files.upload_file(asked)).id
-    begun = await files.create_upload(
-        CreateUploadRequest(
-            filename=name, purpose="batch_output", bytes=size_bytes, mime_type=_KIND, expires_after=expires_after
-        )
+        upload = Upload(lines.content(are_errors=are_errors), filename=name, content_type=_KIND, size_bytes=size_bytes)
+        with contextlib.suppress(TooLarge):
+            asked = UploadFileRequest(file=upload, purpose="batch_output", expires_after=expires_after)
+            return (await files.upload_file(asked)).id
+    asked_in_parts = CreateUploadRequest(
+        filename=name, purpose="batch_output", bytes=size_bytes, mime_type=_KIND, expires_after=expires_after
     )
-    parts = []
-    async for data in content:
+    upload_id, parts = (await files.create_upload(asked_in_parts)).id, []
+    async for data in lines.content(are_errors=are_errors):
         part = Upload(_once(data), size_bytes=len(data))
-        parts.append((await files.add_upload_part(AddUploadPartRequest(upload_id=begun.id, data=part))).id)
-    whole = await files.complete_upload(CompleteUploadRequest(upload_id=begun.id, part_ids=parts))
+        parts.append((await files.add_upload_part(AddUploadPartRequest(upload_id=upload_id, data=part))).id)
+    whole = await files.complete_upload(CompleteUploadRequest(upload_id=upload_id, part_ids=parts))
     assert whole.file is not None, "it is complete"
     return whole.file.id
 
