@@ -61,6 +61,12 @@ class GuardrailViolation(Response):
     metadata: dict[str, Any] = Field(description="What it is, such as `categories` and `violation_type`.")
 
 
+class Judged(dict[str, Any]):
+    """A message that guardrails need not look at again: the model has answered it, and a summary is in the place of
+    that. Only requests that are made in this process have such; what arrives are plain dicts.
+    """
+
+
 def violation_in(answer: Json) -> Json | None:
     """What a shield has found, as an answer or a chunk of one says it."""
     found = answer.get("violation")

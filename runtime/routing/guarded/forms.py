@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from runtime.apis.inference.chat import ChatCompletionRequest
 from runtime.apis.inference.completions import CompletionRequest
+from runtime.apis.inference.guardrails import Judged
 from runtime.errors import RequestError
 from runtime.routing.guarded.texts import Texts, texts_in
 from runtime.sse import Json
@@ -66,7 +67,7 @@ class ChatForm:
         messages, end = request.messages, _end(request)
         start = max((place + 1 for place in range(end) if messages[place].get("role") == "assistant"), default=0)
         told = [place for place, message in enumerate(messages) if _has_content(message)]
-        new = [place for place in told if place >= end or (place >= start and messages[place]["role"] in _FROM_OUTSIDE)]
+        new = [place for place in told if place >= end or (place >= start and _is_from_outside(messages[place]))]
         if len(new) > _MOST_JUDGED:
             raise RequestError(
                 f"Guardrails look at {_MOST_JUDGED} new messages at most, and these are {len(new)}",
@@ -137,6 +138,11 @@ def _end(request: ChatCompletionRequest) -> int:
     """Where the conversation ends: what the model is said to have said behind that begins its answer."""
     messages = request.messages
     return max((place + 1 for place, one in enumerate(messages) if one["role"] != "assistant"), default=0)
+
+
+def _is_from_outside(message: Any) -> bool:
+    """Whether a message is to be looked at wherever it is new."""
+    return message["role"] in _FROM_OUTSIDE and not isinstance(message, Judged)
 
 
 def _has_content(message: Any) -> bool:

@@ -260,6 +260,18 @@ async def test_what_was_refused_is_not_asked_again_once_it_is_summarised(asking:
     assert "poison" not in str(answered.json()["output"])
 
 
+async def test_what_was_answered_before_a_summary_is_not_judged_again(asking: Asking, words: Words) -> None:
+    talk = [one for at in range(40) for one in ({"role": "user", "content": f"{at}?"}, {**TALK[1]})]
+    script = asking.says(says("summary"), says("So"))
+    first = await asking.whole([*talk, TALK[0]], **COMPACTING)
+    asked = [text_of(one.messages[-1]) for one in words.asked]
+    assert len(asked) == 4 and asked[1:] == ["summary", "A joke?", "So"], "of the summary both ways, and the answer"
+    words.asked.clear()
+    second = await asking.whole("And?", previous_response_id=first["id"])
+    assert [text_of(one.messages[-1]) for one in words.asked] == ["And?", "So"] and texts(second) == ["So"]
+    assert sum(one["role"] == "user" for one in script.asked[-1]["messages"]) == 42, "the model reads them all"
+
+
 @pytest.mark.parametrize("given", [["bmobs"], [{"type": "bmobs"}], {"input": ["bmobs"]}])
 async def test_an_unknown_shield_is_refused_by_name(asking: Asking, given: Any) -> None:
     asking.says(says("Sure"))

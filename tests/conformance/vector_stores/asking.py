@@ -17,6 +17,7 @@ from runtime.conformance.upstream import EMBEDDING_MODEL
 from runtime.providers.vector_stores.builtin.adapter import BuiltinVectorStores
 from runtime.providers.vector_stores.builtin.tables import GROUPS, INDEXES, REMOVALS
 from runtime.storage.sql import Row, Select, SqlStore, eq
+from tests.support.shields import WORDS, shields
 from tests.support.stacks import openai_at
 from tests.support.vector_stores import STORES
 from tests.support.word_models import Models, entries
@@ -150,10 +151,11 @@ async def asking(
     *,
     persistent: bool = False,
     declared: Sequence[Mapping[str, Any]] = (),
+    shielded: Mapping[str, str] | None = None,
     **settings: Any,
 ) -> AsyncIterator[Asking]:
     """A stack over one vector database. persistent: with its state in the folder. declared: the vector stores of the
-    run config; settings: its section `vector_stores`.
+    run config; settings: its section `vector_stores`. shielded: shields, each with its word, after `with_words`.
     """
     providers = {
         "tool_runtime": [{"provider_id": "rag-runtime", "provider_type": "inline::rag-runtime"}],
@@ -164,6 +166,9 @@ async def asking(
     }
     chosen = {"default_embedding_model": EMBEDDING_MODEL, **settings}
     registered = {"models": entries(), "vector_stores": list(declared)}
+    if shielded is not None:
+        providers["safety"] = [WORDS]
+        registered |= shields(**shielded)
     sections = {"providers": providers, "registered_resources": registered, "vector_stores": chosen}
     run = run_config(persistent=persistent, **sections)
     async with serving(run, state_dir) as served:

@@ -20,7 +20,7 @@ from runtime.conformance.upstream import (
     started_stream,
     upstream_server,
 )
-from tests.support.guard_model import GuardModel
+from tests.support.guard_model import GUARD_3, GuardModel
 from tests.support.official_clients import OfficialClient, Running, official_clients
 from tests.support.server_process import running_server
 from tests.support.vendor_config import vendor_config
@@ -28,6 +28,7 @@ from tests.support.vendor_config import vendor_config
 CHAT = f"vendor/{CHAT_MODEL}"
 EMBEDDING = f"vendor/{EMBEDDING_MODEL}"
 RERANK = f"reranker/{RERANK_MODEL}"
+GUARD = f"guards/{GUARD_3}"
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ async def serving_a_vendor(folder: Path) -> AsyncIterator[Gateway]:
         file.write_text(json.dumps(config))  # JSON is YAML
         async with running_server(config, folder, said="serving") as server:
             # Whoever asks for a model waits until its provider has listed those it has.
-            for model in (CHAT, EMBEDDING, RERANK):
+            for model in (CHAT, EMBEDDING, RERANK, GUARD):
                 assert (await server.ask("GET", f"/v1/models/{model}"))[0] == 200
             yield Gateway(server.url, file, vendor)
 

@@ -15,7 +15,17 @@ import pytest
 
 from runtime.conformance.upstream import CHAT_MODEL, EMBEDDING_MODEL, RERANK_MODEL, Seen
 from runtime.conformance.upstream.texts import vector_of
-from tests.processes.clients.gateway import CHAT, EMBEDDING, RERANK, Gateway, break_off, check_person, each_of, having
+from tests.processes.clients.gateway import (
+    CHAT,
+    EMBEDDING,
+    GUARD,
+    RERANK,
+    Gateway,
+    break_off,
+    check_person,
+    each_of,
+    having,
+)
 from tests.support.official_clients import Running, official_clients
 from tests.support.stack_home import Stack
 
@@ -53,7 +63,8 @@ def numbers(vectors: list[list[float] | str]) -> list[list[float]]:
 
 @having("models")
 async def test_models_are_listed(client: Running, gateway: Gateway) -> None:
-    assert await client("models", url=gateway.at(client)) == [CHAT, EMBEDDING, f"vendor/{RERANK_MODEL}", RERANK]
+    known = [CHAT, EMBEDDING, f"vendor/{RERANK_MODEL}", RERANK, GUARD]
+    assert await client("models", url=gateway.at(client)) == known
 
 
 @having("chat")

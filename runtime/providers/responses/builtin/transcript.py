@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from runtime.apis.inference.calls import EXTRA, call_message, readable
+from runtime.apis.inference.guardrails import Judged
 from runtime.errors import RequestError
 from runtime.http.data_addresses import in_base64
 from runtime.providers.responses.builtin.refused import without_refused
@@ -85,7 +86,7 @@ class Transcript:
         """Put a summary, first of all, in place of everything so far but messages of users, systems and developers.
         Those that were refused go too.
         """
-        self._messages = [one for one in without_refused(self._messages) if one["role"] != "assistant"]
+        self._messages = [Judged(one) for one in without_refused(self._messages) if one["role"] != "assistant"]
         self._outputs.clear()
         self._calls.clear()
         places = (at for at, one in enumerate(self._messages) if one["role"] not in _INSTRUCTS)
