@@ -26,7 +26,7 @@ class MessageContent:
 
 
 def read_content(message: Mapping[str, Any]) -> MessageContent:
-    """All that a message of OpenAI's chat says: a refusal and calls of tools too."""
+    """All that a message says: a refusal, calls of tools and the context of older clients too."""
     return joined(_pieces(message))
 
 
@@ -59,8 +59,14 @@ def _pieces(message: Mapping[str, Any]) -> Iterator[MessageContent]:
             yield MessageContent(text=(part[kind] or "").strip())
         else:
             yield MessageContent(unread=(kind,))
-    for text in (message.get("refusal") or "", *_calls(message)):
+    for text in (_context(message), message.get("refusal") or "", *_calls(message)):
         yield MessageContent(text=text.strip())
+
+
+def _context(message: Mapping[str, Any]) -> str:
+    """What llama-stack before 0.4 has beside the content of a user's message, such as what was found."""
+    context = message.get("context") or ""
+    return context if isinstance(context, str) else encode(context).decode()
 
 
 def _calls(message: Mapping[str, Any]) -> Iterator[str]:

@@ -14,12 +14,13 @@ import pytest_asyncio
 from aiohttp import web
 from pydantic import ValidationError
 
+from runtime.apis.safety.categories import OPENAI_CATEGORIES
 from runtime.conformance.asgi import Answered, Client
 from runtime.conformance.stacks import run_config
 from runtime.conformance.upstream import Upstream, refusal, upstream_server
 from runtime.conformance.upstream.scripted import Script, says
 from runtime.providers.safety._llama_guard.settings import GuardSettings, VersionName
-from runtime.providers.safety._llama_guard.versions import VERSION_NAMES
+from runtime.providers.safety._llama_guard.versions import VERSION_NAMES, version_named
 from runtime.providers.safety._user_message import USER_MESSAGE
 from tests.support.guard_model import (
     GUARD_1B,
@@ -94,6 +95,20 @@ async def test_one_message_with_the_task_is_sent(tmp_path: Path, vendor: GuardMo
     assert message["role"] == "user" and f"User: {HARMFUL}\n\n<END CONVERSATION>" in message["content"]
     assert sent.pop("model") == GUARD_3 and sent.pop("max_completion_tokens") == 100
     assert sent == {"temperature": 0, "stream": False, "store": False, "logprobs": True, "top_logprobs": 5}
+
+
+@pytest.mark.parametrize("version", VERSION_NAMES)
+async def test_every_version_is_asked_and_understood(tmp_path: Path, vendor: GuardModel, version: str) -> None:
+    async with guarded(tmp_path, vendor, version=version) as client:
+        first = version_named(version).categories[0]
+        found = (await run(client, "other", HARMLESS, {"role": "assistant", "content": HARMFUL})).json()["violation"]
+        assert found["metadata"]["violation_type"] == first.code
+        assert found["metadata"]["categories"] == [
+            *(name for name in OPENAI_CATEGORIES if name in first.openai), first.name,
+        ]  # fmt: skip
+        assert (await run(client, "other", HARMFUL, {"role": "assistant", "content": HARMLESS})).json() == {
+            "violation": None
+        }
 
 
 async def test_a_score_is_how_sure_the_model_is(tmp_path: Path, vendor: GuardModel) -> None:

@@ -40,6 +40,12 @@ def test_parts_are_read_wherever_they_are() -> None:
     assert read(content=None).is_empty and not read(content=[{"type": "other"}]).is_empty
 
 
+@pytest.mark.parametrize(("context", "text"), [("bomb", "hi\nbomb"), ([{"text": "bomb"}], 'hi\n[{"text":"bomb"}]')])
+def test_the_context_of_older_clients_is_read(context: Any, text: str) -> None:
+    assert read(content="hi", context=context).text == text
+    assert read(content="hi", context=None).text == "hi"
+
+
 def test_what_is_read_can_be_written_again() -> None:
     for text, images in (("a", ()), ("a", (PICTURE,)), ("", (PICTURE, PICTURE))):
         found = read_content({"content": write_content(text, images)})
