@@ -19,6 +19,7 @@ from runtime.providers.inference._openai_compatible.outgoing_fields import (
     given_fields,
 )
 from runtime.providers.inference._openai_compatible.rules import (
+    NO_ANSWER_FIELDS,
     ONE_ANSWER,
     ONE_LIMIT,
     Added,
@@ -58,6 +59,8 @@ def fitted(chat: Chat, **body: Any) -> dict[str, Any]:
         (Renamed("seed", "random_seed", WHY), {"seed": None}, {}, []),
         (Renamed("seed", "random_seed", WHY), {"top_k": 1}, {"top_k": 1}, []),
         (ONE_LIMIT, {"max_tokens": 9, "max_completion_tokens": 5}, {"max_tokens": 5}, []),
+        (Renamed("a", "b", WHY, gives_way=True), {"a": 1, "b": 2}, {"b": 2}, []),
+        (Renamed("a", "b", WHY, gives_way=True), {"a": 1, "b": None}, {"b": 1}, []),
         (LeftOut("user", WHY), {"user": "me", "n": 1}, {"n": 1}, []),
         (LeftOut("user", WHY, unless="store"), {"user": "me", "store": False}, {"store": False}, []),
         (LeftOut("user", WHY, unless="store"), {"user": "me", "store": True}, {"user": "me", "store": True}, []),
@@ -97,6 +100,16 @@ def test_a_field_in_lists_is_changed_everywhere_and_named_once() -> None:
 @pytest.mark.parametrize("body", [{}, {"tools": None}, {"tools": "?"}, {"tools": [{"function": None}, 5]}])
 def test_a_place_that_a_body_does_not_have_is_passed_over(body: dict[str, Any]) -> None:
     assert after(dict(body), Ignored("tools[].function.strict", WHY)) == (body, [])
+
+
+def test_a_refusal_goes_back_as_a_text_where_the_vendor_has_no_other_word_for_it() -> None:
+    said = [
+        {"role": "assistant", "content": None, "refusal": "No.", "annotations": []},
+        {"role": "assistant", "content": "Yes.", "refusal": None},
+    ]
+    body, warnings = after({"messages": said}, *NO_ANSWER_FIELDS)
+    assert body["messages"] == [{"role": "assistant", "content": "No."}, {"role": "assistant", "content": "Yes."}]
+    assert warnings == []
 
 
 def test_rules_are_followed_in_their_order() -> None:

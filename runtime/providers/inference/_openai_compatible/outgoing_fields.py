@@ -71,7 +71,7 @@ def apply_rules(rules: Sequence[Rule], body: Json, *, provider_id: str) -> None:
                 continue
             value = holder.pop(name)
             match rule:
-                case Renamed() if value is not None:
+                case Renamed() if value is not None and not (rule.gives_way and holder.get(rule.to) is not None):
                     holder[rule.to] = value
                 case Refused() if value is not None and value not in rule.unless:
                     raise refusal(rule.field, provider_id, rule.why)

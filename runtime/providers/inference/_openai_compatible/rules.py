@@ -11,11 +11,14 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Renamed:
-    """A field that the vendor calls otherwise. field: such as `seed` or `messages[].name`. to: its last name there."""
+    """A field that the vendor calls otherwise. field: such as `seed` or `messages[].name`. to: its last name there.
+    gives_way: whether it is left out where there is something of that name already.
+    """
 
     field: str
     to: str
     why: str
+    gives_way: bool = False
 
 
 @dataclass(frozen=True)
@@ -126,9 +129,12 @@ TEXT_ONLY: tuple[Rule, ...] = (*NO_SPEECH, NO_WEB_SEARCH, NO_VERBOSITY)
 """For a vendor whose documentation has none of OpenAI's newest fields."""
 NO_FUNCTIONS = refused("functions", "function_call", why="has no older form of `tools`")
 REASONING_BACK: Rule = Renamed("messages[].reasoning_content", "reasoning", "it reads its thinking under its own name")
-NO_ANSWER_FIELDS = left_out(
-    "messages[].refusal", "messages[].annotations", why="it refuses what only OpenAI's own answers have"
+NO_ANSWER_FIELDS: tuple[Rule, ...] = (
+    Renamed("messages[].refusal", "content", "it reads a refusal as any other text", gives_way=True),
+    LeftOut("messages[].annotations", "it refuses what only OpenAI's own answers have"),
 )
-"""For a vendor that refuses unknown fields: clients send an answer back as they got it."""
+"""For a vendor that refuses unknown fields: clients send an answer back as they got it, and so do responses that
+continue a refusal; a message without any text would be refused too.
+"""
 NO_SIGNATURES: Rule = LeftOut("messages[].tool_calls[].extra_content", "it refuses what Gemini wants back with a call")
 """For a vendor that refuses unknown fields: a conversation may have begun at another one."""
