@@ -51,7 +51,7 @@ class _Position:
         if isinstance(content, str):
             return content
         if content is None and message.get("role") == "assistant":
-            return ""
+            return str(message.get("refusal") or "")
         if not isinstance(content, Sequence):
             raise RequestError("A message's content is a string or a list of parts.", param=f"{self.path}.content")
         return "\n".join(self.part(part, f"{self.path}.content[{at}]") for at, part in enumerate(content))

@@ -9,9 +9,11 @@ import pytest
 import pytest_asyncio
 from websockets.asyncio.client import connect
 
+from runtime.apis.safety.assessing import AssessRequest
 from runtime.conformance.stacks import Served, adapter_of, run_config, serving
 from runtime.conformance.upstream import Upstream
 from runtime.conformance.upstream.scripted import Said, calls, says
+from runtime.errors import Unavailable
 from tests.conformance.responses.asking import MODEL, WEATHER, Asking, kinds, texts
 from tests.conformance.responses.mcp_asking import mcp, types
 from tests.conformance.responses.test_background import ended, followed
@@ -278,6 +280,24 @@ async def test_an_unknown_shield_is_refused_by_name(asking: Asking, given: Any) 
     error = await asking.refused({"input": "Hi", "guardrails": given})
     param = "guardrails.input" if isinstance(given, dict) else "guardrails"
     assert (error["status"], error["param"]) == (404, param) and "did you mean `bombs`" in error["message"]
+
+
+async def test_a_shield_that_fails_fails_the_response(
+    asking: Asking, servers: Servers, words: Words, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(request: AssessRequest) -> None:
+        if "fails here" in text_of(request.messages[-1]):
+            raise Unavailable("the guard is down")
+
+    monkeypatch.setattr(words, "before_answer", fail)
+    error = await asking.refused({"input": "it fails here"})
+    assert error["status"] == 503 and "The shield `always` has failed: the guard is down" in error["message"]
+    servers.says["forecast"] = text("it fails here")
+    asking.says(calls(("c", "forecast", LIMA)), says("never"))
+    events = await asking.streamed(tools=[mcp()])
+    failed = events[-1]["response"]
+    assert (failed["status"], failed["output"][-1]["type"]) == ("failed", "mcp_call") and "violation" not in failed
+    assert "the guard is down" in failed["error"]["message"]
 
 
 async def test_tokens_are_counted_as_if_there_were_none(asking: Asking) -> None:
