@@ -8,6 +8,8 @@ Importing Litestar, and the models of what nobody asks for, costs as much as all
 
 from __future__ import annotations
 
+import asyncio
+import importlib
 import re
 
 from runtime.server.asgi import HTTP, App, Receive, Scope, Send
@@ -20,6 +22,7 @@ from runtime.server.ongoing import Ongoing
 from runtime.server.served import Path, Served
 from runtime.stack.stack import Stack
 
+_ROUTED = "runtime.server.app"
 _NO_PARAMETERS: dict[str, str] = {}
 
 
@@ -50,6 +53,7 @@ class InProcess:
             return
         if self._others is None:
             await self._stack.complete()
+            await asyncio.to_thread(importlib.import_module, _ROUTED)  # it would hold up a program's own event loop
         if self._others is None:  # nobody else has done it meanwhile
             self._others = self._routed()
         await self._others(scope, receive, send)
@@ -77,7 +81,7 @@ class Table:
         """The template and its parameters, as Litestar has them; None for what is not that plain."""
         if (template := self._templates.get(path)) is not None:
             return (template, _NO_PARAMETERS) if method in self._methods[template] else None
-        if "//" in path or (found := self._find(path)) is None or found.lastgroup is None:
+        if "//" in path or path.endswith("/") or (found := self._find(path)) is None or found.lastgroup is None:
             return None
         mount = self._with_fields[found.lastgroup]
         if method not in self._methods[mount.template]:

@@ -19,6 +19,7 @@ from typing import Any
 
 from pydantic import BaseModel, SecretStr
 
+from runtime import discovery
 from runtime.access import EVERYBODY, Nameless, User
 from runtime.apis._api import Api
 from runtime.apis.inspect.protocol import RouteInfo
@@ -151,6 +152,8 @@ class Stack:
         making.result()
 
     async def _complete(self) -> None:
+        # Most of the work, which would hold up what else the event loop does: it may be a program's own.
+        await asyncio.to_thread(_import, self.plan, self._waiting)
         await self._make(self._waiting)
         if self._is_started:
             started = asyncio.Event()
@@ -365,6 +368,19 @@ class Stack:
             if self.plan.world.load_api(name).is_of(protocol):
                 return name
         raise LookupError(f"{planned.spec.provider_type} asks for {protocol.__name__}, which its spec does not list so")
+
+
+def _import(plan: Plan, names: Collection[str]) -> None:
+    """Import what some APIs are made of. What cannot be imported fails where it is made, and code of others is left to
+    that: it is guarded there.
+    """
+    for name, api in (*plan.apis.items(), *plan.inner_apis.items()):
+        if name in names:
+            api.operations()
+    for planned in plan.providers:
+        if planned.api in names and not planned.spec.package:
+            with contextlib.suppress(Exception):
+                discovery.load(planned.spec.adapter, package=planned.spec.module)
 
 
 def _closed() -> Unavailable:

@@ -6,12 +6,14 @@ from __future__ import annotations
 
 import asyncio
 import re
+import threading
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import pytest
 
+from runtime import discovery
 from runtime.config.run_config import RunConfig
 from runtime.conformance.asgi import Client
 from runtime.conformance.stacks import run_config
@@ -122,6 +124,23 @@ async def test_an_unknown_path_is_refused_with_what_it_may_mean(run: RunConfig, 
     async with serving(run, tmp_path) as served:
         answer = await served.client.get("/v1/respones")
         assert answer.status == 404 and "/v1/responses" in answer.error["message"]
+
+
+async def test_what_waits_is_imported_beside_the_event_loop(
+    run: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It takes a second, and the loop may be a program's own; nobody need have asked."""
+    first: dict[str, threading.Thread] = {}
+    load = discovery.load
+
+    def noted(name: str, **facts: Any) -> Any:
+        first.setdefault(facts["package"] + name, threading.current_thread())
+        return load(name, **facts)
+
+    async with serving(run, tmp_path) as served:
+        monkeypatch.setattr(discovery, "load", noted)
+        await served.stack.complete()
+        assert first and threading.current_thread() not in first.values()
 
 
 async def test_many_who_ask_at_once_have_it_made_once(
