@@ -150,3 +150,11 @@ def test_one_that_is_removed_lets_the_others_go_on() -> None:
     assert step(it) == [(2, 4, True)]
     it.remove(2)
     assert step(it) == [(1, 4, True)]
+
+
+def test_its_prompts_are_read_in_short_steps_so_that_who_comes_waits_for_a_short_one() -> None:
+    it = scheduler(tokens=16, chunk=4)
+    it.add(sequence(1, 12, priority=IDLE_PRIORITY))
+    assert step(it) == [(1, 4, False)]
+    it.add(sequence(2, 12))
+    assert step(it) == [(2, 12, True)]

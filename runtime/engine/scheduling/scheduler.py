@@ -112,7 +112,7 @@ class Scheduler:
             if self._make_room(sequence):
                 # Each of those after it has room for a token.
                 budget -= self._add_chunk(chunks, sequence, max(1, budget - (len(decoding) - number)))
-        if chunks:
+        if chunks or not self._awaited:  # whoever comes next waits for this step
             self._prefill(min(budget, self.prefill_chunk_tokens), chunks, doubling_tokens=self.doubling_tokens)
         else:
             self._prefill(budget, chunks)
