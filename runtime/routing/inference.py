@@ -79,10 +79,12 @@ class InferenceRouter(Router):
         return _with_name(await self._ask("completion", request), request.model)
 
     async def embeddings(self, request: EmbeddingsRequest) -> Reply:
+        _check_unguarded(request)
         method, routed = await self._find(request, "embeddings", "embedding")
         return _renamed(await method(routed), request.model)
 
     async def rerank(self, request: RerankRequest) -> Reply:
+        _check_unguarded(request)
         method, routed = await self._find(request, "rerank", "rerank")
         return _renamed(await method(routed), request.model)
 
@@ -115,6 +117,14 @@ class InferenceRouter(Router):
 def _unguarded(request: Any) -> Any:
     """The request without a field that is ours."""
     return request if request.guardrails is None else request.without("guardrails")
+
+
+def _check_unguarded(request: Any) -> None:
+    """Raises RequestError for guardrails of what goes through none: nobody is to think that it does."""
+    if (request.model_extra or {}).get("guardrails"):
+        raise RequestError(
+            "Only chats and completions go through guardrails", hint="leave out `guardrails`", param="guardrails"
+        )
 
 
 def _as_rerank(request: RerankItemsRequest) -> RerankRequest:

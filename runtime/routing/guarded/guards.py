@@ -38,6 +38,13 @@ _OF_AN_ANSWER = frozenset({"id", "object", "created", "model", "usage", "service
 _AT_ONCE = 8
 
 
+class _Found(Exception):
+    """Ends the others that look at the same."""
+
+    def __init__(self, violation: Violation) -> None:
+        self.violation = violation
+
+
 @dataclass(frozen=True, kw_only=True)
 class Shields:
     """The ids of those for what is asked, and of those for what is answered."""
@@ -192,14 +199,18 @@ class Guard:
         )
 
     async def _judged(self, way: Way, said: list[Conversation]) -> Violation | None:
-        """What the first shield that finds something finds."""
+        """What the first shield that finds something finds: nobody waits for the others then."""
 
-        async def one(pair: tuple[str, Conversation]) -> Violation | None:
-            return await self._assess(way, *pair)
+        async def one(pair: tuple[str, Conversation]) -> None:
+            if (found := await self._assess(way, *pair)) is not None:
+                raise _Found(found)
 
         shields = self._shields.input if way == "input" else self._shields.output
-        found = await concurrently(one, itertools.product(shields, said), at_once=_AT_ONCE)
-        return next((one for one in found if one is not None), None)
+        try:
+            await concurrently(one, itertools.product(shields, said), at_once=_AT_ONCE)
+        except _Found as ended:
+            return ended.violation
+        return None
 
     async def _assess(self, way: Way, shield_id: str, messages: Conversation) -> Violation | None:
         limit_s = self._settings.timeout_s

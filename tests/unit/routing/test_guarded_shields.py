@@ -31,14 +31,14 @@ Serve = Callable[..., AbstractAsyncContextManager[Served]]
 
 @pytest.fixture
 def serve(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, upstream: Upstream) -> Serve:
-    """Serves a vendor and the shield `bombs`. guardrails: of the run config."""
+    """Serves a vendor and the shields `bombs` and `guns`. guardrails: of the run config."""
     with_words(monkeypatch)
 
     @asynccontextmanager
     async def served(**guardrails: Any) -> AsyncIterator[Served]:
         run = run_config(
             providers={"inference": [openai_at(upstream.url)], "safety": [WORDS]},
-            registered_resources=shields(bombs="bomb"),
+            registered_resources=shields(bombs="bomb", guns="gun"),
             safety={"guardrails": guardrails},
         )
         async with serving(run, tmp_path) as running:
@@ -96,6 +96,22 @@ async def test_a_shield_that_hangs_has_failed(serve: Serve, on_failure: str) -> 
         else:
             assert answer.status == 503
             assert answer.error["message"] == "The shield `bombs` has failed: it has not answered within 0.01 s"
+
+
+async def test_what_one_shield_finds_waits_for_no_other(serve: Serve) -> None:
+    ended = asyncio.Event()
+
+    async def hang(request: AssessRequest) -> None:
+        if request.shield_id == "gun":
+            try:
+                await asyncio.Event().wait()
+            finally:
+                ended.set()
+
+    async with serve(input=["guns", "bombs"]) as served, asyncio.timeout(LIMIT_S):
+        Words.latest.before_answer = hang
+        refused = await served.client.post("/v1/chat/completions", asked("a bomb"))
+        assert refused.json()["violation"]["shield_id"] == "bombs" and ended.is_set()
 
 
 async def test_a_timeout_within_a_shield_is_a_bug_of_its_own(serve: Serve) -> None:
@@ -175,6 +191,23 @@ async def test_a_shield_of_the_run_config_that_is_not_there_is_no_fault_of_the_r
         assert answer.error["message"].startswith("This server's own guardrails cannot be used: Shield `bmobs`")
         own = await served.client.post("/v1/chat/completions", asked(guardrails={"output": ["bmobs"]}))
         assert (own.status, own.error["param"]) == (404, "guardrails.output")
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/v1/embeddings", {"model": "vendor/small-embed", "input": "a bomb"}),
+        ("/v1/rerank", {"model": "vendor/small-rerank", "query": "a bomb", "documents": ["a"]}),
+    ],
+)
+async def test_what_goes_through_no_guardrails_says_so(
+    serve: Serve, upstream: Upstream, path: str, body: dict[str, Any]
+) -> None:
+    """Else a vendor would be sent the field, and may pass it over."""
+    async with serve() as served:
+        answer = await served.client.post(path, {**body, "guardrails": ["bombs"]})
+        assert (answer.status, answer.error["param"]) == (400, "guardrails")
+        assert not upstream.calls(path.removeprefix("/v1"))
 
 
 async def test_guardrails_whose_shields_are_not_mounted_are_a_wrong_run_config(
