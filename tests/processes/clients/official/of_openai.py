@@ -138,6 +138,8 @@ def batched(url: str, model: str, texts: list[str]) -> Any:
         [json.loads(line) for line in _bytes_of(at.files.content(file_id)).splitlines()]
         for file_id in (batch.output_file_id, batch.error_file_id)
     )
+    for file_id in (file.id, batch.output_file_id, batch.error_file_id):
+        at.files.delete(file_id)
     listed = at.batches.list(limit=1)
     return {
         "status": [made.status, batch.status],
