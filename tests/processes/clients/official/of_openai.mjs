@@ -177,7 +177,7 @@ await serve('openai', {
     for await (const each of files.list()) found.push(each.id)
     return {
       made: [made.filename, made.purpose, made.bytes, made.id.startsWith('file-')],
-      is_found: found.join() === made.id && (await files.retrieve(made.id)).filename === made.filename,
+      is_found: found.includes(made.id) && (await files.retrieve(made.id)).filename === made.filename,
       is_whole: (await (await files.content(made.id)).text()) === content,
       deleted: (await files.delete(made.id)).deleted,
       not_found: await failure(() => files.retrieve(made.id)),

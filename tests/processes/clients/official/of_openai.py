@@ -104,7 +104,7 @@ def files(url: str) -> Any:
     found = [each.id for each in getattr(listed, "data", listed)]
     told = {
         "made": [made.filename, made.purpose, made.bytes, made.id.startswith("file-")],
-        "is_found": found == [made.id] and at.retrieve(made.id).filename == made.filename,
+        "is_found": made.id in found and at.retrieve(made.id).filename == made.filename,
         "is_whole": _bytes_of(at.content(made.id)) == content,
         "deleted": at.delete(made.id).deleted,
         "not_found": failure(lambda: at.retrieve(made.id)),
