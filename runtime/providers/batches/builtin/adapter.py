@@ -76,6 +76,8 @@ class BuiltinBatches:
             return _again(await self._row(batch_id), request)
         if current().provider_data:
             self._callers[batch_id] = current().provider_data
+        if request.idempotency_key is not None:  # an earlier batch of it may have been cancelled, and then forgotten
+            await self._runs.discard(batch_id, user=user)
         await self._runs.add(None, user=user, job_id=batch_id)
         return shown(await self._row(batch_id))
 

@@ -55,7 +55,7 @@ class Ending:
         self._callers = callers
         self._runs = runs
         self._jobs = context.jobs.handle(
-            f"batch-end:{context.provider_id}", self._end, concurrency=_AT_ONCE, attempts=_FOR_EVER
+            "batch-end", self._end, concurrency=_AT_ONCE, attempts=_FOR_EVER, stays=False
         )
 
     async def begin(self, row: Row) -> None:
@@ -69,7 +69,7 @@ class Ending:
             row = await self._store.first(Select(BATCHES, eq("id", batch_id)))
             if row is None or row["ended_at"] is not None:
                 return
-            with contextlib.suppress(NotFound):  # it has ended so long ago that it was forgotten
+            with contextlib.suppress(NotFound):  # it has ended
                 await self._runs.finished(batch_id, user=SYSTEM)
             await self._write(row, KeptLines(self._store, batch_id))
         except (Unavailable, UpstreamError) as error:
@@ -96,7 +96,14 @@ class Ending:
     async def _write_one(self, row: Row, column: str, name: str, lines: KeptLines, *, are_errors: bool) -> None:
         expires = row["request"].get("output_expires_after")
         expires_after = None if expires is None else ExpiresAfter.model_validate(expires)
-        file_id = await write_file(self._files, name, lines, are_errors=are_errors, expires_after=expires_after)
+        file_id = await write_file(
+            self._files,
+            name,
+            lines,
+            are_errors=are_errors,
+            expires_after=expires_after,
+            since=row["cancelling_at"] or row["finalizing_at"],
+        )
         await self._store.write(Update(BATCHES, {column: file_id}, eq("id", row["id"])))
 
     async def _add_unasked(self, file_id: str, lines: KeptLines, code: str, message: str) -> None:

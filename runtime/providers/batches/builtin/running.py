@@ -64,8 +64,9 @@ class Running:
         self._paces = paces
         self._callers = callers
         self._end = end
+        # Whatever the provider is called by now: it goes on with what was begun under another name.
         self.jobs = context.jobs.handle(
-            f"batch:{context.provider_id}", self._run, concurrency=config.max_concurrent_batches, attempts=_FOR_EVER
+            "batch", self._run, concurrency=config.max_concurrent_batches, attempts=_FOR_EVER, stays=False
         )
 
     async def _run(self, job: RunningJob) -> None:
