@@ -86,15 +86,15 @@ class Retries:
             self.waiting -= is_refused
 
 
-def may_pass(failure: UpstreamError) -> bool:
+def may_pass(failure: UpstreamError, *, has_time: bool = False) -> bool:
     """Whether the server cannot have worked on the request, and may later: it was not reached, or has refused it for
-    now.
+    now. has_time: whether waiting is worth it also where the server does not say for how long.
     """
     said, status = failure.headers.get(SHOULD_RETRY), failure.upstream_status
     if isinstance(failure, UpstreamUnreachable) or status == _RATE_LIMITED:
         return said != "false"
     if status in _OVERLOADED:
-        return said == "true" or (wait_s(failure.headers) is not None and said != "false")
+        return said == "true" or ((has_time or wait_s(failure.headers) is not None) and said != "false")
     return status in _REPEATABLE and said == "true"
 
 

@@ -149,6 +149,19 @@ async def test_blank_lines_count_and_are_not_asked(asking: Asking) -> None:
     assert [one["line"] for one in batch["errors"]["data"]] == [5]
 
 
+async def test_tokens_that_cannot_be_are_not_counted(asking: Asking) -> None:
+    """They would be no number of any database."""
+
+    async def many(request: web.Request) -> web.StreamResponse:
+        whole = chat(await request.json(), OPENAI).whole
+        whole["usage"] |= {"prompt_tokens": 2**63 - 1, "completion_tokens": -5}
+        return web.json_response(whole)
+
+    asking.vendor.misbehaves = many
+    batch = await asking.completed(*lines(3))
+    assert batch["request_counts"]["completed"] == 3 and batch["usage"]["total_tokens"] == 0
+
+
 async def test_an_answer_on_several_lines_is_one_line(asking: Asking) -> None:
     async def spread(request: web.Request) -> web.StreamResponse:
         whole = json.dumps(chat(await request.json(), OPENAI).whole, indent=1).replace("\n", "\r\n")

@@ -69,13 +69,14 @@ async def test_waiting_for_an_account_without_credit_is_of_no_use(asking: Asking
     assert failed["response"]["status_code"] == 429 and len(vendor.calls("/chat/completions")) == 1
 
 
+@pytest.mark.parametrize("headers", [{"retry-after": "0"}, {}])
 async def test_a_vendor_that_is_down_is_asked_some_times(
-    asking: Asking, vendor: Upstream, monkeypatch: pytest.MonkeyPatch
+    asking: Asking, vendor: Upstream, monkeypatch: pytest.MonkeyPatch, headers: dict[str, str]
 ) -> None:
     monkeypatch.setattr(line_asking, "_MOST_OUTAGES", 3)
-    vendor.misbehaves = Refusing(503, times=2, headers={"retry-after": "0"})
+    vendor.misbehaves = Refusing(503, times=2, headers=headers)
     assert (await asking.completed(line("a")))["request_counts"]["completed"] == 1
-    vendor.misbehaves = failing = Refusing(503, times=9, headers={"retry-after": "0"})
+    vendor.misbehaves = failing = Refusing(503, times=9, headers=headers)
     batch = await asking.completed(line("a"))
     assert batch["request_counts"]["failed"] == 1 and len(failing.asked) == 3
 

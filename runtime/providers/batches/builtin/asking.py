@@ -29,6 +29,8 @@ from runtime.sse import Json, Reply, encode, raw_members
 log = logging.getLogger(__name__)
 _MOST_OUTAGES = 6
 """How often a line meets a provider that is down before it fails."""
+_MOST_TOKENS = 2**40
+"""So that those of all lines together are a number that each database has."""
 
 
 class _Details(msgspec.Struct):
@@ -129,7 +131,9 @@ def malformed(line: Malformed) -> Json:
 
 def _may_pass(error: StackError) -> bool:
     """Whether nobody has worked on the request, and somebody may later."""
-    return may_pass(error) if isinstance(error, UpstreamError) else isinstance(error, RateLimited | Unavailable)
+    if isinstance(error, UpstreamError):
+        return may_pass(error, has_time=True)
+    return isinstance(error, RateLimited | Unavailable)
 
 
 def _answered(line: Line, context: RequestContext, data: bytes) -> Json:
@@ -157,7 +161,7 @@ def _columns(number: int, said: Json, *, is_error: bool) -> Json:
 
 
 def _tokens(data: bytes) -> Json:
-    """The tokens that an answer counts; none where it does not."""
+    """The tokens that an answer counts; none where it does not, or counts what cannot be."""
     try:
         usage = _usage(raw_members(data)["usage"])
     except (LookupError, ValueError):
@@ -170,4 +174,4 @@ def _tokens(data: bytes) -> Json:
         usage.output_tokens or usage.completion_tokens,
         written.reasoning_tokens,
     )
-    return dict(zip(TOKENS, (count or 0 for count in counts), strict=True))
+    return dict(zip(TOKENS, (count if 0 < (count or 0) < _MOST_TOKENS else 0 for count in counts), strict=True))
