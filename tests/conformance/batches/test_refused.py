@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+from typing import Any
 
 import pytest
 
-from runtime.providers.batches.builtin import checking, input_lines
+from runtime.providers.batches.builtin import adapter, checking, creating, input_lines
 from tests.conformance.batches.asking import BATCHES, CHAT, Asking, Json, jsonl, line, lines
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -31,6 +33,21 @@ async def test_a_line_that_is_too_long_is_named(asking: Asking, monkeypatch: pyt
     monkeypatch.setattr(input_lines, "_PIECE_BYTES", piece)
     error = await asking.not_created(400, line("a"), line("b", "x" * 300))
     assert error["code"] == "line_too_long" and "Line 2 " in error["message"]
+
+
+async def test_the_rows_of_malformed_lines_are_made_beside_the_event_loop(
+    asking: Asking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There may be 50,000 of them, which take half a second."""
+    threads = list[int]()
+
+    def noted(*given: Any) -> Any:
+        threads.append(threading.get_ident())
+        return creating.new_rows(*given)
+
+    monkeypatch.setattr(adapter, "new_rows", noted)
+    await asking.completed(*["no"] * 10, line("a"))
+    assert len(threads) == 1 and threads != [threading.get_ident()]
 
 
 async def test_a_file_that_is_too_large_is_a_413(asking: Asking, monkeypatch: pytest.MonkeyPatch) -> None:

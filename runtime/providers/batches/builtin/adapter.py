@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import Mapping
 from typing import Any
@@ -71,7 +72,8 @@ class BuiltinBatches:
             return _again(row, request)
         found = await checked(self._files, request)
         try:
-            await self._mine().write(*new_rows(batch_id, position, request, found))
+            # In a thread, since a file may have nothing but malformed lines.
+            await self._mine().write(*await asyncio.to_thread(new_rows, batch_id, position, request, found))
         except Duplicate:  # somebody else was faster with the same key
             return _again(await self._row(batch_id), request)
         if current().provider_data:

@@ -54,9 +54,7 @@ class Ending:
         self._files = files
         self._callers = callers
         self._runs = runs
-        self._jobs = context.jobs.handle(
-            "batch-end", self._end, concurrency=_AT_ONCE, attempts=_FOR_EVER, stays=False
-        )
+        self._jobs = context.jobs.handle("batch-end", self._end, concurrency=_AT_ONCE, attempts=_FOR_EVER, stays=False)
 
     async def begin(self, row: Row) -> None:
         """End a batch whose lines are no longer asked; may be repeated. row: with its owner. Raises Unavailable."""
