@@ -13,6 +13,7 @@ import pytest
 
 from runtime.providers.safety.profanity_check.classifier import TOGETHER, Classifier, _Line
 from runtime.providers.safety.profanity_check.pickled import Pickled, read_pickled
+from runtime.providers.safety.profanity_check.plain_letters import plain_letters
 
 WORDS = {"nice": 0, "bad": 1, **{f"w{number}": number for number in range(2, 100)}}
 
@@ -28,6 +29,20 @@ def test_words_are_told_apart_whatever_their_case_and_marks() -> None:
     assert known.score("BAD!") == pytest.approx(1 / (1 + math.exp(-10)))
     assert known.score("nice, nice") == pytest.approx(1 / (1 + math.exp(10)))
     assert known.score("bad nice") == known.score("") == known.score("unknown b") == 0.5
+
+
+@pytest.mark.parametrize(
+    "word",
+    ["b\u200bad", "b\u00ada\u2060d", "\ufeffb\u200da\u200ed", "\uff22\uff41\uff44", "\U0001d41b\U0001d41a\U0001d41d"],
+    ids=["zero-width", "soft-hyphen", "marks", "full-width", "mathematical"],
+)
+def test_a_word_is_the_one_that_a_reader_sees(word: str) -> None:
+    known = classifier()
+    assert known.score(f"so {word}!") == known.score("so bad!") > 0.9
+
+
+def test_what_stands_for_a_phrase_stays_one_character() -> None:
+    assert plain_letters("\ufdfa" * 10) == "\ufdfa" * 10
 
 
 def test_a_long_text_is_as_bad_as_its_worst_sentence() -> None:

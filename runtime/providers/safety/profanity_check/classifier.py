@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from runtime.providers.safety.profanity_check.pickled import Pickled, read_pickled
+from runtime.providers.safety.profanity_check.plain_letters import plain_letters
 
 _WORD = re.compile(r"\b\w\w+\b")
 _AS_WE_DO = {
@@ -78,7 +79,7 @@ class Classifier:
 
     def score(self, text: str) -> float:
         """How sure it is, from 0 to 1."""
-        return max(map(self._score, _pieces(text.lower())))
+        return max(map(self._score, _pieces(plain_letters(text).lower())))
 
     def _score(self, words: Sequence[str]) -> float:
         places = Counter(self.words[word] for word in words if word in self.words)
