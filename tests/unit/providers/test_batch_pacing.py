@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from runtime.providers.batches.builtin.pacing import FIRST_PAUSE_S, LONGEST_PAUSE_S, Pace, Place
+from runtime.providers.batches.builtin.pacing import FIRST_PAUSE_S, LONGEST_PAUSE_S, LONGEST_WAIT_S, Pace, Place
 
 
 class Clock:
@@ -134,3 +134,11 @@ async def test_the_limit_grows_by_one_for_as_many_answers_as_it_is_and_no_higher
     for _ in range(1):
         fresh.answered()
     assert fresh.limit == 5
+
+
+@pytest.mark.parametrize("wait_s", [1e9, float("inf")])
+async def test_nobody_waits_for_ever(clock: Clock, wait_s: float) -> None:
+    pace = paced(clock, 2)
+    await refused(pace, wait_s=wait_s)
+    async with pace.place():
+        assert clock.slept == [LONGEST_WAIT_S]

@@ -13,6 +13,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 60.0
+LONGEST_WAIT_S = 3600.0
+"""A provider that says to wait for longer is asked after this: what it says may be wrong, and all batches wait."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +79,7 @@ class Pace:
             if wait_s is None:
                 wait_s, self._pause_s = self._pause_s, min(2 * self._pause_s, LONGEST_PAUSE_S)
         if wait_s is not None:
-            self._not_before = max(self._not_before, self._clock() + wait_s)
+            self._not_before = max(self._not_before, self._clock() + min(wait_s, LONGEST_WAIT_S))
 
     async def _wait(self) -> None:
         while True:
