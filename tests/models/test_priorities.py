@@ -158,3 +158,15 @@ def test_its_prompts_are_read_in_short_steps_so_that_who_comes_waits_for_a_short
     assert step(it) == [(1, 4, False)]
     it.add(sequence(2, 12))
     assert step(it) == [(2, 12, True)]
+
+
+def test_those_that_nobody_waits_for_take_no_guesses_from_the_others() -> None:
+    it = scheduler(guessed=6)
+    for number in (1, 2, 3):
+        it.add(sequence(number, 4, priority=IDLE_PRIORITY))
+    step(it)
+    it.add(sequence(4, [NEXT] * 9))
+    for _ in range(5):
+        step(it)
+    [chunk] = it.schedule()
+    assert (chunk.sequence.id, len(chunk.guess)) == (4, 6)

@@ -204,15 +204,16 @@ class Scheduler:
     def _with_guesses(self, chunks: list[Chunk]) -> list[Chunk]:
         """The chunks with as many guesses as the step has room for."""
         room = self._step_tokens - sum(chunk.count for chunk in chunks)
+        most = self.guessed_tokens // max(1, len(self.due(self.running)))
         for number, chunk in enumerate(chunks):
-            if chunk.samples and (guess := self._guess(chunk.sequence, room)):
+            if chunk.samples and (guess := self._guess(chunk.sequence, min(most, room))):
                 chunks[number] = replace(chunk, guess=guess)
                 room -= len(guess)
         return chunks
 
-    def _guess(self, sequence: Sequence, budget: int) -> tuple[int, ...]:
+    def _guess(self, sequence: Sequence, most: int) -> tuple[int, ...]:
         """What may come after the tokens of a sequence that decodes; it has pages for that."""
-        most = min(budget, self.guessed_tokens // len(self.running), sequence.max_length - len(sequence.tokens) - 1)
+        most = min(most, sequence.max_length - len(sequence.tokens) - 1)
         if most < 1 or not sequence.output_length:
             return ()
         guess = sequence.lookup.guess(sequence.tokens, most)
