@@ -91,7 +91,10 @@ def test_every_example_of_help_works(shell: Home, tmp_path: Path) -> None:
     work.mkdir()
     user.mkdir()
     subprocess.run(["git", "init", "-q"], cwd=work, check=True)
-    (work / "sentences.txt").write_text("A llama grazes.\nIt rains.\n")
+    message = ["-c", "user.name=A", "-c", "user.email=a@llama.example", "commit", "--allow-empty", "-qm", "Graze"]
+    subprocess.run(["git", *message], cwd=work, check=True)
+    for name in ("sentences.txt", "messages.txt"):
+        (work / name).write_text("A llama grazes.\nIt rains.\n")
     environment = shell.environment | {"HOME": str(user), "UV_CACHE_DIR": str(uv_cache()), "SHELL": "/bin/bash"}
     wrong = []
     with reserved_port() as other:
