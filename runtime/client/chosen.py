@@ -13,7 +13,6 @@ from pathlib import Path
 from runtime import discovery
 from runtime.config.home import distribution_dir, distributions_dir
 from runtime.config.lookup import resolve_config
-from runtime.config.rendering import render
 from runtime.config.run_config import RunConfig
 from runtime.stack.plan import Plan, plan, read_run_config
 
@@ -41,6 +40,8 @@ def choose(config: str | Path, *, state_dir: Path | None = None, env: Mapping[st
         if built.is_file():  # the user may have edited it
             found = built
         else:
+            from runtime.config.rendering import render  # not above: most programs name a file, or what is built
+
             text = render(found, specs=discovery.built_in().specs)
     run = read_run_config(found, variables, text=text)
     planned = plan(run, file=str(found))

@@ -67,15 +67,17 @@ class LocalStack:
         self._masking.cover()
         try:
             with a_start_in_a_program():
-                stack = await self._open()
+                await self._start(await self._open())
         except BaseException:
             self._masking.uncover()
             raise
+        self._masking.cover()
+
+    async def _start(self, stack: Stack) -> None:
         stack.start()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._wait_s):
                 await stack.settled.wait()
-        self._masking.cover()
 
     async def _open(self) -> Stack:
         from runtime.config.home import usable_cache_dir, usable_models_dir
