@@ -149,8 +149,7 @@ class Database(BatchThread[_Addition]):
     def _read(self, asked: Query) -> Rows:
         """What a query finds. Raises RequestError, Unavailable."""
         try:
-            with self._connection() as connection:
-                asked.begins(connection)
+            with self._connection() as connection, asked.on(connection):
                 statements = connection.extract_statements(asked.sql)
                 if len(statements) != 1 or statements[0].type.name not in _READING:
                     raise RequestError("a query is one SELECT", code="invalid_query")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import duckdb
@@ -42,16 +43,22 @@ class Query:
         try:
             return self._read(self)
         finally:
-            with self._changing:
-                self._connection = None
             self._ended(self)
 
-    def begins(self, connection: duckdb.DuckDBPyConnection) -> None:
-        """Raises Unavailable if it was interrupted before."""
+    @contextmanager
+    def on(self, connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+        """While it runs on a connection, which is closed after that: one that is closed cannot be interrupted. Raises
+        Unavailable if it was interrupted before.
+        """
         with self._changing:
             if self._is_interrupted:
                 raise Unavailable("the query was ended before it began", code="storage_unavailable")
             self._connection = connection
+        try:
+            yield
+        finally:
+            with self._changing:
+                self._connection = None
 
     def interrupt(self) -> None:
         with self._changing:

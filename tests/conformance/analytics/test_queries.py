@@ -12,13 +12,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 import pytest_asyncio
 
 from runtime.errors import RequestError, Unavailable
 from runtime.storage.analytics.config import AnalyticsConfig
 from runtime.storage.analytics.handle import Analytics
-from runtime.storage.analytics.tables import AnalyticsColumn, AnalyticsTable
+from runtime.storage.analytics.queries import Query
+from runtime.storage.analytics.tables import AnalyticsColumn, AnalyticsTable, Rows
 from runtime.storage.placement import StorageConfig
 from runtime.storage.stores import Stores
 from tests.support.analytics import USAGE
@@ -159,6 +161,18 @@ async def test_a_query_has_a_limit_of_time(analytics: Analytics) -> None:
         one.cancel()
     await asyncio.wait(waiting)
     assert await count(analytics) == 0  # and they are free again
+
+
+def test_a_query_whose_connection_is_closed_can_still_be_interrupted() -> None:
+    """As where its limit of time ends it in the moment in which it ends by itself."""
+
+    def read(query: Query) -> Rows:
+        with duckdb.connect() as connection, query.on(connection):
+            found = connection.execute(query.sql).fetchall()
+        query.interrupt()
+        return Rows(columns=("a",), rows=found, has_more=False)
+
+    assert Query("SELECT 1", (), most_rows=1, read=read, ended=lambda _: None).run().rows == [(1,)]
 
 
 async def test_a_query_has_a_limit_of_memory(tmp_path: Path) -> None:
