@@ -14,6 +14,9 @@ from collections.abc import AsyncIterator, Iterator
 
 from runtime.client.exchange import Exchange, Message, Start
 
+_Told = Message | asyncio.Future[bytes | None]
+"""What a reader is told: a message, or that a part of the request's body is wanted."""
+
 
 class Broken(Exception):
     """The application has ended, and its answer is not whole. Its failure is the cause."""
@@ -27,17 +30,27 @@ class ThreadReading:
     def __init__(self, parts: Iterator[bytes] | None = None) -> None:
         self.exchange: Exchange | None = None
         self._parts = iter(()) if parts is None else parts
-        self._messages: queue.SimpleQueue[Message | asyncio.Future[bytes | None]] = queue.SimpleQueue()
+        self._messages: queue.SimpleQueue[list[_Told]] = queue.SimpleQueue()
+        self._read: deque[_Told] = deque()
+        self._unsaid: list[_Told] = []
 
-    def put(self, message: Message) -> None:
-        """Called on the application's event loop."""
-        self._messages.put(message)
+    def put(self, message: _Told) -> None:
+        """Called on the application's event loop. What comes in one turn of that is told together, at its end: a thread
+        that wakes up before would only wait until the loop rests.
+        """
+        if not self._unsaid:
+            asyncio.get_running_loop().call_soon(self._tell)
+        self._unsaid.append(message)
+
+    def _tell(self) -> None:
+        told, self._unsaid = self._unsaid, []
+        self._messages.put(told)
 
     async def body(self) -> AsyncIterator[bytes]:
         """The request's body for the application, on its event loop."""
         while True:
             wanted: asyncio.Future[bytes | None] = asyncio.get_running_loop().create_future()
-            self._messages.put(wanted)
+            self.put(wanted)
             if (part := await wanted) is None:
                 return
             yield part
@@ -45,10 +58,12 @@ class ThreadReading:
     def next(self, timeout_s: float | None) -> Start | bytes | None:
         """The next message; None at the end of a whole answer. Raises TimeoutError, and what the module says."""
         while True:
-            try:
-                message = self._messages.get(timeout=timeout_s)
-            except queue.Empty:
-                raise TimeoutError from None
+            if not self._read:
+                try:
+                    self._read.extend(self._messages.get(timeout=timeout_s))
+                except queue.Empty:
+                    raise TimeoutError from None
+            message = self._read.popleft()
             if not isinstance(message, asyncio.Future):
                 return _told(message, self.exchange)
             if not message.done():  # else the application has ended without it
