@@ -85,6 +85,11 @@ class StackError(Exception):
         return {"error": {"message": self.words, "type": self.type, "param": self.param, "code": self.code}}
 
 
+def unforeseen() -> StackError:
+    """What is told in place of an exception that nobody expected, whose words may hold anything: they are logged."""
+    return StackError("The server failed on this request; its log says why", code="internal_error")
+
+
 class RequestError(StackError):
     """The caller's request is wrong and the same request will fail again."""
 

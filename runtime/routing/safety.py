@@ -15,6 +15,7 @@ from runtime.errors import RequestError, StackError
 from runtime.ids import new_id
 from runtime.routing.forward import Router, Routing
 from runtime.routing.guarded.judging import judging
+from runtime.routing.guarded.violations import what_it_is
 
 _SHIELD = "shield_id"
 _AT_ONCE = 8
@@ -43,10 +44,8 @@ class SafetyRouter(Router):
         found = await self.assess(request)
         if not found.flagged:
             return RunShieldResponse(violation=None)
-        flagged = [name for name, is_flagged in found.categories.items() if is_flagged]
-        said = {"categories": flagged, **found.metadata} if flagged else dict(found.metadata)
-        level, message = found.violation_level, found.user_message
-        return RunShieldResponse(violation=SafetyViolation(violation_level=level, user_message=message, metadata=said))
+        level, message, what = found.violation_level, found.user_message, what_it_is(found)
+        return RunShieldResponse(violation=SafetyViolation(violation_level=level, user_message=message, metadata=what))
 
     async def moderate(self, request: ModerationRequest) -> Moderation:
         """Raises as `assess` does."""

@@ -7,7 +7,6 @@ not exist. Which tools there are is each provider's to say, and to remember.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -20,6 +19,7 @@ from runtime.apis.tool_runtime.protocol import (
     ToolParameter,
     ToolRequest,
 )
+from runtime.concurrently import concurrently
 from runtime.context import warn
 from runtime.errors import NotFound, RequestError, StackError, Unavailable
 from runtime.routing.entry import Entry
@@ -124,19 +124,14 @@ class ToolRuntimeRouter(Router):
         self, groups: Iterable[Entry]
     ) -> tuple[list[tuple[Entry, list[ToolDef]]], list[tuple[Entry, StackError]]]:
         """The tools of each group that can be listed, and why each other one cannot."""
-        limit = asyncio.Semaphore(_AT_ONCE)
 
-        async def ask(group: Entry) -> list[ToolDef] | StackError:
-            async with limit:
-                try:
-                    return await self._tools_of(group)
-                except StackError as error:
-                    return error
+        async def ask(group: Entry) -> tuple[Entry, list[ToolDef] | StackError]:
+            try:
+                return group, await self._tools_of(group)
+            except StackError as error:
+                return group, error
 
-        asked = list(groups)
-        async with asyncio.TaskGroup() as asking:
-            tasks = [asking.create_task(ask(group)) for group in asked]
-        answers = [(group, task.result()) for group, task in zip(asked, tasks, strict=True)]
+        answers = await concurrently(ask, groups, at_once=_AT_ONCE)
         listed = [(group, answer) for group, answer in answers if not isinstance(answer, StackError)]
         return listed, [(group, answer) for group, answer in answers if isinstance(answer, StackError)]
 

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from runtime.apis.inspect.protocol import RouteInfo
-from runtime.errors import NotFound, StackError
+from runtime.errors import NotFound, StackError, unforeseen
 from runtime.invalid.vocabulary import quoted
 from runtime.similar import SimilarNames, similar_paths
 
@@ -20,7 +20,7 @@ def as_stack_error(error: BaseException) -> StackError:
     if isinstance(error, StackError):
         return error
     log.error("unexpected error", exc_info=error)
-    return StackError("The server failed on this request; its log says why", code="internal_error")
+    return unforeseen()
 
 
 class KnownPaths:

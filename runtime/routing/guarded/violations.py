@@ -34,13 +34,18 @@ class Violation:
         }
 
 
+def what_it_is(found: Assessment) -> dict[str, Any]:
+    """The metadata of what a shield has flagged: what it says, and the categories."""
+    flagged = [name for name, is_flagged in found.categories.items() if is_flagged]
+    return {"categories": flagged, **found.metadata} if flagged else dict(found.metadata)
+
+
 def violation_of(shield_id: str, way: Way, found: Assessment) -> Violation:
     """What a shield that has flagged something says."""
-    flagged = [name for name, is_flagged in found.categories.items() if is_flagged]
     return Violation(
         shield_id=shield_id,
         found_in=way,
         level=found.violation_level,
         message=found.user_message or _MESSAGE,
-        metadata={"categories": flagged, **found.metadata} if flagged else dict(found.metadata),
+        metadata=what_it_is(found),
     )

@@ -15,7 +15,7 @@ from runtime.access import Caller
 from runtime.apis._request import Response
 from runtime.apis.models import ModelRequest, Models
 from runtime.context import RequestContext, serving
-from runtime.errors import RateLimited, StackError, Unavailable, UpstreamError
+from runtime.errors import RateLimited, StackError, Unavailable, UpstreamError, unforeseen
 from runtime.http.limits import wait_s
 from runtime.http.retries import may_pass
 from runtime.ids import new_id
@@ -102,8 +102,7 @@ class Asker:
                     except Exception:
                         extra = {"number": line.number, "request_id": context.request_id}
                         log.exception("a line of a batch could not be asked", extra=extra)
-                        words = "The server failed on this request; its log says why"
-                        failure = StackError(words, code="internal_error")
+                        failure = unforeseen()
                     else:
                         pace.answered()
                         return _answered(line, context, reply)
