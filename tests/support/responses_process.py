@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import json
 import sqlite3
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -96,12 +96,29 @@ async def until(holds: Callable[[], Any]) -> None:
 
 def leases_run_out(folder: Path) -> None:
     """As if long enough had passed since the server of this folder died."""
-    [file] = (folder / "state").glob("sql_store.db")
-    with contextlib.closing(sqlite3.connect(file)) as database, database:
-        tables = [name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
-        for table in tables:
+    with _database(folder) as database:
+        for table in _tables(database):
             for column in {row[1] for row in database.execute(f"PRAGMA table_info({table})")} & {
                 "held_until",
                 "due_at",
             }:
                 database.execute(f"UPDATE {table} SET {column} = 1 WHERE {column} IS NOT NULL")  # ours
+
+
+def all_at_once(folder: Path) -> None:
+    """As if the sessions of the server of this folder had been used last when the first response was begun."""
+    with _database(folder) as database:
+        [sessions] = (table for table in _tables(database) if table.endswith("sessions"))
+        [responses] = (table for table in _tables(database) if table.endswith("responses"))
+        database.execute(f"UPDATE {sessions} SET used = (SELECT min(position) / 1000000 FROM {responses})")  # ours
+
+
+@contextlib.contextmanager
+def _database(folder: Path) -> Iterator[sqlite3.Connection]:
+    [file] = (folder / "state").glob("sql_store.db")
+    with contextlib.closing(sqlite3.connect(file)) as database, database:
+        yield database
+
+
+def _tables(database: sqlite3.Connection) -> list[str]:
+    return [name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]

@@ -47,7 +47,7 @@ class Forgetting:
         while turns := await self._hidden.some_turns(session_id):
             await self.responses(response_id for turn in turns for response_id in turn["responses"])
             await self._hidden.delete_turns(turns)
-        if (left := await orphaned(self._responses, session)) is not None:
+        if (left := await orphaned(self._responses, session, ())) is not None:
             await self.responses([left])
         await self._hidden.delete_session(session_id, now)
 
@@ -58,8 +58,13 @@ class Forgetting:
         """What the turn had begun that died in a session, as it was before another was begun there: the turn has it
         from now on. One that had gone on waits again as it did, and what it had gone on with is deleted.
         """
-        response_id = await orphaned(self._responses, session)
-        if response_id is not None and not await self._sessions.adopt(session["turn"], response_id):
+        known = await self._sessions.came_of(session["turn"])
+        response_id = await orphaned(self._responses, session, known or ())
+        if response_id is None:
+            return
+        if known == []:
+            await self._sessions.adopt(session["turn"], response_id)
+        else:
             await self.responses([response_id])
 
     async def responses(self, response_ids: Iterable[str]) -> None:

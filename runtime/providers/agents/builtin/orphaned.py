@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from runtime.apis.responses.kept import ListResponsesRequest
 from runtime.apis.responses.protocol import Responses
 from runtime.ids import ordered_id
@@ -10,10 +12,10 @@ from runtime.storage.sql import Row
 from runtime.storage.sql.holding import LEASE_S
 
 
-async def orphaned(responses: Responses, session: Row) -> str | None:
+async def orphaned(responses: Responses, session: Row, known: Collection[str]) -> str | None:
     """The id of the response that was begun for the turn which a session is taken by; None where the turn is over, or
-    had not come so far. It is looked for among those that were begun since the turn took the session, while it could
-    still have it. Raises Unavailable.
+    had not come so far. It is looked for among those that were begun since the turn took the session, which is known
+    to the second, while it could still have it. known: the ids of those that the turn shows. Raises Unavailable.
     """
     if session["turn"] is None:
         return None
@@ -24,7 +26,7 @@ async def orphaned(responses: Responses, session: Row) -> str | None:
         answer = await responses.list_responses(asked)
         page: Json = answer.value()
         for response in page["data"]:
-            if response["metadata"].get("turn_id") == session["turn"]:
+            if response["metadata"].get("turn_id") == session["turn"] and response["id"] not in known:
                 found: str = response["id"]
                 return found
         if not page["has_more"]:

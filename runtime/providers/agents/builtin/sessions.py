@@ -153,14 +153,14 @@ class Sessions:
         change = {"is_over": True, "completed": ended["completed"]}
         return [Update(TURNS, change, eq("id", row["id"]) & eq("completed", None))]
 
-    async def adopt(self, turn_id: str, response_id: str) -> bool:
-        """Whether this is now what came of a turn that had nothing, or was before."""
-        of_turn = eq("id", turn_id)
-        row = await self._store.first(Select(TURNS, of_turn, ("responses",)))
-        if row is None or row["responses"] not in ([], [response_id]):
-            return False
-        await self._store.write(Update(TURNS, {"responses": [response_id]}, of_turn))
-        return True
+    async def came_of(self, turn_id: str | None) -> list[str] | None:
+        """The ids of the responses that a turn shows; None where there is no such turn."""
+        row = await self._store.first(Select(TURNS, eq("id", turn_id), ("responses",)))
+        return None if row is None else list(row["responses"])
+
+    async def adopt(self, turn_id: str, response_id: str) -> None:
+        """This is what came of a turn from now on."""
+        await self._store.write(Update(TURNS, {"responses": [response_id]}, eq("id", turn_id)))
 
     async def let_go(self, session_id: str, turn_id: str, change: Json, *more: Statement) -> bool:
         """The turn runs no more. change: what else is changed of the session; more: what is written with it. Returns
