@@ -98,6 +98,22 @@ class ChecksRegistrations(Protocol):
         ...
 
 
+@runtime_checkable
+class KeepsRegistrations(Protocol):
+    """Keeps something of its own for what users register with it, such as a dataset's rows."""
+
+    async def take_registration(self, resource: Registered, before: Registered | None) -> Mapping[str, Any]:
+        """Called before it is kept, and once it could be. before: what it takes the place of, of the same name; None
+        where it is new. Returns the facts that are kept of it instead of its own of these names. Raises StackError;
+        what is kept is to be whole, should the process end now.
+        """
+        ...
+
+    async def release_registration(self, resource: Registered) -> None:
+        """Called after it was forgotten. What fails is logged, and nobody calls it again."""
+        ...
+
+
 @dataclass(frozen=True, kw_only=True)
 class ListedModel:
     """A model that a provider lists, by the provider's own name. model_type: None if the provider does not say."""

@@ -28,7 +28,7 @@ from runtime.sse import Reply
 class ModelsRegistry(Registry):
     """The registry of models."""
 
-    asks_providers: ClassVar[bool] = True
+    lists_with: ClassVar[str] = "list_models"
     _answer: tuple[list[Entry], Reply] | None = None
 
     def serve_listed(self, provider_id: str, listed: Iterable[ListedModel]) -> str:

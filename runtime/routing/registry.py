@@ -47,10 +47,10 @@ class Listings(Protocol):
 class Registry:
     """Implements the operations of an API that registers resources, for the caller of the current request.
 
-    asks_providers: whether providers list resources of this kind. listings: asks them.
+    lists_with: the method by which providers list resources of this kind, empty if they do not. listings: asks them.
     """
 
-    asks_providers: ClassVar[bool] = False
+    lists_with: ClassVar[str] = ""
 
     def __init__(self, api: Api, table: ResourceTable, registrations: Registrations, listings: Listings) -> None:
         assert api.resource is not None, "an API that registers nothing has no registry"
@@ -114,6 +114,12 @@ class Registry:
     async def remove(self, request: Request) -> None:
         """Remove a registration. Raises NotFound, and Conflict for what was not registered."""
         await self._registrations.remove(getattr(request, self.resource.id_field), _user())
+
+    def find(self, name: str) -> Entry | None:
+        """The resource that a name means, None where there is none; nobody is asked. Raises RequestError if a bare name
+        is ambiguous.
+        """
+        return self._table.find(name, _user())
 
     async def resolve(self, name: str) -> Entry:
         """The resource that a name means. Raises NotFound with similar names, Unavailable while a declared name is not

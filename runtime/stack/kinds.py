@@ -6,6 +6,7 @@ import importlib.util
 import logging
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from pydantic import BaseModel
@@ -21,6 +22,7 @@ from runtime.routing.registry import Registry
 from runtime.routing.table import ResourceTable
 from runtime.stack.listings import ProviderListings
 from runtime.stack.plan import Plan
+from runtime.stack.providers import Listed
 from runtime.storage.kv import KeyValueStore
 
 log = logging.getLogger(__name__)
@@ -35,6 +37,13 @@ class Kind:
     table: ResourceTable
     registry: Registry
     listings: ProviderListings
+
+    def listed_by(self, provider_id: str) -> Listed | None:
+        """What a provider may list; None where this kind is not listed."""
+        if not self.registry.lists_with:
+            return None
+        serve = partial(self.registry.serve_listed, provider_id)
+        return Listed(method=self.registry.lists_with, what=self.table.plural, serve=serve)
 
 
 class Kinds:
@@ -69,7 +78,8 @@ class Kinds:
         served_by = resource.served_by
         off, would_serve = self._plan.turned_on_by(served_by), self._plan.would_serve(served_by)
         table.set_providers(owners, off=off, would_serve=would_serve)
-        registrations, listings = Registrations(table, kept_in), ProviderListings()
+        listings = ProviderListings()
+        registrations = Registrations(table, kept_in, listings)
         registry = own_routing(api.name, "REGISTRY", Registry)(api, table, registrations, listings)
         await registrations.load(registry.restored)
         kind = self._by_owner[served_by] = Kind(api=api, table=table, registry=registry, listings=listings)

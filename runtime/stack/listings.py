@@ -11,9 +11,10 @@ import contextlib
 import logging
 import time
 from collections.abc import Iterable
+from dataclasses import replace
 
 from runtime.outage import Outage
-from runtime.provider import ChecksRegistrations
+from runtime.provider import ChecksRegistrations, KeepsRegistrations
 from runtime.routing.entry import Entry
 from runtime.stack.providers import RunningProvider
 
@@ -67,6 +68,28 @@ class ProviderListings:
         provider = self.providers.get(entry.provider_id)
         if provider is not None and isinstance(provider.adapter, ChecksRegistrations):
             await provider.adapter.check_registration(entry)
+
+    async def take_registration(self, entry: Entry, before: Entry | None) -> Entry:
+        """Let the provider of a resource take what it keeps of it. Returns the entry as it is to be kept. Raises
+        StackError.
+        """
+        keeper = self._keeper(entry)
+        if keeper is None:
+            return entry
+        return replace(entry, facts={**entry.facts, **await keeper.take_registration(entry, before)})
+
+    async def release_registration(self, entry: Entry) -> None:
+        """Let the provider of a resource that was forgotten give up what it keeps of it. Never raises if it fails."""
+        try:
+            if (keeper := self._keeper(entry)) is not None:
+                await keeper.release_registration(entry)
+        except Exception as error:
+            log.error("what a provider kept of a resource stays", extra={"id": entry.id}, exc_info=error)
+
+    def _keeper(self, entry: Entry) -> KeepsRegistrations | None:
+        provider = self.providers.get(entry.provider_id)
+        adapter = provider.adapter if provider is not None else None
+        return adapter if isinstance(adapter, KeepsRegistrations) else None
 
     def trouble(self, provider_id: str) -> str:
         """Why a provider's list is not available, and since when; empty if it is."""

@@ -11,6 +11,7 @@ import contextlib
 import contextvars
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from runtime import discovery
@@ -22,8 +23,6 @@ from runtime.outage import Outage
 from runtime.provider import (
     HasHealth,
     LeadsBack,
-    ListedModel,
-    ListsModels,
     Loads,
     ProviderContext,
     Starts,
@@ -44,9 +43,20 @@ STOP_LIMIT_S = 10.0
 """For ending its background tasks, and again for its own `stop`. The start of the other providers waits for this."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Listed:
+    """What the providers of an API may list. method: which one they have for that. what: what it is called in messages.
+    serve: called with a provider's list; returns a note about entries that cannot be served.
+    """
+
+    method: str
+    what: str
+    serve: Callable[[Iterable[Any]], str]
+
+
 class RunningProvider:
     """A planned provider and its current state. storage: as it has it. adapter: None if it could not be constructed or
-    was stopped. serve_listed: called with its list; returns a note about entries that cannot be served. lost: called
+    was stopped. listed: what it may list, None where its kind of resource is not listed. lost: called
     when its list is not available. changed: called when its trouble has come, gone or become another.
     """
 
@@ -56,7 +66,7 @@ class RunningProvider:
         *,
         http: HttpClient,
         storage: UsedStores,
-        serve_listed: Callable[[Iterable[ListedModel]], str] | None,
+        listed: Listed | None,
         lost: Callable[[], None],
         changed: Callable[[], None],
     ) -> None:
@@ -69,7 +79,7 @@ class RunningProvider:
         self.adapter: Any = None
         self._context: ProviderContext | None = None
         self.phase: Literal["starting", "ready", "failed"] = "starting"
-        self._serve_listed = serve_listed
+        self._listed = listed
         self._lost = lost
         self._changed = changed
         self._troubles: dict[str, str] = {}
@@ -80,7 +90,7 @@ class RunningProvider:
 
     @property
     def lists(self) -> bool:
-        return self._serve_listed is not None and isinstance(self.adapter, ListsModels)
+        return self._listed is not None and hasattr(self.adapter, self._listed.method)
 
     @property
     def can_be_asked(self) -> bool:
@@ -203,23 +213,24 @@ class RunningProvider:
         return found or unhealthy("it has been stopped")
 
     async def _ask(self) -> None:
-        adapter = self.adapter
-        if self._serve_listed is None or adapter is None:
+        adapter, listed = self.adapter, self._listed
+        if listed is None or adapter is None:
             return
-        if not isinstance(adapter, ListsModels):
-            self._serve_listed(())
+        if not self.lists:
+            listed.serve(())
             return
+        did_not = f"did not list its {listed.what}"
         try:
-            note = self._serve_listed(await attempt(adapter.list_models(), limit_s=LISTING_LIMIT_S))
+            note = listed.serve(await attempt(getattr(adapter, listed.method)(), limit_s=LISTING_LIMIT_S))
         except LeadsBack as error:
-            self._serve_listed(())
+            listed.serve(())
             self._set_trouble("listing", reason_of(error, self.planned, ""))
         except TookTooLong:
             self._lost()
-            self._set_trouble("listing", f"`{self.id}` did not list its models in {LISTING_LIMIT_S:.0f} s")
+            self._set_trouble("listing", f"`{self.id}` {did_not} in {LISTING_LIMIT_S:.0f} s")
         except Exception as error:
             self._lost()
-            self._set_trouble("listing", reason_of(error, self.planned, "did not list its models"), error)
+            self._set_trouble("listing", reason_of(error, self.planned, did_not), error)
         else:
             if note and note != self._note:
                 log.warning(note, extra=self._fields())

@@ -321,9 +321,7 @@ class Stack:
             planned,
             http=http,
             storage=storage,
-            serve_listed=partial(kind.registry.serve_listed, provider_id)
-            if kind and kind.registry.asks_providers
-            else None,
+            listed=kind.listed_by(provider_id) if kind else None,
             lost=partial(self.instance.forget, place),
             changed=lambda: self.on_change(),
         )

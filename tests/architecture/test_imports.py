@@ -46,6 +46,7 @@ ALLOWED: dict[str, set[str]] = {
     "runtime.spec": set(),
     "runtime.sse": {"to_the_end"},
     "runtime.stdio": set(),
+    "runtime.statistics": set(),
     "runtime.temporary": {"errors"},
     "runtime.to_the_end": set(),
     "runtime.trees": set(),
@@ -90,7 +91,7 @@ ALLOWED: dict[str, set[str]] = {
     "runtime.routing": {
         "addresses", "apis", "clock", "concurrently", "config.safety", "provider", "storage", "access",
         "context", "telemetry", "errors", "ids",
-        "outage", "redaction", "similar", "sse", "to_the_end",
+        "outage", "redaction", "similar", "sse", "statistics", "to_the_end", "turns",
     },
     "runtime.stack": {
         "access", "clock", "context", "discovery", "external", "routing", "provider", "storage", "config", "apis",

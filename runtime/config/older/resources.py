@@ -1,6 +1,6 @@
 """Moves the resources of older run configs to `registered_resources`, under today's names.
 
-Each API declares the older names of its kind; here are only the kinds whose API does not exist yet.
+Each API declares the older names of its kind.
 """
 
 from __future__ import annotations
@@ -11,29 +11,19 @@ from runtime.config.reading import Reading
 from runtime.config.run_config import RunFile
 from runtime.discovery import World
 
-_WITHOUT_AN_API = {  # older list -> list
-    "datasets": "datasets",  # this and the following: until 0.2
-    "scoring_fns": "scoring_fns",
-    "benchmarks": "benchmarks",
-}
-
 
 def upgrade(reading: Reading) -> None:
     """Change the tree: every older list of resources is added to `registered_resources`."""
     declared = _declared(reading.world)
     lists = _lists_of(declared)
-    lists |= {older: key for older, key in _WITHOUT_AN_API.items() if older not in lists}
     for older, key in lists.items():
         if older not in RunFile.model_fields:  # today, `vector_stores` at the top is a section
-            _move_from_the_top(reading, older, key, declared.get(key))
+            _move_from_the_top(reading, older, key, declared[key])
     for older, key in lists.items():
         if older != key:
             _rename(reading, older, key)
     for key, resource in declared.items():
         _rename_ids(reading, key, resource)
-    for key in _WITHOUT_AN_API.values():
-        if key not in declared:
-            _drop_empty(reading, key)
 
 
 def _declared(world: World) -> dict[str, ConfiguredKind]:
@@ -46,16 +36,15 @@ def _lists_of(declared: dict[str, ConfiguredKind]) -> dict[str, str]:
     return {older: key for key, resource in declared.items() for older in (key, *resource.older_keys)}
 
 
-def _move_from_the_top(reading: Reading, older: str, key: str, resource: ConfiguredKind | None) -> None:
+def _move_from_the_top(reading: Reading, older: str, key: str, resource: ConfiguredKind) -> None:
     node = reading.top.pop(older, None)
     if node is None or reading.is_empty(node):
         return
     if node.items is None:
         reading.problem("expected a list", node, hint=f"it belongs to `registered_resources.{key}`")
         return
-    id_field = resource.id_field if resource is not None else "id"
-    node.value = [_by_name(entry, id_field) for entry in node.items]
-    if node.items and not (resource is not None and resource.at_top):
+    node.value = [_by_name(entry, resource.id_field) for entry in node.items]
+    if node.items and not resource.at_top:
         reading.warn(f"this is now `registered_resources.{key}`", node)
     resources = reading.top.setdefault("registered_resources", Node({}, "registered_resources", node.line))
     if resources.value is None:
@@ -80,14 +69,6 @@ def _rename(reading: Reading, older: str, key: str) -> None:
     elif node.items:
         reading.warn(f"this is now `registered_resources.{key}`", node)
         _append(resources.mapping, key, node)
-
-
-def _drop_empty(reading: Reading, key: str) -> None:
-    """Every file of some eras has each list, whether or not there is something in it."""
-    resources = reading.top.get("registered_resources")
-    mapping = resources.mapping if resources else None
-    if mapping and key in mapping and not mapping[key].value:
-        del mapping[key]
 
 
 def _append(resources: dict[str, Node], key: str, more: Node) -> None:

@@ -148,14 +148,13 @@ def test_one_without_a_provider_needs_that_there_is_only_one() -> None:
 
 
 @pytest.mark.parametrize("nothing", ["[]", "null"])
-def test_an_older_kind_without_an_api_is_fine_while_there_is_nothing_in_it(nothing: str) -> None:
+def test_an_older_kind_without_a_provider_is_fine_while_there_is_nothing_in_it(nothing: str) -> None:
     plan(parse_run_config(f"{HEAD}registered_resources: {{benchmarks: {nothing}}}\n", env={}))
 
 
 @pytest.mark.parametrize(
     ("key", "entries", "hint"),
     [
-        ("benchmarks", "[{a: b}]", "remove them"),
         ("gadget", "[{a: b}]", "did you mean `gadgets`?"),
         ("gadget", "[]", "did you mean `gadgets`?"),
         ("nonsense", "null", "remove them"),
@@ -178,9 +177,10 @@ def test_a_section_of_today_is_no_older_list_of_its_name(monkeypatch: pytest.Mon
     assert plan(run).resources["vector_stores"] == (ConfiguredGadget(gadget_id="g"),)
 
 
-def test_an_older_list_of_names_without_an_api_says_what_is_missing_at_once() -> None:
+def test_an_older_list_of_names_says_what_is_missing_at_once() -> None:
     assert problems_of("benchmarks: [mmlu]\n") == [
-        "run.yaml:5: registered_resources.benchmarks: this version serves no benchmarks (remove them)"
+        "run.yaml:5: benchmarks[0].dataset_id: is missing",
+        "run.yaml:5: benchmarks[0].scoring_functions: is missing",
     ]
 
 

@@ -1,0 +1,101 @@
+"""What is said of all scores of a function together."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from statistics import fmean, median
+from typing import Any
+
+from runtime.apis.datasets import Row
+from runtime.apis.scoring.protocol import SCORE
+from runtime.errors import RequestError
+from runtime.statistics.intervals import mean_interval
+
+Scored = Sequence[tuple[Any, Row]]
+"""Each score with the row that it is of; those without a score are left out."""
+_MOST_CATEGORIES = 1000
+
+
+def aggregated(scored: Sequence[Row], rows: Sequence[Row], names: Sequence[str]) -> dict[str, Any]:
+    """What each aggregation says. scored: what the function says of each row. names: of the aggregations; where there
+    are none, a mean of numbers or a count of words.
+
+    Raises RequestError where one cannot be made of such scores.
+    """
+    pairs = [(one[SCORE], row) for one, row in zip(scored, rows, strict=True) if one.get(SCORE) is not None]
+    found: dict[str, Any] = {}
+    if pairs:
+        chosen = names or (["average"] if all(_is_number(score) for score, _ in pairs) else ["categorical_count"])
+        found = {name: _AGGREGATIONS[name](pairs) for name in dict.fromkeys(chosen)}
+    if errors := len(scored) - len(pairs):
+        found["errors"] = errors
+    return found
+
+
+def _average(scored: Scored) -> dict[str, Any]:
+    values = _numbers(scored, "average")
+    return {"average": fmean(values), "confidence_interval": list(mean_interval(values))}
+
+
+def _weighted_average(scored: Scored) -> dict[str, Any]:
+    values = _numbers(scored, "weighted_average")
+    weights = [_weight(row) for _, row in scored]
+    if not sum(weights):
+        raise RequestError(
+            "`weighted_average` needs a row whose `weight` is more than 0", param="aggregation_functions"
+        )
+    mean = sum(value * weight for value, weight in zip(values, weights, strict=True)) / sum(weights)
+    return {"weighted_average": mean, "confidence_interval": list(mean_interval(values, weights))}
+
+
+def _median(scored: Scored) -> dict[str, Any]:
+    return {"median": median(_numbers(scored, "median"))}
+
+
+def _categorical_count(scored: Scored) -> dict[str, Any]:
+    counted = Counter(str(score) for score, _ in scored)
+    return {"categorical_count": dict(counted.most_common(_MOST_CATEGORIES))}
+
+
+def _accuracy(scored: Scored) -> dict[str, Any]:
+    right = [float(value == 1) for value in _numbers(scored, "accuracy")]
+    return {
+        "accuracy": fmean(right),
+        "num_correct": int(sum(right)),
+        "num_total": len(right),
+        "confidence_interval": list(mean_interval(right)),
+    }
+
+
+_AGGREGATIONS: Mapping[str, Callable[[Scored], dict[str, Any]]] = {
+    "average": _average,
+    "weighted_average": _weighted_average,
+    "median": _median,
+    "categorical_count": _categorical_count,
+    "accuracy": _accuracy,
+}
+
+
+def _numbers(scored: Scored, aggregation: str) -> list[float]:
+    for score, _ in scored:
+        if not _is_number(score):
+            raise RequestError(
+                f"`{aggregation}` needs scores that are numbers, and one is `{str(score)[:100]}`",
+                hint="ask for `categorical_count`",
+                param="aggregation_functions",
+            )
+    return [float(score) for score, _ in scored]
+
+
+def _is_number(score: Any) -> bool:
+    return isinstance(score, int | float)
+
+
+def _weight(row: Row) -> float:
+    weight = row.get("weight", 1)
+    if not _is_number(weight) or not weight >= 0:
+        raise RequestError(
+            f"A `weight` is `{str(weight)[:100]}`, which is no number of 0 or more", param="aggregation_functions"
+        )
+    return float(weight)
