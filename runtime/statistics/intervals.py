@@ -1,7 +1,7 @@
 """How sure one can be of a mean.
 
-The percentile bootstrap: the mean of as many values, drawn from them with replacement, many times over
-(B. Efron, R. J. Tibshirani: An Introduction to the Bootstrap, 1993, chapter 13). The same values have the same interval.
+The percentile bootstrap: the mean of as many values, drawn from them with replacement, many times over (B. Efron, R. J.
+Tibshirani: An Introduction to the Bootstrap, 1993, chapter 13). The same values have the same interval.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,9 @@ from runtime.routing.table import ResourceTable
 from runtime.sse import encode
 from runtime.storage.kv.memory import MemoryKeyValueStore
 from runtime.storage.kv.sqlite import SqliteKeyValueStore
+
+
+LIMIT_S = 20.0
 
 
 def keep(table: ResourceTable, entry: Entry) -> None:
@@ -250,3 +254,56 @@ async def test_an_unreadable_registration_is_told_and_left_out(caplog: pytest.Lo
     assert [record.__dict__["key"] for record in caplog.records] == [
         f"registrations/model/{name}" for name in ("a", "b", "b2", "b30", "b31", "b32", "b33")
     ]
+
+
+class Keeper:
+    """Keeps what is registered, and takes it once it may."""
+
+    def __init__(self) -> None:
+        self.kept: list[str] = []
+        self.is_asked, self.may_take = asyncio.Event(), asyncio.Event()
+
+    async def take_registration(self, entry: Entry, before: Entry | None) -> Entry:
+        self.is_asked.set()
+        await self.may_take.wait()
+        self.kept.append(entry.id)
+        return replace(entry, facts={"before": before.id if before else None})
+
+    async def release_registration(self, entry: Entry) -> None:
+        self.kept.remove(entry.id)
+
+
+async def test_a_provider_takes_what_is_to_be_kept_and_nothing_else() -> None:
+    keeper = Keeper()
+    keeper.may_take.set()
+    registrations = Registrations(ResourceTable(MODEL), MemoryKeyValueStore(), keeper)
+    assert (await registrations.add(registered("mine"), EVERYBODY)).facts == {"before": None}
+    assert (await registrations.add(registered("mine"), EVERYBODY)).facts == {"before": "mine"}
+    with pytest.raises(Conflict):
+        await registrations.add(registered("mine", provider="llama"), EVERYBODY)
+    assert keeper.kept == ["mine", "mine"]
+
+
+async def test_what_could_not_be_stored_is_given_up_by_its_provider() -> None:
+    keeper = Keeper()
+    keeper.may_take.set()
+    with pytest.raises(Unavailable):
+        await Registrations(ResourceTable(MODEL), FullDisk(), keeper).add(registered("mine"), EVERYBODY)
+    assert keeper.kept == []
+
+
+async def test_one_that_is_registered_again_is_removed_after_that_and_others_do_not_wait() -> None:
+    keeper, table = Keeper(), ResourceTable(MODEL)
+    registrations = Registrations(table, MemoryKeyValueStore(), keeper)
+    keep(table, registered("mine"))
+    async with asyncio.timeout(LIMIT_S), asyncio.TaskGroup() as tasks:
+        adding = tasks.create_task(registrations.add(registered("mine"), EVERYBODY))
+        await keeper.is_asked.wait()
+        keep(table, registered("other", resource="other"))
+        removing = tasks.create_task(registrations.remove("mine", EVERYBODY))
+        keeper.kept.append("other")
+        await registrations.remove("other", EVERYBODY)
+        assert not adding.done() and not removing.done()
+        keeper.may_take.set()
+    assert keeper.kept == []
+    assert table.entries(EVERYBODY) == []
