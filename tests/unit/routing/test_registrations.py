@@ -23,7 +23,6 @@ from runtime.sse import encode
 from runtime.storage.kv.memory import MemoryKeyValueStore
 from runtime.storage.kv.sqlite import SqliteKeyValueStore
 
-
 LIMIT_S = 20.0
 
 
