@@ -11,8 +11,8 @@ import pytest_asyncio
 from aiohttp import web
 
 from runtime.conformance.upstream import Upstream, upstream_server
-from runtime.providers.batches.builtin import asking as line_asking
-from runtime.providers.batches.builtin import pacing
+from runtime.providers._background import asking as background
+from runtime.providers._background import pacing
 from tests.conformance.batches.asking import Asking, Json, asking_at, line, lines
 from tests.conformance.batches.held import Held
 
@@ -73,7 +73,7 @@ async def test_waiting_for_an_account_without_credit_is_of_no_use(asking: Asking
 async def test_a_vendor_that_is_down_is_asked_some_times(
     asking: Asking, vendor: Upstream, monkeypatch: pytest.MonkeyPatch, headers: dict[str, str]
 ) -> None:
-    monkeypatch.setattr(line_asking, "_MOST_OUTAGES", 3)
+    monkeypatch.setattr(background, "MOST_OUTAGES", 3)
     vendor.misbehaves = Refusing(503, times=2, headers=headers)
     assert (await asking.completed(line("a")))["request_counts"]["completed"] == 1
     vendor.misbehaves = failing = Refusing(503, times=9, headers=headers)

@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from runtime.providers.batches.builtin.pacing import FIRST_PAUSE_S, LONGEST_PAUSE_S, LONGEST_WAIT_S, Pace, Place
+from runtime.providers._background.pacing import FIRST_PAUSE_S, LONGEST_PAUSE_S, LONGEST_WAIT_S, Pace, Place
 
 
 class Clock:

@@ -14,7 +14,7 @@ from runtime.apis.models import Models
 from runtime.context import current
 from runtime.errors import Conflict, NotFound
 from runtime.provider import ProviderContext
-from runtime.providers.batches.builtin.asking import Paces
+from runtime.providers._background.asking import Paces
 from runtime.providers.batches.builtin.checking import checked
 from runtime.providers.batches.builtin.config import BatchesConfig
 from runtime.providers.batches.builtin.creating import identity, new_rows, said

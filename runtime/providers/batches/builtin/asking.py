@@ -5,7 +5,6 @@ https://platform.openai.com/docs/api-reference/batch/request-output
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,22 +12,17 @@ import msgspec
 
 from runtime.access import Caller
 from runtime.apis._request import Response
-from runtime.apis.models import ModelRequest, Models
-from runtime.context import RequestContext, serving
-from runtime.errors import RateLimited, StackError, Unavailable, UpstreamError, unforeseen
-from runtime.http.limits import wait_s
-from runtime.http.retries import may_pass
+from runtime.context import RequestContext
+from runtime.errors import StackError
 from runtime.ids import new_id
 from runtime.parsing.requests import request_from
+from runtime.providers._background.asking import Paces, foreseen, patiently
+from runtime.providers._background.pacing import Pace
 from runtime.providers.batches.builtin.endpoints import Endpoint
 from runtime.providers.batches.builtin.input_lines import Line, Malformed
-from runtime.providers.batches.builtin.pacing import Pace
 from runtime.providers.batches.builtin.tables import TOKENS
 from runtime.sse import Json, Reply, encode, raw_members
 
-log = logging.getLogger(__name__)
-_MOST_OUTAGES = 6
-"""How often a line meets a provider that is down before it fails."""
 _MOST_TOKENS = 2**40
 """So that those of all lines together are a number that each database has."""
 
@@ -54,26 +48,6 @@ class _Usage(msgspec.Struct):
 _usage = msgspec.json.Decoder(_Usage).decode
 
 
-class Paces:
-    """One for each provider, whichever batch asks it. models: knows whose a model is. most: of each.
-
-    of_providers: those that were asked, by id.
-    """
-
-    def __init__(self, models: Models, most: int) -> None:
-        self._models = models
-        self._most = most
-        self.of_providers: dict[str, Pace] = {}
-
-    async def of(self, model: str) -> Pace:
-        """The pace of a model's provider; of one that is not known, where asking fails anyway, one for all of them."""
-        try:
-            provider_id = (await self._models.get_model(ModelRequest(model_id=model))).provider_id if model else ""
-        except StackError:
-            provider_id = ""
-        return self.of_providers.setdefault(provider_id, Pace(self._most))
-
-
 class Asker:
     """The lines of one batch. user: whose it is. provider_data: what its creator sent for providers."""
 
@@ -90,26 +64,18 @@ class Asker:
         """
         if (pace := self._of_models.get(line.model)) is None:
             pace = self._of_models[line.model] = await self._paces.of(line.model)
-        outages = 0
-        while True:
-            async with pace.place() as place:
-                context = RequestContext(user=self._user, provider_data=self._provider_data, in_background=True)
-                with serving(context):
-                    try:
-                        reply = await self._asked(line)
-                    except StackError as error:
-                        failure = error
-                    except Exception:
-                        extra = {"number": line.number, "request_id": context.request_id}
-                        log.exception("a line of a batch could not be asked", extra=extra)
-                        failure = unforeseen()
-                    else:
-                        pace.answered()
-                        return _answered(line, context, reply)
-                outages += failure.status != 429
-                if not _may_pass(failure) or outages == _MOST_OUTAGES:
-                    return _refused(line, context, failure)
-                pace.refused(place, wait_s=wait_s(failure.headers))
+        context = RequestContext()
+
+        async def ask() -> bytes:
+            nonlocal context
+            context = RequestContext(user=self._user, provider_data=self._provider_data, in_background=True)
+            return await foreseen(self._asked(line), context, "a line of a batch", number=line.number)
+
+        try:
+            reply = await patiently(ask, pace)
+        except StackError as error:
+            return _refused(line, context, error)
+        return _answered(line, context, reply)
 
     async def _asked(self, line: Line) -> bytes:
         request = await request_from(self._endpoint.request, line.body)
@@ -126,13 +92,6 @@ def unasked(number: int, custom_id: str | None, code: str, message: str, param: 
 def malformed(line: Malformed) -> Json:
     """The columns of a line that cannot be asked."""
     return unasked(line.number, line.custom_id, line.code, line.message, line.param)
-
-
-def _may_pass(error: StackError) -> bool:
-    """Whether nobody has worked on the request, and somebody may later."""
-    if isinstance(error, UpstreamError):
-        return may_pass(error, has_time=True)
-    return isinstance(error, RateLimited | Unavailable)
 
 
 def _answered(line: Line, context: RequestContext, data: bytes) -> Json:

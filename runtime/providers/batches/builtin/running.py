@@ -19,7 +19,8 @@ from runtime.clock import wall_time
 from runtime.context import current
 from runtime.errors import NotFound, NotSupported, RequestError, StackError, Unavailable, UpstreamError
 from runtime.provider import ProviderContext
-from runtime.providers.batches.builtin.asking import Asker, Paces
+from runtime.providers._background.asking import Paces
+from runtime.providers.batches.builtin.asking import Asker
 from runtime.providers.batches.builtin.config import BatchesConfig
 from runtime.providers.batches.builtin.endpoints import Endpoints
 from runtime.providers.batches.builtin.input_lines import Line, raw_lines, read_line
