@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from runtime.apis.safety.assessing import AssessRequest
 from runtime.errors import RequestError
-from runtime.invalid.in_json import wrong_in
+from runtime.parsing.settings import checked_settings
 from runtime.providers.safety._message_content import read_content
 
 P = TypeVar("P", bound=BaseModel)
@@ -31,17 +30,4 @@ def text_to_judge(request: AssessRequest) -> str:
 
 def told(request: AssessRequest, model: type[P]) -> P:
     """What the shield and the request say in `params`. Raises RequestError for what is not one of them."""
-    return check_params(request.told(), model)
-
-
-def check_params(given: Mapping[str, Any], model: type[P]) -> P:
-    """`params` as their model has them. Raises RequestError for the first wrong one."""
-    try:
-        return model.model_validate(given)
-    except ValidationError as error:
-        wrong = wrong_in(given, error, model)[0]
-        known = ", ".join(f"`{name}`" for name in model.model_fields)
-        place = f"params.{wrong.place}" if wrong.place else "params"
-        raise RequestError(
-            f"`{place}`: {wrong.message}", hint=wrong.hint or f"there are {known}", param="params"
-        ) from None
+    return checked_settings(request.told(), model)

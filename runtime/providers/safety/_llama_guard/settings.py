@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from runtime.errors import RequestError
-from runtime.providers.safety._last_message import check_params
+from runtime.parsing.settings import checked_settings
 from runtime.providers.safety._llama_guard.categories import Category, own_categories
 
 Form = Literal["task", "conversation"]
@@ -83,4 +83,4 @@ class GuardSettings(BaseModel):
         given = {name: value for name, value in params.items() if value is not None}
         if not given:
             return self
-        return check_params({**self.model_dump(include=set(GuardSettings.model_fields)), **given}, GuardSettings)
+        return checked_settings({**self.model_dump(include=set(GuardSettings.model_fields)), **given}, GuardSettings)

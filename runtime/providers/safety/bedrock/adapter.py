@@ -12,11 +12,12 @@ from runtime.apis.safety.assessing import Assessment, AssessRequest
 from runtime.errors import RequestError, StackError, UpstreamError
 from runtime.http.timeouts import Timeouts
 from runtime.http.transport import json_request
+from runtime.parsing.settings import checked_settings
 from runtime.provider import ProviderContext, healthy, unhealthy
 from runtime.providers._vendors.aws.addresses import address_of
 from runtime.providers._vendors.aws.auth import AwsSignature
 from runtime.providers._vendors.aws.identity import AwsIdentity
-from runtime.providers.safety._last_message import check_params, told
+from runtime.providers.safety._last_message import told
 from runtime.providers.safety._message_content import read_content
 from runtime.providers.safety.bedrock.asking import content_blocks
 from runtime.providers.safety.bedrock.assessments import assessment, not_looked_at
@@ -43,7 +44,7 @@ class BedrockSafety:
         )
 
     async def check_registration(self, resource: Registered) -> None:
-        check_params(resource.facts.get("params") or {}, BedrockParams)
+        checked_settings(resource.facts.get("params") or {}, BedrockParams)
         if not _is_guardrail(resource.provider_resource_id):
             raise RequestError(
                 f"`{resource.provider_resource_id}` is no id of a guardrail of Bedrock",

@@ -8,8 +8,9 @@ from typing import Any
 from runtime.apis._request import Registered
 from runtime.apis.safety.assessing import Assessment, AssessRequest
 from runtime.errors import TooLarge
+from runtime.parsing.settings import checked_settings
 from runtime.provider import ProviderContext
-from runtime.providers.safety._last_message import check_params, text_to_judge, told
+from runtime.providers.safety._last_message import text_to_judge, told
 from runtime.providers.safety.code_scanner.bandit import SEVERITIES, Bandit, Finding
 from runtime.providers.safety.code_scanner.blocks import Block, blocks_in
 from runtime.providers.safety.code_scanner.config import CodeScannerConfig, CodeScannerParams
@@ -33,7 +34,7 @@ class CodeScannerSafety:
         self._bandit = Bandit(config)
 
     async def check_registration(self, resource: Registered) -> None:
-        check_params(resource.facts.get("params") or {}, CodeScannerParams)
+        checked_settings(resource.facts.get("params") or {}, CodeScannerParams)
 
     async def assess(self, request: AssessRequest) -> Assessment:
         """Raises TooLarge for more code than is scanned at once, and what the class says."""

@@ -16,8 +16,9 @@ from runtime.errors import UpstreamError
 from runtime.http.auth import NoAuth
 from runtime.http.timeouts import Timeouts
 from runtime.http.transport import json_request
+from runtime.parsing.settings import checked_settings
 from runtime.provider import ProviderContext
-from runtime.providers.safety._last_message import check_params, text_to_judge, told
+from runtime.providers.safety._last_message import text_to_judge, told
 from runtime.providers.safety._user_message import USER_MESSAGE
 from runtime.providers.safety.nvidia.config import NvidiaParams, NvidiaSafetyConfig
 
@@ -42,7 +43,7 @@ class NvidiaSafety:
         self._http = context.http.with_auth(NoAuth(), address=url, timeouts=_LIMITS)
 
     async def check_registration(self, resource: Registered) -> None:
-        check_params(resource.facts.get("params") or {}, NvidiaParams)
+        checked_settings(resource.facts.get("params") or {}, NvidiaParams)
 
     async def assess(self, request: AssessRequest) -> Assessment:
         """Raises UpstreamError for an answer that does not say whether it is harmful, too."""

@@ -7,8 +7,9 @@ import asyncio
 from runtime.apis._request import Registered
 from runtime.apis.safety.assessing import Assessment, AssessRequest
 from runtime.catalog.weights import Shipped
+from runtime.parsing.settings import checked_settings
 from runtime.provider import ProviderContext
-from runtime.providers.safety._last_message import check_params, text_to_judge, told
+from runtime.providers.safety._last_message import text_to_judge, told
 from runtime.providers.safety.profanity_check.classifier import Classifier
 from runtime.providers.safety.profanity_check.config import ProfanityCheckConfig, ProfanityParams
 
@@ -36,7 +37,7 @@ class ProfanityCheckSafety:
         self._classifier = await asyncio.to_thread(Classifier.read, _WEIGHTS.find("profanity"))
 
     async def check_registration(self, resource: Registered) -> None:
-        check_params(resource.facts.get("params") or {}, ProfanityParams)
+        checked_settings(resource.facts.get("params") or {}, ProfanityParams)
 
     async def assess(self, request: AssessRequest) -> Assessment:
         threshold = told(request, ProfanityParams).threshold or self._threshold

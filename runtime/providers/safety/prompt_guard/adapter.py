@@ -10,8 +10,9 @@ from runtime.apis._request import Registered
 from runtime.apis.safety.assessing import Assessment, AssessRequest
 from runtime.catalog.weights import find_model
 from runtime.errors import RequestError, Unavailable
+from runtime.parsing.settings import checked_settings
 from runtime.provider import ProviderContext
-from runtime.providers.safety._last_message import check_params, text_to_judge, told
+from runtime.providers.safety._last_message import text_to_judge, told
 from runtime.providers.safety.prompt_guard.classifier import Classifier
 from runtime.providers.safety.prompt_guard.config import FOLDER, PromptGuardConfig, PromptGuardParams
 from runtime.to_the_end import to_the_end
@@ -39,7 +40,7 @@ class PromptGuardSafety:
             await self._classifier(self._config.model)
 
     async def check_registration(self, resource: Registered) -> None:
-        check_params(resource.facts.get("params") or {}, PromptGuardParams)
+        checked_settings(resource.facts.get("params") or {}, PromptGuardParams)
         try:
             if self._config.model is None:
                 self._find(resource.provider_resource_id)
