@@ -33,7 +33,7 @@ _FUNCTION = "scoring_fn_id"
 _AT_ONCE = 4
 """How many functions look at rows at a time."""
 _PAGE_ROWS, MOST_ROWS = 1000, 100_000
-_FIELDS = {_FUNCTION: "scoring_functions", "rows": "input_rows"}
+_FIELDS = {_FUNCTION: "scoring_functions", "rows": "input_rows", "params": "scoring_functions"}
 """Fields of `score_rows`, as a request for scores calls them."""
 _params: TypeAdapter[Any] = TypeAdapter(ScoringParams)
 

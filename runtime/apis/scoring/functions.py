@@ -6,10 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from runtime.apis.datasets import Row
 from runtime.apis.scoring.params import ScoringParams
+from runtime.errors import RequestError
+from runtime.invalid.vocabulary import quoted
 
 INPUT, GENERATED, EXPECTED = "input_query", "generated_answer", "expected_answer"
 """The columns that most functions read: what was asked, what was answered, what should have been."""
+
+_MOST_NAMED = 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,3 +35,22 @@ class ListsFunctions(Protocol):
     """What a provider of scoring has beside its operations."""
 
     async def list_scoring_functions(self) -> list[ListedFunction]: ...
+
+
+def check_columns(row: Row, number: int, columns: Sequence[str]) -> None:
+    """number: of the row, from 1. Raises RequestError for the first of these columns that it lacks, with those that it
+    has.
+    """
+    for column in columns:
+        if column not in row:
+            raise RequestError(
+                f"Row {number} has no column `{column}`; it has {_named(row)}",
+                hint=f"the function reads {', '.join(f'`{name}`' for name in columns)} of each row",
+                param="rows",
+            )
+
+
+def _named(row: Row) -> str:
+    names = [f"`{quoted(name)}`" for name in row]
+    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+    return ", ".join(names[:_MOST_NAMED]) + more or "none"

@@ -1,0 +1,1 @@
+"""What every provider of scoring functions promises (`runtime/apis/scoring`)."""

@@ -1,0 +1,51 @@
+"""Regular expressions of users, which may take for ever on some text: each row has a time limit.
+
+By the package `regex`, whose searches end at a time limit and let other threads run meanwhile; of `re` neither holds.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+import regex
+
+from runtime.errors import RequestError
+
+
+class TooSlow(Exception):
+    """The expressions have not come to an end; its message says for how long."""
+
+
+class Regexes:
+    """Several expressions, the first that is found counts. timeout_s: of all of them, for one text. Raises RequestError
+    for one that is none.
+    """
+
+    def __init__(self, patterns: Sequence[str], *, timeout_s: float) -> None:
+        self._compiled = [_compiled(place, pattern) for place, pattern in enumerate(patterns)]
+        self._timeout_s = timeout_s
+
+    def find_in(self, text: str) -> str | None:
+        """The first group of the first expression that is found, or all that it matches where it has no groups. None
+        where none is found. Raises TooSlow.
+        """
+        end = time.monotonic() + self._timeout_s
+        for expression in self._compiled:
+            try:
+                match = expression.search(text, timeout=max(end - time.monotonic(), 1e-6), concurrent=True)
+            except TimeoutError:
+                raise TooSlow(f"the regular expressions have not come to an end in {self._timeout_s:g} s") from None
+            if match is not None:
+                return match.group(1 if expression.groups else 0) or ""
+        return None
+
+
+def _compiled(place: int, pattern: str) -> regex.Pattern[str]:
+    try:
+        return regex.compile(pattern, cache_pattern=False)
+    except (regex.error, OverflowError, RecursionError) as error:
+        raise RequestError(
+            f"`params.parsing_regexes[{place}]` is no regular expression: {error or 'it is nested too deeply'}",
+            param="params",
+        ) from None

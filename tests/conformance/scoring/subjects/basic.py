@@ -1,0 +1,38 @@
+"""The functions that compute, each with rows that it finds good and bad."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runtime.conformance.scoring.subject import Subject
+from runtime.conformance.stacks import run_config, serving
+from runtime.conformance.subjects import Kind
+
+Row = Mapping[str, Any]
+BASIC = {"provider_id": "basic", "provider_type": "inline::basic"}
+JUDGING = {"type": "llm_as_judge", "judge_model": "a-model"}
+
+
+def function(name: str, good: Row, bad: Row, **told: Any) -> Kind:
+    @asynccontextmanager
+    async def running(folder: Path, request: pytest.FixtureRequest) -> AsyncIterator[Subject]:
+        async with serving(run_config(providers={"scoring": [BASIC]}), folder) as served:
+            client, wrong = served.client, JUDGING
+            yield Subject(client=client, function=f"basic::{name}", good=good, bad=bad, wrong_params=wrong, **told)
+
+    return Kind(make=running, abilities=frozenset({"wrong_params"}))
+
+
+def answered(generated: Any, expected: Any, **more: Any) -> Row:
+    return {"generated_answer": generated, "expected_answer": expected, **more}
+
+
+SUBJECTS = {
+    "equality": function("equality", answered("Paris", "Paris"), answered("Rome", "Paris")),
+    "subset_of": function("subset_of", answered("It is Paris.", "Paris"), answered("It is Rome.", "Paris")),
+}
