@@ -16,9 +16,9 @@ from runtime.errors import NotFound, RequestError
 from runtime.invalid.vocabulary import quoted
 from runtime.parsing.settings import checked_settings
 from runtime.provider import ProviderContext
+from runtime.providers.scoring._regexes import Regexes, TooSlow
 from runtime.providers.scoring.basic.comparing import EQUALITY, SUBSET_OF
 from runtime.providers.scoring.basic.config import BasicScoringConfig
-from runtime.providers.scoring.basic.regexes import Regexes, TooSlow
 from runtime.providers.scoring.basic.row_function import NotScored, RowFunction, ScoreRow, Told
 from runtime.similar import names_for
 
@@ -70,7 +70,7 @@ class BasicScoring:
         return function.prepare(
             Told(
                 options=checked_settings(options or {}, function.options, at="params.options"),
-                regexes=Regexes(patterns, timeout_s=self._config.regex_timeout_s),
+                regexes=Regexes(patterns, timeout_s=self._config.regex_timeout_s, at="params.parsing_regexes"),
             )
         )
 

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict
 
 from runtime.apis.datasets import Row
 from runtime.apis.scoring.functions import ListedFunction
-from runtime.providers.scoring.basic.regexes import Regexes
+from runtime.providers.scoring._regexes import Regexes
 
 ScoreRow = Callable[[Row], Row]
 """What is said of a row: its `score` and more. Raises NotScored."""

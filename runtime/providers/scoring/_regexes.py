@@ -18,12 +18,12 @@ class TooSlow(Exception):
 
 
 class Regexes:
-    """Several expressions, the first that is found counts. timeout_s: of all of them, for one text. Raises RequestError
-    for one that is none.
+    """Several expressions, the first that is found counts. timeout_s: of all of them, for one text. at: what the request
+    calls them. Raises RequestError for one that is none.
     """
 
-    def __init__(self, patterns: Sequence[str], *, timeout_s: float) -> None:
-        self._compiled = [_compiled(place, pattern) for place, pattern in enumerate(patterns)]
+    def __init__(self, patterns: Sequence[str], *, timeout_s: float, at: str) -> None:
+        self._compiled = [_compiled(pattern, f"{at}[{place}]") for place, pattern in enumerate(patterns)]
         self._timeout_s = timeout_s
 
     def find_in(self, text: str) -> str | None:
@@ -41,11 +41,10 @@ class Regexes:
         return None
 
 
-def _compiled(place: int, pattern: str) -> regex.Pattern[str]:
+def _compiled(pattern: str, at: str) -> regex.Pattern[str]:
     try:
         return regex.compile(pattern, cache_pattern=False)
     except (regex.error, OverflowError, RecursionError) as error:
         raise RequestError(
-            f"`params.parsing_regexes[{place}]` is no regular expression: {error or 'it is nested too deeply'}",
-            param="params",
+            f"`{at}` is no regular expression: {error or 'it is nested too deeply'}", param="params"
         ) from None
