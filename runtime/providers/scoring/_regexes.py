@@ -18,8 +18,8 @@ class TooSlow(Exception):
 
 
 class Regexes:
-    """Several expressions, the first that is found counts. timeout_s: of all of them, for one text. at: what the request
-    calls them. Raises RequestError for one that is none.
+    """Several expressions, the first that is found counts. timeout_s: of all of them, for one text. at: where they are
+    in the request. Raises RequestError for one that is none.
     """
 
     def __init__(self, patterns: Sequence[str], *, timeout_s: float, at: str) -> None:
