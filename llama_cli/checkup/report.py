@@ -17,6 +17,7 @@ from pathlib import Path
 from llama_cli.checkup.findings import Finding, Patient
 from llama_cli.failures import without_secrets
 from llama_cli.servers import log, records
+from llama_cli.terminal.markdown_table import table
 from llama_cli.welcome import version_facts
 from runtime.config.home import expanded
 from runtime.errors import StackError
@@ -36,12 +37,11 @@ _NO_NAMES = {"root", "user", "admin", "llama", "localhost", "ubuntu", "runner"}
 def markdown(found: Sequence[Finding]) -> str:
     """The findings as a table, what is wrong first."""
     order = {"error": 0, "warning": 1, "ok": 2}
-    lines = ["| | what | about | found | cause | fix |", "|---|---|---|---|---|---|"]
+    rows = []
     for one in sorted(found, key=lambda one: order[one.level]):
         fix = f"`{one.fix}`" if one.fix and "`" not in one.fix else one.fix or ""
-        cells = (one.level, f"`{one.id}`", one.about, one.message, one.cause or "", fix)
-        lines.append("".join(f"| {_cell(cell)} " for cell in cells) + "|")
-    return "\n".join(lines) + "\n"
+        rows.append((one.level, f"`{one.id}`", one.about, one.message, one.cause or "", fix))
+    return table(("", "what", "about", "found", "cause", "fix"), rows) + "\n"
 
 
 def report(patient: Patient, found: Sequence[Finding]) -> str:
@@ -108,10 +108,6 @@ def _logs() -> Iterator[tuple[str, list[str]]]:
     for record in records.records():
         if record.log_file and Path(record.log_file).is_file():
             yield record.id, log.last_lines(Path(record.log_file), _LINES)
-
-
-def _cell(text: str) -> str:
-    return one_line(" ".join(text.split())).replace("|", "\\|")
 
 
 def _fenced(text: str) -> str:

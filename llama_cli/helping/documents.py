@@ -5,13 +5,14 @@ Knows Typer's parameters, the layout of both formats, and what holds for all com
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from typer._click.core import Context
 
 from llama_cli.helping.page import entry, sections_of
 from llama_cli.helping.topics import environment, exit_codes
+from llama_cli.terminal.markdown_table import table
 from runtime import __version__
 
 
@@ -86,16 +87,6 @@ def _entries(context: Context) -> Iterator[tuple[str, list[tuple[str, str]]]]:
     for heading, params in sections_of(context).items():
         if params:
             yield heading, [entry(param, context, whole=True) for param in params]
-
-
-def table(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
-    """A table of Markdown. Its cells are as given, but for what would end one."""
-    lines = [f"| {' | '.join(map(_cell, cells))} |" for cells in (header, *rows)]
-    return "\n".join([lines[0], "|" + "---|" * len(header), *lines[1:]])
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|")
 
 
 def _roff(text: str) -> str:

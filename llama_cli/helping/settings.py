@@ -14,7 +14,7 @@ from pydantic import BaseModel
 
 from llama_cli.configs.fields import config_fields, fields_of
 from llama_cli.configs.scalars import on_one_line
-from llama_cli.helping.documents import table
+from llama_cli.terminal.markdown_table import table
 from runtime.apis._api import Store
 from runtime.config.rendering import sample
 from runtime.config.run_config import RunFile

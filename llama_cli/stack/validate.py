@@ -10,6 +10,7 @@ from llama_cli.configs.reading import while_reading
 from llama_cli.exits import ExitCode
 from llama_cli.options import EnvFile, Json, Quiet, one_form, read_once
 from llama_cli.terminal import console, words
+from llama_cli.terminal.markdown_table import cell, table
 
 if TYPE_CHECKING:
     from llama_cli.configs.checks import Checked
@@ -91,18 +92,14 @@ def _markdown(checked: list[Checked]) -> str:
     parts = []
     for each in checked:
         verdict = "invalid" if each.of("invalid") else "valid"
-        parts.append(f"### `{_cell(each.shown)}`: {verdict}\n")
-        if each.findings:
-            parts.append("\n| line | | where | what | hint |\n|---|---|---|---|---|\n")
+        parts.append(f"### `{cell(each.shown)}`: {verdict}\n")
+        rows = []
         for finding in each.findings:
             problem = finding.problem
             label = "problem" if finding.kind == "invalid" else "warning"
             where = f"`{problem.path}`" if problem.path else ""
-            cells = (problem.line or "", label, where, problem.message, problem.hint or "")
-            parts.append("".join(f"| {_cell(str(cell))} " for cell in cells) + "|\n")
+            rows.append((str(problem.line or ""), label, where, problem.message, problem.hint or ""))
+        if rows:
+            parts.append(f"\n{table(('line', '', 'where', 'what', 'hint'), rows)}\n")
         parts.append("\n")
     return "".join(parts)
-
-
-def _cell(text: str) -> str:
-    return " ".join(text.split()).replace("|", "\\|")

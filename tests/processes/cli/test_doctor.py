@@ -92,7 +92,7 @@ def test_a_repair_says_what_it_would_do_before_it_does_it(llama: Home, tmp_path:
 
 def test_a_report_goes_into_a_file_and_the_findings_stay_data(llama: Home, tmp_path: Path) -> None:
     result = llama("doctor", "--report", str(tmp_path / "report.md"), "--format", "markdown")
-    assert result.out.startswith("| | what | about | found | cause | fix |\n|---|")
+    assert result.out.startswith("|  | what | about | found | cause | fix |\n|---|")
     text = (tmp_path / "report.md").read_text()
     assert text.startswith("# Llama Stack: report of `llama doctor`\n- version: ")
     assert "## Findings" in text and "## Run config of `starter`" in text

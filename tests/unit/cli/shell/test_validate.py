@@ -234,7 +234,7 @@ def test_what_has_no_effect_is_told_with_its_line(cli: Cli, wrong: str) -> None:
 def test_markdown_is_a_table_a_file(cli: Cli, wrong: str) -> None:
     text = cli("stack", "validate", wrong, "starter", "--format", "markdown").out
     assert text.startswith(
-        "### `wrong.yaml`: invalid\n\n| line | | where | what | hint |\n|---|---|---|---|---|\n| 3 | p"
+        "### `wrong.yaml`: invalid\n\n| line |  | where | what | hint |\n|---|---|---|---|---|\n| 3 | p"
     )
     assert text.endswith("### `template starter`: valid\n\n")
     rows = [line for line in text.splitlines() if line.startswith("| ")]
