@@ -157,7 +157,7 @@ ONLY_IN = {
 
 LIGHT = {
     "addresses", "allowance", "clock", "durations", "ports", "redaction", "spec", "discovery", "catalog", "errors",
-    "similar", "stdio", "trees",
+    "similar", "statistics", "stdio", "trees",
 }  # fmt: skip
 """What the command line may import anywhere; `config` and `stack.plan` bring pydantic and belong inside commands."""
 
