@@ -119,6 +119,13 @@ class Models(Protocol):
         ...
 
 
+async def first_of_type(models: Models, kind: ModelType) -> str | None:
+    """The id of the first model of a type that the caller sees; None if there is none."""
+    listed = await models.list_models(Empty())
+    entries = listed.value()["data"] if isinstance(listed, Reply) else [one.model_dump() for one in listed.data]
+    return next((str(one["id"]) for one in entries if one["model_type"] == kind), None)
+
+
 def _answer(model: Registered) -> Model:
     return Model(**fields_of(model))
 

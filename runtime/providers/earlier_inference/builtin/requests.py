@@ -16,9 +16,9 @@ from runtime.apis.earlier_inference.requests import (
 from runtime.apis.inference.protocol import ChatCompletionRequest, CompletionRequest, EmbeddingsRequest
 from runtime.context import warn
 from runtime.errors import NotSupported, RequestError
+from runtime.providers._earlier.messages import chat_messages
 from runtime.providers._earlier.settings import check_tool_config, json_format, nothing_to_call, sampling, tool_choice
 from runtime.providers.earlier_inference.builtin.functions import functions_of
-from runtime.providers.earlier_inference.builtin.messages import chat_messages
 from runtime.sse import Json
 
 _TRUNCATED = ("start", "end")

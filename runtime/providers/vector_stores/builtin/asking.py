@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from runtime.apis.models import Models
+from runtime.apis.models import Models, first_of_type
 from runtime.apis.vector_stores.filters import ComparisonFilter, CompoundFilter
 from runtime.apis.vector_stores.native import ChunkRanker
 from runtime.apis.vector_stores.search import RankingOptions, RankingWeights, SearchMode
 from runtime.providers.vector_stores.builtin.config import VectorStoresConfig, name_of
 from runtime.providers.vector_stores.builtin.filters import test_of
-from runtime.providers.vector_stores.builtin.listed import first_of_type, model_of_type
+from runtime.providers.vector_stores.builtin.listed import model_of_type
 from runtime.providers.vector_stores.builtin.searching import Fusion, Mode, Reranking, Search
 
 _FUSIONS: dict[str, Fusion] = {"rrf": "rrf", "weighted": "weighted", "normalized": "normalized"}

@@ -1,21 +1,12 @@
-"""Which models are served: the one that is named, or else the first of a type."""
+"""The model that is named, or else the first of a type."""
 
 from __future__ import annotations
 
-from runtime.apis._request import Empty
-from runtime.apis.models import Model, ModelRequest, Models, ModelType
+from runtime.apis.models import Model, ModelRequest, Models, ModelType, first_of_type
 from runtime.errors import NotFound, RequestError
-from runtime.sse import Reply
 
 _CALLED: dict[ModelType, str] = {"llm": "chat", "rerank": "reranking"}
 """What a model of a type is called, where not as its type."""
-
-
-async def first_of_type(models: Models, kind: ModelType) -> str | None:
-    """The id of the first model of a type that the caller sees; None if there is none."""
-    listed = await models.list_models(Empty())
-    entries = listed.value()["data"] if isinstance(listed, Reply) else [one.model_dump() for one in listed.data]
-    return next((str(one["id"]) for one in entries if one["model_type"] == kind), None)
 
 
 async def model_of_type(models: Models, name: str | None, kind: ModelType, *, param: str) -> Model:
