@@ -1,4 +1,4 @@
-"""Checks that what a caller calls a JSON Schema is one, by the metaschema of its draft.
+"""Checks that what a caller calls a JSON Schema is one, by the metaschema of its draft, and what fits one.
 
 https://json-schema.org/specification. Nothing is fetched: a `$schema` that is not one of the known drafts counts as the
 newest, and `$ref` is not followed.
@@ -7,10 +7,13 @@ newest, and `$ref` is not followed.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Annotated, Any
 
 from pydantic import AfterValidator
 from pydantic_core import PydanticCustomError
+
+from runtime.errors import RequestError
 
 _DRAFT = re.compile(r"https?://json-schema\.org/(draft-0[467]|draft/(2019-09|2020-12))/schema#?")
 _MAX_EXPLAINED_BYTES = 32 * 1024
@@ -67,3 +70,28 @@ def _place(path: list[str | int]) -> str:
 
 JsonSchema = Annotated[dict[str, Any], AfterValidator(_checked)]
 """A JSON Schema, given by a caller."""
+
+
+def fitting(schema: dict[str, Any], *, param: str) -> Callable[[Any], str | None]:
+    """A check of values by a schema that is one: what is wrong with a value, None where it fits. param: the field with
+    the schema. Raises RequestError for a `$ref` that leads to nothing, or out of the schema.
+    """
+    import jsonschema_rs
+
+    try:
+        validator = jsonschema_rs.validator_for(_of_known_draft(schema), retriever=_not_fetched)
+    except (jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError, ValueError) as error:
+        words = _cut(getattr(error, "message", str(error)))
+        raise RequestError(f"`{param}` cannot be followed: {words}", param=param, code="invalid_value") from None
+
+    def wrong(value: Any) -> str | None:
+        if (error := next(validator.iter_errors(value), None)) is None:
+            return None
+        inside = _place(error.instance_path)
+        return f"{f'`{inside}`: ' if inside else ''}{_cut(error.message)}"
+
+    return wrong
+
+
+def _not_fetched(uri: str) -> Any:
+    raise ValueError(f"`{uri}` is not fetched")

@@ -39,7 +39,10 @@ from tests.support.stacks import openai_at, serving
 
 LIMIT_S = 20.0
 _FIELD = re.compile(r"{\w+(:path)?}")
-DEFAULTS = {"agents", "connectors", "containers", "conversations", "earlier_inference", "mcp", "prompts", "responses"}
+DEFAULTS = {
+    "agents", "connectors", "containers", "conversations", "earlier_inference", "mcp", "prompts", "responses",
+    "synthetic_data_generation",
+}  # fmt: skip
 
 
 @pytest.fixture

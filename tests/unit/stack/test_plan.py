@@ -44,6 +44,7 @@ def test_a_small_config_gets_what_comes_with_it() -> None:
         "prompts",
         "providers",
         "responses",
+        "synthetic_data_generation",
     ]
     assert ids(planned, "inference") == ["vendor"]
     assert ids(planned, "inspect") == ["inspect"]

@@ -1,0 +1,128 @@
+"""Scores rows, and chooses those that are kept."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from random import Random
+from typing import Any
+
+from runtime.apis.scoring.functions import GENERATED, INPUT
+from runtime.apis.scoring.protocol import SCORE, ScoreRowsRequest, Scoring
+from runtime.apis.synthetic_data_generation.request import GenerateRequest
+from runtime.errors import RequestError, Unavailable
+from runtime.providers._earlier.renaming import renamed
+from runtime.providers.synthetic_data_generation.builtin.filtering import BY_SCORE, Bounds, kept_by
+from runtime.providers.synthetic_data_generation.builtin.sample import Sample
+
+LOGPROB = "logprob"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chosen:
+    """samples: those that are kept, with their scores; scores is None where nothing was scored. The others: how many
+    were left out, and why.
+    """
+
+    samples: list[Sample]
+    scores: list[Any] | None
+    unscored: int = 0
+    below_threshold: int = 0
+    filtered: int = 0
+
+
+def needs_logprob(request: GenerateRequest) -> bool:
+    """Whether rows are scored by their probability."""
+    decides = request.filtering_function in BY_SCORE or request.threshold is not None
+    return request.scoring_function is None and decides
+
+
+class Choosing:
+    """For one request. prompt: what was asked for, in words. limit_s: the longest time for scoring."""
+
+    def __init__(self, request: GenerateRequest, scoring: Scoring | None, *, limit_s: float) -> None:
+        self._request = request
+        self._scoring = scoring
+        self._limit_s = limit_s
+
+    async def check(self) -> None:
+        """Raises what the function would for any rows: NotFound, RequestError for its params, Unavailable."""
+        if self._request.scoring_function is not None:
+            await self._scores([], "")
+
+    async def choose(self, samples: Sequence[Sample], prompt: str, chance: Random) -> Chosen:
+        """Raises what the function raises, Unavailable where it takes too long, RequestError for scores that are no
+        numbers where these are needed.
+        """
+        request = self._request
+        scores: list[Any] | None = None
+        if request.scoring_function is not None:
+            scores = await self._scores(samples, prompt)
+        elif needs_logprob(request):
+            scores = [sample.logprob for sample in samples]
+        places = list(range(len(samples)))
+        unscored = below = 0
+        if scores is not None and (request.filtering_function in BY_SCORE or request.threshold is not None):
+            numbers = [_number(score, request) for score in scores]
+            places = [place for place in places if numbers[place] is not None]
+            unscored = len(samples) - len(places)
+            if (least := request.threshold) is not None:
+                reaching = [place for place in places if (numbers[place] or 0.0) >= least]
+                below, places = len(places) - len(reaching), reaching
+            compared = [numbers[place] or 0.0 for place in places]
+        else:
+            compared = [0.0] * len(places)
+        bounds = Bounds(top_k=request.top_k, top_p=request.top_p, chance=chance)
+        kept = [places[one] for one in kept_by(request.filtering_function, compared, bounds)]
+        return Chosen(
+            samples=[samples[place] for place in kept],
+            scores=None if scores is None else [scores[place] for place in kept],
+            unscored=unscored,
+            below_threshold=below,
+            filtered=len(places) - len(kept),
+        )
+
+    async def _scores(self, samples: Sequence[Sample], prompt: str) -> list[Any]:
+        """The score of each, None where it could not be scored."""
+        if self._scoring is None:
+            raise Unavailable(
+                "No provider of the API scoring is there", hint="add one, or leave `scoring_function` out"
+            )
+        assert self._request.scoring_function is not None
+        asked = ScoreRowsRequest(
+            scoring_fn_id=self._request.scoring_function,
+            rows=[{INPUT: prompt, GENERATED: sample.written, **sample.row} for sample in samples],
+            params=self._request.scoring_params,
+        )
+        try:
+            async with asyncio.timeout(self._limit_s) as limit:
+                scored = await renamed(self._scoring.score_rows(asked), _FIELDS)
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            raise Unavailable(
+                f"`{self._request.scoring_function}` did not score {len(samples)} rows within {self._limit_s:g} s",
+                hint="ask for fewer rows",
+            ) from None
+        return [row.get(SCORE) for row in scored.rows]
+
+
+_FIELDS = {"scoring_fn_id": "scoring_function", "params": "scoring_params", "rows": "scoring_function"}
+"""Fields of `score_rows`, as they are called here."""
+
+
+def _number(score: Any, request: GenerateRequest) -> float | None:
+    """None for what could not be scored. Raises RequestError for what is no number."""
+    if score is None or (isinstance(score, float) and not math.isfinite(score)):
+        return None
+    if not isinstance(score, int | float):
+        wanted = "`threshold`" if request.threshold is not None else f"`{request.filtering_function}`"
+        raise RequestError(
+            f"`{request.scoring_function}` gives the score `{str(score)[:100]}`, and {wanted} needs numbers",
+            hint="name a function whose scores are numbers",
+            param="scoring_function",
+            code="invalid_value",
+        )
+    return float(score)
