@@ -22,11 +22,12 @@ async def concurrently(work: Callable[[S], Awaitable[T]], things: Iterable[S], *
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(one(thing)) for thing in things]
     except* Exception as several:
-        raise _first(several) from None
+        raise first_of(several) from None
     return [task.result() for task in tasks]
 
 
-def _first(several: BaseExceptionGroup[Exception]) -> Exception:
+def first_of(several: BaseExceptionGroup[Exception]) -> Exception:
+    """The first exception of a group, however deep in it."""
     error: BaseException = several
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]

@@ -74,7 +74,11 @@ class Lists:
         versions = self._versions(request)
         if request.version is None:
             return versions[-1]
-        found = [rows for rows in versions if _digest(rows).removeprefix("sha256:").startswith(request.version)]
+        found = [
+            rows
+            for rows in versions
+            if _digest(rows).removeprefix("sha256:").startswith(request.version.removeprefix("sha256:"))
+        ]
         if not found:
             raise NotFound(f"no version `{request.version}`", param="version")
         return found[0]

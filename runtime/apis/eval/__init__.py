@@ -7,5 +7,6 @@ from runtime.apis._api import Api, Store
 API = Api(
     "eval",
     "runtime.apis.eval.protocol:Eval",
+    offered_with=("inference", "datasetio", "scoring"),
     stores=(Store(name="eval", families=("sql",), part="eval", kinds=("evaluations",)),),
 )

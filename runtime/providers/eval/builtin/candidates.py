@@ -1,0 +1,192 @@
+"""Who is asked: a model, or an agent with a session for each row. What comes is a generation: its `generated_answer`,
+or null and the `error` that says why there is none.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from runtime.access import Caller
+from runtime.apis._earlier.content import ImageItem, items_of
+from runtime.apis.agents.agent import AgentConfig, CreateAgentRequest
+from runtime.apis.agents.naming import AgentRequest, SessionRequest
+from runtime.apis.agents.protocol import Agents
+from runtime.apis.agents.session import CreateSessionRequest
+from runtime.apis.agents.turn import CreateTurnRequest
+from runtime.apis.datasets import Row
+from runtime.apis.eval.candidates import AgentCandidate, ModelCandidate
+from runtime.apis.inference.protocol import ChatCompletionRequest, CompletionRequest, Inference
+from runtime.apis.inference.sense import making_sense, text_of
+from runtime.apis.scoring.functions import GENERATED
+from runtime.apis.scoring.protocol import ERROR
+from runtime.context import RequestContext
+from runtime.errors import NotFound, NotSupported, RequestError, StackError
+from runtime.parsing.requests import validated
+from runtime.providers._background.asking import foreseen, patiently
+from runtime.providers._background.pacing import Pace
+from runtime.providers._earlier.settings import sampling
+from runtime.providers.eval.builtin.questions import Question, question_of
+from runtime.sse import Json, Reply
+from runtime.to_the_end import to_the_end
+
+_READER = "eval"
+_FOUND = "knowledge_search"
+"""The tool whose findings are the column `context`, as llama-stack has it."""
+
+
+class Candidate(Protocol):
+    async def answer(self, question: Question) -> Json:
+        """A generation. Raises StackError."""
+        ...
+
+
+class Asker:
+    """Asks a candidate for one user. pace: of the provider that it asks. provider_data: what the user sent for it."""
+
+    def __init__(self, candidate: Candidate, pace: Pace, *, user: Caller, provider_data: Mapping[str, Any]) -> None:
+        self._candidate = candidate
+        self._pace = pace
+        self._user = user
+        self._provider_data = provider_data
+
+    async def generation(self, row: Row, number: int) -> Json:
+        """What is answered to a row. number: of the row, for the log."""
+
+        async def ask() -> Json:
+            context = RequestContext(user=self._user, provider_data=self._provider_data, in_background=True)
+            return await foreseen(self._candidate.answer(question), context, "a row of an evaluation", number=number)
+
+        try:
+            question = question_of(row)
+            return await patiently(ask, self._pace)
+        except StackError as error:
+            return {GENERATED: None, ERROR: error.message}
+
+
+class Model:
+    """A model. Chats are asked as chats, a text to go on with as a completion."""
+
+    def __init__(self, inference: Inference, candidate: ModelCandidate) -> None:
+        self._inference = inference
+        self._settings = {"model": candidate.model, **sampling(candidate.sampling_params)}
+        self._system: list[Json] = []
+        if candidate.system_message is not None:
+            self._system = [{"role": "system", "content": system_text(candidate)}]
+
+    async def answer(self, question: Question) -> Json:
+        """Raises what inference raises, and RequestError for what cannot be asked."""
+        if question.messages is None:
+            return await self._continued(question.text)
+        asked = validated(ChatCompletionRequest, {**self._settings, "messages": [*self._system, *question.messages]})
+        reply = await self._inference.chat_completion(asked)
+        assert isinstance(reply, Reply), "nothing streamed was asked for"
+        with making_sense(_READER):
+            message = reply.value()["choices"][0]["message"]
+            return {GENERATED: text_of(message.get("content")) or text_of(message.get("refusal"))}
+
+    async def _continued(self, text: str) -> Json:
+        if self._system:
+            raise RequestError(
+                "`completion_input` is a text to go on with, which has no place for a `system_message`",
+                hint="leave the `system_message` out, or give the column `question` in its place",
+            )
+        asked = validated(CompletionRequest, {**self._settings, "prompt": text})
+        reply = await self._inference.completion(asked)
+        assert isinstance(reply, Reply), "nothing streamed was asked for"
+        with making_sense(_READER):
+            return {GENERATED: text_of(reply.value()["choices"][0]["text"])}
+
+
+class Agent:
+    """An agent that is there. agent_id: its id."""
+
+    def __init__(self, agents: Agents, agent_id: str) -> None:
+        self._agents = agents
+        self._agent_id = agent_id
+
+    async def answer(self, question: Question) -> Json:
+        """Raises what agents raise, and RequestError for what cannot be asked."""
+        mine = {"agent_id": self._agent_id}
+        messages = question.messages or [{"role": "user", "content": question.text}]
+        session = await self._agents.create_session(CreateSessionRequest(**mine, session_name="evaluation"))
+        mine["session_id"] = session.session_id
+        try:
+            asked = validated(CreateTurnRequest, {**mine, "messages": messages, "stream": False})
+            reply = await self._agents.create_turn(asked)
+            assert isinstance(reply, Reply), "nothing streamed was asked for"
+            with making_sense(_READER):
+                return _of_turn(reply.value())
+        finally:
+            await to_the_end(_forgotten(self._agents, SessionRequest(**mine)))
+
+
+async def _forgotten(agents: Agents, session: SessionRequest) -> None:
+    with contextlib.suppress(StackError):  # it goes with its agent, at the end of the evaluation
+        await agents.delete_session(session)
+
+
+def _of_turn(turn: Json) -> Json:
+    message = turn["output_message"]
+    if not turn.get("completed_at"):
+        names = ", ".join(f"`{call['tool_name']}`" for call in message.get("tool_calls") or ())
+        raise RequestError(f"The agent waits for tools of a client: {names}; an evaluation has no client")
+    found = [
+        text_of(answer["content"])
+        for step in turn["steps"]
+        for answer in step.get("tool_responses") or ()
+        if answer.get("tool_name") == _FOUND
+    ]
+    content = message["content"]
+    answered = {GENERATED: text_of([content] if isinstance(content, dict) else content)}
+    return answered | ({"context": "\n".join(found)} if found else {})
+
+
+class MadeAgents:
+    """Agents that are made for evaluations, and removed with them. agents: None where the stack has none."""
+
+    def __init__(self, agents: Agents | None) -> None:
+        self._agents = agents
+
+    @property
+    def api(self) -> Agents:
+        """Raises NotSupported."""
+        if self._agents is None:
+            raise NotSupported(
+                "A candidate of the type `agent` needs the API agents, which this stack does not serve",
+                hint="add `agents` and `responses` to the run config, or evaluate a model",
+                param="benchmark_config.eval_candidate.type",
+            )
+        return self._agents
+
+    def check(self, candidate: AgentCandidate) -> None:
+        """Raises NotSupported where there are no agents, RequestError for tools that nobody runs."""
+        assert self.api is not None
+        if candidate.config.client_tools:
+            raise RequestError(
+                "An evaluation has no client that runs `client_tools`",
+                hint="leave them out, or have the agent use tools of this stack: `toolgroups`",
+                param="benchmark_config.eval_candidate.config.client_tools",
+            )
+
+    async def make(self, config: AgentConfig) -> str:
+        """The id of a new one. Raises what agents raise."""
+        return (await self.api.create_agent(CreateAgentRequest(agent_config=config))).agent_id
+
+    async def remove(self, agent_id: str) -> None:
+        """Remove one with its sessions, if it is there. Raises Unavailable."""
+        with contextlib.suppress(NotFound, NotSupported):
+            await self.api.delete_agent(AgentRequest(agent_id=agent_id))
+
+
+def system_text(candidate: ModelCandidate) -> str:
+    """What a model is told before each row. Raises RequestError for an image."""
+    assert candidate.system_message is not None
+    items = items_of(candidate.system_message.content)
+    if any(isinstance(item, ImageItem) for item in items):
+        raise RequestError(
+            "The `system_message` has an image; it needs a text",
+            param="benchmark_config.eval_candidate.system_message.content",
+        )
+    return "\n".join(item.text for item in items if not isinstance(item, ImageItem))
