@@ -19,10 +19,13 @@ from runtime.provider import ProviderContext
 from runtime.providers.scoring._regexes import Regexes, TooSlow
 from runtime.providers.scoring.basic.comparing import EQUALITY, SUBSET_OF
 from runtime.providers.scoring.basic.config import BasicScoringConfig
+from runtime.providers.scoring.basic.docvqa import DOCVQA
+from runtime.providers.scoring.basic.math.response import MATH_RESPONSE
+from runtime.providers.scoring.basic.multiple_choice import MULTIPLE_CHOICE
 from runtime.providers.scoring.basic.row_function import NotScored, RowFunction, ScoreRow, Told
 from runtime.similar import names_for
 
-_FUNCTIONS = {one.listed.name: one for one in (EQUALITY, SUBSET_OF)}
+_FUNCTIONS = {one.listed.name: one for one in (EQUALITY, SUBSET_OF, MULTIPLE_CHOICE, MATH_RESPONSE, DOCVQA)}
 _PARAMS: TypeAdapter[ScoringParams] = TypeAdapter(ScoringParams)
 _ROWS_AT_ONCE = 100
 """Of a thread's turn: between two of them, a caller can leave."""
@@ -33,6 +36,7 @@ class BasicScoring:
 
     def __init__(self, config: BasicScoringConfig, context: ProviderContext) -> None:
         self._config = config
+        self._usual: dict[tuple[str, ...], Regexes] = {}
 
     async def list_scoring_functions(self) -> list[ListedFunction]:
         return [one.listed for one in _FUNCTIONS.values()]
@@ -64,15 +68,26 @@ class BasicScoring:
                 f"`{function.listed.name}` takes params of the type `{wanted}`, and is given {given}", param="params"
             )
         options = params.options if isinstance(params, BasicParams) else None
-        patterns: Sequence[str] = ()
-        if isinstance(params, RegexParserParams) and isinstance(usual, RegexParserParams):
-            patterns = params.parsing_regexes or usual.parsing_regexes
         return function.prepare(
             Told(
                 options=checked_settings(options or {}, function.options, at="params.options"),
-                regexes=Regexes(patterns, timeout_s=self._config.regex_timeout_s, at="params.parsing_regexes"),
+                regexes=self._regexes(_patterns_of(params), _patterns_of(usual)),
             )
         )
+
+    def _regexes(self, patterns: tuple[str, ...], usual: tuple[str, ...]) -> Regexes:
+        """Those that are given, else the usual ones, which are compiled once."""
+        chosen = patterns or usual
+        found = self._usual.get(chosen)
+        if found is None:
+            found = Regexes(chosen, timeout_s=self._config.regex_timeout_s, at="params.parsing_regexes")
+            if chosen == usual:
+                self._usual[chosen] = found
+        return found
+
+
+def _patterns_of(params: ScoringParams) -> tuple[str, ...]:
+    return tuple(params.parsing_regexes) if isinstance(params, RegexParserParams) else ()
 
 
 def _function(name: str, param: str) -> RowFunction:

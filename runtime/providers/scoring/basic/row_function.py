@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict
 
 from runtime.apis.datasets import Row
 from runtime.apis.scoring.functions import ListedFunction
-from runtime.providers.scoring._regexes import Regexes
+
+if TYPE_CHECKING:
+    from runtime.providers.scoring._regexes import Regexes
 
 ScoreRow = Callable[[Row], Row]
 """What is said of a row: its `score` and more. Raises NotScored."""

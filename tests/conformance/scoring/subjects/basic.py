@@ -32,7 +32,11 @@ def answered(generated: Any, expected: Any, **more: Any) -> Row:
     return {"generated_answer": generated, "expected_answer": expected, **more}
 
 
+MULTIPLE_CHOICE, MATH = "regex_parser_multiple_choice_answer", "regex_parser_math_response"
 SUBJECTS = {
     "equality": function("equality", answered("Paris", "Paris"), answered("Rome", "Paris")),
+    "multiple-choice": function(MULTIPLE_CHOICE, answered("Answer: B", "B"), answered("Answer: C", "B")),
+    "math": function(MATH, answered(r"So it is $\boxed{\frac12}$.", "0.5"), answered(r"$\boxed{2}$", "0.5")),
+    "docvqa": function("docvqa", answered("Main Street 12", ["main street 12"]), answered("Rome", ["main street 12"])),
     "subset_of": function("subset_of", answered("It is Paris.", "Paris"), answered("It is Rome.", "Paris")),
 }

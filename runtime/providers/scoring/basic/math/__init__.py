@@ -1,0 +1,1 @@
+"""Answers to problems of mathematics: where they are in a text, and whether two say the same."""
