@@ -70,7 +70,7 @@ ALLOWED: dict[str, set[str]] = {
     "runtime.providers": {
         "access", "addresses", "apis", "clock", "concurrently", "provider", "http", "storage", "context", "durations",
         "ids", "errors", "invalid", "own_process", "parsing", "redaction", "rounds", "telemetry", "similar", "sse",
-        "spec", "catalog", "documents", "starting", "temporary", "to_the_end", "trees", "turns",
+        "spec", "catalog", "documents", "starting", "statistics", "temporary", "to_the_end", "trees", "turns",
     },
     "runtime.auth": {"access", "http", "errors"},
     "runtime.discovery": {"spec", "errors"},

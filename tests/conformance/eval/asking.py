@@ -17,6 +17,8 @@ from runtime.conformance.asgi import Answered
 from runtime.conformance.stacks import Served, adapter_of, run_config, serving
 from runtime.conformance.upstream import CHAT_MODEL, Upstream
 from runtime.providers.eval.builtin.adapter import BuiltinEval
+from runtime.storage.jobs.records import JOBS
+from runtime.storage.sql import Select
 from tests.support.datasets import LISTS, rows_source, with_lists
 from tests.support.scoring import LETTERS, with_letters
 from tests.support.stacks import openai_at
@@ -24,7 +26,7 @@ from tests.support.stacks import openai_at
 AT = "/v1alpha/eval/benchmarks"
 MODEL = f"vendor/{CHAT_MODEL}"
 SAME = "letters::same"
-LIMIT_S = 5.0
+LIMIT_S = 30.0
 ENDED = ("completed", "failed", "cancelled")
 Json = dict[str, Any]
 
@@ -120,6 +122,12 @@ class Asking:
         found = await self.ended(await self.run(path, config))
         assert found["status"] == "completed", found
         return found
+
+    async def settled(self) -> None:
+        """Return when no job is left."""
+        async with asyncio.timeout(LIMIT_S):
+            while await self.served.stack._jobs.store.select(Select(JOBS)):
+                await asyncio.sleep(0.005)
 
     async def result(self, job: Json) -> Json:
         found: Json = await self.done("GET", f"{self.path(job)}/result")

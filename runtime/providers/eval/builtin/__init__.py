@@ -10,6 +10,8 @@ SPEC = builtin(
     config=".config:EvalConfig",
     aliases=("inline::meta-reference",),
     older={"kvstore": _OWN_STORE},
+    packages=("duckdb>=1.4",),
+    analytics=("eval_runs", "eval_rows", "eval_scores"),
     needs=("inference", "models", "datasetio", "scoring", "scoring_functions"),
     may_use=("agents",),
     evidence=live("a model's server in another process that is killed and goes on, and the embedded model"),

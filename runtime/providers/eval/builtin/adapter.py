@@ -12,7 +12,14 @@ from runtime.apis.agents.protocol import Agents
 from runtime.apis.datasetio.protocol import DatasetIO
 from runtime.apis.eval.candidates import AgentCandidate
 from runtime.apis.eval.job import Job, JobPage, JobRequest, ListJobsRequest, RunEvalRequest
-from runtime.apis.eval.results import EvaluatedRows, EvaluateResponse, EvaluateRowsRequest, JobRowsRequest
+from runtime.apis.eval.results import (
+    CompareJobsRequest,
+    Comparison,
+    EvaluatedRows,
+    EvaluateResponse,
+    EvaluateRowsRequest,
+    JobRowsRequest,
+)
 from runtime.apis.inference.protocol import Inference
 from runtime.apis.models import Models
 from runtime.apis.scoring.protocol import AggregateRequest, Scoring, ScoringResult
@@ -25,6 +32,7 @@ from runtime.provider import ProviderContext
 from runtime.providers._background.asking import Paces
 from runtime.providers.eval.builtin.candidates import MadeAgents
 from runtime.providers.eval.builtin.checking import Checks, check_rows, told
+from runtime.providers.eval.builtin.comparing import compared
 from runtime.providers.eval.builtin.config import EvalConfig
 from runtime.providers.eval.builtin.datasets import Datasets, without_version
 from runtime.providers.eval.builtin.ending import Ending
@@ -47,6 +55,7 @@ class BuiltinEval:
     """Each method raises Unavailable where what is kept cannot be reached."""
 
     def __init__(self, config: EvalConfig, context: ProviderContext) -> None:
+        self._provider_id = context.provider_id
         self._at_once = config.max_concurrent_rows
         self._store = context.storage.sql(STORE, SCHEMA)
         self._states = States(self._store)
@@ -86,7 +95,11 @@ class BuiltinEval:
 
     async def start(self) -> None:
         """Begin what a process that has died had kept but not begun. Raises Unavailable."""
-        for row in await self._store.select(Select(RUNS, eq("ended_at", None))):
+        mine = eq("provider_id", self._provider_id) & eq("exported_at", None)
+        for row in await self._store.select(Select(RUNS, mine)):
+            if row["ended_at"] is not None:
+                await self._ending.begin(row)
+                continue
             if row["outcome"] == "cancelled":
                 await self._give_up(row)
                 continue
@@ -148,6 +161,7 @@ class BuiltinEval:
             "id": run_id,
             "position": position,
             "created": position // 1_000_000,
+            "provider_id": self._provider_id,
             "benchmark_id": benchmark.id,
             "dataset_id": dataset_id,
             "dataset_version": first.version,
@@ -197,6 +211,17 @@ class BuiltinEval:
         errors_only = request.only == "errors"
         rows, has_more = await kept.page(request.start_index, request.limit, errors_only=errors_only)
         return EvaluatedRows(data=[shown_row(one) for one in rows], has_more=has_more)
+
+    async def compare_jobs(self, request: CompareJobsRequest) -> Comparison:
+        """Raises NotFound, Conflict while one of them has not ended, RequestError for a run beside itself."""
+        benchmark = _benchmark(request)
+        run = await self._row(benchmark, request.job_id)
+        before = await self._row(benchmark, request.baseline, "baseline")
+        if run["id"] == before["id"]:
+            raise RequestError("A run differs from itself in nothing", hint="name another `baseline`", param="baseline")
+        check_ended(run, "job_id")
+        check_ended(before, "baseline")
+        return await compared(KeptRows(self._store, run["id"]), run, KeptRows(self._store, before["id"]), before)
 
     async def _give_up(self, row: Row) -> None:
         """Ask no more rows of an evaluation that is cancelled, and end it."""

@@ -5,6 +5,7 @@ adds its rows to analytics.
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections.abc import MutableMapping
 from typing import Any
 
@@ -13,6 +14,7 @@ from runtime.apis.eval.candidates import BenchmarkConfig
 from runtime.apis.scoring.protocol import ERROR, SCORE, AggregateRequest, Scoring
 from runtime.errors import NotFound, RequestError, Unavailable, UpstreamError
 from runtime.provider import ProviderContext
+from runtime.providers.eval.builtin.analytics import Exporting
 from runtime.providers.eval.builtin.candidates import MadeAgents
 from runtime.providers.eval.builtin.kept_rows import KeptRows, decode
 from runtime.providers.eval.builtin.states import States
@@ -21,6 +23,7 @@ from runtime.sse import Json
 from runtime.storage.jobs import JobQueue, Postponed, RunningJob
 from runtime.storage.sql import Row, Select, SqlStore, eq, owner_of
 
+log = logging.getLogger(__name__)
 _AT_ONCE, _FOR_EVER, _AGAIN_S = 4, 1_000_000, 15.0
 _ID = "end_"
 _WEIGHT = "weight"
@@ -42,6 +45,7 @@ class Ending:
         callers: MutableMapping[str, Any],
         runs: JobQueue,
     ) -> None:
+        self._exporting = Exporting(context.storage)
         self._store = store
         self._states = States(store)
         self._scoring = scoring
@@ -69,9 +73,21 @@ class Ending:
                 if row["agent_id"] is not None:
                     await self._agents.remove(row["agent_id"])
                 await self._states.end(run_id, await self._results(row))
+                row = await self._store.first(Select(RUNS, eq("id", run_id))) or row
+            if row["exported_at"] is None:
+                await self._export(row)
         except (Unavailable, UpstreamError) as error:
             raise Postponed(_AGAIN_S, None) from error
         self._callers.pop(run_id, None)
+
+    async def _export(self, row: Row) -> None:
+        """Raises Unavailable while analytics cannot be reached."""
+        try:
+            await self._exporting.add(row, KeptRows(self._store, row["id"]))
+        except RequestError as error:  # the same again and again
+            fields = {"run_id": row["id"], "error": error.message}
+            log.error("an evaluation cannot be added to analytics", extra=fields)
+        await self._states.exported(row["id"])
 
     async def _results(self, row: Row) -> Json:
         """What is said of all rows together, by function."""

@@ -12,6 +12,7 @@ RUNS = Table(
         Column("id", "text"),
         Column("position", "integer"),
         Column("created", "integer"),
+        Column("provider_id", "text"),
         Column("benchmark_id", "text"),
         Column("dataset_id", "text"),
         Column("dataset_version", "text", nullable=True),
@@ -33,10 +34,10 @@ RUNS = Table(
     holds="evaluations",
     aged_by="ended_at",
 )
-"""functions: the ids of those that score. config: the `BenchmarkConfig`. total: how many rows it has, null until they
-are counted; done, failed: see `JobProgress`. outcome: the status that it ends with, null while its rows are asked.
-results: what is said of all rows together, by function. agent_id: of the agent that was made for it. exported_at: when
-its rows were in analytics. All times are in seconds since 1970.
+"""provider_id: whose jobs do it. functions: the ids of those that score. config: the `BenchmarkConfig`. total: how many
+rows it has, null until they are counted; done, failed: see `JobProgress`. outcome: the status that it ends with, null
+while its rows are asked. results: what is said of all rows together, by function. agent_id: of the agent that was made
+for it. exported_at: when its rows were in analytics. All times are in seconds since 1970.
 """
 ROWS = Table(
     name="rows",
