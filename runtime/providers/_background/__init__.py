@@ -1,1 +1,1 @@
-"""Asking models while nobody waits for the answers, many times over: for batches and evaluations."""
+"""Asking models many times over, with time for the answers: for batches, evaluations and made-up rows."""

@@ -231,6 +231,20 @@ async def test_what_fails_on_the_way_is_counted_and_what_is_there_is_answered(
     assert (await client.post(PATH, {"row_schema": COLOUR})).status == 502, "nothing was made up"
 
 
+async def test_a_provider_that_is_asked_too_much_is_asked_again_at_its_pace(client: Client, upstream: Upstream) -> None:
+    script = scripted(upstream, {"colour": "red"}, {"colour": "green"})
+    refusals = iter([True] * 4)
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        if request.method == "POST" and next(refusals, False):
+            return web.json_response({"error": {"message": "slower"}}, status=429, headers={"retry-after": "0"})
+        return await script(request)
+
+    upstream.misbehaves = answer
+    found = await made(client, row_schema=COLOUR, num_samples=2)
+    assert (found["statistics"]["first_failure"], found["statistics"]["num_asked"]) == (None, 2)
+
+
 async def test_when_the_time_is_over_what_is_there_is_the_answer(upstream: Upstream, tmp_path: Path) -> None:
     script = scripted(upstream, {"colour": "red"}, {"colour": "green"})
     is_waiting = asyncio.Event()
@@ -248,6 +262,8 @@ async def test_when_the_time_is_over_what_is_there_is_the_answer(upstream: Upstr
     async with serving(config, tmp_path) as served:
         assert (await served.client.get(f"/v1/models/{MODEL}")).status == 200
         found = await made(served.client, row_schema=COLOUR, num_samples=9)
+        status, _, message = await refused(served.client, row_schema=COLOUR)
+        assert status == 503 and message.startswith("The model answered nothing within 0.5 s")
     assert is_waiting.is_set()
     assert found["synthetic_data"] == [{"colour": "red"}, {"colour": "green"}]
     statistics = found["statistics"]

@@ -15,6 +15,7 @@ from runtime.apis.synthetic_data_generation.answer import GenerateResponse, Stat
 from runtime.apis.synthetic_data_generation.request import MOST_ASKS, GenerateRequest
 from runtime.errors import RequestError, Unavailable
 from runtime.provider import ProviderContext
+from runtime.providers._background.asking import Paces
 from runtime.providers._earlier.messages import chat_messages
 from runtime.providers._earlier.renaming import renamed
 from runtime.providers.synthetic_data_generation.builtin.asking import Question, nothing_to_make
@@ -37,6 +38,7 @@ class BuiltinSyntheticData:
         self._config = config
         self._inference = context.api(Inference)  # type: ignore[type-abstract]
         self._models = context.api(Models)  # type: ignore[type-abstract]
+        self._paces = Paces(self._models, config.max_concurrent_requests)
         self._scoring = context.optional_api(Scoring)  # type: ignore[type-abstract]
         self._datasets = context.optional_api(Datasets)  # type: ignore[type-abstract]
         self._rows = context.optional_api(DatasetIO)  # type: ignore[type-abstract]
@@ -63,8 +65,8 @@ class BuiltinSyntheticData:
         question = Question(settings=settings, prompt=prompt, schema=schema, wants_logprob=needs_logprob(request))
         seed = secrets.randbelow(2**31) if request.seed is None else request.seed
         making = Making(
-            self._inference, question, dialog, distinct=distinct, at_once=self._config.max_concurrent_requests,
-            seeds=seeds, num_examples=request.num_examples, seed=seed,
+            self._inference, question, dialog, distinct=distinct, pace=await self._paces.of(settings["model"]),
+            at_once=self._config.max_concurrent_requests, seeds=seeds, num_examples=request.num_examples, seed=seed,
         )  # fmt: skip
         most = request.max_attempts or min(MOST_ASKS, _ASKS_PER_SAMPLE * request.num_samples)
         await making.until(request.num_samples, most_asks=most, limit_s=self._config.timeout_s)

@@ -10,6 +10,8 @@ from typing import Any
 from runtime.apis.inference.protocol import ChatCompletionRequest, Inference
 from runtime.apis.inference.sense import making_sense, text_of
 from runtime.errors import NotSupported, RequestError, StackError
+from runtime.providers._background.asking import patiently
+from runtime.providers._background.pacing import Pace
 from runtime.providers._earlier.renaming import renamed
 from runtime.providers.synthetic_data_generation.builtin.sample import Answered, Sample, Wrong, sample_of
 from runtime.providers.synthetic_data_generation.builtin.seeds import RowSchema
@@ -39,8 +41,10 @@ class Question:
     wants_logprob: bool
 
 
-async def ask(inference: Inference, question: Question, messages: Sequence[Json], seed: int) -> Answered:
-    """What came of it, which may be an error that its provider has answered with."""
+async def ask(inference: Inference, pace: Pace, question: Question, messages: Sequence[Json], seed: int) -> Answered:
+    """What came of it, which may be an error that its provider has answered with. pace: of the provider; what it
+    refuses for now is asked again.
+    """
     asked = {**question.settings, "messages": list(messages), "seed": seed}
     if question.schema is not None:
         form = {"name": "row", "schema": question.schema.schema}
@@ -49,7 +53,7 @@ async def ask(inference: Inference, question: Question, messages: Sequence[Json]
         asked["logprobs"] = True
     try:
         request = ChatCompletionRequest.model_validate(asked)
-        answer = await renamed(inference.chat_completion(request), _FIELDS)
+        answer = await renamed(patiently(lambda: inference.chat_completion(request), pace), _FIELDS)
         assert isinstance(answer, Reply), "nothing streamed was asked for"
         with making_sense("synthetic_data_generation"):
             return _read(answer.value(), question)

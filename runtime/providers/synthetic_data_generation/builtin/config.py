@@ -6,12 +6,16 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class SyntheticDataConfig(BaseModel):
-    """How much of a model one request may have."""
+    """How much is asked for rows that are made up."""
 
     model_config = ConfigDict(extra="forbid", defer_build=True)
 
     max_concurrent_requests: int = Field(
-        8, ge=1, le=1000, description="How many questions of a request a model is asked at once."
+        8,
+        ge=1,
+        le=1000,
+        description="How many questions one provider of inference is asked at once, of all requests of a process; fewer"
+        " after it has said that it is asked too much.",
     )
     timeout_s: float = Field(
         600,

@@ -11,11 +11,15 @@ from collections import Counter
 from collections.abc import Sequence
 from random import Random
 
+from msgspec import structs
+
 from runtime.apis.datasets import Row
 from runtime.apis.inference.protocol import Inference
 from runtime.apis.synthetic_data_generation.answer import End
 from runtime.concurrently import concurrently
-from runtime.errors import StackError
+from runtime.context import current, serving
+from runtime.errors import StackError, Unavailable
+from runtime.providers._background.pacing import Pace
 from runtime.providers.synthetic_data_generation.builtin.asking import Question, ask, is_refused
 from runtime.providers.synthetic_data_generation.builtin.distinct import Distinct
 from runtime.providers.synthetic_data_generation.builtin.prompting import messages_for
@@ -30,20 +34,22 @@ _MOST_FAILURES = 5
 
 
 class Making:
-    """The rows of one request. dialog: what the caller says; seeds: rows to be like, of which `num_examples` are shown.
+    """The rows of one request. dialog: what the caller says; seeds: rows to be like, of which `num_examples` are shown;
+    pace: of the model's provider.
 
     samples: those that differ. asked, duplicates: how many; wrong: how many of each flaw; failures: how many questions
     were not answered. ended: why it did.
     """
 
     def __init__(
-        self, inference: Inference, question: Question, dialog: Sequence[Json], *, distinct: Distinct, at_once: int,
-        seeds: Sequence[Row], num_examples: int, seed: int,
+        self, inference: Inference, question: Question, dialog: Sequence[Json], *, distinct: Distinct, pace: Pace,
+        at_once: int, seeds: Sequence[Row], num_examples: int, seed: int,
     ) -> None:  # fmt: skip
         self._inference = inference
         self._question = question
         self._dialog = dialog
         self._distinct = distinct
+        self._pace = pace
         self._at_once = at_once
         self._seeds = seeds
         self._num_examples = min(num_examples, len(seeds))
@@ -58,7 +64,9 @@ class Making:
         self.ended: End = "enough"
 
     async def until(self, wanted: int, *, most_asks: int, limit_s: float) -> None:
-        """wanted: how many rows. Raises StackError where the question is refused, or nothing but failures came."""
+        """wanted: how many rows. Raises StackError where the question is refused, or nothing but failures came;
+        Unavailable where nothing came in time.
+        """
         try:
             async with asyncio.timeout(limit_s) as limit:
                 self.ended = await self._turns(wanted, most_asks)
@@ -68,6 +76,8 @@ class Making:
             self.ended = "time"
         if self.first_failure is not None and not self.samples and not self.wrong:
             raise self.first_failure
+        if self.ended == "time" and self.asked == self.unfinished:
+            raise Unavailable(f"The model answered nothing within {limit_s:g} s", hint="ask again later")
 
     async def _turns(self, wanted: int, most_asks: int) -> End:
         failed_in_a_row = 0
@@ -92,9 +102,10 @@ class Making:
             questions.append((messages_for(self._dialog, schema, like, unlike), self._seed + number))
         self.asked += room
         self.unfinished = room
-        answers = await concurrently(
-            lambda one: ask(self._inference, self._question, *one), questions, at_once=self._at_once
-        )
+        with serving(structs.replace(current(), in_background=True)):  # others wait for a single answer: they go first
+            answers = await concurrently(
+                lambda one: ask(self._inference, self._pace, self._question, *one), questions, at_once=self._at_once
+            )
         made = [one.outcome for one in answers if isinstance(one.outcome, Sample)]
         taken = await self._distinct.take(made)
         self.samples += taken
