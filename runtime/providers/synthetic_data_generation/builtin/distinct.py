@@ -10,7 +10,7 @@ from runtime.apis.inference.protocol import EmbeddingsRequest, Inference
 from runtime.apis.inference.sense import making_sense
 from runtime.apis.synthetic_data_generation.request import Diversity
 from runtime.providers._earlier.renaming import renamed
-from runtime.providers.synthetic_data_generation.builtin.pieces import plain, similarity, sketch_of
+from runtime.providers.synthetic_data_generation.builtin.pieces import most_similarity, plain, similarity, sketch_of
 from runtime.providers.synthetic_data_generation.builtin.sample import Sample
 from runtime.sse import encode
 
@@ -26,8 +26,8 @@ class Measure(Protocol):
     usual: float
 
     async def stand_ins(self, texts: Sequence[str]) -> list[Any]: ...
-    def nearest(self, one: Any, others: Sequence[Any]) -> float:
-        """The similarity to the one that is most alike. others: one at least."""
+    def is_like_any(self, one: Any, others: Sequence[Any], most: float) -> bool:
+        """Whether one of the others is more alike to it than `most`. others: one at least."""
         ...
 
 
@@ -39,8 +39,8 @@ class ByPieces:
     async def stand_ins(self, texts: Sequence[str]) -> list[Any]:
         return await asyncio.to_thread(lambda: [sketch_of(text) for text in texts])
 
-    def nearest(self, one: Any, others: Sequence[Any]) -> float:
-        return max(similarity(one, other) for other in others)
+    def is_like_any(self, one: Any, others: Sequence[Any], most: float) -> bool:
+        return any(similarity(one, other) > most for other in others if most_similarity(one, other) > most)
 
 
 class ByVectors:
@@ -63,10 +63,10 @@ class ByVectors:
                 found += _unit_vectors(answer.value()["data"], len(part))
         return found
 
-    def nearest(self, one: Any, others: Sequence[Any]) -> float:
+    def is_like_any(self, one: Any, others: Sequence[Any], most: float) -> bool:
         import numpy as np
 
-        return float((np.stack(others) @ one).max())
+        return bool((np.stack(others) @ one).max() > most)
 
 
 class Distinct:
@@ -92,7 +92,7 @@ class Distinct:
             copy = plain(encode(dict(sorted(sample.row.items()))).decode())
             is_new = copy not in self._copies
             if is_new and not are_seeds and self._there and self._most < 1:
-                is_new = self._measure.nearest(stand_in, self._there) <= self._most
+                is_new = not self._measure.is_like_any(stand_in, self._there, self._most)
             if is_new:
                 self._copies.add(copy)
                 self._there.append(stand_in)

@@ -28,6 +28,11 @@ def sketch_of(text: str) -> Sketch:
     return frozenset(heapq.nsmallest(_MOST, hashes))
 
 
+def most_similarity(one: Sketch, other: Sketch) -> float:
+    """What their similarity is at most, much faster than that itself. Neither is empty."""
+    return len(one & other) / max(len(one), len(other))
+
+
 def similarity(one: Sketch, other: Sketch) -> float:
     """From 0 to 1. Neither is empty."""
     together, shared = one | other, one & other
