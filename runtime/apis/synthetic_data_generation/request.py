@@ -10,7 +10,6 @@ from runtime.apis._earlier.messages import EarlierMessage
 from runtime.apis._json_schema import JsonSchema
 from runtime.apis._names import NamedResource
 from runtime.apis._request import AT_ONCE, Request, example
-from runtime.apis._sampling import Temperature
 from runtime.apis.datasets import Purpose, Row
 from runtime.apis.scoring.params import ScoringParams
 
@@ -101,7 +100,13 @@ class GenerateRequest(Request):
         le=MOST_ASKS,
         description="How often the model is asked at most. Default: three times as often as `num_samples` says.",
     )
-    temperature: Temperature = None
+    temperature: float = Field(
+        1,
+        ge=0,
+        le=2,
+        description="How freely tokens are drawn; small models need more than 1 to make few copies, and 0 makes one"
+        " row. The default is 1.",
+    )
     max_tokens: int = Field(
         1024, ge=1, le=1_000_000, description="The longest answer, in tokens; one that is cut is no row. Default 1024."
     )

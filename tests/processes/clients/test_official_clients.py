@@ -189,14 +189,29 @@ async def test_the_earlier_inference_api_answers_as_chats_do(client: Running, ga
     assert told["refused"]["type"] == client.facts.bad_request and "tool_config.tool_choice" in told["refused"]["said"]
 
 
-with_agents = each_of(
+with_older_apis = each_of(
     client
     for client in official_clients()
     if client.id in ("llama-stack-client-0.2", "llama-stack-client-0.3", "library-0.2", "library-0.3")
 )
 
 
-@with_agents
+@with_older_apis
+async def test_rows_are_made_up_of_a_dialog_and_of_a_schema(client: Running, gateway: Gateway) -> None:
+    told = await client("synthetic_data", url=gateway.at(client), model=CHAT)
+    assert len({row["response"] for row in told["whole"]}) == 10
+    assert {row["prompt"] for row in told["whole"]} == {"Say something about the sea"}
+    assert len(told["best"]) == 2 and all(row["score"] < 0 for row in told["best"])
+    statistics = told["statistics"]
+    assert (statistics["scored_by"], statistics["num_filtered"], statistics["model"]) == ("logprob", 2, CHAT)
+    for person in told["people"]:
+        check_person(person, "synthetic data")
+    assert len(told["people"]) == 2
+    assert told["not_found"]["type"] == client.facts.not_found and "`none`" in told["not_found"]["said"]
+    assert told["refused"]["type"] == client.facts.bad_request and "filtering_function" in told["refused"]["said"]
+
+
+@with_older_apis
 async def test_agents_have_sessions_turns_and_steps(client: Running, gateway: Gateway) -> None:
     told = await client("agents", url=gateway.at(client), model=CHAT)
     inference, tool = ["step_start", "step_complete"], ["step_start", "step_complete"]
@@ -217,7 +232,7 @@ async def test_agents_have_sessions_turns_and_steps(client: Running, gateway: Ga
     assert passed["same"] and len(passed["said"].split()) == 12
 
 
-@with_agents
+@with_older_apis
 async def test_an_agent_s_turn_is_written_down(client: Running, gateway: Gateway) -> None:
     told = await client("agent_classes", url=gateway.at(client), model=CHAT)
     assert told["called"] == ["get_weather", "get_time", "get_weather"], "the vendor calls one again in the second turn"

@@ -58,9 +58,11 @@ class BuiltinSyntheticData:
         await choosing.check()
         distinct = Distinct(request.diversity, self._inference)
         await distinct.take([sample_of(row) for row in seeds], are_seeds=True)
-        settings: Json = {"model": await self._model(request), "max_completion_tokens": request.max_tokens}
-        if request.temperature is not None:
-            settings["temperature"] = request.temperature
+        settings: Json = {
+            "model": await self._model(request),
+            "max_completion_tokens": request.max_tokens,
+            "temperature": request.temperature,
+        }
         prompt = asked_in(dialog) or (task_of(schema.schema) if schema else "")
         question = Question(settings=settings, prompt=prompt, schema=schema, wants_logprob=needs_logprob(request))
         seed = secrets.randbelow(2**31) if request.seed is None else request.seed

@@ -12,7 +12,7 @@ from tempfile import mkdtemp
 from typing import Any
 
 from agent_turns import agent_classes, agents
-from driver import SAY, failure, serve
+from driver import PERSON_SCHEMA, SAY, failure, serve
 from of_openai import LIBRARY, PACKAGE, SCENARIOS, client
 
 RAG_QUERY = {
@@ -118,6 +118,23 @@ def earlier_inference(url: str, model: str, embedding: str) -> Any:
         "not_found": failure(lambda: ask.chat_completion(model_id="none", messages=messages)),
         "refused": failure(lambda: ask.chat_completion(**asked, tool_config={"tool_choice": "required"})),
     }  # fmt: skip
+
+
+def synthetic_data(url: str, model: str) -> Any:
+    """Rows that a model makes up: of a dialog, as this client has it, and of a schema, which is sent beside that."""
+    generate = client(url).synthetic_data_generation.generate
+    asked = {"dialogs": [{"role": "user", "content": SAY}], "model": model}
+    more = {"num_samples": 4, "seed": 1}
+    people = {"row_schema": PERSON_SCHEMA, "num_samples": 2}
+    best = generate(**asked, filtering_function="top_k", extra_body=more)
+    return {
+        "whole": generate(**asked, filtering_function="none").synthetic_data,
+        "best": best.synthetic_data,
+        "statistics": best.statistics,
+        "people": generate(dialogs=[], filtering_function="none", extra_body=people).synthetic_data,
+        "not_found": failure(lambda: generate(**asked | {"model": "none"}, filtering_function="none")),
+        "refused": failure(lambda: generate(**asked, filtering_function="best")),
+    }
 
 
 def tool_groups(url: str, query: str) -> Any:
@@ -235,6 +252,7 @@ if __name__ == "__main__":
             "kept": kept,
             "vector_dbs": vector_dbs,
             "earlier_inference": earlier_inference,
+            "synthetic_data": synthetic_data,
             "tool_groups": tool_groups,
             "shields": shields,
             "agents": agents,
