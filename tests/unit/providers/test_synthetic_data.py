@@ -168,6 +168,16 @@ async def test_rows_are_scored_by_a_function_and_become_a_dataset(client: Client
     assert (kept["purpose"], kept["metadata"]) == ("eval/question-answer", {"made_up_by": MODEL, "seed": 9})
 
 
+async def test_a_function_that_cannot_score_such_rows_is_told_after_the_first_one(
+    client: Client, upstream: Upstream
+) -> None:
+    script = scripted(upstream, "a", "b", "c")
+    told = {"dialogs": [ASKED], "scoring_function": "letters::first", "filtering_function": "top_k"}
+    status, param, message = await refused(client, **told, num_samples=9)
+    assert (status, param) == (400, "scoring_function") and "gives the score `a`, and `top_k` needs numbers" in message
+    assert len(script.asked) == 1
+
+
 async def test_of_no_row_no_dataset_is_made(client: Client, upstream: Upstream) -> None:
     scripted(upstream, "nonsense")
     found = await made(client, row_schema=COLOUR, num_samples=1, dataset_id="nothing")

@@ -71,7 +71,12 @@ class BuiltinSyntheticData:
             at_once=self._config.max_concurrent_requests, seeds=seeds, num_examples=request.num_examples, seed=seed,
         )  # fmt: skip
         most = request.max_attempts or min(MOST_ASKS, _ASKS_PER_SAMPLE * request.num_samples)
-        await making.until(request.num_samples, most_asks=most, limit_s=self._config.timeout_s)
+        await making.until(
+            request.num_samples,
+            most_asks=most,
+            limit_s=self._config.timeout_s,
+            check=lambda sample: choosing.check_one(sample, prompt),
+        )
         chosen = await choosing.choose(making.samples, prompt, Random(seed))  # noqa: S311  # not a secret
         rows = _rows(chosen, in_words=schema is None)
         return GenerateResponse(

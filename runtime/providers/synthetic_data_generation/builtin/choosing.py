@@ -35,8 +35,11 @@ class Chosen:
 
 def needs_logprob(request: GenerateRequest) -> bool:
     """Whether rows are scored by their probability."""
-    decides = request.filtering_function in BY_SCORE or request.threshold is not None
-    return request.scoring_function is None and decides
+    return request.scoring_function is None and _score_decides(request)
+
+
+def _score_decides(request: GenerateRequest) -> bool:
+    return request.filtering_function in BY_SCORE or request.threshold is not None
 
 
 class Choosing:
@@ -52,6 +55,11 @@ class Choosing:
         if self._request.scoring_function is not None:
             await self._scores([], "")
 
+    async def check_one(self, sample: Sample, prompt: str) -> None:
+        """Raises what `choose` would for rows like this one, before there are many of them."""
+        if self._request.scoring_function is not None:
+            self._numbers(await self._scores([sample], prompt))
+
     async def choose(self, samples: Sequence[Sample], prompt: str, chance: Random) -> Chosen:
         """Raises what the function raises, Unavailable where it takes too long, RequestError for scores that are no
         numbers where these are needed.
@@ -62,27 +70,27 @@ class Choosing:
             scores = await self._scores(samples, prompt)
         elif needs_logprob(request):
             scores = [sample.logprob for sample in samples]
-        places = list(range(len(samples)))
+        ranked = [(place, 0.0) for place in range(len(samples))]
         unscored = below = 0
-        if scores is not None and (request.filtering_function in BY_SCORE or request.threshold is not None):
-            numbers = [_number(score, request) for score in scores]
-            places = [place for place in places if numbers[place] is not None]
-            unscored = len(samples) - len(places)
+        if scores is not None and _score_decides(request):
+            ranked = [(place, one) for place, one in enumerate(self._numbers(scores)) if one is not None]
+            unscored = len(samples) - len(ranked)
             if (least := request.threshold) is not None:
-                reaching = [place for place in places if (numbers[place] or 0.0) >= least]
-                below, places = len(places) - len(reaching), reaching
-            compared = [numbers[place] or 0.0 for place in places]
-        else:
-            compared = [0.0] * len(places)
+                reaching = [(place, one) for place, one in ranked if one >= least]
+                below, ranked = len(ranked) - len(reaching), reaching
         bounds = Bounds(top_k=request.top_k, top_p=request.top_p, chance=chance)
-        kept = [places[one] for one in kept_by(request.filtering_function, compared, bounds)]
+        kept = [ranked[at][0] for at in kept_by(request.filtering_function, [one for _, one in ranked], bounds)]
         return Chosen(
             samples=[samples[place] for place in kept],
             scores=None if scores is None else [scores[place] for place in kept],
             unscored=unscored,
             below_threshold=below,
-            filtered=len(places) - len(kept),
+            filtered=len(ranked) - len(kept),
         )
+
+    def _numbers(self, scores: Sequence[Any]) -> list[float | None]:
+        """Of scores that decide; where none does, they may be anything."""
+        return [_number(score, self._request) for score in scores] if _score_decides(self._request) else []
 
     async def _scores(self, samples: Sequence[Sample], prompt: str) -> list[Any]:
         """The score of each, None where it could not be scored."""

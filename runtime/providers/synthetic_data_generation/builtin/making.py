@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from random import Random
 
 from msgspec import structs
@@ -63,24 +63,28 @@ class Making:
         self.first_failure: StackError | None = None
         self.ended: End = "enough"
 
-    async def until(self, wanted: int, *, most_asks: int, limit_s: float) -> None:
-        """wanted: how many rows. Raises StackError where the question is refused, or nothing but failures came;
-        Unavailable where nothing came in time.
+    async def until(
+        self, wanted: int, *, most_asks: int, limit_s: float, check: Callable[[Sample], Awaitable[object]]
+    ) -> None:
+        """wanted: how many rows. check: called with the first one.
+
+        Raises what `check` raises, StackError where the question is refused, or nothing but failures came; Unavailable
+        where nothing came in time.
         """
         try:
             async with asyncio.timeout(limit_s) as limit:
-                self.ended = await self._turns(wanted, most_asks)
+                self.ended = await self._turns(wanted, most_asks, check)
         except TimeoutError:
             if not limit.expired():
                 raise
             self.ended = "time"
-        if self.first_failure is not None and not self.samples and not self.wrong:
-            raise self.first_failure
-        if self.ended == "time" and self.asked == self.unfinished:
-            raise Unavailable(f"The model answered nothing within {limit_s:g} s", hint="ask again later")
+        if self.asked == self.failures + self.unfinished:
+            raise self.first_failure or Unavailable(
+                f"The model answered nothing within {limit_s:g} s", hint="ask again later"
+            )
 
-    async def _turns(self, wanted: int, most_asks: int) -> End:
-        failed_in_a_row = 0
+    async def _turns(self, wanted: int, most_asks: int, check: Callable[[Sample], Awaitable[object]]) -> End:
+        failed_in_a_row, is_checked = 0, False
         while len(self.samples) < wanted:
             room = min(self._at_once, wanted - len(self.samples), most_asks - self.asked)
             if room == 0:
@@ -88,6 +92,9 @@ class Making:
             failures = [one.outcome for one in await self._turn(room) if isinstance(one.outcome, StackError)]
             if not self.samples and (refused := next(filter(is_refused, failures), None)):
                 raise refused
+            if self.samples and not is_checked:
+                await check(self.samples[0])
+                is_checked = True
             failed_in_a_row = failed_in_a_row + room if len(failures) == room else 0
             if failed_in_a_row >= _MOST_FAILURES:
                 return "failures"
