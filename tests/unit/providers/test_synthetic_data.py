@@ -23,6 +23,7 @@ from tests.support.stacks import openai_at, serving
 PATH = "/v1/synthetic-data-generation/generate"
 MODEL = f"vendor/{CHAT_MODEL}"
 ASKED = {"role": "user", "content": "Ask something about the sea"}
+LONG = {"role": "user", "content": "word " * 200_000}
 PAIR = {
     "type": "object",
     "properties": {"generated_answer": {"type": "string"}, "expected_answer": {"type": "string"}},
@@ -108,6 +109,16 @@ async def test_rows_of_a_schema_are_asked_for_as_such_and_checked(client: Client
     assert (statistics["num_wrong"], statistics["num_asked"]) == (5, 7)
     assert statistics["first_wrong"] == '`colour`: 3 is not of type "string"'
     assert statistics["row_schema"] == COLOUR
+
+
+@pytest.mark.parametrize("schema", [{}, {"type": ["object", "null"]}])
+async def test_a_row_is_an_object_whatever_its_schema_lets_through(
+    client: Client, upstream: Upstream, schema: dict[str, Any]
+) -> None:
+    script = scripted(upstream, {"colour": "red"})
+    found = await made(client, row_schema=schema, num_samples=1)
+    assert found["statistics"]["row_schema"] == {"type": "object"}
+    assert script.asked[0]["response_format"]["json_schema"]["schema"] == {"type": "object"}
 
 
 async def test_what_is_asked_for_ends_with_the_attempts(client: Client, upstream: Upstream) -> None:
@@ -299,6 +310,10 @@ async def test_what_cannot_be_made_up_is_refused_before_a_model_is_asked(client:
     status, param, message = await refused(client, row_schema=COLOUR, num_samples=1001)
     assert (status, param) == (400, "num_samples")
     assert not script.asked
+    upstream.misbehaves = None
+    for asked in ({"row_schema": COLOUR, "seed_rows": [{"colour": "red" * 200_000}]}, {"dialogs": [LONG]}):
+        status, param, message = await refused(client, **asked)
+        assert (status, param) == (400, [*asked][-1]) and "context length" in message
     status, param, message = await refused(client, row_schema=COLOUR, model=f"{MODEL}s")
     assert (status, param) == (404, "model") and f"did you mean `{MODEL}`?" in message
     image = {"type": "image", "image": {"data": "aGVsbG8="}}

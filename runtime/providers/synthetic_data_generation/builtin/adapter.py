@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import Sequence
 from random import Random
@@ -49,7 +50,7 @@ class BuiltinSyntheticData:
         """
         dialog = chat_messages(request.dialogs, "dialogs")
         seeds = await seeds_of(request, self._rows)
-        schema = schema_for(request, seeds)
+        schema = await asyncio.to_thread(schema_for, request, seeds)
         if not dialog and schema is None:
             raise nothing_to_make()
         if request.dataset_id is not None and self._rows is None:
@@ -57,14 +58,20 @@ class BuiltinSyntheticData:
         choosing = Choosing(request, self._scoring, limit_s=self._config.timeout_s)
         await choosing.check()
         distinct = Distinct(request.diversity, self._inference)
-        await distinct.take([sample_of(row) for row in seeds], are_seeds=True)
+        await distinct.take(await asyncio.to_thread(lambda: [*map(sample_of, seeds)]), are_seeds=True)
         settings: Json = {
             "model": await self._model(request),
             "max_completion_tokens": request.max_tokens,
             "temperature": request.temperature,
         }
         prompt = asked_in(dialog) or (task_of(schema.schema) if schema else "")
-        question = Question(settings=settings, prompt=prompt, schema=schema, wants_logprob=needs_logprob(request))
+        question = Question(
+            settings=settings,
+            place=_largest(request),
+            prompt=prompt,
+            schema=schema,
+            wants_logprob=needs_logprob(request),
+        )
         seed = secrets.randbelow(2**31) if request.seed is None else request.seed
         making = Making(
             self._inference, question, dialog, distinct=distinct, pace=await self._paces.of(settings["model"]),
@@ -109,6 +116,11 @@ class BuiltinSyntheticData:
         )
         fields = {"provider_id": "dataset_provider_id", "purpose": "dataset_purpose"}
         return (await renamed(self._datasets.register_dataset(asked), fields)).identifier
+
+
+def _largest(request: GenerateRequest) -> str:
+    """The field that a question mostly consists of, for errors."""
+    return next((name for name in ("dialogs", "seed_rows", "seed_dataset_id") if getattr(request, name)), "row_schema")
 
 
 def _rows(chosen: Chosen, *, in_words: bool) -> list[Row]:

@@ -18,7 +18,6 @@ from runtime.providers.synthetic_data_generation.builtin.seeds import RowSchema
 from runtime.sse import Json, Reply, decode
 
 _FIELDS = {
-    "messages": "dialogs",
     "max_completion_tokens": "max_tokens",
     "response_format": "row_schema",
     "logprobs": "filtering_function",
@@ -31,11 +30,13 @@ _PASSES = (408, 429)
 
 @dataclass(frozen=True, kw_only=True)
 class Question:
-    """What stays the same each time. settings: of the chat completion. prompt: what was asked for, in words. schema: of
-    a row, None for answers in words. wants_logprob: whether a row is scored by its probability.
+    """What stays the same each time. settings: of the chat completion. place: the field of the request that most of the
+    messages come from. prompt: what was asked for, in words. schema: of a row, None for answers in words.
+    wants_logprob: whether a row is scored by its probability.
     """
 
     settings: Json
+    place: str
     prompt: str
     schema: RowSchema | None
     wants_logprob: bool
@@ -51,9 +52,10 @@ async def ask(inference: Inference, pace: Pace, question: Question, messages: Se
         asked["response_format"] = {"type": "json_schema", "json_schema": form}
     if question.wants_logprob:
         asked["logprobs"] = True
+    fields = {**_FIELDS, "messages": question.place}
     try:
         request = ChatCompletionRequest.model_validate(asked)
-        answer = await renamed(patiently(lambda: inference.chat_completion(request), pace), _FIELDS)
+        answer = await renamed(patiently(lambda: inference.chat_completion(request), pace), fields)
         assert isinstance(answer, Reply), "nothing streamed was asked for"
         with making_sense("synthetic_data_generation"):
             return _read(answer.value(), question)

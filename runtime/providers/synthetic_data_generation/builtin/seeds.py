@@ -39,8 +39,8 @@ class RowSchema:
                 param="row_schema",
                 code="invalid_value",
             )
-        self.schema = schema
-        self.wrong: Callable[[Row], str | None] = fitting(schema, param="row_schema")
+        self.schema = {**schema, "type": "object"}  # said in any case, so that a model writes nothing else
+        self.wrong: Callable[[Row], str | None] = fitting(self.schema, param="row_schema")
 
 
 async def seeds_of(request: GenerateRequest, datasets: DatasetIO | None) -> list[Row]:
