@@ -19,6 +19,7 @@ import duckdb
 from runtime.errors import RequestError, Unavailable
 from runtime.storage.analytics import files
 from runtime.storage.analytics.config import AnalyticsConfig
+from runtime.storage.analytics.interrupting import answer_of
 from runtime.storage.analytics.loading import Load
 from runtime.storage.analytics.queries import Query, fetched
 from runtime.storage.analytics.rows import lines_of
@@ -92,26 +93,13 @@ class Database(BatchThread[_Addition]):
         """See `Analytics.query`. Raises RequestError, Unavailable."""
         asked = Query(sql, parameters, most_rows=most_rows, read=self._read, ended=self._answer_ended)
         self._asked.add(asked)
-        loop = asyncio.get_running_loop()
-        answer = loop.run_in_executor(self._readers, asked.run)
-
-        def interrupt() -> None:
-            """Again and again: what has not quite begun takes no notice."""
-            if not answer.done():
-                asked.interrupt()
-                loop.call_later(_INTERRUPT_AGAIN_S, interrupt)
-
+        answer = asyncio.get_running_loop().run_in_executor(self._readers, asked.run)
         try:
-            async with asyncio.timeout(limit_s):
-                return await asyncio.shield(answer)
+            return await answer_of(asked, answer, limit_s=limit_s)
         except TimeoutError as error:
             raise RequestError(
                 f"the query did not end within {limit_s:g} s", hint="ask for less", code="query_too_slow"
             ) from error
-        finally:
-            if not answer.done():
-                answer.add_done_callback(_forget)
-                interrupt()
 
     async def lines(self, table: AnalyticsTable, *, at_once: int) -> AsyncGenerator[list[bytes], None]:
         """See `Analytics.lines`. Raises Unavailable."""
@@ -283,12 +271,6 @@ class Database(BatchThread[_Addition]):
         return Unavailable(
             f"the analytics `{self._path}` could not be {verb}: {reason}", hint=hint, code="storage_unavailable"
         )
-
-
-def _forget(answer: asyncio.Future[Rows]) -> None:
-    """What an interrupted query says is not for anybody."""
-    if not answer.cancelled():
-        answer.exception()
 
 
 def _first_words(error: Exception) -> str:

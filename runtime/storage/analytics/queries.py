@@ -1,21 +1,20 @@
-"""One query of analytics: how it is interrupted, and how much of what it finds is taken."""
+"""One query of analytics, and how much of what it finds is taken."""
 
 from __future__ import annotations
 
 import sys
-import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import duckdb
 
-from runtime.errors import RequestError, Unavailable
+from runtime.errors import RequestError
+from runtime.storage.analytics.interrupting import Interruptible
 from runtime.storage.analytics.tables import Rows
 
 
-class Query:
-    """One query, on its way from an event loop to a thread. It can be interrupted before, while and after it runs.
+class Query(Interruptible):
+    """One query, on its way from an event loop to a thread.
 
     read: what it finds. ended: called when it has ended, however.
     """
@@ -29,14 +28,12 @@ class Query:
         read: Callable[[Query], Rows],
         ended: Callable[[Query], None],
     ) -> None:
+        super().__init__()
         self.sql = sql
         self.parameters = parameters
         self.most_rows = most_rows
         self._read = read
         self._ended = ended
-        self._changing = threading.Lock()
-        self._connection: duckdb.DuckDBPyConnection | None = None
-        self._is_interrupted = False
 
     def run(self) -> Rows:
         """Raises RequestError, Unavailable."""
@@ -44,27 +41,6 @@ class Query:
             return self._read(self)
         finally:
             self._ended(self)
-
-    @contextmanager
-    def on(self, connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
-        """While it runs on a connection, which is closed after that: one that is closed cannot be interrupted. Raises
-        Unavailable if it was interrupted before.
-        """
-        with self._changing:
-            if self._is_interrupted:
-                raise Unavailable("the query was ended before it began", code="storage_unavailable")
-            self._connection = connection
-        try:
-            yield
-        finally:
-            with self._changing:
-                self._connection = None
-
-    def interrupt(self) -> None:
-        with self._changing:
-            self._is_interrupted = True
-            if self._connection is not None:
-                self._connection.interrupt()
 
 
 def fetched(connection: duckdb.DuckDBPyConnection, *, most_rows: int, most_bytes: int) -> Rows:
