@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from runtime.addresses import led_to, origin_of
@@ -18,7 +19,7 @@ from runtime.http.transport import Exchange, Outgoing
 
 _MAX_REDIRECTIONS = 5
 _ADDRESS = re.compile(r"\s*(?:https?|data|file):\S+\s*", re.IGNORECASE)
-_REDIRECTIONS = (301, 302, 303, 307, 308)
+REDIRECTIONS = (301, 302, 303, 307, 308)
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,20 @@ class Pages:
         if is_data_address(url):
             data = read_data_address(url, limit_bytes=limit_bytes)
             return WebPage(data.content, data.content_type, "")
+        content = bytearray()
+
+        async def keep(chunk: bytes) -> None:
+            content.extend(chunk)
+
+        found = await self.fetch(url, keep, limit_bytes=limit_bytes, timeout_s=timeout_s)
+        return WebPage(bytes(content), found.content_type, found.url)
+
+    async def fetch(
+        self, url: str, keep: Callable[[bytes], Awaitable[None]], *, limit_bytes: int, timeout_s: float
+    ) -> WebPage:
+        """The same of what is too large to hold, for an address of the web: the page is empty, and `keep` is called
+        with its bytes. Raises as `read` does, and what `keep` raises.
+        """
         try:
             async with asyncio.timeout(timeout_s):
                 for _ in range(_MAX_REDIRECTIONS + 1):
@@ -65,8 +80,8 @@ class Pages:
                     request = Outgoing(method="GET", url=address, timeouts=Timeouts(read_s=timeout_s))
                     exchange = await self._http.exchange(request, redirects=True)
                     try:
-                        if exchange.status not in _REDIRECTIONS:
-                            return await _page(exchange, address, limit_bytes)
+                        if exchange.status not in REDIRECTIONS:
+                            return WebPage(b"", await received(exchange, address, keep, limit_bytes), address)
                         if (there := led_to(address, exchange.headers.get("location", ""))) is None:
                             raise unreadable(url, "it leads on to what is no address")
                         url = there
@@ -79,15 +94,18 @@ class Pages:
         raise unreadable(url, f"it leads on more than {_MAX_REDIRECTIONS} times")
 
 
-async def _page(exchange: Exchange, url: str, limit_bytes: int) -> WebPage:
+async def received(exchange: Exchange, url: str, keep: Callable[[bytes], Awaitable[None]], limit_bytes: int) -> str:
+    """Keep what a server sends; returns its content type, without parameters. Raises RequestError for an answer that is
+    no page, TooLarge.
+    """
     if exchange.status != 200:
         raise unreadable(url, f"its server answered {exchange.status}")
     if (encoding := exchange.headers.get("content-encoding", "identity").lower()) != "identity":
         raise unreadable(url, f"its content encoding is `{encoding[:40]}`, which was not asked for")
-    content = bytearray()
+    size = 0
     async for chunk in exchange.chunks():
-        content += chunk
-        if len(content) > limit_bytes:
+        size += len(chunk)
+        if size > limit_bytes:
             raise TooLarge(f"`{origin_of(url)}` has more than {limit_bytes} bytes", code="document_over_limit")
-    content_type = exchange.headers.get("content-type", "").partition(";")[0].strip().lower()
-    return WebPage(bytes(content), content_type, url)
+        await keep(chunk)
+    return exchange.headers.get("content-type", "").partition(";")[0].strip().lower()
