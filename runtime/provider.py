@@ -204,8 +204,8 @@ class ProviderContext:
     imported, None where there is no such folder. list_changed: to be called when `list_models` has something new to
     say. tasks: background work. stack: what it may see of the stack. find_api, find_optional_api, find_jobs, find_loop:
     called by `api`, `optional_api`, `jobs` and `check_upstream`. registered: what the run config lists of the kind that
-    its API keeps itself, but for what belongs to a provider that is off. configured_key: the `api_key` of its config,
-    for `keys`.
+    its API keeps itself, but for what belongs to a provider that is off. registrations: what users have
+    registered with it, as it is kept now. configured_key: the `api_key` of its config, for `keys`.
     """
 
     provider_id: str
@@ -220,6 +220,7 @@ class ProviderContext:
     find_jobs: Callable[[], Jobs]
     find_loop: Callable[[Mapping[str, str]], bool]
     list_changed: Callable[[], None] = lambda: None
+    registrations: Callable[[], Sequence[Registered]] = tuple
     shared_cache_dir: Path | None = None
     models_dir: Path | None = None
     registered: Sequence[BaseModel] = ()

@@ -69,7 +69,7 @@ class Pages:
         self, url: str, keep: Callable[[bytes], Awaitable[None]], *, limit_bytes: int, timeout_s: float
     ) -> WebPage:
         """The same of what is too large to hold, for an address of the web: the page is empty, and `keep` is called
-        with its bytes. Raises as `read` does, and what `keep` raises.
+        with its bytes. Raises RequestError and TooLarge as `read` does, and what `keep` raises.
         """
         try:
             async with asyncio.timeout(timeout_s):

@@ -17,6 +17,7 @@ from runtime.apis._resources import Resource
 from runtime.config.resources import owner_of
 from runtime.errors import NotFound, RequestError, StackError
 from runtime.routing.declared import ResourceAlias
+from runtime.routing.entry import Entry
 from runtime.routing.registrations import Registrations
 from runtime.routing.registry import Registry
 from runtime.routing.table import ResourceTable
@@ -37,6 +38,11 @@ class Kind:
     table: ResourceTable
     registry: Registry
     listings: ProviderListings
+
+    def registered_with(self, provider_id: str) -> list[Entry]:
+        """What users have registered with a provider."""
+        kept = self.table.names.kept.values()
+        return [entry for entry in kept if entry.provider_id == provider_id and entry.source == "registered"]
 
     def listed_by(self, provider_id: str) -> Listed | None:
         """What a provider may list; None where this kind is not listed."""

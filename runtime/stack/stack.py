@@ -341,6 +341,7 @@ class Stack:
             find_loop=partial(self.instance.leads_back, place),
             registered=tuple(self._kept(planned.api)),
             list_changed=running.ask_soon,
+            registrations=lambda: kind.registered_with(provider_id) if kind else (),
             shared_cache_dir=self._cache_dir,
             models_dir=self._models_dir,
             configured_key=configured_key(planned),

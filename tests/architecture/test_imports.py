@@ -137,6 +137,7 @@ ONLY_IN = {
     "duckdb": (
         *(f"runtime.storage.analytics.{name}" for name in ("database", "files", "loading", "queries")),
         "runtime.providers.vector_io.duckdb.engine",
+        "runtime.providers.datasetio.localfs.engine",
     ),
     "pymongo": ("runtime.storage.mongodb.collection",),
     "redis": ("runtime.storage.redis.connections",),

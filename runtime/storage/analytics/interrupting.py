@@ -49,8 +49,9 @@ class Interruptible:
 
 
 async def answer_of(work: Interruptible, answer: asyncio.Future[T], *, limit_s: float | None = None) -> T:
-    """What the thread answers. The work is interrupted when its caller leaves, and after the limit. Raises TimeoutError,
-    and what the work raises.
+    """What the thread answers. The work is interrupted when its caller leaves, and after the limit.
+
+    Raises TimeoutError, and what the work raises.
     """
 
     def interrupt() -> None:

@@ -1,0 +1,1 @@
+"""What every provider of datasets promises (`runtime/apis/datasetio`)."""

@@ -1,0 +1,246 @@
+"""Datasets in a folder of this machine: each has its versions, and each version its rows, which never change.
+
+The folder is opened by the first request, since DuckDB takes a while to import.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import shutil
+from collections.abc import AsyncIterator, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from runtime.apis._request import Registered
+from runtime.apis.datasetio.protocol import AppendRowsRequest, DatasetVersion, DatasetVersionList, IterRowsRequest
+from runtime.apis.datasets import DatasetRequest
+from runtime.errors import NotFound, RequestError, StackError, Unavailable
+from runtime.http.data_addresses import is_data_address
+from runtime.ids import new_id
+from runtime.invalid.vocabulary import shortened
+from runtime.provider import ProviderContext
+from runtime.providers.datasetio.localfs.asked import asked_for
+from runtime.providers.datasetio.localfs.config import LocalRowsConfig
+from runtime.providers.datasetio.localfs.manifest import Manifest
+from runtime.providers.datasetio.localfs.places import Places
+from runtime.providers.datasetio.localfs.sources import Given, Sources
+from runtime.sse import Reply, encode
+from runtime.storage.analytics.interrupting import Interruptible, answer_of
+from runtime.to_the_end import to_the_end
+from runtime.turns import Turns
+
+if TYPE_CHECKING:
+    from runtime.providers.datasetio.localfs.library import Library
+
+_READERS = 4
+
+
+class LocalRows:
+    """What changes a dataset waits for its turn; reading waits for nothing."""
+
+    def __init__(self, config: LocalRowsConfig, context: ProviderContext) -> None:
+        self._config = config
+        self._places = Places(context.state_dir)
+        self._registered = context.registrations
+        self._sources = Sources(config, context, lsfs=context.state_dir / "lsfs")
+        self._turns = Turns()
+        self._opening = asyncio.Lock()
+        self._library: Library | None = None
+        self._is_prepared = False
+        self._known: dict[str, Manifest] = {}
+        self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix=f"{context.provider_id} reads")
+
+    async def start(self) -> None:
+        """Remove what a process that was killed has left. Raises Unavailable."""
+        await self._prepare()
+
+    async def stop(self) -> None:
+        await asyncio.to_thread(self._readers.shutdown, cancel_futures=True)
+        async with self._opening:
+            library, self._library = self._library, None
+            if library is not None:
+                await asyncio.to_thread(library.close)
+
+    async def take_registration(self, resource: Registered, before: Registered | None) -> Mapping[str, Any]:
+        """Raises RequestError for a source that cannot be read and for rows that cannot be kept, Unavailable."""
+        key = _key_of(resource)
+        async with self._turn(key) as library:
+            if before is None:
+                await asyncio.to_thread(self._forget, key)
+            await self._take(library, key, resource, is_new=before is None)
+        return {"source": _shown(resource.facts["source"])}
+
+    async def release_registration(self, resource: Registered) -> None:
+        """Raises Unavailable where its rows cannot be removed."""
+        key = _key_of(resource)
+        async with self._turn(key):
+            await asyncio.to_thread(self._forget, key)
+
+    async def iterrows(self, request: IterRowsRequest) -> Reply:
+        """Raises NotFound for an unknown version, RequestError for unknown columns and a wrong filter, Unavailable."""
+        key, manifest = await self._manifest(request.resource)
+        version = manifest.version(request.version)
+        asked = asked_for(request, [name for name, _ in version.columns])
+        library, work = await self._opened(), Interruptible()
+        answer = asyncio.get_running_loop().run_in_executor(
+            self._readers, library.page, key, version, manifest.parts_of(version), asked, work
+        )
+        return Reply(await answer_of(work, answer))
+
+    async def append_rows(self, request: AppendRowsRequest) -> DatasetVersion:
+        """Raises RequestError for rows that cannot be kept, Unavailable."""
+        key, manifest = await self._manifest(request.resource)
+        return await to_the_end(self._append(key, manifest.made, request.rows))
+
+    async def list_versions(self, request: DatasetRequest) -> DatasetVersionList:
+        """Raises Unavailable."""
+        _, manifest = await self._manifest(request.resource)
+        return DatasetVersionList(data=[version.shown() for version in reversed(manifest.versions)])
+
+    async def _append(self, key: str, made: str, rows: list[Any]) -> DatasetVersion:
+        async with self._turn(key) as library, self._folder() as folder:
+            before = self._known.get(key)
+            if before is None or before.made != made:
+                raise NotFound("The dataset was removed meanwhile", param="dataset_id")
+            self._known[key] = after = await asyncio.to_thread(library.append, key, before, rows, folder)
+            return after.latest.shown()
+
+    async def _manifest(self, resource: Registered | None) -> tuple[str, Manifest]:
+        """What is known about a dataset, whose rows are taken now if the run config names it. Raises Unavailable."""
+        assert resource is not None, "a router names it"
+        key = _key_of(resource)
+        if resource.source != "registered":
+            return key, await self._configured(resource, key)
+        if (known := self._known.get(key)) is None:
+            await self._prepare()
+            found = await asyncio.to_thread(self._places.manifest, key)
+            if found is None:
+                raise Unavailable(
+                    f"the rows of the dataset `{resource.id}` are not there",
+                    hint="register it anew",
+                    code="rows_unreadable",
+                )
+            await self._on_disk(self._places.is_kept, key)
+            known = self._known.setdefault(key, found)
+        return key, known
+
+    async def _configured(self, resource: Registered, key: str) -> Manifest:
+        """The same for a dataset of the run config: taken once, and again when its source has become another one."""
+        source = hashlib.sha256(encode(resource.facts["source"])).hexdigest()
+        if (known := self._known.get(key)) is not None and known.source == source:
+            return known
+        return await to_the_end(self._take_configured(resource, key, source))
+
+    async def _take_configured(self, resource: Registered, key: str, source: str) -> Manifest:
+        async with self._turn(key) as library:
+            known = await asyncio.to_thread(self._places.manifest, key)
+            if known is None or known.source != source:
+                try:
+                    return await self._take(library, key, resource, source=source)
+                except RequestError as error:
+                    raise Unavailable(error.message, hint=error.hint, code="rows_unreadable") from error
+            self._known[key] = known
+            return known
+
+    async def _take(
+        self, library: Library, key: str, resource: Registered, *, source: str = "", is_new: bool = False
+    ) -> Manifest:
+        """Let the rows of a dataset's source be its latest version."""
+        given = resource.facts["source"]
+        begun = await asyncio.to_thread(self._places.manifest, key) or Manifest(
+            dataset=resource.id, made=new_id("made-")
+        )
+        begun = begun.of_source(source)
+        async with self._folder() as folder:
+            try:
+                if given["type"] == "rows":
+                    work: Callable[..., Manifest] = library.add_rows
+                    content: Any = given["rows"]
+                else:
+                    work = library.add_files
+                    content = await self._files(given["uri"], folder, is_trusted=resource.source == "config")
+                self._known[key] = taken = await asyncio.to_thread(work, key, begun, content, folder, is_new=is_new)
+            except StackError as error:
+                where = "its rows" if given["type"] == "rows" else f"`{shortened(_shown(given)['uri'])}`"
+                words = f"The dataset `{resource.id}` cannot be read from {where}: {error.message}"
+                raise error.saying(words, param="source" if isinstance(error, RequestError) else None) from error
+        return taken
+
+    async def _files(self, uri: str, folder: Path, *, is_trusted: bool) -> list[Given]:
+        return [given async for given in self._sources.files(uri, folder, is_trusted=is_trusted)]
+
+    def _forget(self, key: str) -> None:
+        self._known.pop(key, None)
+        try:
+            self._places.forget(key)
+        except OSError as error:
+            raise self._unavailable(error) from error
+
+    @asynccontextmanager
+    async def _turn(self, key: str) -> AsyncIterator[Library]:
+        library = await self._opened()
+        async with self._turns.of(key):
+            yield library
+
+    @asynccontextmanager
+    async def _folder(self) -> AsyncIterator[Path]:
+        """For what is not whole yet; gone at the end."""
+        folder = self._places.temporary / new_id("")
+        await self._on_disk(folder.mkdir, 0o700)
+        try:
+            yield folder
+        finally:
+            await to_the_end(asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True))
+
+    async def _opened(self) -> Library:
+        if self._library is not None:
+            return self._library
+        await self._prepare()
+        async with self._opening:
+            if self._library is None:
+                self._library = await asyncio.to_thread(self._open)
+            return self._library
+
+    def _open(self) -> Library:
+        from runtime.providers.datasetio.localfs.library import Library
+
+        return Library(self._places, self._config)
+
+    async def _prepare(self) -> None:
+        if self._is_prepared:
+            return
+        async with self._opening:
+            if not self._is_prepared:
+                named = {_key_of(resource) for resource in self._registered()}
+                await self._on_disk(self._places.prepare, named)
+                self._is_prepared = True
+
+    async def _on_disk(self, work: Callable[..., object], *given: Any) -> None:
+        """Raises Unavailable where the disk refuses it."""
+        try:
+            await asyncio.to_thread(work, *given)
+        except OSError as error:
+            raise self._unavailable(error) from error
+
+    def _unavailable(self, error: OSError) -> Unavailable:
+        return Unavailable(
+            f"the datasets in `{self._places.folder}` could not be written: {error.strerror}",
+            hint="check the disk and the permissions of the folder",
+            code="storage_unavailable",
+        )
+
+
+def _key_of(resource: Registered) -> str:
+    """One of the run config and one that was registered before it are two, even under one name."""
+    return f"{'registered' if resource.source == 'registered' else 'config'}/{resource.id}"
+
+
+def _shown(source: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What is kept of a source in its registration: neither rows nor data."""
+    if source["type"] == "rows":
+        return {**source, "rows": []}
+    uri = source["uri"].strip()
+    return {**source, "uri": f"{uri.partition(',')[0][:200]},..."} if is_data_address(uri) else source
