@@ -13,7 +13,8 @@ from runtime.errors import RequestError
 from runtime.statistics.intervals import mean_interval
 
 Scored = Sequence[tuple[Any, Row]]
-"""Each score with the row that it is of; those without a score are left out."""
+"""Each score with what has its weight: what is said of the row, else the row. Rows without a score are left out."""
+_WEIGHT = "weight"
 _MOST_CATEGORIES = 1000
 
 
@@ -23,7 +24,11 @@ def aggregated(scored: Sequence[Row], rows: Sequence[Row], names: Sequence[str])
 
     Raises RequestError where one cannot be made of such scores.
     """
-    pairs = [(one[SCORE], row) for one, row in zip(scored, rows, strict=True) if one.get(SCORE) is not None]
+    pairs = [
+        (one[SCORE], one if _WEIGHT in one else row)
+        for one, row in zip(scored, rows, strict=True)
+        if one.get(SCORE) is not None
+    ]
     found: dict[str, Any] = {}
     if pairs:
         chosen = names or (["average"] if all(_is_number(score) for score, _ in pairs) else ["categorical_count"])
@@ -93,7 +98,7 @@ def _is_number(score: Any) -> bool:
 
 
 def _weight(row: Row) -> float:
-    weight = row.get("weight", 1)
+    weight = row.get(_WEIGHT, 1)
     if not _is_number(weight) or not weight >= 0:
         raise RequestError(
             f"A `weight` is `{str(weight)[:100]}`, which is no number of 0 or more", param="aggregation_functions"

@@ -18,7 +18,8 @@ class _Aggregated(Request):
     aggregation_functions: Annotated[list[AggregationFunction], Field(max_length=10)] = Field(
         default_factory=list,
         description="What is told of all rows together: `accuracy` and `average` (the share of 1.0, and the mean),"
-        " `weighted_average` (by the column `weight`), `median`, `categorical_count`. Default: those of the function.",
+        " `weighted_average` (by the `weight` that the function says, else the column of that name), `median`,"
+        " `categorical_count`. Default: those of the function.",
     )
 
 

@@ -12,6 +12,7 @@ import pytest_asyncio
 from runtime.conformance.asgi import Client
 from runtime.conformance.stacks import run_config
 from runtime.routing import scoring
+from runtime.routing.aggregating import aggregated
 from tests.support.datasets import LISTS, rows_source, with_lists
 from tests.support.scoring import LETTERS, Letters, with_letters
 from tests.support.stacks import serving
@@ -127,3 +128,9 @@ async def test_a_dataset_is_scored_and_its_scores_become_one(client: Client, mon
     assert (unknown.status, unknown.json()["error"]["param"]) == (404, "dataset_id")
     monkeypatch.setattr(scoring, "MOST_ROWS", 2)
     assert (await client.post("/v1/scoring/score-batch", json=asked)).status == 413
+
+
+def test_a_weight_that_a_function_says_comes_before_that_of_the_row() -> None:
+    scored = [{"score": 1.0, "weight": 3}, {"score": 0.0}, {"score": None, "error": "none", "weight": 9}]
+    found = aggregated(scored, [{"weight": 8}, {"weight": 1}, {}], ["weighted_average"])
+    assert found["weighted_average"]["weighted_average"] == 0.75 and found["errors"] == 1

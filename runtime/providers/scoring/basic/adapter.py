@@ -17,15 +17,18 @@ from runtime.invalid.vocabulary import quoted
 from runtime.parsing.settings import checked_settings
 from runtime.provider import ProviderContext
 from runtime.providers.scoring._regexes import Regexes, TooSlow
+from runtime.providers.scoring.basic.bfcl.function import BFCL
 from runtime.providers.scoring.basic.comparing import EQUALITY, SUBSET_OF
 from runtime.providers.scoring.basic.config import BasicScoringConfig
 from runtime.providers.scoring.basic.docvqa import DOCVQA
+from runtime.providers.scoring.basic.ifeval.function import IFEVAL
 from runtime.providers.scoring.basic.math.response import MATH_RESPONSE
 from runtime.providers.scoring.basic.multiple_choice import MULTIPLE_CHOICE
 from runtime.providers.scoring.basic.row_function import NotScored, RowFunction, ScoreRow, Told
 from runtime.similar import names_for
 
-_FUNCTIONS = {one.listed.name: one for one in (EQUALITY, SUBSET_OF, MULTIPLE_CHOICE, MATH_RESPONSE, DOCVQA)}
+_ALL = (EQUALITY, SUBSET_OF, MULTIPLE_CHOICE, MATH_RESPONSE, DOCVQA, IFEVAL, BFCL)
+_FUNCTIONS = {one.listed.name: one for one in _ALL}
 _PARAMS: TypeAdapter[ScoringParams] = TypeAdapter(ScoringParams)
 _ROWS_AT_ONCE = 100
 """Of a thread's turn: between two of them, a caller can leave."""
@@ -108,3 +111,5 @@ def _said(score: ScoreRow, row: Row) -> Row:
         return score(row)
     except (NotScored, TooSlow) as error:
         return {SCORE: None, ERROR: str(error)}
+    except RecursionError:
+        return {SCORE: None, ERROR: "the row is nested too deeply"}

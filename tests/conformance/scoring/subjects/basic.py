@@ -33,10 +33,22 @@ def answered(generated: Any, expected: Any, **more: Any) -> Row:
 
 
 MULTIPLE_CHOICE, MATH = "regex_parser_multiple_choice_answer", "regex_parser_math_response"
+SCHEMA = {"name": "play", "parameters": {"properties": {"artist": {"type": "string"}}, "required": ["artist"]}}
+PLAYED = {"function": [SCHEMA], "ground_truth": [{"play": {"artist": ["Maroon 5"]}}]}
 SUBJECTS = {
     "equality": function("equality", answered("Paris", "Paris"), answered("Rome", "Paris")),
     "multiple-choice": function(MULTIPLE_CHOICE, answered("Answer: B", "B"), answered("Answer: C", "B")),
     "math": function(MATH, answered(r"So it is $\boxed{\frac12}$.", "0.5"), answered(r"$\boxed{2}$", "0.5")),
+    "bfcl": function(
+        "bfcl",
+        {"generated_answer": "play(artist='Maroon 5')", **PLAYED},
+        {"generated_answer": "play(artist='Abba')", **PLAYED},
+    ),
+    "ifeval": function(
+        "ifeval",
+        {"generated_answer": "one two", "instruction_id_list": ["punctuation:no_comma"], "kwargs": [{}]},
+        {"generated_answer": "one, two", "instruction_id_list": ["punctuation:no_comma"], "kwargs": [{}]},
+    ),
     "docvqa": function("docvqa", answered("Main Street 12", ["main street 12"]), answered("Rome", ["main street 12"])),
     "subset_of": function("subset_of", answered("It is Paris.", "Paris"), answered("It is Rome.", "Paris")),
 }
