@@ -80,7 +80,9 @@ class Brass:
 }
 
 
-def metadata_of(name: str, version: str = "1.0", *, entry_points: str = "") -> dict[str, str]:
+def metadata_of(
+    name: str, version: str = "1.0", *, entry_points: str = "", group: str = "llama_stack.providers"
+) -> dict[str, str]:
     """The files of `<name>.dist-info`. entry_points: what the package says in the group that we ask."""
     folder = f"{name.replace('-', '_')}-{version}.dist-info"
     files = {
@@ -88,7 +90,7 @@ def metadata_of(name: str, version: str = "1.0", *, entry_points: str = "") -> d
         f"{folder}/WHEEL": "Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
     }
     if entry_points:
-        files[f"{folder}/entry_points.txt"] = f"[llama_stack.providers]\n{entry_points}\n"
+        files[f"{folder}/entry_points.txt"] = f"[{group}]\n{entry_points}\n"
     return files
 
 
@@ -106,9 +108,9 @@ def wheel(folder: Path, name: str, files: Mapping[str, str], *, version: str = "
     return made
 
 
-def install(folder: Path, name: str, files: Mapping[str, str], *, entry_points: str = "") -> None:
-    """The package as it lies in a folder for modules."""
-    for path, text in {**files, **metadata_of(name, entry_points=entry_points)}.items():
+def install(folder: Path, name: str, files: Mapping[str, str], **said: str) -> None:
+    """The package as it lies in a folder for modules. said: as `metadata_of` has it."""
+    for path, text in {**files, **metadata_of(name, **said)}.items():
         file = folder / path
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text, encoding="utf-8")

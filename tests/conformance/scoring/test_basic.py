@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -140,3 +141,13 @@ async def test_what_is_registered_here_is_looked_at(client: Client) -> None:
         "/v1/scoring/score", {"input_rows": [answered("a", "A")], "scoring_functions": {"mine": None}}
     )
     assert answer.json()["results"]["mine"]["score_rows"] == [{"score": 1.0}]
+
+
+async def test_others_are_answered_while_ten_thousand_rows_are_scored(client: Client) -> None:
+    rows = [answered(f"{place} " + "ab" * 100, f"{place} " + "ba" * 100) for place in range(10_000)]
+    scoring = asyncio.create_task(scores(client, "docvqa", *rows))
+    answers = 0
+    while not scoring.done():
+        assert (await client.get("/v1/version")).status == 200
+        answers += 1
+    assert len(await scoring) == 10_000 and answers >= 20
