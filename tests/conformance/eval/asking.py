@@ -53,6 +53,8 @@ class Repeating:
     before: Callable[[str], web.StreamResponse | None] | None = None
 
     async def __call__(self, request: web.Request) -> web.StreamResponse:
+        if request.method == "GET":  # the list of models
+            return web.json_response({"object": "list", "data": [{"id": CHAT_MODEL, "object": "model", "created": 1}]})
         body = await request.json()
         text = body["prompt"] if "prompt" in body else body["messages"][-1]["content"]
         self.asked.append(text)
@@ -66,6 +68,33 @@ class Repeating:
     @property
     def times(self) -> Counter[str]:
         return Counter(self.asked)
+
+
+class Held(Repeating):
+    """Answers so many, and holds the others."""
+
+    def __init__(self, free: int) -> None:
+        super().__init__()
+        self._free = asyncio.Semaphore(free)
+        self._changed = asyncio.Event()
+
+    async def __call__(self, request: web.Request) -> web.StreamResponse:
+        answer = await super().__call__(request)
+        if request.method == "POST":
+            self._changed.set()
+            await self._free.acquire()
+        return answer
+
+    def let(self) -> None:
+        for _ in range(1000):
+            self._free.release()
+
+    async def until(self, count: int) -> None:
+        """Return when so many were asked."""
+        async with asyncio.timeout(LIMIT_S):
+            while len(self.asked) < count:
+                self._changed.clear()
+                await self._changed.wait()
 
 
 @dataclass(frozen=True)

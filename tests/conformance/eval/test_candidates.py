@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.conformance.eval.asking import AT, MODEL, SAME, Asking, Json, Repeating, candidate
+from tests.support.scoring import Letters
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -84,8 +85,6 @@ async def test_a_chat_of_a_wrong_form_is_an_error_of_its_row(asking: Asking, bod
 
 
 async def test_functions_see_the_row_with_what_was_asked_and_answered(asking: Asking, bodies: Any) -> None:
-    from tests.support.scoring import Letters
-
     row = {"messages": CHAT, "answer": "7", "category": "a", "generated_answer": "old"}
     await evaluated(asking, [row])
     [seen] = Letters.latest.asked[-1].rows

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from runtime.storage.analytics.handle import Analytics
 from tests.conformance.eval.asking import SAME, Asking, Json, Repeating, rows
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -93,8 +94,6 @@ async def test_rows_are_in_analytics_once_wherever_a_process_dies(
     asking: Asking, repeating: Repeating, monkeypatch: pytest.MonkeyPatch, dies_at: int
 ) -> None:
     """It dies after this many additions; each has two rows at most."""
-    from runtime.storage.analytics.handle import Analytics
-
     monkeypatch.setattr("runtime.providers.eval.builtin.kept_rows._AT_ONCE", 2)
     append, done = Analytics.append, list[int]()
 

@@ -15,7 +15,7 @@ from runtime.providers._background import asking as background
 from runtime.providers._background import pacing
 from runtime.providers.eval.builtin.tables import ROWS, RUNS
 from runtime.storage.sql import Update, eq
-from tests.conformance.eval.asking import LIMIT_S, SAME, Asking, Json, Repeating, asking_at, candidate, rows
+from tests.conformance.eval.asking import LIMIT_S, SAME, Asking, Held, Json, Repeating, asking_at, candidate, rows
 from tests.support.scoring import Letters
 
 
@@ -99,32 +99,6 @@ async def test_a_vendor_that_stays_down_is_asked_some_times(
     vendor.misbehaves = asked = failing(503, "Say 0")
     ended = await asking.completed(await asking.benchmark("down", rows(1)))
     assert ended["progress"]["failed"] == 1 and asked.times == {"Say 0": 2}
-
-
-class Held(Repeating):
-    """Answers so many, and holds the others."""
-
-    def __init__(self, free: int) -> None:
-        super().__init__()
-        self._free = asyncio.Semaphore(free)
-        self._changed = asyncio.Event()
-
-    async def __call__(self, request: web.Request) -> web.StreamResponse:
-        answer = await super().__call__(request)
-        self._changed.set()
-        await self._free.acquire()
-        return answer
-
-    def let(self) -> None:
-        for _ in range(1000):
-            self._free.release()
-
-    async def until(self, count: int) -> None:
-        """Return when so many were asked."""
-        async with asyncio.timeout(LIMIT_S):
-            while len(self.asked) < count:
-                self._changed.clear()
-                await self._changed.wait()
 
 
 async def once(asking: Asking, job: Json, **progress: int) -> Json:
