@@ -163,6 +163,8 @@ class LocalRows:
                     work = library.add_files
                     content = await self._files(given["uri"], folder, is_trusted=resource.source == "config")
                 self._known[key] = taken = await asyncio.to_thread(work, key, begun, content, folder, is_new=is_new)
+            except OSError as error:
+                raise self._unavailable(error) from error
             except StackError as error:
                 where = "its rows" if given["type"] == "rows" else f"`{shortened(_shown(given)['uri'])}`"
                 words = f"The dataset `{resource.id}` cannot be read from {where}: {error.message}"

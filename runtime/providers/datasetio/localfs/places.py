@@ -82,10 +82,7 @@ class Places:
         for written in new:
             written.path.rename(place / written.part.file)
         draft = self.temporary / new_id("")
-        with draft.open("xb") as file:
-            file.write(encode(manifest))
-            file.flush()
-            os.fsync(file.fileno())
+        _drafted(draft, encode(manifest))
         _sync(place)
         draft.rename(place / _MANIFEST)
         _sync(place)
@@ -130,6 +127,14 @@ class Places:
 def place_of(key: str) -> str:
     """The name of a dataset's folder: a key may be any text."""
     return hashlib.sha256(key.encode(errors="surrogatepass")).hexdigest()[:40]
+
+
+def _drafted(path: Path, content: bytes) -> None:
+    """Write a file; it is on disk when this returns."""
+    with path.open("xb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def _sync(folder: Path) -> None:

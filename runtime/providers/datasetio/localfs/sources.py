@@ -141,17 +141,18 @@ class Sources:
             opened = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         except OSError as error:
             raise RequestError(f"`{called}` cannot be read: {error.strerror}") from error
-        with os.fdopen(opened, "rb") as source:
+        try:
             about = os.fstat(opened)
             if not stat.S_ISREG(about.st_mode):
                 raise RequestError(f"`{called}` is no file" + (" but a folder" if stat.S_ISDIR(about.st_mode) else ""))
-            self._check_size(about.st_size)
-            copy, left = _new(folder), self._most
+            copy, size = _new(folder), 0
             with copy.open("xb") as file:
-                while piece := source.read(_PIECE):
-                    left -= len(piece)
-                    self._check_size(self._most - left)
+                while piece := os.read(opened, _PIECE):
+                    size += len(piece)
+                    self._check_size(max(size, about.st_size))
                     file.write(piece)
+        finally:
+            os.close(opened)
         return Given(path=copy, name=path.name)
 
     def _check_size(self, size: int) -> None:
