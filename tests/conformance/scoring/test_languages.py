@@ -34,6 +34,10 @@ def test_what_has_no_letters_is_in_every_language() -> None:
     assert follows("language:response_language", "42 :-)", language="de")
 
 
+def test_half_a_character_is_no_trouble() -> None:
+    assert follows("language:response_language", ANSWERS["de"] + " \ud800", language="de")
+
+
 def test_english_in_one_case_is_told() -> None:
     sentence = ANSWERS["en"]
     assert follows("change_case:english_capital", sentence.upper() + "!")

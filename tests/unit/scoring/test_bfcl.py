@@ -118,6 +118,8 @@ def test_columns_may_be_json_as_text_as_llama_stack_has_them() -> None:
     "more, reason",
     [
         ({"language": "Java"}, "`Java`"),
+        ({"generated_answer": 12}, "`generated_answer` is a number"),
+        ({"generated_answer": None}, "`generated_answer` is null"),
         ({"ground_truth": "{"}, "`ground_truth` is text that is not JSON"),
         ({"ground_truth": [{"f": [1]}]}, "`ground_truth` is no"),
         ({"ground_truth": [{}]}, "`ground_truth` is no"),

@@ -61,4 +61,4 @@ def text_in(row: Row, column: str) -> str:
 
 def kind_of(value: Any) -> str:
     """What a value is, in words."""
-    return "null" if value is None else "a list" if isinstance(value, list) else "an object"
+    return {type(None): "null", list: "a list", dict: "an object", str: "text"}.get(type(value), "a number")

@@ -182,6 +182,39 @@ def shields(url: str, model: str, other: str, texts: list[str]) -> Any:
     return {**told, "not_found": failure(lambda: at.shields.retrieve("mine"))}
 
 
+def scoring(url: str, rows: list[dict[str, Any]]) -> Any:
+    """A scoring function of one's own: registered, and rows and a dataset of them scored by it and by another one."""
+    at = client(url)
+    dataset = {"purpose": "eval/question-answer", "source": {"type": "rows", "rows": rows}, "dataset_id": "answered"}
+    at.post("/v1beta/datasets", cast_to=object, body=dataset)
+    params = {"type": "basic", "aggregation_functions": ["accuracy"], "options": {"ignore_case": True}}
+    at.scoring_functions.register(
+        scoring_fn_id="mine",
+        description="In any case",
+        return_type={"type": "number"},
+        provider_id="basic",
+        provider_scoring_fn_id="equality",
+        params=params,
+    )
+    functions: Any = {"mine": None, "basic::equality": None}
+    scored = at.scoring.score(input_rows=rows, scoring_functions=functions).results
+    of_dataset = at.scoring.score_batch(
+        dataset_id="answered", scoring_functions=functions, save_results_dataset=False
+    ).results
+    unknown: Any = {"basic::equalty": None}
+    told = {
+        "listed": sorted(each.identifier for each in at.scoring_functions.list()),
+        "read": at.scoring_functions.retrieve("mine").to_dict(),
+        "scores": {name: [row["score"] for row in result.score_rows] for name, result in scored.items()},
+        "accuracy": scored["mine"].aggregated_results["accuracy"]["accuracy"],
+        "batch": {name: [row["score"] for row in result.score_rows] for name, result in of_dataset.items()},
+        "unknown": failure(lambda: at.scoring.score(input_rows=rows, scoring_functions=unknown)),
+        "column": failure(lambda: at.scoring.score(input_rows=[{"answer": "a"}], scoring_functions=functions)),
+    }
+    at.delete("/v1/scoring-functions/mine", cast_to=object)
+    return {**told, "not_found": failure(lambda: at.scoring_functions.retrieve("mine"))}
+
+
 def coroutines(url: str, model: str) -> Any:
     """A stack as a library on the event loop of its caller: made in each way, asked whole and streamed."""
     from runtime.client import AsyncLlamaStackAsLibraryClient
@@ -255,6 +288,7 @@ if __name__ == "__main__":
             "synthetic_data": synthetic_data,
             "tool_groups": tool_groups,
             "shields": shields,
+            "scoring": scoring,
             "agents": agents,
             "agent_classes": agent_classes,
             "coroutines": coroutines,

@@ -57,7 +57,7 @@ def _ends(text: str, end: re.Match[str]) -> bool:
 
 def language_of(text: str) -> str | None:
     """Its ISO 639-1 code; None where there are no letters. In lower case, since capitals look like no language."""
-    looked_at = text[:_LONGEST_LOOKED_AT].lower()
+    looked_at = text[:_LONGEST_LOOKED_AT].lower().encode("utf-8", "replace").decode("utf-8")
     if not any(character.isalpha() for character in looked_at):
         return None
     import py3langid  # not above: it takes 0.2 s and 30 MB, and few rows ask for a language
