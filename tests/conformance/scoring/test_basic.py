@@ -37,9 +37,18 @@ async def scores(client: Client, function: str, *rows: Any, told: Any = None) ->
 
 
 async def test_equality_is_of_values(client: Client) -> None:
-    pairs = [("a", "a"), ("a", "A"), (4, "4"), (4, 4.0), (True, "true"), ([1], [1]), ({"a": [1]}, {"a": [2]})]
+    pairs = [
+        ("a", "a"),
+        ("a", "A"),
+        (4, "4"),
+        (4, 4.0),
+        (True, "true"),
+        (True, 1),
+        ([1], [1]),
+        ({"a": [1]}, {"a": [2]}),
+    ]
     found = await scores(client, "equality", *(answered(one, other) for one, other in pairs))
-    assert found == [1.0, 0.0, 1.0, 0.0, 1.0, 1.0, 0.0]
+    assert found == [1.0, 0.0, 1.0, 1.0, 1.0, 0.0, 1.0, 0.0]
 
 
 async def test_options_say_how_texts_are_compared(client: Client) -> None:

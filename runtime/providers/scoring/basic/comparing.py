@@ -33,8 +33,8 @@ class ComparingOptions(Options):
 def _equality(told: Told) -> ScoreRow:
     def score(row: Row) -> Row:
         given, expected = row[GENERATED], row[EXPECTED]
-        if _is_structure(given) and _is_structure(expected):
-            return {"score": float(given == expected)}
+        if not (_is_text(given) or _is_text(expected)):
+            return {"score": float(given == expected and isinstance(given, bool) == isinstance(expected, bool))}
         seen = told.options.seen
         return {"score": float(seen(text_in(row, GENERATED)) == seen(text_in(row, EXPECTED)))}
 
@@ -55,8 +55,9 @@ def _subset_of(told: Told) -> ScoreRow:
     return score
 
 
-def _is_structure(value: Any) -> bool:
-    return isinstance(value, list | dict)
+def _is_text(value: Any) -> bool:
+    """Whether a value is compared as text; null is none, and is refused there."""
+    return isinstance(value, str | None)
 
 
 EQUALITY = RowFunction(
