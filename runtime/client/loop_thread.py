@@ -1,4 +1,6 @@
-"""An event loop in a thread of its own, for callers that have none or are in the middle of theirs."""
+"""An event loop for callers that have none or are in the middle of theirs, in a thread of its own, or in theirs while
+they wait.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +9,8 @@ import threading
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
+from runtime.client.inbox import Inbox
+from runtime.client.turns import Turns
 from runtime.errors import Unavailable
 
 _STOPPED = "the stack has been closed"
@@ -19,43 +23,50 @@ class LoopThread:
 
     def __init__(self, name: str) -> None:
         self._loop = asyncio.new_event_loop()
-        self._lock = threading.RLock()  # a garbage collection may come while it is had, and call or start something
-        self._is_stopping = False
+        self._turns = Turns(self._loop)
         self._lacking = _STOPPED
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
     @property
     def is_here(self) -> bool:
-        """Whether the caller runs in this thread, where it must not wait for the loop."""
-        return threading.current_thread() is self._thread
+        """Whether the caller runs on the loop, where it must not wait for it."""
+        return self._turns.are_mine
+
+    def inbox(self) -> Inbox[Any]:
+        """For a thread that waits for what it is told on the loop."""
+        return Inbox(self._turns)
 
     def call(self, work: Callable[[], object]) -> None:
         """Call something on the loop soon. Raises Unavailable once the thread has been stopped; else it is called."""
-        with self._lock:
-            if self._is_stopping:
+        with self._turns.lock:
+            if self._turns.has_ended:
                 raise self._lacks()
-            self._loop.call_soon_threadsafe(work)
+            self._turns.soon(work)
 
     def start(self, work: Coroutine[Any, Any, object]) -> None:
         """Begin something on the loop. Raises Unavailable once the thread has been stopped."""
-        with self._lock:
-            if self._is_stopping:
+        with self._turns.lock:
+            if self._turns.has_ended:
                 work.close()
                 raise self._lacks()
             asyncio.run_coroutine_threadsafe(work, self._loop)
 
     def run(self, work: Coroutine[Any, Any, T], *, limit_s: float | None = None) -> T:
         """Run something on the loop and wait for it; whoever is interrupted cancels it. Raises what it raises,
-        TimeoutError after `limit_s`, and Unavailable once the thread has been stopped.
+        TimeoutError after `limit_s`, Unavailable once the thread has been stopped, and RuntimeError on the loop itself.
         """
-        with self._lock:
-            if self._is_stopping:
+        if self.is_here:
+            work.close()
+            raise RuntimeError("what runs on an event loop cannot wait for it")
+        with self._turns.lock:
+            if self._turns.has_ended:
                 work.close()
                 raise self._lacks()
             future = asyncio.run_coroutine_threadsafe(work, self._loop)
         try:
-            return future.result(limit_s)
+            with self._turns.waiting():
+                return future.result(limit_s)
         except BaseException:
             future.cancel()
             raise
@@ -64,18 +75,16 @@ class LoopThread:
         """End the thread after what it was given before, and wait for that. Does nothing the second time. limit_s: how
         long to wait.
         """
-        with self._lock:
-            if self._is_stopping:
+        with self._turns.lock:
+            if self._turns.has_ended:
                 return
-            self._is_stopping = True
-            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._turns.end()
         if not self.is_here:
             self._thread.join(limit_s)
 
     def forget(self) -> None:
         """In a process that was forked: the thread is not there, and a lock that it had stays locked."""
-        self._lock = threading.RLock()
-        self._is_stopping = True
+        self._turns.forget()
         self._lacking = _IN_CHILD
 
     def _lacks(self) -> Unavailable:
@@ -84,7 +93,7 @@ class LoopThread:
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
         try:
-            self._loop.run_forever()
+            self._turns.keep()
         finally:
             try:
                 self._loop.run_until_complete(_end(asyncio.all_tasks(self._loop)))
@@ -92,6 +101,7 @@ class LoopThread:
                 self._loop.run_until_complete(self._loop.shutdown_default_executor())
             finally:
                 self._loop.close()
+                self._turns.close()
 
 
 async def _end(tasks: set[asyncio.Task[Any]]) -> None:

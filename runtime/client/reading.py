@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import queue
 from collections import deque
 from collections.abc import AsyncIterator, Iterator
 
 from runtime.client.exchange import Exchange, Message, Start
+from runtime.client.inbox import Inbox
 
 _Told = Message | asyncio.Future[bytes | None]
 """What a reader is told: a message, or that a part of the request's body is wanted."""
@@ -27,10 +27,10 @@ class ThreadReading:
     this thread too, each when the application wants it.
     """
 
-    def __init__(self, parts: Iterator[bytes] | None = None) -> None:
+    def __init__(self, inbox: Inbox[_Told], parts: Iterator[bytes] | None = None) -> None:
         self.exchange: Exchange | None = None
         self._parts = iter(()) if parts is None else parts
-        self._messages: queue.SimpleQueue[list[_Told]] = queue.SimpleQueue()
+        self._inbox = inbox
         self._read: deque[_Told] = deque()
         self._unsaid: list[_Told] = []
 
@@ -44,7 +44,7 @@ class ThreadReading:
 
     def _tell(self) -> None:
         told, self._unsaid = self._unsaid, []
-        self._messages.put(told)
+        self._inbox.put(told)
 
     async def body(self) -> AsyncIterator[bytes]:
         """The request's body for the application, on its event loop."""
@@ -59,10 +59,7 @@ class ThreadReading:
         """The next message; None at the end of a whole answer. Raises TimeoutError, and what the module says."""
         while True:
             if not self._read:
-                try:
-                    self._read.extend(self._messages.get(timeout=timeout_s))
-                except queue.Empty:
-                    raise TimeoutError from None
+                self._read.extend(self._inbox.get(timeout_s))
             message = self._read.popleft()
             if not isinstance(message, asyncio.Future):
                 return _told(message, self.exchange)

@@ -111,7 +111,7 @@ class SyncStack:
         """
         if self._running.thread.is_here:
             raise RuntimeError("the stack cannot wait for itself: what runs in it must not use its client")
-        reading = ThreadReading(parts)
+        reading = ThreadReading(self._running.thread.inbox(), parts)
         if parts is not None:
             asked = replace(asked, body=reading.body())
 

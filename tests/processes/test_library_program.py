@@ -219,3 +219,109 @@ print("opened again")
     )
     said, last = done.stdout.splitlines()[0], done.stdout.splitlines()[-1]
     assert said == "asked: the stack runs in the process that this one was forked from" and last == "opened again", done
+
+
+CHATS = """
+import http.server, json, os, pathlib, signal, sys, threading
+from runtime.client import LlamaStackAsLibraryClient, turns
+
+turns.LOOK_S = 60.0  # however slow the machine is, the main thread turns the event loop while it waits
+seen, left = [], threading.Event()
+
+class Vendor(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.answer({"object": "list", "data": [{"id": "m", "object": "model"}]})
+
+    def do_POST(self):
+        self.rfile.read(int(self.headers["content-length"]))
+        thread.call(lambda: seen.append(threading.current_thread() is threading.main_thread()))
+        if on_chat():
+            message = {"role": "assistant", "content": "answered"}
+            choices = [{"index": 0, "message": message, "finish_reason": "stop"}]
+            self.answer({"id": "c", "object": "chat.completion", "created": 1, "model": "m", "choices": choices})
+        elif not self.rfile.read(1):
+            left.set()
+
+    def answer(self, what):
+        body = json.dumps(what).encode()
+        self.send_response(200)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+vendor = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Vendor)
+threading.Thread(target=vendor.serve_forever, daemon=True).start()
+url = f"http://127.0.0.1:{vendor.server_port}/v1"
+provider = {"provider_id": "a", "provider_type": "remote::openai", "config": {"base_url": url, "api_key": "sk-none"}}
+config = {"version": 2, "distro_name": "vendor", "providers": {"inference": [provider]}}
+pathlib.Path("vendor.yaml").write_text(json.dumps(config))
+client = LlamaStackAsLibraryClient("vendor.yaml", state_dir="state")
+thread, at = client._llama_stack._running.thread, client.http_client()
+
+def chat():
+    for _ in range(20):
+        at.get("/v1/health").raise_for_status()
+    body = {"model": "a/m", "messages": [{"role": "user", "content": "Hello"}]}
+    return at.post("/v1/chat/completions", json=body)
+"""
+
+
+def test_who_is_interrupted_in_a_chat_leaves_it_and_keeps_the_stack(program: Callable[..., Any]) -> None:
+    done = program(
+        CHATS
+        + """
+def on_chat():
+    os.kill(os.getpid(), signal.SIGINT)
+
+try:
+    chat()
+except KeyboardInterrupt:
+    print(seen, left.wait(20), signal.getsignal(signal.SIGINT) is signal.default_int_handler)
+print(at.get("/v1/models").json()["data"][0]["id"])
+client.close()
+"""
+    )
+    assert (done.returncode, done.stdout.splitlines()) == (0, ["[True] True True", "a/m"]), done.stderr
+
+
+def test_a_stack_is_closed_by_another_thread_while_the_main_thread_waits(program: Callable[..., Any]) -> None:
+    done = program(
+        CHATS
+        + """
+closing = threading.Thread(target=client.close)
+
+def on_chat():
+    closing.start()
+
+answer = chat()
+print(seen, answer.status_code, answer.json()["error"]["message"])
+closing.join()
+"""
+    )
+    assert (done.returncode, done.stdout) == (0, "[True] 503 the stack is closing\n"), done.stderr
+
+
+def test_a_process_that_another_thread_forks_meanwhile_has_its_own_signals(program: Callable[..., Any]) -> None:
+    done = program(
+        CHATS
+        + """
+def on_chat():
+    if (child := os.fork()) == 0:
+        try:
+            at.get("/v1/health")
+        except Exception as error:
+            print("asked:", str(error).splitlines()[0])
+        print("signals:", signal.getsignal(signal.SIGINT) is signal.default_int_handler, flush=True)
+        os._exit(0)
+    return os.waitpid(child, 0)[1] == 0
+
+print(chat().json()["choices"][0]["message"]["content"], seen)
+client.close()
+"""
+    )
+    asked = "asked: the stack runs in the process that this one was forked from"
+    assert done.stdout.splitlines() == [asked, "signals: True", "answered [True]"], done.stderr
