@@ -153,6 +153,7 @@ ONLY_IN = {
     "tiktoken": ("runtime.documents.tokens", "runtime.engine"),
     "prompt_toolkit": ("llama_cli.conversation.editor",),
     "psutil": ("llama_cli.servers.process_group",),
+    "autoevals": ("runtime.providers.scoring.braintrust.running",),
     "dotenv": ("llama_cli.servers.variables",),
 }
 

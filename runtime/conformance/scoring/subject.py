@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,9 +15,10 @@ class Subject:
 
     function: one of its functions, by the id that it is served with. good, bad: rows with all that it reads; the score
     of `good` is the higher one. params: what it is told, as a request has it; None for what is usual. wrong_params:
-    what it cannot be told. secret: its key, which it may show nobody; empty where it has none.
+    what it cannot be told. secret: its key, which it may show nobody; empty where it has none. fail: from now on, what
+    it calls answers with an error that quotes the key.
 
-    The ability of a `Kind`: `wrong_params`, where there are such.
+    The abilities of a `Kind`: `wrong_params`, where there are such; `fails`, where `fail` can be done.
     """
 
     client: Client
@@ -27,3 +28,4 @@ class Subject:
     params: Mapping[str, Any] | None = None
     wrong_params: Mapping[str, Any] | None = None
     secret: str = ""
+    fail: Callable[[], None] | None = None

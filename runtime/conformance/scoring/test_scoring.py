@@ -139,3 +139,17 @@ async def test_its_health_is_told_without_its_key(subject: Subject) -> None:
     assert provider["health"]["status"] != "Error", provider["health"]
     if subject.secret:
         assert subject.secret.encode() not in providers.body
+
+
+@needs("fails")
+async def test_no_row_has_a_score_while_what_it_calls_fails(subject: Subject) -> None:
+    assert subject.fail is not None
+    subject.fail()
+    answer = await ask(subject, subject.good)
+    assert answer.status == 200, answer.body
+    found = answer.json()["results"][subject.function]
+    [said] = found["score_rows"]
+    assert said["score"] is None and said["error"]
+    assert found["aggregated_results"] == {"errors": 1}
+    if subject.secret:
+        assert subject.secret.encode() not in answer.body
