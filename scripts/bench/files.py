@@ -61,7 +61,7 @@ def _peaks_mb(fresh: Server, large_mb: int) -> Iterator[float]:
     for size in (1000, 100 * _MB, large_mb * _MB):
         measure.say(f"uploading {size} bytes")
         _upload(fresh, 1, size)
-        yield _peak_mb(fresh)
+        yield peak_mb(fresh)
 
 
 def _upload(server: Server, count: int, size: int) -> None:
@@ -88,7 +88,8 @@ def _upload(server: Server, count: int, size: int) -> None:
                 raise RuntimeError(f"a file was not kept: {answer[:500]!r}")
 
 
-def _peak_mb(server: Server) -> float:
+def peak_mb(server: Server) -> float:
+    """The most memory that a server has had."""
     status = Path(f"/proc/{server.pid}/status").read_text()
     return int(status.split("VmHWM:")[1].split()[0]) / 1024
 
