@@ -53,10 +53,13 @@ class Resource(ConfiguredKind):
     `served_by` with a `key` are routed.
 
     answer: a resource in the API's own form. has_aliases: whether the command line may give other names for one.
+    is_kept_by_owner: whether its provider keeps something of it, so that one is registered and forgotten only while
+    that runs.
     """
 
     answer: Callable[[Registered], Response]
     has_aliases: bool = False
+    is_kept_by_owner: bool = False
 
     def shown(self, registered: Registered) -> Response:
         """A resource as the API returns it, without its secrets."""

@@ -135,6 +135,7 @@ class Datasets(Protocol):
         aliases=("/v1/datasets/{dataset_id:path}",),
         registry="remove",
         status=204,
+        raises=(Unavailable,),
     )
     async def unregister_dataset(self, request: DatasetRequest) -> None:
         """Forget a registered dataset with all its versions. 409 for one of the run config."""
@@ -160,5 +161,6 @@ DATASET = Resource(
     config_key="datasets",
     configured=ConfiguredDataset,
     answer=_answer,
+    is_kept_by_owner=True,
 )
 API = Api("datasets", Datasets, resource=DATASET, mounted_with=("datasetio",))

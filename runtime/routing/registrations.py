@@ -35,6 +35,10 @@ _KINDS = {
 class Owners(Protocol):
     """The providers of what is registered, which may keep something of it themselves."""
 
+    def check_owner(self, entry: Entry) -> None:
+        """Raises Unavailable while its provider is down that may keep something of it."""
+        ...
+
     async def take_registration(self, entry: Entry, before: Entry | None) -> Entry:
         """Let its provider take what it keeps of it. before: what it takes the place of, None where it is new. Returns
         the entry as it is to be kept. Raises StackError.
@@ -47,6 +51,9 @@ class Owners(Protocol):
 
 
 class _OwnersWithoutAny:
+    def check_owner(self, entry: Entry) -> None:
+        return
+
     async def take_registration(self, entry: Entry, before: Entry | None) -> Entry:
         return entry
 
@@ -90,13 +97,16 @@ class Registrations:
         return await to_the_end(self._add(entry, user))
 
     async def remove(self, name: str, user: Caller) -> None:
-        """Remove a registration that the user may see. Raises NotFound, or Conflict for what was not registered."""
+        """Remove a registration that the user may see. Raises NotFound, Conflict for what was not registered, and
+        Unavailable while its provider is down that keeps something of it.
+        """
         await to_the_end(self._remove(name, user))
 
     async def _add(self, entry: Entry, user: Caller) -> Entry:
         async with self._of_one.of(entry.id):
             if not self._may_be_added(entry, user):
                 return self._table.find(entry.id, user) or entry
+            self._owners.check_owner(entry)
             before = self._table.names.kept.get(entry.id)
             taken = await self._owners.take_registration(entry, before)
             try:
@@ -126,6 +136,7 @@ class Registrations:
         async with self._of_one.of(self._table.registered(name, user).id):
             async with self._changing:
                 entry = self._table.registered(name, user)
+                self._owners.check_owner(entry)
                 await self._store.delete(self._prefix + entry.id)
                 self._table.remove(entry.id)
             await self._owners.release_registration(entry)

@@ -84,7 +84,7 @@ class Kinds:
         served_by = resource.served_by
         off, would_serve = self._plan.turned_on_by(served_by), self._plan.would_serve(served_by)
         table.set_providers(owners, off=off, would_serve=would_serve)
-        listings = ProviderListings()
+        listings = ProviderListings(keep=resource.is_kept_by_owner)
         registrations = Registrations(table, kept_in, listings)
         registry = own_routing(api.name, "REGISTRY", Registry)(api, table, registrations, listings)
         await registrations.load(registry.restored)

@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import replace
 
+from runtime.errors import Unavailable
 from runtime.outage import Outage
 from runtime.provider import ChecksRegistrations, KeepsRegistrations
 from runtime.routing.entry import Entry
@@ -27,9 +28,12 @@ _MIN_INTERVAL_S = 3.0
 
 
 class ProviderListings:
-    """The providers that own one kind of resource, by id. are_asked: whether they were asked for their first lists."""
+    """The providers that own one kind of resource, by id. are_asked: whether they were asked for their first lists.
+    keep: whether they keep something of what is registered with them.
+    """
 
-    def __init__(self) -> None:
+    def __init__(self, *, keep: bool = False) -> None:
+        self._keep = keep
         self.providers: dict[str, RunningProvider] = {}
         self.are_asked = False
         self._had_first = asyncio.Event()
@@ -68,6 +72,13 @@ class ProviderListings:
         provider = self.providers.get(entry.provider_id)
         if provider is not None and isinstance(provider.adapter, ChecksRegistrations):
             await provider.adapter.check_registration(entry)
+
+    def check_owner(self, entry: Entry) -> None:
+        """Raises Unavailable while the provider of a resource is down that may keep something of it."""
+        provider = self.providers.get(entry.provider_id)
+        if self._keep and provider is not None and provider.adapter is None:
+            reason = provider.trouble or f"provider `{entry.provider_id}` has been stopped"
+            raise Unavailable(f"`{entry.id}` cannot be changed while its provider is down: {reason}")
 
     async def take_registration(self, entry: Entry, before: Entry | None) -> Entry:
         """Let the provider of a resource take what it keeps of it. Returns the entry as it is to be kept. Raises

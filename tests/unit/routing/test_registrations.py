@@ -262,6 +262,9 @@ class Keeper:
         self.kept: list[str] = []
         self.is_asked, self.may_take = asyncio.Event(), asyncio.Event()
 
+    def check_owner(self, entry: Entry) -> None:
+        pass
+
     async def take_registration(self, entry: Entry, before: Entry | None) -> Entry:
         self.is_asked.set()
         await self.may_take.wait()
