@@ -81,8 +81,12 @@ def render_template(
     }
     by_api = _rendered({**chosen.providers, **replaced}, specs, settings or {}, is_open=bool(chosen.folders))
     used = {entry.provider_id for entries in by_api.values() for entry in entries}
-    # Without models of providers that were replaced: nothing would serve them.
-    models = [model for model in chosen.models if not model.get("provider_id") or model["provider_id"] in used]
+
+    def served(listed: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+        """Without those of providers that were replaced."""
+        return [one for one in listed if not one.get("provider_id") or one["provider_id"] in used]
+
+    resources = {key: found for key, listed in chosen.resources.items() if (found := served(listed))}
     return (
         _jinja(folder)
         .get_template(SHARED)
@@ -90,7 +94,8 @@ def render_template(
             name=name_override or chosen.name,
             template=chosen,
             providers=by_api,
-            models=models,
+            models=served(chosen.models),
+            resources=resources,
             default_shield=chosen.default_shield if _has_shield(chosen.default_shield, by_api, specs) else None,
             switches=_switches(by_api),
             port=port,

@@ -22,7 +22,7 @@ _TEMPLATE = "template.yaml"
 SHARED = "run.yaml.j2"
 """The Jinja file that renders every template; it is beside the templates' folders."""
 
-_KEYS = ("name", "summary", "providers", "models", "default_shield", "backends", "env")
+_KEYS = ("name", "summary", "providers", "models", "resources", "default_shield", "backends", "env")
 _PROVIDER_KEYS = ("provider_type", "provider_id", "config")
 
 
@@ -49,8 +49,9 @@ class ProviderChoice:
 @dataclass(frozen=True, kw_only=True)
 class Template:
     """The contents of a `template.yaml`. env: variables that users may set, each with its purpose. models: as in
-    `registered_resources.models`; default_shield: as `safety.default_shield_id`, left out where no provider has it
-    without being told; backends: as in `storage.backends`, empty for SQLite files.
+    `registered_resources.models`; resources: the other lists there, by their keys; default_shield: as
+    `safety.default_shield_id`, left out where no provider has it without being told; backends: as in
+    `storage.backends`, empty for SQLite files.
     additional_pip_packages, folders: only from an older `build.yaml`; the folders describe external APIs and providers,
     by the keys of a run config.
     """
@@ -59,6 +60,7 @@ class Template:
     summary: str
     providers: Mapping[str, tuple[ProviderChoice, ...]]
     models: tuple[Mapping[str, Any], ...] = ()
+    resources: Mapping[str, tuple[Mapping[str, Any], ...]] = field(default_factory=dict)
     default_shield: str | None = None
     backends: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     env: Mapping[str, str] = field(default_factory=dict)
@@ -130,6 +132,7 @@ def parse_template(text: str, *, file: str | None = None) -> Template:
         summary=data["summary"],
         providers=providers,
         models=tuple(data.get("models") or ()),
+        resources={key: tuple(listed or ()) for key, listed in (data.get("resources") or {}).items()},
         default_shield=data.get("default_shield"),
         backends=data.get("backends") or {},
         env=data.get("env") or {},

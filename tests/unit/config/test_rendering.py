@@ -21,6 +21,13 @@ SPECS = (
     inline("file-search", summary="A tool", adapter="a:B").found_in("tool_runtime", "somewhere"),
     inline("code-interpreter", summary="A tool", adapter="a:B").found_in("tool_runtime", "somewhere"),
     inline("profanity-check", summary="A shield", adapter="a:B", serves=("profanity",)).found_in("safety", "somewhere"),
+    inline("localfs", summary="Datasets", adapter="a:B", sample_config={"api_key": "${env.HF_TOKEN:=}"}).found_in(
+        "datasetio", "somewhere"
+    ),
+    *(
+        inline(name, summary="Scores", adapter="a:B").found_in("scoring", "somewhere")
+        for name in ("basic", "llm-as-judge", "braintrust")
+    ),
     *(
         spec.found_in("inference", "somewhere")
         for spec in (
@@ -126,6 +133,16 @@ providers:
   safety:
   - provider_id: profanity-check
     provider_type: inline::profanity-check
+  datasetio:
+  - provider_id: localfs
+    provider_type: inline::localfs
+    config:
+      api_key: ${env.HF_TOKEN:=}
+  scoring:
+  - provider_id: basic
+    provider_type: inline::basic
+  - provider_id: llm-as-judge
+    provider_type: inline::llm-as-judge
 
 # Where state is kept; a relative path is below the distribution's folder for state.
 storage:
@@ -184,6 +201,9 @@ def test_providers_that_are_named_replace_those_of_their_api_and_are_on() -> Non
         ("file-search", "inline::file-search"),
         ("code-interpreter", "inline::code-interpreter"),
         ("profanity-check", "inline::profanity-check"),
+        ("localfs", "inline::localfs"),
+        ("basic", "inline::basic"),
+        ("llm-as-judge", "inline::llm-as-judge"),
     ]
     assert config.off == []
 
@@ -192,7 +212,7 @@ def test_the_word_remote_leaves_out_what_is_named_beside_it() -> None:
     text = rendering.render("starter", specs=SPECS, providers={"inference": ["remote::vllm", "remote"]})
     config = parse_run_config(text, env={})
     on = [entry.provider_id for entry in providers_of(config)]
-    assert on == ["vllm", "localfs", "auto", "chromadb", "file-search", "code-interpreter", "profanity-check"]
+    assert on[:6] == ["vllm", "localfs", "auto", "chromadb", "file-search", "code-interpreter"]
     assert [entry.provider_id for entry in config.off] == ["openai", "odd-one"]
 
 
@@ -202,7 +222,7 @@ def test_ids_of_one_api_differ() -> None:
         for spec in (inline("vllm", summary="", adapter="a:B"), remote("vllm", summary="", adapter="a:B"))
     )
     chosen = {"inference": ["inline::vllm", "remote::vllm"]}
-    text = rendering.render("remote", specs=(*SPECS[:6], *twice), providers=chosen)
+    text = rendering.render("remote", specs=(*SPECS[:10], *twice), providers=chosen)
     assert [entry.provider_id for entry in providers_of(parse_run_config(text, env={}))] == ["vllm", "vllm-remote"]
 
 
@@ -245,6 +265,27 @@ models:
             "a": {"b": "1"},
         },
     }
+
+
+def test_so_is_everything_else_that_a_template_names() -> None:
+    chosen = template.parse_template(
+        """
+name: t
+summary: s
+providers:
+  inference: [inline::meta-reference]
+resources:
+  benchmarks:
+  - {benchmark_id: one, dataset_id: rows, scoring_functions: ["basic::equality"], provider_id: meta-reference}
+  - {benchmark_id: gone, dataset_id: rows, scoring_functions: ["basic::equality"], provider_id: other}
+  datasets:
+  - {dataset_id: rows, provider_id: other}
+"""
+    )
+    text = rendering.render_template(chosen, specs=SPECS, folder=template.find_templates_dir())
+    here = {"benchmark_id": "one", "dataset_id": "rows", "scoring_functions": ["basic::equality"]}
+    resources = {"models": [], "benchmarks": [{**here, "provider_id": "meta-reference"}]}
+    assert yaml.safe_load(text)["registered_resources"] == resources
 
 
 def test_unknown_choices_are_all_told_with_close_names() -> None:

@@ -10,7 +10,7 @@ from runtime import discovery
 from runtime.config import template
 from runtime.errors import ConfigInvalid, NotFound
 
-NAMES = ["ci-tests", "meta-reference-gpu", "postgres-demo", "remote", "starter", "starter-gpu"]
+NAMES = ["ci-tests", "meta-reference-gpu", "open-benchmark", "postgres-demo", "remote", "starter", "starter-gpu"]
 
 
 def test_names_and_summaries_are_those_of_the_files() -> None:
@@ -24,7 +24,7 @@ def test_names_and_summaries_are_those_of_the_files() -> None:
     ("name", "hint"),
     [
         ("startr", "did you mean `starter` or `starter-gpu`?"),
-        ("zzz", "there are ci-tests, meta-reference-gpu, postgres-demo, remote, starter, starter-gpu"),
+        ("zzz", "there are ci-tests, meta-reference-gpu, open-benchmark, postgres-demo, remote, starter, starter-gpu"),
     ],
 )
 def test_an_unknown_template_names_those_there_are(name: str, hint: str) -> None:

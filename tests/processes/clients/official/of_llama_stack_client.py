@@ -13,6 +13,7 @@ from typing import Any
 
 from agent_turns import agent_classes, agents
 from driver import PERSON_SCHEMA, SAY, failure, serve
+from evaluations import evaluated_before, evaluations
 from of_openai import LIBRARY, PACKAGE, SCENARIOS, client
 
 RAG_QUERY = {
@@ -292,5 +293,7 @@ if __name__ == "__main__":
             "agents": agents,
             "agent_classes": agent_classes,
             "coroutines": coroutines,
+            "evaluations": evaluations,
+            "evaluated_before": evaluated_before,
         },
     )

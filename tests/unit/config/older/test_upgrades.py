@@ -303,18 +303,18 @@ def test_a_providers_own_store_becomes_a_backend_and_a_reference() -> None:
 image_name: x
 providers:
   datasetio:
-  - provider_id: localfs
-    provider_type: inline::localfs
+  - provider_id: shelf
+    provider_type: inline::shelf
     config:
-      kvstore: {type: sqlite, namespace: null, db_path: /s/localfs.db}
+      kvstore: {type: sqlite, namespace: null, db_path: /s/shelf.db}
   - provider_id: ${env.NO:+other}
     provider_type: inline::other
     config: {kvstore: {type: mongodb}}
 """
     )
     (entry,) = providers_of(config)
-    assert entry.config == {"kvstore": {"backend": "kv_datasetio_localfs", "namespace": "datasetio::localfs"}}
-    assert backends_and_stores(config)[0]["kv_datasetio_localfs"] == {"type": "kv_sqlite", "db_path": "/s/localfs.db"}
+    assert entry.config == {"kvstore": {"backend": "kv_datasetio_shelf", "namespace": "datasetio::shelf"}}
+    assert backends_and_stores(config)[0]["kv_datasetio_shelf"] == {"type": "kv_sqlite", "db_path": "/s/shelf.db"}
     assert config.storage.place_of(Store(name="metadata")).backend == "kv_default"
 
 
