@@ -14,6 +14,8 @@ from runtime.redaction import redact
 
 _ADDRESSES = ("url", "uri")
 """What a resource calls the address of its server."""
+_NAMES = ("huggingface://", "package://")
+"""Addresses that name what everybody may know of: not a server, and without a key."""
 Source = Literal["config", "registered", "listed", "alias"]
 """Where a name comes from; an alias is one more name of a resource that has another."""
 
@@ -58,4 +60,6 @@ class Entry:
 def _origins_alone(value: Any, name: str = "") -> Any:
     if isinstance(value, Mapping):
         return {name: _origins_alone(inner, name) for name, inner in value.items()}
-    return origin_of(value) if name in _ADDRESSES and isinstance(value, str) else value
+    if name not in _ADDRESSES or not isinstance(value, str) or value.startswith(_NAMES):
+        return value
+    return origin_of(value)

@@ -102,3 +102,17 @@ async def test_what_cannot_be_registered_is_not_taken(client: Client) -> None:
     wrong = await client.post("/v1beta/datasets", json={"dataset_id": "x", "source": rows_source(FRANCE)})
     assert (wrong.status, wrong.json()["error"]["param"]) == (400, "purpose")
     assert Lists.latest.kept == {}
+
+
+async def test_of_a_dataset_of_the_run_config_no_key_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    with_lists(monkeypatch)
+    hub = "huggingface://datasets/org/name?split=test"
+    configured = [
+        {"dataset_id": name, "purpose": "eval/question-answer", "source": {"type": "uri", "uri": uri}}
+        for name, uri in (("far", "https://a.example/secret-key/rows.csv?sig=abc"), ("hub", hub))
+    ]
+    run = run_config(providers={"datasetio": [LISTS]}, registered_resources={"datasets": configured})
+    async with serving(run, tmp_path) as served:
+        far, named = (await served.client.get("/v1beta/datasets")).json()["data"]
+    assert far["source"]["uri"] == "https://a.example/<redacted>"
+    assert named["source"]["uri"] == hub
