@@ -1,82 +1,22 @@
-"""An event loop that the main thread turns while it waits. These tests run in the main thread."""
+"""Which thread turns an event loop. These tests run in the main thread."""
 
 from __future__ import annotations
 
 import asyncio
 import queue
-import signal
 import sys
 import threading
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from runtime.client import held_signals, turns
-from runtime.client.inbox import Inbox
+from runtime.client import turns
 from runtime.client.loop_thread import LoopThread
-from runtime.errors import Unavailable
+from tests.support.turned_loop import LIMIT_S, MAIN, ask, begin, loop, slow_is_quick, take_turns, where
 
-LIMIT_S = 20.0
-MAIN = threading.main_thread().ident
-Work = Callable[[], Awaitable[object]]
-
-
-@pytest.fixture(autouse=True)
-def slow_is_quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """However slow this machine is; and what only time would bring about does not come about."""
-    monkeypatch.setattr(turns, "LOOK_S", 2 * LIMIT_S)
-
-
-@pytest.fixture
-def loop() -> Iterator[LoopThread]:
-    thread = LoopThread("of a test")
-    yield thread
-    thread.stop(limit_s=LIMIT_S)
-    with pytest.raises(Unavailable):
-        thread.call(lambda: None)
-
-
-def begin(loop: LoopThread, work: Work) -> Inbox[Any]:
-    """Where the answer comes, or what is raised instead."""
-    inbox: Inbox[Any] = loop.inbox()
-    tasks = set()
-
-    async def answer() -> None:
-        try:
-            inbox.put([await work()])
-        except BaseException as error:
-            inbox.put([error])
-            raise
-
-    def start() -> None:
-        tasks.add(task := asyncio.ensure_future(answer()))
-        task.add_done_callback(lambda task: task.cancelled() or task.exception())
-
-    loop.call(start)
-    return inbox
-
-
-def ask(loop: LoopThread, work: Work) -> Any:
-    (answer,) = begin(loop, work).get(LIMIT_S)
-    return answer
-
-
-async def where() -> int:
-    """The thread that turns the loop."""
-    await asyncio.sleep(0)
-    return threading.get_ident()
-
-
-async def until_main_thread() -> None:
-    while threading.get_ident() != MAIN:
-        await asyncio.sleep(0)
-
-
-def take_turns(loop: LoopThread) -> None:
-    """From now on, whatever the main thread waits for, it does."""
-    ask(loop, where)
-    ask(loop, until_main_thread)
+__all__ = ["loop", "slow_is_quick"]
+pytestmark = pytest.mark.usefixtures("slow_is_quick")
 
 
 def test_what_is_answered_soon_after_the_other_is_answered_in_the_thread_that_waits(loop: LoopThread) -> None:
@@ -112,118 +52,6 @@ def test_what_nobody_waits_for_goes_on(loop: LoopThread, monkeypatch: pytest.Mon
     threads = {ticks.get(timeout=LIMIT_S) for _ in range(10)}
     loop.call(ticking.cancel)
     assert len(threads) == 1 and threads != {MAIN}
-
-
-@pytest.fixture(params=[signal.SIGINT, signal.SIGUSR1])
-def interrupts(request: pytest.FixtureRequest) -> Iterator[tuple[signal.Signals, type[BaseException]]]:
-    """A signal whose handler raises something, and what that is."""
-    number = request.param
-
-    def handler(*_: object) -> None:
-        raise LookupError("of the program")
-
-    if number == signal.SIGINT:
-        assert signal.getsignal(number) is signal.default_int_handler
-        yield number, KeyboardInterrupt
-        assert signal.getsignal(number) is signal.default_int_handler
-        return
-    before = signal.signal(number, handler)
-    yield number, LookupError
-    assert signal.getsignal(number) is handler
-    signal.signal(number, before)
-
-
-def test_a_signal_interrupts_who_waits_and_nothing_on_the_loop(loop: LoopThread, interrupts: Any) -> None:
-    number, raised = interrupts
-    take_turns(loop)
-    seen: list[object] = []
-
-    async def other() -> None:
-        signal.raise_signal(number)  # its handler is called here, at once, in this thread
-        seen.append(threading.get_ident())
-        await asyncio.sleep(0)
-        seen.append("whole")
-
-    async def waits() -> None:
-        asyncio.ensure_future(other()).add_done_callback(seen.append)
-        await asyncio.Event().wait()
-
-    with pytest.raises(raised):
-        ask(loop, waits)
-    assert ask(loop, where) == MAIN
-    assert seen[:2] == [MAIN, "whole"]
-
-
-def test_a_signal_wakes_up_a_loop_that_rests(loop: LoopThread, interrupts: Any) -> None:
-    number, raised = interrupts
-    take_turns(loop)
-    assert MAIN is not None
-
-    async def waits() -> None:
-        asyncio.get_running_loop().run_in_executor(None, signal.pthread_kill, MAIN, number)
-        await asyncio.Event().wait()
-
-    with pytest.raises(raised):
-        ask(loop, waits)
-    assert ask(loop, where) == MAIN
-
-
-def test_a_handler_that_raises_nothing_interrupts_nothing(loop: LoopThread) -> None:
-    handled = asyncio.Event()
-    before = signal.signal(signal.SIGUSR1, lambda *_: loop.call(handled.set))
-    take_turns(loop)
-
-    async def waits() -> bool:
-        signal.raise_signal(signal.SIGUSR1)
-        was_held = not handled.is_set()
-        await handled.wait()
-        return was_held
-
-    try:
-        assert ask(loop, waits) is True
-    finally:
-        signal.signal(signal.SIGUSR1, before)
-
-
-def test_a_handler_may_use_the_loop_itself(loop: LoopThread) -> None:
-    answers = []
-    before = signal.signal(signal.SIGUSR1, lambda *_: answers.append(ask(loop, where)))
-    take_turns(loop)
-
-    async def interrupted() -> None:
-        signal.raise_signal(signal.SIGUSR1)
-
-    try:
-        ask(loop, interrupted)
-    finally:
-        signal.signal(signal.SIGUSR1, before)
-    assert answers == [MAIN]
-
-
-def test_whoever_sends_a_signal_again_gets_out_of_a_loop_that_is_held_up(
-    loop: LoopThread, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(held_signals, "_PATIENCE_S", 0.0)
-    take_turns(loop)
-
-    async def holds_up() -> None:
-        signal.raise_signal(signal.SIGINT)
-        threading.Event().wait(LIMIT_S)
-
-    with pytest.raises(KeyboardInterrupt):
-        ask(loop, holds_up)
-    assert ask(loop, where) == MAIN
-
-
-@pytest.mark.parametrize("how", [SystemExit, KeyboardInterrupt])
-def test_what_would_end_a_thread_ends_what_has_raised_it(loop: LoopThread, how: type[BaseException]) -> None:
-    async def ends() -> None:
-        raise how
-
-    assert isinstance(ask(loop, ends), how)
-    take_turns(loop)
-    assert isinstance(ask(loop, ends), how)
-    assert ask(loop, where) == MAIN
 
 
 def in_an_event_loop(ask_where: Callable[[], Any]) -> Any:
