@@ -134,6 +134,7 @@ def _raw(file: Path, work: _Work, page: int) -> float:
 def raw_s(file: str, names: tuple[str, ...], where: str, page: int) -> float:
     """Seconds for all pages with DuckDB alone, in this process."""
     connection = duckdb.connect(config={"threads": _THREADS, "memory_limit": _MEMORY})
+    connection.execute("SET enable_progress_bar = false")
     encode = msgspec.json.Encoder().encode
     selected = ", ".join(names)
     began, start = time.perf_counter(), 0

@@ -53,20 +53,22 @@ async def answer_of(work: Interruptible, answer: asyncio.Future[T], *, limit_s: 
 
     Raises TimeoutError, and what the work raises.
     """
-
-    def interrupt() -> None:
-        """Again and again: what has not quite begun takes no notice."""
-        if not answer.done():
-            work.interrupt()
-            answer.get_loop().call_later(_INTERRUPT_AGAIN_S, interrupt)
-
     try:
         async with asyncio.timeout(limit_s):
             return await asyncio.shield(answer)
     finally:
         if not answer.done():
             answer.add_done_callback(_forget)
-            interrupt()
+            _interrupt(work, answer)
+
+
+def _interrupt(work: Interruptible, answer: asyncio.Future[Any]) -> None:
+    """Again and again: what has not quite begun takes no notice. No function of `answer_of`, which would keep itself
+    and every answer until the collector of cycles comes by.
+    """
+    if not answer.done():
+        work.interrupt()
+        answer.get_loop().call_later(_INTERRUPT_AGAIN_S, _interrupt, work, answer)
 
 
 def _forget(answer: asyncio.Future[Any]) -> None:

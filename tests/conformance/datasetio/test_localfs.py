@@ -12,6 +12,7 @@ import pytest_asyncio
 
 from runtime.conformance.datasetio.subject import DATASETS, IO, append, page, register, registered, rows_of
 from runtime.conformance.stacks import Served, adapter_of, run_config, serving
+from runtime.errors import NotFound
 
 ENTRY = {"provider_id": "rows", "provider_type": "inline::localfs"}
 RUN = run_config(providers={"inference": [], "datasetio": [ENTRY]}, persistent=True)
@@ -54,6 +55,19 @@ async def test_what_is_read_for_a_caller_who_leaves_is_interrupted(
     await asyncio.wait({asked})
     monkeypatch.undo()
     assert await rows_of(served) == [{"a": 1}]
+
+
+async def test_rows_are_not_appended_to_what_has_taken_the_name_meanwhile(served: Served) -> None:
+    """One may wait for its turn while its dataset is forgotten, and another user registers that name."""
+    await registered(served, [{"a": 1}])
+    adapter = adapter_of(served.stack, "datasetio")
+    before = adapter._known["registered/rows"]
+    assert (await served.client.request("DELETE", f"{DATASETS}/rows")).status == 204
+    for _ in range(2):
+        with pytest.raises(NotFound, match="removed meanwhile"):
+            await adapter._append("registered/rows", before.made, [{"a": 2}])
+        await registered(served, [{"b": 1}])
+    assert await rows_of(served) == [{"b": 1}]
 
 
 async def test_small_parts_become_few(served: Served, tmp_path: Path) -> None:

@@ -216,6 +216,33 @@ def scoring(url: str, rows: list[dict[str, Any]]) -> Any:
     return {**told, "not_found": failure(lambda: at.scoring_functions.retrieve("mine"))}
 
 
+def datasets(url: str, rows: list[dict[str, Any]]) -> Any:
+    """A dataset: registered, listed, appended to and read page by page, also as it was before."""
+    at = client(url)
+    of = at.datasets if hasattr(at, "datasets") else at.beta.datasets
+    source: Any = {"type": "rows", "rows": rows[:-1]}
+    facts: Any = {"purpose": "eval/question-answer", "source": source, "dataset_id": "capitals"}
+    if hasattr(of, "register"):
+        of.register(**facts)
+    else:
+        at.post("/v1beta/datasets", cast_to=object, body=facts)
+    before = of.iterrows("capitals").to_dict()
+    if hasattr(of, "appendrows"):
+        of.appendrows("capitals", rows=rows[-1:])
+    else:
+        at.post("/v1/datasetio/append-rows/capitals", cast_to=object, body={"rows": rows[-1:]})
+    told = {
+        "listed": [each.identifier for each in of.list()],
+        "read": of.retrieve("capitals").to_dict(),
+        "before": before,
+        "page": of.iterrows("capitals", start_index=1, limit=1).to_dict(),
+        "all": of.iterrows("capitals").to_dict(),
+        "again": of.iterrows("capitals", extra_query={"version": before["version"]}).to_dict(),
+    }
+    at.delete("/v1beta/datasets/capitals", cast_to=object)
+    return {**told, "not_found": failure(lambda: of.iterrows("capitals"))}
+
+
 def coroutines(url: str, model: str) -> Any:
     """A stack as a library on the event loop of its caller: made in each way, asked whole and streamed."""
     from runtime.client import AsyncLlamaStackAsLibraryClient
@@ -290,6 +317,7 @@ if __name__ == "__main__":
             "tool_groups": tool_groups,
             "shields": shields,
             "scoring": scoring,
+            "datasets": datasets,
             "agents": agents,
             "agent_classes": agent_classes,
             "coroutines": coroutines,
