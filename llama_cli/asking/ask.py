@@ -221,9 +221,12 @@ def events(reply: ServerReply, *, is_whole: Callable[[], bool] = lambda: False) 
 
 
 def _parsed(data: bytes) -> Any:
-    """A document; None for what is no JSON. Raises Failure (NETWORK) for `{"error": ...}` as OpenAI words it."""
+    """A document; None for what is no JSON. Raises Failure (NETWORK) for `{"error": ...}` as OpenAI words it, or with
+    but a text: beside other fields, that is a fact of what failed, such as a run of an evaluation.
+    """
     document = _document(data)
-    if error := isinstance(document, dict) and document.get("error"):
+    error = document.get("error") if isinstance(document, dict) else None
+    if error and (isinstance(error, dict) or len(document) == 1):
         message, hint, _ = _of_error(error)
         raise Failure(message or "the server failed in the middle of an answer", hint=hint, code=ExitCode.NETWORK)
     return document

@@ -148,3 +148,14 @@ def test_what_does_not_answer_is_reported_in_the_system_s_words(server: Canned, 
     with pytest.raises(Failure) as plain:
         ask.get(url(server).replace("http:", "https:"), "/v1/models")
     assert "`http://`" in str(plain.value.hint)
+
+
+def test_an_error_among_facts_is_one_of_them(server: Canned) -> None:
+    """A run of an evaluation says why it failed, and is no failure of whoever asks for it."""
+    facts = {"job_id": "1", "status": "failed", "error": "the dataset is gone"}
+    server.body = json.dumps(facts).encode()
+    assert ask.get(url(server), "/v1alpha/eval/benchmarks/a/jobs/1") == facts
+    for refused in ({"error": "it failed"}, {"id": "1", "error": {"message": "it failed"}}):
+        server.body = json.dumps(refused).encode()
+        with pytest.raises(Failure, match="it failed"):
+            ask.get(url(server), "/v1/models")
