@@ -2,13 +2,15 @@
 
 A command file states its summary in the first line of its docstring and the command itself as a function `command`,
 whose docstring is the help: paragraphs, then a line `Examples:` with indented command lines. A folder is a group of
-such files. Knows Typer's classes, no command.
+such files; `DEFAULT` in its `__init__.py` names the one that is meant where none is named. Knows Typer's classes, no
+command.
 """
 
 from __future__ import annotations
 
 import importlib
 import inspect
+import os
 import pkgutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -101,6 +103,24 @@ class CommandGroup(_Explained, TyperGroup):
     """A name of older systems -> the command line, from the root on, that has taken its place."""
     usual: Sequence[str] = ()
     """The commands that the group's short help explains; empty for all of them."""
+    default: str | None = None
+    """The command that is meant where none is named; None for none. What it takes is a file."""
+
+    def parse_args(self, ctx: Context, args: list[str]) -> list[str]:
+        """As Typer's; a word that is no command, and not nearly one, is for the default."""
+        return super().parse_args(ctx, self._with_default(ctx, args) if self.default else args)
+
+    def _with_default(self, ctx: Context, args: list[str]) -> list[str]:
+        own = {name: param for param in self.get_params(ctx) for name in (*param.opts, *param.secondary_opts)}
+        place = 0
+        while place < len(args) and (option := own.get(args[place].partition("=")[0])) is not None:
+            has_value = not getattr(option, "is_flag", False) and "=" not in args[place]
+            place += 2 if has_value else 1
+        if place >= len(args) or (word := args[place]) in self.modules:
+            return args
+        if not word.startswith("-") and nearest(word, list(self.modules)) and not os.path.exists(word):  # noqa: PTH110  # of any word
+            return args
+        return [*args[:place], str(self.default), *args[place:]]
 
     def list_commands(self, ctx: Context) -> list[str]:
         return list(self.modules)
@@ -162,6 +182,7 @@ def load(name: str, module: str) -> ClickCommand:
     group.modules = find(module)
     group.older = getattr(stated, "OLDER", {})
     group.usual = getattr(stated, "USUAL", ())
+    group.default = getattr(stated, "DEFAULT", None)
     return group
 
 

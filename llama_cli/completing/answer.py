@@ -48,12 +48,15 @@ def candidates(root: Node, words: Sequence[str]) -> Iterator[tuple[str, str]]:
         for value, what in _values(option, root, begun, before):
             yield (value if value.startswith(":") else f"{name}={value}", what)
     elif not is_over and current.startswith("-"):
-        for option in node["options"]:
+        meant = node["commands"][node["default"]]["options"] if node["default"] else node["options"]
+        for option in meant:
             if option["is_many"] or not used & set(option["names"]):
                 names = option["names"] if current != "--" else [each for each in option["names"] if each[:2] == "--"]
                 yield from ((each, option["help"]) for each in names if each.startswith(current))
     elif node["commands"]:
         yield from _fitting({name: child["help"] for name, child in node["commands"].items()}, current)
+        if node["default"]:
+            yield from _values(node["commands"][node["default"]]["arguments"][0], root, current, before)
     elif node["arguments"]:
         last = node["arguments"][-1]
         if place < len(node["arguments"]) or last["is_many"]:
@@ -68,6 +71,9 @@ def _walked(root: Node, words: Sequence[str]) -> tuple[Node, set[str], int, Take
     node, used, place, is_over = root, set[str](), 0, False
     awaited: Taken | None = None
     for word in words:
+        is_own = word in node["commands"] or _option(node, word.partition("=")[0]) is not None
+        if awaited is None and node["default"] and not is_own:
+            node = node["commands"][node["default"]]
         if awaited is not None:
             awaited = None
         elif word == "--" and not is_over:

@@ -49,6 +49,10 @@ KINDS: dict[str, tuple[str, ...]] = {
     "TOOL": ("clients",),
     "KIND": ("kept_kinds",),
     "SERVICE": ("distributions",),
+    "[SUITE]": ("files",),
+    "RUN": ("files",),
+    "[RUN]": ("files",),
+    "BASELINE": ("files",),
     "service PATH": ("files",),
 }
 """What an option or an argument takes, by its metavar, where needed with the command or group before it."""
@@ -73,10 +77,11 @@ class Taken(TypedDict):
 
 
 class Node(TypedDict):
-    """A command, or a group of commands by name."""
+    """A command, or a group of commands by name. default: the one that is meant where none is named, if one is."""
 
     help: str
     commands: dict[str, Node]
+    default: str | None
     options: list[Taken]
     arguments: list[Taken]
 
@@ -145,6 +150,7 @@ def _node(command: Any, context: Any, what: str) -> Node:
     return {
         "help": what,
         "commands": commands,
+        "default": getattr(command, "default", None),
         "options": [_taken(param, words) for param in params if param.param_type_name == "option"],
         "arguments": [_taken(param, words) for param in params if param.param_type_name == "argument"],
     }
