@@ -61,7 +61,7 @@ def fields(given: Sequence[str]) -> dict[str, Any]:
     """The values by name. Raises Failure (USAGE) for what is no `NAME=VALUE`."""
     found: dict[str, Any] = {}
     for one in given:
-        name, value = _pair("--field", one)
+        name, value = pair("--field", one)
         if value.startswith("@"):
             found[name] = _content(value[1:], option="--field").decode(errors="replace")
             continue
@@ -87,7 +87,7 @@ def of_form(given: Sequence[str]) -> Body:
     """given: `NAME=@FILE` or `NAME=TEXT`. A file's type is told by its name. Raises Failure (USAGE)."""
     parts = []
     for one in given:
-        name, value = _pair("--form", one)
+        name, value = pair("--form", one)
         if not value.startswith("@"):
             parts.append(Part(name, value.encode(errors="surrogateescape")))
             continue
@@ -126,6 +126,14 @@ def of_parts(given: Sequence[Part]) -> Body:
     return Body(pieces=_sent(parts, end), headers=headers, size_bytes=size)
 
 
+def pair(option: str, given: str) -> tuple[str, str]:
+    """Both sides of `NAME=VALUE`. Raises Failure (USAGE) for anything else."""
+    name, equals, value = given.partition("=")
+    if not (name and equals):
+        raise Failure.of_option(option, f"`{given}` is not `NAME=VALUE`", hint=f"as in `{option} limit=2`")
+    return name, value
+
+
 def headers(given: Sequence[str]) -> dict[str, str]:
     """`NAME: VALUE` -> names in lower case. Raises Failure (USAGE)."""
     found = {}
@@ -135,13 +143,6 @@ def headers(given: Sequence[str]) -> dict[str, str]:
             raise Failure.of_option("--header", f"`{name}` is not `NAME: VALUE`", hint="as in `-H 'x-trace: 1'`")
         found[name.strip().lower()] = value.strip()
     return found
-
-
-def _pair(option: str, given: str) -> tuple[str, str]:
-    name, equals, value = given.partition("=")
-    if not (name and equals):
-        raise Failure.of_option(option, f"`{given}` is not `NAME=VALUE`", hint=f"as in `{option} limit=2`")
-    return name, value
 
 
 def _content(name: str, *, option: str) -> bytes:

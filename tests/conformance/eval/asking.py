@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from runtime.clock import wall_time
 from runtime.conformance.asgi import Answered
 from runtime.conformance.stacks import Served, adapter_of, run_config, serving
 from runtime.conformance.upstream import CHAT_MODEL, Upstream
@@ -63,7 +64,9 @@ class Repeating:
         said = "nothing" if text in self.wrong else text.split()[-1]
         choice: Json = {"index": 0, "finish_reason": "stop"}
         choice |= {"text": said} if "prompt" in body else {"message": {"role": "assistant", "content": said}}
-        return web.json_response({"id": "c-1", "created": 1, "model": body["model"], "choices": [choice]})
+        return web.json_response(
+            {"id": "c-1", "created": int(wall_time()), "model": body["model"], "choices": [choice]}
+        )
 
     @property
     def times(self) -> Counter[str]:

@@ -21,6 +21,7 @@ _HUB = "it downloads from a hub"
 _OWN_MODEL = "it wants a model of the user's"
 _MANAGER = "it changes what the system starts"
 _BATCH = "it wants a file of requests, or a batch that there is"
+_EVAL = "it wants a stack that evaluates; test_eval runs it"
 _POSTGRES = "it wants a PostgreSQL; test_storage_moves runs it"
 NOT_RUN = {
     "llama stack batch submit requests.jsonl --wait": _BATCH,
@@ -29,6 +30,18 @@ NOT_RUN = {
     "llama stack batch results batch_0686f2a1c03e1b2f6d3a9c5e": _BATCH,
     "llama stack batch results batch_0686f2a1c03e1b2f6d3a9c5e > answers.jsonl": _BATCH,
     "llama stack batch results batch_0686f2a1c03e1b2f6d3a9c5e --errors": _BATCH,
+    "llama stack eval capitals.yaml --model SmolLM2-135M-Instruct": _EVAL,
+    "llama stack eval cancel job_0686f2a1c03e1b2f6d3a9c5e": _EVAL,
+    "llama stack eval compare last last": _EVAL,
+    "llama stack eval compare run.json last --exit-code": _EVAL,
+    "llama stack eval ls": _EVAL,
+    "llama stack eval ls --json": _EVAL,
+    "llama stack eval run capitals.yaml --threshold equality=0.8 --baseline last": _EVAL,
+    "llama stack eval run likeness.yaml --from-completions --since 1d": _EVAL,
+    "llama stack eval show last": _EVAL,
+    "llama stack eval show last --json > run.json": _EVAL,
+    "llama stack eval show last --markdown report.md": _EVAL,
+    "llama stack eval show run.json --markdown report.md": _EVAL,
     "llama stack run starter": _IN_FRONT,
     "llama stack run my-run.yaml --port 0 --ready-file ready.json": _IN_FRONT,
     "llama stack run starter --detach --env OPENAI_API_KEY": _KEY,

@@ -64,6 +64,16 @@ PROVEN_ELSEWHERE: dict[str, str] = {
             "results": "test_answers_are_lines",
         }.items()
     },
+    **{
+        f"llama stack eval {name}": f"tests/unit/cli/evaluating/test_runs.py::{test}"
+        for name, test in {
+            "run": "test_a_suite_is_put_to_a_model",
+            "show": "test_a_run_is_shown",
+            "ls": "test_runs_are_listed",
+            "compare": "test_runs_are_compared",
+            "cancel": "test_a_run_is_cancelled",
+        }.items()
+    },
     "llama connect": "tests/unit/cli/shell/test_connect.py::test_what_else_stands_in_the_file_stays",
     "llama doctor": "tests/processes/cli/test_doctor.py::test_a_repair_says_what_it_would_do_before_it_does_it",
     "llama service install": "tests/unit/cli/shell/test_service.py::test_what_would_be_written_is_shown",
@@ -127,6 +137,9 @@ READS = {
     "llama stack storage show",
     "llama stack batch ls",
     "llama stack batch results",
+    "llama stack eval compare",
+    "llama stack eval ls",
+    "llama stack eval show",
 }
 """Commands that change nothing that lasts; all others have `--dry-run`."""
 
@@ -148,6 +161,10 @@ NOT_ROWS_ALONE = {
 TAKES_ANYTHING = {
     "llama stack batch cancel",
     "llama stack batch results",
+    "llama stack eval cancel",
+    "llama stack eval compare",
+    "llama stack eval ls",
+    "llama stack eval show",
     "llama stack init",
     "llama stack new-provider",
     "llama chat",

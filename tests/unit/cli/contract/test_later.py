@@ -43,7 +43,7 @@ def test_exec_ends_as_docker_does(script: str, code: int, cli: Cli, tmp_path: Pa
     assert cli("stack", "exec", "no-such-distribution", "--", "true").code == 125
 
 
-@pytest.mark.parametrize("path", ["llama stack diff", "llama stack lock", "llama eval"])
+@pytest.mark.parametrize("path", ["llama stack diff", "llama stack lock", "llama stack eval compare"])
 def test_differences_and_thresholds_have_a_code_of_their_own(path: str) -> None:
     node = needed(path)
     source = Path(sys.modules[node.module].__file__ or "").read_text()
@@ -60,13 +60,17 @@ def test_what_is_followed_is_an_object_a_line(path: str) -> None:
     ("path", "formats"),
     [
         ("llama stack validate", {"sarif", "markdown"}),
-        ("llama eval", {"junit", "markdown"}),
         ("llama conformance", {"junit", "markdown"}),
     ],
 )
 def test_pipelines_get_their_own_formats(path: str, formats: set[str]) -> None:
     node = needed(path, "--format")
     assert formats <= set(getattr(node.options["--format"].type, "choices", ()))
+
+
+def test_evaluations_are_reported_in_files_beside_their_output() -> None:
+    """One run, several readers: a pipeline that shows tests, a colleague, and whoever started it."""
+    assert {"--junit", "--markdown", "--plot", "--json"} <= needed("llama stack eval run").options.keys()
 
 
 def files_of_ours() -> Iterator[Path]:

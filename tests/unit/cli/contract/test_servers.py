@@ -27,6 +27,9 @@ BESIDE: dict[str, list[str]] = {
     "llama stack batch cancel": ["batch_1"],
     "llama stack batch results": ["batch_1"],
     "llama stack batch submit": [__file__, "--endpoint", "/v1/embeddings"],
+    "llama stack eval cancel": ["evaljob-1"],
+    "llama stack eval compare": ["evaljob-1", "evaljob-2"],
+    "llama stack eval run": ["--from-completions", "--model", "m", "--score", "basic::equality"],
     "llama stack wait": ["--timeout", "20ms"],
 }
 """Command -> what it needs before it looks for the server."""

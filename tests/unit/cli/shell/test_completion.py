@@ -36,12 +36,13 @@ FREE = {
         "PATTERN",
         "PATH",
         "[TEXT]...",
+        "[BENCHMARK]",
         "[-- OPTIONS]",
     ),
 }
 """Metavars of what nobody but the user can know."""
 FREE_NAMES = {
-    *("prompt", "text", "temperature", "max_tokens", "tail", "page", "seed", "top_p"),
+    *("prompt", "text", "temperature", "max_tokens", "tail", "page", "seed", "top_p", "worst", "limit"),
 }
 
 
@@ -86,6 +87,10 @@ def test_every_kind_is_found_by_something() -> None:
         ("sta", ["stack"]),
         ("stack sho", ["show", "show-provider"]),
         ("stack run --det", ["--detach"]),
+        ("stack eval s", ["show", ":files"]),
+        ("stack eval --thresh", ["--threshold"]),
+        ("stack eval suite.yaml --jun", ["--junit"]),
+        ("stack eval show --markdown ", [":files"]),
         ("stack run starter --detach --det", []),
         ("stack run --env A --en", ["--env", "--env-file"]),
         ("stack run --log-level err", ["error"]),

@@ -1,0 +1,131 @@
+"""A suite: cases, the model that they are put to, and the functions that score its answers.
+
+    name: capitals
+    model: llama/SmolLM2-135M-Instruct
+    system: Answer with one word.
+    sampling: {max_tokens: 20}
+    scoring_functions: [basic::equality, basic::subset_of]
+    thresholds: {basic::equality: 0.8}
+    cases:
+      - {id: france, input: What is the capital of France?, expected: Paris, category: europe}
+
+Knows which rows and which candidate the server is given for it (`runtime/apis/eval`), and no file.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from llama_cli.asking.evaluations import SUITES
+
+_NAME = r"^[A-Za-z0-9._-]{1,64}$"
+RESERVED = (
+    *("question", "answer", "generated_answer", "expected_answer", "input_query", "completion_input"),
+    "chat_completion_input",
+)
+"""Columns that an evaluation has for itself."""
+
+_Text = Annotated[str, Field(min_length=1)]
+
+
+def is_name(text: str) -> bool:
+    """Whether a suite can be called so."""
+    return re.match(_NAME, text) is not None
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class Sampling(_Part):
+    """How answers are chosen; without any of it, the likeliest token each time."""
+
+    temperature: float | None = Field(None, ge=0, le=2)
+    top_p: float | None = Field(None, gt=0, le=1)
+    top_k: int | None = Field(None, ge=1)
+    max_tokens: int | None = Field(None, ge=1)
+    repetition_penalty: float | None = Field(None, gt=0)
+    stop: list[str] | None = None
+
+    def params(self) -> dict[str, Any]:
+        """As the API has it."""
+        strategy: dict[str, Any] = {"type": "greedy"}
+        if self.top_k is not None:
+            strategy = {"type": "top_k", "top_k": self.top_k}
+        elif self.temperature or self.top_p is not None:
+            strategy = {"type": "top_p", "top_p": self.top_p or 1.0}
+            strategy |= {"temperature": self.temperature} if self.temperature else {}
+        stated = self.model_dump(include={"max_tokens", "repetition_penalty", "stop"}, exclude_none=True)
+        return {"strategy": strategy, **stated}
+
+
+class Message(BaseModel):
+    """One of a conversation, in OpenAI's form."""
+
+    model_config = ConfigDict(extra="allow")
+
+    role: Literal["system", "developer", "user", "assistant", "tool"]
+    content: str | list[dict[str, Any]] | None = None
+
+
+class Case(BaseModel):
+    """What is asked, and what should be answered. Its other keys are columns that functions can read."""
+
+    model_config = ConfigDict(extra="allow")
+
+    id: _Text | None = None
+    category: _Text | None = None
+    input: _Text | None = None
+    messages: Annotated[list[Message], Field(min_length=1)] | None = None
+    expected: Any = None
+
+    def row(self, *, as_messages: bool) -> dict[str, Any]:
+        """As a dataset has it. as_messages: also where it is one question."""
+        named = {"id": self.id, "category": self.category}
+        if as_messages:
+            asked: Any = [message.model_dump(exclude_unset=True) for message in self.messages or ()]
+            question = {"messages": asked or [{"role": "user", "content": self.input}]}
+        else:
+            question = {"question": self.input}
+        stated = {key: value for key, value in named.items() if value is not None}
+        return {**stated, **question, "answer": self.expected, **(self.model_extra or {})}
+
+
+class Suite(_Part):
+    """All of it. scoring_functions: the params of each by its id, None for its usual ones."""
+
+    name: str = Field(pattern=_NAME)
+    model: _Text | None = None
+    system: _Text | None = None
+    sampling: Sampling = Field(default_factory=Sampling)
+    scoring_functions: dict[str, dict[str, Any] | None] = Field(default_factory=dict)
+    thresholds: dict[str, float] = Field(default_factory=dict)
+    cases: list[Case] = Field(default_factory=list)
+
+    @property
+    def id(self) -> str:
+        """Of its dataset and its benchmark."""
+        return f"{SUITES}{self.name}"
+
+    def dataset(self) -> dict[str, Any]:
+        """What its dataset is registered with."""
+        as_messages = any(case.messages for case in self.cases)
+        return {
+            "dataset_id": self.id,
+            "purpose": f"eval/{'messages' if as_messages else 'question'}-answer",
+            "source": {"type": "rows", "rows": [case.row(as_messages=as_messages) for case in self.cases]},
+        }
+
+    def benchmark(self) -> dict[str, Any]:
+        """What its benchmark is registered with."""
+        return {"benchmark_id": self.id, "dataset_id": self.id, "scoring_functions": [*self.scoring_functions]}
+
+    def config(self) -> dict[str, Any]:
+        """How it is run. It has a model."""
+        system = {"system_message": {"role": "system", "content": self.system}} if self.system else {}
+        candidate = {"type": "model", "model": self.model, "sampling_params": self.sampling.params(), **system}
+        told = {name: params for name, params in self.scoring_functions.items() if params is not None}
+        return {"eval_candidate": candidate, "scoring_params": told}

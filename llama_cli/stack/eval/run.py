@@ -1,0 +1,157 @@
+"""Put the cases of a suite to a model, and score the answers."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from llama_cli.exits import ExitCode
+from llama_cli.options import DryRun, Json, Quiet, Url, parse_duration
+from llama_cli.stack.eval._reports import (
+    Baseline,
+    By,
+    Files,
+    Junit,
+    Markdown,
+    Plot,
+    Strict,
+    Thresholds,
+    Worst,
+    reported,
+)
+from llama_cli.terminal import console
+
+_HAPPENED = "Cases from what was asked"
+
+
+def command(
+    suite: Annotated[
+        str | None, typer.Argument(metavar="[SUITE]", help="A YAML file, or JSON lines with a case each; `-` is stdin.")
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option("--model", "-m", metavar="MODEL", help="The model; that of the suite otherwise.")
+    ] = None,
+    threshold: Thresholds = None,
+    baseline: Baseline = None,
+    strict: Strict = False,
+    url: Url = None,
+    dry_run: DryRun = False,
+    json: Json = False,
+    quiet: Quiet = False,
+    markdown: Markdown = None,
+    junit: Junit = None,
+    plot: Plot = None,
+    by: By = "category",
+    worst: Worst = 5,
+    from_completions: Annotated[
+        bool,
+        typer.Option("--from-completions", help="Chat completions of the server.", rich_help_panel=_HAPPENED),
+    ] = False,
+    from_responses: Annotated[
+        bool, typer.Option("--from-responses", help="Its responses.", rich_help_panel=_HAPPENED)
+    ] = False,
+    from_model: Annotated[
+        str | None,
+        typer.Option(metavar="MODEL", help="Only what this model was asked.", rich_help_panel=_HAPPENED),
+    ] = None,
+    metadata: Annotated[
+        list[str] | None,
+        typer.Option("--metadata", metavar="NAME=VALUE", help="Only what has this.", rich_help_panel=_HAPPENED),
+    ] = None,
+    since: Annotated[
+        float | None,
+        typer.Option(
+            metavar="DURATION", parser=parse_duration, help="Only what is not older.", rich_help_panel=_HAPPENED
+        ),
+    ] = None,
+    limit: Annotated[
+        int, typer.Option(min=1, max=10_000, help="The most cases, the newest.", rich_help_panel=_HAPPENED)
+    ] = 100,
+    score: Annotated[
+        list[str] | None,
+        typer.Option("--score", metavar="ID", help="A function, in place of the suite's.", rich_help_panel="More"),
+    ] = None,
+    name: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Another name than the suite's, for its runs.", rich_help_panel="More"),
+    ] = None,
+    timeout: Annotated[
+        float | None,
+        typer.Option(
+            metavar="DURATION",
+            parser=parse_duration,
+            help="Exit 8 after this; the run goes on.",
+            rich_help_panel="More",
+        ),
+    ] = None,
+) -> None:
+    """Put the cases of a suite to a model and say how good the answers are.
+
+    A suite is a mapping: `name`, `model`, `system`, `sampling` (`max_tokens`, `temperature`, ...), `scoring_functions`
+    (a list of ids, or each with its params), `thresholds`, and `cases`: each has `input`, or `messages`, and maybe
+    `id`, `expected`, `category` and columns of its own. Of JSON lines each is a case, and `{"suite": {...}}` the rest.
+
+    The server keeps the cases as a dataset and the suite as a benchmark, both named `eval-NAME`: the same cases are no
+    new version. The exit code is 9 where a case has no score, a mean is below its threshold, or less than the baseline
+    and chance does not explain it (p < 0.05); 1 where the run failed or was cancelled. After Ctrl-C it goes on.
+
+    With `--from-completions` or `--from-responses` the cases are real questions, and what was answered is `expected`,
+    for a judge or a measure of likeness; the suite has no cases then. With -q, only the id of the run is printed.
+
+    Examples:
+      llama stack eval run capitals.yaml --threshold equality=0.8 --baseline last
+      llama stack eval run likeness.yaml --from-completions --since 1d
+    """
+    from llama_cli.asking import evaluations
+    from llama_cli.asking.address import address_of
+    from llama_cli.evaluating import choosing, finding
+    from llama_cli.evaluating.gates import thresholds
+    from llama_cli.evaluating.run import Run
+
+    files = Files.of(markdown=markdown, junit=junit, plot=plot)
+    source = choosing.source(
+        completions=from_completions,
+        responses=from_responses,
+        model=from_model,
+        metadata=metadata or [],
+        since_s=since,
+        limit=limit,
+    )
+    chosen = choosing.suite(suite, source, name=name, model=model, score=score or [])
+    least = thresholds(threshold or [], [*chosen.scoring_functions])
+    address = "" if dry_run and source is None else address_of(url)
+    if source is not None:
+        chosen = choosing.with_cases(chosen, source, address)
+    if dry_run:
+        if json:
+            console.document(choosing.planned(chosen))
+        else:
+            console.say(f"would put {choosing.put_to(chosen)}")
+        return
+    before = finding.find_baseline(baseline, address, chosen.id) if baseline is not None else None
+    if baseline is not None and before is None:
+        console.say("there is no run yet to compare with")
+    evaluations.register(address, chosen.dataset(), chosen.benchmark())
+    job = evaluations.start(address, chosen.id, chosen.config())
+    console.say(f"`{job['job_id']}`: {choosing.put_to(chosen)}")
+    try:
+        job = evaluations.ended(address, job, timeout_s=timeout)
+    except KeyboardInterrupt:
+        show, cancel = (f"`llama stack eval {verb} {job['job_id']}`" for verb in ("show", "cancel"))
+        console.say(f"the run goes on: {show} shows it, {cancel} gives it up")
+        raise
+    run = Run.of(job, evaluations.rows(address, job))
+    code = reported(
+        run,
+        files,
+        by=by,
+        worst=worst,
+        thresholds={**chosen.thresholds, **least},
+        baseline=before,
+        strict=strict,
+        facts={"dry_run": False},
+    )
+    console.next_step(f"llama stack eval show {run.id} --markdown report.md")
+    if code is not ExitCode.DONE:
+        raise typer.Exit(code)
