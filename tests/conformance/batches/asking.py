@@ -14,7 +14,7 @@ from runtime.conformance.asgi import Answered
 from runtime.conformance.form import HEADERS, field, file, form
 from runtime.conformance.stacks import Served, adapter_of, run_config, serving
 from runtime.conformance.upstream import CHAT_MODEL, Upstream
-from runtime.providers.batches.builtin.adapter import BuiltinBatches
+from runtime.providers.batches._shared.batches import KeptBatches
 from tests.support.stacks import openai_at
 
 CHAT, BATCHES = "/v1/chat/completions", "/v1/batches"
@@ -48,8 +48,8 @@ class Asking:
     vendor: Upstream
 
     @property
-    def adapter(self) -> BuiltinBatches:
-        found: BuiltinBatches = adapter_of(self.served.stack, "batches")
+    def adapter(self) -> KeptBatches:
+        found: KeptBatches = adapter_of(self.served.stack, "batches")
         return found
 
     async def ask(self, method: str, path: str, body: Any = None, **facts: Any) -> Answered:

@@ -10,9 +10,9 @@ import pytest
 import pytest_asyncio
 
 from runtime.conformance.upstream import Upstream, upstream_server
-from runtime.providers.batches.builtin import creating
-from runtime.providers.batches.builtin.tables import BATCHES as TABLE
-from runtime.providers.batches.builtin.tables import LINES
+from runtime.providers.batches._shared import creating
+from runtime.providers.batches._shared.tables import BATCHES as TABLE
+from runtime.providers.batches._shared.tables import LINES
 from runtime.storage.sql import Select, SqlStore, Update, eq
 from tests.conformance.batches.asking import BATCHES, CHAT, Asking, Json, asking_at, jsonl, line, lines
 from tests.conformance.batches.held import Held, until

@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 
 from runtime.conformance.upstream import Upstream, upstream_server
-from runtime.providers.batches.builtin.tables import BATCHES as TABLE
+from runtime.providers.batches._shared.tables import BATCHES as TABLE
 from runtime.storage.jobs.records import JOBS
 from runtime.storage.sql import Delete, Select, SqlStore, Statement, Update, eq
 from tests.conformance.batches.asking import BATCHES, CHAT, LIMIT_S, Asking, asking_at, jsonl, lines

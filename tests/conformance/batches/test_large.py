@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from runtime.conformance.upstream import Upstream
-from runtime.providers.batches.builtin import input_lines, kept_lines, output_files
-from runtime.providers.batches.builtin.tables import LINES
+from runtime.providers.batches._shared import input_lines, kept_lines, output_files
+from runtime.providers.batches._shared.tables import LINES
 from runtime.storage.sql import Select, paging
 from tests.conformance.batches.asking import Asking, asking_at, line, lines
 

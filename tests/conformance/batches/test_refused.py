@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from runtime.providers.batches.builtin import adapter, checking, creating, input_lines
+from runtime.providers.batches._shared import batches, checking, creating, input_lines
 from tests.conformance.batches.asking import BATCHES, CHAT, Asking, Json, jsonl, line, lines
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -45,7 +45,7 @@ async def test_the_rows_of_malformed_lines_are_made_beside_the_event_loop(
         threads.append(threading.get_ident())
         return creating.new_rows(*given)
 
-    monkeypatch.setattr(adapter, "new_rows", noted)
+    monkeypatch.setattr(batches, "new_rows", noted)
     await asking.completed(*["no"] * 10, line("a"))
     assert len(threads) == 1 and threads != [threading.get_ident()]
 

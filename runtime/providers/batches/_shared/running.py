@@ -20,13 +20,13 @@ from runtime.context import current
 from runtime.errors import NotFound, NotSupported, RequestError, StackError, Unavailable, UpstreamError
 from runtime.provider import ProviderContext
 from runtime.providers._background.asking import Paces
-from runtime.providers.batches.builtin.asking import Asker
-from runtime.providers.batches.builtin.config import BatchesConfig
-from runtime.providers.batches.builtin.endpoints import Endpoints
-from runtime.providers.batches.builtin.input_lines import Line, raw_lines, read_line
-from runtime.providers.batches.builtin.kept_lines import Keeping, KeptLines
-from runtime.providers.batches.builtin.states import ASKED, Outcome, States
-from runtime.providers.batches.builtin.tables import BATCHES
+from runtime.providers.batches._shared.asking import Asker
+from runtime.providers.batches._shared.config import BatchesConfig
+from runtime.providers.batches._shared.endpoints import Endpoints
+from runtime.providers.batches._shared.input_lines import Line, raw_lines, read_line
+from runtime.providers.batches._shared.kept_lines import Keeping, KeptLines
+from runtime.providers.batches._shared.states import ASKED, Outcome, States
+from runtime.providers.batches._shared.tables import BATCHES
 from runtime.sse import Json
 from runtime.storage.jobs import Postponed, RunningJob
 from runtime.storage.sql import Row, Select, SqlStore, eq

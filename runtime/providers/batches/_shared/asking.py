@@ -18,9 +18,9 @@ from runtime.ids import new_id
 from runtime.parsing.requests import request_from
 from runtime.providers._background.asking import Paces, foreseen, patiently
 from runtime.providers._background.pacing import Pace
-from runtime.providers.batches.builtin.endpoints import Endpoint
-from runtime.providers.batches.builtin.input_lines import Line, Malformed
-from runtime.providers.batches.builtin.tables import TOKENS
+from runtime.providers.batches._shared.endpoints import Endpoint
+from runtime.providers.batches._shared.input_lines import Line, Malformed
+from runtime.providers.batches._shared.tables import TOKENS
 from runtime.sse import Json, Reply, encode, raw_members
 
 _MOST_TOKENS = 2**40

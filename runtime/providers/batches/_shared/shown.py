@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from runtime.apis.batches import batch as api
-from runtime.providers.batches.builtin.states import OUTCOMES
+from runtime.providers.batches._shared.states import OUTCOMES
 from runtime.storage.sql import Row
 
 

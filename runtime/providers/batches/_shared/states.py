@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import Literal
 
 from runtime.clock import wall_time
-from runtime.providers.batches.builtin.tables import BATCHES
+from runtime.providers.batches._shared.tables import BATCHES
 from runtime.sse import Json
 from runtime.storage.sql import SqlStore, Statement, Update, eq, one_of
 

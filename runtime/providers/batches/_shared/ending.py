@@ -17,12 +17,12 @@ from runtime.apis.files.file import ExpiresAfter
 from runtime.apis.files.protocol import Files
 from runtime.errors import NotFound, NotSupported, RequestError, Unavailable, UpstreamError
 from runtime.provider import ProviderContext
-from runtime.providers.batches.builtin.asking import unasked
-from runtime.providers.batches.builtin.input_lines import raw_lines, read_line
-from runtime.providers.batches.builtin.kept_lines import KeptLines
-from runtime.providers.batches.builtin.output_files import write_file
-from runtime.providers.batches.builtin.states import States
-from runtime.providers.batches.builtin.tables import BATCHES
+from runtime.providers.batches._shared.asking import unasked
+from runtime.providers.batches._shared.input_lines import raw_lines, read_line
+from runtime.providers.batches._shared.kept_lines import KeptLines
+from runtime.providers.batches._shared.output_files import write_file
+from runtime.providers.batches._shared.states import States
+from runtime.providers.batches._shared.tables import BATCHES
 from runtime.sse import Json
 from runtime.storage.jobs import JobQueue, Postponed, RunningJob
 from runtime.storage.sql import Row, Select, SqlStore, Update, eq, owner_of

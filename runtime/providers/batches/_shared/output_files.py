@@ -11,7 +11,7 @@ from runtime.apis.files.file import ExpiresAfter, FileList, ListFilesRequest, Up
 from runtime.apis.files.protocol import Files
 from runtime.apis.files.upload import AddUploadPartRequest, CompleteUploadRequest, CreateUploadRequest
 from runtime.errors import TooLarge
-from runtime.providers.batches.builtin.kept_lines import KeptLines
+from runtime.providers.batches._shared.kept_lines import KeptLines
 from runtime.sse import Reply
 
 _WHOLE_BYTES = 64 * 1024**2

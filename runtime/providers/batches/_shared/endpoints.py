@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from runtime.apis._api import Api
 from runtime.apis._request import Request
-from runtime.apis.inference import API as INFERENCE
-from runtime.apis.inference.protocol import Inference
-from runtime.apis.responses import API as RESPONSES
-from runtime.apis.responses.protocol import Responses
-from runtime.apis.safety import API as SAFETY
-from runtime.apis.safety.protocol import Safety
 from runtime.errors import NotSupported
-from runtime.provider import ProviderContext
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,14 +20,9 @@ class Endpoint:
 
 
 class Endpoints:
-    """Those of the APIs that this stack serves."""
+    """served: the routed APIs that a batch can ask, None in place of one that this stack does not serve."""
 
-    def __init__(self, context: ProviderContext) -> None:
-        served = {
-            INFERENCE: context.api(Inference),  # type: ignore[type-abstract]
-            RESPONSES: context.optional_api(Responses),  # type: ignore[type-abstract]
-            SAFETY: context.optional_api(Safety),  # type: ignore[type-abstract]
-        }
+    def __init__(self, served: Mapping[Api, object | None]) -> None:
         self._by_path = {
             operation.route.path: Endpoint(request=operation.request, ask=getattr(api, operation.name))
             for facts, api in served.items()
@@ -43,7 +32,7 @@ class Endpoints:
         }
 
     def at(self, path: str) -> Endpoint:
-        """Raises NotSupported for a path whose API is not served."""
+        """Raises NotSupported for any other path."""
         try:
             return self._by_path[path]
         except KeyError:

@@ -14,7 +14,7 @@ from runtime.apis.batches.limits import MAX_INPUT_BYTES, MAX_LINES
 from runtime.apis.files.file import FileRequest
 from runtime.apis.files.protocol import Files
 from runtime.errors import RequestError, TooLarge
-from runtime.providers.batches.builtin.input_lines import Line, Malformed, raw_lines, read_line
+from runtime.providers.batches._shared.input_lines import Line, Malformed, raw_lines, read_line
 
 _SHOWN = 100
 

@@ -7,11 +7,11 @@ from hashlib import sha256
 from runtime.access import Caller, User
 from runtime.apis.batches.batch import CreateBatchRequest
 from runtime.ids import new_position, ordered_id
-from runtime.providers.batches.builtin.asking import malformed
-from runtime.providers.batches.builtin.checking import Checked
-from runtime.providers.batches.builtin.input_lines import Malformed
-from runtime.providers.batches.builtin.kept_lines import inserts
-from runtime.providers.batches.builtin.tables import BATCHES, TOKENS
+from runtime.providers.batches._shared.asking import malformed
+from runtime.providers.batches._shared.checking import Checked
+from runtime.providers.batches._shared.input_lines import Malformed
+from runtime.providers.batches._shared.kept_lines import inserts
+from runtime.providers.batches._shared.tables import BATCHES, TOKENS
 from runtime.sse import Json
 from runtime.storage.sql import Insert
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Iterable
 
-from runtime.providers.batches.builtin.tables import BATCHES, LINES, TOKENS
+from runtime.providers.batches._shared.tables import BATCHES, LINES, TOKENS
 from runtime.sse import Json
 from runtime.storage.sql import (
     SIZE,
