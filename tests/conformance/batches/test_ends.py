@@ -10,7 +10,10 @@ import pytest
 import pytest_asyncio
 
 from runtime.conformance.upstream import Upstream, upstream_server
-from runtime.providers.batches._shared import creating
+from runtime.providers.batches._shared import creating, running
+from runtime.providers.batches._shared.answering import AnsweringHere, NobodyAnswers
+from runtime.providers.batches._shared.endpoints import Endpoint
+from runtime.providers.batches._shared.input_lines import Line
 from runtime.providers.batches._shared.tables import BATCHES as TABLE
 from runtime.providers.batches._shared.tables import LINES
 from runtime.storage.sql import Select, SqlStore, Update, eq
@@ -160,3 +163,29 @@ async def test_a_batch_whose_job_was_not_kept_is_begun_by_the_next_start(asking:
     ended = await asking.ended({"id": f"batch_{status}"})
     assert ended["status"] == ("cancelled" if status == "cancelling" else "completed")
     assert len((await files_of(asking, ended))[status == "cancelling"]) == (0 if status == "finalizing" else 2)
+
+
+async def test_a_batch_waits_while_nobody_answers(asking: Asking, held: Held, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before its first line, and again among them: none of them fails, and those that were answered are kept."""
+    begun, answer = list[str](), AnsweringHere.answer
+
+    async def begin(self: AnsweringHere) -> None:
+        begun.append("again")
+        if len(begun) < 3:
+            raise NobodyAnswers("nobody is there")
+
+    async def answered(self: AnsweringHere, endpoint: Endpoint, line: Line) -> bytes:
+        if len(begun) == 3 and line.number > 4:
+            await until(asking, batch, completed=4)
+            raise NobodyAnswers("they have left")
+        return await answer(self, endpoint, line)
+
+    monkeypatch.setattr(running, "_AGAIN_S", 0.01)
+    monkeypatch.setattr(AnsweringHere, "begin", begin)
+    monkeypatch.setattr(AnsweringHere, "answer", answered)
+    held.let()
+    batch = await asking.create(*lines(6))
+    ended = await asking.ended(batch)
+    assert (ended["status"], ended["request_counts"]) == ("completed", {"total": 6, "completed": 6, "failed": 0})
+    assert await files_of(asking, ended) == (IDS, []) and len(begun) == 4
+    assert len(held.asked) == 6, "no line was asked twice"

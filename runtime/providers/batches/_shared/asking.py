@@ -1,4 +1,4 @@
-"""Asks what one line says, in process, and makes the line of the output or error file of it.
+"""Asks what one line says, and makes the line of the output or error file of it.
 
 https://platform.openai.com/docs/api-reference/batch/request-output
 """
@@ -11,17 +11,16 @@ from typing import Any
 import msgspec
 
 from runtime.access import Caller
-from runtime.apis._request import Response
 from runtime.context import RequestContext
 from runtime.errors import StackError
 from runtime.ids import new_id
-from runtime.parsing.requests import request_from
 from runtime.providers._background.asking import Paces, foreseen, patiently
 from runtime.providers._background.pacing import Pace
+from runtime.providers.batches._shared.answering import Answering, NobodyAnswers
 from runtime.providers.batches._shared.endpoints import Endpoint
 from runtime.providers.batches._shared.input_lines import Line, Malformed
 from runtime.providers.batches._shared.tables import TOKENS
-from runtime.sse import Json, Reply, encode, raw_members
+from runtime.sse import Json, encode, raw_members
 
 _MOST_TOKENS = 2**40
 """So that those of all lines together are a number that each database has."""
@@ -51,7 +50,10 @@ _usage = msgspec.json.Decoder(_Usage).decode
 class Asker:
     """The lines of one batch. user: whose it is. provider_data: what its creator sent for providers."""
 
-    def __init__(self, endpoint: Endpoint, paces: Paces, *, user: Caller, provider_data: Mapping[str, Any]) -> None:
+    def __init__(
+        self, answering: Answering, endpoint: Endpoint, paces: Paces, *, user: Caller, provider_data: Mapping[str, Any]
+    ) -> None:
+        self._answering = answering
         self._endpoint = endpoint
         self._paces = paces
         self._user = user
@@ -60,27 +62,24 @@ class Asker:
 
     async def ask(self, line: Line) -> Json:
         """The columns of what became of a line, but for its batch. Asked again while its provider says that it is asked
-        too much, and some times while that is down.
+        too much, and some times while that is down. Raises NobodyAnswers.
         """
         if (pace := self._of_models.get(line.model)) is None:
             pace = self._of_models[line.model] = await self._paces.of(line.model)
-        context = RequestContext()
+        context, answer = RequestContext(), self._answering.answer
 
         async def ask() -> bytes:
             nonlocal context
             context = RequestContext(user=self._user, provider_data=self._provider_data, in_background=True)
-            return await foreseen(self._asked(line), context, "a line of a batch", number=line.number)
+            return await foreseen(answer(self._endpoint, line), context, "a line of a batch", number=line.number)
 
         try:
             reply = await patiently(ask, pace)
+        except NobodyAnswers:
+            raise
         except StackError as error:
             return _refused(line, context, error)
         return _answered(line, context, reply)
-
-    async def _asked(self, line: Line) -> bytes:
-        request = await request_from(self._endpoint.request, line.body)
-        answer: Reply | Response = await self._endpoint.ask(request)
-        return answer.data if isinstance(answer, Reply) else answer.model_dump_json().encode()
 
 
 def unasked(number: int, custom_id: str | None, code: str, message: str, param: str | None = None) -> Json:

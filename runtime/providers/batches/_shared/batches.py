@@ -1,4 +1,7 @@
-"""Implements `Batches`: a batch is a row, a job that asks its lines, and a job that writes its files."""
+"""Implements `Batches`: a batch is a row, a job that asks its lines, and a job that writes its files.
+
+Knows not who answers the lines.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,7 @@ from runtime.context import current
 from runtime.errors import Conflict, NotFound
 from runtime.provider import ProviderContext
 from runtime.providers._background.asking import Paces
+from runtime.providers.batches._shared.answering import Answering
 from runtime.providers.batches._shared.checking import checked
 from runtime.providers.batches._shared.config import BatchesConfig
 from runtime.providers.batches._shared.creating import identity, new_rows, said
@@ -29,9 +33,11 @@ from runtime.storage.sql.paging import read_page
 
 
 class KeptBatches:
-    """Each method raises Unavailable where what is kept cannot be reached."""
+    """answering: who answers the lines. Each method raises Unavailable where what is kept cannot be reached."""
 
-    def __init__(self, config: BatchesConfig, context: ProviderContext, *, endpoints: Endpoints) -> None:
+    def __init__(
+        self, config: BatchesConfig, context: ProviderContext, *, endpoints: Endpoints, answering: Answering
+    ) -> None:
         self._store = context.storage.sql(STORE, SCHEMA)
         self._states = States(self._store)
         self._files = context.api(Files)  # type: ignore[type-abstract]
@@ -45,6 +51,7 @@ class KeptBatches:
             store=self._store,
             files=self._files,
             endpoints=endpoints,
+            answering=answering,
             paces=self.paces,
             callers=self._callers,
             end=lambda row: self._ending.begin(row),

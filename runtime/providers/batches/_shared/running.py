@@ -20,6 +20,7 @@ from runtime.context import current
 from runtime.errors import NotFound, NotSupported, RequestError, StackError, Unavailable, UpstreamError
 from runtime.provider import ProviderContext
 from runtime.providers._background.asking import Paces
+from runtime.providers.batches._shared.answering import Answering, NobodyAnswers
 from runtime.providers.batches._shared.asking import Asker
 from runtime.providers.batches._shared.config import BatchesConfig
 from runtime.providers.batches._shared.endpoints import Endpoints
@@ -36,7 +37,7 @@ log = logging.getLogger(__name__)
 _MOST_ATTEMPTS = 20
 """How often it is begun: a batch that ends its process each time is given up."""
 _AGAIN_S = 15.0
-"""How long a store or files that are down are left alone."""
+"""How long a store, files or whoever answers the lines are left alone while they are down."""
 _FOR_EVER = 1_000_000
 
 
@@ -53,6 +54,7 @@ class Running:
         store: SqlStore,
         files: Files,
         endpoints: Endpoints,
+        answering: Answering,
         paces: Paces,
         callers: Mapping[str, Mapping[str, Any]],
         end: Callable[[Row], Awaitable[None]],
@@ -62,6 +64,7 @@ class Running:
         self._states = States(store)
         self._files = files
         self._endpoints = endpoints
+        self._answering = answering
         self._paces = paces
         self._callers = callers
         self._end = end
@@ -96,7 +99,7 @@ class Running:
             if not limit.expired():
                 raise
             return "expired", None
-        except (Unavailable, UpstreamError) as error:
+        except (Unavailable, UpstreamError, NobodyAnswers) as error:
             raise Postponed(_AGAIN_S, None) from error
         except NotFound:
             file_id = row["request"]["input_file_id"]
@@ -106,10 +109,17 @@ class Running:
         return "completed", None
 
     async def _ask_lines(self, row: Row) -> None:
-        """Ask all lines that are not kept. Raises what reading them and keeping them raises."""
+        """Ask all lines that are not kept. Raises what reading them and keeping them raises, and NobodyAnswers."""
         batch_id, request = row["id"], row["request"]
         endpoint = self._endpoints.at(request["endpoint"])
-        asker = Asker(endpoint, self._paces, user=current().user, provider_data=self._callers.get(batch_id, {}))
+        await self._answering.begin()
+        asker = Asker(
+            self._answering,
+            endpoint,
+            self._paces,
+            user=current().user,
+            provider_data=self._callers.get(batch_id, {}),
+        )
         kept = KeptLines(self._store, batch_id)
         done = await kept.numbers()
         keeping = Keeping(self._store, batch_id, await kept.counts())

@@ -9,6 +9,7 @@ from runtime.apis.responses.protocol import Responses
 from runtime.apis.safety import API as SAFETY
 from runtime.apis.safety.protocol import Safety
 from runtime.provider import ProviderContext
+from runtime.providers.batches._shared.answering import AnsweringHere
 from runtime.providers.batches._shared.batches import KeptBatches
 from runtime.providers.batches._shared.config import BatchesConfig
 from runtime.providers.batches._shared.endpoints import Endpoints
@@ -23,4 +24,4 @@ class BuiltinBatches(KeptBatches):
             RESPONSES: context.optional_api(Responses),  # type: ignore[type-abstract]
             SAFETY: context.optional_api(Safety),  # type: ignore[type-abstract]
         }
-        super().__init__(config, context, endpoints=Endpoints(served))
+        super().__init__(config, context, endpoints=Endpoints(served), answering=AnsweringHere())
