@@ -18,12 +18,14 @@ LIMIT_S = 60.0
 Json = dict[str, Any]
 
 
-def running(vendor: Upstream, folder: Path, **config: Any) -> AbstractAsyncContextManager[ServerProcess]:
-    """A server. config: of its batches."""
+def running(
+    vendor: Upstream, folder: Path, *, provider: str = "inline::builtin", **config: Any
+) -> AbstractAsyncContextManager[ServerProcess]:
+    """A server. provider, config: of its batches."""
     providers = {
         "inference": [openai_at(vendor.url)],
         "files": [{"provider_id": "localfs", "provider_type": "inline::localfs"}],
-        "batches": [{"provider_id": "builtin", "provider_type": "inline::builtin", "config": config}],
+        "batches": [{"provider_id": "batches", "provider_type": provider, "config": config}],
     }
     return running_server({"version": 2, "distro_name": "batches", "providers": providers}, folder, said="serving")
 

@@ -122,17 +122,20 @@ async def asking_at(
     vendor: Upstream,
     folder: Path,
     *,
+    provider: str = "inline::builtin",
     config: Json | None = None,
     files: Json | None = None,
     safety: Sequence[Json] = (),
     provider_id: str = "builtin",
     **sections: Any,
 ) -> AsyncIterator[Asking]:
-    """A stack at a vendor. config, files: the settings of the batches and of the files. safety: its providers."""
+    """A stack at a vendor. provider: of its batches. config, files: the settings of the batches and of the files.
+    safety: its providers.
+    """
     providers: Json = {
         "inference": [openai_at(vendor.url)],
         "files": [{"provider_id": "localfs", "provider_type": "inline::localfs", "config": files or {}}],
-        "batches": [{"provider_id": provider_id, "provider_type": "inline::builtin", "config": config or {}}],
+        "batches": [{"provider_id": provider_id, "provider_type": provider, "config": config or {}}],
         "safety": list(safety),
     }
     async with serving(run_config(providers=providers, **sections), folder) as served:

@@ -12,25 +12,25 @@ from tests.conformance.batches.asking import LIMIT_S, Asking, Json
 
 
 class Held:
-    """Answers chats that are let through and holds the others. asked: the texts, in order; most: held at once."""
+    """Answers chats that are let through and holds the others. asked: the texts, in order; now, most: held at once."""
 
     def __init__(self, free: int = 0) -> None:
         self.asked: list[str] = []
         self.most = 0
         self._free = asyncio.Semaphore(free)
-        self._now = 0
+        self.now = 0
         self._changed = asyncio.Event()
 
     async def __call__(self, request: web.Request) -> web.StreamResponse:
         body = await request.json()
         self.asked.append(body["messages"][-1]["content"])
-        self._now += 1
-        self.most = max(self.most, self._now)
+        self.now += 1
+        self.most = max(self.most, self.now)
         self._changed.set()
         try:
             await self._free.acquire()
         finally:
-            self._now -= 1
+            self.now -= 1
         return await self.answer(body)
 
     async def answer(self, body: Json) -> web.StreamResponse:
