@@ -11,6 +11,8 @@ from typing import Any
 from llama_cli.evaluating.run import Row, Run
 from runtime.statistics.intervals import mean_interval
 
+_LONGEST = 240
+
 
 @dataclass(frozen=True, kw_only=True)
 class Figure:
@@ -105,3 +107,9 @@ def scores_of(row: Row) -> str:
     """What each function says of it, in their order."""
     values = [score.value for score in row.scores.values()]
     return ", ".join(number(value) if isinstance(value, float) else str(value) for value in values)
+
+
+def cut(text: str | None, longest: int = _LONGEST) -> str:
+    """What fits where a text is only shown, on one line."""
+    text = " ".join((text or "").split())
+    return text if len(text) <= longest else f"{text[: longest - 1]}…"

@@ -11,11 +11,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from llama_cli.evaluating.comparing import Change, Comparison
-from llama_cli.evaluating.figures import Figure, number, probability
+from llama_cli.evaluating.figures import Figure, cut, number, probability
 from llama_cli.evaluating.run import Row, Run
 from llama_cli.exits import Failure
 from llama_cli.terminal import words
 from runtime.similar import names_for
+
+_LONGEST = 160
+"""Characters of a reason."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +68,9 @@ def gates(
     means = {figure.function: figure.mean for figure in figures if figure.category is None}
     without = run.without_score
     counted = f"{len(without)} of {words.counted(len(run.rows), 'case')}"
-    message = f"{counted} could not be answered or scored" if without else "every case is answered and scored"
+    message = "every case is answered and scored"
+    if without:
+        message = f'{counted} could not be answered or scored, the first because "{cut(without[0].why_not, _LONGEST)}"'
     found = [Gate(kind="scores", function=None, passed=not without, message=message, rows=without)]
     found += [_threshold(run, name, means[name], value) for name, value in least.items()]
     return found + [_baseline(change, strict=strict) for change in (comparison.changes if comparison else ())]

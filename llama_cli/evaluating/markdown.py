@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 from urllib.parse import quote
 
 from llama_cli.evaluating.comparing import Comparison
-from llama_cli.evaluating.figures import number, probability, scores_of, signed
+from llama_cli.evaluating.figures import cut, number, probability, scores_of, signed
 from llama_cli.evaluating.gates import Gate
-from llama_cli.evaluating.report import Report, cut, named
+from llama_cli.evaluating.report import Report, named
 from llama_cli.evaluating.run import Run
 from llama_cli.terminal import words
 from llama_cli.terminal.markdown_table import table

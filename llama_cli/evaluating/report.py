@@ -13,7 +13,6 @@ from llama_cli.evaluating.run import Row, Run
 from llama_cli.terminal import words
 
 _MOST_NAMED = 10
-_LONGEST = 240
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,9 +64,3 @@ class Report:
 def named(rows: Sequence[Row]) -> str:
     """The names of rows, as many as a message can hold."""
     return words.some([f"`{row.name}`" for row in rows], _MOST_NAMED)
-
-
-def cut(text: str | None, longest: int = _LONGEST) -> str:
-    """What fits where a text is only shown, on one line."""
-    text = " ".join((text or "").split())
-    return text if len(text) <= longest else f"{text[: longest - 1]}…"

@@ -6,8 +6,8 @@ import sys
 from collections.abc import Sequence
 
 from llama_cli.evaluating.comparing import Comparison
-from llama_cli.evaluating.figures import Figure, number, probability, scores_of, signed
-from llama_cli.evaluating.report import Report, cut, named
+from llama_cli.evaluating.figures import Figure, cut, number, probability, scores_of, signed
+from llama_cli.evaluating.report import Report, named
 from llama_cli.evaluating.run import Row
 from llama_cli.terminal import console
 from llama_cli.terminal.tables import Column, listing

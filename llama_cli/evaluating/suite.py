@@ -28,6 +28,11 @@ RESERVED = (
 )
 """Columns that an evaluation has for itself."""
 
+_TYPES = {
+    "basic": {"options"},
+    "regex_parser": {"parsing_regexes"},
+    "llm_as_judge": {"judge_model", "prompt_template", "judge_score_regexes", "score_range"},
+}
 _Text = Annotated[str, Field(min_length=1)]
 
 
@@ -127,5 +132,11 @@ class Suite(_Part):
         """How it is run. It has a model."""
         system = {"system_message": {"role": "system", "content": self.system}} if self.system else {}
         candidate = {"type": "model", "model": self.model, "sampling_params": self.sampling.params(), **system}
-        told = {name: params for name, params in self.scoring_functions.items() if params is not None}
+        told = {name: _typed(params) for name, params in self.scoring_functions.items() if params is not None}
         return {"eval_candidate": candidate, "scoring_params": told}
+
+
+def _typed(params: dict[str, Any]) -> dict[str, Any]:
+    """With their type, where their names tell it: each is of one type only (`runtime/apis/scoring/params.py`)."""
+    found = next((kind for kind, names in _TYPES.items() if names & params.keys()), None)
+    return params if "type" in params or found is None else {"type": found, **params}

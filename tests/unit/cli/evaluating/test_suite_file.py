@@ -91,6 +91,33 @@ def test_sampling_is_told_as_the_api_has_it(tmp_path: Path, sampling: str, strat
     assert suite.sampling.params() == {"strategy": strategy}
 
 
+@pytest.mark.parametrize(
+    ("params", "kind"),
+    [
+        ("{options: {ignore_case: true}}", "basic"),
+        ("{parsing_regexes: [a]}", "regex_parser"),
+        ("{judge_model: m}", "llm_as_judge"),
+        ("{type: basic, parsing_regexes: [a]}", "basic"),
+        ("{aggregation_functions: [median]}", None),
+    ],
+)
+def test_the_type_of_params_is_told_by_their_names(tmp_path: Path, params: str, kind: str | None) -> None:
+    suite = read(tmp_path, f"model: m\nscoring_functions: {{f: {params}}}\ncases: []\n")
+    assert suite.config()["scoring_params"]["f"].get("type") == kind
+
+
+def test_the_names_of_params_are_those_of_the_api() -> None:
+    from llama_cli.evaluating import suite
+    from runtime.apis.scoring.params import BasicParams, LLMAsJudgeParams, RegexParserParams
+
+    told = {
+        model.model_fields["type"].default: model.model_fields.keys()
+        for model in (BasicParams, RegexParserParams, LLMAsJudgeParams)
+    }
+    shared = {"type", "aggregation_functions"}
+    assert {kind: set(names) - shared for kind, names in told.items()} == suite._TYPES
+
+
 def test_one_conversation_makes_all_rows_conversations(tmp_path: Path) -> None:
     said = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}]
     suite = read(tmp_path, json.dumps({"cases": [{"messages": said, "expected": "x"}, {"input": "Bye"}]}))
