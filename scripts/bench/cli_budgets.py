@@ -138,6 +138,7 @@ ASKS: dict[str, str] = {
     "llama stack storage export": "databases, by a distribution's interpreter",
     "llama stack storage import": "databases, by a distribution's interpreter",
     "llama stack storage prune": "databases, by a distribution's interpreter",
+    "llama stack storage query": "databases, by a distribution's interpreter",
     "llama stack storage restore": "databases, by a distribution's interpreter",
     "llama stack storage show": "databases, by a distribution's interpreter",
     "llama stack wait": "a server",

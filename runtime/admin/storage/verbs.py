@@ -14,6 +14,7 @@ from typing import Any, BinaryIO
 
 _ACTIONS = {
     "show": "what is kept",
+    "query": "what one SELECT finds in analytics",
     "prune": "remove what is too old",
     "restore": "go back to a copy",
     "export": "everything into an archive",
@@ -30,6 +31,8 @@ def add_to(verb: argparse.ArgumentParser) -> None:
         parser.add_argument("--state", type=Path, required=True)
     parsers["prune"].add_argument("--kind", action="append", required=True)
     parsers["prune"].add_argument("--older-than", type=float, required=True, help="seconds")
+    parsers["query"].add_argument("--sql", required=True)
+    parsers["query"].add_argument("--limit", type=int, required=True)
     parsers["restore"].add_argument("--copy", required=True)
     parsers["export"].add_argument("--fd", type=int, required=True, help="the descriptor that the archive goes to")
     parsers["export"].add_argument("--gzip", action="store_true")
@@ -54,6 +57,10 @@ def _action(options: argparse.Namespace, told: int) -> Coroutine[Any, Any, dict[
         from runtime.admin.storage.show import show
 
         return show(options.run_yaml, options.state)
+    if options.action == "query":
+        from runtime.admin.storage.query import query
+
+        return query(options.run_yaml, options.state, sql=options.sql, limit=options.limit)
     if options.action == "export":
         from runtime.admin.storage.export import export
 

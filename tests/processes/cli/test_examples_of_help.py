@@ -22,6 +22,7 @@ _OWN_MODEL = "it wants a model of the user's"
 _MANAGER = "it changes what the system starts"
 _BATCH = "it wants a file of requests, or a batch that there is"
 _EVAL = "it wants a stack that evaluates; test_eval runs it"
+_NO_RUNS = "`starter` has run no benchmark; test_storage asks in SQL"
 _POSTGRES = "it wants a PostgreSQL; test_storage_moves runs it"
 NOT_RUN = {
     "llama stack batch submit requests.jsonl --wait": _BATCH,
@@ -70,6 +71,8 @@ NOT_RUN = {
     'llama complete "def total(rows):" --suffix "    return total" --json': "the embedded model fills in nothing",
     "llama stack storage import postgres-demo starter.tar.gz --dry-run": _POSTGRES,
     "llama stack storage import postgres-demo starter.tar.gz --env-file keys.env": _POSTGRES,
+    'llama stack storage query starter "SELECT * FROM eval_runs"': _NO_RUNS,
+    'llama stack storage query starter "SELECT count(*) FROM eval_rows" --json': _NO_RUNS,
     "llama stack storage restore starter --copy before_files_2_20260102_030405_a1b2": "no migration has made a copy",
     "llama open": "it opens a browser",
     "llama open starter docs": "it opens a browser",

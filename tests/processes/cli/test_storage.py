@@ -284,6 +284,24 @@ async def migrated(state: Path) -> None:
     await stores.close()
 
 
+def test_what_sql_finds_in_analytics(cli: Cli, state: Path) -> None:
+    refused = cli("stack", "storage", "query", "mine", "SELECT 1")
+    assert (refused.code, "there is nothing in analytics yet" in refused.err) == (2, True)
+    run(counted(state))
+    sql = "SELECT model, count(*) AS times FROM usage GROUP BY ALL"
+    found = document(cli, "stack-storage-query", "mine", sql)
+    assert found == {"name": "mine", "columns": ["model", "times"], "rows": [["m", 3]], "has_more": False}
+    assert cli("stack", "storage", "query", "mine", sql).out == "m\t3\n"
+    assert cli("stack", "storage", "query", "mine", sql, "-q").out == "m\n"
+    some = cli("stack", "storage", "query", "mine", 'SELECT "at" FROM usage', "--limit", "1")
+    assert (some.out.count("\n"), "there are more than 1 rows" in some.err) == (1, True), some.err
+    assert "the query finds nothing" in cli("stack", "storage", "query", "mine", "SELECT 1 WHERE false").err
+    refusals = {"SELECT x FROM usages": "its tables are `notes`, `usage`", "DROP TABLE usage": "one SELECT"}
+    for wrong, words in refusals.items():
+        refused = cli("stack", "storage", "query", "mine", wrong)
+        assert (refused.code, words in refused.err) == (1, True), refused.err
+
+
 def test_a_copy_leads_back(cli: Cli, state: Path) -> None:
     run(migrated(state))
     [copy] = document(cli, "stack-storage-show", "mine")["copies"]

@@ -22,16 +22,16 @@ from runtime.storage.sql.tables import OWNER
 from runtime.storage.stores import Storage
 
 _OF_ALL = (
-    AnalyticsColumn("at", "time"),
+    AnalyticsColumn("ended_at", "time"),
     AnalyticsColumn("run_id", "text"),
     AnalyticsColumn("benchmark_id", "text"),
 )
-"""at: when the evaluation ended."""
+"""ended_at: when the evaluation ended."""
 RUNS = AnalyticsTable(
     name="eval_runs",
     columns=(
         *_OF_ALL,
-        AnalyticsColumn("begun", "time"),
+        AnalyticsColumn("begun_at", "time"),
         AnalyticsColumn("status", "text"),
         AnalyticsColumn("candidate", "text"),
         AnalyticsColumn("dataset_id", "text"),
@@ -42,7 +42,7 @@ RUNS = AnalyticsTable(
         AnalyticsColumn("results", "json"),
         AnalyticsColumn("owner", "text"),
     ),
-    aged_by="at",
+    aged_by="ended_at",
 )
 """candidate: its model. num_rows: those that are done. results: what is said of all rows together, by function."""
 ROWS = AnalyticsTable(
@@ -56,7 +56,7 @@ ROWS = AnalyticsTable(
         AnalyticsColumn("error", "text"),
         AnalyticsColumn("given", "json"),
     ),
-    aged_by="at",
+    aged_by="ended_at",
 )
 """number: the row's place in its dataset, from 0. given: what it is there."""
 SCORES = AnalyticsTable(
@@ -70,7 +70,7 @@ SCORES = AnalyticsTable(
         AnalyticsColumn("error", "text"),
         AnalyticsColumn("more", "json"),
     ),
-    aged_by="at",
+    aged_by="ended_at",
 )
 """score: null where it is no number. said: the score as a text. more: what else the function says."""
 TABLES = (RUNS, ROWS, SCORES)
@@ -87,7 +87,7 @@ class Exporting:
 
         Raises Unavailable, and RequestError for what a column cannot hold.
         """
-        facts = {"at": run["ended_at"], "run_id": run["id"], "benchmark_id": run["benchmark_id"]}
+        facts = {"ended_at": run["ended_at"], "run_id": run["id"], "benchmark_id": run["benchmark_id"]}
         each = len(run["functions"])
         rows_left, scores_left = await self._count(ROWS, run), await self._count(SCORES, run)
         async for some in kept.every("row", "generation", "scores", "is_scored"):
@@ -109,7 +109,7 @@ class Exporting:
 def _run(run: Row) -> Json:
     candidate = run["config"]["eval_candidate"]
     return {
-        "begun": run["begun_at"],
+        "begun_at": run["begun_at"],
         "status": run["outcome"],
         "candidate": candidate["model"] if "model" in candidate else candidate["config"]["model"],
         "dataset_id": run["dataset_id"],

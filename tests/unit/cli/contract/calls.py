@@ -83,6 +83,7 @@ PROVEN_ELSEWHERE: dict[str, str] = {
     "llama stack storage export": "tests/processes/cli/test_storage_moves.py::test_what_goes_into_an_archive",
     "llama stack storage import": "tests/processes/cli/test_storage_moves.py::test_what_is_there_is_never_overwritten",
     "llama stack storage prune": "tests/processes/cli/test_storage.py::test_what_is_too_old_goes_once_one_agrees",
+    "llama stack storage query": "tests/processes/cli/test_storage.py::test_what_sql_finds_in_analytics",
     "llama stack storage restore": "tests/processes/cli/test_storage.py::test_a_copy_leads_back",
     "llama stack storage show": "tests/processes/cli/test_storage.py::test_what_is_kept_is_shown_by_kind",
     "llama stack wait": "tests/processes/test_processes.py::test_a_server_is_waited_for_until_it_is_what_one_wants",
@@ -134,6 +135,7 @@ READS = {
         "llama model verify",
     ),
     "llama completion show",
+    "llama stack storage query",
     "llama stack storage show",
     "llama stack batch ls",
     "llama stack batch results",
@@ -154,7 +156,7 @@ PASSES_ON = {"llama api", "llama stack mcp"}
 
 NOT_ROWS_ALONE = {
     *("llama api", "llama connect", "llama help", "llama model verify", "llama stack show-provider"),
-    "llama stack storage show",
+    *("llama stack storage query", "llama stack storage show"),
 }
 """Commands that print a list with some arguments only, or beside other facts."""
 

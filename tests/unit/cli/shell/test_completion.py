@@ -24,6 +24,7 @@ from tests.support.command_world import world
 __all__ = ["world"]
 
 FREE = {
+    "SQL",
     *("PORT", "HOST", "DURATION", "ID", "NAME", "NAME:VALUE", "NAME=@FILE", "NAME=MODEL", "NAME=VALUE"),
     *(
         "none|low|medium|high",
