@@ -60,7 +60,7 @@ def _configuration(with_providers: list[str]) -> str:
     parts += ["## Stores", "What `storage.stores` places, and the kinds that `storage.retention` takes."]
     parts += [table(("store", "backend", "kinds"), rows), "## Registered resources"]
     for kind in sorted({api.configured for api in apis.values() if api.configured}, key=lambda one: one.config_key):
-        parts += [f"### registered_resources.{kind.config_key}[]", *_model(kind.configured)]
+        parts += [f"### registered_resources.{kind.config_key}[]", *_model(kind.entry)]
     return "\n\n".join(parts) + "\n"
 
 

@@ -89,7 +89,7 @@ def with_served(
         listed = {getattr(one, kind.id_field): one for one in found.get(name, ())}
         told = [listed[id] for id in provider.spec.serves if id in listed]
         ours = next((one for one in told if _provider_of(one) in (None, ANY_PROVIDER, provider.provider_id)), None)
-        first = ours or kind.configured.model_validate(
+        first = ours or kind.entry.model_validate(
             {kind.id_field: provider.spec.serves[0], "provider_id": provider.provider_id}
         )
         own = getattr(first, kind.provider_id_field, None) or getattr(first, kind.id_field)
@@ -124,7 +124,7 @@ def _read(
 ) -> Iterator[Read]:
     for entry in entries:
         found: list[Problem] = []
-        value = check(resource.configured, entry.node.without_nulls(), problems=found, file=file)
+        value = check(resource.entry, entry.node.without_nulls(), problems=found, file=file)
         problems.extend(with_origin(problem, run.uses) for problem in found)
         if value is not None:
             yield entry, value

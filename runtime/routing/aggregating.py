@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from statistics import fmean, median
 from typing import Any
 
-from runtime.apis.datasets import Row
+from runtime.apis.datasets.protocol import Row
 from runtime.apis.scoring.protocol import SCORE
 from runtime.errors import RequestError
 from runtime.statistics.intervals import mean_interval

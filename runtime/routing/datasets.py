@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from runtime.apis._request import Request
-from runtime.apis.datasets import RegisterDatasetRequest
+from runtime.apis.datasets.protocol import RegisterDatasetRequest
 from runtime.ids import new_id
 from runtime.routing.entry import Entry
 from runtime.routing.registry import Registry

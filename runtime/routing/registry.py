@@ -143,7 +143,7 @@ class Registry:
         """A stored entry of an earlier version, with defaults for newer facts. Raises ValueError, TypeError,
         LookupError or AttributeError if it cannot be shown.
         """
-        defaults = self._facts_of(self.resource.configured.model_construct())
+        defaults = self._facts_of(self.resource.entry.model_construct())
         entry = replace(entry, facts={**defaults, **entry.facts})
         self.resource.shown(entry)
         return entry

@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 
 from runtime.apis._request import Registered
 from runtime.apis.datasetio.protocol import IterRowsRequest
-from runtime.apis.datasets import Dataset, RegisterDatasetRequest, Row, RowsDataSource
+from runtime.apis.datasets.protocol import Dataset, RegisterDatasetRequest, Row, RowsDataSource
 from runtime.apis.scoring.params import ScoringParams
 from runtime.apis.scoring.protocol import (
     Aggregated,

@@ -24,7 +24,7 @@ from typing import Any
 
 import httpx2
 
-from runtime.apis.connectors import CallServerToolRequest, ConnectorRequest
+from runtime.apis.connectors.protocol import CallServerToolRequest, ConnectorRequest
 from runtime.config.loading import parse_run_config
 from runtime.stack.plan import plan
 from runtime.stack.stack import Stack

@@ -17,7 +17,7 @@ from runtime.apis.datasetio.protocol import (
     IterRowsRequest,
     page_of_rows,
 )
-from runtime.apis.datasets import DatasetRequest
+from runtime.apis.datasets.protocol import DatasetRequest
 from runtime.errors import NotFound, RequestError
 from runtime.ids import new_id
 from runtime.provider import ProviderContext

@@ -13,7 +13,7 @@ from pydantic import Field
 from runtime.apis._api import route
 from runtime.apis._names import ResourceId
 from runtime.apis._request import AT_ONCE, Request, Response, example
-from runtime.apis.datasets import DatasetRequest, Row
+from runtime.apis.datasets.protocol import DatasetRequest, Row
 from runtime.errors import Conflict, NotSupported, Unavailable
 from runtime.sse import Reply
 

@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from runtime.apis._request import AT_ONCE, Request, Response, example
-from runtime.apis.benchmarks import ScoringFunctionIds
-from runtime.apis.datasets import Row
+from runtime.apis.benchmarks.protocol import ScoringFunctionIds
+from runtime.apis.datasets.protocol import Row
 from runtime.apis.eval.candidates import BenchmarkConfig
 from runtime.apis.eval.job import JobRequest
 from runtime.apis.scoring.protocol import ScoringResult

@@ -9,7 +9,7 @@ from pydantic import Field
 from runtime.apis._api import inner, route
 from runtime.apis._names import ResourceId
 from runtime.apis._request import AT_ONCE, Request, Response, example
-from runtime.apis.datasets import Row
+from runtime.apis.datasets.protocol import Row
 from runtime.apis.scoring.params import ScoringParams
 from runtime.errors import Unavailable
 

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from runtime.apis._request import Response
-from runtime.apis.datasets import Row
+from runtime.apis.datasets.protocol import Row
 
 End = Literal["enough", "attempts", "time", "failures"]
 Flaw = Literal["cut", "empty", "no_json", "does_not_fit"]

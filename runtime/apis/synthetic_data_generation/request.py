@@ -10,7 +10,7 @@ from runtime.apis._earlier.messages import EarlierMessage
 from runtime.apis._json_schema import JsonSchema
 from runtime.apis._names import NamedResource
 from runtime.apis._request import AT_ONCE, Request, example
-from runtime.apis.datasets import Purpose, Row
+from runtime.apis.datasets.protocol import Purpose, Row
 from runtime.apis.scoring.params import ScoringParams
 
 FilteringFunction = Literal["none", "random", "top_k", "top_p", "top_k_top_p", "sigmoid"]

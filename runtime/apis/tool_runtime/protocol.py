@@ -11,7 +11,7 @@ from pydantic_core import PydanticCustomError
 from runtime.apis._api import inner, route
 from runtime.apis._names import ResourceId
 from runtime.apis._request import Request, Response, example
-from runtime.apis.tool_groups import McpEndpoint
+from runtime.apis.tool_groups.protocol import McpEndpoint
 from runtime.errors import NotSupported, Unavailable
 
 

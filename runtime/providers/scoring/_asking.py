@@ -11,7 +11,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from runtime.apis.datasets import Row
+from runtime.apis.datasets.protocol import Row
 from runtime.apis.inference.embeddings import EmbeddingsRequest
 from runtime.apis.inference.protocol import ChatCompletionRequest, Inference
 from runtime.apis.inference.sense import making_sense, text_of

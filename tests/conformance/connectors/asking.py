@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from runtime.access import User
-from runtime.apis.connectors import CallServerToolRequest, ConnectorTool, McpServer, ToolOutcome
+from runtime.apis.connectors.protocol import CallServerToolRequest, ConnectorTool, McpServer, ToolOutcome
 from runtime.conformance.contexts import provider_context
 from runtime.context import RequestContext, serving
 from runtime.http.client import HttpClient

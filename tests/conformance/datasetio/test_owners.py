@@ -9,7 +9,7 @@ import pytest
 
 from runtime.access import User
 from runtime.apis.datasetio.protocol import AppendRowsRequest, IterRowsRequest
-from runtime.apis.datasets import DatasetRequest, RegisterDatasetRequest, RowsDataSource
+from runtime.apis.datasets.protocol import DatasetRequest, RegisterDatasetRequest, RowsDataSource
 from runtime.conformance.stacks import run_config, serving
 from runtime.context import RequestContext
 from runtime.context import serving as asked_by

@@ -11,8 +11,8 @@ import pytest
 import pytest_asyncio
 
 from runtime.access import Caller, User
-from runtime.apis.benchmarks import RegisterBenchmarkRequest
-from runtime.apis.datasets import RegisterDatasetRequest
+from runtime.apis.benchmarks.protocol import RegisterBenchmarkRequest
+from runtime.apis.datasets.protocol import RegisterDatasetRequest
 from runtime.apis.eval.job import Job, JobRequest, ListJobsRequest, RunEvalRequest
 from runtime.apis.eval.results import CompareJobsRequest, JobRowsRequest
 from runtime.conformance.upstream import Upstream, upstream_server

@@ -15,7 +15,7 @@ import pytest_asyncio
 from runtime.access import User
 from runtime.apis._request import Empty
 from runtime.apis.prompts.protocol import CreatePromptRequest
-from runtime.apis.tool_groups import RegisterToolGroupRequest, ToolGroupRequest
+from runtime.apis.tool_groups.protocol import RegisterToolGroupRequest, ToolGroupRequest
 from runtime.conformance import form
 from runtime.conformance.asgi import Client
 from runtime.conformance.stacks import Served, run_config, serving

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from runtime.apis.connectors import ToolOutcome
+from runtime.apis.connectors.protocol import ToolOutcome
 from runtime.conformance.upstream.scripted import calls, says
 from runtime.errors import AuthenticationError, UpstreamError, UpstreamUnreachable
 from tests.conformance.responses.asking import WEATHER, Asking, kinds, texts

@@ -27,7 +27,13 @@ FOR_SERVERS = {
 """Servers' libraries, engines, clients, and the drivers of databases."""
 PLANS = [line for line in LINES if LINES[line].reads_config and {"starter", "mine"} & {*line.split()}]
 APIS = Path(runtime.apis.__file__).parent
-OF_FACTS = {f"runtime.apis.{name}" for name in ("containers.limits", "files.limits", "vector_stores.configured")}
+OF_FACTS = {
+    f"runtime.apis.{name}"
+    for name in (
+        *("containers.limits", "files.limits", "vector_stores.configured"),
+        *("shields.protocol", "tool_groups.protocol"),  # a plan makes entries of what providers have without being told
+    )
+}
 """Of APIs that are packages: bounds of settings, and the resources that run configs list."""
 
 

@@ -6,7 +6,13 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
-from runtime.apis.connectors import CallServerToolRequest, ConnectorTool, ConnectorTools, McpServer, ToolOutcome
+from runtime.apis.connectors.protocol import (
+    CallServerToolRequest,
+    ConnectorTool,
+    ConnectorTools,
+    McpServer,
+    ToolOutcome,
+)
 from runtime.errors import NotFound, StackError
 from runtime.provider import ProviderContext
 from runtime.spec import inline

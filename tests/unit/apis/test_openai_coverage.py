@@ -33,7 +33,7 @@ from runtime.apis.inference.stored import (
 )
 from runtime.apis.safety.moderations import Moderation, ModerationRequest
 from runtime.apis.safety.shielding import RunShieldRequest, RunShieldResponse
-from runtime.apis.shields import RegisterShieldRequest, Shield
+from runtime.apis.shields.protocol import RegisterShieldRequest, Shield
 from runtime.apis.vector_stores.attached_file import (
     AttachedFileContent,
     AttachedFileDeleted,

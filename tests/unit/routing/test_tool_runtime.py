@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from runtime.access import User
-from runtime.apis.tool_groups import RegisterToolGroupRequest
+from runtime.apis.tool_groups.protocol import RegisterToolGroupRequest
 from runtime.apis.tool_runtime.protocol import InvokeToolRequest, ListToolsRequest, ToolRequest
 from runtime.conformance.stacks import Served, adapter_of, run_config
 from runtime.context import RequestContext

@@ -20,7 +20,7 @@ from runtime.apis.agents.session import (
 )
 from runtime.apis.agents.turn import CreateTurnRequest, ResumeTurnRequest
 from runtime.apis.responses.protocol import Responses
-from runtime.apis.tool_groups import ToolGroups
+from runtime.apis.tool_groups.protocol import ToolGroups
 from runtime.apis.vector_stores.protocol import VectorStores
 from runtime.errors import NotFound
 from runtime.ids import new_position, ordered_id

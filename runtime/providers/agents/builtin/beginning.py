@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from runtime.apis._earlier.messages import EarlierToolMessage
 from runtime.apis.agents.agent import AgentConfig
 from runtime.apis.agents.turn import CreateTurnRequest, ResumeTurnRequest
-from runtime.apis.tool_groups import ToolGroups
+from runtime.apis.tool_groups.protocol import ToolGroups
 from runtime.errors import Conflict, RequestError
 from runtime.ids import new_position, ordered_id
 from runtime.providers.agents.builtin.asking import Asked, response_request, settings

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from runtime.apis.agents.agent import AgentTool
-from runtime.apis.tool_groups import ToolGroupRequest, ToolGroups
+from runtime.apis.tool_groups.protocol import ToolGroupRequest, ToolGroups
 from runtime.errors import NotFound
 from runtime.sse import Json
 

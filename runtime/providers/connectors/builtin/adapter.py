@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from runtime.apis._request import Registered
-from runtime.apis.connectors import (
-    CONNECTOR,
+from runtime.apis.connectors import CONNECTOR
+from runtime.apis.connectors.protocol import (
     CallServerToolRequest,
     Connector,
     ConnectorRequest,

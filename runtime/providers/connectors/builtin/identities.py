@@ -15,7 +15,7 @@ from pydantic import SecretStr
 
 from runtime.access import User
 from runtime.addresses import keys_in
-from runtime.apis.connectors import McpServer
+from runtime.apis.connectors.protocol import McpServer
 from runtime.context import current
 from runtime.errors import AccessDenied, AuthenticationError, RequestError, Unavailable
 from runtime.http.network import sendable

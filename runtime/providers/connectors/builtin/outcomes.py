@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from runtime.apis.connectors import ToolOutcome
+from runtime.apis.connectors.protocol import ToolOutcome
 from runtime.providers.connectors.builtin.trial import Trial
 from runtime.sse import Json, encode
 

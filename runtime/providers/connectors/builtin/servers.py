@@ -8,7 +8,7 @@ from typing import Any
 
 from runtime.addresses import origin_of
 from runtime.apis._request import Registered
-from runtime.apis.connectors import McpServer, Transport
+from runtime.apis.connectors.protocol import McpServer, Transport
 from runtime.errors import NotSupported, RequestError
 from runtime.http.transport import host_of
 

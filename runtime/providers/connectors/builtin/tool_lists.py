@@ -12,7 +12,7 @@ from collections import OrderedDict
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
-from runtime.apis.connectors import ConnectorTool
+from runtime.apis.connectors.protocol import ConnectorTool
 from runtime.errors import UpstreamTimeout
 from runtime.providers.connectors.builtin.config import ConnectorsConfig
 from runtime.providers.connectors.builtin.identities import AskedAs

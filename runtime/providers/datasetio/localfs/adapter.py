@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from runtime.apis._request import Registered
 from runtime.apis.datasetio.protocol import AppendRowsRequest, DatasetVersion, DatasetVersionList, IterRowsRequest
-from runtime.apis.datasets import DatasetRequest
+from runtime.apis.datasets.protocol import DatasetRequest
 from runtime.errors import NotFound, RequestError, StackError, Unavailable
 from runtime.http.data_addresses import is_data_address
 from runtime.ids import new_id

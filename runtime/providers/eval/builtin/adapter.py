@@ -23,7 +23,7 @@ from runtime.apis.eval.results import (
 from runtime.apis.inference.protocol import Inference
 from runtime.apis.models import Models
 from runtime.apis.scoring.protocol import AggregateRequest, Scoring, ScoringResult
-from runtime.apis.scoring_functions import ScoringFunctions
+from runtime.apis.scoring_functions.protocol import ScoringFunctions
 from runtime.concurrently import concurrently
 from runtime.context import current
 from runtime.errors import Conflict, NotFound, RequestError

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from runtime.apis.datasets import Row as DatasetRow
+from runtime.apis.datasets.protocol import Row as DatasetRow
 from runtime.apis.scoring.functions import GENERATED
 from runtime.apis.scoring.protocol import ERROR, SCORE
 from runtime.errors import StackError

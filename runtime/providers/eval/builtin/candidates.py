@@ -15,7 +15,7 @@ from runtime.apis.agents.naming import AgentRequest, SessionRequest
 from runtime.apis.agents.protocol import Agents
 from runtime.apis.agents.session import CreateSessionRequest
 from runtime.apis.agents.turn import CreateTurnRequest
-from runtime.apis.datasets import Row
+from runtime.apis.datasets.protocol import Row
 from runtime.apis.eval.candidates import AgentCandidate, ModelCandidate
 from runtime.apis.inference.protocol import ChatCompletionRequest, CompletionRequest, Inference
 from runtime.apis.inference.sense import making_sense, text_of

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Awaitable, Sequence
 from typing import TypeVar
 
-from runtime.apis.datasets import Row
+from runtime.apis.datasets.protocol import Row
 from runtime.apis.eval.candidates import AgentCandidate, BenchmarkConfig
 from runtime.apis.models import ModelRequest, Models
 from runtime.apis.scoring.functions import EXPECTED, GENERATED, INPUT
 from runtime.apis.scoring.params import ScoringParams
-from runtime.apis.scoring_functions import ScoringFunction, ScoringFunctionRequest, ScoringFunctions
+from runtime.apis.scoring_functions.protocol import ScoringFunction, ScoringFunctionRequest, ScoringFunctions
 from runtime.errors import RequestError, StackError
 from runtime.providers.eval.builtin.candidates import MadeAgents, system_text
 from runtime.providers.eval.builtin.questions import ANSWERS, ASKING, named

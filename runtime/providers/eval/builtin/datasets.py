@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from runtime.apis.datasetio.protocol import VERSION, DatasetIO, IterRowsRequest
-from runtime.apis.datasets import DatasetRequest, Row
+from runtime.apis.datasets.protocol import DatasetRequest, Row
 from runtime.errors import NotSupported
 
 _version = re.compile(VERSION)

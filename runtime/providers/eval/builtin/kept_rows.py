@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from runtime.apis.datasets import Row as DatasetRow
+from runtime.apis.datasets.protocol import Row as DatasetRow
 from runtime.apis.scoring.functions import GENERATED
 from runtime.apis.scoring.protocol import SCORE
 from runtime.providers._background.groups import InGroups

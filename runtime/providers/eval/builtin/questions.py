@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from runtime.apis.datasets import Row
+from runtime.apis.datasets.protocol import Row
 from runtime.apis.scoring.functions import EXPECTED, GENERATED, INPUT
 from runtime.errors import RequestError
 from runtime.sse import Json

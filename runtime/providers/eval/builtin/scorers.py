@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from runtime.access import Caller
-from runtime.apis.datasets import Row
+from runtime.apis.datasets.protocol import Row
 from runtime.apis.scoring.functions import GENERATED
 from runtime.apis.scoring.params import ScoringParams
 from runtime.apis.scoring.protocol import ERROR, SCORE, ScoreRowsRequest, Scoring

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from runtime.apis.connectors import Connectors
+from runtime.apis.connectors.protocol import Connectors
 from runtime.apis.containers.protocol import Containers
 from runtime.apis.inference.calls import Call
 from runtime.apis.inference.protocol import Inference

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from runtime.apis.connectors import Connectors
+from runtime.apis.connectors.protocol import Connectors
 from runtime.apis.containers.protocol import Containers
 from runtime.apis.file_processors.protocol import FileProcessors
 from runtime.apis.files.protocol import Files

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pydantic import TypeAdapter
 
 from runtime.apis._request import Registered
-from runtime.apis.datasets import Row
+from runtime.apis.datasets.protocol import Row
 from runtime.apis.scoring.functions import ListedFunction, check_columns
 from runtime.apis.scoring.params import BasicParams, RegexParserParams, ScoringParams
 from runtime.apis.scoring.protocol import ERROR, SCORE, ScoredRows, ScoreRowsRequest

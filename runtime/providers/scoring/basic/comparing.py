@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import Field
 
-from runtime.apis.datasets import Row
+from runtime.apis.datasets.protocol import Row
 from runtime.apis.scoring.functions import EXPECTED, GENERATED, ListedFunction
 from runtime.apis.scoring.params import BasicParams
 from runtime.providers.scoring.basic.row_function import NotScored, Options, RowFunction, ScoreRow, Told, text_in

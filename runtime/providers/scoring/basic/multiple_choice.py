@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import unicodedata
 
-from runtime.apis.datasets import Row
+from runtime.apis.datasets.protocol import Row
 from runtime.apis.scoring.functions import EXPECTED, GENERATED, ListedFunction
 from runtime.apis.scoring.params import RegexParserParams
 from runtime.providers.scoring.basic.row_function import RowFunction, ScoreRow, Told, text_in

@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from runtime.apis._request import Registered
-from runtime.apis.datasets import Row
+from runtime.apis.datasets.protocol import Row
 from runtime.apis.scoring.functions import ListedFunction, check_columns
 from runtime.apis.scoring.params import BasicParams, LLMAsJudgeParams, ScoringParams
 from runtime.apis.scoring.protocol import ScoredRows, ScoreRowsRequest

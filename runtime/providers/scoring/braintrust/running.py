@@ -17,7 +17,7 @@ import autoevals
 from autoevals.oai import LLMClient
 from autoevals.string import EmbeddingSimilarity
 
-from runtime.apis.datasets import Row
+from runtime.apis.datasets.protocol import Row
 from runtime.apis.scoring.functions import EXPECTED, GENERATED, INPUT
 from runtime.apis.scoring.protocol import SCORE
 from runtime.errors import StackError

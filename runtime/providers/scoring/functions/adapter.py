@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from runtime.apis._request import Registered
-from runtime.apis.datasets import Row
+from runtime.apis.datasets.protocol import Row
 from runtime.apis.providers.protocol import ProviderHealth
 from runtime.apis.scoring.functions import ListedFunction, check_columns
 from runtime.apis.scoring.params import BasicParams, ScoringParams

@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from runtime.apis.datasets import Row
+from runtime.apis.datasets.protocol import Row
 from runtime.providers.scoring.functions import process
 from runtime.providers.scoring.functions.config import FunctionsConfig
 from runtime.starting import not_started

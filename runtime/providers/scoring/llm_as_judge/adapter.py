@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pydantic import TypeAdapter
 
 from runtime.apis._request import Registered
-from runtime.apis.datasets import Row
+from runtime.apis.datasets.protocol import Row
 from runtime.apis.scoring.functions import GENERATED, ListedFunction, check_columns
 from runtime.apis.scoring.params import LLMAsJudgeParams, ScoringParams
 from runtime.apis.scoring.protocol import SCORE, ScoredRows, ScoreRowsRequest

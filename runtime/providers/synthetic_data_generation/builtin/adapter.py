@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from random import Random
 
 from runtime.apis.datasetio.protocol import DatasetIO
-from runtime.apis.datasets import Datasets, RegisterDatasetRequest, Row, RowsDataSource
+from runtime.apis.datasets.protocol import Datasets, RegisterDatasetRequest, Row, RowsDataSource
 from runtime.apis.inference.protocol import Inference
 from runtime.apis.models import Models, first_of_type
 from runtime.apis.scoring.protocol import SCORE, Scoring

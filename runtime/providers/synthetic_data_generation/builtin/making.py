@@ -13,7 +13,7 @@ from random import Random
 
 from msgspec import structs
 
-from runtime.apis.datasets import Row
+from runtime.apis.datasets.protocol import Row
 from runtime.apis.inference.protocol import Inference
 from runtime.apis.synthetic_data_generation.answer import End
 from runtime.concurrently import concurrently

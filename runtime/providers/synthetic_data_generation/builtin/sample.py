@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from runtime.apis.datasets import Row
+from runtime.apis.datasets.protocol import Row
 from runtime.apis.synthetic_data_generation.answer import Flaw
 from runtime.errors import StackError
 from runtime.sse import encode

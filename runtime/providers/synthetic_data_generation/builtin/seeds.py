@@ -7,7 +7,7 @@ from typing import Any
 
 from runtime.apis._json_schema import fitting
 from runtime.apis.datasetio.protocol import DatasetIO, IterRowsRequest
-from runtime.apis.datasets import Row
+from runtime.apis.datasets.protocol import Row
 from runtime.apis.synthetic_data_generation.request import MOST_SEED_ROWS, GenerateRequest
 from runtime.errors import RequestError, Unavailable
 from runtime.providers._earlier.renaming import renamed

@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import Any
 
 from runtime.apis._request import Registered
-from runtime.apis.connectors import CallServerToolRequest, Connectors, ConnectorTool, McpServer, ToolOutcome
+from runtime.apis.connectors.protocol import CallServerToolRequest, Connectors, ConnectorTool, McpServer, ToolOutcome
 from runtime.apis.tool_runtime.protocol import (
     ContentPart,
     InvokeToolRequest,

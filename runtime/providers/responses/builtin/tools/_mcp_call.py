@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from runtime.apis.connectors import CallServerToolRequest, Connectors, ToolOutcome
+from runtime.apis.connectors.protocol import CallServerToolRequest, Connectors, ToolOutcome
 from runtime.apis.inference.calls import Call
 from runtime.errors import NotFound, StackError, UpstreamError
 from runtime.providers.responses.builtin.answering import Answering

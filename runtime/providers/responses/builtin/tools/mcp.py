@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from runtime.apis.connectors import ConnectorTool, McpServer
+from runtime.apis.connectors.protocol import ConnectorTool, McpServer
 from runtime.apis.inference.calls import Call
 from runtime.apis.responses.tools.mcp import KIND
 from runtime.apis.responses.tools.mcp.tool import McpTool

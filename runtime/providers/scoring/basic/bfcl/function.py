@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from runtime.apis.datasets import Row
+from runtime.apis.datasets.protocol import Row
 from runtime.apis.scoring.functions import GENERATED, ListedFunction
 from runtime.apis.scoring.params import BasicParams
 from runtime.providers.scoring.basic.bfcl.calls import NoCalls, calls_in

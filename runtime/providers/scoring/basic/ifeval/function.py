@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic import Field
 
-from runtime.apis.datasets import Row
+from runtime.apis.datasets.protocol import Row
 from runtime.apis.scoring.functions import GENERATED, ListedFunction
 from runtime.apis.scoring.params import BasicParams
 from runtime.invalid.vocabulary import quoted

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from runtime.apis.datasets import Row
+from runtime.apis.datasets.protocol import Row
 from runtime.apis.scoring.functions import EXPECTED, GENERATED, ListedFunction
 from runtime.apis.scoring.params import RegexParserParams
 from runtime.providers.scoring.basic.math.finding import answer_in, before_next_question

@@ -1,4 +1,4 @@
-"""Which benchmarks the stack has, and registering more. Running one: `eval`."""
+"""The operations of the API `benchmarks`, and what they take and return."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ from typing import Annotated, Any, Literal, Protocol
 
 from pydantic import Field
 
-from runtime.apis._api import Api, route
+from runtime.apis._api import route
 from runtime.apis._names import NamedResource, ResourceId
 from runtime.apis._request import Empty, Registered, Request, Response, example
-from runtime.apis._resources import Resource
 from runtime.apis.scoring.protocol import MOST_FUNCTIONS
 
 ScoringFunctionIds = Annotated[list[NamedResource], Field(min_length=1, max_length=MOST_FUNCTIONS)]
@@ -84,7 +83,7 @@ class Benchmarks(Protocol):
         ...
 
 
-def _answer(benchmark: Registered) -> Benchmark:
+def answer(benchmark: Registered) -> Benchmark:
     return Benchmark(
         identifier=benchmark.id,
         provider_id=benchmark.provider_id,
@@ -93,16 +92,3 @@ def _answer(benchmark: Registered) -> Benchmark:
         scoring_functions=benchmark.facts["scoring_functions"],
         metadata=dict(benchmark.metadata),
     )
-
-
-BENCHMARK = Resource(
-    kind="benchmark",
-    served_by="eval",
-    id_field="benchmark_id",
-    config_key="benchmarks",
-    older_keys=("eval_tasks",),
-    older_id_fields=("eval_task_id",),
-    configured=RegisterBenchmarkRequest,
-    answer=_answer,
-)
-API = Api("benchmarks", Benchmarks, resource=BENCHMARK, mounted_with=("eval",))

@@ -1,4 +1,4 @@
-"""Which groups of tools the stack has, and registering more. What is in them: `tool_runtime`."""
+"""The operations of the API `tool_groups`, and what they take and return."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ from typing import Any, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from runtime.apis._api import Api, route
+from runtime.apis._api import route
 from runtime.apis._names import AskedAddress, ResourceId
 from runtime.apis._request import Empty, Registered, Request, Response, example
-from runtime.apis._resources import Resource
 
 
 class McpEndpoint(BaseModel):
@@ -93,7 +92,7 @@ class ToolGroups(Protocol):
         ...
 
 
-def _answer(group: Registered) -> ToolGroup:
+def answer(group: Registered) -> ToolGroup:
     return ToolGroup(
         identifier=group.id,
         provider_id=group.provider_id,
@@ -101,14 +100,3 @@ def _answer(group: Registered) -> ToolGroup:
         mcp_endpoint=group.facts.get("mcp_endpoint"),
         args=group.facts.get("args"),
     )
-
-
-TOOL_GROUP = Resource(
-    kind="tool_group",
-    served_by="tool_runtime",
-    id_field="toolgroup_id",
-    config_key="tool_groups",
-    configured=RegisterToolGroupRequest,
-    answer=_answer,
-)
-API = Api("tool_groups", ToolGroups, resource=TOOL_GROUP, mounted_with=("tool_runtime",))

@@ -1,4 +1,4 @@
-"""Which shields the stack has, and registering more. What a shield does: `safety`."""
+"""The operations of the API `shields`, and what they take and return."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ from typing import Any, Literal, Protocol
 
 from pydantic import Field
 
-from runtime.apis._api import Api, route
+from runtime.apis._api import route
 from runtime.apis._names import ResourceId
 from runtime.apis._request import Empty, Registered, Request, Response, example
-from runtime.apis._resources import Resource
 
 
 class Shield(Response):
@@ -73,21 +72,10 @@ class Shields(Protocol):
         ...
 
 
-def _answer(shield: Registered) -> Shield:
+def answer(shield: Registered) -> Shield:
     return Shield(
         identifier=shield.id,
         provider_id=shield.provider_id,
         provider_resource_id=shield.provider_resource_id,
         params=shield.facts.get("params"),
     )
-
-
-SHIELD = Resource(
-    kind="shield",
-    served_by="safety",
-    id_field="shield_id",
-    config_key="shields",
-    configured=RegisterShieldRequest,
-    answer=_answer,
-)
-API = Api("shields", Shields, resource=SHIELD, mounted_with=("safety",))

@@ -1,4 +1,4 @@
-"""Which scoring functions the stack has, and registering more. What one does: `scoring`."""
+"""The operations of the API `scoring_functions`, and what they take and return."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ from typing import Any, Literal, Protocol
 
 from pydantic import ConfigDict, Field
 
-from runtime.apis._api import Api, route
+from runtime.apis._api import route
 from runtime.apis._names import ResourceId
 from runtime.apis._request import Empty, Registered, Request, Response, example
-from runtime.apis._resources import Resource
 from runtime.apis.scoring.params import ScoringParams
 
 
@@ -104,7 +103,7 @@ class ScoringFunctions(Protocol):
         ...
 
 
-def _answer(function: Registered) -> ScoringFunction:
+def answer(function: Registered) -> ScoringFunction:
     return ScoringFunction(
         identifier=function.id,
         provider_id=function.provider_id,
@@ -114,14 +113,3 @@ def _answer(function: Registered) -> ScoringFunction:
         return_type=function.facts.get("return_type") or {"type": "number"},
         params=function.facts.get("params"),
     )
-
-
-SCORING_FUNCTION = Resource(
-    kind="scoring_function",
-    served_by="scoring",
-    id_field="scoring_fn_id",
-    config_key="scoring_fns",
-    configured=RegisterScoringFunctionRequest,
-    answer=_answer,
-)
-API = Api("scoring_functions", ScoringFunctions, resource=SCORING_FUNCTION, mounted_with=("scoring",))

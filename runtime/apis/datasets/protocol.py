@@ -1,4 +1,4 @@
-"""Which datasets the stack has, and registering more. Reading and appending rows: `datasetio`."""
+"""The operations of the API `datasets`, and what they take and return."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ from typing import Annotated, Any, Literal, Protocol
 
 from pydantic import Field
 
-from runtime.apis._api import Api, route
+from runtime.apis._api import route
 from runtime.apis._names import ResourceId
 from runtime.apis._request import AT_ONCE, Empty, Registered, Request, Response, example
-from runtime.apis._resources import Resource
 from runtime.errors import Conflict, Unavailable
 
 Purpose = Literal["post-training/messages", "eval/question-answer", "eval/messages-answer"]
@@ -142,7 +141,7 @@ class Datasets(Protocol):
         ...
 
 
-def _answer(dataset: Registered) -> Dataset:
+def answer(dataset: Registered) -> Dataset:
     source = dataset.facts["source"]
     return Dataset(
         identifier=dataset.id,
@@ -152,15 +151,3 @@ def _answer(dataset: Registered) -> Dataset:
         source={**source, "rows": []} if source["type"] == "rows" else source,
         metadata=dict(dataset.metadata),
     )
-
-
-DATASET = Resource(
-    kind="dataset",
-    served_by="datasetio",
-    id_field="dataset_id",
-    config_key="datasets",
-    configured=ConfiguredDataset,
-    answer=_answer,
-    is_kept_by_owner=True,
-)
-API = Api("datasets", Datasets, resource=DATASET, mounted_with=("datasetio",))

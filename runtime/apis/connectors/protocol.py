@@ -1,8 +1,4 @@
-"""Connectors: MCP servers by name, and what they and others can do.
-
-https://modelcontextprotocol.io. Whatever here speaks to an MCP server asks this API, so that sessions, lists of tools
-and credentials are looked after in one place.
-"""
+"""The operations of the API `connectors`, and what they take and return."""
 
 from __future__ import annotations
 
@@ -12,10 +8,9 @@ from typing import Annotated, Any, Literal, Protocol
 from pydantic import ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from runtime.apis._api import Api, inner, route
+from runtime.apis._api import inner, route
 from runtime.apis._names import AskedAddress, ResourceId
 from runtime.apis._request import AT_ONCE, Empty, Registered, Request, Response, example
-from runtime.apis._resources import Resource
 from runtime.errors import NotSupported, Unavailable
 
 Transport = Literal["auto", "streamable_http", "sse", "stdio"]
@@ -260,7 +255,7 @@ class Connectors(Protocol):
         ...
 
 
-def _answer(connector: Registered) -> Connector:
+def answer(connector: Registered) -> Connector:
     facts = connector.facts
     return Connector(
         connector_id=connector.id,
@@ -272,15 +267,3 @@ def _answer(connector: Registered) -> Connector:
         identity=facts.get("identity") or "none",
         allowed_tools=facts.get("allowed_tools"),
     )
-
-
-CONNECTOR = Resource(
-    kind="connector",
-    served_by="connectors",
-    id_field="connector_id",
-    config_key="connectors",
-    at_top=True,
-    configured=ConfiguredConnector,
-    answer=_answer,
-)
-API = Api("connectors", Connectors, resource=CONNECTOR, offered_with=("inference",), mounted_with=("responses",))
