@@ -10,6 +10,7 @@ from __future__ import annotations
 import _signal  # type: ignore[import-not-found]  # what `signal` calls, which takes 3 us more for names of numbers
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable
 from types import FrameType
@@ -18,7 +19,7 @@ from typing import Any
 _Handler = Callable[[int, FrameType | None], object]
 _NUMBERS = sorted(map(int, signal.valid_signals()))
 _PATIENCE_S = 1.0
-"""Whoever sends a signal again after so long has it handled at once: something holds up the loop."""
+"""A signal that has waited for so long is sent again, and handled at once: something holds up the loop."""
 
 
 class HeldSignals:
@@ -35,6 +36,7 @@ class HeldSignals:
         self._seen: list[Any] = []
         self._theirs: dict[int, _Handler] = {}
         self._held: dict[int, tuple[FrameType | None, float]] = {}
+        self._is_watched = False
 
     @property
     def are_there(self) -> bool:
@@ -77,6 +79,7 @@ class HeldSignals:
 
     def forget(self) -> None:
         """In a process that was forked meanwhile: what comes there is its own."""
+        self._is_watched = False
         if self._stop is not None:
             self._held.clear()
             self.let_go()
@@ -86,10 +89,23 @@ class HeldSignals:
             _, since = self._held.setdefault(number, (frame, time.monotonic()))
             if time.monotonic() - since < _PATIENCE_S:
                 self._stop()
+                if not self._is_watched:
+                    self._is_watched = True
+                    threading.Thread(target=self._watch, name="held signals", daemon=True).start()
                 return
             del self._held[number]
             self.has_let_through = True
         self._theirs[number](number, frame)
+
+    def _watch(self) -> None:
+        """Send again what waits for too long: a program may have asked for one alarm, and no more."""
+        main = threading.main_thread().ident
+        while self._held and main is not None:
+            time.sleep(_PATIENCE_S)
+            for number, (_, since) in list(self._held.items()):
+                if time.monotonic() - since >= _PATIENCE_S:
+                    signal.pthread_kill(main, number)
+        self._is_watched = False
 
     def _give(self) -> None:
         while self._held:

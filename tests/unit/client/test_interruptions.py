@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -116,6 +117,21 @@ def test_whoever_sends_a_signal_again_gets_out_of_a_loop_that_is_held_up(
 
     with pytest.raises(KeyboardInterrupt):
         ask(loop, holds_up)
+    assert ask(loop, where) == MAIN
+
+
+def test_one_alarm_gets_out_of_a_loop_that_is_held_up(loop: LoopThread, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(held_signals, "_PATIENCE_S", 0.05)
+    take_turns(loop)
+
+    async def holds_up() -> None:
+        signal.raise_signal(signal.SIGINT)
+        threading.Event().wait(LIMIT_S)
+
+    began = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        ask(loop, holds_up)
+    assert time.monotonic() - began < LIMIT_S
     assert ask(loop, where) == MAIN
 
 
