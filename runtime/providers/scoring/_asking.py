@@ -11,35 +11,19 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from runtime.apis.datasets.protocol import Row
 from runtime.apis.inference.embeddings import EmbeddingsRequest
 from runtime.apis.inference.protocol import ChatCompletionRequest, Inference
 from runtime.apis.inference.sense import making_sense, text_of
 from runtime.apis.models import Models
-from runtime.apis.scoring.protocol import ERROR, SCORE
 from runtime.context import current, serving
 from runtime.errors import RateLimited, RequestError, StackError, UpstreamRejected
 from runtime.provider import ProviderContext
 from runtime.providers._background.asking import Paces, patiently
+from runtime.providers.scoring._not_scored import NotScored
 from runtime.sse import Json, Reply, encode
 
-FEEDBACK = "judge_feedback"
-"""What a row's result tells of what the judge has said."""
 _TEMPERATURE = "temperature"
 _MOST_REMEMBERED = 1000
-
-
-class NotScored(Exception):
-    """A row has no score. why: for whoever reads the result. said: what the judge said, as far as it said anything."""
-
-    def __init__(self, why: str, *, said: str = "") -> None:
-        super().__init__(why)
-        self.why = why
-        self.said = said
-
-    def result(self) -> Row:
-        """The row's result."""
-        return {SCORE: None, ERROR: self.why} | ({FEEDBACK: self.said} if self.said else {})
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
+from runtime.providers.scoring._not_scored import NotScored
 from runtime.providers.scoring.basic.bfcl.calls import Call, NoCalls, calls_in
 from runtime.providers.scoring.basic.bfcl.function import BFCL
-from runtime.providers.scoring.basic.row_function import NotScored
 
 ROWS = [json.loads(line) for line in Path(__file__).with_name("bfcl.jsonl").read_text(encoding="utf-8").splitlines()]
 BY_ID = {row["id"]: row for row in ROWS}

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
+from runtime.providers.scoring._not_scored import NotScored
 from runtime.providers.scoring.basic.ifeval.function import IFEVAL, INSTRUCTIONS, IFEvalOptions, variants_of
 from runtime.providers.scoring.basic.ifeval.words import capital_words, count_sentences, count_words
-from runtime.providers.scoring.basic.row_function import NotScored, Told
+from runtime.providers.scoring.basic.row_function import Told
 
 MOST, LEAST = {"relation": "less than"}, {"relation": "at least"}
 FIRST_WORD = {"num_paragraphs": 3, "nth_paragraph": 2, "first_word": "Really"}

@@ -16,6 +16,7 @@ from runtime.errors import NotFound, RequestError
 from runtime.invalid.vocabulary import quoted
 from runtime.parsing.settings import checked_settings
 from runtime.provider import ProviderContext
+from runtime.providers.scoring._not_scored import NotScored
 from runtime.providers.scoring._regexes import Regexes, TooSlow
 from runtime.providers.scoring.basic.bfcl.function import BFCL
 from runtime.providers.scoring.basic.comparing import EQUALITY, SUBSET_OF
@@ -24,7 +25,7 @@ from runtime.providers.scoring.basic.docvqa import DOCVQA
 from runtime.providers.scoring.basic.ifeval.function import IFEVAL
 from runtime.providers.scoring.basic.math.response import MATH_RESPONSE
 from runtime.providers.scoring.basic.multiple_choice import MULTIPLE_CHOICE
-from runtime.providers.scoring.basic.row_function import NotScored, RowFunction, ScoreRow, Told
+from runtime.providers.scoring.basic.row_function import RowFunction, ScoreRow, Told
 from runtime.similar import names_for
 
 _ALL = (EQUALITY, SUBSET_OF, MULTIPLE_CHOICE, MATH_RESPONSE, DOCVQA, IFEVAL, BFCL)

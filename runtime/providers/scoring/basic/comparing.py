@@ -12,7 +12,8 @@ from pydantic import Field
 from runtime.apis.datasets.protocol import Row
 from runtime.apis.scoring.functions import EXPECTED, GENERATED, ListedFunction
 from runtime.apis.scoring.params import BasicParams
-from runtime.providers.scoring.basic.row_function import NotScored, Options, RowFunction, ScoreRow, Told, text_in
+from runtime.providers.scoring._not_scored import NotScored
+from runtime.providers.scoring.basic.row_function import Options, RowFunction, ScoreRow, Told, text_in
 
 
 class ComparingOptions(Options):

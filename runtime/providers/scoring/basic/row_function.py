@@ -11,16 +11,13 @@ from pydantic import BaseModel, ConfigDict
 
 from runtime.apis.datasets.protocol import Row
 from runtime.apis.scoring.functions import ListedFunction
+from runtime.providers.scoring._not_scored import NotScored
 
 if TYPE_CHECKING:
     from runtime.providers.scoring._regexes import Regexes
 
 ScoreRow = Callable[[Row], Row]
 """What is said of a row: its `score` and more. Raises NotScored."""
-
-
-class NotScored(Exception):
-    """A row that cannot be scored; its message says why."""
 
 
 class Options(BaseModel):

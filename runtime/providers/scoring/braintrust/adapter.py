@@ -20,7 +20,8 @@ from runtime.errors import NotFound, RequestError
 from runtime.invalid.vocabulary import quoted
 from runtime.parsing.settings import checked_settings
 from runtime.provider import ProviderContext
-from runtime.providers.scoring._asking import Asking, NotScored, text_in
+from runtime.providers.scoring._asking import Asking, text_in
+from runtime.providers.scoring._not_scored import NotScored
 from runtime.providers.scoring.braintrust.config import BraintrustConfig, BraintrustModels
 from runtime.providers.scoring.braintrust.scorers import CONTEXT, SCORERS, Scorer
 from runtime.similar import names_for

@@ -21,7 +21,8 @@ from runtime.apis.datasets.protocol import Row
 from runtime.apis.scoring.functions import EXPECTED, GENERATED, INPUT
 from runtime.apis.scoring.protocol import SCORE
 from runtime.errors import StackError
-from runtime.providers.scoring._asking import Asking, NotScored
+from runtime.providers.scoring._asking import Asking
+from runtime.providers.scoring._not_scored import NotScored
 from runtime.providers.scoring.braintrust.config import BraintrustModels
 from runtime.providers.scoring.braintrust.scorers import CONTEXT, Scorer
 from runtime.sse import Json

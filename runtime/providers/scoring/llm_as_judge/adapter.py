@@ -15,7 +15,8 @@ from runtime.apis.scoring.params import LLMAsJudgeParams, ScoringParams
 from runtime.apis.scoring.protocol import SCORE, ScoredRows, ScoreRowsRequest
 from runtime.concurrently import concurrently
 from runtime.provider import ProviderContext
-from runtime.providers.scoring._asking import FEEDBACK, Asking, NotScored, text_in
+from runtime.providers.scoring._asking import Asking, text_in
+from runtime.providers.scoring._not_scored import FEEDBACK, NotScored
 from runtime.providers.scoring._regexes import TooSlow
 from runtime.providers.scoring.llm_as_judge.config import LLMAsJudgeConfig
 from runtime.providers.scoring.llm_as_judge.functions import FIRST, FUNCTIONS, OTHER, PAIRWISE, TIE

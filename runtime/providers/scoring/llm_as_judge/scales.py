@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from runtime.providers.scoring._asking import NotScored
+from runtime.providers.scoring._not_scored import NotScored
 from runtime.sse import Json
 
 Score = float | int | str

@@ -15,9 +15,10 @@ from typing import Any
 from runtime.apis.datasets.protocol import Row
 from runtime.apis.scoring.functions import GENERATED, ListedFunction
 from runtime.apis.scoring.params import BasicParams
+from runtime.providers.scoring._not_scored import NotScored
 from runtime.providers.scoring.basic.bfcl.calls import NoCalls, calls_in
 from runtime.providers.scoring.basic.bfcl.matching import why_wrong
-from runtime.providers.scoring.basic.row_function import NotScored, RowFunction, ScoreRow, Told, kind_of
+from runtime.providers.scoring.basic.row_function import RowFunction, ScoreRow, Told, kind_of
 
 _FUNCTION, _TRUTH, _ID, _LANGUAGE = "function", "ground_truth", "id", "language"
 _COLUMNS = (GENERATED, _FUNCTION, _TRUTH)

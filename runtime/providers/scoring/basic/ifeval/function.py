@@ -17,10 +17,11 @@ from runtime.apis.datasets.protocol import Row
 from runtime.apis.scoring.functions import GENERATED, ListedFunction
 from runtime.apis.scoring.params import BasicParams
 from runtime.invalid.vocabulary import quoted
+from runtime.providers.scoring._not_scored import NotScored
 from runtime.providers.scoring.basic.ifeval.contents import CONTENTS
 from runtime.providers.scoring.basic.ifeval.forms import FORMS
 from runtime.providers.scoring.basic.ifeval.instruction import Instruction
-from runtime.providers.scoring.basic.row_function import NotScored, Options, RowFunction, ScoreRow, Told, text_in
+from runtime.providers.scoring.basic.row_function import Options, RowFunction, ScoreRow, Told, text_in
 from runtime.similar import names_for
 
 INSTRUCTIONS: Mapping[str, Instruction] = {**CONTENTS, **FORMS}

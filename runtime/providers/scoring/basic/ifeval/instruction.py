@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from runtime.providers.scoring.basic.row_function import NotScored
+from runtime.providers.scoring._not_scored import NotScored
 
 Argument = Literal["text", "texts", "number", "relation"]
 RELATIONS = ("less than", "at least")

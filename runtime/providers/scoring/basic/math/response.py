@@ -5,10 +5,11 @@ from __future__ import annotations
 from runtime.apis.datasets.protocol import Row
 from runtime.apis.scoring.functions import EXPECTED, GENERATED, ListedFunction
 from runtime.apis.scoring.params import RegexParserParams
+from runtime.providers.scoring._not_scored import NotScored
 from runtime.providers.scoring.basic.math.finding import answer_in, before_next_question
 from runtime.providers.scoring.basic.math.value import same_value
 from runtime.providers.scoring.basic.math.writing import parts_of, written_alike
-from runtime.providers.scoring.basic.row_function import NotScored, RowFunction, ScoreRow, Told, text_in
+from runtime.providers.scoring.basic.row_function import RowFunction, ScoreRow, Told, text_in
 
 _FINAL_ANSWER = r"(?i)final answer is:?\s*\$([^$\n]+)\$"
 _MOST_PARTS = 50
