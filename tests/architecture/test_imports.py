@@ -140,7 +140,7 @@ ONLY_IN = {
         "runtime.providers.datasetio.localfs.engine",
     ),
     "pymongo": ("runtime.storage.mongodb.collection",),
-    "ray": ("runtime.providers.batches.ray.pool", "runtime.providers.batches.ray.process"),
+    "ray": ("runtime.providers._vendors.ray.pool", "runtime.providers._vendors.ray.process"),
     "redis": ("runtime.storage.redis.connections",),
     "torch": ("runtime.engine", "runtime.providers.safety.prompt_guard.classifier"),
     "llvmlite": ("runtime.engine",),

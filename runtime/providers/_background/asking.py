@@ -19,6 +19,12 @@ MOST_OUTAGES = 6
 """How often a request meets a provider that is down before it fails."""
 
 
+class NobodyAnswers(StackError):
+    """Whoever does the asking cannot be reached. The work waits, and none of its requests fails: it is none that a
+    request is asked again for, as `Unavailable` is.
+    """
+
+
 class Paces:
     """One for each provider, whoever asks it. models: knows whose a model is. most: of each.
 

@@ -10,8 +10,9 @@ import pytest
 import pytest_asyncio
 
 from runtime.conformance.upstream import Upstream, upstream_server
+from runtime.providers._background.asking import NobodyAnswers
 from runtime.providers.batches._shared import creating, running
-from runtime.providers.batches._shared.answering import AnsweringHere, NobodyAnswers
+from runtime.providers.batches._shared.answering import AnsweringHere
 from runtime.providers.batches._shared.endpoints import Endpoint
 from runtime.providers.batches._shared.input_lines import Line
 from runtime.providers.batches._shared.tables import BATCHES as TABLE

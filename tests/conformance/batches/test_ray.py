@@ -1,4 +1,4 @@
-"""Batches whose lines are asked by workers on a real Ray cluster of one machine."""
+"""Batches whose lines, and evaluations whose rows, are asked by workers on a real Ray cluster of one machine."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -19,12 +20,14 @@ import pytest_asyncio
 from aiohttp import web
 
 from runtime.conformance.upstream import Upstream
+from runtime.providers._background.asking import NobodyAnswers
+from runtime.providers._vendors.ray.client import environment
 from runtime.providers.batches._shared import running as batches_running
-from runtime.providers.batches._shared.answering import NobodyAnswers
 from runtime.providers.batches.ray.adapter import RayBatches
-from runtime.providers.batches.ray.client import environment
+from runtime.providers.eval._shared import running as evaluations_running
 from tests.conformance.batches.asking import BATCHES, CHAT, LIMIT_S, Asking, Json, asking_at, jsonl, line, lines
 from tests.conformance.batches.held import Held, until
+from tests.conformance.eval import asking as evaluating
 from tests.support.batches_process import content, created, once, running
 from tests.support.ray_cluster import TOKEN, RayCluster, ray_cluster
 from tests.support.relay import relay
@@ -61,7 +64,7 @@ async def stack(
     async with asking_at(vendor, folder, provider="remote::ray", config=config_of(cluster.port, vendor)) as found:
         for _ in range(3):  # the cluster does not always start what serves a client
             with suppress(NobodyAnswers):
-                await adapter_of(found)._cluster.connected()  # takes longer than a batch may
+                await adapter_of(found)._workers.begin()  # takes longer than a batch may
                 break
         yield found
 
@@ -246,3 +249,56 @@ def begun_by_us(cluster: RayCluster) -> list[str]:
     theirs = {one.pid for one in cluster.processes()}
     names = [one.name() for one in psutil.Process().children(recursive=True) if one.pid not in theirs]
     return [name for name in names if name in ("gcs_server", "raylet")]
+
+
+@pytest.fixture
+def on_ray(cluster: RayCluster, vendor: Upstream, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A stack whose evaluations are done by the cluster at a port."""
+
+    def at(port: int) -> Any:
+        settings = config_of(port, vendor)
+        provider = {"provider_id": "ray", "provider_type": "remote::ray", "config": settings}
+        return evaluating.asking_at(vendor, tmp_path, monkeypatch, providers={"eval": [provider]})
+
+    yield at
+    vendor.misbehaves = None
+    vendor.seen.clear()
+
+
+async def test_an_evaluation_is_asked_by_the_workers_and_waits_while_the_cluster_is_away(
+    on_ray: Any, vendor: Upstream, cluster: RayCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(evaluations_running, "_AGAIN_S", 0.1)
+    monkeypatch.setenv("RAY_CLIENT_RECONNECT_GRACE_PERIOD", "1")  # of half a minute
+    monkeypatch.setenv("RAY_CLIENT_INITIAL_CONNECTION_TIMEOUT_S", "1")
+    vendor.misbehaves = model = evaluating.Held(free=20)
+    async with relay(cluster.port) as way, on_ray(way.port) as asking:
+        path = await asking.benchmark("many", evaluating.rows(40))
+        run = await asking.run(path)
+        await model.until(30)
+        way.cut()
+        model.let()
+        async with asyncio.timeout(LIMIT_S):
+            while (await asking.adapter.check_health()).state == "ready":
+                await asyncio.sleep(0.02)
+        waiting = await asking.job(run)
+        assert waiting["status"] == "in_progress" and waiting["progress"]["failed"] == 0
+        await way.mend()
+        async with asyncio.timeout(2 * LIMIT_S):
+            while (ended := await asking.job(run))["ended_at"] is None:
+                await asyncio.sleep(0.02)
+        assert (ended["status"], ended["progress"]) == ("completed", {"rows": 40, "done": 40, "failed": 0})
+        result = await asking.result(run)
+        assert [one["generated_answer"] for one in result["generations"]] == [f"{number}" for number in range(40)]
+        assert result["scores"][evaluating.SAME]["aggregated_results"]["accuracy"]["accuracy"] == 1.0
+    assert len(model.asked) <= 50, "what was in flight was asked again, and nothing else"
+    calls = vendor.calls("/chat/completions")
+    assert {call.headers["authorization"] for call in calls} == {f"Bearer {KEY}"}, "the workers have asked"
+
+
+async def test_an_agent_is_not_asked_by_workers(on_ray: Any, cluster: RayCluster) -> None:
+    agent = {"eval_candidate": {"type": "agent", "config": {"model": evaluating.MODEL, "instructions": "Be brief."}}}
+    async with on_ray(cluster.port) as asking:
+        path = await asking.benchmark("one", evaluating.rows(1))
+        error = await asking.refused(501, f"{path}/jobs", {"benchmark_config": agent})
+    assert "workers of a cluster" in error["message"] and "inline::builtin" in error["message"]

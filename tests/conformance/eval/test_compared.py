@@ -94,7 +94,7 @@ async def test_rows_are_in_analytics_once_wherever_a_process_dies(
     asking: Asking, repeating: Repeating, monkeypatch: pytest.MonkeyPatch, dies_at: int
 ) -> None:
     """It dies after this many additions; each has two rows at most."""
-    monkeypatch.setattr("runtime.providers.eval.builtin.kept_rows._AT_ONCE", 2)
+    monkeypatch.setattr("runtime.providers.eval._shared.kept_rows._AT_ONCE", 2)
     append, done = Analytics.append, list[int]()
 
     async def dying(self: Analytics, table: Any, added: Any) -> None:

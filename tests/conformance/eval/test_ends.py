@@ -13,7 +13,7 @@ from aiohttp import web
 from runtime.conformance.upstream import Upstream, upstream_server
 from runtime.providers._background import asking as background
 from runtime.providers._background import pacing
-from runtime.providers.eval.builtin.tables import ROWS, RUNS
+from runtime.providers.eval._shared.tables import ROWS, RUNS
 from runtime.storage.sql import Update, eq
 from tests.conformance.eval.asking import LIMIT_S, SAME, Asking, Held, Json, Repeating, asking_at, candidate, rows
 from tests.support.scoring import Letters
@@ -66,7 +66,7 @@ async def test_a_row_that_cannot_be_scored_is_an_error_and_the_others_are_not(as
     dataset = {"dataset_id": "unscored", "rows": [given[3]]}
     await asking.done("POST", "/v1beta/datasetio/append-rows/unscored", dataset)
     with pytest.MonkeyPatch.context() as patches:
-        patches.setattr("runtime.providers.eval.builtin.adapter._FIRST_ROWS", 3)
+        patches.setattr("runtime.providers.eval._shared.evaluations._FIRST_ROWS", 3)
         ended = await asking.completed(path)
     result = await asking.result(ended)
     scores = result["scores"][SAME]["score_rows"]
@@ -175,7 +175,7 @@ async def test_none_of_its_jobs_is_left_of_a_run_that_has_ended(asking: Asking, 
 async def test_a_dataset_that_goes_away_ends_the_run(asking: Asking, vendor: Upstream) -> None:
     vendor.misbehaves = held = Held(free=0)
     with pytest.MonkeyPatch.context() as patches:
-        patches.setattr("runtime.providers.eval.builtin.running.PAGE_ROWS", 2)
+        patches.setattr("runtime.providers.eval._shared.running.PAGE_ROWS", 2)
         job = await asking.run(await asking.benchmark("gone", rows(30)), candidate())
         await held.until(2)
         assert (await asking.ask("DELETE", "/v1beta/datasets/gone")).status == 204

@@ -18,7 +18,7 @@ from runtime.apis.eval.results import CompareJobsRequest, JobRowsRequest
 from runtime.conformance.upstream import Upstream, upstream_server
 from runtime.context import RequestContext, serving
 from runtime.errors import NotFound
-from runtime.providers.eval.builtin.tables import ROWS, RUNS
+from runtime.providers.eval._shared.tables import ROWS, RUNS
 from runtime.storage.sql import Select
 from runtime.storage.sql.ageing import remove_older
 from tests.conformance.eval.asking import LIMIT_S, SAME, Asking, Repeating, asking_at, candidate, rows

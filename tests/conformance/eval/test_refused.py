@@ -89,7 +89,7 @@ async def test_too_many_rows_for_one_answer_are_told_where_to_read_them(
     asking: Asking, repeating: Repeating, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = await asking.completed(await asking.benchmark("many", rows(3)))
-    monkeypatch.setattr("runtime.providers.eval.builtin.results.MOST_ROWS", 2)
+    monkeypatch.setattr("runtime.providers.eval._shared.results.MOST_ROWS", 2)
     error = await asking.refused(413, f"{asking.path(run)}/result", method="GET")
     assert "/rows" in error["message"]
 

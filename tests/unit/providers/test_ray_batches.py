@@ -16,14 +16,15 @@ from runtime.conformance.upstream import Upstream, upstream_server
 from runtime.errors import StackError, UpstreamError
 from runtime.http.refusals import Call
 from runtime.http.transport import Outgoing
+from runtime.providers._vendors.ray import asking, worker
+from runtime.providers._vendors.ray.asking import OnCluster
+from runtime.providers._vendors.ray.cluster import Cluster
+from runtime.providers._vendors.ray.messages import Answered
+from runtime.providers._vendors.ray.worker import Worker
 from runtime.providers.batches._shared.endpoints import Endpoint
 from runtime.providers.batches._shared.input_lines import Line
-from runtime.providers.batches.ray import adapter, worker
 from runtime.providers.batches.ray.adapter import AnsweringOnCluster
-from runtime.providers.batches.ray.cluster import Cluster
 from runtime.providers.batches.ray.config import RayBatchesConfig
-from runtime.providers.batches.ray.messages import Answered
-from runtime.providers.batches.ray.worker import Worker
 
 CHAT = "/chat/completions"
 LIMIT_S = 20.0
@@ -107,15 +108,16 @@ def answered(outcome: Any, status: int = 0, body: bytes = b"") -> Answered:
 async def answer(*answers: Answered) -> bytes:
     """What these become, of a line that names no model."""
     outgoing = Outgoing(method="POST", url="http://there:8321", headers={"authorization": "Bearer sk-worker-secret"})
-    answering = AnsweringOnCluster(cast(Cluster, Stubs(*answers)), Call("ray", outgoing), cast(Models, None))
-    return await answering.answer(cast(Endpoint, None), Line(1, "a", "/v1/chat/completions", "", b"{}"))
+    workers = OnCluster(cast(Cluster, Stubs(*answers)), Call("ray", outgoing), cast(Models, None), work="a test")
+    line = Line(1, "a", "/v1/chat/completions", "", b"{}")
+    return await AnsweringOnCluster(workers).answer(cast(Endpoint, None), line)
 
 
 async def test_a_line_of_a_lost_worker_is_asked_again_some_times() -> None:
     lost = answered("lost", body=b"its machine is gone")
     assert await answer(lost, lost, answered("answered", 200, b'{"id": "x"}')) == b'{"id": "x"}'
     with pytest.raises(StackError, match=r"6 workers of `ray` were lost.*its machine is gone"):
-        await answer(*[lost] * adapter._MOST_LOSSES)
+        await answer(*[lost] * asking._MOST_LOSSES)
 
 
 @pytest.mark.parametrize(

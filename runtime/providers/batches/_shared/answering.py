@@ -5,17 +5,10 @@ from __future__ import annotations
 from typing import Protocol
 
 from runtime.apis._request import Response
-from runtime.errors import StackError
 from runtime.parsing.requests import request_from
 from runtime.providers.batches._shared.endpoints import Endpoint
 from runtime.providers.batches._shared.input_lines import Line
 from runtime.sse import Reply
-
-
-class NobodyAnswers(StackError):
-    """Whoever answers lines cannot be reached. The batch waits, and no line of it fails: it is none that a line is
-    asked again for, as `Unavailable` is.
-    """
 
 
 class Answering(Protocol):

@@ -14,9 +14,9 @@ from runtime.access import Caller
 from runtime.context import RequestContext
 from runtime.errors import StackError
 from runtime.ids import new_id
-from runtime.providers._background.asking import Paces, foreseen, patiently
+from runtime.providers._background.asking import NobodyAnswers, Paces, foreseen, patiently
 from runtime.providers._background.pacing import Pace
-from runtime.providers.batches._shared.answering import Answering, NobodyAnswers
+from runtime.providers.batches._shared.answering import Answering
 from runtime.providers.batches._shared.endpoints import Endpoint
 from runtime.providers.batches._shared.input_lines import Line, Malformed
 from runtime.providers.batches._shared.tables import TOKENS

@@ -19,8 +19,8 @@ from runtime.clock import wall_time
 from runtime.context import current
 from runtime.errors import NotFound, NotSupported, RequestError, StackError, Unavailable, UpstreamError
 from runtime.provider import ProviderContext
-from runtime.providers._background.asking import Paces
-from runtime.providers.batches._shared.answering import Answering, NobodyAnswers
+from runtime.providers._background.asking import NobodyAnswers, Paces
+from runtime.providers.batches._shared.answering import Answering
 from runtime.providers.batches._shared.asking import Asker
 from runtime.providers.batches._shared.config import BatchesConfig
 from runtime.providers.batches._shared.endpoints import Endpoints

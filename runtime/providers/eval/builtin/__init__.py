@@ -7,7 +7,7 @@ _OWN_STORE = NoEffect("`storage.stores.eval` says where evaluations are kept")
 SPEC = builtin(
     summary="Evaluations of models and agents, done in the background by this stack; they go on after a restart",
     adapter=".adapter:BuiltinEval",
-    config=".config:EvalConfig",
+    config="runtime.providers.eval._shared.config:EvalConfig",
     aliases=("inline::meta-reference",),
     older={"kvstore": _OWN_STORE},
     packages=("duckdb>=1.4",),

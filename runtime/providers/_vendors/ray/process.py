@@ -16,8 +16,8 @@ from typing import Any, NoReturn
 
 import ray
 
-from runtime.providers.batches.ray.messages import Ask, Gone, Settings, framed, received, to_request, to_settings
-from runtime.providers.batches.ray.pool import Pool, words
+from runtime.providers._vendors.ray.messages import Ask, Gone, Settings, framed, received, to_request, to_settings
+from runtime.providers._vendors.ray.pool import Pool, words
 
 _LEFT_S = 5.0
 _CLIENT_LOG = "ray.util.client.worker"

@@ -14,11 +14,11 @@ from runtime.apis.eval.candidates import BenchmarkConfig
 from runtime.apis.scoring.protocol import ERROR, SCORE, AggregateRequest, Scoring
 from runtime.errors import NotFound, RequestError, Unavailable, UpstreamError
 from runtime.provider import ProviderContext
-from runtime.providers.eval.builtin.analytics import Exporting
-from runtime.providers.eval.builtin.candidates import MadeAgents
-from runtime.providers.eval.builtin.kept_rows import KeptRows, decode
-from runtime.providers.eval.builtin.states import States
-from runtime.providers.eval.builtin.tables import RUNS
+from runtime.providers.eval._shared.analytics import Exporting
+from runtime.providers.eval._shared.candidates import MadeAgents
+from runtime.providers.eval._shared.kept_rows import KeptRows, decode
+from runtime.providers.eval._shared.states import States
+from runtime.providers.eval._shared.tables import RUNS
 from runtime.sse import Json
 from runtime.storage.jobs import JobQueue, Postponed, RunningJob
 from runtime.storage.sql import Row, Select, SqlStore, eq, owner_of

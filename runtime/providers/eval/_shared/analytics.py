@@ -12,8 +12,8 @@ from runtime.apis.datasets.protocol import Row as DatasetRow
 from runtime.apis.scoring.functions import GENERATED
 from runtime.apis.scoring.protocol import ERROR, SCORE
 from runtime.errors import StackError
-from runtime.providers.eval.builtin.kept_rows import KeptRows, decode
-from runtime.providers.eval.builtin.questions import expected_of, question_of
+from runtime.providers.eval._shared.kept_rows import KeptRows, decode
+from runtime.providers.eval._shared.questions import expected_of, question_of
 from runtime.sse import Json, encode
 from runtime.storage.analytics.handle import Analytics
 from runtime.storage.analytics.tables import AnalyticsColumn, AnalyticsTable

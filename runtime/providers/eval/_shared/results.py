@@ -5,7 +5,7 @@ from __future__ import annotations
 from runtime.apis.eval.results import EvaluateResponse
 from runtime.apis.scoring.protocol import ScoringResult
 from runtime.errors import TooLarge
-from runtime.providers.eval.builtin.kept_rows import KeptRows, decode
+from runtime.providers.eval._shared.kept_rows import KeptRows, decode
 from runtime.sse import Json
 from runtime.storage.sql import Row
 

@@ -13,7 +13,7 @@ from itertools import count
 from pathlib import Path
 
 import runtime
-from runtime.providers.batches.ray.messages import (
+from runtime.providers._vendors.ray.messages import (
     Answered,
     Ask,
     Gone,
@@ -33,7 +33,7 @@ _ALONE = {
     "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",  # below `uv run`, the folder of the user is sent to the cluster otherwise
     "RAY_USAGE_STATS_ENABLED": "0",
 }
-_START = "import sys; sys.path.append(sys.argv[1]); from runtime.providers.batches.ray.process import main; main()"
+_START = "import sys; sys.path.append(sys.argv[1]); from runtime.providers._vendors.ray.process import main; main()"
 _GRACE_S = 7.0
 """For it to say good-bye to the cluster."""
 

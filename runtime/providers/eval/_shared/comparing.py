@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from runtime.apis.eval.results import Comparison, Difference
 from runtime.apis.scoring.protocol import SCORE
-from runtime.providers.eval.builtin.kept_rows import KeptRows, decode
+from runtime.providers.eval._shared.kept_rows import KeptRows, decode
 from runtime.sse import Json
 from runtime.statistics.paired import matched, paired_difference
 from runtime.storage.sql import Row

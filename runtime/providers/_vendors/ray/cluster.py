@@ -1,4 +1,4 @@
-"""The cluster as batches use it: connected when it is needed, left when it is not. Knows no batches."""
+"""The cluster: connected when it is needed, left when it is not."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import logging
 import os
 from urllib.parse import urlsplit
 
-from runtime.providers.batches._shared.answering import NobodyAnswers
-from runtime.providers.batches.ray.client import ClientEnded, RayClient
-from runtime.providers.batches.ray.config import RayBatchesConfig
-from runtime.providers.batches.ray.messages import Answered, Settings
+from runtime.providers._background.asking import NobodyAnswers
+from runtime.providers._vendors.ray.client import ClientEnded, RayClient
+from runtime.providers._vendors.ray.config import RayConfig
+from runtime.providers._vendors.ray.messages import Answered, Settings
 from runtime.starting import not_started
 
 log = logging.getLogger(__name__)
@@ -20,9 +20,9 @@ _MOST_AT_ONCE = 1000
 
 
 class Cluster:
-    """provider_id: for messages. headers: of each request of the workers."""
+    """provider_id: for messages. headers: of each request of the workers. at_once: how many of them there may be."""
 
-    def __init__(self, config: RayBatchesConfig, provider_id: str, *, headers: dict[str, str]) -> None:
+    def __init__(self, config: RayConfig, provider_id: str, *, headers: dict[str, str], at_once: int) -> None:
         self._config = config
         self._provider_id = provider_id
         self._settings = Settings(
@@ -32,7 +32,7 @@ class Cluster:
             workers=config.workers,
             cpus=config.cpus_per_worker,
             resources=dict(config.resources_per_worker),
-            at_once=min(config.max_concurrent_batches * config.max_concurrent_requests_per_batch, _MOST_AT_ONCE),
+            at_once=min(at_once, _MOST_AT_ONCE),
             timeout_s=config.request_timeout_s,
         )
         self._token = config.auth_token.get_secret_value() if config.auth_token else None

@@ -12,9 +12,9 @@ from runtime.apis.scoring.functions import EXPECTED, GENERATED, INPUT
 from runtime.apis.scoring.params import ScoringParams
 from runtime.apis.scoring_functions.protocol import ScoringFunction, ScoringFunctionRequest, ScoringFunctions
 from runtime.errors import RequestError, StackError
-from runtime.providers.eval.builtin.candidates import MadeAgents, system_text
-from runtime.providers.eval.builtin.questions import ANSWERS, ASKING, named
-from runtime.providers.eval.builtin.scorers import Functions
+from runtime.providers.eval._shared.candidates import MadeAgents, system_text
+from runtime.providers.eval._shared.questions import ANSWERS, ASKING, named
+from runtime.providers.eval._shared.scorers import Functions
 
 T = TypeVar("T")
 _PARAMS = "benchmark_config.scoring_params"

@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import Literal
 
 from runtime.clock import wall_time
-from runtime.providers.eval.builtin.tables import RUNS
+from runtime.providers.eval._shared.tables import RUNS
 from runtime.sse import Json
 from runtime.storage.sql import SqlStore, Update, eq
 

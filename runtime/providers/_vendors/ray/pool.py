@@ -14,8 +14,8 @@ import ray
 from ray import cloudpickle
 from ray.exceptions import RayError, RayTaskError
 
-from runtime.providers.batches.ray import worker as on_the_cluster
-from runtime.providers.batches.ray.messages import Answered, Ask, Settings, Workers
+from runtime.providers._vendors.ray import worker as on_the_cluster
+from runtime.providers._vendors.ray.messages import Answered, Ask, Settings, Workers
 
 _AGAIN_S = 5.0
 """How long a place whose worker does not start is left alone."""

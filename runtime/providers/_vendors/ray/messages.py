@@ -8,7 +8,7 @@ from typing import Literal, TypeVar
 
 import msgspec
 
-from runtime.providers.batches.ray.worker import Outcome
+from runtime.providers._vendors.ray.worker import Outcome
 
 T = TypeVar("T")
 _LENGTH_BYTES = 4

@@ -13,7 +13,7 @@ from runtime.apis.datasets.protocol import Row as DatasetRow
 from runtime.apis.scoring.functions import GENERATED
 from runtime.apis.scoring.protocol import SCORE
 from runtime.providers._background.groups import InGroups
-from runtime.providers.eval.builtin.tables import ROWS, RUNS
+from runtime.providers.eval._shared.tables import ROWS, RUNS
 from runtime.sse import Json, encode
 from runtime.storage.sql import (
     ALL,

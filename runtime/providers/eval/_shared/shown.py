@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from runtime.apis.eval.job import Job, JobProgress, JobStatus
 from runtime.apis.eval.results import EvaluatedRow
-from runtime.providers.eval.builtin.kept_rows import decode
+from runtime.providers.eval._shared.kept_rows import decode
 from runtime.storage.sql import Row
 
 

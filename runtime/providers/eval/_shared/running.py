@@ -13,22 +13,21 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from runtime.apis.eval.candidates import AgentCandidate, BenchmarkConfig
-from runtime.apis.inference.protocol import Inference
 from runtime.apis.scoring.protocol import Scoring
 from runtime.concurrently import first_of
 from runtime.context import current
 from runtime.errors import NotFound, NotSupported, RequestError, StackError, Unavailable, UpstreamError
 from runtime.provider import ProviderContext
-from runtime.providers._background.asking import Paces
+from runtime.providers._background.asking import NobodyAnswers, Paces
 from runtime.providers._background.pacing import Pace
-from runtime.providers.eval.builtin.candidates import Agent, Asker, Candidate, MadeAgents, Model
-from runtime.providers.eval.builtin.checking import told
-from runtime.providers.eval.builtin.config import EvalConfig
-from runtime.providers.eval.builtin.datasets import Datasets
-from runtime.providers.eval.builtin.kept_rows import Keeping, Kept, KeptRows
-from runtime.providers.eval.builtin.scorers import Scorer
-from runtime.providers.eval.builtin.states import Outcome, States
-from runtime.providers.eval.builtin.tables import RUNS
+from runtime.providers.eval._shared.candidates import Agent, Asker, AsksModels, Candidate, MadeAgents, Model
+from runtime.providers.eval._shared.checking import told
+from runtime.providers.eval._shared.config import EvalConfig
+from runtime.providers.eval._shared.datasets import Datasets
+from runtime.providers.eval._shared.kept_rows import Keeping, Kept, KeptRows
+from runtime.providers.eval._shared.scorers import Scorer
+from runtime.providers.eval._shared.states import Outcome, States
+from runtime.providers.eval._shared.tables import RUNS
 from runtime.sse import Json
 from runtime.storage.jobs import Postponed, RunningJob
 from runtime.storage.sql import Row, Select, SqlStore, Update, eq
@@ -48,7 +47,7 @@ class Asking:
     """Makes what asks and scores the rows of an evaluation, for the current user."""
 
     def __init__(
-        self, config: EvalConfig, *, inference: Inference, scoring: Scoring, agents: MadeAgents, paces: Paces
+        self, config: EvalConfig, *, inference: AsksModels, scoring: Scoring, agents: MadeAgents, paces: Paces
     ) -> None:
         self._most = config.max_concurrent_rows
         self._inference = inference
@@ -133,7 +132,7 @@ class Running:
             return "failed", f"{times}, and each time the process that did it ended or failed"
         try:
             await self._evaluate(row)
-        except (Unavailable, UpstreamError) as error:
+        except (NobodyAnswers, Unavailable, UpstreamError) as error:
             raise Postponed(_AGAIN_S, None) from error
         except NotFound as error:
             return "failed", f"What it needs is no longer there: {error.message}"

@@ -16,8 +16,8 @@ from runtime.errors import RequestError, StackError
 from runtime.providers._background.asking import foreseen, patiently
 from runtime.providers._background.groups import InGroups
 from runtime.providers._background.pacing import Pace
-from runtime.providers.eval.builtin.kept_rows import Scores
-from runtime.providers.eval.builtin.questions import question_of, row_to_score
+from runtime.providers.eval._shared.kept_rows import Scores
+from runtime.providers.eval._shared.questions import question_of, row_to_score
 from runtime.sse import Json
 
 Functions = Mapping[str, ScoringParams | None]

@@ -17,23 +17,31 @@ from runtime.apis.agents.session import CreateSessionRequest
 from runtime.apis.agents.turn import CreateTurnRequest
 from runtime.apis.datasets.protocol import Row
 from runtime.apis.eval.candidates import AgentCandidate, ModelCandidate
-from runtime.apis.inference.protocol import ChatCompletionRequest, CompletionRequest, Inference
+from runtime.apis.inference.protocol import ChatCompletionRequest, CompletionRequest
 from runtime.apis.inference.sense import making_sense, text_of
 from runtime.apis.scoring.functions import GENERATED
 from runtime.apis.scoring.protocol import ERROR
 from runtime.context import RequestContext
 from runtime.errors import NotFound, NotSupported, RequestError, StackError
 from runtime.parsing.requests import validated
-from runtime.providers._background.asking import foreseen, patiently
+from runtime.providers._background.asking import NobodyAnswers, foreseen, patiently
 from runtime.providers._background.pacing import Pace
 from runtime.providers._earlier.settings import sampling
-from runtime.providers.eval.builtin.questions import Question, question_of
+from runtime.providers.eval._shared.questions import Question, question_of
 from runtime.sse import Json, Reply
 from runtime.to_the_end import to_the_end
 
 _READER = "eval"
 _FOUND = "knowledge_search"
 """The tool whose findings are the column `context`, as llama-stack has it."""
+
+
+class AsksModels(Protocol):
+    """What evaluations need of inference, whoever does the asking: nothing that is streamed."""
+
+    async def chat_completion(self, request: ChatCompletionRequest) -> Any: ...
+
+    async def completion(self, request: CompletionRequest) -> Any: ...
 
 
 class Candidate(Protocol):
@@ -52,7 +60,7 @@ class Asker:
         self._provider_data = provider_data
 
     async def generation(self, row: Row, number: int) -> Json:
-        """What is answered to a row. number: of the row, for the log."""
+        """What is answered to a row. number: of the row, for the log. Raises NobodyAnswers."""
 
         async def ask() -> Json:
             context = RequestContext(user=self._user, provider_data=self._provider_data, in_background=True)
@@ -61,6 +69,8 @@ class Asker:
         try:
             question = question_of(row)
             return await patiently(ask, self._pace)
+        except NobodyAnswers:  # all of them wait
+            raise
         except StackError as error:
             return {GENERATED: None, ERROR: error.message}
 
@@ -68,7 +78,7 @@ class Asker:
 class Model:
     """A model. Chats are asked as chats, a text to go on with as a completion."""
 
-    def __init__(self, inference: Inference, candidate: ModelCandidate) -> None:
+    def __init__(self, inference: AsksModels, candidate: ModelCandidate) -> None:
         self._inference = inference
         self._settings = {"model": candidate.model, **sampling(candidate.sampling_params)}
         self._system: list[Json] = []
@@ -144,18 +154,28 @@ def _of_turn(turn: Json) -> Json:
 
 
 class MadeAgents:
-    """Agents that are made for evaluations, and removed with them. agents: None where the stack has none."""
+    """Agents that are made for evaluations, and removed with them. agents: None where nobody can ask any. why, hint:
+    why not, and what to do.
+    """
 
-    def __init__(self, agents: Agents | None) -> None:
+    def __init__(
+        self,
+        agents: Agents | None,
+        *,
+        why: str = "needs the API agents, which this stack does not serve",
+        hint: str = "add `agents` and `responses` to the run config, or evaluate a model",
+    ) -> None:
         self._agents = agents
+        self._why = why
+        self._hint = hint
 
     @property
     def api(self) -> Agents:
         """Raises NotSupported."""
         if self._agents is None:
             raise NotSupported(
-                "A candidate of the type `agent` needs the API agents, which this stack does not serve",
-                hint="add `agents` and `responses` to the run config, or evaluate a model",
+                f"A candidate of the type `agent` {self._why}",
+                hint=self._hint,
                 param="benchmark_config.eval_candidate.type",
             )
         return self._agents
