@@ -156,6 +156,22 @@ async def test_a_dataset_of_the_hub_is_read_from_its_parquet(served: Served, hub
     assert keys == {"api": "Bearer hf_secret", "parquet": "Bearer hf_secret", "elsewhere": None}
 
 
+async def test_a_config_that_was_written_for_the_hub_reads_it_and_appends_here(hub: str, tmp_path: Path) -> None:
+    config = {
+        "huggingface_url": hub,
+        "read_private_addresses": True,
+        "kvstore": {"backend": "kv_default", "namespace": "datasets"},
+    }
+    entry = {"provider_id": "huggingface", "provider_type": "remote::huggingface", "config": config}
+    uri = "huggingface://datasets/acme/capitals?split=test"
+    run = run_config(providers={"inference": [], "datasetio": [entry]}, persistent=True)
+    async with serving(run, tmp_path) as served:
+        assert await taken(served, uri) == [{"answer": "Paris"}, {"answer": "Madrid"}]
+        more = await served.client.post("/v1beta/datasetio/append-rows/rows", json={"rows": [{"answer": "Rome"}]})
+        assert (more.status, more.json()["num_rows"]) == (200, 3)
+        assert "the hub's dataset stays as it is" in more.headers["x-llama-warnings"]
+
+
 @pytest.mark.parametrize(
     ("uri", "words"),
     [

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from runtime.apis._request import Registered
 from runtime.apis.datasetio.protocol import AppendRowsRequest, DatasetVersion, DatasetVersionList, IterRowsRequest
 from runtime.apis.datasets.protocol import DatasetRequest
+from runtime.context import warn
 from runtime.errors import NotFound, RequestError, StackError, Unavailable
 from runtime.http.data_addresses import is_data_address
 from runtime.ids import new_id
@@ -24,6 +25,7 @@ from runtime.invalid.vocabulary import shortened
 from runtime.provider import ProviderContext
 from runtime.providers.datasetio.localfs.asked import asked_for
 from runtime.providers.datasetio.localfs.config import LocalRowsConfig
+from runtime.providers.datasetio.localfs.hub import is_of_the_hub
 from runtime.providers.datasetio.localfs.manifest import Manifest
 from runtime.providers.datasetio.localfs.places import Places
 from runtime.providers.datasetio.localfs.sources import Given, Sources
@@ -93,6 +95,9 @@ class LocalRows:
     async def append_rows(self, request: AppendRowsRequest) -> DatasetVersion:
         """Raises RequestError for rows that cannot be kept, Unavailable."""
         key, manifest = await self._manifest(request.resource)
+        assert request.resource is not None, "a router names it"
+        if is_of_the_hub(request.resource.facts["source"].get("uri", "")):
+            warn(f"the rows are appended to the copy of `{request.dataset_id}` here: the hub's dataset stays as it is")
         return await to_the_end(self._append(key, manifest.made, request.rows))
 
     async def list_versions(self, request: DatasetRequest) -> DatasetVersionList:
