@@ -188,6 +188,13 @@ async def test_what_the_hub_does_not_have_is_said(served: Served, uri: str, word
     assert words in await refused(served, uri)
 
 
+async def test_a_file_in_a_long_folder_is_named_by_its_name(served: Served, tmp_path: Path) -> None:
+    folder = tmp_path / "allowed" / ("deep-" * 12)
+    folder.mkdir()
+    (folder / "broken.jsonl").write_bytes(b"{]")
+    assert "broken.jsonl`: line 1" in await refused(served, str(folder / "broken.jsonl"))
+
+
 async def test_paths_lead_out_of_no_allowed_folder(served: Served, tmp_path: Path) -> None:
     (tmp_path / "secret.jsonl").write_bytes(LINES)
     allowed = tmp_path / "allowed"

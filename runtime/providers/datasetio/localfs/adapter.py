@@ -28,7 +28,7 @@ from runtime.providers.datasetio.localfs.config import LocalRowsConfig
 from runtime.providers.datasetio.localfs.hub import is_of_the_hub
 from runtime.providers.datasetio.localfs.manifest import Manifest
 from runtime.providers.datasetio.localfs.places import Places
-from runtime.providers.datasetio.localfs.sources import Given, Sources
+from runtime.providers.datasetio.localfs.sources import LONGEST_PLACE, Given, Sources
 from runtime.sse import Reply, encode
 from runtime.storage.analytics.interrupting import Interruptible, answer_of
 from runtime.to_the_end import to_the_end
@@ -171,7 +171,7 @@ class LocalRows:
             except OSError as error:
                 raise self._unavailable(error) from error
             except StackError as error:
-                where = "its rows" if given["type"] == "rows" else f"`{shortened(_shown(given)['uri'])}`"
+                where = "its rows" if given["type"] == "rows" else f"`{shortened(_shown(given)['uri'], LONGEST_PLACE)}`"
                 words = f"The dataset `{resource.id}` cannot be read from {where}: {error.message}"
                 raise error.saying(words, param="source" if isinstance(error, RequestError) else None) from error
         return taken

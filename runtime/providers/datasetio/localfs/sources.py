@@ -33,6 +33,8 @@ from runtime.providers.datasetio.localfs.config import LocalRowsConfig
 from runtime.providers.datasetio.localfs.hub import Hub, is_of_the_hub
 
 _FILE_ID = re.compile(r"file-[A-Za-z0-9_-]{1,200}")
+LONGEST_PLACE = 300
+"""Of an address or a path in a message: what names the file stands at its end."""
 _WAYS = "give `https://`, `data:`, `huggingface://datasets/ID?split=S`, or the id of a file of `/v1/files`"
 _PIECE = 1024 * 1024
 
@@ -90,7 +92,7 @@ class Sources:
             yield Given(path=path, name=urlsplit(page.url).path, content_type=page.content_type)
         else:
             found = self._path(uri, is_trusted=is_trusted)
-            yield await asyncio.to_thread(self._copied, found, folder, shortened(uri))
+            yield await asyncio.to_thread(self._copied, found, folder, shortened(uri, LONGEST_PLACE))
 
     async def _stored(self, file_id: str, folder: Path) -> Given:
         if self._files is None:
