@@ -23,8 +23,8 @@ class URIDataSource(Request):
     uri: str = Field(
         min_length=1,
         max_length=16 * 1024 * 1024,
-        description="Where the rows are: `https://`, `file://`, `data:`, `huggingface://datasets/ID?split=S`, or the id"
-        " of a file of `/v1/files`. Parquet, CSV or JSON lines.",
+        description="Where the rows are: `https://`, `file://`, `data:`, `huggingface://datasets/ID?split=S`,"
+        " `package://NAME/PATH`, or the id of a file of `/v1/files`. Parquet, CSV or JSON lines.",
     )
 
 

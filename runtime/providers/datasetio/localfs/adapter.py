@@ -25,10 +25,11 @@ from runtime.invalid.vocabulary import shortened
 from runtime.provider import ProviderContext
 from runtime.providers.datasetio.localfs.asked import asked_for
 from runtime.providers.datasetio.localfs.config import LocalRowsConfig
+from runtime.providers.datasetio.localfs.given import LONGEST_PLACE, Given
 from runtime.providers.datasetio.localfs.hub import is_of_the_hub
 from runtime.providers.datasetio.localfs.manifest import Manifest
 from runtime.providers.datasetio.localfs.places import Places
-from runtime.providers.datasetio.localfs.sources import LONGEST_PLACE, Given, Sources
+from runtime.providers.datasetio.localfs.sources import Sources
 from runtime.sse import Reply, encode
 from runtime.storage.analytics.interrupting import Interruptible, answer_of
 from runtime.to_the_end import to_the_end

@@ -20,6 +20,12 @@ class LocalRowsConfig(BaseModel):
         description="Folders of this machine whose files users may register by path or as `file://`. By default none;"
         " what the run config registers itself may be anywhere.",
     )
+    allowed_packages: list[str] = Field(
+        default_factory=list,
+        max_length=100,
+        description="Installed packages whose data files users may register as `package://NAME/PATH`. By default none;"
+        " what the run config registers itself may be of any.",
+    )
     read_private_addresses: bool = Field(
         False,
         description="Whether rows that users register by address are also fetched from this machine and from private"

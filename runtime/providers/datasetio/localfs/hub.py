@@ -84,14 +84,17 @@ class Hub:
 
 def _asked(uri: str) -> tuple[str, str, str]:
     """The name of a dataset, and which config and split of it; empty for the usual one. Raises RequestError."""
-    parts = urlsplit(uri)
+    try:
+        parts = urlsplit(uri)
+    except ValueError as error:
+        raise _no_dataset() from error
     place = f"{parts.netloc}{parts.path}".strip("/")
     name = place.removeprefix("datasets/")
     query = parse_qs(parts.query)
     if unknown := set(query).difference(_FIELDS):
         raise RequestError(f"a dataset of the hub has no `{min(unknown)}`", hint=f"there are {', '.join(_FIELDS)}")
     if name == place or not _NAME.fullmatch(name) or ".." in name:
-        raise RequestError("it names no dataset of the hub", hint=f"as in `{_EXAMPLE}`", code="invalid_address")
+        raise _no_dataset()
     config = (query.get("config") or query.get("name") or [""])[0]
     return name, config, query.get("split", [""])[0]
 
@@ -111,6 +114,10 @@ def _chosen(listed: Any, name: str, *, is_asked: bool, what: str, of: str) -> An
         f"`{of}` has no {what} `{name}`" if is_asked else f"`{of}` has several {what}s",
         hint=there or f"say `{what}=` one of {shown}",
     )
+
+
+def _no_dataset() -> RequestError:
+    return RequestError("it names no dataset of the hub", hint=f"as in `{_EXAMPLE}`", code="invalid_address")
 
 
 def _odd(name: str) -> RequestError:

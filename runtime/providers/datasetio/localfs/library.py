@@ -12,6 +12,8 @@ from typing import Any
 import msgspec
 
 from runtime.clock import wall_time
+from runtime.errors import RequestError
+from runtime.invalid.vocabulary import shortened
 from runtime.providers.datasetio.localfs.asked import Asked
 from runtime.providers.datasetio.localfs.config import LocalRowsConfig
 from runtime.providers.datasetio.localfs.csv_rows import CsvRows
@@ -22,6 +24,8 @@ from runtime.providers.datasetio.localfs.formats import (
     format_of,
     is_compressed,
 )
+from runtime.providers.datasetio.localfs.given import Given
+from runtime.providers.datasetio.localfs.joining import Joining
 from runtime.providers.datasetio.localfs.json_rows import JsonRows, rows_as_lines
 from runtime.providers.datasetio.localfs.kinds import Kind, merged
 from runtime.providers.datasetio.localfs.manifest import (
@@ -38,7 +42,6 @@ from runtime.providers.datasetio.localfs.manifest import (
 from runtime.providers.datasetio.localfs.parts import GROUP_ROWS, Writer
 from runtime.providers.datasetio.localfs.places import Places
 from runtime.providers.datasetio.localfs.reading import Reading, Wanted, with_version
-from runtime.providers.datasetio.localfs.sources import Given
 from runtime.storage.analytics.interrupting import Interruptible
 
 _TOGETHER = 16
@@ -62,7 +65,7 @@ class Library:
         not whole yet. Raises RequestError for what is wrong in a file.
         """
         writer = Writer(self._engine, folder)
-        parts = (written for given in files for written in self._of_file(writer, given, folder))
+        parts = (written for given in files for written in self._of_source(writer, given, folder))
         return self._add(key, begun, writer, parts, is_new=is_new)
 
     def add_rows(self, key: str, begun: Manifest, rows: list[Any], folder: Path, *, is_new: bool) -> Manifest:
@@ -142,6 +145,17 @@ class Library:
         with self._engine.failing("written"):
             self._places.keep(key, manifest, new, is_new=is_new)
         return manifest
+
+    def _of_source(self, writer: Writer, given: Given, folder: Path) -> Iterator[Written]:
+        if given.beside is None:
+            return self._of_file(writer, given, folder)
+        name = given.beside.name
+        try:
+            beside = list(self._of_file(writer, given.beside, folder))
+        except RequestError as error:
+            raise error.saying(f"`{shortened(name)}`: {error.message}", param=error.param) from error
+        joining = Joining(self._engine, beside, given.on, name)
+        return joining.joined(list(self._of_file(writer, given, folder)), writer)
 
     def _of_file(self, writer: Writer, given: Given, folder: Path) -> Iterator[Written]:
         if is_compressed(given.open):

@@ -91,6 +91,13 @@ class Writer:
         rows, size = sum(part.rows for _, part in parts), sum(path.stat().st_size for path, _ in parts)
         return self._copied("*", f"({every})", "", columns, rows=rows, size_bytes=size)
 
+    def of_query(self, sql: str, columns: Columns, *, order: str, rows: int, size_bytes: int) -> Written:
+        """One part with the rows that a query of ours finds. order: a column of the query, by which they are ordered.
+        Raises Unavailable.
+        """
+        names = ", ".join(f"c{place}" for place in range(len(columns)))
+        return self._copied(names, f"({sql})", f" ORDER BY {order}", columns, rows=rows, size_bytes=size_bytes)
+
     def state_after(self, written: Written, before: str) -> str:
         """The state of the rows of a dataset, of which these are the last; before: that without them. Raises
         RequestError for a value that JSON does not have, Unavailable.

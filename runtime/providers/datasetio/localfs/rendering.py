@@ -22,7 +22,7 @@ def row_as_json(part: Columns, names: Sequence[str]) -> str:
         if kind == "null":
             constant += "null"
         else:
-            pieces += [quoted(constant), f"coalesce({_value(place, kind)}, 'null')"]
+            pieces += [quoted(constant), f"coalesce({value_as_json(place, kind)}, 'null')"]
             constant = ""
     return f"concat({', '.join([*pieces, quoted(constant + '}')])})"
 
@@ -30,7 +30,7 @@ def row_as_json(part: Columns, names: Sequence[str]) -> str:
 def row_as_such(part: Columns) -> str:
     """The SQL expression of what the digest of a row is of: its members by name, without those that are null."""
     members = [
-        f"CASE WHEN c{place} IS NULL THEN '' ELSE concat({quoted(',' + _key(name))}, {_value(place, kind)}) END"
+        f"CASE WHEN c{place} IS NULL THEN '' ELSE concat({quoted(',' + _key(name))}, {value_as_json(place, kind)}) END"
         for name, place, kind in sorted((name, place, kind) for place, (name, kind) in enumerate(part))
         if kind != "null"
     ]
@@ -48,7 +48,14 @@ def columns_as(part: Columns, wanted: Columns) -> str:
 def _as_kind(place: int, kind: Kind, wanted: Kind) -> str:
     if kind == "null":
         return f"NULL::{SQL_TYPES[wanted]}"
-    return f"c{place}" if kind == wanted else _value(place, kind)
+    return f"c{place}" if kind == wanted else value_as_json(place, kind)
+
+
+def value_as_json(place: int, kind: Kind) -> str:
+    """The SQL expression of a value's JSON; NULL for null."""
+    if kind in AS_JSON:
+        return f"c{place}"
+    return f"to_json(c{place})::VARCHAR" if kind in ("text", "real") else f"c{place}::VARCHAR"
 
 
 def quoted(text: str) -> str:
@@ -58,9 +65,3 @@ def quoted(text: str) -> str:
 
 def _key(name: str) -> str:
     return encode(name).decode() + ":"
-
-
-def _value(place: int, kind: Kind) -> str:
-    if kind in AS_JSON:
-        return f"c{place}"
-    return f"to_json(c{place})::VARCHAR" if kind in ("text", "real") else f"c{place}::VARCHAR"
