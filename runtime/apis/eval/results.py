@@ -39,7 +39,8 @@ class EvaluateResponse(Response):
     """Answers and scores."""
 
     generations: list[Row] = Field(
-        description="For each row its `generated_answer`; or null, with an `error` that says why there is none."
+        description="For each row its `generated_answer`, a text or the calls of functions, each with `name` and"
+        " `arguments`; or null, with an `error` that says why there is none."
     )
     scores: dict[str, ScoringResult] = Field(description="What each function says, by its id.")
 

@@ -8,9 +8,15 @@ from runtime.apis._earlier.content import ImageSource
 from runtime.documents.images import image_type
 from runtime.errors import RequestError
 from runtime.http.data_addresses import in_base64
+from runtime.sse import Json
 
 _HEAD = 24
 """Characters of base64 that hold what tells an image's type."""
+
+
+def image_part(image: ImageSource, place: str) -> Json:
+    """An image as a part of a chat's message. place: the field that it is in. Raises RequestError as `address_of`."""
+    return {"type": "image_url", "image_url": {"url": address_of(image, place)}}
 
 
 def address_of(image: ImageSource, place: str) -> str:

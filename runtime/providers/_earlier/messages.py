@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from runtime.apis._earlier.content import ImageItem, InterleavedContent, items_of
 from runtime.apis._earlier.messages import CompletionMessage, EarlierMessage, EarlierToolCall, EarlierUserMessage
 from runtime.apis.inference.calls import call_message, readable
-from runtime.providers._earlier.images import address_of
+from runtime.providers._earlier.images import image_part
 from runtime.sse import Json, encode
 
 
@@ -42,7 +42,7 @@ def _content(content: InterleavedContent, place: str) -> str | list[Json]:
         return content
     at = "[{}]" if isinstance(content, list) else ""
     return [
-        {"type": "image_url", "image_url": {"url": address_of(item.image, place + at.format(number))}}
+        image_part(item.image, place + at.format(number))
         if isinstance(item, ImageItem)
         else {"type": "text", "text": item.text}
         for number, item in enumerate(items_of(content))

@@ -1,5 +1,5 @@
 """Who is asked: a model, or an agent with a session for each row. What comes is a generation: its `generated_answer`,
-or null and the `error` that says why there is none.
+or null and the `error` that says why there is none. The answer is a text, or calls of functions.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from runtime.parsing.requests import validated
 from runtime.providers._background.asking import NobodyAnswers, foreseen, patiently
 from runtime.providers._background.pacing import Pace
 from runtime.providers._earlier.settings import sampling
+from runtime.providers.eval._shared.functions import called
 from runtime.providers.eval._shared.questions import Question, question_of
 from runtime.sse import Json, Reply
 from runtime.to_the_end import to_the_end
@@ -89,12 +90,16 @@ class Model:
         """Raises what inference raises, and RequestError for what cannot be asked."""
         if question.messages is None:
             return await self._continued(question.text)
-        asked = validated(ChatCompletionRequest, {**self._settings, "messages": [*self._system, *question.messages]})
+        given = {**self._settings, "messages": [*self._system, *question.messages]}
+        if question.tools:
+            given["tools"] = question.tools
+        asked = validated(ChatCompletionRequest, given)
         reply = await self._inference.chat_completion(asked)
         assert isinstance(reply, Reply), "nothing streamed was asked for"
         with making_sense(_READER):
             message = reply.value()["choices"][0]["message"]
-            return {GENERATED: text_of(message.get("content")) or text_of(message.get("refusal"))}
+            said = text_of(message.get("content")) or text_of(message.get("refusal"))
+            return {GENERATED: called(message) or said}
 
     async def _continued(self, text: str) -> Json:
         if self._system:
@@ -118,6 +123,8 @@ class Agent:
 
     async def answer(self, question: Question) -> Json:
         """Raises what agents raise, and RequestError for what cannot be asked."""
+        if question.tools:
+            raise RequestError("The row has functions to call, and an agent has only its own tools: evaluate a model")
         mine = {"agent_id": self._agent_id}
         messages = question.messages or [{"role": "user", "content": question.text}]
         session = await self._agents.create_session(CreateSessionRequest(**mine, session_name="evaluation"))
