@@ -27,15 +27,13 @@ def interrupts(request: pytest.FixtureRequest) -> Iterator[tuple[signal.Signals,
     def handler(*_: object) -> None:
         raise LookupError("of the program")
 
-    if number == signal.SIGINT:
-        assert signal.getsignal(number) is signal.default_int_handler
-        yield number, KeyboardInterrupt
-        assert signal.getsignal(number) is signal.default_int_handler
-        return
-    before = signal.signal(number, handler)
-    yield number, LookupError
-    assert signal.getsignal(number) is handler
-    signal.signal(number, before)
+    theirs: Any = signal.default_int_handler if number == signal.SIGINT else handler
+    before = signal.signal(number, theirs)  # other tests leave the one of their event loop
+    try:
+        yield number, KeyboardInterrupt if number == signal.SIGINT else LookupError
+        assert signal.getsignal(number) is theirs
+    finally:
+        signal.signal(number, before)
 
 
 def test_a_signal_interrupts_who_waits_and_nothing_on_the_loop(loop: LoopThread, interrupts: Any) -> None:
