@@ -15,6 +15,8 @@ from runtime.statistics.intervals import mean_interval
 Scored = Sequence[tuple[Any, Row]]
 """Each score with what has its weight: what is said of the row, else the row. Rows without a score are left out."""
 _WEIGHT = "weight"
+_MOST_WEIGHT = 1e100
+"""Sums of such weights, and of scores times them, are still numbers."""
 _MOST_CATEGORIES = 1000
 
 
@@ -99,8 +101,9 @@ def _is_number(score: Any) -> bool:
 
 def _weight(row: Row) -> float:
     weight = row.get(_WEIGHT, 1)
-    if not _is_number(weight) or not weight >= 0:
+    if not _is_number(weight) or not 0 <= weight <= _MOST_WEIGHT:
         raise RequestError(
-            f"A `weight` is `{str(weight)[:100]}`, which is no number of 0 or more", param="aggregation_functions"
+            f"A `weight` is `{str(weight)[:100]}`, which is no number from 0 to {_MOST_WEIGHT:g}",
+            param="aggregation_functions",
         )
     return float(weight)

@@ -162,6 +162,7 @@ async def test_two_answers_that_are_alike_in_both_orders_are_a_tie_too(client: C
         ('{"score": null}', "`None` is no number"),
         ('{"score": NaN}', "`nan` is no number"),
         ('{"score": 1e999}', "`inf` is no number"),
+        ('{"score": 1' + "0" * 400 + "}", "is no number"),
         ('{"score": 11}', "`11` is not from 1 to 5"),
         ('{"score": 0}', "`0` is not from 1 to 5"),
         ('{"score": 0.99}', "`0.99` is not from 1 to 5"),

@@ -156,3 +156,10 @@ def test_arguments_are_read_as_what_they_are() -> None:
 def test_hostile_text_is_no_call(text: str) -> None:
     with pytest.raises(NoCalls):
         calls_in(text)
+
+
+def test_an_integer_that_no_float_can_be_is_another_value() -> None:
+    schema = {"name": "f", "parameters": {"properties": {"x": {"type": "float"}}, "required": ["x"]}}
+    row = {"generated_answer": f"f(x=1{'0' * 400})", "function": [schema], "ground_truth": [{"f": {"x": [1.0]}}]}
+    found = BFCL.prepare(None)(row)  # type: ignore[arg-type]  # it is told nothing
+    assert found["reason"] == "`x` has another value than those that are right"

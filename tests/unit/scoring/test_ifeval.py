@@ -164,6 +164,12 @@ def test_words_are_counted() -> None:
         ("keywords:exists", {}, "`keywords:exists` .*keywords:existence"),
         ("length_constraints:number_words", {"num_words": 3}, r"`kwargs\[0\]` has no `relation`"),
         ("length_constraints:number_words", {"num_words": "3", **LEAST}, r"`kwargs\[0\].num_words` is no number"),
+        ("length_constraints:number_words", {"num_words": float("inf"), **LEAST}, "is no number"),
+        (
+            "length_constraints:nth_paragraph_first_word",
+            {"num_paragraphs": 1, "nth_paragraph": float("nan"), "first_word": "a"},
+            "is no number",
+        ),
         ("length_constraints:number_words", {"num_words": 3, "relation": "at most"}, "`less than` and `at least`"),
         ("keywords:existence", {"keywords": "one"}, "is no list of texts"),
         (3, {}, "should be text"),

@@ -90,12 +90,19 @@ class Scale:
             if verdict in self.choices:
                 return str(verdict)
             raise NotScored(f"The judge's verdict {_shown(verdict)} is none of {', '.join(self.choices)}", said=text)
-        if isinstance(verdict, bool) or not isinstance(verdict, int | float) or not math.isfinite(verdict):
+        if isinstance(verdict, bool) or not isinstance(verdict, int | float) or not _is_finite(verdict):
             raise NotScored(f"The judge's score {_shown(verdict)} is no number", said=text)
         if self.between and not self.between[0] <= verdict <= self.between[1]:
             low, high = self.between
             raise NotScored(f"The judge's score {_shown(verdict)} is not from {low:g} to {high:g}", said=text)
         return verdict
+
+
+def _is_finite(number: float) -> bool:
+    try:
+        return math.isfinite(number)
+    except OverflowError:  # an integer that no float can be
+        return False
 
 
 def _number(text: str) -> float | int | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -72,11 +73,18 @@ def _why_no_value(value: Any, schema: Mapping[str, Any], right: Sequence[Any]) -
     """Of the type that the schema says, or of the right values' own, which is text where they are variables."""
     kind = _TYPES.get(str(schema.get("type")), str)
     if kind is float and type(value) is int:
-        value = float(value)
+        value = _as_float(value)
     usual = next((type(one) for one in right if one != OPTIONAL), None)
     if type(value) is not kind and type(value) is not usual:
         return f"is of the type `{type(value).__name__}`, and should be `{kind.__name__}`"
     return "" if _is_among(value, right) else "has another value than those that are right"
+
+
+def _as_float(value: int) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
 
 
 def _is_among(value: Any, right: Sequence[Any]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -39,10 +40,17 @@ def holds(count: int, relation: str, wanted: float) -> bool:
     return count < wanted if relation == RELATIONS[0] else count >= wanted
 
 
+def _is_number(value: Any) -> bool:
+    """Columns that are text of JSON may have infinity and NaN in them, which are none."""
+    if isinstance(value, float):
+        return math.isfinite(value)
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
 _CHECKS: Mapping[Argument, Callable[[Any], bool]] = {
     "text": lambda value: isinstance(value, str),
     "texts": lambda value: isinstance(value, list) and all(isinstance(one, str) for one in value),
-    "number": lambda value: isinstance(value, int | float) and not isinstance(value, bool),
+    "number": lambda value: _is_number(value),
     "relation": lambda value: value in RELATIONS,
 }
 _NAMES: Mapping[Argument, str] = {
