@@ -92,11 +92,11 @@ class ScoringRouter(Router):
         datasets = self._find_api("datasetio")
         if datasets is None:
             raise Unavailable("The API datasetio is not mounted, so no dataset can be scored")
-        read = 0
+        read, version = 0, None
         while True:
-            page = (
-                await datasets.iterrows(IterRowsRequest(dataset_id=dataset_id, start_index=read, limit=_PAGE_ROWS))
-            ).value()
+            asked = IterRowsRequest(dataset_id=dataset_id, start_index=read, limit=_PAGE_ROWS, version=version)
+            page = (await datasets.iterrows(asked)).value()
+            version = page["version"]  # the rows that follow are of the same, whatever is appended meanwhile
             for row in page["data"]:
                 yield row
             read += len(page["data"])

@@ -9,11 +9,14 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from runtime.apis.datasetio.protocol import AppendRowsRequest, IterRowsRequest
 from runtime.conformance.asgi import Client
 from runtime.conformance.stacks import run_config
+from runtime.errors import RequestError
 from runtime.routing import scoring
 from runtime.routing.aggregating import aggregated
-from tests.support.datasets import LISTS, rows_source, with_lists
+from runtime.sse import Reply
+from tests.support.datasets import LISTS, Lists, rows_source, with_lists
 from tests.support.scoring import LETTERS, Letters, with_letters
 from tests.support.stacks import serving
 
@@ -134,3 +137,32 @@ def test_a_weight_that_a_function_says_comes_before_that_of_the_row() -> None:
     scored = [{"score": 1.0, "weight": 3}, {"score": 0.0}, {"score": None, "error": "none", "weight": 9}]
     found = aggregated(scored, [{"weight": 8}, {"weight": 1}, {}], ["weighted_average"])
     assert found["weighted_average"]["weighted_average"] == 0.75 and found["errors"] == 1
+
+
+@pytest.mark.parametrize("weight", [-1, 1e308, 10**400, float("nan"), "1"])
+def test_a_weight_that_cannot_be_computed_with_is_refused(weight: Any) -> None:
+    with pytest.raises(RequestError, match="no number from 0 to"):
+        aggregated([{"score": 1.0}, {"score": 0.0}], [{"weight": weight}, {}], ["weighted_average"])
+
+
+async def test_a_dataset_that_grows_meanwhile_is_scored_as_it_was(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scoring, "_PAGE_ROWS", 1)
+    facts = {"purpose": "eval/question-answer", "source": rows_source(RIGHT, WRONG), "dataset_id": "answered"}
+    assert (await client.post("/v1beta/datasets", json=facts)).status == 200
+    read = Lists.iterrows
+
+    async def changed_after_it(self: Lists, request: IterRowsRequest) -> Reply:
+        page = await read(self, request)
+        assert request.resource is not None
+        appended = AppendRowsRequest(dataset_id="answered", rows=[RIGHT])
+        await self.append_rows(appended.routed_by(request.resource, "dataset_id"))
+        return page
+
+    first = (await client.get("/v1beta/datasetio/iterrows/answered")).json()["version"]
+    monkeypatch.setattr(Lists, "iterrows", changed_after_it)
+    for name in ("answered", f"answered@{first.removeprefix('sha256:')[:12]}"):
+        asked = {"dataset_id": name, "scoring_functions": {"letters::same": None}}
+        found = (await client.post("/v1/scoring/score-batch", json=asked)).json()["results"]["letters::same"]
+        assert found["aggregated_results"]["accuracy"]["num_total"] == 2
