@@ -50,7 +50,7 @@ class BasicScoring:
         function = _function(resource.provider_resource_id, "provider_scoring_fn_id")
         given = resource.facts.get("params")
         if given:
-            self._prepared(function, _PARAMS.validate_python(given))
+            await asyncio.to_thread(self._prepared, function, _PARAMS.validate_python(given))
 
     async def score_rows(self, request: ScoreRowsRequest) -> ScoredRows:
         """Raises RequestError for rows without a column that the function reads and for wrong params, NotFound for a

@@ -52,13 +52,13 @@ class LLMAsJudgeScoring:
         params = _PARAMS.validate_python(given)
         is_whole = not isinstance(params, LLMAsJudgeParams) or params.prompt_template is not None
         if is_whole or function_named(name).prompt is not None:
-            question(name, params)
+            await asyncio.to_thread(question, name, params)
 
     async def score_rows(self, request: ScoreRowsRequest) -> ScoredRows:
         """Raises RequestError for params that the function cannot have, rows without a column that its prompt names,
         and a model that cannot be a judge.
         """
-        asked = question(request.scoring_fn_id, request.params)
+        asked = await asyncio.to_thread(question, request.scoring_fn_id, request.params)  # expressions are compiled
         for number, row in enumerate(request.rows, start=1):
             check_columns(row, number, asked.template.columns)
 
