@@ -10,6 +10,7 @@ import csv
 import io
 import re
 from collections.abc import Iterator
+from typing import TextIO
 
 from runtime.errors import RequestError
 from runtime.invalid.vocabulary import shortened
@@ -18,6 +19,7 @@ from runtime.providers.datasetio.localfs.kinds import AS_JSON, Columns, Kind, ki
 from runtime.sse import encode
 
 _MOST_OF_A_VALUE = 64 * 1024**2
+_MOST_OF_A_LINE = 64 * 1024**2
 _SEPARATORS = ",\t;|"
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 _BOOLEANS = {"true": b"true", "True": b"true", "TRUE": b"true", "false": b"false", "False": b"false", "FALSE": b"false"}
@@ -57,7 +59,7 @@ class CsvRows:
             try:
                 first = text.readline(_MOST_OF_A_VALUE)
                 text.seek(0)
-                reader = csv.reader(text, delimiter=self._separator or _most(first), strict=True)
+                reader = csv.reader(_bounded(text), delimiter=self._separator or _most(first), strict=True)
                 for row in reader:
                     if not row and names != 1:
                         number = reader.line_num + 1
@@ -74,6 +76,18 @@ class CsvRows:
                 raise RequestError(
                     f"it is not UTF-8 at or after line {number}: {error.reason}", hint="save it as UTF-8"
                 ) from error
+
+
+def _bounded(text: TextIO) -> Iterator[str]:
+    """Each line. Raises RequestError for one that is too long: without this, a file without an end of line would be in
+    the memory as a whole.
+    """
+    number = 0
+    while line := text.readline(_MOST_OF_A_LINE + 1):
+        number += 1
+        if len(line) > _MOST_OF_A_LINE:
+            raise RequestError(f"line {number} has more than {_MOST_OF_A_LINE} characters")
+        yield line
 
 
 def _most(first: str) -> str:

@@ -148,5 +148,7 @@ def _sync(folder: Path) -> None:
 
 def _unreadable(path: Path, why: object) -> Unavailable:
     return Unavailable(
-        f"`{path}` cannot be read: {why}", hint="restore the file, or register the dataset anew", code="rows_unreadable"
+        f"`{path}` cannot be read: {why}",
+        hint="restore the file, or unregister the dataset and register it anew",
+        code="rows_unreadable",
     )
