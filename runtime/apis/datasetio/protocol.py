@@ -60,7 +60,9 @@ class RowsPage(Response):
     has_more: bool = Field(description="Whether more rows follow.")
     url: str | None = Field(None, description="Always null.")
     version: str | None = Field(
-        None, description="The version that they are of: `sha256:` and a digest. Null where its provider has none."
+        None,
+        description="The version that they are of: `sha256:` and a digest, or the commit of a data store. Null where"
+        " its provider has none.",
     )
 
 

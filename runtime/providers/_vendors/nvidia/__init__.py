@@ -1,0 +1,1 @@
+"""What providers over NVIDIA's NeMo microservices share."""
