@@ -1,5 +1,5 @@
 """Installs a dependency group of pyproject.toml into the environment that runs this, the drivers of storage, and what
-the providers under test need. `unit` goes without the last, since its tests load no model code.
+the providers under test and the templates need. `unit` goes without these two, since its tests load no model code.
 
 As for a distribution: uv with pip's settings passed on, and a CPU build of torch where there is no GPU.
 """
@@ -15,6 +15,7 @@ from llama_cli.packages.lock import Requirements
 from llama_cli.packages.pip_settings import UvSettings, choose_torch, read_settings
 from llama_cli.packages.uv import run_uv
 from runtime import discovery
+from runtime.config.template import load_template, template_names
 from runtime.storage.analytics.config import PACKAGES as ANALYTICS
 from runtime.storage.backends import BACKENDS
 
@@ -25,7 +26,9 @@ def main() -> None:
     specs = (
         [spec for spec in discovery.built_in().specs if spec.evidence.proof != "unproven"] if group != "unit" else []
     )
+    templates = [load_template(name) for name in template_names()] if group != "unit" else []
     packages = [*chain.from_iterable(entry.packages for entry in (*BACKENDS.values(), *specs)), *ANALYTICS]
+    packages += chain.from_iterable(one.additional_pip_packages for one in templates)
     needed = Requirements.parse(packages)
     settings = read_settings()
     torch = choose_torch(settings)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import runtime
+from runtime.config.requirement import checked
 from runtime.errors import ConfigInvalid, NotFound, Problem
 from runtime.similar import names_for
 
@@ -22,7 +23,10 @@ _TEMPLATE = "template.yaml"
 SHARED = "run.yaml.j2"
 """The Jinja file that renders every template; it is beside the templates' folders."""
 
-_KEYS = ("name", "summary", "providers", "models", "resources", "default_shield", "backends", "env")
+_KEYS = (
+    *("name", "summary", "providers", "models", "resources", "default_shield", "backends", "env"),
+    "additional_pip_packages",
+)
 _PROVIDER_KEYS = ("provider_type", "provider_id", "config")
 
 
@@ -51,9 +55,8 @@ class Template:
     """The contents of a `template.yaml`. env: variables that users may set, each with its purpose. models: as in
     `registered_resources.models`; resources: the other lists there, by their keys; default_shield: as
     `safety.default_shield_id`, left out where no provider has it without being told; backends: as in
-    `storage.backends`, empty for SQLite files.
-    additional_pip_packages, folders: only from an older `build.yaml`; the folders describe external APIs and providers,
-    by the keys of a run config.
+    `storage.backends`, empty for SQLite files; additional_pip_packages: as there, such as data that resources are from.
+    folders: only from an older `build.yaml`; they describe external APIs and providers, by the keys of a run config.
     """
 
     name: str
@@ -125,6 +128,7 @@ def parse_template(text: str, *, file: str | None = None) -> Template:
     providers = {
         api: tuple(_choices(api, chosen, file, problems)) for api, chosen in (data.get("providers") or {}).items()
     }
+    packages = tuple(_packages(data.get("additional_pip_packages") or (), file, problems))
     if problems:
         raise ConfigInvalid(problems, what="template")
     return Template(
@@ -136,12 +140,25 @@ def parse_template(text: str, *, file: str | None = None) -> Template:
         default_shield=data.get("default_shield"),
         backends=data.get("backends") or {},
         env=data.get("env") or {},
+        additional_pip_packages=packages,
     )
 
 
 def _summary(path: Path) -> str:
     lines = path.read_text(encoding="utf-8").splitlines()
     return next((line.removeprefix("summary:").strip() for line in lines if line.startswith("summary:")), "")
+
+
+def _packages(listed: Any, file: str | None, problems: list[Problem]) -> Iterable[str]:
+    path = "additional_pip_packages"
+    if not isinstance(listed, list | tuple):
+        problems.append(Problem(message="expected a list of requirements", path=path, file=file))
+        return
+    for index, item in enumerate(listed):
+        try:
+            yield checked(str(item))
+        except ValueError as error:
+            problems.append(Problem(message=str(error), path=f"{path}[{index}]", file=file))
 
 
 def _choices(api: str, chosen: Any, file: str | None, problems: list[Problem]) -> Iterable[ProviderChoice]:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from runtime.storage.analytics.handle import Analytics
-from tests.conformance.eval.asking import SAME, Asking, Json, Repeating, rows
+from tests.conformance.eval.asking import SAME, Asking, Json, Repeating, candidate, rows
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -55,7 +55,8 @@ async def test_rows_of_another_version_are_matched_where_they_are_equal(asking: 
 
 async def test_words_are_not_compared(asking: Asking, repeating: Repeating) -> None:
     path = await asking.benchmark("words", rows(2), "letters::first", SAME)
-    first, second = await asking.completed(path), await asking.completed(path)
+    told = candidate() | {"scoring_params": {"letters::first": {"type": "basic"}}}
+    first, second = await asking.completed(path, told), await asking.completed(path, told)
     assert list((await compared(asking, second, first))["functions"]) == [SAME]
 
 

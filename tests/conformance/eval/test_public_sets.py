@@ -25,6 +25,7 @@ PROVIDERS = [
     LETTERS,
     {"provider_id": "basic", "provider_type": "inline::basic"},
     {"provider_id": "llm-as-judge", "provider_type": "inline::llm-as-judge", "config": {"judge_model": MODEL}},
+    {"provider_id": "no-judge", "provider_type": "inline::llm-as-judge"},
 ]
 
 
@@ -116,6 +117,20 @@ async def test_instructions_that_can_be_checked(asking: Asking, vendors: Scripte
 async def test_short_questions_of_facts_are_judged(asking: Asking, vendors: Scripted) -> None:
     row = of_the_hub("Where do llamas live?", expected_answer="In the Andes")
     assert await scores(asking, vendors, row, "llm-as-judge::405b-simpleqa", "The Andes") == ["correct"]
+
+
+async def test_a_judge_that_nobody_names_is_said_before_anything_is_asked(asking: Asking, vendors: Scripted) -> None:
+    row, function = of_the_hub("Where do llamas live?", expected_answer="In the Andes"), "no-judge::405b-simpleqa"
+    asked = {"input_rows": [row], "scoring_functions": [function], "benchmark_config": candidate()}
+    error = await asking.refused(400, f"{AT}/columns/evaluations", asked)
+    assert "`judge_model`" in error["message"] and error["param"] == "benchmark_config.scoring_params"
+    path = await asking.benchmark("judged", [row], function)
+    assert (await asking.refused(400, f"{path}/jobs", {"benchmark_config": candidate()}))["message"] == error["message"]
+    assert vendors.asked == []
+    vendors.messages = [{"content": "The Andes"}]
+    told = candidate() | {"scoring_params": {function: {"type": "llm_as_judge", "judge_model": MODEL}}}
+    run = await asking.completed(path, told)
+    assert (await asking.result(run))["scores"][function]["score_rows"][0]["score"] == "correct"
 
 
 @pytest.mark.parametrize("image", [{"data": PIXEL}, {"url": {"uri": f"data:image/png;base64,{PIXEL}"}}])

@@ -35,17 +35,25 @@ def test_an_unknown_template_names_those_there_are(name: str, hint: str) -> None
 
 def test_a_template_that_is_wrong_tells_everything() -> None:
     text = "name: t\nsumary: x\ndefault_shield: [x]\nproviders: {a: x, b: [1, {provider_type: y, id: z}]}\n"
+    text += "additional_pip_packages: [data==1 --no-deps, '?']\n"
     with pytest.raises(ConfigInvalid) as raised:
         template.parse_template(text, file="t.yaml")
     assert raised.value.message.split("\n  ") == [
-        "the template has 6 problems",
+        "the template has 7 problems",
         "t.yaml: sumary: unknown key `sumary`",
         "t.yaml: summary: expected text",
         "t.yaml: default_shield: expected text",
         "t.yaml: providers.a: expected a list of provider types",
         "t.yaml: providers.b[0]: expected a provider type, or a mapping that has one",
         "t.yaml: providers.b[1]: unknown key `id`",
+        "t.yaml: additional_pip_packages[1]: `?` is not a requirement; write `name`, `name>=1` or"
+        " `name==1.0 --no-deps`",
     ]
+
+
+def test_packages_of_a_template_are_a_list() -> None:
+    with pytest.raises(ConfigInvalid, match="additional_pip_packages: expected a list of requirements"):
+        template.parse_template("name: t\nsummary: x\nadditional_pip_packages: data\n")
 
 
 def test_templates_are_found_in_an_installed_package_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

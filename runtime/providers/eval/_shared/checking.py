@@ -32,7 +32,7 @@ class Checks:
 
     async def functions(self, ids: Sequence[str], config: BenchmarkConfig) -> list[ScoringFunction]:
         """The functions. Raises NotFound for one that is not there and for the model of a judge, RequestError for
-        params of a function that is none of them.
+        params of a function that is none of them, and for a function that has none and needs some.
         """
         for name in config.scoring_params:
             if name not in ids:
@@ -45,6 +45,12 @@ class Checks:
                 self._functions.get_scoring_function(ScoringFunctionRequest(scoring_fn_id=name)), "scoring_functions"
             )
             told = config.scoring_params.get(name)
+            if told is None and _has_to_be_told(function):
+                raise RequestError(
+                    f"`{name}` has to be told how it scores, such as by which `judge_model`",
+                    hint=f"say it in `{_PARAMS}`, or register a function that has params of its own",
+                    param=_PARAMS,
+                )
             judge = getattr(told, "judge_model", None) or (function.params or {}).get("judge_model")
             if judge is not None:
                 await self._model(judge, f"{_PARAMS}.{name}.judge_model")
@@ -88,6 +94,13 @@ def told(functions: Sequence[str], config: BenchmarkConfig) -> Functions:
     """What each function is told."""
     params: dict[str, ScoringParams] = config.scoring_params
     return {name: params.get(name) for name in functions}
+
+
+def _has_to_be_told(function: ScoringFunction) -> bool:
+    """Of those that are registered only their provider knows; of those that it lists, whoever has params has usual
+    ones.
+    """
+    return function.params is None and "columns" in function.metadata
 
 
 def _missing(words: str, row: Row, param: str) -> RequestError:
