@@ -5,6 +5,7 @@ they wait.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
@@ -30,7 +31,7 @@ class LoopThread:
 
     @property
     def is_here(self) -> bool:
-        """Whether the caller runs on the loop, where it must not wait for it."""
+        """Whether the caller runs on the loop, where it must not wait for it, or in the middle of what that needs."""
         return self._turns.are_mine
 
     def inbox(self) -> Inbox[Any]:
@@ -43,6 +44,13 @@ class LoopThread:
             if self._turns.has_ended:
                 raise self._lacks()
             self._turns.soon(work)
+
+    def tell(self, work: Callable[[], object]) -> None:
+        """Call something on the loop soon, from the middle of anything: takes no lock, and waits for nothing. Does
+        nothing once the thread has ended.
+        """
+        with contextlib.suppress(RuntimeError):  # the loop is closed
+            self._turns.soon_from_anywhere(work)
 
     def start(self, work: Coroutine[Any, Any, object]) -> None:
         """Begin something on the loop. Raises Unavailable once the thread has been stopped."""

@@ -42,6 +42,11 @@ class ThreadReading:
             asyncio.get_running_loop().call_soon(self._tell)
         self._unsaid.append(message)
 
+    def leave(self) -> None:
+        """Called on the application's event loop: nobody reads the answer any more."""
+        if self.exchange is not None:
+            self.exchange.signal_left()
+
     def _tell(self) -> None:
         told, self._unsaid = self._unsaid, []
         self._inbox.put(told)

@@ -31,7 +31,7 @@ class _Running:
         self.local = LocalStack(chosen, wait_s=wait_s)
         self.thread = LoopThread(f"llama stack {chosen.run.distro_name}")
         self.is_closed = False
-        self._closing = threading.Lock()
+        self._closing = threading.RLock()
         try:
             self.thread.run(self.local.open())
         except BaseException:
@@ -42,6 +42,9 @@ class _Running:
 
     def close(self, *, limit_s: float | None = None) -> None:
         """See `SyncStack.close`."""
+        if self.thread.is_here:  # a garbage collection may come in the middle of the loop, and close what it finds
+            self.close_soon()
+            return
         with self._closing:
             self.is_closed = True
             _open.discard(self)
@@ -69,7 +72,7 @@ class _Running:
     def forget(self) -> None:
         """In a process that was forked, which does not have the stack: whoever asks it there is told so."""
         self.is_closed = True
-        self._closing = threading.Lock()
+        self._closing = threading.RLock()
         self.thread.forget()
 
 
@@ -125,16 +128,10 @@ class SyncStack:
         return reading
 
     def leave(self, reading: ThreadReading) -> None:
-        """Leave an answer, and wait until the application has ended it. Does nothing once the stack is closed."""
-
-        async def leave() -> None:
-            if reading.exchange is not None:
-                await reading.exchange.leave()
-
-        try:
-            self._running.thread.run(leave())
-        except Unavailable:
-            return
+        """Leave an answer, as a client that closes its connection. Waits for nothing, since whoever breaks off a loop
+        over a stream leaves it by a garbage collection, which may come in the middle of anything.
+        """
+        self._running.thread.tell(reading.leave)
 
     def close(self, *, limit_s: float | None = None) -> None:
         """See `LocalStack.close`. Whoever waits for an answer is told that the stack is closing. limit_s: how long that

@@ -88,9 +88,7 @@ def _sync_of(library: ModuleType) -> Any:
                 self._is_over = True
                 self._stack.leave(self._reading)
 
-        def __del__(self) -> None:
-            if not self._is_over and self._reading.exchange is not None:
-                self._reading.exchange.leave_soon()
+        __del__ = close
 
     return Transport
 

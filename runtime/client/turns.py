@@ -46,8 +46,10 @@ class Turns:
 
     @property
     def are_mine(self) -> bool:
-        """Whether the caller's thread turns the loop, and so is in the middle of it."""
-        return self._turner == threading.get_ident()
+        """Whether the caller's thread is in the middle of the loop, or of what whoever turns it needs: a garbage
+        collection there may run anything.
+        """
+        return self._turner == threading.get_ident() or self.lock._is_owned()  # type: ignore[attr-defined]
 
     @property
     def are_free(self) -> bool:
@@ -79,6 +81,11 @@ class Turns:
                 self._loop.call_soon(work)
             else:
                 self._loop.call_soon_threadsafe(work)
+
+    def soon_from_anywhere(self, work: Callable[[], object]) -> None:
+        """The same, also in the middle of anything: takes no lock. Raises RuntimeError once the loop is closed."""
+        self._loop.call_soon_threadsafe(work)
+        self._ring()
 
     def stop(self) -> None:
         """Called on the loop: whoever turns it stops before the next turn."""

@@ -113,6 +113,46 @@ async def test_whoever_leaves_a_stream_ends_it_at_the_vendor(
         await asyncio.to_thread(client.close)
 
 
+@pytest.mark.parametrize("middle", ["of the loop", "of what whoever turns it needs"])
+async def test_a_stream_that_is_broken_off_is_left_wherever_the_garbage_is_collected(
+    config: Path, settings: Any, upstream: Upstream, middle: str
+) -> None:
+    """OpenAI's stream closes its answer when it is collected, and whoever has an event loop's turn may collect it."""
+    upstream.gate.clear()
+    client = await asyncio.to_thread(LlamaStackAsLibraryClient, config, **settings)
+    thread = client._llama_stack._running.thread
+
+    async def collect() -> None:
+        gc.collect()
+
+    def break_off() -> None:
+        stream = openai_over(client).chat.completions.create(model=CHAT, messages=MESSAGES, stream=True)
+        for _ in stream:
+            break
+        cycle: list[object] = [stream]
+        cycle.append(cycle)
+
+    def use() -> None:
+        gc.disable()
+        try:
+            break_off()
+            if middle == "of the loop":
+                thread.run(collect(), limit_s=LIMIT_S)
+            else:
+                with thread._turns.lock:
+                    gc.collect()
+        finally:
+            gc.enable()
+
+    try:
+        async with asyncio.timeout(LIMIT_S):
+            await asyncio.to_thread(use)
+            await upstream.ended_early.wait()
+    finally:
+        upstream.gate.set()
+        await asyncio.to_thread(client.close)
+
+
 async def test_closing_ends_a_stream_with_an_error(config: Path, settings: Any, upstream: Upstream) -> None:
     upstream.gate.clear()
     client = await asyncio.to_thread(LlamaStackAsLibraryClient, config, **settings)

@@ -185,3 +185,9 @@ def test_what_runs_on_the_loop_does_not_wait_for_it(loop: LoopThread) -> None:
     assert not loop.is_here
     error = ask(loop, waits)
     assert isinstance(error, RuntimeError) and "cannot wait for it" in str(error)
+
+
+def test_what_is_in_the_middle_of_a_loops_lock_does_not_wait_for_the_loop(loop: LoopThread) -> None:
+    """As what a garbage collection runs there: whoever turns the loop could go no further."""
+    with loop._turns.lock, pytest.raises(RuntimeError, match="cannot wait for it"):
+        loop.run(where())
