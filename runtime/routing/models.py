@@ -29,6 +29,7 @@ class ModelsRegistry(Registry):
     """The registry of models."""
 
     lists_with: ClassVar[str] = "list_models"
+    may_be_paths: ClassVar[bool] = True
     _answer: tuple[list[Entry], Reply] | None = None
 
     def serve_listed(self, provider_id: str, listed: Iterable[ListedModel]) -> str:
@@ -89,8 +90,13 @@ class ModelsRegistry(Registry):
         if target is None:
             self._check_provider(provider_id)
             target = self._table.find(f"{provider_id}/{wanted}", user)
+        present = self._table.of_run_config(request.model_id, user)
+        if present is not None and target is not None and target.full_id == present.full_id:
+            target = present
         metadata = {**(target.metadata if target else {}), **request.metadata}
         kind = request.model_type or (target.kind if target else "") or "llm"
+        if present is not None and not present.kind and kind == "llm":
+            kind = present.kind  # a model without a type is for chat
         if kind == "embedding" and "embedding_dimension" not in metadata:
             raise RequestError(
                 f"Embedding model `{request.model_id}` is registered without its dimension",

@@ -19,6 +19,7 @@ from runtime.apis._resources import Resource
 from runtime.context import current
 from runtime.errors import RequestError, Unavailable
 from runtime.routing.entry import Entry
+from runtime.routing.of_run_config import completed
 from runtime.routing.registrations import Registrations
 from runtime.routing.table import Declared, ResourceTable
 from runtime.similar import hint_for_provider
@@ -48,9 +49,12 @@ class Registry:
     """Implements the operations of an API that registers resources, for the caller of the current request.
 
     lists_with: the method by which providers list resources of this kind, empty if they do not. listings: asks them.
+    may_be_paths: whether a name may be a path on a provider's disk, which a proxy in front may spoil: some make one
+    slash of several.
     """
 
     lists_with: ClassVar[str] = ""
+    may_be_paths: ClassVar[bool] = False
 
     def __init__(self, api: Api, table: ResourceTable, registrations: Registrations, listings: Listings) -> None:
         assert api.resource is not None, "an API that registers nothing has no registry"
@@ -108,7 +112,8 @@ class Registry:
         """Register a resource; it is on disk when this returns. Raises RequestError, and Conflict for a taken name."""
         entry = self.entry_of(request)
         self.resource.shown(entry)  # raises now; otherwise the list of all resources would fail
-        await self._listings.check_registration(entry)
+        if self._table.accepts(entry, _user()):
+            await self._listings.check_registration(entry)
         return self.resource.shown(await self._registrations.add(entry, _user()))
 
     async def remove(self, request: Request) -> None:
@@ -131,13 +136,16 @@ class Registry:
         return entry
 
     def entry_of(self, request: Request) -> Entry:
-        """The entry that a request registers, owned by the caller. Raises RequestError for an invalid name and for an
-        unknown provider, Unavailable if there is no provider.
+        """The entry that a request registers, owned by the caller; under a name of the run config, with facts that the
+        request leaves out as they are there. Raises RequestError for an invalid name and for an unknown provider,
+        Unavailable if there is no provider.
         """
         self._check_name(getattr(request, self.resource.id_field))
         provider_id = getattr(request, "provider_id", None) or self.only_provider(request)
         self._check_provider(provider_id)
-        return self._entry(request, provider_id, source="registered", owner=as_owner(_user()))
+        entry = self._entry(request, provider_id, source="registered", owner=as_owner(_user()))
+        present = self._table.of_run_config(entry.id, _user())
+        return entry if present is None else completed(entry, request, present)
 
     def restored(self, entry: Entry) -> Entry:
         """A stored entry of an earlier version, with defaults for newer facts. Raises ValueError, TypeError,
@@ -192,11 +200,16 @@ class Registry:
                 f"A {self.title.lower()}'s name must consist of printable characters",
                 param=self.resource.id_field,
             )
-        if any(part in (".", "..") for part in name.split("/")):
-            raise RequestError(
-                f"A {self.title.lower()} cannot be named `{name}`: clients remove `.` and `..` from paths",
-                param=self.resource.id_field,
-            )
+        *before, last = name.split("/")
+        for why, is_lost in (
+            ("clients remove `.` and `..` from paths", any(part in (".", "..") for part in (*before, last))),
+            ("a path loses the `/` at its end", not last),
+            ("paths lose a `/` that nothing stands before", "" in before and not self.may_be_paths),
+        ):
+            if is_lost:
+                raise RequestError(
+                    f"A {self.title.lower()} cannot be named `{name}`: {why}", param=self.resource.id_field
+                )
         if "/" in name and not self._may_hold_slashes:
             raise RequestError(
                 f"A {self.title.lower()}'s name cannot contain `/`: no path could name it", param=self.resource.id_field

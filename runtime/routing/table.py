@@ -19,6 +19,7 @@ from runtime.routing.allotment import Allotment
 from runtime.routing.entry import Entry
 from runtime.routing.listed_order import in_order
 from runtime.routing.names import Names
+from runtime.routing.of_run_config import is_of_run_config, said_otherwise, where_from
 from runtime.routing.seen_lists import SeenLists
 from runtime.similar import SimilarNames, hint_if_off, hint_if_served_by_none_on
 
@@ -50,6 +51,7 @@ class ResourceTable:
     """
 
     def __init__(self, resource: Resource, *, listed_at: str = "") -> None:
+        self._resource = resource
         self.kind = resource.kind
         self.title = resource.kind.replace("_", " ").capitalize()
         self.plural = resource.config_key.replace("_", " ")
@@ -166,6 +168,11 @@ class ResourceTable:
         """The resources that a provider lists, in its own order; None if its list is not known yet."""
         return self._listed.get(provider_id)
 
+    def of_run_config(self, name: str, user: Caller) -> Entry | None:
+        """The resource that has this id by the run config or by the command line; None where there is none."""
+        entry = self._resolved.get(name) or self.names.kept.get(name)
+        return entry if entry is not None and is_of_run_config(entry) and may_see(user, entry.owner) else None
+
     def find_listed(self, provider_id: str, resource: str) -> Entry | None:
         """The resource that a provider lists under its own name `resource`; None if it does not."""
         return self.names.listed.get(f"{provider_id}/{resource}")
@@ -201,14 +208,18 @@ class ResourceTable:
     def accepts(self, entry: Entry, user: Caller) -> bool:
         """Whether adding an entry changes anything; False if the run config already has the same.
 
-        Raises Conflict if its name belongs to another resource, is a declared name, or begins with the id of another
-        provider. The message does not describe a resource that the user may not see. An entry of the run config may
-        have any name, and replaces a registration of that name.
+        Raises Conflict if its name belongs to another resource, or to one of the run config that says something else,
+        is a declared name, or begins with the id of another provider. The message does not describe a resource that the
+        user may not see. An entry of the run config may have any name, and replaces a registration of that name.
         """
         present = self._resolved.get(entry.id) or self.names.kept.get(entry.id)
         if present is not None and not may_see(user, present.owner):
             raise self._taken(entry, "is already taken", "choose another name")
-        if present is not None and present.full_id != entry.full_id and not _outranks(entry, present):
+        is_ours = present is not None and is_of_run_config(present)
+        if present is not None and is_ours and entry.source == "registered":
+            if why := said_otherwise(entry, present, self._resource):
+                raise self._taken(entry, why, "change it there, or choose another name")
+        elif present is not None and present.full_id != entry.full_id and not _outranks(entry, present):
             raise self._taken(
                 entry,
                 f"is already registered with provider `{present.provider_id}`",
@@ -228,7 +239,7 @@ class ResourceTable:
                 f"has a name that belongs to provider `{prefix}`, but its provider is `{entry.provider_id}`",
                 f"choose a name that does not begin with `{prefix}/`",
             )
-        return present is None or present.source not in ("config", "alias")
+        return not is_ours
 
     def check_room(self, entry: Entry) -> None:
         """Raises RequestError as `Allotment.check_room` does, for an entry that takes no other's place."""
@@ -262,11 +273,8 @@ class ResourceTable:
         if entry is None:
             raise self.unknown(name, user)
         if entry.source != "registered":
-            where = {"config": "the run config", "alias": "`--alias`"}.get(
-                entry.source, f"provider `{entry.provider_id}`, which lists it"
-            )
             raise Conflict(
-                f"{self.title} `{name}` comes from {where}",
+                f"{self.title} `{name}` comes from {where_from(entry)}",
                 hint=f"change it there; only registered {self.plural} can be removed",
             )
         return entry

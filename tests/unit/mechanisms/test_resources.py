@@ -73,8 +73,10 @@ async def test_it_is_registered_listed_and_removed(served: Served) -> None:
 
 
 async def test_what_the_run_config_says_is_not_changed_and_the_answer_says_so(served: Served) -> None:
+    same = await served.client.post("/v1/lamps", SPOT)
+    assert (same.status, same.json()["watts"]) == (200, 500)
     answer = await served.client.post("/v1/lamps", {**SPOT, "watts": 9})
-    assert (answer.status, answer.json()["watts"]) == (200, 500)
+    assert answer.status == 409 and "with another `watts`" in answer.error["message"]
     assert (await served.client.get("/v1/lamps/spot")).json()["watts"] == 500
 
 

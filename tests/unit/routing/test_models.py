@@ -81,7 +81,7 @@ async def test_an_alias_of_a_known_model_needs_no_provider_and_has_its_facts(cli
             {"model_id": "fixed", "provider_id": "a", "provider_model_id": CHAT_MODEL},
             409,
             "model_id",
-            "already registered with provider `b`",
+            "comes from the run config, with another `provider_id`",
         ),
         (
             {"model_id": f"a/{CHAT_MODEL}", "provider_id": "b", "provider_model_id": CHAT_MODEL},
