@@ -7,6 +7,7 @@ import json
 import os
 import re
 from collections.abc import AsyncIterator
+from datetime import datetime
 from hashlib import sha1
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,8 @@ import pytest
 import pytest_asyncio
 from pydantic import ValidationError
 
-from runtime.clock import wall_time
 from runtime.errors import Unavailable
+from runtime.http import expiring
 from runtime.http.client import HttpClient
 from runtime.providers._vendors.aws.addresses import address_of
 from runtime.providers._vendors.aws.config import AwsConfig
@@ -139,21 +140,22 @@ async def test_a_profile_takes_on_a_role_with_the_key_of_another(world: World, s
         await world.found(profile_name="a")
 
 
-async def test_they_are_asked_for_anew_before_they_expire_and_once_for_all(world: World, server: AwsServer) -> None:
+async def test_they_are_asked_for_anew_before_they_expire_and_once_for_all(
+    world: World, server: AwsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     server.issue("OLD", LATER)
     asked = world.identity()
     assert (await asked.credentials()).access_key_id == "OLD"
     server.issue("NEW", LATER)
     assert (await asked.credentials()).access_key_id == "OLD"
-    soon = Credentials(access_key_id="OLD", secret_access_key="s", expires_at=wall_time() + 60)
-    asked._found = soon
+    shortly_before = datetime.fromisoformat(LATER).timestamp() - 60
+    monkeypatch.setattr(expiring, "wall_time", lambda: shortly_before)
     server.paths.clear()
     found = await asyncio.gather(*(asked.credentials() for _ in range(3)))
     assert [one.access_key_id for one in found] == ["NEW"] * 3
     assert len(server.paths) == 3, "a token, the name of the role and its key"
     server.issued = {}
-    asked._found = soon
-    assert await asked.credentials() is soon, "what is still valid is used while there are no others"
+    assert (await asked.credentials()).access_key_id == "NEW", "what is valid is used while there are no others"
 
 
 async def test_a_profile_that_changes_is_read_again(world: World) -> None:

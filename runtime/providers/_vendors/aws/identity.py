@@ -8,26 +8,20 @@ config is then taken on. https://docs.aws.amazon.com/sdkref/latest/guide/standar
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from runtime.clock import wall_time
-from runtime.errors import StackError, Unavailable
+from runtime.errors import Unavailable
 from runtime.http.client import HttpClient
+from runtime.http.expiring import Expiring
 from runtime.providers._vendors.aws.config import AwsConfig
 from runtime.providers._vendors.aws.credentials import Credentials
 from runtime.providers._vendors.aws.machine import of_container, of_machine
 from runtime.providers._vendors.aws.profiles import Profile, files_of_profiles, read_profiles, static_credentials
 from runtime.providers._vendors.aws.roles import Role, by_credentials, by_token
 from runtime.providers._vendors.aws.sign_on import by_sign_on, is_signed_on_for
-from runtime.rounds import Rounds
 
-log = logging.getLogger(__name__)
-
-_RENEWED_BEFORE_S = 300.0
-"""How long before they expire new credentials are asked for."""
 _MOST_PROFILES = 5
 """Of a chain in which each takes its key from the next."""
 _HINT = (
@@ -48,16 +42,14 @@ class AwsIdentity:
         self._http = http.for_others(only_public=False, are_given=False, called=f"{provider_id} (its credentials)")
         self._provider_id = provider_id
         self.env = env
-        self._found: Credentials | None = None
-        self._stamp: object = None
-        self._rounds: Rounds[Credentials] = Rounds()
+        self._found = Expiring(self._find, whose=provider_id)
 
     @property
     def hint(self) -> str:
         """For a refusal: whose the credentials are."""
-        if self._found is None:
+        if (found := self._found.known) is None:
             return _HINT
-        return f"it is that of {self._found.source}; it may have expired, or its rights may not allow this"
+        return f"it is that of {found.source}; it may have expired, or its rights may not allow this"
 
     async def region(self) -> str:
         """Raises Unavailable where nothing says it."""
@@ -76,18 +68,7 @@ class AwsIdentity:
         """Those that were found before, unless they are about to expire or the files of profiles have changed. Raises
         Unavailable where there are none, and what the client of STS and roles raises.
         """
-        found, stamp = self._found, self._stamp_of_files()
-        if found is not None and stamp == self._stamp and not _expires_in(found, _RENEWED_BEFORE_S):
-            return found
-        try:
-            self._found = await self._rounds.of(stamp, self._find)
-        except StackError as error:
-            if found is None or stamp != self._stamp or _expires_in(found, 0):
-                raise
-            log.warning("credentials not renewed", extra={"provider_id": self._provider_id, "error": str(error)})
-            return found
-        self._stamp = stamp
-        return self._found
+        return await self._found.get(self._stamp_of_files())
 
     async def _find(self) -> Credentials:
         config, env = self._config, self.env
@@ -214,7 +195,3 @@ def _changed_ns(file: Path) -> int:
         return file.stat().st_mtime_ns
     except OSError:
         return 0
-
-
-def _expires_in(found: Credentials, seconds: float) -> bool:
-    return found.expires_at is not None and found.expires_at - wall_time() <= seconds
