@@ -96,7 +96,8 @@ class Case(BaseModel):
         else:
             question = {"question": self.input}
         stated = {key: value for key, value in named.items() if value is not None}
-        return {**stated, **question, "answer": self.expected, **(self.model_extra or {})}
+        expected = {} if self.expected is None else {"answer": self.expected}
+        return {**stated, **question, **expected, **(self.model_extra or {})}
 
 
 class Suite(_Part):

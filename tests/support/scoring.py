@@ -39,6 +39,8 @@ class Letters:
         ]
 
     async def score_rows(self, request: ScoreRowsRequest) -> ScoredRows:
+        if not request.rows:
+            return ScoredRows(rows=[])
         self.asked.append(request)
         if any(GENERATED not in row for row in request.rows):
             raise RequestError(f"no column `{GENERATED}`", param="rows")

@@ -74,7 +74,10 @@ class Benchmarks(Protocol):
 
     @route("POST", _AT, aliases=(_OLDER_AT,), registry="register")
     async def register_benchmark(self, request: RegisterBenchmarkRequest) -> Benchmark:
-        """Register a benchmark; it is still there after a restart. 409 when the name is another's."""
+        """Register a benchmark; it is still there after a restart.
+
+        404 with close matches for an unknown dataset or function, 409 when the name is another's.
+        """
         ...
 
     @route("DELETE", _ONE, aliases=(_OLDER_ONE,), registry="remove", status=204)

@@ -34,6 +34,9 @@ class ScoredRows(Response):
         description="For each row, in order, its `score` and whatever else there is to say. Where it cannot be scored"
         " the `score` is null, and `error` says why."
     )
+    columns: list[str] | None = Field(
+        None, description="What the function, told so, reads of each row; null where it does not say."
+    )
 
 
 class AggregateRequest(Request):
@@ -120,7 +123,8 @@ class Scoring(Protocol):
         """Score rows by one function.
 
         Raises RequestError for rows without a column that it reads, which names those that they have, and for wrong
-        params; NotFound for a model that is not served. A row that cannot be scored is an error of its own.
+        params; NotFound for a model that is not served. A row that cannot be scored is an error of its own. Without
+        any rows, only the params are looked at.
         """
         ...
 

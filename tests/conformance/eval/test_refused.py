@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.conformance.eval.asking import AT, MODEL, SAME, Asking, Json, Repeating, candidate, rows
+from runtime.conformance.upstream import Upstream
+from tests.conformance.eval.asking import AT, MODEL, SAME, Asking, Json, Repeating, asking_at, candidate, rows
+from tests.support.datasets import rows_source
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -21,15 +24,69 @@ async def test_what_is_not_there_is_named_with_close_names(asking: Asking, repea
     assert error["param"] == "benchmark_id" and "`here`" in error["message"]
     error = await refused(asking, 404, "here", candidate("vendor/small-chet"))
     assert error["param"] == "benchmark_config.eval_candidate.model" and MODEL in error["message"]
-    asked = {"benchmark_id": "lost", "dataset_id": "hera", "scoring_functions": [SAME]}
-    await asking.done("POST", AT, asked)
+    dataset = {"dataset_id": "goes", "purpose": "eval/question-answer", "source": rows_source(*rows(1))}
+    await asking.done("POST", "/v1beta/datasets", dataset)
+    await asking.done("POST", AT, {"benchmark_id": "lost", "dataset_id": "goes", "scoring_functions": [SAME]})
+    assert (await asking.ask("DELETE", "/v1beta/datasets/goes")).status == 204
     error = await refused(asking, 404, "lost")
-    assert error["param"] == "dataset_id" and "`here`" in error["message"]
-    await asking.done("POST", AT, {**asked, "benchmark_id": "unscorable", "scoring_functions": ["letters::sane"]})
-    error = await refused(asking, 404, "unscorable")
-    assert error["param"] == "scoring_functions" and f"`{SAME}`" in error["message"]
+    assert error["param"] == "dataset_id" and "`goes`" in error["message"]
     assert repeating.asked == []
     assert (await asking.done("GET", f"{AT}/here/jobs"))["data"] == []
+
+
+async def test_a_benchmark_of_what_is_not_there_is_not_registered(asking: Asking) -> None:
+    await asking.benchmark("there", rows(1))
+    asked: Json = {"benchmark_id": "unknown", "dataset_id": "there", "scoring_functions": [SAME]}
+    error = await asking.refused(404, AT, {**asked, "dataset_id": "theer"})
+    assert error["param"] == "dataset_id" and "`there`" in error["message"]
+    error = await asking.refused(404, AT, {**asked, "scoring_functions": [SAME, "letters::sane"]})
+    assert error["param"] == "scoring_functions" and f"`{SAME}`" in error["message"]
+    error = await asking.refused(404, AT, {**asked, "dataset_id": "there@0123456789abcdef"})
+    assert error["param"] == "dataset_id" and "0123456789abcdef" in error["message"]
+    known = [one["identifier"] for one in (await asking.done("GET", AT))["data"]]
+    assert "unknown" not in known
+    [version] = (await asking.done("GET", "/v1beta/datasetio/versions/there"))["data"]
+    await asking.done("POST", AT, {**asked, "dataset_id": f"there@{version['version']}"})
+
+
+async def test_what_functions_are_told_is_looked_at_before_anything_is_asked(
+    vendor: Upstream, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the real functions, each of which knows its own params and columns."""
+    vendor.misbehaves = repeating = Repeating()
+    scoring = [
+        {"provider_id": "basic", "provider_type": "inline::basic"},
+        {"provider_id": "judge", "provider_type": "inline::llm-as-judge"},
+    ]
+    judge = {"type": "llm_as_judge", "judge_model": MODEL}
+    wrong: list[tuple[str, Json, str]] = [
+        ("basic::equality", {"type": "basic", "options": {"ignore_cas": True}}, "ignore_cas"),
+        ("basic::equality", judge, "`basic`"),
+        ("basic::regex_parser_math_response", {"type": "regex_parser", "parsing_regexes": ["("]}, "regular expression"),
+        ("judge::base", judge, "prompt_template"),
+        ("judge::base", {**judge, "prompt_template": "Rate {generated_answer} by {rubric}"}, "no column `rubric`"),
+    ]
+    async with asking_at(vendor, tmp_path, monkeypatch, providers={"scoring": scoring}) as asking:
+        for function, told, words in wrong:
+            await asking.benchmark("told", rows(1), function)
+            error = await refused(asking, 400, "told", {**candidate(), "scoring_params": {function: told}})
+            assert words in error["message"], error
+    vendor.misbehaves = None
+    assert repeating.asked == []
+
+
+async def test_context_is_what_an_agent_finds_and_a_model_does_not(
+    vendor: Upstream, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vendor.misbehaves = repeating = Repeating()
+    scoring = [{"provider_id": "judge", "provider_type": "inline::llm-as-judge"}]
+    told = {"type": "llm_as_judge", "judge_model": MODEL, "prompt_template": "{generated_answer} by {context}?"}
+    async with asking_at(vendor, tmp_path, monkeypatch, providers={"scoring": scoring}) as asking:
+        await asking.benchmark("found", rows(1), "judge::base")
+        error = await refused(asking, 400, "found", {**candidate(), "scoring_params": {"judge::base": told}})
+        assert "no column `context`" in error["message"]
+    vendor.misbehaves = None
+    assert repeating.asked == []
 
 
 async def test_params_of_a_function_that_does_not_score_are_refused(asking: Asking, repeating: Repeating) -> None:

@@ -3,36 +3,60 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Sequence
+from dataclasses import dataclass
 from typing import TypeVar
 
+from runtime.apis._request import Registered
 from runtime.apis.datasets.protocol import Row
 from runtime.apis.eval.candidates import AgentCandidate, BenchmarkConfig
 from runtime.apis.models import ModelRequest, Models
 from runtime.apis.scoring.functions import EXPECTED, GENERATED, INPUT
 from runtime.apis.scoring.params import ScoringParams
+from runtime.apis.scoring.protocol import ScoreRowsRequest, Scoring
 from runtime.apis.scoring_functions.protocol import ScoringFunction, ScoringFunctionRequest, ScoringFunctions
 from runtime.errors import RequestError, StackError
 from runtime.providers.eval._shared.candidates import MadeAgents, system_text
+from runtime.providers.eval._shared.datasets import Datasets
 from runtime.providers.eval._shared.questions import ANSWERS, ASKING, named
 from runtime.providers.eval._shared.scorers import Functions
 
 T = TypeVar("T")
+_FUNCTIONS = "scoring_functions"
 _PARAMS = "benchmark_config.scoring_params"
 _CONTEXT = "context"
 """A column that an agent's answers may have."""
 
 
-class Checks:
-    """models, functions: that the stack has."""
+@dataclass(frozen=True, kw_only=True)
+class Scores:
+    """A function, told what it is told in an evaluation. columns: what it reads of each row."""
 
-    def __init__(self, models: Models, functions: ScoringFunctions, agents: MadeAgents) -> None:
+    function: str
+    columns: Sequence[str]
+
+
+class Checks:
+    """models, functions, datasets: that the stack has."""
+
+    def __init__(
+        self, models: Models, functions: ScoringFunctions, scoring: Scoring, datasets: Datasets, agents: MadeAgents
+    ) -> None:
         self._models = models
         self._functions = functions
+        self._scoring = scoring
+        self._datasets = datasets
         self._agents = agents
 
-    async def functions(self, ids: Sequence[str], config: BenchmarkConfig) -> list[ScoringFunction]:
-        """The functions. Raises NotFound for one that is not there and for the model of a judge, RequestError for
-        params of a function that is none of them, and for a function that has none and needs some.
+    async def benchmark(self, benchmark: Registered) -> None:
+        """Raises NotFound for its dataset and for a function of it that is not there."""
+        await _found(self._datasets.check(benchmark.facts["dataset_id"]), "dataset_id")
+        for name in benchmark.facts[_FUNCTIONS]:
+            await self._function(name)
+
+    async def functions(self, ids: Sequence[str], config: BenchmarkConfig) -> list[Scores]:
+        """The functions. Raises NotFound for one that is not there and for the model of a judge; RequestError for
+        params of a function that is none of them, params that a function cannot have, and for a function that has none
+        and needs some; Unavailable for one that cannot be used now.
         """
         for name in config.scoring_params:
             if name not in ids:
@@ -41,9 +65,7 @@ class Checks:
                 )
         found = []
         for name in ids:
-            function = await _found(
-                self._functions.get_scoring_function(ScoringFunctionRequest(scoring_fn_id=name)), "scoring_functions"
-            )
+            function = await self._function(name)
             told = config.scoring_params.get(name)
             if told is None and _has_to_be_told(function):
                 raise RequestError(
@@ -54,7 +76,9 @@ class Checks:
             judge = getattr(told, "judge_model", None) or (function.params or {}).get("judge_model")
             if judge is not None:
                 await self._model(judge, f"{_PARAMS}.{name}.judge_model")
-            found.append(function)
+            asked = ScoreRowsRequest(scoring_fn_id=name, rows=[], params=told)
+            columns = (await _found(self._scoring.score_rows(asked), f"{_PARAMS}.{name}")).columns
+            found.append(Scores(function=name, columns=columns or function.metadata.get("columns") or ()))
         return found
 
     async def candidate(self, config: BenchmarkConfig) -> None:
@@ -68,25 +92,32 @@ class Checks:
             system_text(candidate)
         await self._model(candidate.model, f"{place}.model")
 
+    async def _function(self, name: str) -> ScoringFunction:
+        asked = ScoringFunctionRequest(scoring_fn_id=name)
+        return await _found(self._functions.get_scoring_function(asked), _FUNCTIONS)
+
     async def _model(self, model: str, place: str) -> None:
         await _found(self._models.get_model(ModelRequest(model_id=model)), place)
 
 
-def check_rows(rows: Sequence[Row], functions: Sequence[ScoringFunction], *, what: str, param: str) -> None:
+def check_rows(
+    rows: Sequence[Row], functions: Sequence[Scores], config: BenchmarkConfig, *, what: str, param: str
+) -> None:
     """Raises RequestError for a row without what is asked, or without what a function reads. what: whose rows they
     are, for messages. param: the field that names them.
     """
+    made = (EXPECTED, GENERATED, INPUT, *([_CONTEXT] if isinstance(config.eval_candidate, AgentCandidate) else []))
     for number, row in enumerate(rows):
         where = f"Row {number} of {what}"
         if all(row.get(column) is None for column in ASKING):
             words = f"{where} has none of the columns {named(ASKING)}, one of which says what is asked"
             raise _missing(words, row, param)
         for function in functions:
-            reads = f"which `{function.identifier}` reads"
-            for column in function.metadata.get("columns") or ():
+            reads = f"which `{function.function}` reads"
+            for column in function.columns:
                 if column == EXPECTED and all(name not in row for name in ANSWERS):
                     raise _missing(f"{where} has neither column of {named(ANSWERS)}, {reads}", row, param)
-                if column not in (EXPECTED, GENERATED, INPUT, _CONTEXT) and column not in row:
+                if column not in made and column not in row:
                     raise _missing(f"{where} has no column `{column}`, {reads}", row, param)
 
 

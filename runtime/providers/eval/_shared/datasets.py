@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from runtime.apis.datasetio.protocol import VERSION, DatasetIO, IterRowsRequest
 from runtime.apis.datasets.protocol import DatasetRequest, Row
-from runtime.errors import NotSupported
+from runtime.apis.datasets.protocol import Datasets as RegisteredDatasets
+from runtime.errors import NotFound, NotSupported
 
 _version = re.compile(VERSION)
 
@@ -24,8 +25,19 @@ class Page:
 class Datasets:
     """Each method raises what `datasetio` raises: NotFound for a dataset or version that is not there, Unavailable."""
 
-    def __init__(self, datasetio: DatasetIO) -> None:
+    def __init__(self, registered: RegisteredDatasets, datasetio: DatasetIO) -> None:
+        self._registered = registered
         self._datasetio = datasetio
+
+    async def check(self, dataset_id: str) -> None:
+        """That it is there. Its rows are read only where the id has a version in it."""
+        try:
+            await self._registered.get_dataset(DatasetRequest(dataset_id=dataset_id))
+        except NotFound:
+            _, at, digest = dataset_id.rpartition("@")
+            if not (at and _version.match(digest)):
+                raise
+            await self.page(dataset_id, None, 0, 1)
 
     async def page(self, dataset_id: str, version: str | None, first: int, most: int) -> Page:
         """version: None for the latest, or the one that the id has in it."""

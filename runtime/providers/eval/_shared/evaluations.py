@@ -9,6 +9,7 @@ from typing import Any
 from runtime.access import EVERYBODY
 from runtime.apis._request import Registered
 from runtime.apis.datasetio.protocol import DatasetIO
+from runtime.apis.datasets.protocol import Datasets as RegisteredDatasets
 from runtime.apis.eval.candidates import AgentCandidate
 from runtime.apis.eval.job import Job, JobPage, JobRequest, ListJobsRequest, RunEvalRequest
 from runtime.apis.eval.results import (
@@ -60,10 +61,11 @@ class KeptEvaluations:
         self._store = context.storage.sql(STORE, SCHEMA)
         self._states = States(self._store)
         self._scoring = context.api(Scoring)  # type: ignore[type-abstract]
-        self._datasets = Datasets(context.api(DatasetIO))  # type: ignore[type-abstract]
+        registered, datasetio = context.api(RegisteredDatasets), context.api(DatasetIO)  # type: ignore[type-abstract]
+        self._datasets = Datasets(registered, datasetio)
         self._agents = agents
-        models = context.api(Models)  # type: ignore[type-abstract]
-        self._checks = Checks(models, context.api(ScoringFunctions), self._agents)  # type: ignore[type-abstract]
+        models, functions = context.api(Models), context.api(ScoringFunctions)  # type: ignore[type-abstract]
+        self._checks = Checks(models, functions, self._scoring, self._datasets, agents)
         self._callers: dict[str, Mapping[str, Any]] = {}
         self.paces = Paces(models, config.max_concurrent_rows_per_provider or config.max_concurrent_rows)
         self._asking = Asking(
@@ -109,13 +111,17 @@ class KeptEvaluations:
             if job.has_ended or row["outcome"] is not None:
                 await self._ending.begin(row)
 
+    async def check_registration(self, resource: Registered) -> None:
+        """Raises NotFound for a benchmark whose dataset, or one of whose functions, is not there."""
+        await self._checks.benchmark(resource)
+
     async def evaluate_rows(self, request: EvaluateRowsRequest) -> EvaluateResponse:
         """Raises as `Checks` do, RequestError for rows without what they need."""
         config, provider_data = request.benchmark_config, current().provider_data
         functions = await self._checks.functions(request.scoring_functions, config)
         await self._checks.candidate(config)
         rows = request.input_rows[: config.num_examples]
-        check_rows(rows, functions, what="`input_rows`", param="input_rows")
+        check_rows(rows, functions, config, what="`input_rows`", param="input_rows")
         agent_id = None
         if isinstance(config.eval_candidate, AgentCandidate):
             agent_id = await self._agents.make(config.eval_candidate.config)
@@ -150,7 +156,7 @@ class KeptEvaluations:
         first = await self._datasets.page(given, None, 0, most)
         if not first.rows:
             raise RequestError(f"The dataset `{given}` has no rows, so there is nothing to ask", param="benchmark_id")
-        check_rows(first.rows, functions, what=f"the dataset `{given}`", param="benchmark_id")
+        check_rows(first.rows, functions, config, what=f"the dataset `{given}`", param="benchmark_id")
         dataset_id = without_version(given, first.version)
         total = await self._datasets.count(dataset_id, first.version)
         if config.num_examples is not None and total is not None:

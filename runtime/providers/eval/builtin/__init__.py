@@ -12,7 +12,7 @@ SPEC = builtin(
     older={"kvstore": _OWN_STORE},
     packages=("duckdb>=1.4",),
     analytics=("eval_runs", "eval_rows", "eval_scores"),
-    needs=("inference", "models", "datasetio", "scoring", "scoring_functions"),
+    needs=("inference", "models", "datasets", "datasetio", "scoring", "scoring_functions"),
     may_use=("agents",),
     evidence=live("a model's server in another process that is killed and goes on, and the embedded model"),
 )

@@ -8,7 +8,7 @@ SPEC = remote(
     adapter=".adapter:RayEval",
     config=".config:RayEvalConfig",
     packages=("ray[client]>=2.40",),
-    needs=("inference", "models", "datasetio", "scoring", "scoring_functions"),
+    needs=("inference", "models", "datasets", "datasetio", "scoring", "scoring_functions"),
     enabled_by="RAY_ADDRESS",
     sample_config={
         "address": "${env.RAY_ADDRESS:=}",

@@ -61,7 +61,7 @@ class BasicScoring:
         scored: list[Row] = []
         for at in range(0, len(request.rows), _ROWS_AT_ONCE):
             scored += await asyncio.to_thread(_scored, function, score, request.rows[at : at + _ROWS_AT_ONCE], at)
-        return ScoredRows(rows=scored)
+        return ScoredRows(rows=scored, columns=[*function.listed.columns])
 
     def _prepared(self, function: RowFunction, params: ScoringParams | None) -> ScoreRow:
         usual = function.listed.params

@@ -66,7 +66,8 @@ class BraintrustScoring:
             except NotScored as error:
                 return error.result()
 
-        return ScoredRows(rows=await concurrently(scored, request.rows, at_once=self._config.at_once))
+        found = await concurrently(scored, request.rows, at_once=self._config.at_once)
+        return ScoredRows(rows=found, columns=[*scorer.columns])
 
     def _models(self, scorer: Scorer, params: ScoringParams | None) -> BraintrustModels:
         """Raises RequestError where one is needed that nobody names."""

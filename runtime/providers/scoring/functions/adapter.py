@@ -61,7 +61,8 @@ class FunctionsScoring:
         for number, row in enumerate(request.rows, start=1):
             check_columns(row, number, about["columns"])
         async with self._places:
-            return ScoredRows(rows=await self._scored(found, request.rows, options))
+            scored = await self._scored(found, request.rows, options)
+        return ScoredRows(rows=scored, columns=[*about["columns"]])
 
     async def _scored(self, found: Found, rows: Sequence[Row], options: Mapping[str, Any]) -> list[Row]:
         """A process whose row did not end well is followed by another one for the next row."""

@@ -68,7 +68,8 @@ class LLMAsJudgeScoring:
             except NotScored as error:
                 return error.result()
 
-        return ScoredRows(rows=await concurrently(scored, request.rows, at_once=self._config.at_once))
+        found = await concurrently(scored, request.rows, at_once=self._config.at_once)
+        return ScoredRows(rows=found, columns=[*asked.template.columns])
 
     async def _scored(self, asked: Question, texts: Mapping[str, str]) -> Row:
         """Raises NotScored."""
