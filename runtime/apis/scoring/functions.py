@@ -18,10 +18,21 @@ _MOST_NAMED = 20
 
 
 @dataclass(frozen=True, kw_only=True)
+class RowsApart:
+    """Rows of a public set that a function takes otherwise than the rest. ids: what their `id` begins with. columns:
+    what it reads of them. refused: why it scores none of them; empty where it does.
+    """
+
+    ids: Sequence[str]
+    columns: Sequence[str] = ()
+    refused: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class ListedFunction:
     """A function by its provider's own name, which is served as `provider_id::name`. returns: the type of its scores,
     one of `number`, `string`, `boolean`, `object`. params: its usual ones, None for one that has to be told some.
-    columns: what it reads of each row.
+    columns: what it reads of each row, but for those that are `apart`.
     """
 
     name: str
@@ -29,12 +40,21 @@ class ListedFunction:
     params: ScoringParams | None
     returns: str = "number"
     columns: Sequence[str] = (GENERATED, EXPECTED)
+    apart: Sequence[RowsApart] = ()
 
 
 class ListsFunctions(Protocol):
     """What a provider of scoring has beside its operations."""
 
     async def list_scoring_functions(self) -> list[ListedFunction]: ...
+
+
+def apart_from(row: Row, apart: Sequence[RowsApart]) -> RowsApart | None:
+    """Those that a row is of, by its `id`; None where it is like most."""
+    name = row.get("id")
+    if not isinstance(name, str):
+        return None
+    return next((one for one in apart if name.startswith(tuple(one.ids))), None)
 
 
 def check_columns(row: Row, number: int, columns: Sequence[str]) -> None:

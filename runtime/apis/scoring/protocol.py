@@ -10,6 +10,7 @@ from runtime.apis._api import inner, route
 from runtime.apis._names import ResourceId
 from runtime.apis._request import AT_ONCE, Request, Response, example
 from runtime.apis.datasets.protocol import Row
+from runtime.apis.scoring.functions import RowsApart
 from runtime.apis.scoring.params import ScoringParams
 from runtime.errors import Unavailable
 
@@ -36,6 +37,9 @@ class ScoredRows(Response):
     )
     columns: list[str] | None = Field(
         None, description="What the function, told so, reads of each row; null where it does not say."
+    )
+    apart: list[RowsApart] = Field(
+        default_factory=list, description="Rows of which it reads other columns, or that it never scores."
     )
 
 

@@ -296,3 +296,56 @@ async def test_an_agent_is_asked_no_functions_of_a_row(asking: Asking, vendors: 
     [generation] = found["generations"]
     assert generation["generated_answer"] is None and "evaluate a model" in generation["error"]
     assert vendors.asked == []
+
+
+@pytest.mark.parametrize(("row_id", "expected"), [("irrelevance_0", [1.0, 0.0]), ("live_relevance_3-3-0", [0.0, 1.0])])
+async def test_where_no_call_is_compared_the_row_needs_no_ground_truth(
+    asking: Asking, vendors: Scripted, row_id: str, expected: list[float]
+) -> None:
+    row = {name: value for name, value in CALLS.items() if name != "ground_truth"} | {"id": row_id}
+    vendors.messages = [{"content": "Nothing fits."}, call('{"base": 3}')]
+    path = await asking.benchmark(f"of-{row_id}", [row, row], "basic::bfcl")
+    run = await asking.completed(path)
+    found = (await asking.result(run))["scores"]["basic::bfcl"]["score_rows"]
+    assert sorted(one["score"] for one in found) == sorted(expected)
+    assert [one["tools"] for one in vendors.asked] == [[TOOL]] * 2
+    refused = {"input_rows": [{**row, "id": "simple_python_1"}], "scoring_functions": ["basic::bfcl"]}
+    error = await asking.refused(400, f"{AT}/columns/evaluations", refused | {"benchmark_config": candidate()})
+    assert "has no column `ground_truth`, which `basic::bfcl` reads" in error["message"]
+
+
+@pytest.mark.parametrize(
+    ("row_id", "words"),
+    [
+        ("simple_java_7", "in Java or JavaScript"),
+        ("simple_javascript_7", "in Java or JavaScript"),
+        ("multi_turn_base_3", "of one turn"),
+        ("memory_0-customer-0", "of one turn"),
+        ("exec_simple_0", "executes nothing"),
+    ],
+)
+async def test_categories_whose_scores_would_be_others_are_refused_before_anything_is_asked(
+    asking: Asking, vendors: Scripted, row_id: str, words: str
+) -> None:
+    path = await asking.benchmark("of-others", [CALLS, {**CALLS, "id": row_id}], "basic::bfcl")
+    error = await asking.refused(400, f"{path}/jobs", {"benchmark_config": candidate()})
+    assert (error["param"], error["code"]) == ("benchmark_id", "row_not_scored")
+    assert error["message"].startswith("Row 1 of the dataset `of-others` cannot be scored by `basic::bfcl`")
+    assert words in error["message"] and vendors.asked == []
+    asked = {"input_rows": [{**CALLS, "id": row_id, "generated_answer": "f()"}]}
+    scored = await asking.done("POST", "/v1/scoring/score", asked | {"scoring_functions": {"basic::bfcl": None}})
+    [row] = scored["results"]["basic::bfcl"]["score_rows"]
+    assert row["score"] is None and words in row["error"]
+
+
+@pytest.mark.parametrize("metadata", [{"columns": 5}, {"columns": [{}]}])
+async def test_what_somebody_says_of_a_function_is_not_taken_for_columns(
+    asking: Asking, vendors: Scripted, metadata: Json
+) -> None:
+    facts = {"scoring_fn_id": "mine", "description": "?", "return_type": {"type": "number"}, "metadata": metadata}
+    told = {"provider_id": "basic", "provider_scoring_fn_id": "equality"}
+    assert (await asking.ask("POST", "/v1/scoring-functions", facts | told)).status == 200
+    vendors.messages = [{"content": "2"}]
+    found = await evaluated(asking, [{"question": "Derive it.", "answer": "2"}], "mine")
+    assert found["scores"]["mine"]["score_rows"] == [{"score": 1.0}]
+    await asking.ask("DELETE", "/v1/scoring-functions/mine")

@@ -75,7 +75,16 @@ WRONG = [
     ("multiple_0", "spotify.play(artist='a', duration=1)", "`spotify.play` is called"),
 ]
 
-HOSTILE = ["-" * 90_000, "f(a=" * 5000, "f(a=" + "[" * 150 + ")", "f" + "()" * 50_000, "{" * 9000, "x" * 200_000]
+HOSTILE = [
+    "a" + " " * 300_000 + "b",
+    "a" + "\n" * 300_000 + "b",
+    "-" * 90_000,
+    "f(a=" * 5000,
+    "f(a=" + "[" * 150 + ")",
+    "f" + "()" * 50_000,
+    "{" * 9000,
+    "x" * 200_000,
+]
 
 
 @pytest.mark.parametrize("row_id, answer", RIGHT)
@@ -107,6 +116,15 @@ def test_where_no_function_fits_none_is_to_be_called(category: str) -> None:
 def test_where_one_fits_any_call_will_do() -> None:
     assert said("live_relevance_3-3-0", "f(a=1)")["score"] == 1.0
     assert said("live_relevance_3-3-0", "No.")["score"] == 0.0
+
+
+def test_a_float_is_no_integer_in_a_list_either() -> None:
+    """As the leaderboard's checker has it. Its floats may be integers, as arguments of their own may."""
+    for kind, score in (("integer", 0.0), ("float", 1.0)):
+        items = {"type": "array", "items": {"type": kind}}
+        schema = {"name": "f", "parameters": {"properties": {"x": items}, "required": ["x"]}}
+        row = {"generated_answer": "f(x=[1.0, 2])", "function": [schema], "ground_truth": [{"f": {"x": [[1, 2]]}}]}
+        assert BFCL.prepare(None)(row)["score"] == score  # type: ignore[arg-type]  # it is told nothing
 
 
 def test_columns_may_be_json_as_text_as_llama_stack_has_them() -> None:

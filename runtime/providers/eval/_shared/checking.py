@@ -10,7 +10,7 @@ from runtime.apis._request import Registered
 from runtime.apis.datasets.protocol import Row
 from runtime.apis.eval.candidates import AgentCandidate, BenchmarkConfig
 from runtime.apis.models import ModelRequest, Models
-from runtime.apis.scoring.functions import EXPECTED, GENERATED, INPUT
+from runtime.apis.scoring.functions import EXPECTED, GENERATED, INPUT, RowsApart, apart_from
 from runtime.apis.scoring.params import ScoringParams
 from runtime.apis.scoring.protocol import ScoreRowsRequest, Scoring
 from runtime.apis.scoring_functions.protocol import ScoringFunction, ScoringFunctionRequest, ScoringFunctions
@@ -29,10 +29,11 @@ _CONTEXT = "context"
 
 @dataclass(frozen=True, kw_only=True)
 class Scores:
-    """A function, told what it is told in an evaluation. columns: what it reads of each row."""
+    """A function, told what it is told in an evaluation. columns: what it reads of each row, but for those `apart`."""
 
     function: str
     columns: Sequence[str]
+    apart: Sequence[RowsApart]
 
 
 class Checks:
@@ -77,8 +78,9 @@ class Checks:
             if judge is not None:
                 await self._model(judge, f"{_PARAMS}.{name}.judge_model")
             asked = ScoreRowsRequest(scoring_fn_id=name, rows=[], params=told)
-            columns = (await _found(self._scoring.score_rows(asked), f"{_PARAMS}.{name}")).columns
-            found.append(Scores(function=name, columns=columns or function.metadata.get("columns") or ()))
+            said = await _found(self._scoring.score_rows(asked), f"{_PARAMS}.{name}")
+            columns = said.columns or (function.metadata.get("columns") if _is_listed(function) else None)
+            found.append(Scores(function=name, columns=columns or (), apart=said.apart))
         return found
 
     async def candidate(self, config: BenchmarkConfig) -> None:
@@ -103,8 +105,8 @@ class Checks:
 def check_rows(
     rows: Sequence[Row], functions: Sequence[Scores], config: BenchmarkConfig, *, what: str, param: str
 ) -> None:
-    """Raises RequestError for a row without what is asked, or without what a function reads. what: whose rows they
-    are, for messages. param: the field that names them.
+    """Raises RequestError for a row without what is asked, without what a function reads, or that it never scores.
+    what: whose rows they are, for messages. param: the field that names them.
     """
     made = (EXPECTED, GENERATED, INPUT, *([_CONTEXT] if isinstance(config.eval_candidate, AgentCandidate) else []))
     for number, row in enumerate(rows):
@@ -114,7 +116,15 @@ def check_rows(
             raise _missing(words, row, param)
         for function in functions:
             reads = f"which `{function.function}` reads"
-            for column in function.columns:
+            apart = apart_from(row, function.apart)
+            if apart and apart.refused:
+                raise RequestError(
+                    f"{where} cannot be scored by `{function.function}`: {apart.refused}",
+                    hint="leave such rows out, or name another function",
+                    param=param,
+                    code="row_not_scored",
+                )
+            for column in apart.columns if apart else function.columns:
                 if column == EXPECTED and all(name not in row for name in ANSWERS):
                     raise _missing(f"{where} has neither column of {named(ANSWERS)}, {reads}", row, param)
                 if column not in made and column not in row:
@@ -131,7 +141,12 @@ def _has_to_be_told(function: ScoringFunction) -> bool:
     """Of those that are registered only their provider knows; of those that it lists, whoever has params has usual
     ones.
     """
-    return function.params is None and "columns" in function.metadata
+    return function.params is None and _is_listed(function)
+
+
+def _is_listed(function: ScoringFunction) -> bool:
+    """Whether its provider has listed it: the metadata of others are whatever somebody says."""
+    return function.identifier == f"{function.provider_id}::{function.provider_resource_id}"
 
 
 def _missing(words: str, row: Row, param: str) -> RequestError:

@@ -9,7 +9,7 @@ from pydantic import TypeAdapter
 
 from runtime.apis._request import Registered
 from runtime.apis.datasets.protocol import Row
-from runtime.apis.scoring.functions import ListedFunction, check_columns
+from runtime.apis.scoring.functions import ListedFunction, apart_from, check_columns
 from runtime.apis.scoring.params import BasicParams, RegexParserParams, ScoringParams
 from runtime.apis.scoring.protocol import ERROR, SCORE, ScoredRows, ScoreRowsRequest
 from runtime.errors import NotFound, RequestError
@@ -61,7 +61,7 @@ class BasicScoring:
         scored: list[Row] = []
         for at in range(0, len(request.rows), _ROWS_AT_ONCE):
             scored += await asyncio.to_thread(_scored, function, score, request.rows[at : at + _ROWS_AT_ONCE], at)
-        return ScoredRows(rows=scored, columns=[*function.listed.columns])
+        return ScoredRows(rows=scored, columns=[*function.listed.columns], apart=[*function.listed.apart])
 
     def _prepared(self, function: RowFunction, params: ScoringParams | None) -> ScoreRow:
         usual = function.listed.params
@@ -103,11 +103,15 @@ def _function(name: str, param: str) -> RowFunction:
 def _scored(function: RowFunction, score: ScoreRow, rows: Sequence[Row], before: int) -> list[Row]:
     """before: how many rows there are before these. Raises RequestError for a column that one lacks."""
     for number, row in enumerate(rows, start=before + 1):
-        check_columns(row, number, function.columns_of(row) if function.columns_of else function.listed.columns)
-    return [_said(score, row) for row in rows]
+        apart = apart_from(row, function.listed.apart)
+        check_columns(row, number, apart.columns if apart else function.listed.columns)
+    return [_said(function, score, row) for row in rows]
 
 
-def _said(score: ScoreRow, row: Row) -> Row:
+def _said(function: RowFunction, score: ScoreRow, row: Row) -> Row:
+    apart = apart_from(row, function.listed.apart)
+    if apart and apart.refused:
+        return {SCORE: None, ERROR: apart.refused}
     try:
         return score(row)
     except (NotScored, TooSlow) as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -37,13 +37,12 @@ class Told:
 @dataclass(frozen=True, kw_only=True)
 class RowFunction:
     """listed: as the provider lists it, with the params that it takes. prepare: once for many rows. options: the model
-    of its `params.options`. columns_of: what it reads of a row, where that depends on the row.
+    of its `params.options`.
     """
 
     listed: ListedFunction
     prepare: Callable[[Told], ScoreRow]
     options: type[Options] = Options
-    columns_of: Callable[[Row], Sequence[str]] | None = None
 
 
 def text_in(row: Row, column: str) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 _LONGEST = 100_000
-_FENCE = re.compile(r"^```[a-zA-Z_]*\s*\n?|\n?\s*```$")
+_FENCE = re.compile(r"```[a-zA-Z_]*")
 
 
 class NoCalls(Exception):
@@ -31,7 +31,7 @@ def calls_in(answer: Any) -> list[Call]:
     """
     if not isinstance(answer, str):
         return _of_json(answer)
-    text = _FENCE.sub("", answer.strip()).strip("` \n\t")
+    text = _within_fence(answer)
     if len(text) > _LONGEST:
         raise NoCalls(f"it has more than {_LONGEST} characters")
     try:
@@ -39,6 +39,12 @@ def calls_in(answer: Any) -> list[Call]:
     except (ValueError, RecursionError):
         return _of_python(text)
     return _of_json(said)
+
+
+def _within_fence(answer: str) -> str:
+    text = answer.strip()
+    opened = _FENCE.match(text)
+    return text[opened.end() if opened else 0 :].strip("` \r\n\t")
 
 
 def _of_json(said: Any) -> list[Call]:

@@ -2,18 +2,18 @@
 
 Rows as the leaderboard's data has them, and llama-stack's `basic::bfcl`: `function` is the schemas, `ground_truth` the
 right values of each argument, both JSON or text of it; `id` begins with the category. Of the categories, those of one
-turn in Python and JSON: simple, multiple, parallel, parallel_multiple, irrelevance and relevance, also live.
+turn in Python and JSON: simple, multiple, parallel, parallel_multiple, irrelevance, relevance, also live. Rows of
+the others are refused by name: their scores would not be those of the leaderboard.
 """
 
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from runtime.apis.datasets.protocol import Row
-from runtime.apis.scoring.functions import GENERATED, ListedFunction
+from runtime.apis.scoring.functions import GENERATED, ListedFunction, RowsApart
 from runtime.apis.scoring.params import BasicParams
 from runtime.providers.scoring._not_scored import NotScored
 from runtime.providers.scoring.basic.bfcl.calls import NoCalls, calls_in
@@ -22,8 +22,19 @@ from runtime.providers.scoring.basic.row_function import RowFunction, ScoreRow, 
 
 _FUNCTION, _TRUTH, _ID, _LANGUAGE = "function", "ground_truth", "id", "language"
 _COLUMNS = (GENERATED, _FUNCTION, _TRUTH)
-_NUMBER = re.compile(r"_[0-9_-]+$")
 _MOST_CALLS = 50
+_NONE, _ANY = ("irrelevance_", "live_irrelevance_"), ("relevance_", "live_relevance_")
+"""What the `id` of a row begins with that wants no call, or any: there is nothing to compare it with."""
+_IN_TURNS = ("multi_turn_", "memory_", "web_search_", "format_sensitivity_")
+_APART = (
+    RowsApart(ids=_NONE + _ANY, columns=(GENERATED,)),
+    RowsApart(
+        ids=("simple_java_", "simple_javascript_", "java_", "javascript_"),
+        refused="`bfcl` reads calls in Python and JSON, and this row wants them in Java or JavaScript",
+    ),
+    RowsApart(ids=_IN_TURNS, refused="`bfcl` scores the calls of one turn, and this row has several, or other tasks"),
+    RowsApart(ids=("exec_", "rest_", "sql_", "chatable_"), refused="`bfcl` executes nothing, as this row wants it"),
+)
 
 
 def _score(row: Row) -> Row:
@@ -33,14 +44,14 @@ def _score(row: Row) -> Row:
     language = str(row.get(_LANGUAGE) or "python")
     if language.lower() not in ("python", "json"):
         raise NotScored(f"`{_LANGUAGE}` is `{language[:50]}`: only calls in Python and JSON are read")
-    category = _category(row)
+    name = row.get(_ID)
+    name = name if isinstance(name, str) else ""
     try:
         calls, reason = calls_in(answer), ""
     except NoCalls as error:
         calls, reason = [], f"there is no call: {error}"
-    if category.endswith("relevance"):
-        is_right = bool(calls) is not category.endswith("irrelevance")
-        return {"score": float(is_right)}
+    if name.startswith(_NONE + _ANY):
+        return {"score": float(bool(calls) is not name.startswith(_NONE))}
     functions = _listed(row, _FUNCTION)
     wanted = _listed(row, _TRUTH)
     for one in wanted:
@@ -50,16 +61,6 @@ def _score(row: Row) -> Row:
         reason = f"there are more than {_MOST_CALLS} calls"
     reason = reason or why_wrong(calls, wanted, functions)
     return {"score": 0.0, "reason": reason} if reason else {"score": 1.0}
-
-
-def _category(row: Row) -> str:
-    name = row.get(_ID)
-    return _NUMBER.sub("", name) if isinstance(name, str) else ""
-
-
-def _columns_of(row: Row) -> Sequence[str]:
-    """Where no call is wanted, or any, there is nothing to compare it with."""
-    return (GENERATED,) if _category(row).endswith("relevance") else _COLUMNS
 
 
 def _is_right_values(values: Any) -> bool:
@@ -91,7 +92,7 @@ BFCL = RowFunction(
         " Function-Calling Leaderboard compares them; nothing is executed",
         params=BasicParams(aggregation_functions=["accuracy"]),
         columns=_COLUMNS,
+        apart=_APART,
     ),
     prepare=_prepare,
-    columns_of=_columns_of,
 )

@@ -77,7 +77,14 @@ def _why_no_value(value: Any, schema: Mapping[str, Any], right: Sequence[Any]) -
     usual = next((type(one) for one in right if one != OPTIONAL), None)
     if type(value) is not kind and type(value) is not usual:
         return f"is of the type `{type(value).__name__}`, and should be `{kind.__name__}`"
+    if isinstance(value, list) and _TYPES.get(str(_object(schema.get("items")).get("type"))) is int:
+        right = [one for one in right if not isinstance(one, list) or all(map(_are_as_exact, value, one))]
     return "" if _is_among(value, right) else "has another value than those that are right"
+
+
+def _are_as_exact(value: Any, right: Any) -> bool:
+    """Whether a value is no `1.0` in the place of a `1`."""
+    return not (isinstance(value, float) and isinstance(right, int))
 
 
 def _as_float(value: int) -> float:
