@@ -11,12 +11,13 @@ from runtime.apis.datasets.protocol import Row
 from runtime.apis.scoring.protocol import SCORE
 from runtime.errors import RequestError
 from runtime.statistics.intervals import mean_interval
+from runtime.statistics.scale import scale_of
 
 Scored = Sequence[tuple[Any, Row]]
 """Each score with what has its weight: what is said of the row, else the row. Rows without a score are left out."""
 _WEIGHT = "weight"
 _MOST_WEIGHT = 1e100
-"""Sums of such weights, and of scores times them, are still numbers."""
+"""Sums of such weights, and of scores times them, are still numbers: scores are scaled."""
 _MOST_CATEGORIES = 1000
 
 
@@ -42,7 +43,8 @@ def aggregated(scored: Sequence[Row], rows: Sequence[Row], names: Sequence[str])
 
 def _average(scored: Scored) -> dict[str, Any]:
     values = _numbers(scored, "average")
-    return {"average": fmean(values), "confidence_interval": list(mean_interval(values))}
+    scale = scale_of(values)
+    return {"average": scale.up(fmean(scale.down(values))), "confidence_interval": list(mean_interval(values))}
 
 
 def _weighted_average(scored: Scored) -> dict[str, Any]:
@@ -52,16 +54,19 @@ def _weighted_average(scored: Scored) -> dict[str, Any]:
         raise RequestError(
             "`weighted_average` needs a row whose `weight` is more than 0", param="aggregation_functions"
         )
-    mean = sum(value * weight for value, weight in zip(values, weights, strict=True)) / sum(weights)
-    return {"weighted_average": mean, "confidence_interval": list(mean_interval(values, weights))}
+    scale = scale_of(values)
+    mean = sum(value * weight for value, weight in zip(scale.down(values), weights, strict=True)) / sum(weights)
+    return {"weighted_average": scale.up(mean), "confidence_interval": list(mean_interval(values, weights))}
 
 
 def _median(scored: Scored) -> dict[str, Any]:
-    return {"median": median(_numbers(scored, "median"))}
+    values = _numbers(scored, "median")
+    scale = scale_of(values)
+    return {"median": scale.up(median(scale.down(values)))}
 
 
 def _categorical_count(scored: Scored) -> dict[str, Any]:
-    counted = Counter(str(score) for score, _ in scored)
+    counted = Counter(_category(score) for score, _ in scored)
     return {"categorical_count": dict(counted.most_common(_MOST_CATEGORIES))}
 
 
@@ -82,6 +87,11 @@ _AGGREGATIONS: Mapping[str, Callable[[Scored], dict[str, Any]]] = {
     "categorical_count": _categorical_count,
     "accuracy": _accuracy,
 }
+
+
+def _category(score: Any) -> str:
+    """A score as it is counted: 1 and 1.0 are one."""
+    return str(int(score)) if isinstance(score, float) and score.is_integer() else str(score)
 
 
 def _numbers(scored: Scored, aggregation: str) -> list[float]:

@@ -17,6 +17,8 @@ from collections.abc import Sequence
 from math import fsum, sqrt
 from statistics import NormalDist, fmean
 
+from runtime.statistics.scale import scale_of
+
 _RESAMPLES = 2000
 _MOST_DRAWN = 2000
 """Values; the means of more are computed."""
@@ -25,10 +27,12 @@ _MOST_DRAWN = 2000
 def mean_interval(
     values: Sequence[float], weights: Sequence[float] | None = None, *, confidence: float = 0.95
 ) -> tuple[float, float]:
-    """Between which two numbers the mean is, with this confidence. values: one at least. weights: not all 0."""
+    """Between which two numbers the mean is, with this confidence. values: finite, one at least. weights: not all 0."""
     if weights is None and {*values} <= {0.0, 1.0}:
         return _wilson(fsum(values), len(values), NormalDist().inv_cdf((1 + confidence) / 2))
-    return interval_of(resampled_means(values, weights), confidence=confidence)
+    scale = scale_of(values)
+    low, high = interval_of(resampled_means(scale.down(values), weights), confidence=confidence)
+    return scale.up(low), scale.up(high)
 
 
 def resampled_means(values: Sequence[float], weights: Sequence[float] | None = None) -> list[float]:

@@ -17,6 +17,7 @@ from statistics import fmean
 from typing import Literal
 
 from runtime.statistics.intervals import interval_of, resampled_means
+from runtime.statistics.scale import scale_of
 
 _EQUAL = 1e-12
 """Means that differ by less are the same, but for how their sums are rounded."""
@@ -37,17 +38,19 @@ class Difference:
 
 def paired_difference(values: Sequence[float], baseline: Sequence[float]) -> Difference:
     """How the values differ from those of the baseline. Both of the same things, in the same order; one at least."""
+    scale = scale_of([*values, *baseline])
+    values, baseline = scale.down(values), scale.down(baseline)
     changes = [value - before for value, before in zip(values, baseline, strict=True)]
     means = resampled_means(changes)
     low, high = interval_of(means)
     is_binary = {*values, *baseline} <= {0.0, 1.0}
     better, worse = sum(change > 0 for change in changes), sum(change < 0 for change in changes)
     return Difference(
-        baseline=fmean(baseline),
-        mean=fmean(values),
-        difference=fmean(changes),
-        low=low,
-        high=high,
+        baseline=scale.up(fmean(baseline)),
+        mean=scale.up(fmean(values)),
+        difference=scale.up(fmean(changes)),
+        low=scale.up(low),
+        high=scale.up(high),
         p_value=mcnemar(better, worse) if is_binary else _bootstrapped(fmean(changes), means, better + worse),
         test="mcnemar" if is_binary else "paired_bootstrap",
     )

@@ -12,9 +12,7 @@ import pytest_asyncio
 from runtime.apis.datasetio.protocol import AppendRowsRequest, IterRowsRequest
 from runtime.conformance.asgi import Client
 from runtime.conformance.stacks import run_config
-from runtime.errors import RequestError
 from runtime.routing import scoring
-from runtime.routing.aggregating import aggregated
 from runtime.sse import Reply
 from tests.support.datasets import LISTS, Lists, rows_source, with_lists
 from tests.support.scoring import LETTERS, Letters, with_letters
@@ -131,18 +129,6 @@ async def test_a_dataset_is_scored_and_its_scores_become_one(client: Client, mon
     assert (unknown.status, unknown.json()["error"]["param"]) == (404, "dataset_id")
     monkeypatch.setattr(scoring, "MOST_ROWS", 2)
     assert (await client.post("/v1/scoring/score-batch", json=asked)).status == 413
-
-
-def test_a_weight_that_a_function_says_comes_before_that_of_the_row() -> None:
-    scored = [{"score": 1.0, "weight": 3}, {"score": 0.0}, {"score": None, "error": "none", "weight": 9}]
-    found = aggregated(scored, [{"weight": 8}, {"weight": 1}, {}], ["weighted_average"])
-    assert found["weighted_average"]["weighted_average"] == 0.75 and found["errors"] == 1
-
-
-@pytest.mark.parametrize("weight", [-1, 1e308, 10**400, float("nan"), "1"])
-def test_a_weight_that_cannot_be_computed_with_is_refused(weight: Any) -> None:
-    with pytest.raises(RequestError, match="no number from 0 to"):
-        aggregated([{"score": 1.0}, {"score": 0.0}], [{"weight": weight}, {}], ["weighted_average"])
 
 
 async def test_a_dataset_that_grows_meanwhile_is_scored_as_it_was(
