@@ -19,6 +19,9 @@ _WEIGHT = "weight"
 _MOST_WEIGHT = 1e100
 """Sums of such weights, and of scores times them, are still numbers: scores are scaled."""
 _MOST_CATEGORIES = 1000
+_OF_ANY = "categorical_count"
+_NO_NUMBERS = {"string": "texts", "object": "objects"}
+"""Types of scores of which only that can be told, as messages call them."""
 
 
 def aggregated(scored: Sequence[Row], rows: Sequence[Row], names: Sequence[str]) -> dict[str, Any]:
@@ -34,11 +37,20 @@ def aggregated(scored: Sequence[Row], rows: Sequence[Row], names: Sequence[str])
     ]
     found: dict[str, Any] = {}
     if pairs:
-        chosen = names or (["average"] if all(_is_number(score) for score, _ in pairs) else ["categorical_count"])
+        chosen = names or (["average"] if all(_is_number(score) for score, _ in pairs) else [_OF_ANY])
         found = {name: _AGGREGATIONS[name](pairs) for name in dict.fromkeys(chosen)}
     if errors := len(scored) - len(pairs):
         found["errors"] = errors
     return found
+
+
+def check_aggregations(names: Sequence[str], function: str, returns: str | None) -> None:
+    """Raises RequestError for an aggregation of numbers where a function gives none. returns: the type of its scores,
+    None where nobody knows it.
+    """
+    for name in names:
+        if name != _OF_ANY and returns in _NO_NUMBERS:
+            raise _needs_numbers(name, f"`{function}` gives {_NO_NUMBERS[returns]}")
 
 
 def _average(scored: Scored) -> dict[str, Any]:
@@ -67,7 +79,7 @@ def _median(scored: Scored) -> dict[str, Any]:
 
 def _categorical_count(scored: Scored) -> dict[str, Any]:
     counted = Counter(_category(score) for score, _ in scored)
-    return {"categorical_count": dict(counted.most_common(_MOST_CATEGORIES))}
+    return {_OF_ANY: dict(counted.most_common(_MOST_CATEGORIES))}
 
 
 def _accuracy(scored: Scored) -> dict[str, Any]:
@@ -84,7 +96,7 @@ _AGGREGATIONS: Mapping[str, Callable[[Scored], dict[str, Any]]] = {
     "average": _average,
     "weighted_average": _weighted_average,
     "median": _median,
-    "categorical_count": _categorical_count,
+    _OF_ANY: _categorical_count,
     "accuracy": _accuracy,
 }
 
@@ -97,12 +109,16 @@ def _category(score: Any) -> str:
 def _numbers(scored: Scored, aggregation: str) -> list[float]:
     for score, _ in scored:
         if not _is_number(score):
-            raise RequestError(
-                f"`{aggregation}` needs scores that are numbers, and one is `{str(score)[:100]}`",
-                hint="ask for `categorical_count`",
-                param="aggregation_functions",
-            )
+            raise _needs_numbers(aggregation, f"one is `{str(score)[:100]}`")
     return [float(score) for score, _ in scored]
+
+
+def _needs_numbers(aggregation: str, but: str) -> RequestError:
+    return RequestError(
+        f"`{aggregation}` needs scores that are numbers, and {but}",
+        hint=f"ask for `{_OF_ANY}`",
+        param="aggregation_functions",
+    )
 
 
 def _is_number(score: Any) -> bool:

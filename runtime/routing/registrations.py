@@ -96,6 +96,15 @@ class Registrations:
         """
         return await to_the_end(self._add(entry, user))
 
+    def takes(self, entry: Entry, user: Caller) -> bool:
+        """Whether adding an entry changes anything. Raises Conflict, RequestError as `add` does, and Unavailable while
+        its provider is down that keeps something of it.
+        """
+        changes = self._may_be_added(entry, user)
+        if changes:
+            self._owners.check_owner(entry)
+        return changes
+
     async def remove(self, name: str, user: Caller) -> None:
         """Remove a registration that the user may see. Raises NotFound, Conflict for what was not registered, and
         Unavailable while its provider is down that keeps something of it.
@@ -104,9 +113,8 @@ class Registrations:
 
     async def _add(self, entry: Entry, user: Caller) -> Entry:
         async with self._of_one.of(entry.id):
-            if not self._may_be_added(entry, user):
+            if not self.takes(entry, user):
                 return self._table.find(entry.id, user) or entry
-            self._owners.check_owner(entry)
             before = self._table.names.kept.get(entry.id)
             taken = await self._owners.take_registration(entry, before)
             try:

@@ -17,9 +17,9 @@ from runtime.apis._api import Api, Operation
 from runtime.apis._request import Request
 from runtime.apis._resources import Resource
 from runtime.context import current
-from runtime.errors import RequestError, Unavailable
+from runtime.errors import Conflict, RequestError, Unavailable
 from runtime.routing.entry import Entry
-from runtime.routing.of_run_config import completed
+from runtime.routing.of_run_config import completed, said_otherwise
 from runtime.routing.registrations import Registrations
 from runtime.routing.table import Declared, ResourceTable
 from runtime.similar import hint_for_provider
@@ -84,10 +84,15 @@ class Registry:
         """
         return ""
 
+    def as_served(self, entry: Entry) -> Entry:
+        """A resource with what follows from others of the table; by default, as it is there."""
+        return entry
+
     async def list_all(self, operation: Operation, request: Request) -> Any:
         """Every resource that the caller may see."""
         assert operation.route.returns is not None, f"{operation.name} lists resources without saying `returns`"
-        return operation.route.returns(data=[self.resource.shown(entry) for entry in self.seen()])
+        shown = [self.resource.shown(self.as_served(entry)) for entry in self.seen()]
+        return operation.route.returns(data=shown)
 
     def seen(self) -> list[Entry]:
         """Every resource that the caller may see, under each of its names."""
@@ -111,14 +116,21 @@ class Registry:
     async def register(self, request: Request) -> Any:
         """Register a resource; it is on disk when this returns. Raises RequestError, and Conflict for a taken name."""
         entry = self.entry_of(request)
-        self.resource.shown(entry)  # raises now; otherwise the list of all resources would fail
-        if self._table.accepts(entry, _user()):
-            await self._listings.check_registration(entry)
-        return self.resource.shown(await self._registrations.add(entry, _user()))
+        await self._check(entry)
+        return self.resource.shown(self.as_served(await self._registrations.add(entry, _user())))
+
+    async def check(self, request: Request) -> None:
+        """Raises what `register` would raise, as far as that can be known before anything is kept."""
+        await self._check(self.entry_of(request))
 
     async def remove(self, request: Request) -> None:
         """Remove a registration. Raises NotFound, and Conflict for what was not registered."""
         await self._registrations.remove(getattr(request, self.resource.id_field), _user())
+
+    @property
+    def providers(self) -> tuple[str, ...]:
+        """Those that may own resources of the kind, in the run config's order."""
+        return self._table.providers
 
     def find(self, name: str) -> Entry | None:
         """The resource that a name means, None where there is none; nobody is asked. Raises RequestError if a bare name
@@ -133,7 +145,7 @@ class Registry:
         entry = self._table.find(name, _user())
         if entry is None:
             raise self._table.unknown(name, _user())
-        return entry
+        return self.as_served(entry)
 
     def entry_of(self, request: Request) -> Entry:
         """The entry that a request registers, owned by the caller; under a name of the run config, with facts that the
@@ -193,6 +205,24 @@ class Registry:
         """The fields of its model that are not in every entry, nulls included."""
         common = {self.resource.id_field, self.resource.provider_id_field, "provider_id", "metadata"}
         return given.model_dump(mode="json", exclude=common)
+
+    async def _check(self, entry: Entry) -> None:
+        self.resource.shown(entry)  # raises now; otherwise the list of all resources would fail
+        self._check_said(entry)
+        if self._registrations.takes(entry, _user()):
+            await self._listings.check_registration(entry)
+
+    def _check_said(self, entry: Entry) -> None:
+        """Raises Conflict for what the run config says otherwise under the same name."""
+        present = self._table.of_run_config(entry.id, _user())
+        if present is not None:
+            why = said_otherwise(self.as_served(entry), self.as_served(present), self.resource)
+            if why:
+                raise Conflict(
+                    f"{self.title} `{entry.id}` {why}",
+                    hint="change it there, or choose another name",
+                    param=self.resource.id_field,
+                )
 
     def _check_name(self, name: str) -> None:
         if not name.isprintable() or not name.strip():

@@ -19,7 +19,7 @@ from runtime.routing.allotment import Allotment
 from runtime.routing.entry import Entry
 from runtime.routing.listed_order import in_order
 from runtime.routing.names import Names
-from runtime.routing.of_run_config import is_of_run_config, said_otherwise, where_from
+from runtime.routing.of_run_config import is_of_run_config, where_from
 from runtime.routing.seen_lists import SeenLists
 from runtime.similar import SimilarNames, hint_if_off, hint_if_served_by_none_on
 
@@ -51,7 +51,6 @@ class ResourceTable:
     """
 
     def __init__(self, resource: Resource, *, listed_at: str = "") -> None:
-        self._resource = resource
         self.kind = resource.kind
         self.title = resource.kind.replace("_", " ").capitalize()
         self.plural = resource.config_key.replace("_", " ")
@@ -208,18 +207,14 @@ class ResourceTable:
     def accepts(self, entry: Entry, user: Caller) -> bool:
         """Whether adding an entry changes anything; False if the run config already has the same.
 
-        Raises Conflict if its name belongs to another resource, or to one of the run config that says something else,
-        is a declared name, or begins with the id of another provider. The message does not describe a resource that the
-        user may not see. An entry of the run config may have any name, and replaces a registration of that name.
+        Raises Conflict if its name belongs to another resource, is a declared name, or begins with the id of another
+        provider. The message does not describe a resource that the user may not see. An entry of the run config may
+        have any name, and replaces a registration of that name.
         """
         present = self._resolved.get(entry.id) or self.names.kept.get(entry.id)
         if present is not None and not may_see(user, present.owner):
             raise self._taken(entry, "is already taken", "choose another name")
-        is_ours = present is not None and is_of_run_config(present)
-        if present is not None and is_ours and entry.source == "registered":
-            if why := said_otherwise(entry, present, self._resource):
-                raise self._taken(entry, why, "change it there, or choose another name")
-        elif present is not None and present.full_id != entry.full_id and not _outranks(entry, present):
+        if present is not None and present.full_id != entry.full_id and not _outranks(entry, present):
             raise self._taken(
                 entry,
                 f"is already registered with provider `{present.provider_id}`",
@@ -239,7 +234,7 @@ class ResourceTable:
                 f"has a name that belongs to provider `{prefix}`, but its provider is `{entry.provider_id}`",
                 f"choose a name that does not begin with `{prefix}/`",
             )
-        return not is_ours
+        return present is None or not is_of_run_config(present)
 
     def check_room(self, entry: Entry) -> None:
         """Raises RequestError as `Allotment.check_room` does, for an entry that takes no other's place."""

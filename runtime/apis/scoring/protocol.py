@@ -18,6 +18,8 @@ MOST_FUNCTIONS = 100
 Functions = Annotated[dict[ResourceId, ScoringParams | None], Field(min_length=1, max_length=MOST_FUNCTIONS)]
 SCORE, ERROR = "score", "error"
 """What a row's result has: its score, or null and why there is none."""
+SCORES = "scores"
+"""The column of a saved row with what each function says of it."""
 
 
 class ScoreRowsRequest(Request):
@@ -105,7 +107,10 @@ class ScoreBatchRequest(Request):
         description="The functions by their ids, each with what it is told; null for what it was registered with."
     )
     save_results_dataset: bool = Field(
-        False, description="Whether the rows with their scores become a dataset of their own. The default is false."
+        False,
+        description="Whether the rows become a dataset of their own, with what each function says of them in the column"
+        " `scores`, which no row may have. It is with the provider of the scored one, else with the first that takes"
+        " rows. The default is false.",
     )
 
 

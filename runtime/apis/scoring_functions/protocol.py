@@ -32,7 +32,8 @@ class ScoringFunction(Response):
     type: Literal["scoring_function"] = "scoring_function"
     description: str | None = Field(None, description="What it does.")
     metadata: dict[str, Any] = Field(
-        description="Your own words about it; of a function that its provider lists, `columns`: what it reads."
+        description="Your own words about it, and `columns`: what it reads, as its provider says if it lists the"
+        " function."
     )
     return_type: dict[str, Any] = Field(description="The type of its scores.")
     params: dict[str, Any] | None = Field(None, description="What it is told, where a request does not say.")
@@ -62,9 +63,11 @@ class RegisterScoringFunctionRequest(Request):
     )
 
     scoring_fn_id: ResourceId = Field(min_length=1, description="The name to ask for.")
-    description: str | None = Field(None, max_length=10_000, description="What it does. Default: nothing is said.")
-    return_type: ParamType = Field(
-        default_factory=lambda: ParamType(type="number"), description="The type of its scores. The default is a number."
+    description: str | None = Field(
+        None, max_length=10_000, description="What it does. Default: what its provider says, if it lists the function."
+    )
+    return_type: ParamType | None = Field(
+        None, description="The type of its scores. Default: what its provider says, else a number."
     )
     provider_scoring_fn_id: ResourceId | None = Field(
         None, description="The provider's own name for it. Default: the same as `scoring_fn_id`."
@@ -73,7 +76,9 @@ class RegisterScoringFunctionRequest(Request):
         None, description="The provider that it belongs to. Default: the only one that can."
     )
     params: ScoringParams | None = Field(
-        None, description="What it is told, where a request does not say. Default: nothing."
+        None,
+        description="What it is told, where a request does not say. Default: what its provider says, if it lists the"
+        " function; of params of the same type, also for each one that is left out or empty.",
     )
     metadata: dict[str, Any] | None = Field(None, description="Your own words about it. Default: none.")
 

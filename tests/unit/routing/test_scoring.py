@@ -12,7 +12,7 @@ import pytest_asyncio
 from runtime.apis.datasetio.protocol import AppendRowsRequest, IterRowsRequest
 from runtime.conformance.asgi import Client
 from runtime.conformance.stacks import run_config
-from runtime.routing import scoring
+from runtime.routing import scored_datasets
 from runtime.sse import Reply
 from tests.support.datasets import LISTS, Lists, rows_source, with_lists
 from tests.support.scoring import LETTERS, Letters, with_letters
@@ -115,7 +115,7 @@ async def test_wrong_requests_are_told_by_the_field_that_they_have(client: Clien
 
 
 async def test_a_dataset_is_scored_and_its_scores_become_one(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scoring, "_PAGE_ROWS", 2)
+    monkeypatch.setattr(scored_datasets, "_PAGE_ROWS", 2)
     facts = {"purpose": "eval/question-answer", "source": rows_source(RIGHT, WRONG, EMPTY), "dataset_id": "answered"}
     assert (await client.post("/v1beta/datasets", json=facts)).status == 200
     asked = {"dataset_id": "answered", "scoring_functions": {"letters::same": None}, "save_results_dataset": True}
@@ -127,14 +127,14 @@ async def test_a_dataset_is_scored_and_its_scores_become_one(client: Client, mon
     assert len(rows) == 3
     unknown = await client.post("/v1/scoring/score-batch", json={**asked, "dataset_id": "answers"})
     assert (unknown.status, unknown.json()["error"]["param"]) == (404, "dataset_id")
-    monkeypatch.setattr(scoring, "MOST_ROWS", 2)
+    monkeypatch.setattr(scored_datasets, "MOST_ROWS", 2)
     assert (await client.post("/v1/scoring/score-batch", json=asked)).status == 413
 
 
 async def test_a_dataset_that_grows_meanwhile_is_scored_as_it_was(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(scoring, "_PAGE_ROWS", 1)
+    monkeypatch.setattr(scored_datasets, "_PAGE_ROWS", 1)
     facts = {"purpose": "eval/question-answer", "source": rows_source(RIGHT, WRONG), "dataset_id": "answered"}
     assert (await client.post("/v1beta/datasets", json=facts)).status == 200
     read = Lists.iterrows

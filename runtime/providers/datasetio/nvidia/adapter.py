@@ -34,8 +34,8 @@ class NvidiaDatasets:
         self._entities = Entities(http, f"{url}/v1/datasets")
         self._store = DataStore(config.datastore_url, context) if config.datastore_url else None
 
-    async def take_registration(self, resource: Registered, before: Registered | None) -> Mapping[str, Any]:
-        """Raises RequestError for rows that NeMo cannot read, Conflict for a name that has another dataset there."""
+    async def check_registration(self, resource: Registered) -> None:
+        """Raises RequestError for rows that NeMo cannot read."""
         source = resource.facts["source"]
         if source["type"] == "rows":
             raise RequestError(
@@ -49,6 +49,10 @@ class NvidiaDatasets:
             raise RequestError(
                 f"NeMo cannot read `{shortened(uri)}`", hint="as in `hf://datasets/NAMESPACE/NAME`", param="source"
             )
+
+    async def take_registration(self, resource: Registered, before: Registered | None) -> Mapping[str, Any]:
+        """Raises Conflict for a name that has another dataset there."""
+        uri = resource.facts["source"]["uri"].strip()
         named = Named(namespace=self._config.dataset_namespace, name=resource.provider_resource_id)
         facts = {"files_url": uri}
         if self._config.project_id:
