@@ -111,11 +111,11 @@ def route(method: Method, path: str, *, aliases: tuple[str | Alias, ...] = (), *
     return marked
 
 
-def inner(*, key: str | None = None) -> Callable[[F], F]:
+def inner(*, key: str | None = None, registry: RegistryAction | None = None) -> Callable[[F], F]:
     """Mark a Protocol's method that only other providers call: it is routed as any other, and mounted nowhere. Its
     request and its answer may hold what JSON does not have.
     """
-    return route("INNER", "", key=key)
+    return route("INNER", "", key=key, registry=registry)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,7 +14,7 @@ from pydantic import BaseModel
 
 from runtime.apis._request import Registered, Response
 
-RegistryAction = Literal["list", "get", "register", "remove"]
+RegistryAction = Literal["list", "get", "register", "check", "remove"]
 """What an operation does with the resources of its API; it is answered by the registry, not by a provider."""
 
 

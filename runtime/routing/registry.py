@@ -75,6 +75,8 @@ class Registry:
                 return self.get
             case "register":
                 return self.register
+            case "check":
+                return self.check
             case _:
                 return self.remove
 

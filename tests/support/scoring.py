@@ -42,8 +42,9 @@ class Letters:
         if not request.rows:
             return ScoredRows(rows=[])
         self.asked.append(request)
-        if any(GENERATED not in row for row in request.rows):
-            raise RequestError(f"no column `{GENERATED}`", param="rows")
+        for column in (GENERATED, EXPECTED) if request.scoring_fn_id == "same" else (GENERATED,):
+            if any(column not in row for row in request.rows):
+                raise RequestError(f"no column `{column}`", param="rows")
         if request.scoring_fn_id == "same":
             return ScoredRows(rows=[{"score": float(row[GENERATED] == row[EXPECTED])} for row in request.rows])
         answers = [row[GENERATED] for row in request.rows]

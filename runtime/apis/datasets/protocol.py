@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Protocol
 
 from pydantic import Field
 
-from runtime.apis._api import route
+from runtime.apis._api import inner, route
 from runtime.apis._names import ResourceId
 from runtime.apis._request import AT_ONCE, Empty, Registered, Request, Response, example
 from runtime.errors import Conflict, Unavailable
@@ -125,6 +125,14 @@ class Datasets(Protocol):
 
         With the id of a dataset that is there, it gets a new version: the one before can still be named. 409 when the
         name is another's.
+        """
+        ...
+
+    @inner(registry="check")
+    async def check_dataset(self, request: RegisterDatasetRequest) -> None:
+        """Raise what registering it would, as far as that can be known before there are rows.
+
+        For whoever makes these first: nothing is changed.
         """
         ...
 

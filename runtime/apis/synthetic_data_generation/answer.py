@@ -27,14 +27,16 @@ class Statistics(Response):
     num_asked: int = Field(description="How often the model was asked.")
     num_wrong: int = Field(description="Answers that are no such row.")
     wrong: dict[Flaw, int] = Field(
-        description="How many for each reason: `cut` at `max_tokens`, `empty`, `no_json`, `does_not_fit` the schema."
+        description="How many for each reason: `cut` at `max_tokens` or by a filter, `empty`, `no_json`, `does_not_fit`"
+        " the schema."
     )
     first_wrong: str | None = Field(None, description="What was wrong with the first of them.")
     num_failed: int = Field(description="Questions that the model's provider did not answer.")
     first_failure: str | None = Field(None, description="What it said to the first of them.")
-    num_unfinished: int = Field(description="Answers that were not there when the time was over.")
+    num_unfinished: int = Field(description="Answers that were not there, or not compared with others, when it ended.")
     num_duplicates: int = Field(description="Rows that are copies of earlier ones or of seed rows, or too alike.")
     num_unscored: int = Field(description="Rows left out since they could not be scored, where a score was needed.")
+    first_unscored: str | None = Field(None, description="Why the first of those without a score has none.")
     num_below_threshold: int = Field(description="Rows with a lower score than `threshold`.")
     num_filtered: int = Field(description="Rows that the filter left out.")
     num_kept: int = Field(description="Rows that are in `synthetic_data`.")
@@ -62,6 +64,13 @@ class GenerateResponse(Response):
         " `response` and, where it was scored, `score`."
     )
     statistics: Statistics = Field(description="What became of everything that was asked for.")
+    unscored_data: list[Row] = Field(
+        default_factory=list,
+        description="The rows that were left out since they could not be scored: they were made, and are not lost.",
+    )
     dataset_id: str | None = Field(
         None, description="The dataset that the rows became, where one was asked for and any row was kept."
+    )
+    dataset_error: str | None = Field(
+        None, description="Why they did not become it, although they should: they are in `synthetic_data` alone."
     )

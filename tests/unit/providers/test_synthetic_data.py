@@ -16,7 +16,8 @@ from runtime.conformance.asgi import Client
 from runtime.conformance.stacks import run_config
 from runtime.conformance.upstream import CHAT_MODEL, EMBEDDING_MODEL, Upstream, upstream_server
 from runtime.conformance.upstream.scripted import Said, Script, says
-from tests.support.datasets import LISTS, rows_source, with_lists
+from runtime.errors import Unavailable
+from tests.support.datasets import LISTS, Lists, rows_source, with_lists
 from tests.support.scoring import LETTERS, with_letters
 from tests.support.stacks import openai_at, serving
 
@@ -109,6 +110,14 @@ async def test_rows_of_a_schema_are_asked_for_as_such_and_checked(client: Client
     assert (statistics["num_wrong"], statistics["num_asked"]) == (5, 7)
     assert statistics["first_wrong"] == '`colour`: 3 is not of type "string"'
     assert statistics["row_schema"] == COLOUR
+
+
+async def test_half_of_an_answer_is_no_row(client: Client, upstream: Upstream) -> None:
+    scripted(upstream, says("Is it", finish="content_filter"), "Is it cold?")
+    found = await made(client, dialogs=[ASKED], num_samples=1)
+    assert [one["response"] for one in found["synthetic_data"]] == ["Is it cold?"]
+    assert found["statistics"]["wrong"] == {"cut": 1}
+    assert found["statistics"]["first_wrong"] == "it was cut by a filter of its provider: `Is it`"
 
 
 @pytest.mark.parametrize("schema", [{}, {"type": ["object", "null"]}])
@@ -331,3 +340,136 @@ async def test_a_stack_without_scoring_and_datasets_says_so(upstream: Upstream, 
             status, _, message = await refused(served.client, row_schema=COLOUR, **{field: "x"})
             assert status == 503 and f"the API {api} is there" in message
         assert not upstream.calls("/chat/completions")
+
+
+@pytest.mark.parametrize(
+    ("asked", "status", "param", "words"),
+    [
+        ({"dataset_id": "of-the-config"}, 409, "dataset_id", "comes from the run config"),
+        ({"dataset_id": "of-another"}, 409, "dataset_id", "already registered with provider `lists`"),
+        ({"dataset_id": "new", "dataset_provider_id": "none"}, 400, "dataset_provider_id", "No datasetio provider"),
+        ({"dataset_id": "new"}, 400, "dataset_provider_id", "Several providers"),
+        ({"dataset_id": "new/", "dataset_provider_id": "lists"}, 400, "dataset_id", "loses the `/`"),
+        ({"dataset_id": "new", "dataset_provider_id": "nemo"}, 400, "source", "takes no rows"),
+    ],
+)
+async def test_a_dataset_that_cannot_be_made_is_refused_before_a_model_is_asked(
+    upstream: Upstream,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    asked: dict[str, Any],
+    status: int,
+    param: str,
+    words: str,
+) -> None:
+    with_lists(monkeypatch)
+    nemo = {"provider_id": "nemo", "provider_type": "remote::nvidia", "config": {"datasets_url": upstream.url}}
+    facts = {"purpose": "eval/question-answer", "source": rows_source({"a": 1}), "provider_id": "lists"}
+    config = run_config(
+        providers={"inference": [openai_at(upstream.url)], "datasetio": [LISTS, nemo]},
+        registered_resources={"datasets": [{"dataset_id": "of-the-config", **facts}]},
+    )
+    script = scripted(upstream, {"colour": "red"})
+    async with serving(config, tmp_path) as served:
+        if asked["dataset_id"] == "of-another":
+            assert (await served.client.post("/v1beta/datasets", facts | {"dataset_id": "of-another"})).status == 200
+            asked = {**asked, "dataset_provider_id": "nemo"}
+        elif asked["dataset_id"] == "of-the-config":
+            asked = {**asked, "dataset_provider_id": "lists"}
+        answer = await served.client.post(PATH, {"row_schema": COLOUR, **asked})
+        listed = [one["identifier"] for one in (await served.client.get("/v1beta/datasets")).json()["data"]]
+    assert (answer.status, answer.error["param"]) == (status, param), answer.body
+    assert words in answer.error["message"]
+    assert not script.asked and "new" not in listed
+
+
+async def test_rows_that_cannot_be_kept_as_a_dataset_are_answered(
+    client: Client, upstream: Upstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def full(self: Lists, *_: Any) -> Any:
+        raise Unavailable("the disk is full")
+
+    monkeypatch.setattr(Lists, "take_registration", full)
+    scripted(upstream, {"colour": "red"})
+    answer = await client.post(PATH, {"row_schema": COLOUR, "num_samples": 1, "dataset_id": "made"})
+    assert answer.status == 200, answer.body
+    found = answer.json()
+    assert found["synthetic_data"] == [{"colour": "red"}]
+    assert found["dataset_id"] is None and "the disk is full" in found["dataset_error"]
+    assert "did not become the dataset `made`" in answer.headers["x-llama-warnings"]
+
+
+async def test_rows_that_cannot_be_scored_are_answered_beside_those_that_are_kept(
+    client: Client, upstream: Upstream
+) -> None:
+    """The first one can be; so that nobody finds it out before all are made."""
+    schema = {**PAIR, "required": ["generated_answer"]}
+    odd: dict[str, Any] = {"generated_answer": "x"}
+    scripted(
+        upstream,
+        {"generated_answer": "a", "expected_answer": "a"},
+        odd,
+        {"generated_answer": "b", "expected_answer": "b"},
+    )
+    found = await made(client, row_schema=schema, num_samples=3, scoring_function="letters::same", threshold=0.5)
+    assert [one["generated_answer"] for one in found["synthetic_data"]] == ["a", "b"]
+    assert found["unscored_data"] == [odd]
+    statistics = found["statistics"]
+    assert (statistics["num_unscored"], statistics["num_kept"]) == (1, 2)
+    assert "no column `expected_answer`" in statistics["first_unscored"]
+
+
+async def test_what_a_broken_off_turn_has_answered_is_kept(upstream: Upstream, tmp_path: Path) -> None:
+    asked = 0
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        nonlocal asked
+        if request.method == "GET":
+            return await Script()(request)
+        asked += 1
+        if asked == 2:
+            await asyncio.Event().wait()
+        return await Script(says(json.dumps({"colour": f"of {asked}" * asked})))(request)
+
+    config = run_config(
+        providers={
+            "inference": [openai_at(upstream.url)],
+            "synthetic_data_generation": one_by_one(timeout_s=1, max_concurrent_requests=4),
+        }
+    )
+    async with serving(config, tmp_path) as served:
+        assert (await served.client.get(f"/v1/models/{MODEL}")).status == 200
+        upstream.misbehaves = answer
+        found = await made(served.client, row_schema=COLOUR, num_samples=4)
+    assert len(found["synthetic_data"]) == 3
+    statistics = found["statistics"]
+    assert (statistics["ended"], statistics["num_asked"], statistics["num_unfinished"]) == ("time", 4, 1)
+    assert statistics["completion_tokens"] > 0
+
+
+@pytest.mark.parametrize("failing", ["for now", "for good"])
+async def test_an_embedding_model_that_fails_loses_no_rows(client: Client, upstream: Upstream, failing: str) -> None:
+    script = scripted(upstream, {"colour": "red"}, {"colour": "green"})
+    embedded = 0
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        nonlocal embedded
+        if not request.path.endswith("/embeddings"):
+            return await script(request)
+        embedded += 1
+        if embedded == 2 and failing == "for now":
+            return web.json_response({"error": {"message": "slower"}}, status=429, headers={"retry-after": "0"})
+        if embedded >= 2 and failing == "for good":
+            return web.json_response({"error": {"message": "no such model"}}, status=400)
+        data = [{"index": 0, "object": "embedding", "embedding": [1.0, 0.0] if embedded == 1 else [0.0, 1.0]}]
+        return web.json_response({"object": "list", "data": data, "model": "m", "usage": {}})
+
+    upstream.misbehaves = answer
+    diversity = {"embedding_model": f"vendor/{EMBEDDING_MODEL}"}
+    found = await made(client, row_schema=COLOUR, num_samples=2, diversity=diversity)
+    kept = [{"colour": "red"}, {"colour": "green"}]
+    assert found["synthetic_data"] == (kept if failing == "for now" else kept[:1])
+    statistics = found["statistics"]
+    assert statistics["ended"] == ("enough" if failing == "for now" else "failures")
+    assert statistics["num_unfinished"] == (0 if failing == "for now" else 1)
+    assert ("no such model" in (statistics["first_failure"] or "")) == (failing == "for good")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 from collections.abc import Sequence
 from random import Random
@@ -12,6 +13,7 @@ import pytest
 from runtime.apis.scoring.protocol import ScoredRows, ScoreRowsRequest
 from runtime.apis.synthetic_data_generation.request import Diversity, FilteringFunction, GenerateRequest
 from runtime.errors import RequestError, Unavailable
+from runtime.providers._background.pacing import Pace
 from runtime.providers.synthetic_data_generation.builtin.choosing import Choosing
 from runtime.providers.synthetic_data_generation.builtin.distinct import Distinct
 from runtime.providers.synthetic_data_generation.builtin.filtering import Bounds, kept_by
@@ -102,9 +104,40 @@ async def test_where_no_score_decides_a_row_without_one_stays() -> None:
 
 @pytest.mark.parametrize("decides", [{"threshold": 0}, {"filtering_function": "sigmoid"}])
 async def test_a_score_that_decides_has_to_be_a_number(decides: dict[str, Any]) -> None:
+    wanted = choosing(scoring_function="f", **decides)
     with pytest.raises(RequestError, match="`f` gives the score `long`") as caught:
-        await choosing(scoring_function="f", **decides).choose(in_words("!"), "", Random(1))
+        await wanted.check_one(*in_words("!"), "")
     assert caught.value.param == "scoring_function"
+    chosen = await wanted.choose([*in_words("a" * 40), *in_words("!")], "", Random(1))
+    assert [one.written for one in chosen.left_unscored] == ["!"] and len(chosen.samples) == 1, "others were made"
+    assert "`f` gives the score `long`" in (chosen.first_unscored or "")
+
+
+class Slow(Lengths):
+    """It scores so many rows, and then comes to no end, or fails."""
+
+    def __init__(self, most: int, failure: Exception | None = None) -> None:
+        self._left = most
+        self._failure = failure
+
+    async def score_rows(self, request: ScoreRowsRequest) -> ScoredRows:
+        self._left -= len(request.rows)
+        if self._left < 0:
+            if self._failure is not None:
+                raise self._failure
+            await asyncio.Event().wait()
+        return await super().score_rows(request)
+
+
+@pytest.mark.parametrize("failure", [None, Unavailable("the judge is away")])
+async def test_what_is_scored_keeps_its_score_when_the_rest_is_not(failure: Exception | None) -> None:
+    samples = in_words(*("a" * (number + 1) for number in range(120)))
+    asked = GenerateRequest(scoring_function="f", threshold=0)
+    chosen = await Choosing(asked, Slow(110, failure), limit_s=0.1).choose(samples, "", Random(1))  # type: ignore[arg-type]
+    assert chosen.samples == samples[:100] and chosen.scores == [*range(1, 101)]
+    assert chosen.left_unscored == samples[100:]
+    why = "the judge is away" if failure else "`f` scored 100 rows of 120 within 0.1 s"
+    assert chosen.first_unscored == why
 
 
 async def test_without_a_function_the_probability_of_a_row_is_its_score() -> None:
@@ -153,7 +186,7 @@ async def told(distinct: Distinct, samples: list[Sample]) -> list[Any]:
 
 
 async def test_the_first_of_copies_and_near_copies_is_kept_and_seeds_are_there_before() -> None:
-    distinct = Distinct(Diversity(), None)  # type: ignore[arg-type]  # no vectors are asked for
+    distinct = Distinct(Diversity(), None, Pace(1))  # type: ignore[arg-type]  # no vectors are asked for
     await distinct.take(rows("an old house by the sea", "an old house by the sea!"), are_seeds=True)
     given = rows("An  OLD house by the sea", "an old house by the seas", "a dog", "A dog", "a cat")
     assert await told(distinct, given) == ["a dog", "a cat"]
@@ -162,7 +195,7 @@ async def test_the_first_of_copies_and_near_copies_is_kept_and_seeds_are_there_b
 
 @pytest.mark.parametrize(("most", "expected"), [(1, 3), (0, 1)])
 async def test_how_alike_rows_may_be_is_up_to_the_caller(most: float, expected: int) -> None:
-    distinct = Distinct(Diversity(max_similarity=most), None)  # type: ignore[arg-type]
+    distinct = Distinct(Diversity(max_similarity=most), None, Pace(1))  # type: ignore[arg-type]
     given = rows("an old house by the sea", "an old house by the seas", "the sea", "the sea")
     assert len(await distinct.take(given)) == expected
 

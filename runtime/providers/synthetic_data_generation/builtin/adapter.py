@@ -6,6 +6,7 @@ import asyncio
 import secrets
 from collections.abc import Sequence
 from random import Random
+from typing import Any
 
 from runtime.apis.datasetio.protocol import DatasetIO
 from runtime.apis.datasets.protocol import Datasets, RegisterDatasetRequest, Row, RowsDataSource
@@ -14,7 +15,8 @@ from runtime.apis.models import Models, first_of_type
 from runtime.apis.scoring.protocol import SCORE, Scoring
 from runtime.apis.synthetic_data_generation.answer import GenerateResponse, Statistics
 from runtime.apis.synthetic_data_generation.request import MOST_ASKS, GenerateRequest
-from runtime.errors import RequestError, Unavailable
+from runtime.context import warn
+from runtime.errors import RequestError, StackError, Unavailable
 from runtime.provider import ProviderContext
 from runtime.providers._background.asking import Paces
 from runtime.providers._earlier.messages import chat_messages
@@ -53,11 +55,11 @@ class BuiltinSyntheticData:
         schema = await asyncio.to_thread(schema_for, request, seeds)
         if not dialog and schema is None:
             raise nothing_to_make()
-        if request.dataset_id is not None and self._rows is None:
-            raise Unavailable("No provider of the API datasetio is there", hint="add one, or leave `dataset_id` out")
+        await self._check_dataset(request)
         choosing = Choosing(request, self._scoring, limit_s=self._config.timeout_s)
         await choosing.check()
-        distinct = Distinct(request.diversity, self._inference)
+        pace = await self._paces.of(request.diversity.embedding_model or "")
+        distinct = Distinct(request.diversity, self._inference, pace)
         await distinct.take(await asyncio.to_thread(lambda: [*map(sample_of, seeds)]), are_seeds=True)
         settings: Json = {
             "model": await self._model(request),
@@ -86,10 +88,13 @@ class BuiltinSyntheticData:
         )
         chosen = await choosing.choose(making.samples, prompt, Random(seed))  # noqa: S311  # not a secret
         rows = _rows(chosen, in_words=schema is None)
+        dataset_id, dataset_error = await self._keep(request, rows, seed, settings["model"])
         return GenerateResponse(
             synthetic_data=rows,
             statistics=_statistics(request, question, seed, making, chosen),
-            dataset_id=await self._keep(request, rows, seed, settings["model"]),
+            dataset_id=dataset_id,
+            dataset_error=dataset_error,
+            unscored_data=[sample.row for sample in chosen.left_unscored],
         )
 
     async def _model(self, request: GenerateRequest) -> str:
@@ -103,19 +108,44 @@ class BuiltinSyntheticData:
             )
         return model
 
-    async def _keep(self, request: GenerateRequest, rows: Sequence[Row], seed: int, model: str) -> str | None:
-        """The id of the dataset that the rows become; None where none is wanted, or where there are no rows."""
+    async def _check_dataset(self, request: GenerateRequest) -> None:
+        """Raises Unavailable where no dataset can be kept, and what registering the one that is wanted would: before
+        rows are made for it.
+        """
+        if request.dataset_id is None:
+            return
+        if self._rows is None or self._datasets is None:
+            raise Unavailable("No provider of the API datasetio is there", hint="add one, or leave `dataset_id` out")
+        await renamed(self._datasets.check_dataset(_dataset(request, [])), _FIELDS)
+
+    async def _keep(
+        self, request: GenerateRequest, rows: Sequence[Row], seed: int, model: str
+    ) -> tuple[str | None, str | None]:
+        """The id of the dataset that the rows become, or why they could not: those that were made are not to be lost.
+        Both are None where none is wanted, or where there are no rows.
+        """
         if request.dataset_id is None or self._datasets is None or not rows:
-            return None
-        asked = RegisterDatasetRequest(
-            dataset_id=request.dataset_id,
-            provider_id=request.dataset_provider_id,
-            purpose=request.dataset_purpose,
-            source=RowsDataSource(rows=list(rows)),
-            metadata={"made_up_by": model, "seed": seed},
-        )
-        fields = {"provider_id": "dataset_provider_id", "purpose": "dataset_purpose"}
-        return (await renamed(self._datasets.register_dataset(asked), fields)).identifier
+            return None, None
+        asked = _dataset(request, rows, made_up_by=model, seed=seed)
+        try:
+            return (await renamed(self._datasets.register_dataset(asked), _FIELDS)).identifier, None
+        except StackError as error:
+            warn(f"the rows did not become the dataset `{request.dataset_id}`: {error.message}")
+            return None, error.message
+
+
+_FIELDS = {"provider_id": "dataset_provider_id", "purpose": "dataset_purpose"}
+"""Fields of `register_dataset`, as they are called here."""
+
+
+def _dataset(request: GenerateRequest, rows: Sequence[Row], **metadata: Any) -> RegisterDatasetRequest:
+    return RegisterDatasetRequest(
+        dataset_id=request.dataset_id,
+        provider_id=request.dataset_provider_id,
+        purpose=request.dataset_purpose,
+        source=RowsDataSource(rows=list(rows)),
+        metadata=metadata,
+    )
 
 
 def _largest(request: GenerateRequest) -> str:
@@ -146,6 +176,7 @@ def _statistics(request: GenerateRequest, question: Question, seed: int, making:
         num_unfinished=making.unfinished,
         num_duplicates=making.duplicates,
         num_unscored=chosen.unscored,
+        first_unscored=chosen.first_unscored,
         num_below_threshold=chosen.below_threshold,
         num_filtered=chosen.filtered,
         num_kept=len(chosen.samples),

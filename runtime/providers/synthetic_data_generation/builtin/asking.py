@@ -83,6 +83,8 @@ def _read(answer: Json, question: Question) -> Answered:
 def _outcome(choice: Json, text: str, question: Question) -> Sample | Wrong:
     if choice.get("finish_reason") == "length":
         return Wrong(flaw="cut", words=f"it was cut at `max_tokens`: `{_end(text)}`")
+    if choice.get("finish_reason") == "content_filter":
+        return Wrong(flaw="cut", words=f"it was cut by a filter of its provider: `{_end(text)}`")
     if not text.strip():
         return Wrong(flaw="empty", words="it has no text")
     if question.schema is None:

@@ -9,28 +9,36 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
+from runtime.apis.datasets.protocol import Row
 from runtime.apis.scoring.functions import GENERATED, INPUT
-from runtime.apis.scoring.protocol import SCORE, ScoreRowsRequest, Scoring
+from runtime.apis.scoring.protocol import ERROR, SCORE, ScoreRowsRequest, Scoring
 from runtime.apis.synthetic_data_generation.request import GenerateRequest
-from runtime.errors import RequestError, Unavailable
+from runtime.errors import RequestError, StackError, Unavailable
 from runtime.providers._earlier.renaming import renamed
 from runtime.providers.synthetic_data_generation.builtin.filtering import BY_SCORE, Bounds, kept_by
 from runtime.providers.synthetic_data_generation.builtin.sample import Sample
 
 LOGPROB = "logprob"
+_SCORED_AT_ONCE = 50
 
 
 @dataclass(frozen=True, kw_only=True)
 class Chosen:
-    """samples: those that are kept, with their scores; scores is None where nothing was scored. The others: how many
-    were left out, and why.
+    """samples: those that are kept, with their scores; scores is None where nothing was scored. left_unscored: those
+    that could not be scored, where a score decides; first_unscored: why one could not. The others: how many were left
+    out, and why.
     """
 
     samples: list[Sample]
     scores: list[Any] | None
-    unscored: int = 0
+    left_unscored: Sequence[Sample] = ()
+    first_unscored: str | None = None
     below_threshold: int = 0
     filtered: int = 0
+
+    @property
+    def unscored(self) -> int:
+        return len(self.left_unscored)
 
 
 def needs_logprob(request: GenerateRequest) -> bool:
@@ -53,28 +61,34 @@ class Choosing:
     async def check(self) -> None:
         """Raises what the function would for any rows: NotFound, RequestError for its params, Unavailable."""
         if self._request.scoring_function is not None:
-            await self._scores([], "")
+            await self._said([], "")
 
     async def check_one(self, sample: Sample, prompt: str) -> None:
         """Raises what `choose` would for rows like this one, before there are many of them."""
         if self._request.scoring_function is not None:
-            self._numbers(await self._scores([sample], prompt))
+            [said] = await self._said([sample], prompt)
+            if _score_decides(self._request):
+                _number(said.get(SCORE), self._request)
 
     async def choose(self, samples: Sequence[Sample], prompt: str, chance: Random) -> Chosen:
-        """Raises what the function raises, Unavailable where it takes too long, RequestError for scores that are no
-        numbers where these are needed.
+        """What the function refuses, or does not score in time, has no score, and counts as such where a number is
+        needed and it gives none. Never raises: the samples were made, and `check_one` has refused what never works.
         """
         request = self._request
         scores: list[Any] | None = None
+        why: str | None = None
         if request.scoring_function is not None:
-            scores = await self._scores(samples, prompt)
+            scores, why = await self._scores(samples, prompt)
         elif needs_logprob(request):
             scores = [sample.logprob for sample in samples]
         ranked = [(place, 0.0) for place in range(len(samples))]
-        unscored = below = 0
+        unscored: list[Sample] = []
+        below = 0
         if scores is not None and _score_decides(request):
-            ranked = [(place, one) for place, one in enumerate(self._numbers(scores)) if one is not None]
-            unscored = len(samples) - len(ranked)
+            numbers, no_number = self._those_that_are(scores)
+            why = why or no_number
+            ranked = [(place, one) for place, one in enumerate(numbers) if one is not None]
+            unscored = [samples[place] for place in sorted({*range(len(samples))} - {place for place, _ in ranked})]
             if (least := request.threshold) is not None:
                 reaching = [(place, one) for place, one in ranked if one >= least]
                 below, ranked = len(ranked) - len(reaching), reaching
@@ -83,17 +97,55 @@ class Choosing:
         return Chosen(
             samples=[samples[place] for place in kept],
             scores=None if scores is None else [scores[place] for place in kept],
-            unscored=unscored,
+            left_unscored=unscored,
+            first_unscored=why,
             below_threshold=below,
             filtered=len(ranked) - len(kept),
         )
 
-    def _numbers(self, scores: Sequence[Any]) -> list[float | None]:
-        """Of scores that decide; where none does, they may be anything."""
-        return [_number(score, self._request) for score in scores] if _score_decides(self._request) else []
+    def _those_that_are(self, scores: Sequence[Any]) -> tuple[list[float | None], str | None]:
+        """The numbers among scores, and what is wrong with the first that should be one."""
+        found: list[float | None] = []
+        why = None
+        for score in scores:
+            try:
+                found.append(_number(score, self._request))
+            except RequestError as error:
+                found.append(None)
+                why = why or error.message
+        return found, why
 
-    async def _scores(self, samples: Sequence[Sample], prompt: str) -> list[Any]:
-        """The score of each, None where it could not be scored."""
+    async def _scores(self, samples: Sequence[Sample], prompt: str) -> tuple[list[Any], str | None]:
+        """The score of each, None where it could not be scored, and why the first of these could not. In parts: what
+        has its score keeps it when the function fails, or the time is over.
+        """
+        said: list[Row] = []
+        try:
+            async with asyncio.timeout(self._limit_s) as limit:
+                for at in range(0, len(samples), _SCORED_AT_ONCE):
+                    said += await self._said_of_part(samples[at : at + _SCORED_AT_ONCE], prompt)
+            failure = None
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            name = self._request.scoring_function
+            failure = f"`{name}` scored {len(said)} rows of {len(samples)} within {self._limit_s:g} s"
+        except StackError as error:
+            failure = error.message
+        why = next((str(row.get(ERROR)) for row in said if row.get(SCORE) is None), failure)
+        return [row.get(SCORE) for row in said] + [None] * (len(samples) - len(said)), why
+
+    async def _said_of_part(self, samples: Sequence[Sample], prompt: str) -> list[Row]:
+        """Where it refuses several, each is tried alone: the others may be good."""
+        try:
+            return await self._said(samples, prompt)
+        except RequestError as error:
+            if len(samples) == 1:
+                return [{SCORE: None, ERROR: error.message}]
+        return [row for sample in samples for row in await self._said_of_part([sample], prompt)]
+
+    async def _said(self, samples: Sequence[Sample], prompt: str) -> list[Row]:
+        """What the function says of each. Raises what it raises, Unavailable where that takes too long."""
         if self._scoring is None:
             raise Unavailable(
                 "No provider of the API scoring is there", hint="add one, or leave `scoring_function` out"
@@ -114,7 +166,7 @@ class Choosing:
                 f"`{self._request.scoring_function}` did not score {len(samples)} rows within {self._limit_s:g} s",
                 hint="ask for fewer rows",
             ) from None
-        return [row.get(SCORE) for row in scored.rows]
+        return scored.rows
 
 
 _FIELDS = {"scoring_fn_id": "scoring_function", "params": "scoring_params", "rows": "scoring_function"}

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from runtime.apis.inference.protocol import EmbeddingsRequest, Inference
 from runtime.apis.inference.sense import making_sense
 from runtime.apis.synthetic_data_generation.request import Diversity
+from runtime.providers._background.asking import patiently
+from runtime.providers._background.pacing import Pace
 from runtime.providers._earlier.renaming import renamed
 from runtime.providers.synthetic_data_generation.builtin.pieces import most_similarity, plain, similarity, sketch_of
 from runtime.providers.synthetic_data_generation.builtin.sample import Sample
@@ -48,9 +51,10 @@ class ByVectors:
 
     usual = 0.95
 
-    def __init__(self, inference: Inference, model: str) -> None:
+    def __init__(self, inference: Inference, model: str, pace: Pace) -> None:
         self._inference = inference
         self._model = model
+        self._pace = pace
 
     async def stand_ins(self, texts: Sequence[str]) -> list[Any]:
         """Raises as inference does."""
@@ -58,7 +62,10 @@ class ByVectors:
         for at in range(0, len(texts), _TEXTS_AT_ONCE):
             part = [text or " " for text in texts[at : at + _TEXTS_AT_ONCE]]
             asked = EmbeddingsRequest(model=self._model, input=part, encoding_format="float")
-            answer = await renamed(self._inference.embeddings(asked), {"model": "diversity.embedding_model"})
+            answer = await renamed(
+                patiently(partial(self._inference.embeddings, asked), self._pace),
+                {"model": "diversity.embedding_model"},
+            )
             with making_sense("synthetic_data_generation"):
                 found += _unit_vectors(answer.value()["data"], len(part))
         return found
@@ -70,11 +77,13 @@ class ByVectors:
 
 
 class Distinct:
-    """What is there, and what is like it. diversity: how much rows have to differ."""
+    """What is there, and what is like it. diversity: how much rows have to differ. pace: of the embedding model's
+    provider, where there is one.
+    """
 
-    def __init__(self, diversity: Diversity, inference: Inference) -> None:
+    def __init__(self, diversity: Diversity, inference: Inference, pace: Pace) -> None:
         model, most = diversity.embedding_model, diversity.max_similarity
-        self._measure: Measure = ByVectors(inference, model) if model else ByPieces()
+        self._measure: Measure = ByVectors(inference, model, pace) if model else ByPieces()
         self._most = self._measure.usual if most is None else most
         self._copies: set[str] = set()
         self._there: list[Any] = []

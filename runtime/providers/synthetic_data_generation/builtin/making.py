@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from random import Random
 
 from msgspec import structs
@@ -28,6 +29,9 @@ from runtime.sse import Json
 
 _SHOWN_BEFORE = 5
 """How many rows that were made up are shown, from which the next has to differ."""
+
+_LAST_S = 30.0
+"""How long what was answered in the last turn may be compared when the time is over."""
 
 _MOST_FAILURES = 5
 """In a row, turns with answers left out: whoever fails so often is not asked on."""
@@ -62,6 +66,7 @@ class Making:
         self.first_wrong: str | None = None
         self.first_failure: StackError | None = None
         self.ended: End = "enough"
+        self._answered: dict[int, Answered] = {}
 
     async def until(
         self, wanted: int, *, most_asks: int, limit_s: float, check: Callable[[Sample], Awaitable[object]]
@@ -78,6 +83,7 @@ class Making:
             if not limit.expired():
                 raise
             self.ended = "time"
+            await self._take_last()
         if self.asked == self.failures + self.unfinished:
             raise self.first_failure or Unavailable(
                 f"The model answered nothing within {limit_s:g} s", hint="ask again later"
@@ -89,7 +95,14 @@ class Making:
             room = min(self._at_once, wanted - len(self.samples), most_asks - self.asked)
             if room == 0:
                 return "attempts"
-            failures = [one.outcome for one in await self._turn(room) if isinstance(one.outcome, StackError)]
+            try:
+                answers = await self._turn(room)
+            except StackError as error:  # of what compares rows: those that are there are not lost
+                if not self.samples:
+                    raise
+                self.first_failure = self.first_failure or error
+                return "failures"
+            failures = [one.outcome for one in answers if isinstance(one.outcome, StackError)]
             if not self.samples and (refused := next(filter(is_refused, failures), None)):
                 raise refused
             if self.samples and not is_checked:
@@ -109,17 +122,33 @@ class Making:
             questions.append((messages_for(self._dialog, schema, like, unlike), self._seed + number))
         self.asked += room
         self.unfinished = room
+        answered: dict[int, Answered] = {}
+
+        async def answer(place: int) -> None:
+            answered[place] = await ask(self._inference, self._pace, self._question, *questions[place])
+
+        self._answered = answered
         with serving(structs.replace(current(), in_background=True)):  # others wait for a single answer: they go first
-            answers = await concurrently(
-                lambda one: ask(self._inference, self._pace, self._question, *one), questions, at_once=self._at_once
-            )
+            await concurrently(answer, range(room), at_once=self._at_once)
+        return await self._take()
+
+    async def _take_last(self) -> None:
+        """Take what was answered in a turn that came to no end."""
+        with suppress(TimeoutError, StackError):
+            async with asyncio.timeout(_LAST_S):
+                await self._take()
+
+    async def _take(self) -> list[Answered]:
+        """The answers of a turn, in the order of its questions. Raises what comparing them raises."""
+        answers = [self._answered[place] for place in sorted(self._answered)]
+        self._answered = {}
         made = [one.outcome for one in answers if isinstance(one.outcome, Sample)]
         taken = await self._distinct.take(made)
         self.samples += taken
         self.duplicates += len(made) - len(taken)
         for one in answers:
             self._count(one)
-        self.unfinished = 0
+        self.unfinished -= len(answers)
         return answers
 
     def _count(self, answered: Answered) -> None:
