@@ -13,6 +13,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from llama_cli.configs.fields import config_fields, fields_of
+from llama_cli.configs.llama_names import llama_names
 from llama_cli.configs.scalars import on_one_line
 from llama_cli.terminal.markdown_table import table
 from runtime.apis._api import Store
@@ -82,9 +83,26 @@ def _of_backend(keys: list[dict[str, Any]], wanted: str) -> Iterator[dict[str, A
 def _providers(api: str, specs: list[Spec]) -> str:
     parts = [f"# Providers of {api}", f"`llama stack list-providers {api}` lists them, `show-provider` shows one."]
     for spec in sorted(specs, key=lambda one: one.provider_type):
-        parts += [f"## {spec.provider_type}", spec.summary.rstrip(".") + "."]
+        parts += [f"## {spec.provider_type}", spec.summary.rstrip(".") + ".", _facts(spec)]
         parts += [*_settings(config_fields(spec)), f"```yaml\n{textwrap.dedent(sample(spec)).rstrip()}\n```"]
     return "\n\n".join(parts) + "\n"
+
+
+def _facts(spec: Spec) -> str:
+    """How it is turned on and proven, what it is called in older configs, what it needs; one a line."""
+    evidence = ": ".join(filter(None, (spec.evidence.proof, spec.evidence.note)))
+    facts = {
+        "turned on by": f"`{spec.enabled_by}`" if spec.enabled_by else "",
+        "its key": f"`{spec.key_env}`" if spec.key_env else "",
+        "can": ", ".join(sorted(spec.capabilities)),
+        "needs": ", ".join(spec.needs),
+        "packages": ", ".join(f"`{one}`" for one in spec.packages),
+        "older types": ", ".join(f"`{one}`" for one in spec.aliases),
+        "evidence": evidence,
+    }
+    lines = [f"- {name}: {value}" for name, value in facts.items() if value]
+    lines += [f"- serves `{one['model_id']}` as `{one['name']}`" for one in llama_names(spec)]
+    return "\n".join(lines)
 
 
 def _model(model: type[BaseModel]) -> list[str]:

@@ -28,6 +28,10 @@ _BRIEFLY = {
 
 def command(
     api: Annotated[str | None, typer.Argument(help="Only the providers of this API.")] = None,
+    model: Annotated[
+        str | None,
+        typer.Option("--model", metavar="MODEL", help="Only those that have this Llama model, with its name there."),
+    ] = None,
     json: Json = False,
     quiet: Quiet = False,
     wide: Wide = False,
@@ -40,10 +44,11 @@ def command(
 
     Examples:
       llama stack list-providers inference
+      llama stack list-providers --model Llama3.3-70B-Instruct
       llama stack list-providers --json
-      llama stack list-providers | grep -c wire
     """
     from llama_cli.configs.every_spec import every_spec, external_notes
+    from llama_cli.configs.llama_names import canonical_id, llama_names
     from runtime.discovery import built_in
     from runtime.similar import names_for
 
@@ -51,17 +56,22 @@ def command(
     apis = sorted({*built_in().api_names, *(known.spec.api for known in specs)})
     if api is not None and api not in apis:
         raise Failure(f"there is no API `{api}`", hint=names_for(api, apis), code=ExitCode.USAGE)
+    wanted = canonical_id(model) if model is not None else None
     for note in external_notes():
         console.warn(note)
     rows = [
         {name: _value(getattr(spec, name)) for name in _SHOWN}
         | {"evidence": spec.evidence.proof, "evidence_note": spec.evidence.note, "distributions": list(names)}
+        | {"llama_models": llama_names(spec)}
         for spec, names, _ in specs
         if api in (None, spec.api)
     ]
+    if wanted is not None:
+        rows = [row for row in rows if wanted in _names_of(row)]
     columns = [
         Column("api", "API", groups=True),
         Column("provider_type", "Provider type"),
+        *([Column("llama_models", "Its name", show=lambda names: _its_name(names, wanted))] if wanted else []),
         Column("enabled_by", "Turned on by", spare=1),
         Column("summary", "Summary", gives_way=True),
         Column("evidence", "Evidence", spare=1),
@@ -69,7 +79,26 @@ def command(
         Column("packages", "Packages", gives_way=True, spare=1),
         Column("distributions", "Only in", spare=1),
     ]
-    listing(rows, columns, name="provider_type", wide=wide, empty="no providers")
+    listing(
+        rows,
+        columns,
+        name="provider_type",
+        wide=wide,
+        empty=f"no provider is known to have `{wanted}`" if wanted else "no providers",
+    )
+
+
+def _names_of(row: dict[str, Any]) -> dict[str, str]:
+    """The name of each Llama model there, with what is known about it."""
+    return {one["model_id"]: " ".join(filter(None, (one["name"], _remark(one)))) for one in row["llama_models"]}
+
+
+def _remark(one: dict[str, Any]) -> str:
+    return f"({one['remark']})" if one["remark"] else ""
+
+
+def _its_name(names: list[dict[str, Any]], wanted: str) -> str:
+    return _names_of({"llama_models": names})[wanted]
 
 
 def _value(value: Any) -> Any:

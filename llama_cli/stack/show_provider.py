@@ -43,11 +43,13 @@ def command(
     """
     with waiting(f"reading `{provider_type}`"):
         from llama_cli.configs.fields import config_fields, fields_in
+        from llama_cli.configs.llama_names import llama_names
         from runtime.config.rendering import sample
 
         shown = [
             {name: _plain(getattr(spec, name)) for name in _SHOWN}
             | {"evidence": spec.evidence.proof, "evidence_note": spec.evidence.note}
+            | {"llama_models": llama_names(spec)}
             | {"config": config_fields(spec) if settings is None else fields_in(settings), "sample": sample(spec)}
             for spec, _, settings in _found(provider_type, api)
         ]
@@ -112,6 +114,9 @@ def _print_facts(provider: dict[str, Any]) -> None:
     for name, value in facts.items():
         if value:
             console.out(f"{name:{width}}  {value}")
+    for model in provider["llama_models"]:
+        remark = f" ({model['remark']})" if model["remark"] else ""
+        console.out(f"{'serves':{width}}  {model['model_id']} as {model['name']}{remark}")
     console.out("")
 
 

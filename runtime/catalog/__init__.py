@@ -1,6 +1,7 @@
 """The Llama models that Meta has released, as data, and how a prompt for each is written.
 
-`models.tsv` has a row a checkpoint, read when it is first asked for. Imports only the standard library and
+`models.tsv` has a row a checkpoint, with what vendors call it, and `vendors.tsv` says where these names are from. Both
+are read when they are first asked for. Imports only the standard library and
 `runtime.errors`, since listings and completion import it. Knows no model on this disk: `on_disk.py`.
 """
 
@@ -8,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 from runtime.errors import NotFound
@@ -25,6 +26,20 @@ class VendorName:
     name: str
     remark: str = ""
 
+    @property
+    def is_gone(self) -> bool:
+        """Whether the vendor no longer serves it, as far as is known."""
+        return self.remark.startswith(("retired", "no longer"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class NamesFrom:
+    """Where a vendor's names of models are from. seen: the day on which they were read, as in `2026-11-25`."""
+
+    vendor: str
+    source: str
+    seen: str
+
 
 @dataclass(frozen=True, kw_only=True)
 class CatalogModel:
@@ -33,7 +48,8 @@ class CatalogModel:
     model_id: the canonical id, which several checkpoints of the same weights share. descriptor: unique, as Meta's own
     tools write it. hub_repo: on Hugging Face. meta_folder: on Meta's download server. prompt_format: of
     `prompt_format`. context_length: in tokens. modalities: as in `text+image->text`. arch_notes: what the numbers of
-    the architecture do not say. sampling: what its makers advise. release_date: a day, or a year.
+    the architecture do not say. sampling: what its makers advise. release_date: a day, or a year. vendors: what each
+    vendor calls it, by the name of the vendor's provider.
     """
 
     model_id: str
@@ -85,7 +101,7 @@ class CatalogModel:
 def models() -> tuple[CatalogModel, ...]:
     """All of them, the oldest family first."""
     head, *rows = (_FOLDER / "models.tsv").read_text(encoding="utf-8").splitlines()
-    return tuple(_model(dict(zip(head.split("\t"), row.split("\t"), strict=True))) for row in rows)
+    return tuple(_model(dict(zip(_cells(head), _cells(row), strict=True))) for row in rows)
 
 
 def find(name: str) -> CatalogModel | None:
@@ -107,9 +123,54 @@ def known_names() -> list[str]:
     return list(dict.fromkeys(name for model in models() for name in (model.descriptor, model.model_id)))
 
 
+@lru_cache(maxsize=4096)
+def called_at(vendor: str, name: str) -> VendorName | None:
+    """What a vendor calls the model of a canonical id, descriptor or repository; None where nobody knows it there. Of
+    several checkpoints that share an id, the first that the vendor has.
+    """
+    known = find(name)
+    same = [model for model in models() if known is not None and model.model_id == known.model_id]
+    found = (model.vendors[vendor] for model in ([known] if known else []) + same if vendor in model.vendors)
+    return next(found, None)
+
+
+def meant_at(vendor: str, name: str) -> CatalogModel | None:
+    """The model that a vendor's own name means, or a server's that calls models by their repository or descriptor."""
+    return _by_vendors_name().get((vendor, name.lower())) or find(name)
+
+
+def names_at(vendor: str) -> dict[str, VendorName]:
+    """The models that a vendor has, each canonical id with its name there, the oldest family first."""
+    found: dict[str, VendorName] = {}
+    for model in models():
+        if vendor in model.vendors:
+            found.setdefault(model.model_id, model.vendors[vendor])
+    return found
+
+
+@cache
+def names_from() -> Mapping[str, NamesFrom]:
+    """Where the names of each vendor are from, by the name of its provider."""
+    _, *rows = (_FOLDER / "vendors.tsv").read_text(encoding="utf-8").splitlines()
+    return {vendor: NamesFrom(vendor=vendor, source=source, seen=seen) for vendor, source, seen in map(_cells, rows)}
+
+
 def prompt_format(model: CatalogModel) -> str:
     """How a prompt for the model is written, token by token: Markdown, with examples."""
     return (_FOLDER / "prompt_formats" / f"{model.prompt_format}.md").read_text(encoding="utf-8")
+
+
+def _cells(row: str) -> list[str]:
+    return row.split("\t")
+
+
+@cache
+def _by_vendors_name() -> dict[tuple[str, str], CatalogModel]:
+    found: dict[tuple[str, str], CatalogModel] = {}
+    for model in models():
+        for vendor, called in model.vendors.items():
+            found.setdefault((vendor, called.name.lower()), model)
+    return found
 
 
 @cache

@@ -22,7 +22,8 @@ Source = Literal["config", "registered", "listed", "alias"]
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """One resource. id: its name in requests. provider_resource_id: its provider's own name for it. kind: for models,
+    """One resource. id: its name in requests. provider_resource_id: its provider's own name for it. known_as: what
+    everybody else calls it, which may be asked for too; empty where that is the same or nobody knows. kind: for models,
     llm, embedding or rerank. facts: the other fields of its kind of resource. created: seconds since 1970. owner: the
     user who registered it, None if it has no owner.
     """
@@ -30,6 +31,7 @@ class Entry:
     id: str
     provider_id: str
     provider_resource_id: str
+    known_as: str = ""
     kind: str = ""
     metadata: Mapping[str, Any] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)

@@ -8,7 +8,9 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from runtime import catalog
 from runtime.apis.models import MODEL_TYPES
+from runtime.catalog.capabilities import capabilities_of
 from runtime.provider import ListedModel
 from runtime.routing.entry import Entry
 from runtime.similar import LONGEST_NAME
@@ -25,8 +27,10 @@ class Usable(NamedTuple):
     note: str
 
 
-def usable(provider_id: str, listed: Iterable[ListedModel]) -> Usable:
-    """The usable models of a list, each once. Raises TypeError for what is not a list of models."""
+def usable(provider_id: str, listed: Iterable[ListedModel], *, vendor: str = "") -> Usable:
+    """The usable models of a list, each once. vendor: whose names these are, for what the catalogue knows of them.
+    Raises TypeError for what is not a list of models.
+    """
     entries: dict[str, Entry] = {}
     left_out: Counter[str] = Counter()
     rest = ""
@@ -42,7 +46,7 @@ def usable(provider_id: str, listed: Iterable[ListedModel]) -> Usable:
             rest = f"all beyond the first {MAX_MODELS}"
             break
         else:
-            entries[name] = _entry(provider_id, model)
+            entries[name] = _entry(provider_id, model, vendor)
     counted = ", ".join([*(f"{count} {fault}" for fault, count in left_out.items()), *([rest] if rest else [])])
     return Usable(list(entries.values()), f"models left out: {counted}" if counted else "")
 
@@ -55,14 +59,29 @@ def _fault(name: object, provider_id: str) -> str | None:
     return None if name.isprintable() else "with characters that cannot be printed"
 
 
-def _entry(provider_id: str, model: ListedModel) -> Entry:
-    metadata = dict(model.metadata)
+def _entry(provider_id: str, model: ListedModel, vendor: str) -> Entry:
+    known = catalog.meant_at(vendor, model.provider_model_id)
+    can = capabilities_of(vendor, model.provider_model_id)
+    metadata = {**(_facts_of(known) if known else {}), **can.facts, **model.metadata}
+    kind = model.model_type or can.model_type
     if metadata:
         encode(metadata)  # raises TypeError now; otherwise the list of all models could not be sent
     return Entry(
         id=f"{provider_id}/{model.provider_model_id}",
         provider_id=provider_id,
         provider_resource_id=model.provider_model_id,
-        kind=model.model_type if model.model_type in MODEL_TYPES else "",
+        known_as=known.model_id if known and known.model_id != model.provider_model_id else "",
+        kind=kind if kind in MODEL_TYPES else "",
         metadata=metadata,
     )
+
+
+def _facts_of(model: catalog.CatalogModel) -> dict[str, object]:
+    """What the catalogue knows of a model, for a provider that says nothing of it."""
+    takes, _, gives = model.modalities.partition("->")
+    facts: dict[str, object] = {"canonical_model_id": model.model_id}
+    if model.context_length is not None:
+        facts["context_length"] = model.context_length
+    if takes and gives:
+        facts |= {"input_modalities": takes.split("+"), "output_modalities": gives.split("+")}
+    return facts

@@ -5,6 +5,7 @@ entries of the run config that depend on a provider's list.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from pydantic import BaseModel
@@ -14,6 +15,7 @@ from runtime.access import as_owner
 from runtime.apis._api import Operation
 from runtime.apis._request import Request
 from runtime.apis.models import ConfiguredModel, RegisterModelRequest, fields_of
+from runtime.catalog import called_at
 from runtime.context import current
 from runtime.errors import RequestError, StackError, Unavailable
 from runtime.provider import ListedModel
@@ -36,7 +38,7 @@ class ModelsRegistry(Registry):
         """Replace the models that a provider lists. Returns a note about those that were left out. Raises TypeError for
         what is not a list of models.
         """
-        found = usable(provider_id, listed)
+        found = usable(provider_id, listed, vendor=self._table.vendors.get(provider_id, ""))
         self._table.replace_listed(provider_id, found.entries)
         return found.note
 
@@ -52,11 +54,11 @@ class ModelsRegistry(Registry):
 
     async def resolve(self, name: str) -> Entry:
         """As `Registry.resolve`. Raises StackError as that does. If a name starts with a provider that has not
-        listed the model, that provider is asked again first.
+        listed the model, that provider is asked again first. A Llama model is found by its canonical id too.
         """
         user = current().user
         if (entry := self._table.names.find(name, user)) is not None:
-            return entry
+            return self._as_its_vendor_calls_it(entry)
         guess = None if self._table.declared(name) else self._table.split(name)
         if guess is None:
             # At the start, an unknown name waits for the providers' first lists.
@@ -64,10 +66,20 @@ class ModelsRegistry(Registry):
         else:
             await self._listings.ask_again(guess.provider_id)
         if (entry := self._table.find(name, user)) is not None:
-            return entry
+            return self._as_its_vendor_calls_it(entry)
         if guess is not None and not self._table.lists(guess.provider_id):
-            return guess
+            return self._as_its_vendor_calls_it(guess)
         raise self._unknown(name)
+
+    def _as_its_vendor_calls_it(self, entry: Entry) -> Entry:
+        """An entry that has a canonical id where its provider's own name belongs, unless the provider lists that. One
+        without a slash may as well be a name of the user's own, such as of a deployment.
+        """
+        vendor, name = self._table.vendors.get(entry.provider_id), entry.provider_resource_id
+        if vendor is None or "/" not in name or self._table.find_listed(entry.provider_id, name) is not None:
+            return entry
+        called = called_at(vendor, name)
+        return entry if called is None else replace(entry, provider_resource_id=called.name)
 
     def _unknown(self, name: str) -> StackError:
         error, declared = self._table.unknown(name, current().user), self._table.declared(name)

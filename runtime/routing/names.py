@@ -18,7 +18,7 @@ from runtime.routing.entry import Entry
 
 class Several(NamedTuple):
     """The possible meanings of one name. exact: entries with this id or full id; the first that the caller may see is
-    used. bare: entries whose provider uses this name; they must all be one resource.
+    used. bare: entries whose provider uses this name, or that are known as this; they must all be one resource.
     """
 
     exact: tuple[Entry, ...] = ()
@@ -33,8 +33,8 @@ class Names:
     """
 
     __slots__ = (
-        "_by_full_id", "_by_name", "_by_own_name", "_declared", "_kind", "_listed_by_own_name", "_resolved", "_several",
-        "_title", "kept", "listed",
+        "_by_full_id", "_by_name", "_by_own_name", "_declared", "_kind", "_listed_as", "_listed_by_own_name",
+        "_resolved", "_several", "_title", "kept", "listed",
     )  # fmt: skip
 
     def __init__(self, title: str, kind: str, *, declared: Container[str], resolved: Mapping[str, Entry]) -> None:
@@ -47,6 +47,7 @@ class Names:
         self._by_full_id: dict[str, dict[str, Entry]] = defaultdict(dict)
         self._by_own_name: dict[str, dict[str, Entry]] = defaultdict(dict)
         self._listed_by_own_name: dict[str, list[Entry]] = defaultdict(list)
+        self._listed_as: dict[str, Entry] = {}
         self._by_name: dict[str, Entry] = {}
         self._several: dict[str, Several] = {}
 
@@ -72,8 +73,12 @@ class Names:
         """Replace all that providers list."""
         self.listed = {entry.id: entry for entry in entries}
         self._listed_by_own_name = defaultdict(list)
+        self._listed_as = {}
         for entry in self.listed.values():
             self._listed_by_own_name[entry.provider_resource_id].append(entry)
+            if entry.known_as:
+                self._listed_by_own_name[entry.known_as].append(entry)
+                self._listed_as.setdefault(f"{entry.provider_id}/{entry.known_as}", entry)
         self._by_name, self._several = {}, {}
 
     def find(self, name: str, user: Caller) -> Entry | None:
@@ -141,9 +146,9 @@ class Names:
         yield from self._by_own_name.get(name, {}).values()
 
     def _named(self, name: str) -> Entry | None:
-        """The entry with this id, or else with this full id."""
+        """The entry with this id, or else with this full id, or else of this provider and known as this."""
         entry = self.kept.get(name) or self.listed.get(name)
-        return entry or next(iter(self._by_full_id.get(name, {}).values()), None)
+        return entry or next(iter(self._by_full_id.get(name, {}).values()), None) or self._listed_as.get(name)
 
     def _of_own_name(self, entry: Entry) -> Entry:
         """The same resource as its full id names it, unless that is another resource's id."""
@@ -157,9 +162,11 @@ class Names:
         if (listed := self.listed.get(name)) is not None and self._is_seen(listed):
             yield listed
         yield from self._by_full_id.get(name, {}).values()
+        if (known := self._listed_as.get(name)) is not None and self._is_seen(known):
+            yield known
 
     def _bare(self, name: str) -> Iterator[Entry]:
-        """Every entry whose provider uses this name."""
+        """Every entry whose provider uses this name, or that is known as this."""
         yield from filter(self._is_seen, self._listed_by_own_name.get(name, ()))
         yield from self._by_own_name.get(name, {}).values()
 

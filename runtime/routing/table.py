@@ -62,6 +62,7 @@ class ResourceTable:
         self._unresolved: dict[str, StackError] = {}
         self._lists = SeenLists()
         self._providers: tuple[str, ...] = ()
+        self.vendors: Mapping[str, str] = {}
         self._allotment = Allotment(resource, listed_at=self.listed_at)
         self.off: Mapping[str, str] = {}
         self.would_serve: Mapping[str, str] = {}
@@ -73,15 +74,17 @@ class ResourceTable:
         self,
         provider_ids: Iterable[str],
         *,
+        vendors: Mapping[str, str] | None = None,
         off: Mapping[str, str] | None = None,
         would_serve: Mapping[str, str] | None = None,
     ) -> None:
         """Set the providers that may own resources, in the run config's order. Called before anything is added: a name
-        that begins with a provider's id belongs to it. For messages, each with how to turn it on: off: providers that
-        were not started; would_serve: resources that one of them has.
+        that begins with a provider's id belongs to it. vendors: the name of each one's type, such as `groq`. For
+        messages, each with how to turn it on: off: providers that were not started; would_serve: resources that one of
+        them has.
         """
         self.off, self.would_serve = off or {}, would_serve or {}
-        self._providers = tuple(provider_ids)
+        self._providers, self.vendors = tuple(provider_ids), vendors or {}
         self._update()
 
     def put_first(self, name: str) -> None:

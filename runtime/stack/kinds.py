@@ -80,10 +80,10 @@ class Kinds:
         """
         listed_at = next((one.route.path for one in api.operations() if one.route.registry == "list"), "")
         table = ResourceTable(resource, listed_at=listed_at)
-        owners = [planned.provider_id for planned in self._plan.of(resource.served_by)]
+        vendors = {planned.provider_id: planned.spec.name for planned in self._plan.of(resource.served_by)}
         served_by = resource.served_by
         off, would_serve = self._plan.turned_on_by(served_by), self._plan.would_serve(served_by)
-        table.set_providers(owners, off=off, would_serve=would_serve)
+        table.set_providers(vendors, vendors=vendors, off=off, would_serve=would_serve)
         listings = ProviderListings(keep=resource.is_kept_by_owner)
         registrations = Registrations(table, kept_in, listings)
         registry = own_routing(api.name, "REGISTRY", Registry)(api, table, registrations, listings)

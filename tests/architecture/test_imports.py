@@ -89,7 +89,7 @@ ALLOWED: dict[str, set[str]] = {
         "external", "spec", "config", "apis", "errors", "similar",
     },
     "runtime.routing": {
-        "addresses", "apis", "clock", "concurrently", "config.safety", "provider", "storage", "access",
+        "addresses", "apis", "catalog", "clock", "concurrently", "config.safety", "provider", "storage", "access",
         "context", "telemetry", "errors", "ids",
         "outage", "redaction", "similar", "sse", "statistics", "to_the_end", "turns",
     },

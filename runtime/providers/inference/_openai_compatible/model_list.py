@@ -2,13 +2,14 @@
 
 OpenAI's `{"data": [...]}`, a bare array, `{"models": [...]}`, Databricks' `{"endpoints": [...]}`, and the one model
 that Text Embeddings Inference describes at `/info`. Entries have an `id`, a `name`, a `model` or a `model_id`, and some
-say what the model is for.
+say what the model is for and what it can.
 """
 
 from __future__ import annotations
 
 import asyncio
-from typing import Literal, NamedTuple
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 
@@ -31,11 +32,30 @@ _KINDS: dict[Kind, tuple[str, ...]] = {
 """A kind of model, and the words for it in an entry of Cohere, Databricks, Text Embeddings Inference and Together."""
 
 
+_NUMBERS: dict[str, tuple[str, ...]] = {
+    "context_length": (
+        *("context_length", "context_window", "max_context_length", "max_model_len", "context_size"),
+        *("max_input_tokens", "max_input_length", "n_ctx", "n_ctx_train"),
+    ),
+    "max_output_tokens": ("max_completion_tokens", "max_output_tokens"),
+    "embedding_dimension": ("embedding_dimension", "output_vector_size"),
+}
+"""A fact, and the names it has in entries of Anthropic, Cohere, Fireworks, Groq, Hugging Face, llama.cpp, Mistral,
+Nebius, Novita, OpenRouter, SambaNova, Text Embeddings Inference, Together and vLLM."""
+_INSIDE = ("metadata", "meta", "architecture", "top_provider", "capabilities")
+"""Members of an entry that have such facts in them: DeepInfra's, llama.cpp's, OpenRouter's (two) and Mistral's."""
+_TAKES_IMAGES = ("supports_image_input", "supports_vision", "vision")
+"""Of Fireworks, Baseten and Mistral."""
+
+
 class ListEntry(NamedTuple):
-    """A model in a list. name: empty for an entry without one. kind: None where the entry does not say it."""
+    """A model in a list. name: empty for an entry without one. kind: None where the entry does not say it. facts: what
+    it can, under the names that all vendors have here.
+    """
 
     name: str
     kind: Kind | None
+    facts: dict[str, Any]
 
 
 async def entries_in(exchange: Exchange) -> list[ListEntry] | str:
@@ -57,7 +77,7 @@ def _read(body: bytes) -> list[ListEntry] | str:
     entries = _entries(answer)
     if entries is None:
         return "with no list of models"
-    return [ListEntry(_name(entry), _kind(entry)) for entry in entries[:_MAX_ENTRIES]]
+    return [ListEntry(_name(entry), _kind(entry), _facts(entry)) for entry in entries[:_MAX_ENTRIES]]
 
 
 def _entries(answer: object) -> list[object] | None:
@@ -95,3 +115,32 @@ def _kind(entry: object) -> Kind | None:
         if not words.isdisjoint(known):
             return kind
     return None
+
+
+def _facts(entry: object) -> dict[str, Any]:
+    """context_length and max_output_tokens in tokens, embedding_dimension, input_modalities; what is said of them."""
+    facts: dict[str, Any] = {}
+    for members in _members(entry):
+        for fact, names in _NUMBERS.items():
+            said = next((members[name] for name in names if _is_count(members.get(name))), None)
+            if said is not None:
+                facts.setdefault(fact, said)
+        takes = members.get("input_modalities")
+        if isinstance(takes, list) and takes and all(isinstance(one, str) for one in takes):
+            facts.setdefault("input_modalities", takes)
+        if any(members.get(name) is True for name in _TAKES_IMAGES):
+            facts.setdefault("input_modalities", ["text", "image"])
+    return facts
+
+
+def _members(entry: object) -> Iterator[Mapping[str, Any]]:
+    """An entry's members, and those of each member that has facts in it."""
+    if isinstance(entry, dict):
+        yield entry
+        for name in _INSIDE:
+            if isinstance(inner := entry.get(name), dict):
+                yield inner
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 < value < 1 << 40

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from runtime.apis.models import ModelType
 from runtime.apis.providers.protocol import ProviderHealth
@@ -43,12 +44,14 @@ class VendorModels:
             return self._known
         allowed = self._config.allowed_models
         if not self._facts.lists_models:
-            return [self._listed(name, None) for name in allowed or ()]
+            return [self._listed(name, None, {}) for name in allowed or ()]
         if self._waits_for_key:
             return []
         cut = self._facts.model_prefix
-        found = [(entry.name.removeprefix(cut), entry.kind) for entry in await self._ask()]
-        self._known = [self._listed(name, kind) for name, kind in found if allowed is None or name in allowed]
+        found = [(entry.name.removeprefix(cut), entry) for entry in await self._ask()]
+        self._known = [
+            self._listed(name, entry.kind, entry.facts) for name, entry in found if allowed is None or name in allowed
+        ]
         return self._known
 
     async def check_health(self) -> ProviderHealth:
@@ -83,14 +86,14 @@ class VendorModels:
             self.loop = error
             raise
 
-    def _listed(self, name: str, kind: Kind | None) -> ListedModel:
+    def _listed(self, name: str, kind: Kind | None, facts: Mapping[str, Any]) -> ListedModel:
         """kind: what the vendor says about it; else its name is looked at."""
         if kind is not None:
-            return ListedModel(provider_model_id=name, model_type=kind)
+            return ListedModel(provider_model_id=name, model_type=kind, metadata=facts)
         lowered = name.lower()
         model_type: ModelType | None = self._facts.model_type
         for fragment, of_name in self._facts.model_types:
             if fragment in lowered:
                 model_type = of_name  # type: ignore[assignment]  # spec modules do not know the types of APIs
                 break
-        return ListedModel(provider_model_id=name, model_type=model_type)
+        return ListedModel(provider_model_id=name, model_type=model_type, metadata=facts)
