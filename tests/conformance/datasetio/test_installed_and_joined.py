@@ -125,6 +125,35 @@ async def test_the_run_config_names_any_package_and_one_that_is_missing_is_a_503
         assert refusal.status == 400 and "`allowed_packages`" in refusal.error["message"]
 
 
+def release(site: Path, version: str, rows: list[Any]) -> None:
+    """Let another version of the package be installed."""
+    about = site / "acme_questions-1.0.dist-info"
+    about.joinpath("METADATA").write_text(f"Metadata-Version: 2.1\nName: acme-questions\nVersion: {version}\n")
+    (site / "acme_questions/data/q.json").write_text(lines(rows))
+
+
+async def test_rows_of_the_run_config_are_taken_again_from_another_version_of_their_package(
+    tmp_path: Path, installed: Path
+) -> None:
+    source = {"type": "uri", "uri": "package://acme-questions/acme_questions/data/q.json"}
+    dataset = {"dataset_id": "rows", "purpose": "eval/question-answer", "source": source}
+    run = run_of({}, registered_resources={"datasets": [dataset]})
+    async with serving(run, tmp_path / "state") as served:
+        assert await rows_of(served) == QUESTIONS
+        first = (await page(served)).json()["version"]
+    (installed / "acme_questions/data/q.json").write_text(lines(QUESTIONS[:2]))
+    async with serving(run, tmp_path / "state") as served:
+        assert await rows_of(served) == QUESTIONS, "the same version says the same"
+    release(installed, "1.1", QUESTIONS[:1])
+    async with serving(run, tmp_path / "state") as served:
+        assert await rows_of(served) == QUESTIONS[:1]
+        assert await rows_of(served, version=first) == QUESTIONS
+    (installed / "acme_questions-1.0.dist-info" / "METADATA").unlink()
+    (installed / "acme_questions-1.0.dist-info").rename(installed / "gone")
+    async with serving(run, tmp_path / "state") as served:
+        assert await rows_of(served) == QUESTIONS[:1], "rows that are here need no package"
+
+
 def put(folder: Path, first: str, second: str) -> str:
     """The address of two files that belong together."""
     (folder / "q ü.json").write_text(first)

@@ -11,6 +11,7 @@ import shutil
 from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,7 @@ from runtime.providers.datasetio.localfs.asked import asked_for
 from runtime.providers.datasetio.localfs.config import LocalRowsConfig
 from runtime.providers.datasetio.localfs.given import LONGEST_PLACE, Given
 from runtime.providers.datasetio.localfs.hub import is_of_the_hub
+from runtime.providers.datasetio.localfs.installed import version_of
 from runtime.providers.datasetio.localfs.manifest import Manifest
 from runtime.providers.datasetio.localfs.places import Places
 from runtime.providers.datasetio.localfs.sources import Sources
@@ -54,6 +56,7 @@ class LocalRows:
         self._library: Library | None = None
         self._is_prepared = False
         self._known: dict[str, Manifest] = {}
+        self._configured_sources: dict[str, _Source] = {}
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix=f"{context.provider_id} reads")
 
     async def start(self) -> None:
@@ -134,21 +137,27 @@ class LocalRows:
         return key, known
 
     async def _configured(self, resource: Registered, key: str) -> Manifest:
-        """The same for a dataset of the run config: taken once, and again when its source has become another one."""
-        source = hashlib.sha256(encode(resource.facts["source"])).hexdigest()
-        if (known := self._known.get(key)) is not None and known.source == source:
+        """The same for a dataset of the run config: taken once, and again when its source has become another one, or
+        its package another version.
+        """
+        source = self._configured_sources.get(key)
+        if source is None or source.given != resource.facts["source"]:
+            source = await asyncio.to_thread(_source_of, resource.facts["source"])
+            self._configured_sources[key] = source
+        if (known := self._known.get(key)) is not None and known.source == source.digest:
             return known
         return await to_the_end(self._take_configured(resource, key, source))
 
-    async def _take_configured(self, resource: Registered, key: str, source: str) -> Manifest:
+    async def _take_configured(self, resource: Registered, key: str, source: _Source) -> Manifest:
         async with self._turn(key) as library:
             known = await asyncio.to_thread(self._places.manifest, key)
-            if known is None or known.source != source:
+            is_from_there = known is not None and known.source.startswith(source.address)
+            if known is None or not (known.source == source.digest or (is_from_there and source.version is None)):
                 try:
-                    return await self._take(library, key, resource, source=source)
+                    return await self._take(library, key, resource, source=source.digest)
                 except RequestError as error:
                     raise Unavailable(error.message, hint=error.hint, code="rows_unreadable") from error
-            self._known[key] = known
+            self._known[key] = known = known.of_source(source.digest)
             return known
 
     async def _take(
@@ -239,6 +248,27 @@ class LocalRows:
             hint="check the disk and the permissions of the folder",
             code="storage_unavailable",
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Source:
+    """Where the rows of a dataset of the run config are from. given: as it says so. address: the digest of that.
+    version: of the package that it names, as long as the process runs; None where it names none that is here.
+    """
+
+    given: Mapping[str, Any]
+    address: str
+    version: str | None
+
+    @property
+    def digest(self) -> str:
+        """What a manifest has of it."""
+        return f"{self.address} {self.version}" if self.version else self.address
+
+
+def _source_of(given: Mapping[str, Any]) -> _Source:
+    version = version_of(given["uri"].strip()) if given["type"] == "uri" else None
+    return _Source(given=given, address=hashlib.sha256(encode(given)).hexdigest(), version=version)
 
 
 def _key_of(resource: Registered) -> str:

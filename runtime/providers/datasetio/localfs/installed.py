@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from importlib import metadata
 from pathlib import Path, PurePosixPath
+from urllib.parse import urlsplit
 
 from packaging.utils import InvalidName, canonicalize_name
 
@@ -43,6 +44,18 @@ def file_of(package: str, path: str) -> Path:
             code="address_unreadable",
         )
     return Path(str(found.locate_file(files[path])))
+
+
+def version_of(uri: str) -> str | None:
+    """The version of the package that an address names, as it is installed now; None where it names none, or one that
+    is not here.
+    """
+    if not uri.lower().startswith(SCHEME):
+        return None
+    try:
+        return metadata.version(_canonical(urlsplit(uri).netloc))
+    except (metadata.PackageNotFoundError, RequestError, ValueError):
+        return None
 
 
 def check_allowed(package: str, allowed: Collection[str]) -> None:
