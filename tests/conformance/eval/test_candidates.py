@@ -120,3 +120,23 @@ async def test_an_agent_with_tools_of_a_client_is_refused(asking: Asking) -> Non
     config = {"eval_candidate": {"type": "agent", "config": {**AGENT, "model": "vendor/none"}}}
     error = await asking.refused(404, f"{path}/jobs", {"benchmark_config": config})
     assert error["param"] == "benchmark_config.eval_candidate.config.model"
+
+
+@pytest.mark.parametrize(
+    ("status", "wrong", "words"),
+    [
+        (404, {"toolgroups": ["builtin::rag/search"]}, "`builtin::rag`"),
+        (404, {"toolgroups": [{"name": "mine", "args": {}}]}, "`mine`"),
+        (501, {"response_format": {"type": "grammar", "bnf": {}}}, "grammar"),
+    ],
+)
+async def test_an_agent_that_could_not_be_asked_is_refused_before_the_run(
+    asking: Asking, repeating: Repeating, status: int, wrong: Json, words: str
+) -> None:
+    path = await asking.benchmark("impossible", [{"question": "Say 1", "answer": "1"}])
+    before = await asking.done("GET", "/v1/agents")
+    config = {"eval_candidate": {"type": "agent", "config": {**AGENT, **wrong}}}
+    error = await asking.refused(status, f"{path}/jobs", {"benchmark_config": config})
+    assert words in error["message"]
+    assert (await asking.done("GET", f"{path}/jobs"))["data"] == [] and repeating.asked == []
+    assert await asking.done("GET", "/v1/agents") == before

@@ -75,6 +75,17 @@ async def test_what_functions_are_told_is_looked_at_before_anything_is_asked(
     assert repeating.asked == []
 
 
+async def test_rows_of_which_none_says_what_is_expected_are_refused(asking: Asking, repeating: Repeating) -> None:
+    """As a file has them whose column is empty: each row alone would be an error, once its model was asked."""
+    await asking.benchmark("unexpected", [{"question": f"Say {one}", "answer": None} for one in range(3)])
+    error = await refused(asking, 400, "unexpected")
+    assert error["code"] == "missing_columns" and "No row of the dataset `unexpected`" in error["message"]
+    await asking.done("POST", f"{AT}/unexpected/evaluations", {
+        "input_rows": rows(1), "scoring_functions": [SAME], "benchmark_config": candidate(),
+    })  # fmt: skip
+    assert repeating.asked == ["Say 0"]
+
+
 async def test_context_is_what_an_agent_finds_and_a_model_does_not(
     vendor: Upstream, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

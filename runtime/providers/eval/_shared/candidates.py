@@ -21,6 +21,7 @@ from runtime.apis.inference.protocol import ChatCompletionRequest, CompletionReq
 from runtime.apis.inference.sense import making_sense, text_of
 from runtime.apis.scoring.functions import GENERATED
 from runtime.apis.scoring.protocol import ERROR
+from runtime.apis.tool_groups.protocol import ToolGroupRequest, ToolGroups
 from runtime.context import RequestContext
 from runtime.errors import NotFound, NotSupported, RequestError, StackError
 from runtime.parsing.requests import validated
@@ -161,18 +162,20 @@ def _of_turn(turn: Json) -> Json:
 
 
 class MadeAgents:
-    """Agents that are made for evaluations, and removed with them. agents: None where nobody can ask any. why, hint:
-    why not, and what to do.
+    """Agents that are made for evaluations, and removed with them. agents: None where nobody can ask any. groups: of
+    tools, None where there are none. why, hint: why nobody can ask an agent, and what to do.
     """
 
     def __init__(
         self,
         agents: Agents | None,
+        groups: ToolGroups | None = None,
         *,
         why: str = "needs the API agents, which this stack does not serve",
         hint: str = "add `agents` and `responses` to the run config, or evaluate a model",
     ) -> None:
         self._agents = agents
+        self._groups = groups
         self._why = why
         self._hint = hint
 
@@ -187,15 +190,32 @@ class MadeAgents:
             )
         return self._agents
 
-    def check(self, candidate: AgentCandidate) -> None:
-        """Raises NotSupported where there are no agents, RequestError for tools that nobody runs."""
+    async def check(self, candidate: AgentCandidate) -> None:
+        """Raises NotSupported where there are no agents, RequestError for tools that nobody runs, NotFound for a group
+        of tools that is not there.
+        """
         assert self.api is not None
+        for one in candidate.config.toolgroups or ():
+            await self._check_group(one if isinstance(one, str) else one.name)
         if candidate.config.client_tools:
             raise RequestError(
                 "An evaluation has no client that runs `client_tools`",
                 hint="leave them out, or have the agent use tools of this stack: `toolgroups`",
                 param="benchmark_config.eval_candidate.config.client_tools",
             )
+
+    async def _check_group(self, name: str) -> None:
+        """name: of a group, or `group/tool`."""
+        param = "benchmark_config.eval_candidate.config.toolgroups"
+        if self._groups is None:
+            raise NotFound(f"There is no group of tools `{name[:100]}`: this stack has no tools", param=param)
+        try:
+            await self._groups.get_tool_group(ToolGroupRequest(toolgroup_id=name))
+        except NotFound as error:
+            group, _, tool = name.rpartition("/")
+            if not (group and tool):
+                raise error.saying(error.message, param=param) from None
+            await self._check_group(group)
 
     async def make(self, config: AgentConfig) -> str:
         """The id of a new one. Raises what agents raise."""

@@ -17,7 +17,7 @@ from runtime.apis.scoring_functions.protocol import ScoringFunction, ScoringFunc
 from runtime.errors import RequestError, StackError
 from runtime.providers.eval._shared.candidates import MadeAgents, system_text
 from runtime.providers.eval._shared.datasets import Datasets
-from runtime.providers.eval._shared.questions import ANSWERS, ASKING, named
+from runtime.providers.eval._shared.questions import ANSWERS, ASKING, expected_of, named
 from runtime.providers.eval._shared.scorers import Functions
 
 T = TypeVar("T")
@@ -84,10 +84,10 @@ class Checks:
         return found
 
     async def candidate(self, config: BenchmarkConfig) -> None:
-        """Raises NotFound for a model that is not there, NotSupported for an agent where there are none."""
+        """Raises NotFound for a model or tools that are not there, NotSupported for an agent where there are none."""
         candidate, place = config.eval_candidate, "benchmark_config.eval_candidate"
         if isinstance(candidate, AgentCandidate):
-            self._agents.check(candidate)
+            await self._agents.check(candidate)
             await self._model(candidate.config.model, f"{place}.config.model")
             return
         if candidate.system_message is not None:
@@ -105,8 +105,9 @@ class Checks:
 def check_rows(
     rows: Sequence[Row], functions: Sequence[Scores], config: BenchmarkConfig, *, what: str, param: str
 ) -> None:
-    """Raises RequestError for a row without what is asked, without what a function reads, or that it never scores.
-    what: whose rows they are, for messages. param: the field that names them.
+    """Raises RequestError for a row without what is asked, without what a function reads, or that it never scores, and
+    where no row at all says what is expected. what: whose rows they are, for messages. param: the field that names
+    them.
     """
     made = (EXPECTED, GENERATED, INPUT, *([_CONTEXT] if isinstance(config.eval_candidate, AgentCandidate) else []))
     for number, row in enumerate(rows):
@@ -124,11 +125,21 @@ def check_rows(
                     param=param,
                     code="row_not_scored",
                 )
-            for column in apart.columns if apart else function.columns:
+            for column in _columns(function, row):
                 if column == EXPECTED and all(name not in row for name in ANSWERS):
                     raise _missing(f"{where} has neither column of {named(ANSWERS)}, {reads}", row, param)
                 if column not in made and column not in row:
                     raise _missing(f"{where} has no column `{column}`, {reads}", row, param)
+    for function in functions:
+        expecting = [row for row in rows if EXPECTED in _columns(function, row)]
+        if expecting and all(expected_of(row) is None for row in expecting):
+            words = f"No row of {what} has anything in {named(ANSWERS)}, which `{function.function}` reads"
+            raise _missing(words, expecting[0], param)
+
+
+def _columns(function: Scores, row: Row) -> Sequence[str]:
+    apart = apart_from(row, function.apart)
+    return apart.columns if apart else function.columns
 
 
 def told(functions: Sequence[str], config: BenchmarkConfig) -> Functions:

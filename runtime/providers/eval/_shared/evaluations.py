@@ -10,7 +10,7 @@ from runtime.access import EVERYBODY
 from runtime.apis._request import Registered
 from runtime.apis.datasetio.protocol import DatasetIO
 from runtime.apis.datasets.protocol import Datasets as RegisteredDatasets
-from runtime.apis.eval.candidates import AgentCandidate
+from runtime.apis.eval.candidates import AgentCandidate, BenchmarkConfig
 from runtime.apis.eval.job import Job, JobPage, JobRequest, ListJobsRequest, RunEvalRequest
 from runtime.apis.eval.results import (
     CompareJobsRequest,
@@ -122,9 +122,7 @@ class KeptEvaluations:
         await self._checks.candidate(config)
         rows = request.input_rows[: config.num_examples]
         check_rows(rows, functions, config, what="`input_rows`", param="input_rows")
-        agent_id = None
-        if isinstance(config.eval_candidate, AgentCandidate):
-            agent_id = await self._agents.make(config.eval_candidate.config)
+        agent_id = await self._made_agent(config)
         try:
             asker = await self._asking.asker(config, agent_id, provider_data)
             scorer = self._asking.scorer(request.scoring_functions, config, provider_data)
@@ -135,8 +133,7 @@ class KeptEvaluations:
 
             found = await concurrently(evaluated, range(len(rows)), at_once=self._at_once)
         finally:
-            if agent_id is not None:
-                await to_the_end(self._agents.remove(agent_id))
+            await to_the_end(self._removed(agent_id))
         results = {}
         for name, params in told(request.scoring_functions, config).items():
             scored = [scores[name] for _, scores in found]
@@ -146,7 +143,9 @@ class KeptEvaluations:
         return EvaluateResponse(generations=[generation for generation, _ in found], scores=results)
 
     async def run_eval(self, request: RunEvalRequest) -> Job:
-        """Raises as `Checks` do, NotFound for the dataset, RequestError for rows without what they need."""
+        """Raises as `Checks` do, NotFound for the dataset, RequestError for rows without what they need, what agents
+        raise for one that cannot be made.
+        """
         benchmark, config, user = _benchmark(request), request.benchmark_config, current().user
         function_ids: list[str] = benchmark.facts["scoring_functions"]
         functions = await self._checks.functions(function_ids, config)
@@ -161,6 +160,7 @@ class KeptEvaluations:
         total = await self._datasets.count(dataset_id, first.version)
         if config.num_examples is not None and total is not None:
             total = min(total, config.num_examples)
+        agent_id = await self._made_agent(config)
         position = new_position()
         run_id = ordered_id("job_", position)
         row = {
@@ -176,8 +176,13 @@ class KeptEvaluations:
             "total": total,
             "done": 0,
             "failed": 0,
+            "agent_id": agent_id,
         }
-        await self._mine().write(Insert(RUNS, row))
+        try:
+            await self._mine().write(Insert(RUNS, row))
+        except BaseException:
+            await to_the_end(self._removed(agent_id))
+            raise
         if current().provider_data:
             self._callers[run_id] = current().provider_data
         await self._runs.add(None, user=user, job_id=run_id)
@@ -234,6 +239,15 @@ class KeptEvaluations:
         with contextlib.suppress(NotFound):  # it has none yet, and begins nothing when it has
             await self._runs.cancel(row["id"], user=owner_of(row) or EVERYBODY)
         await self._ending.begin(row)
+
+    async def _made_agent(self, config: BenchmarkConfig) -> str | None:
+        """The id of a new agent, where the candidate is one. Raises what agents raise."""
+        candidate = config.eval_candidate
+        return await self._agents.make(candidate.config) if isinstance(candidate, AgentCandidate) else None
+
+    async def _removed(self, agent_id: str | None) -> None:
+        if agent_id is not None:
+            await self._agents.remove(agent_id)
 
     def _mine(self) -> SqlStore:
         return self._store.for_user(current().user)

@@ -13,6 +13,6 @@ SPEC = builtin(
     packages=("duckdb>=1.4",),
     analytics=("eval_runs", "eval_rows", "eval_scores"),
     needs=("inference", "models", "datasets", "datasetio", "scoring", "scoring_functions"),
-    may_use=("agents",),
+    may_use=("agents", "tool_groups"),
     evidence=live("a model's server in another process that is killed and goes on, and the embedded model"),
 )
