@@ -66,6 +66,18 @@ def benchmarks(url: str) -> list[str]:
     return [one["identifier"] for one in ask.listed(url, _BENCHMARKS, by="identifier")]
 
 
+def benchmark(url: str, benchmark_id: str) -> Json:
+    """What it is. Raises Failure as `ask.get` does."""
+    found: Json = ask.get(url, f"{_BENCHMARKS}/{quote(benchmark_id, safe='')}")
+    return found
+
+
+def columns(url: str, dataset_id: str) -> list[str]:
+    """Those of a dataset's first row. Raises Failure as `ask.get` does."""
+    page = ask.get(url, f"/v1beta/datasetio/iterrows/{quote(dataset_id)}?limit=1", timeout_s=_SEND_S)
+    return [*next(iter(page["data"]), {})]
+
+
 def runs(url: str, benchmark_id: str | None = None) -> list[Json]:
     """The runs of a benchmark, or of all of them, the newest first. Raises Failure as `ask.get` does, and USAGE for a
     benchmark that is not there.

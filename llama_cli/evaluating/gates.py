@@ -48,12 +48,19 @@ def thresholds(given: Sequence[str], functions: Sequence[str]) -> dict[str, floa
         if not name or least is None:
             hint = f"as in `--threshold {functions[0]}=0.8`"
             raise Failure.of_option("--threshold", f"`{one}` is not `NAME=NUMBER`", hint=hint)
-        fitting = [function for function in functions if name in (function, function.rpartition("::")[2])]
+        fitting = meant(name, functions)
         if len(fitting) != 1:
             what = "several functions end so" if fitting else "it is none of the functions that score here"
             raise Failure.of_option("--threshold", f"`{name}`: {what}", hint=names_for(name, fitting or functions))
         found[fitting[0]] = least
     return found
+
+
+def meant(name: str, functions: Sequence[str]) -> list[str]:
+    """Which of the functions a name means: the one that is called so, else those that end so."""
+    if name in functions:
+        return [name]
+    return [function for function in functions if function.rpartition("::")[2] == name]
 
 
 def gates(

@@ -109,6 +109,8 @@ def _facts(report: Report) -> Iterator[str]:
         yield f"{datetime.fromtimestamp(began, UTC):%Y-%m-%d %H:%M} UTC{took}"
     if job.get("dataset_version"):
         yield f"cases `{job['dataset_version'][:19]}`"
+    if run.agent:
+        yield f"asked: {run.agent}"
     if run.system:
         yield f"told before each case: {_text(run.system)}"
     if run.status != "completed":

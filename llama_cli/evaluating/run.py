@@ -121,13 +121,26 @@ class Run:
     @property
     def model(self) -> str:
         """The model, or that of the agent."""
-        return str(self.candidate.get("model") or (self.candidate.get("config") or {}).get("model") or "")
+        return str(self.candidate.get("model") or self._agent.get("model") or "")
 
     @property
     def system(self) -> str | None:
-        """What the model is told before each case."""
-        content = (self.candidate.get("system_message") or {}).get("content")
-        return None if content is None else _text_of(content)
+        """What the model, or the agent, is told before each case."""
+        content = (self.candidate.get("system_message") or {}).get("content") or self._agent.get("instructions")
+        return _text_of(content) if content else None
+
+    @property
+    def agent(self) -> str | None:
+        """In words, where the candidate is one."""
+        if self.candidate.get("type") != "agent":
+            return None
+        groups = [one if isinstance(one, str) else one["name"] for one in self._agent.get("toolgroups") or ()]
+        return f"an agent with {', '.join(f'`{one}`' for one in groups)}" if groups else "an agent"
+
+    @property
+    def _agent(self) -> Mapping[str, Any]:
+        found: Mapping[str, Any] = self.candidate.get("config") or {}
+        return found
 
     @property
     def without_score(self) -> list[Row]:

@@ -1,4 +1,4 @@
-"""A suite: cases, the model that they are put to, and the functions that score its answers.
+"""A suite: cases, the model or agent that they are put to, and the functions that score its answers.
 
     name: capitals
     model: llama/SmolLM2-135M-Instruct
@@ -8,6 +8,9 @@
     thresholds: {basic::equality: 0.8}
     cases:
       - {id: france, input: What is the capital of France?, expected: Paris, category: europe}
+
+In place of `cases` and functions it may name a `benchmark` that the server has. `agent` is what an agent has beside the
+model: the cases are put to one then.
 
 Knows which rows and which candidate the server is given for it (`runtime/apis/eval`), and no file.
 """
@@ -39,6 +42,11 @@ _Text = Annotated[str, Field(min_length=1)]
 def is_name(text: str) -> bool:
     """Whether a suite can be called so."""
     return re.match(_NAME, text) is not None
+
+
+def as_name(text: str) -> str:
+    """What a suite can be called, as near as can be."""
+    return re.sub(r"[^A-Za-z0-9._-]", "-", text)[:64] or "suite"
 
 
 class _Part(BaseModel):
@@ -101,20 +109,29 @@ class Case(BaseModel):
 
 
 class Suite(_Part):
-    """All of it. scoring_functions: the params of each by its id, None for its usual ones."""
+    """All of it. scoring_functions: the params of each by its id, None for its usual ones. agent: an `AgentConfig` of
+    the API but for what `model`, `system` and `sampling` say; None for a model alone. benchmark: one of the server.
+    """
 
     name: str = Field(pattern=_NAME)
     model: _Text | None = None
     system: _Text | None = None
     sampling: Sampling = Field(default_factory=Sampling)
+    agent: dict[str, Any] | None = None
+    benchmark: _Text | None = None
     scoring_functions: dict[str, dict[str, Any] | None] = Field(default_factory=dict)
     thresholds: dict[str, float] = Field(default_factory=dict)
     cases: list[Case] = Field(default_factory=list)
 
     @property
     def id(self) -> str:
-        """Of its dataset and its benchmark."""
-        return f"{SUITES}{self.name}"
+        """Of its benchmark, and of the dataset that it brings."""
+        return self.benchmark or f"{SUITES}{self.name}"
+
+    @property
+    def asked_model(self) -> str | None:
+        """The model, or that of the agent."""
+        return self.model or (self.agent or {}).get("model")
 
     def dataset(self) -> dict[str, Any]:
         """What its dataset is registered with."""
@@ -125,16 +142,27 @@ class Suite(_Part):
             "source": {"type": "rows", "rows": [case.row(as_messages=as_messages) for case in self.cases]},
         }
 
-    def benchmark(self) -> dict[str, Any]:
+    def registered(self) -> dict[str, Any]:
         """What its benchmark is registered with."""
         return {"benchmark_id": self.id, "dataset_id": self.id, "scoring_functions": [*self.scoring_functions]}
 
-    def config(self) -> dict[str, Any]:
-        """How it is run. It has a model."""
-        system = {"system_message": {"role": "system", "content": self.system}} if self.system else {}
-        candidate = {"type": "model", "model": self.model, "sampling_params": self.sampling.params(), **system}
+    def config(self, *, first: int | None = None) -> dict[str, Any]:
+        """How it is run. It has a model. first: how many rows, from the first one on; None for all."""
         told = {name: _typed(params) for name, params in self.scoring_functions.items() if params is not None}
-        return {"eval_candidate": candidate, "scoring_params": told}
+        config = {"eval_candidate": self._candidate(), "scoring_params": told}
+        return config if first is None else {**config, "num_examples": first}
+
+    def _candidate(self) -> dict[str, Any]:
+        if self.agent is None:
+            system = {"system_message": {"role": "system", "content": self.system}} if self.system else {}
+            return {"type": "model", "model": self.model, "sampling_params": self.sampling.params(), **system}
+        stated = {
+            "model": self.model,
+            "instructions": self.system,
+            "sampling_params": self.sampling.params() if self.sampling.model_fields_set else None,
+        }
+        config = {"instructions": "", **self.agent, **{name: value for name, value in stated.items() if value}}
+        return {"type": "agent", "config": config}
 
 
 def _typed(params: dict[str, Any]) -> dict[str, Any]:

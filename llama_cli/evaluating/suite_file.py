@@ -6,12 +6,11 @@ In JSON lines a line `{"suite": {...}}` states all but the cases, which otherwis
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from llama_cli.evaluating.suite import RESERVED, Suite
+from llama_cli.evaluating.suite import RESERVED, Suite, as_name
 from runtime.config import document
 from runtime.config.document import Node, child_path
 from runtime.config.text import as_meant, is_stdin, read_text, shown
@@ -20,7 +19,11 @@ from runtime.errors import ConfigInvalid, Problem
 
 _OURS = {"question": "input", "answer": "expected"}
 """What datasets call the keys of a case."""
+_OF_AGENTS = {"model": "model", "instructions": "system", "sampling_params": "sampling"}
+"""Keys of an agent that a suite says itself."""
 _LINES = (".jsonl", ".ndjson")
+SUFFIXES = (".yaml", ".yml", ".json", *_LINES)
+"""What a file is called that has a suite."""
 
 
 def read_suite(file: str) -> Suite:
@@ -36,12 +39,12 @@ def read_suite(file: str) -> Suite:
     if root is None or root.mapping is None:
         raise ConfigInvalid(problems, what="suite")
     if "name" not in root.mapping:
-        stem = "suite" if is_stdin(file) else Path(file).stem
-        root.mapping["name"] = Node(re.sub(r"[^A-Za-z0-9._-]", "-", stem)[:64] or "suite", "name", 1)
+        root.mapping["name"] = Node(as_name("suite" if is_stdin(file) else Path(file).stem), "name", 1)
     _name_functions(root.mapping)
     for case in _cases(root):
         problems += _case_problems(case, name)
     problems += _repeated(root, name)
+    problems += _said_twice(root, name)
     found: list[Problem] = []
     suite = check(Suite, root, problems=found, file=name)
     reported = {problem.path for problem in problems}
@@ -149,8 +152,22 @@ def _repeated(root: Node, file: str) -> Iterator[Problem]:
             first[key] = named.line
 
 
+def _said_twice(root: Node, file: str) -> Iterator[Problem]:
+    agent = root.get("agent")
+    for key, ours in _OF_AGENTS.items():
+        if root.get(ours) is not None and (node := agent.get(key) if agent and agent.mapping else None) is not None:
+            hint = "leave one of them out"
+            yield Problem(message=f"is said by `{ours}` too", path=node.path, file=file, line=node.line, hint=hint)
+    cases = root.get("cases")
+    if root.get("benchmark") is not None and cases is not None and cases.items:
+        message = "a suite of a `benchmark` has that one's cases"
+        yield Problem(message=message, path="cases", file=file, line=cases.line, hint="leave one of them out")
+
+
 def _without_function(root: Node, file: str) -> Iterator[Problem]:
     """Thresholds of functions that score nothing here."""
+    if root.get("benchmark") is not None:  # whose functions the server knows
+        return
     functions = root.get("scoring_functions")
     thresholds = root.get("thresholds")
     known = list(functions.mapping or ()) if functions is not None else []

@@ -100,6 +100,8 @@ class Evaluations:
             kept = [one for one in self.kept if one["id"] in found]
             has_more = bool(kept) and kept[-1] is not self.kept[-1]
             return 200, {"data": kept, "has_more": has_more, "last_id": kept[-1]["id"] if kept else None}
+        if path.startswith("/v1beta/datasetio/iterrows/"):
+            return 200, {"data": [one["row"] for one in self.upcoming[:1]], "has_more": len(self.upcoming) > 1}
         if path == "/v1beta/datasets":
             return 200, {"identifier": body["dataset_id"]}
         if path == AT and method == "POST":
@@ -107,7 +109,9 @@ class Evaluations:
             return 200, {"identifier": body["benchmark_id"]}
         if path == AT:
             return 200, {"data": [{"identifier": name} for name in self.benchmarks]}
-        benchmark, _, rest = path.removeprefix(f"{AT}/").partition("/jobs")
+        benchmark, in_jobs, rest = path.removeprefix(f"{AT}/").partition("/jobs")
+        if not in_jobs:
+            return 200, {"identifier": benchmark, "dataset_id": benchmark, **self.benchmarks[benchmark]}
         job_id, _, what = rest.strip("/").partition("/")
         if not job_id and method == "POST":
             unfinished = {"status": "scheduled", "ended_at": None, "progress": None}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -27,7 +27,12 @@ Baseline = Annotated[
     str | None,
     typer.Option(metavar="RUN", help="Compare with a run. Its id, `last`, or a file with what `--json` printed."),
 ]
-Strict = Annotated[bool, typer.Option("--strict", help="Less than the baseline fails. Also where chance explains it.")]
+Strict = Annotated[
+    bool,
+    typer.Option(
+        "--strict", help="Less than the baseline fails, also where chance explains it.", rich_help_panel="More"
+    ),
+]
 Markdown = Annotated[
     str | None,
     typer.Option(metavar="FILE", help="Write a report to show to others; `-` is stdout.", rich_help_panel=_PANEL),
@@ -44,6 +49,7 @@ Plot = Annotated[
         rich_help_panel=_PANEL,
     ),
 ]
+BY = "category"
 By = Annotated[
     str, typer.Option(metavar="NAME", help="The column that says a case's category.", rich_help_panel=_PANEL)
 ]
@@ -99,6 +105,15 @@ class Files:
         if self.plot is None or self.plot.regular is None or self.markdown is None or self.markdown.regular is None:
             return None
         return Path(os.path.relpath(self.plot.regular, self.markdown.regular.parent)).as_posix()
+
+
+def check_by(by: str, columns: Iterable[str]) -> None:
+    """Raises Failure (USAGE) for a column that no case has."""
+    known = [*columns]
+    if by not in known:
+        from runtime.similar import names_for
+
+        raise Failure.of_option("--by", f"no case has the column `{by}`", hint=names_for(by, known))
 
 
 def _write(file: UserFile, made: Callable[[], Any]) -> None:

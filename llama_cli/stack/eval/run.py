@@ -9,6 +9,7 @@ import typer
 from llama_cli.exits import ExitCode
 from llama_cli.options import DryRun, Json, Quiet, Url, parse_duration
 from llama_cli.stack.eval._reports import (
+    BY,
     Baseline,
     By,
     Files,
@@ -18,16 +19,22 @@ from llama_cli.stack.eval._reports import (
     Strict,
     Thresholds,
     Worst,
+    check_by,
     reported,
 )
 from llama_cli.terminal import console
 
+_NEWEST = 100
 _HAPPENED = "Cases from what was asked"
 
 
 def command(
     suite: Annotated[
-        str | None, typer.Argument(metavar="[SUITE]", help="A YAML file, or JSON lines with a case each; `-` is stdin.")
+        str | None,
+        typer.Argument(
+            metavar="[SUITE]",
+            help="YAML or JSON lines (`-` is stdin), or a benchmark's id.",
+        ),
     ] = None,
     model: Annotated[
         str | None, typer.Option("--model", "-m", metavar="MODEL", help="The model; that of the suite otherwise.")
@@ -42,7 +49,7 @@ def command(
     markdown: Markdown = None,
     junit: Junit = None,
     plot: Plot = None,
-    by: By = "category",
+    by: By = BY,
     worst: Worst = 5,
     from_completions: Annotated[
         bool,
@@ -66,8 +73,15 @@ def command(
         ),
     ] = None,
     limit: Annotated[
-        int, typer.Option(min=1, max=10_000, help="The most cases, the newest.", rich_help_panel=_HAPPENED)
-    ] = 100,
+        int | None,
+        typer.Option(
+            min=1,
+            max=10_000,
+            help="The most cases. Of a suite or a benchmark the first ones, by default all; of what was asked the"
+            " newest, by default 100.",
+            rich_help_panel="More",
+        ),
+    ] = None,
     score: Annotated[
         list[str] | None,
         typer.Option("--score", metavar="ID", help="A function, in place of the suite's.", rich_help_panel="More"),
@@ -91,6 +105,8 @@ def command(
     A suite is a mapping: `name`, `model`, `system`, `sampling` (`max_tokens`, `temperature`, ...), `scoring_functions`
     (a list of ids, or each with its params), `thresholds`, and `cases`: each has `input`, or `messages`, and maybe
     `id`, `expected`, `category` and columns of its own. Of JSON lines each is a case, and `{"suite": {...}}` the rest.
+    With `agent: {toolgroups: [...]}` the cases are put to an agent; `benchmark: ID` stands for cases and functions of a
+    benchmark that the server has.
 
     The server keeps the cases as a dataset and the suite as a benchmark, both named `eval-NAME`: the same cases are no
     new version. The exit code is 9 where a case has no score, a mean is below its threshold, or less than the baseline
@@ -102,6 +118,7 @@ def command(
     Examples:
       llama stack eval run capitals.yaml --threshold equality=0.8 --baseline last
       llama stack eval run likeness.yaml --from-completions --since 1d
+      llama stack eval run capitals --model SmolLM2-135M-Instruct --limit 10
     """
     from llama_cli.asking import evaluations
     from llama_cli.asking.address import address_of
@@ -116,25 +133,32 @@ def command(
         model=from_model,
         metadata=metadata or [],
         since_s=since,
-        limit=limit,
+        limit=limit or _NEWEST,
     )
     chosen = choosing.suite(suite, source, name=name, model=model, score=score or [])
-    least = thresholds(threshold or [], [*chosen.scoring_functions])
-    address = "" if dry_run and source is None else address_of(url)
+    least = thresholds(threshold or [], [*chosen.scoring_functions]) if chosen.benchmark is None else {}
+    address = "" if dry_run and source is None and chosen.benchmark is None else address_of(url)
     if source is not None:
         chosen = choosing.with_cases(chosen, source, address)
+    elif chosen.benchmark is not None:
+        chosen = choosing.of_benchmark(chosen, address)
+        least = thresholds(threshold or [], [*chosen.scoring_functions])
+    if by != BY:
+        check_by(by, choosing.columns(chosen, address))
+    first = limit if source is None else None
     if dry_run:
         if json:
-            console.document(choosing.planned(chosen))
+            console.document(choosing.planned(chosen, first=first))
         else:
-            console.say(f"would put {choosing.put_to(chosen)}")
+            console.say(f"would put {choosing.put_to(chosen, first=first)}")
         return
     before = finding.find_baseline(baseline, address, chosen.id) if baseline is not None else None
     if baseline is not None and before is None:
         console.say("there is no run yet to compare with")
-    evaluations.register(address, chosen.dataset(), chosen.benchmark())
-    job = evaluations.start(address, chosen.id, chosen.config())
-    console.say(f"`{job['job_id']}`: {choosing.put_to(chosen)}")
+    if chosen.benchmark is None:
+        evaluations.register(address, chosen.dataset(), chosen.registered())
+    job = evaluations.start(address, chosen.id, chosen.config(first=first))
+    console.say(f"`{job['job_id']}`: {choosing.put_to(chosen, first=first)}")
     try:
         job = evaluations.ended(address, job, timeout_s=timeout)
     except KeyboardInterrupt:

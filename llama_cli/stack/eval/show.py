@@ -9,6 +9,7 @@ import typer
 from llama_cli.exits import ExitCode
 from llama_cli.options import Json, Quiet, Url
 from llama_cli.stack.eval._reports import (
+    BY,
     Baseline,
     By,
     Files,
@@ -18,6 +19,7 @@ from llama_cli.stack.eval._reports import (
     Strict,
     Thresholds,
     Worst,
+    check_by,
     reported,
 )
 from llama_cli.terminal import console
@@ -36,7 +38,7 @@ def command(
     markdown: Markdown = None,
     junit: Junit = None,
     plot: Plot = None,
-    by: By = "category",
+    by: By = BY,
     worst: Worst = 5,
 ) -> None:
     """Show what came of a run: its figures with intervals, its worst cases and those without a score, also while it
@@ -56,6 +58,8 @@ def command(
     files = Files.of(markdown=markdown, junit=junit, plot=plot)
     found = finding.find(run, url)
     least = thresholds(threshold or [], found.functions)
+    if by != BY and found.rows:
+        check_by(by, {name: None for row in found.rows for name in row.given["row"]})
     before = finding.find_baseline(baseline, url, found.benchmark, but=found.id) if baseline is not None else None
     if baseline is not None and before is None:
         console.say("there is no other run to compare with")

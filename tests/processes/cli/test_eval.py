@@ -83,6 +83,7 @@ async def test_its_examples_work(tmp_path: Path) -> None:
             "eval-capitals",
             "eval-likeness",
             "eval-capitals",
+            "eval-capitals",
         ]
 
 

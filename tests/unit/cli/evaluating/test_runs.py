@@ -205,6 +205,109 @@ def test_what_a_suite_lacks_is_said(cli: Cli, tmp_path: Path, text: str, said: s
     assert ended.code == 2 and said in ended.err
 
 
+def test_a_benchmark_of_the_server_is_run_by_its_id(cli: Cli, server: Evaluations, tmp_path: Path) -> None:
+    server.benchmarks["capitals-of-all"] = {"scoring_functions": ["basic::equality"]}
+    server.upcoming = with_wrong(3, count=4)
+    options = ["--model", "large", "--limit", "4", "--threshold", "equality=0.9", "--by", "question"]
+    ended = cli("stack", "eval", "capitals-of-all", *options)
+    assert ended.code == 9 and "`basic::equality` is 0.750, below 0.900: `case-3`" in ended.err
+    said = "the first 4 cases of `capitals-of-all` to `large`, scored by `basic::equality`"
+    assert said in ended.err
+    [(path, body)] = server.seen
+    assert path == f"POST {AT}/capitals-of-all/jobs", "nothing is registered"
+    assert (body["benchmark_config"]["num_examples"], body["benchmark_config"]["scoring_params"]) == (4, {})
+    file = tmp_path / "suite.yaml"
+    file.write_text("benchmark: capitals-of-all\nmodel: small\nsystem: Be brief.\nthresholds: {basic::equality: 0.7}\n")
+    assert cli("stack", "eval", str(file)).code == 0
+    candidate = server.seen[-1][1]["benchmark_config"]["eval_candidate"]
+    assert candidate["system_message"] == {"role": "system", "content": "Be brief."}
+    planned = cli("stack", "eval", "capitals-of-all", "-m", "large", "--dry-run", "--json")
+    conform(planned.json(), "stack-eval-run")
+    assert (len(server.seen), planned.json()["scoring_functions"]) == (2, ["basic::equality"])
+
+
+def test_a_suite_that_was_put_to_a_model_is_a_benchmark_too(cli: Cli, server: Evaluations) -> None:
+    server.run(*GOOD)
+    server.upcoming = GOOD
+    assert cli("stack", "eval", "capitals", "-m", "large", "-q") == (0, "evaljob-2\n", "")
+    assert [path for path, _ in server.seen] == [f"POST {AT}/eval-capitals/jobs"]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["capitols", "-m", "small"], "hint: did you mean `eval-capitals`"),
+        (["capitals.yml", "-m", "small"], "there is no file `capitals.yml`"),
+        (["suites/capitals", "-m", "small"], "there is no file `suites/capitals`"),
+        (["capitals"], "name one with `--model`"),
+        (["capitals", "-m", "small", "--score", "basic::equality"], "`--score`"),
+        (["capitals", "-m", "small", "--from-completions"], "`--from-completions`"),
+        (["capitals", "-m", "small", "--threshold", "subset_of=1"], "`--threshold`"),
+        (["capitals", "-m", "small", "--by", "categry"], "did you mean `category`"),
+        (["other.yaml"], "`basic::subset_of` is none of the functions of the benchmark `eval-capitals`"),
+    ],
+)
+def test_what_a_benchmark_has_not_is_usage_before_anything_is_asked(
+    cli: Cli, server: Evaluations, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], said: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("other.yaml").write_text("benchmark: capitals\nmodel: m\nthresholds: {basic::subset_of: 1}\n")
+    server.run(*GOOD)
+    server.upcoming = GOOD
+    ended = cli("stack", "eval", *words)
+    assert (ended.code, server.seen) == (2, []), ended
+    assert said in ended.err
+
+
+def test_only_the_first_cases_of_a_suite_are_asked(cli: Cli, server: Evaluations, suite: str) -> None:
+    server.upcoming = GOOD[:2]
+    ended = cli("stack", "eval", suite, "--limit", "2")
+    assert ended.code == 0 and "`evaljob-1`: 2 cases of `capitals`" in ended.err
+    assert server.seen[-1][1]["benchmark_config"]["num_examples"] == 2
+    assert len(server.seen[0][1]["source"]["rows"]) == 3, "no version of the dataset of their own"
+
+
+def test_an_agent_is_put_to_the_cases(cli: Cli, server: Evaluations, tmp_path: Path) -> None:
+    file = tmp_path / "suite.yaml"
+    file.write_text(f"{SUITE}system: Look it up.\nsampling: {{max_tokens: 9}}\nagent: {{toolgroups: [builtin::rag]}}\n")
+    server.upcoming = GOOD
+    report = tmp_path / "report.md"
+    ended = cli("stack", "eval", str(file), "-m", "large", "--markdown", str(report))
+    assert "3 cases of `capitals` to an agent with `large`" in ended.err
+    [*_, (_, body)] = server.seen
+    assert body["benchmark_config"]["eval_candidate"] == {
+        "type": "agent",
+        "config": {
+            "model": "large",
+            "instructions": "Look it up.",
+            "sampling_params": {"strategy": {"type": "greedy"}, "max_tokens": 9},
+            "toolgroups": ["builtin::rag"],
+        },
+    }
+    assert "- asked: an agent with `builtin::rag`\n- told before each case: Look it up." in report.read_text()
+
+
+def test_a_threshold_stays_with_its_function(cli: Cli, server: Evaluations, tmp_path: Path) -> None:
+    """Whoever names it without its provider means the same; whoever names another one is told."""
+    file = tmp_path / "strict.yaml"
+    file.write_text(f"{SUITE}thresholds: {{basic::equality: 0.9}}\n")
+    server.upcoming = [row(at, 0.0, function="equality") for at in range(3)]
+    ended = cli("stack", "eval", str(file), "--score", "equality")
+    assert ended.code == 9 and "`equality` is 0.000, below 0.900" in ended.err
+    server.upcoming = [row(at, 0.0, function="basic::subset_of") for at in range(3)]
+    ended = cli("stack", "eval", str(file), "--score", "basic::subset_of")
+    assert ended.code == 0 and "`--score` leaves out what has a threshold: `basic::equality`" in ended.err
+
+
+def test_a_column_that_no_case_has_is_no_category(cli: Cli, server: Evaluations, suite: str) -> None:
+    ended = cli("stack", "eval", suite, "--by", "continent")
+    assert (ended.code, server.seen) == (2, [])
+    assert "`--by`: no case has the column `continent`" in ended.err
+    server.run(*GOOD)
+    ended = cli("stack", "eval", "show", "--by", "categry")
+    assert ended.code == 2 and "did you mean `category`" in ended.err
+
+
 def test_what_the_server_does_not_know_is_an_unknown_name(cli: Cli, server: Evaluations, suite: str) -> None:
     server.refuses = {AT: (404, {"message": "no such function", "param": "scoring_functions"})}
     ended = cli("stack", "eval", "run", suite)

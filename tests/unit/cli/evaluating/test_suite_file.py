@@ -58,7 +58,7 @@ def test_a_suite_is_a_dataset_a_benchmark_and_a_candidate(tmp_path: Path) -> Non
         },
     }
     functions = ["basic::equality", "basic::regex_parser_math_response"]
-    assert suite.benchmark() == {
+    assert suite.registered() == {
         "benchmark_id": "eval-capitals",
         "dataset_id": "eval-capitals",
         "scoring_functions": functions,
@@ -116,6 +116,22 @@ def test_the_names_of_params_are_those_of_the_api() -> None:
     }
     shared = {"type", "aggregation_functions"}
     assert {kind: set(names) - shared for kind, names in told.items()} == suite._TYPES
+
+
+def test_what_an_agent_has_is_said_once(tmp_path: Path) -> None:
+    text = "model: m\nsystem: s\nagent: {model: other, instructions: i, sampling_params: {}, toolgroups: [a]}\n"
+    assert problems(tmp_path, f"{text}scoring_functions: [f]\ncases: [{{input: x}}]\n") == [
+        "suite.yaml:3: agent.model: is said by `model` too (leave one of them out)",
+        "suite.yaml:3: agent.instructions: is said by `system` too (leave one of them out)",
+    ]
+    suite = read(tmp_path, "agent: {model: m, instructions: i}\nscoring_functions: [f]\ncases: [{input: x}]\n")
+    assert suite.config()["eval_candidate"] == {"type": "agent", "config": {"model": "m", "instructions": "i"}}
+
+
+def test_a_suite_of_a_benchmark_has_no_cases(tmp_path: Path) -> None:
+    assert problems(tmp_path, "benchmark: b\nmodel: m\ncases:\n- {input: x}\n") == [
+        "suite.yaml:4: cases: a suite of a `benchmark` has that one's cases (leave one of them out)"
+    ]
 
 
 def test_one_conversation_makes_all_rows_conversations(tmp_path: Path) -> None:
