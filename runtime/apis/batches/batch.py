@@ -137,6 +137,10 @@ class Batch(Response):
     request_counts: BatchRequestCounts = Field(description="How far it is.")
     usage: BatchUsage = Field(description="The tokens of the answers that there are.")
     metadata: dict[str, str] | None = Field(None, description="What its creator said.")
+    waiting_since: int | None = Field(
+        None, description="Since when none of its requests is asked; null where they are."
+    )
+    waiting_for: str | None = Field(None, description="Why none is asked now, such as a cluster without workers.")
 
 
 class BatchList(Page):

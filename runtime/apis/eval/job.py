@@ -63,6 +63,8 @@ class Job(Response):
     error: str | None = Field(None, description="Why it failed.")
     created_at: int | None = Field(None, description="When it was asked for, in seconds since 1970.")
     ended_at: int | None = Field(None, description="When it ended, in seconds since 1970; null while it has not.")
+    waiting_since: int | None = Field(None, description="Since when none of its rows is asked; null where they are.")
+    waiting_for: str | None = Field(None, description="Why none is asked now, such as a cluster without workers.")
 
 
 class JobPage(Page):

@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
@@ -168,8 +168,9 @@ async def test_a_batch_waits_while_the_cluster_is_away_and_goes_on_when_it_is_ba
         held.let()
         health = await unhealthy(asking)
         assert "cannot be reached" in health and f"ray://127.0.0.1:{way.port}" in health
-        waiting = await asking.get(batch)
+        waiting = await waiting_for(lambda: asking.get(batch))
         assert waiting["status"] == "in_progress" and waiting["request_counts"]["failed"] == 0
+        assert f"ray://127.0.0.1:{way.port}" in waiting["waiting_for"]
         assert not begun_by_us(cluster), "the client begins no cluster in place of the one that is lost"
         await way.mend()
         ended = await asking.ended(batch)
@@ -195,7 +196,26 @@ async def test_a_cluster_without_room_for_a_worker_is_named(
         batch = await asking.create(*lines(2))
         health = await unhealthy(asking)
         assert "has started no worker in 6 s" in health and "`resources_per_worker`" in health
-        assert (await asking.get(batch))["status"] == "validating"
+        waiting = await waiting_for(lambda: asking.get(batch))
+        assert waiting["status"] == "validating" and waiting["waiting_since"] >= batch["created_at"]
+        assert "has started no worker in 6 s" in waiting["waiting_for"]
+        [listed] = (await asking.done("GET", BATCHES))["data"]
+        assert listed["waiting_for"] == waiting["waiting_for"]
+
+
+async def test_a_batch_that_has_waited_long_enough_fails_and_says_for_what(
+    vendor: Upstream, cluster: RayCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batches_running, "_AGAIN_S", 0.1)
+    async with relay(cluster.port) as way:
+        config = config_of(way.port, vendor, max_wait_s=1)
+        way.cut()
+        async with asking_at(vendor, tmp_path, provider="remote::ray", config=config) as asking:
+            ended = await asking.ended(await asking.create(*lines(2)))
+    assert (ended["status"], ended["waiting_for"]) == ("failed", None)
+    [error] = ended["errors"]["data"]
+    assert error["code"] == "nobody_answers" and "It has waited 1 s, which `max_wait_s` allows" in error["message"]
+    assert "cannot be reached" in error["message"]
 
 
 async def test_a_server_that_is_killed_loses_no_line_and_asks_few_twice(
@@ -244,6 +264,14 @@ async def unhealthy(asking: Asking) -> str:
     return health.message
 
 
+async def waiting_for(read: Callable[[], Awaitable[Json]]) -> Json:
+    """The work, once it says that it waits."""
+    async with asyncio.timeout(LIMIT_S):
+        while (found := await read())["waiting_for"] is None:
+            await asyncio.sleep(0.02)
+    return found
+
+
 def begun_by_us(cluster: RayCluster) -> list[str]:
     """The programs of clusters below this process that are not of the tests' own."""
     theirs = {one.pid for one in cluster.processes()}
@@ -281,13 +309,15 @@ async def test_an_evaluation_is_asked_by_the_workers_and_waits_while_the_cluster
         async with asyncio.timeout(LIMIT_S):
             while (await asking.adapter.check_health()).state == "ready":
                 await asyncio.sleep(0.02)
-        waiting = await asking.job(run)
+        waiting = await waiting_for(lambda: asking.job(run))
         assert waiting["status"] == "in_progress" and waiting["progress"]["failed"] == 0
+        assert f"ray://127.0.0.1:{way.port}" in waiting["waiting_for"]
         await way.mend()
         async with asyncio.timeout(2 * LIMIT_S):
             while (ended := await asking.job(run))["ended_at"] is None:
                 await asyncio.sleep(0.02)
         assert (ended["status"], ended["progress"]) == ("completed", {"rows": 40, "done": 40, "failed": 0})
+        assert ended["waiting_for"] is None
         result = await asking.result(run)
         assert [one["generated_answer"] for one in result["generations"]] == [f"{number}" for number in range(40)]
         assert result["scores"][evaluating.SAME]["aggregated_results"]["accuracy"]["accuracy"] == 1.0

@@ -16,7 +16,9 @@ from runtime.conformance.upstream import Upstream, upstream_server
 from runtime.errors import StackError, UpstreamError
 from runtime.http.refusals import Call
 from runtime.http.transport import Outgoing
+from runtime.providers._background.asking import NobodyAnswers
 from runtime.providers._vendors.ray import asking, worker
+from runtime.providers._vendors.ray import cluster as cluster_module
 from runtime.providers._vendors.ray.asking import OnCluster
 from runtime.providers._vendors.ray.cluster import Cluster
 from runtime.providers._vendors.ray.messages import Answered
@@ -138,6 +140,50 @@ async def test_what_is_no_answer_becomes_an_error_that_says_why(given: Answered,
         await answer(given)
     assert raised.value.status == status
     assert isinstance(raised.value, UpstreamError) == (given.outcome != "failed")
+
+
+class Workers:
+    """A client of Ray that can be asked while it has a worker. ended: those that were."""
+
+    ended: list[Workers]
+
+    def __init__(self) -> None:
+        self.workers, self.trouble, self.has_ended = 1, "no room for one", False
+
+    @classmethod
+    async def started(cls, *_: Any) -> Workers:
+        return cls()
+
+    async def until_ready(self) -> None:
+        if not self.workers:
+            await asyncio.Event().wait()
+
+    async def ask(self, path: str, body: bytes) -> Answered:
+        assert self.workers, "nobody is asked where nobody is"
+        self.workers = 0  # it is lost with this one
+        return answered("answered", 200, b"{}")
+
+    async def end(self) -> None:
+        self.has_ended = True
+        self.ended.append(self)
+
+
+async def test_where_the_last_worker_is_lost_nobody_waits_without_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Workers, "ended", [], raising=False)
+    monkeypatch.setattr(cluster_module, "RayClient", Workers)
+    server = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1")
+    async with server, asyncio.timeout(LIMIT_S):
+        address = f"ray://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        config = RayBatchesConfig(address=address, base_url="http://there", start_timeout_s=0.05)
+        cluster = Cluster(config, "ray", headers={}, at_once=1)
+        assert (await cluster.ask(CHAT, b"{}")).status == 200
+        with pytest.raises(NobodyAnswers, match=r"has started no worker in 0.05 s: no room for one"):
+            await cluster.ask(CHAT, b"{}")
+        assert len(Workers.ended) == 1
+        assert "no room for one" in (await cluster.trouble() or "")
+        assert (await cluster.ask(CHAT, b"{}")).status == 200, "another client may have workers again"
+        assert await cluster.trouble() == "no room for one", "it has none any more, and says why"
+        await cluster.close()
 
 
 @pytest.mark.parametrize("address", ["ray://head:10001", "ray://head", "ray://[::1]:10001", "ray://10.0.0.1:10001"])

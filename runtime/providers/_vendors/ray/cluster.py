@@ -46,33 +46,48 @@ class Cluster:
     async def connected(self) -> RayClient:
         """The client, which has a worker. Raises NobodyAnswers."""
         async with self._turn:
-            if self._client is not None and not self._client.has_ended:
-                return self._client
-            await self._leave()
-            self._trouble = None
-            await self._reach()
-            try:
-                self._client = await RayClient.started(self._settings, self._token)
-            except OSError as error:
-                trouble = not_started("The client of Ray", error, hint="look at the server's log, and restart it")
-                raise NobodyAnswers(trouble.message, hint=trouble.hint) from error
-            try:
-                async with asyncio.timeout(self._config.start_timeout_s):
-                    await self._client.until_ready()
-            except BaseException as error:
-                why = self._client.trouble
+            if self._client is None or self._client.has_ended:
                 await self._leave()
-                if isinstance(error, ClientEnded):
-                    raise self._unusable(f"cannot be used: {error.what}", error.hint) from error
-                if isinstance(error, TimeoutError):
-                    raise self._unusable(
-                        f"has started no worker in {self._config.start_timeout_s:g} s" + (f": {why}" if why else ""),
-                        "see with `ray status` whether it has what `cpus_per_worker` and `resources_per_worker` want",
-                    ) from error
-                raise
+                await self._start()
+            elif self._client.workers:
+                return self._client
+            client = await self._with_worker()
+            self._trouble = None
             self._end_later()
-            log.info("workers are ready", extra={"provider_id": self._provider_id, "count": self._client.workers})
-            return self._client
+            log.info("workers are ready", extra={"provider_id": self._provider_id, "count": client.workers})
+            return client
+
+    async def _start(self) -> None:
+        """A client that connects. Raises NobodyAnswers."""
+        self._trouble = None
+        await self._reach()
+        try:
+            self._client = await RayClient.started(self._settings, self._token)
+        except OSError as error:
+            trouble = not_started("The client of Ray", error, hint="look at the server's log, and restart it")
+            raise NobodyAnswers(trouble.message, hint=trouble.hint) from error
+
+    async def _with_worker(self) -> RayClient:
+        """The client, once it has a worker; it is left where it gets none. Raises NobodyAnswers."""
+        client, most_s = self._client, self._config.start_timeout_s
+        assert client is not None, "it was started"
+        if self._idle is not None:
+            self._idle.cancel()
+        try:
+            async with asyncio.timeout(most_s):
+                await client.until_ready()
+        except BaseException as error:
+            why = client.trouble
+            await self._leave()
+            if isinstance(error, ClientEnded):
+                raise self._unusable(f"cannot be used: {error.what}", error.hint) from error
+            if isinstance(error, TimeoutError):
+                raise self._unusable(
+                    f"has started no worker in {most_s:g} s" + (f": {why}" if why else ""),
+                    "see with `ray status` whether it has what `cpus_per_worker` and `resources_per_worker` want",
+                ) from error
+            raise
+        return client
 
     async def ask(self, path: str, body: bytes) -> Answered:
         """What a worker answers. Raises NobodyAnswers where the cluster is lost, or cannot be used again."""

@@ -83,6 +83,13 @@ class RayConfig(BaseModel):
     start_timeout_s: float = Field(
         60.0, gt=0, le=3600, description="How long the cluster may take to start a first worker, in seconds."
     )
+    max_wait_s: float = Field(
+        24 * 3600.0,
+        gt=0,
+        le=30 * 24 * 3600,
+        description="How long work waits for the cluster before it fails, in seconds: while that cannot be reached, or"
+        " has no worker. The default is a day.",
+    )
     request_timeout_s: float = Field(
         600.0, gt=0, le=24 * 3600, description="How long the server may say nothing to a worker, in seconds."
     )

@@ -14,10 +14,12 @@ from runtime.access import EVERYBODY
 from runtime.apis.batches.batch import Batch, BatchList, BatchRequest, CreateBatchRequest, ListBatchesRequest
 from runtime.apis.files.protocol import Files
 from runtime.apis.models import Models
+from runtime.concurrently import concurrently
 from runtime.context import current
 from runtime.errors import Conflict, NotFound
 from runtime.provider import ProviderContext
 from runtime.providers._background.asking import Paces
+from runtime.providers._background.waiting import wait_of
 from runtime.providers.batches._shared.answering import Answering
 from runtime.providers.batches._shared.checking import checked
 from runtime.providers.batches._shared.config import BatchesConfig
@@ -31,12 +33,22 @@ from runtime.providers.batches._shared.tables import BATCHES, SCHEMA, STORE
 from runtime.storage.sql import Duplicate, Row, Select, SqlStore, eq, one_of, owner_of
 from runtime.storage.sql.paging import read_page
 
+_READ_AT_ONCE = 8
+
 
 class KeptBatches:
-    """answering: who answers the lines. Each method raises Unavailable where what is kept cannot be reached."""
+    """answering: who answers the lines; max_wait_s: how long a batch waits for them, None for no limit. Each method
+    raises Unavailable where what is kept cannot be reached.
+    """
 
     def __init__(
-        self, config: BatchesConfig, context: ProviderContext, *, endpoints: Endpoints, answering: Answering
+        self,
+        config: BatchesConfig,
+        context: ProviderContext,
+        *,
+        endpoints: Endpoints,
+        answering: Answering,
+        max_wait_s: float | None = None,
     ) -> None:
         self._store = context.storage.sql(STORE, SCHEMA)
         self._states = States(self._store)
@@ -55,6 +67,7 @@ class KeptBatches:
             paces=self.paces,
             callers=self._callers,
             end=lambda row: self._ending.begin(row),
+            max_wait_s=max_wait_s,
         )
         self._runs = running.jobs
         self._ending = Ending(context, store=self._store, files=self._files, callers=self._callers, runs=self._runs)
@@ -94,11 +107,23 @@ class KeptBatches:
         """Raises RequestError for a cursor that is none."""
         rows, has_more = await read_page(self._mine(), BATCHES, request, what="batch")
         first_id, last_id = (rows[0]["id"], rows[-1]["id"]) if rows else (None, None)
-        return BatchList(data=[shown(row) for row in rows], first_id=first_id, last_id=last_id, has_more=has_more)
+        return BatchList(
+            data=await concurrently(self._shown, rows, at_once=_READ_AT_ONCE),
+            first_id=first_id,
+            last_id=last_id,
+            has_more=has_more,
+        )
 
     async def get_batch(self, request: BatchRequest) -> Batch:
         """Raises NotFound."""
-        return shown(await self._row(request.batch_id))
+        return await self._shown(await self._row(request.batch_id))
+
+    async def _shown(self, row: Row) -> Batch:
+        """With what it waits for."""
+        if row["status"] in ASKED:
+            with contextlib.suppress(NotFound):  # it has no job yet
+                return shown(row, wait_of(await self._runs.get(row["id"], user=owner_of(row) or EVERYBODY)))
+        return shown(row)
 
     async def cancel_batch(self, request: BatchRequest) -> Batch:
         """Raises NotFound, Conflict for one that has ended otherwise."""

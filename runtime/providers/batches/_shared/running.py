@@ -20,6 +20,7 @@ from runtime.context import current
 from runtime.errors import NotFound, NotSupported, RequestError, StackError, Unavailable, UpstreamError
 from runtime.provider import ProviderContext
 from runtime.providers._background.asking import NobodyAnswers, Paces
+from runtime.providers._background.waiting import WaitedEnough, Waiting
 from runtime.providers.batches._shared.answering import Answering
 from runtime.providers.batches._shared.asking import Asker
 from runtime.providers.batches._shared.config import BatchesConfig
@@ -29,7 +30,7 @@ from runtime.providers.batches._shared.kept_lines import Keeping, KeptLines
 from runtime.providers.batches._shared.states import ASKED, Outcome, States
 from runtime.providers.batches._shared.tables import BATCHES
 from runtime.sse import Json
-from runtime.storage.jobs import Postponed, RunningJob
+from runtime.storage.jobs import RunningJob
 from runtime.storage.sql import Row, Select, SqlStore, eq
 from runtime.to_the_end import to_the_end
 
@@ -43,7 +44,8 @@ _FOR_EVER = 1_000_000
 
 class Running:
     """store: of all users. callers: what creators sent for providers, by batch; in memory alone, since keys are on no
-    disk. end: called with a batch whose lines are no longer asked.
+    disk. end: called with a batch whose lines are no longer asked. max_wait_s: how long one waits for whoever answers
+    its lines.
     """
 
     def __init__(
@@ -58,6 +60,7 @@ class Running:
         paces: Paces,
         callers: Mapping[str, Mapping[str, Any]],
         end: Callable[[Row], Awaitable[None]],
+        max_wait_s: float | None,
     ) -> None:
         self._at_once = config.max_concurrent_requests_per_batch
         self._store = store
@@ -68,6 +71,7 @@ class Running:
         self._paces = paces
         self._callers = callers
         self._end = end
+        self._max_wait_s = max_wait_s
         # Whatever the provider is called by now: it goes on with what was begun under another name.
         self.jobs = context.jobs.handle(
             "batch", self._run, concurrency=config.max_concurrent_batches, attempts=_FOR_EVER, stays=False
@@ -92,15 +96,19 @@ class Running:
         if job.attempt > _MOST_ATTEMPTS:
             message = f"It was begun {_MOST_ATTEMPTS} times, and each time the process that did it ended or failed"
             return "failed", _error("abandoned", message)
+        waiting = Waiting(job, most_s=self._max_wait_s)
         try:
             async with asyncio.timeout(row["expires"] - wall_time()) as limit:
-                await self._ask_lines(row)
+                await self._ask_lines(row, waiting)
         except TimeoutError:
             if not limit.expired():
                 raise
             return "expired", None
         except (Unavailable, UpstreamError, NobodyAnswers) as error:
-            raise Postponed(_AGAIN_S, None) from error
+            try:
+                raise waiting.again(error, pause_s=_AGAIN_S) from error
+            except WaitedEnough as enough:
+                return "failed", _error("nobody_answers", str(enough))
         except NotFound:
             file_id = row["request"]["input_file_id"]
             return "failed", _error("input_file_missing", f"The file `{file_id}` is no longer there")
@@ -108,11 +116,12 @@ class Running:
             return "failed", _error(error.code or error.type, error.message)
         return "completed", None
 
-    async def _ask_lines(self, row: Row) -> None:
+    async def _ask_lines(self, row: Row, waiting: Waiting) -> None:
         """Ask all lines that are not kept. Raises what reading them and keeping them raises, and NobodyAnswers."""
         batch_id, request = row["id"], row["request"]
         endpoint = self._endpoints.at(request["endpoint"])
         await self._answering.begin()
+        await waiting.over()
         asker = Asker(
             self._answering,
             endpoint,

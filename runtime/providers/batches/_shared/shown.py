@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from runtime.apis.batches import batch as api
+from runtime.providers._background.waiting import Wait
 from runtime.providers.batches._shared.states import OUTCOMES
 from runtime.storage.sql import Row
 
 
-def shown(row: Row) -> api.Batch:
-    """row: with all columns."""
+def shown(row: Row, wait: Wait | None = None) -> api.Batch:
+    """row: with all columns. wait: what it waits for."""
+    wait = wait or Wait()
     request = row["request"]
     ended_at = {f"{one}_at": row["ended_at"] for one in OUTCOMES if row["status"] == one}
     read, written = row["input_tokens"], row["output_tokens"]
@@ -37,4 +39,6 @@ def shown(row: Row) -> api.Batch:
             total_tokens=read + written,
         ),
         metadata=request.get("metadata"),
+        waiting_since=wait.waiting_since,
+        waiting_for=wait.waiting_for,
     )

@@ -16,7 +16,7 @@ from runtime.providers.batches.ray.config import RayBatchesConfig
 
 
 class RayBatches(KeptBatches):
-    """A batch waits while the cluster cannot be used.
+    """A batch waits while the cluster cannot be used, and says so.
 
     What a line asks is only inference: of what a server keeps, such as responses, all lines would be one user's there,
     whoever made their batch.
@@ -26,7 +26,10 @@ class RayBatches(KeptBatches):
         at_once = config.max_concurrent_batches * config.max_concurrent_requests_per_batch
         self._workers = on_cluster(config, context, work="a batch", at_once=at_once)
         served = {INFERENCE: context.api(Inference)}  # type: ignore[type-abstract]
-        super().__init__(config, context, endpoints=Endpoints(served), answering=AnsweringOnCluster(self._workers))
+        answering = AnsweringOnCluster(self._workers)
+        super().__init__(
+            config, context, endpoints=Endpoints(served), answering=answering, max_wait_s=config.max_wait_s
+        )
 
     async def create_batch(self, request: CreateBatchRequest) -> Batch:
         """Raises as `KeptBatches` does."""

@@ -29,6 +29,7 @@ from runtime.errors import Conflict, NotFound, RequestError
 from runtime.ids import new_position, ordered_id
 from runtime.provider import ProviderContext
 from runtime.providers._background.asking import Paces
+from runtime.providers._background.waiting import wait_of
 from runtime.providers.eval._shared.candidates import AsksModels, MadeAgents
 from runtime.providers.eval._shared.checking import Checks, check_rows, told
 from runtime.providers.eval._shared.comparing import compared
@@ -48,13 +49,20 @@ from runtime.to_the_end import to_the_end
 
 _FIRST_ROWS = 100
 """How many rows are looked at before a job begins."""
+_READ_AT_ONCE = 8
 
 
 class KeptEvaluations:
     """Each method raises Unavailable where what is kept cannot be reached."""
 
     def __init__(
-        self, config: EvalConfig, context: ProviderContext, *, inference: AsksModels, agents: MadeAgents
+        self,
+        config: EvalConfig,
+        context: ProviderContext,
+        *,
+        inference: AsksModels,
+        agents: MadeAgents,
+        max_wait_s: float | None = None,
     ) -> None:
         self._provider_id = context.provider_id
         self._at_once = config.max_concurrent_rows
@@ -84,6 +92,7 @@ class KeptEvaluations:
             agents=self._agents,
             callers=self._callers,
             end=lambda row: self._ending.begin(row),
+            max_wait_s=max_wait_s,
         )
         self._runs = running.jobs
         self._ending = Ending(
@@ -193,11 +202,19 @@ class KeptEvaluations:
         where = eq("benchmark_id", _benchmark(request).id)
         rows, has_more = await read_page(self._mine(), RUNS, request, where=where, what="job")
         first_id, last_id = (rows[0]["id"], rows[-1]["id"]) if rows else (None, None)
-        return JobPage(data=[shown(row) for row in rows], first_id=first_id, last_id=last_id, has_more=has_more)
+        jobs = await concurrently(self._shown, rows, at_once=_READ_AT_ONCE)
+        return JobPage(data=jobs, first_id=first_id, last_id=last_id, has_more=has_more)
 
     async def job_status(self, request: JobRequest) -> Job:
         """Raises NotFound."""
-        return shown(await self._row(_benchmark(request), request.job_id))
+        return await self._shown(await self._row(_benchmark(request), request.job_id))
+
+    async def _shown(self, row: Row) -> Job:
+        """With what it waits for."""
+        if row["outcome"] is None:
+            with contextlib.suppress(NotFound):  # it has no job yet
+                return shown(row, wait_of(await self._runs.get(row["id"], user=owner_of(row) or EVERYBODY)))
+        return shown(row)
 
     async def job_cancel(self, request: JobRequest) -> None:
         """Raises NotFound, Conflict for one that has ended, or is about to."""

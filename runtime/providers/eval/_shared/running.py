@@ -20,6 +20,7 @@ from runtime.errors import NotFound, NotSupported, RequestError, StackError, Una
 from runtime.provider import ProviderContext
 from runtime.providers._background.asking import NobodyAnswers, Paces
 from runtime.providers._background.pacing import Pace
+from runtime.providers._background.waiting import WaitedEnough, Waiting
 from runtime.providers.eval._shared.candidates import Agent, Asker, AsksModels, Candidate, MadeAgents, Model
 from runtime.providers.eval._shared.checking import told
 from runtime.providers.eval._shared.config import EvalConfig
@@ -29,7 +30,7 @@ from runtime.providers.eval._shared.scorers import Scorer
 from runtime.providers.eval._shared.states import Outcome, States
 from runtime.providers.eval._shared.tables import RUNS
 from runtime.sse import Json
-from runtime.storage.jobs import Postponed, RunningJob
+from runtime.storage.jobs import RunningJob
 from runtime.storage.sql import Row, Select, SqlStore, Update, eq
 from runtime.to_the_end import to_the_end
 
@@ -84,7 +85,8 @@ class Asking:
 
 class Running:
     """store: of all users. callers: what who asked sent for providers, by evaluation; in memory alone, since keys are
-    on no disk. end: called with an evaluation whose rows are no longer asked.
+    on no disk. end: called with an evaluation whose rows are no longer asked. max_wait_s: how long one waits for
+    whoever asks its rows.
     """
 
     def __init__(
@@ -98,6 +100,7 @@ class Running:
         agents: MadeAgents,
         callers: Mapping[str, Mapping[str, Any]],
         end: Callable[[Row], Awaitable[None]],
+        max_wait_s: float | None,
     ) -> None:
         self._at_once = config.max_concurrent_rows
         self._store = store
@@ -107,6 +110,7 @@ class Running:
         self._agents = agents
         self._callers = callers
         self._end = end
+        self._max_wait_s = max_wait_s
         kind = f"evaluation {context.provider_id}"
         self.jobs = context.jobs.handle(
             kind, self._run, concurrency=config.max_concurrent_jobs, attempts=_FOR_EVER, stays=False
@@ -130,17 +134,21 @@ class Running:
         if job.attempt > _MOST_ATTEMPTS:
             times = f"It was begun {_MOST_ATTEMPTS} times"
             return "failed", f"{times}, and each time the process that did it ended or failed"
+        waiting = Waiting(job, most_s=self._max_wait_s)
         try:
-            await self._evaluate(row)
+            await self._evaluate(row, waiting)
         except (NobodyAnswers, Unavailable, UpstreamError) as error:
-            raise Postponed(_AGAIN_S, None) from error
+            try:
+                raise waiting.again(error, pause_s=_AGAIN_S) from error
+            except WaitedEnough as enough:
+                return "failed", str(enough)
         except NotFound as error:
             return "failed", f"What it needs is no longer there: {error.message}"
         except (RequestError, NotSupported) as error:
             return "failed", error.message
         return "completed", None
 
-    async def _evaluate(self, row: Row) -> None:
+    async def _evaluate(self, row: Row, waiting: Waiting) -> None:
         """Ask and score all rows that are not kept. Raises what reading them and keeping them raises."""
         config = BenchmarkConfig.model_validate(row["config"])
         provider_data = self._callers.get(row["id"], {})
@@ -157,6 +165,7 @@ class Running:
                 if generation is None:
                     async with asked:
                         generation = await asker.generation(given, number)
+                        await waiting.over()
                         first = Kept(**facts, generation=generation, scores=None, is_new=True)
                         await to_the_end(keeping.keep(first))
                 scores = await scorer.scores(given, generation)
@@ -179,6 +188,7 @@ class Running:
                     number, has_more = number + len(page.rows), page.has_more
         except* StackError as several:
             raise first_of(several) from None
+        await waiting.over()
         await self._store.write(Update(RUNS, {"total": number}, eq("id", row["id"])))
 
     async def _agent(self, row: Row, config: BenchmarkConfig) -> str | None:

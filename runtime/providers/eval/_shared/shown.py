@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from runtime.apis.eval.job import Job, JobProgress, JobStatus
 from runtime.apis.eval.results import EvaluatedRow
+from runtime.providers._background.waiting import Wait
 from runtime.providers.eval._shared.kept_rows import decode
 from runtime.storage.sql import Row
 
 
-def shown(row: Row) -> Job:
-    """row: with all columns."""
+def shown(row: Row, wait: Wait | None = None) -> Job:
+    """row: with all columns. wait: what it waits for."""
+    wait = wait or Wait()
     return Job(
         job_id=row["id"],
         status=_status(row),
@@ -22,6 +24,8 @@ def shown(row: Row) -> Job:
         error=row["error"],
         created_at=row["created"],
         ended_at=row["ended_at"],
+        waiting_since=wait.waiting_since,
+        waiting_for=wait.waiting_for,
     )
 
 

@@ -28,7 +28,8 @@ class RayEval(KeptEvaluations):
             why="cannot be asked by the workers of a cluster",
             hint="evaluate it with `inline::builtin`, or evaluate a model",
         )
-        super().__init__(config, context, inference=ModelsOnCluster(self._workers), agents=agents)
+        inference = ModelsOnCluster(self._workers)
+        super().__init__(config, context, inference=inference, agents=agents, max_wait_s=config.max_wait_s)
 
     async def run_eval(self, request: RunEvalRequest) -> Job:
         """Raises as `KeptEvaluations` does."""
