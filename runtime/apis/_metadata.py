@@ -2,7 +2,8 @@
 what OpenAI takes.
 
 The first is shown to everybody and checked to be JSON, since a value that JSON does not have would spoil the list of
-all resources for every client. The second is kept with every object, so that it is bounded.
+all resources for every client; of a resource it is bounded too, since every list has it. The second is kept with every
+object, so that it is bounded.
 """
 
 from __future__ import annotations
@@ -15,16 +16,39 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
 
-def _plain_json(given: dict[str, Any]) -> dict[str, Any]:
+def _size_of(given: dict[str, Any]) -> int:
+    """How many characters it has as JSON."""
     try:
-        json.dumps(given, allow_nan=False)
+        return len(json.dumps(given, allow_nan=False))
     except (ValueError, TypeError, RecursionError) as error:
         raise PydanticCustomError("no_json", "holds what JSON does not have: {why}", {"why": str(error)}) from None
+
+
+def _plain_json(given: dict[str, Any]) -> dict[str, Any]:
+    _size_of(given)
     return given
 
 
 Metadata = Annotated[dict[str, Any], AfterValidator(_plain_json)]
 """Any JSON object. NaN, infinity and numbers of thousands of digits are a 400."""
+
+MOST_OF_A_RESOURCE = 64 * 1024
+"""Characters of JSON."""
+
+
+def _bounded_json(given: dict[str, Any]) -> dict[str, Any]:
+    size = _size_of(given)
+    if size > MOST_OF_A_RESOURCE:
+        raise PydanticCustomError(
+            "too_much_json",
+            "has {count} characters as JSON, {limit} are allowed",
+            {"count": size, "limit": MOST_OF_A_RESOURCE},
+        )
+    return given
+
+
+ResourceMetadata = Annotated[dict[str, Any], AfterValidator(_bounded_json)]
+"""As `Metadata`, and at most 65,536 characters of JSON."""
 
 _MOST_ENTRIES, _LONGEST_KEY, _LONGEST_VALUE = 16, 64, 512
 

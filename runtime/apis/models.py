@@ -7,7 +7,7 @@ from typing import Any, Literal, Protocol, get_args
 from pydantic import Field
 
 from runtime.apis._api import Api, route
-from runtime.apis._metadata import Metadata
+from runtime.apis._metadata import ResourceMetadata
 from runtime.apis._names import ResourceId
 from runtime.apis._request import Empty, Registered, Request, Response, example
 from runtime.apis._resources import Resource
@@ -69,7 +69,10 @@ class RegisterModelRequest(Request):
     model_type: ModelType | None = Field(
         None, description="llm, embedding or rerank. Default: what the provider says, else llm."
     )
-    metadata: Metadata = Field(default_factory=dict, description="Facts such as embedding_dimension. Default: none.")
+    metadata: ResourceMetadata = Field(
+        default_factory=dict,
+        description="Facts such as embedding_dimension, at most 65,536 characters as JSON. Default: none.",
+    )
 
 
 class ConfiguredModel(RegisterModelRequest):

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 from runtime.apis._request import Request
+from runtime.apis.datasetio.protocol import VERSION
 from runtime.apis.datasets.protocol import RegisterDatasetRequest
+from runtime.errors import RequestError
 from runtime.ids import new_id
 from runtime.routing.entry import Entry
 from runtime.routing.registry import Registry
@@ -18,6 +22,16 @@ class DatasetsRegistry(Registry):
         if request.dataset_id is None:
             request = request.changed(dataset_id=new_id("dataset-"))
         return super().entry_of(request)
+
+    def _check_name(self, name: str) -> None:
+        super()._check_name(name)
+        dataset_id, at, version = name.rpartition("@")
+        if at and re.match(VERSION, version):
+            raise RequestError(
+                f"A dataset cannot be named `{name}`: that means the version `{version}` of `{dataset_id}`",
+                hint="choose another name, such as one without `@`",
+                param=self.resource.id_field,
+            )
 
 
 REGISTRY = DatasetsRegistry

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Protocol
 from pydantic import Field
 
 from runtime.apis._api import route
+from runtime.apis._metadata import ResourceMetadata
 from runtime.apis._names import NamedResource, ResourceId
 from runtime.apis._request import Empty, Registered, Request, Response, example
 from runtime.apis.scoring.protocol import MOST_FUNCTIONS
@@ -54,7 +55,9 @@ class RegisterBenchmarkRequest(Request):
     provider_id: ResourceId | None = Field(
         None, description="The provider that runs it. Default: the only one that can."
     )
-    metadata: dict[str, Any] | None = Field(None, description="Your own words about it. Default: none.")
+    metadata: ResourceMetadata | None = Field(
+        None, description="Your own words about it, at most 65,536 characters as JSON. Default: none."
+    )
 
 
 _AT, _ONE = "/v1alpha/eval/benchmarks", "/v1alpha/eval/benchmarks/{benchmark_id}"

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Protocol
 from pydantic import Field
 
 from runtime.apis._api import inner, route
+from runtime.apis._metadata import ResourceMetadata
 from runtime.apis._names import ResourceId
 from runtime.apis._request import AT_ONCE, Empty, Registered, Request, Response, example
 from runtime.errors import Conflict, Unavailable
@@ -78,7 +79,9 @@ class DatasetFacts(Request):
         " `eval/messages-answer` (`messages` and `answer`) or `post-training/messages` (`messages`)."
     )
     source: DataSource = Field(description="Where its rows are from.")
-    metadata: dict[str, Any] | None = Field(None, description="Your own words about it. Default: none.")
+    metadata: ResourceMetadata | None = Field(
+        None, description="Your own words about it, at most 65,536 characters as JSON. Default: none."
+    )
 
 
 class ConfiguredDataset(DatasetFacts):

@@ -7,6 +7,7 @@ from typing import Any, Literal, Protocol
 from pydantic import ConfigDict, Field
 
 from runtime.apis._api import route
+from runtime.apis._metadata import ResourceMetadata
 from runtime.apis._names import ResourceId
 from runtime.apis._request import Empty, Registered, Request, Response, example
 from runtime.apis.scoring.params import ScoringParams
@@ -80,7 +81,9 @@ class RegisterScoringFunctionRequest(Request):
         description="What it is told, where a request does not say. Default: what its provider says, if it lists the"
         " function; of params of the same type, also for each one that is left out or empty.",
     )
-    metadata: dict[str, Any] | None = Field(None, description="Your own words about it. Default: none.")
+    metadata: ResourceMetadata | None = Field(
+        None, description="Your own words about it, at most 65,536 characters as JSON. Default: none."
+    )
 
 
 _AT, _ONE = "/v1/scoring-functions", "/v1/scoring-functions/{scoring_fn_id:path}"

@@ -7,6 +7,7 @@ from typing import Any, Literal, Protocol
 from pydantic import Field
 
 from runtime.apis._api import route
+from runtime.apis._metadata import ResourceMetadata
 from runtime.apis._names import ResourceId
 from runtime.apis._request import Empty, Registered, Request, Response, example
 
@@ -45,7 +46,7 @@ class RegisterShieldRequest(Request):
     provider_id: ResourceId | None = Field(
         None, description="The provider that it belongs to. Default: the only one that can."
     )
-    params: dict[str, Any] | None = Field(
+    params: ResourceMetadata | None = Field(
         None, description="What its provider is told beyond that, as the provider documents it. Default: nothing."
     )
 

@@ -7,6 +7,7 @@ from typing import Any, Literal, Protocol
 from pydantic import BaseModel, ConfigDict, Field
 
 from runtime.apis._api import route
+from runtime.apis._metadata import ResourceMetadata
 from runtime.apis._names import AskedAddress, ResourceId
 from runtime.apis._request import Empty, Registered, Request, Response, example
 
@@ -65,7 +66,7 @@ class RegisterToolGroupRequest(Request):
     mcp_endpoint: McpEndpoint | None = Field(
         None, description="The MCP server whose tools these are. Default: the provider has tools of its own."
     )
-    args: dict[str, Any] | None = Field(
+    args: ResourceMetadata | None = Field(
         None, description="What the provider is told beyond that, such as `connector_id`. Default: nothing."
     )
 

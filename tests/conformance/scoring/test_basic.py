@@ -70,6 +70,15 @@ async def test_subset_of_has_the_expected_answer_in_it(client: Client) -> None:
     assert await scores(client, "subset_of", *rows) == [1.0, 0.0, 1.0, None]
 
 
+async def test_long_lists_are_compared_in_no_time(client: Client) -> None:
+    numbers = [*range(300_000)]
+    plain = answered(numbers, numbers[::-1]), answered(numbers, [*numbers, -1])
+    nested = answered([[number] for number in range(900)], [[1], [5], 7]), answered([[1], {"a": 2}, 7], [{"a": 2}, 7])
+    assert await scores(client, "subset_of", *plain, *nested) == [1.0, 0.0, 0.0, 1.0]
+    many = [[number] for number in range(2000)]
+    assert await scores(client, "subset_of", answered(many, many)) == [None]
+
+
 @pytest.mark.parametrize("text", [*ANSWERED_B, "Answer:\nB"])
 async def test_the_letter_of_a_multiple_choice_is_found(client: Client, text: str) -> None:
     function = "regex_parser_multiple_choice_answer"

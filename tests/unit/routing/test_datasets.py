@@ -76,8 +76,30 @@ async def test_what_it_had_before_can_still_be_named(client: Client) -> None:
 
 
 async def test_a_name_with_a_sign_in_it_is_a_name(client: Client) -> None:
-    await registered(client, SPAIN, dataset_id="spain@0123456789")
-    assert (await client.get(ROWS + "spain@0123456789")).json()["data"] == [SPAIN]
+    await registered(client, SPAIN, dataset_id="spain@north")
+    assert (await client.get(ROWS + "spain@north")).json()["data"] == [SPAIN]
+
+
+@pytest.mark.parametrize("is_there", [False, True])
+async def test_no_name_hides_a_version(client: Client, is_there: bool) -> None:
+    await registered(client, FRANCE, dataset_id="capitals" if is_there else "other")
+    page = (await client.get(ROWS + ("capitals" if is_there else "other"))).json()
+    digest = page["version"].removeprefix("sha256:")
+    for version in (digest, digest[:8], f"sha256:{digest}"):
+        facts = {"purpose": "eval/question-answer", "source": rows_source(SPAIN)}
+        refused = await client.post("/v1beta/datasets", {"dataset_id": f"capitals@{version}", **facts})
+        assert (refused.status, refused.error["param"]) == (400, "dataset_id")
+        assert f"that means the version `{version}` of `capitals`" in refused.error["message"]
+    assert len(Lists.latest.kept) == 1
+
+
+async def test_one_that_has_such_a_name_is_still_read_by_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    with_lists(monkeypatch)
+    named = {"dataset_id": "spain@0123456789", "purpose": "eval/question-answer", "source": rows_source(SPAIN)}
+    run = run_config(providers={"datasetio": [LISTS]}, registered_resources={"datasets": [named]})
+    monkeypatch.setattr(Lists, "_versions", lambda self, request: [request.resource.facts["source"]["rows"]])
+    async with serving(run, tmp_path) as served:
+        assert (await served.client.get(ROWS + "spain@0123456789")).json()["data"] == [SPAIN]
 
 
 async def test_an_unknown_one_is_named_with_what_is_close(client: Client) -> None:

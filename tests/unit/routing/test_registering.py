@@ -134,3 +134,15 @@ async def test_a_model_may_be_a_place_on_its_provider_s_disk_but_no_folder(clien
         assert (await client.get(f"/v1/models/{name}")).json()["id"] == name
     answer = await client.post("/v1/models", {"model_id": "/srv/models/", "provider_id": "vendor"})
     assert (answer.status, answer.error["param"]) == (400, "model_id")
+
+
+@pytest.mark.parametrize(
+    ("kind", "field"),
+    [("datasets", "metadata"), ("scoring_fns", "metadata"), ("shields", "params"), ("models", "metadata")],
+)
+async def test_what_every_list_shows_is_bounded(client: Client, kind: str, field: str) -> None:
+    [configured] = ALL[kind]
+    [name] = [name for name in ("dataset_id", "scoring_fn_id", "shield_id", "model_id") if name in configured]
+    answer = await client.post(AT[kind], {**configured, name: "other", field: {"words": "a" * 65_536}})
+    assert (answer.status, answer.error["param"]) == (400, field), answer.body
+    assert "65536 are allowed" in answer.error["message"]

@@ -15,6 +15,9 @@ from runtime.apis.scoring.params import BasicParams
 from runtime.providers.scoring._not_scored import NotScored
 from runtime.providers.scoring.basic.row_function import Options, RowFunction, ScoreRow, Told, text_in
 
+_MOST_PAIRS = 10**6
+"""Of lists and objects that are compared with each other for one row."""
+
 
 class ComparingOptions(Options):
     """How texts are compared."""
@@ -46,7 +49,7 @@ def _subset_of(told: Told) -> ScoreRow:
     def score(row: Row) -> Row:
         given, expected = row[GENERATED], row[EXPECTED]
         if isinstance(given, list) and isinstance(expected, list):
-            return {"score": float(all(one in given for one in expected))}
+            return {"score": float(_has_all(given, expected))}
         seen = told.options.seen
         part = seen(text_in(row, EXPECTED))
         if not part:
@@ -54,6 +57,20 @@ def _subset_of(told: Told) -> ScoreRow:
         return {"score": float(part in seen(text_in(row, GENERATED)))}
 
     return score
+
+
+def _has_all(given: list[Any], expected: list[Any]) -> bool:
+    """Whether each value of one list is in the other. Raises NotScored for lists of so many lists and objects that it
+    would take too long.
+    """
+    plain = {one for one in given if not isinstance(one, list | dict)}
+    nested = [one for one in given if isinstance(one, list | dict)]
+    wanted = [one for one in expected if isinstance(one, list | dict)]
+    if len(nested) * len(wanted) > _MOST_PAIRS:
+        raise NotScored(f"`{GENERATED}` and `{EXPECTED}` have too many lists and objects to be compared")
+    if any(one not in plain for one in expected if not isinstance(one, list | dict)):
+        return False
+    return all(one in nested for one in wanted)
 
 
 def _is_text(value: Any) -> bool:
