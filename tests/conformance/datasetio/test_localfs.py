@@ -90,29 +90,41 @@ async def test_rows_that_somebody_damaged_are_a_503_and_a_new_registration_mends
     part.write_bytes(b"PAR1 and nothing more")
     answer = await page(served)
     assert (answer.status, answer.error["code"]) == (503, "storage_unavailable")
+    assert str(tmp_path) not in answer.error["message"] and part.name in answer.error["message"]
     assert (await served.client.request("DELETE", f"{DATASETS}/rows")).status == 204
     await registered(served, [{"a": 1}])
     assert await rows_of(served) == [{"a": 1}]
 
 
-async def test_a_manifest_that_cannot_be_read_harms_no_other_dataset(tmp_path: Path) -> None:
+@pytest.mark.parametrize("damage", ["text", "permissions", "format"])
+async def test_a_manifest_that_cannot_be_read_harms_no_other_dataset(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, damage: str
+) -> None:
     async with serving(RUN, tmp_path) as served:
         await registered(served, [{"a": 1}])
         [manifest] = tmp_path.rglob("manifest.json")
         await registered(served, [{"b": 1}], "other")
-    manifest.write_text("{")
+    if damage == "permissions":
+        manifest.unlink()
+        manifest.mkdir()  # what nobody may read, also where tests run as root
+    else:
+        manifest.write_text("{" if damage == "text" else manifest.read_text().replace('"format":1', '"format":2'))
     async with serving(RUN, tmp_path) as served:
+        caplog.clear()
         answer = await page(served)
-        assert answer.status == 503 and str(manifest) in answer.error["message"]
+        assert answer.status == 503 and str(tmp_path) not in answer.error["message"]
+        assert str(manifest) in [record.__dict__.get("path") for record in caplog.records]
         assert await rows_of(served, "other") == [{"b": 1}]
         assert manifest.exists() and [*manifest.parent.glob("*.parquet")], "nothing of it is removed"
 
 
-async def test_a_folder_that_cannot_be_written_is_a_503(tmp_path: Path) -> None:
+async def test_a_folder_that_cannot_be_written_is_a_503(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "datasetio").write_text("in the way")
     async with serving(RUN, tmp_path) as served:
         answer = await register(served, {"type": "rows", "rows": [{"a": 1}]})
-        assert answer.status == 503 and "datasetio" in answer.error["message"]
+        assert answer.status == 503 and "datasets could not be written: Not a directory" in answer.error["message"]
+        assert str(tmp_path) not in answer.error["message"]
+        assert str(tmp_path / "datasetio" / "rows") in [record.__dict__.get("folder") for record in caplog.records]
         assert (await served.client.get(DATASETS)).json() == {"data": []}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import json
 import os
@@ -16,6 +17,7 @@ import pytest_asyncio
 from runtime.conformance.datasetio.subject import append, page, register, registered, rows_of, versions_of
 from runtime.conformance.form import HEADERS, field, file, form
 from runtime.conformance.stacks import Served, run_config, serving
+from runtime.providers.datasetio.localfs.hub import Hub as HubClient
 from tests.support.small_server import SmallHandler, running, url_of
 
 ROWS = [{"question": "Of France?", "answer": "Paris", "n": 1}, {"question": "Of Spain?", "answer": None, "n": 2}]
@@ -154,6 +156,33 @@ async def test_a_dataset_of_the_hub_is_read_from_its_parquet(served: Served, hub
     assert found == [{"answer": "Paris"}, {"answer": "Madrid"}] * (rows // 2)
     keys = {path.split("/")[1]: key for path, key in Hub.asked}
     assert keys == {"api": "Bearer hf_secret", "parquet": "Bearer hf_secret", "elsewhere": None}
+
+
+async def test_all_files_of_a_dataset_of_the_hub_have_no_more_bytes_than_a_source_may(hub: str, tmp_path: Path) -> None:
+    most = len(Hub.parquet) + 1
+    config = {"huggingface_url": hub, "read_private_addresses": True, "max_source_bytes": most}
+    async with serving(run_of(config), tmp_path / "state") as served:
+        uri = "huggingface://datasets/acme/capitals?split="
+        assert f"more than {most} bytes" in await refused(served, f"{uri}train", 413)
+        assert len(await taken(served, f"{uri}test")) == 2
+
+
+async def test_all_files_of_a_dataset_of_the_hub_have_no_more_time_than_a_source_may(
+    hub: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limit_s, asked = 0.3, len(Hub.asked)
+
+    async def half_of_it(self: HubClient, *given: Any, timeout_s: float, **more: Any) -> None:
+        await fetch(self, *given, timeout_s=timeout_s, **more)
+        if len(Hub.asked) > asked + 3:
+            await asyncio.Event().wait()
+
+    fetch = HubClient.fetch
+    monkeypatch.setattr(HubClient, "fetch", half_of_it)
+    config = {"huggingface_url": hub, "read_private_addresses": True, "fetch_timeout_s": limit_s}
+    async with asyncio.timeout(20), serving(run_of(config), tmp_path / "state") as served:
+        message = await refused(served, "huggingface://datasets/acme/capitals?split=train")
+    assert "it took longer than 0.3 s" in message
 
 
 async def test_a_config_that_was_written_for_the_hub_reads_it_and_appends_here(hub: str, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import logging
 import shutil
 from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -26,6 +27,7 @@ from runtime.invalid.vocabulary import shortened
 from runtime.provider import ProviderContext
 from runtime.providers.datasetio.localfs.asked import asked_for
 from runtime.providers.datasetio.localfs.config import LocalRowsConfig
+from runtime.providers.datasetio.localfs.failures import UNAVAILABLE, unavailable
 from runtime.providers.datasetio.localfs.given import LONGEST_PLACE, Given
 from runtime.providers.datasetio.localfs.hub import is_of_the_hub
 from runtime.providers.datasetio.localfs.installed import version_of
@@ -40,6 +42,7 @@ from runtime.turns import Turns
 if TYPE_CHECKING:
     from runtime.providers.datasetio.localfs.library import Library
 
+log = logging.getLogger(__name__)
 _READERS = 4
 
 
@@ -181,6 +184,8 @@ class LocalRows:
             except OSError as error:
                 raise self._unavailable(error) from error
             except StackError as error:
+                if _is_hidden(resource) and error.code != UNAVAILABLE:
+                    raise _unreadable(resource, error) from error
                 where = "its rows" if given["type"] == "rows" else f"`{shortened(_shown(given)['uri'], LONGEST_PLACE)}`"
                 words = f"The dataset `{resource.id}` cannot be read from {where}: {error.message}"
                 raise error.saying(words, param="source" if isinstance(error, RequestError) else None) from error
@@ -243,11 +248,7 @@ class LocalRows:
             raise self._unavailable(error) from error
 
     def _unavailable(self, error: OSError) -> Unavailable:
-        return Unavailable(
-            f"the datasets in `{self._places.folder}` could not be written: {error.strerror}",
-            hint="check the disk and the permissions of the folder",
-            code="storage_unavailable",
-        )
+        return unavailable(self._places.folder, "written", error.strerror or type(error).__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -274,6 +275,23 @@ def _source_of(given: Mapping[str, Any]) -> _Source:
 def _key_of(resource: Registered) -> str:
     """One of the run config and one that was registered before it are two, even under one name."""
     return f"{'registered' if resource.source == 'registered' else 'config'}/{resource.id}"
+
+
+def _is_hidden(resource: Registered) -> bool:
+    """Whether its source is one of the run config that callers are not shown."""
+    is_theirs = resource.source == "registered"
+    return not is_theirs and resource.without_secrets().facts["source"] != resource.facts["source"]
+
+
+def _unreadable(resource: Registered, error: StackError) -> Unavailable:
+    """For callers, who are not told where the run config has its rows."""
+    why = f"{error.message} ({error.hint})" if error.hint else error.message
+    log.error("dataset of the run config not read", extra={"dataset": resource.id, "error": why})
+    return Unavailable(
+        f"The dataset `{resource.id}` cannot be read from where the run config has it",
+        hint="the server's log says why",
+        code="rows_unreadable",
+    )
 
 
 def _shown(source: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -40,10 +40,14 @@ class LocalRowsConfig(BaseModel):
     max_source_bytes: int = Field(
         8 * 1024**3,
         ge=1,
-        description="The most bytes of a source, also once it is decompressed. The default is 8 GiB.",
+        description="The most bytes of a source, also once it is decompressed: of all files of a dataset of the hub"
+        " together, and of each of two files that are joined. The default is 8 GiB.",
     )
     fetch_timeout_s: float = Field(
-        600.0, gt=0, le=86400, description="How long a source may take to arrive, in seconds. The default is 600."
+        600.0,
+        gt=0,
+        le=86400,
+        description="How long a source may take to arrive, with all its files, in seconds. The default is 600.",
     )
     max_page_bytes: int = Field(
         16 * MB,

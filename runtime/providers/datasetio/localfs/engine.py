@@ -13,11 +13,11 @@ from typing import Any
 
 import duckdb
 
-from runtime.errors import RequestError, Unavailable
+from runtime.errors import RequestError
+from runtime.providers.datasetio.localfs.failures import unavailable
 from runtime.providers.datasetio.localfs.rendering import quoted
 from runtime.storage.analytics.interrupting import Interruptible
 
-_HINT = "check the disk, the permissions of the folder, and the server's log"
 _FULL = "No space left"
 _FAILED = (duckdb.Error, OSError)
 _WRONG_FILE = (duckdb.InvalidInputException, duckdb.IOException, duckdb.DataError, duckdb.NotSupportedError)
@@ -65,11 +65,7 @@ class Engine:
                 code="memory_limit_reached",
             ) from error
         except _FAILED as error:
-            raise Unavailable(
-                f"the datasets in `{self._folder}` could not be {verb}: {first_words(error)}",
-                hint=_HINT,
-                code="storage_unavailable",
-            ) from error
+            raise unavailable(self._folder, verb, first_words(error)) from error
 
     @contextmanager
     def cursor(self, work: Interruptible | None = None) -> Iterator[duckdb.DuckDBPyConnection]:

@@ -22,6 +22,7 @@ import msgspec
 
 from runtime.errors import Unavailable
 from runtime.ids import new_id
+from runtime.providers.datasetio.localfs.failures import damaged
 from runtime.providers.datasetio.localfs.manifest import FORMAT, Manifest, Written
 from runtime.sse import encode
 
@@ -109,10 +110,12 @@ class Places:
             found = _decode(path.read_bytes())
         except FileNotFoundError:
             return None
-        except (OSError, msgspec.DecodeError) as error:
-            raise _unreadable(path, error) from error
+        except OSError as error:
+            raise damaged(path, error.strerror or type(error).__name__) from error
+        except msgspec.DecodeError as error:
+            raise damaged(path, str(error)) from error
         if found.format != FORMAT:
-            raise _unreadable(path, f"it has the format {found.format}, of another version of this server")
+            raise damaged(path, f"it has the format {found.format}, of another version of this server")
         return found
 
     def _tidy(self, place: Path) -> None:
@@ -144,11 +147,3 @@ def _sync(folder: Path) -> None:
         os.fsync(opened)
     finally:
         os.close(opened)
-
-
-def _unreadable(path: Path, why: object) -> Unavailable:
-    return Unavailable(
-        f"`{path}` cannot be read: {why}",
-        hint="restore the file, or unregister the dataset and register it anew",
-        code="rows_unreadable",
-    )

@@ -52,11 +52,8 @@ class Sources:
         """
         uri = uri.strip()
         if is_of_the_hub(uri):
-            for number, url in enumerate(await self._hub.parquet_of(uri)):
-                path = new_path(folder)
-                with path.open("xb") as file:
-                    await self._hub.fetch(url, _writing(file), limit_bytes=self._most, timeout_s=self._timeout_s)
-                yield Given(path=path, name=f"{number}.parquet")
+            for given in await self._of_the_hub(uri, folder):
+                yield given
         elif _FILE_ID.fullmatch(uri):
             yield await self._stored(uri, folder)
         elif is_data_address(uri):
@@ -71,6 +68,23 @@ class Sources:
             yield Given(path=path, name=urlsplit(page.url).path, content_type=page.content_type)
         else:
             yield await asyncio.to_thread(self._local.copied, uri, folder, is_trusted=is_trusted)
+
+    async def _of_the_hub(self, uri: str, folder: Path) -> list[Given]:
+        """Limits are of all files together."""
+        found: list[Given] = []
+        size = 0
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                for number, url in enumerate(await self._hub.parquet_of(uri)):
+                    path = new_path(folder)
+                    with path.open("xb") as file:
+                        keep = _writing(file, most=self._most, before=size)
+                        await self._hub.fetch(url, keep, limit_bytes=self._most, timeout_s=self._timeout_s)
+                        size += file.tell()
+                    found.append(Given(path=path, name=f"{number}.parquet"))
+        except TimeoutError:
+            raise RequestError(f"it took longer than {self._timeout_s:g} s", code="address_unreadable") from None
+        return found
 
     async def _stored(self, file_id: str, folder: Path) -> Given:
         if self._files is None:
@@ -89,8 +103,14 @@ class Sources:
         return Given(path=path, name=about.filename)
 
 
-def _writing(file: BinaryIO) -> Callable[[bytes], Awaitable[None]]:
+def _writing(file: BinaryIO, *, most: int | None = None, before: int = 0) -> Callable[[bytes], Awaitable[None]]:
+    """Keeps what comes in a file. most: bytes of its source, None where somebody else counts them. before: how many of
+    these are in other files.
+    """
+
     async def keep(chunk: bytes) -> None:
+        if most is not None:
+            check_size(before + file.tell() + len(chunk), most)
         await asyncio.to_thread(file.write, chunk)
 
     return keep

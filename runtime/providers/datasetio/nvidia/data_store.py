@@ -55,7 +55,7 @@ class DataStore:
         parts = _URI.fullmatch(uri)
         if parts is None or ".." in uri:
             raise NotSupported(
-                f"`{shortened(uri)}` is not in NeMo's data store, which alone is read here",
+                "the dataset's source is not in NeMo's data store, which alone is read here",
                 hint="as in `hf://datasets/NAMESPACE/NAME`; others are read with `inline::localfs`",
             )
         name, within = parts[1], (parts[2] or "").strip("/")
