@@ -27,6 +27,8 @@ _KEYS = (
     *("name", "summary", "providers", "models", "resources", "default_shield", "backends", "env"),
     "additional_pip_packages",
 )
+_BY_NAME = ("providers", "resources", "backends", "env")
+"""Keys whose value has entries by name: one that extends another template says only those that differ."""
 _PROVIDER_KEYS = ("provider_type", "provider_id", "config")
 
 
@@ -109,16 +111,11 @@ def purposes(*, first: str | None = None) -> dict[str, str]:
 
 
 def parse_template(text: str, *, file: str | None = None) -> Template:
-    """The template in `text`. Raises ConfigInvalid with every problem."""
-    import yaml  # not above: see the module's docstring
-
+    """The template in `text`, with what it `extends`: another template, or a file beside their folders that is none by
+    itself. Raises ConfigInvalid with every problem.
+    """
     problems: list[Problem] = []
-    try:
-        data = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ConfigInvalid([Problem(message=f"not valid YAML: {error}", file=file)], what="template") from error
-    if not isinstance(data, dict):
-        raise ConfigInvalid([Problem(message="expected a mapping", file=file)], what="template")
+    data = _read(text, file)
     for key in data:
         if key not in _KEYS:
             problems.append(Problem(message=f"unknown key `{key}`", path=str(key), file=file))
@@ -142,6 +139,45 @@ def parse_template(text: str, *, file: str | None = None) -> Template:
         env=data.get("env") or {},
         additional_pip_packages=packages,
     )
+
+
+def _read(text: str, file: str | None, *, extended_by: tuple[str, ...] = ()) -> dict[str, Any]:
+    """A template's keys, over those of the one that it extends. Raises ConfigInvalid."""
+    import yaml  # not above: see the module's docstring
+
+    def wrong(message: str, path: str = "") -> ConfigInvalid:
+        return ConfigInvalid([Problem(message=message, path=path, file=file)], what="template")
+
+    try:
+        data = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise wrong(f"not valid YAML: {error}") from error
+    if not isinstance(data, dict):
+        raise wrong("expected a mapping")
+    if "extends" not in data:
+        return data
+    name = data.pop("extends")
+    path = _extended(name)
+    if path is None:
+        raise wrong(f"there is no `{name}` to extend", "extends")
+    if name in extended_by:
+        raise wrong(f"`{name}` extends itself", "extends")
+    base = _read(path.read_text(encoding="utf-8"), str(path), extended_by=(*extended_by, name))
+    inherited = {key: value for key, value in base.items() if key not in ("name", "summary")}
+    merged = {**inherited, **data}
+    for key in _BY_NAME:
+        if isinstance(inherited.get(key), dict) and isinstance(data.get(key), dict):
+            new = {name: one for name, one in data[key].items() if name not in inherited[key]}
+            merged[key] = {**new, **{name: data[key].get(name, one) for name, one in inherited[key].items()}}
+    return merged
+
+
+def _extended(name: object) -> Path | None:
+    if not isinstance(name, str) or Path(name).name != name:
+        return None
+    folder = find_templates_dir()
+    places = (folder / name / _TEMPLATE, folder / f"{name}.yaml")
+    return next((place for place in places if place.is_file()), None)
 
 
 def _summary(path: Path) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from runtime.config.lookup import resolve_config
+from runtime.config.template import template_names
 from runtime.errors import NotFound
 
 
@@ -63,8 +64,8 @@ def test_an_argument_that_means_nothing_names_what_there_is_and_what_is_close(
         resolve_config("mystak", {"LLAMA_HOME": str(tmp_path / "home")})
     assert raised.value.message == "`mystak` is not a file, a template or a built distribution"
     assert raised.value.hint == (
-        "did you mean `mystic` or `mystack.yaml`? templates: ci-tests, meta-reference-gpu, open-benchmark,"
-        " postgres-demo, remote, starter, starter-gpu; `llama stack list` shows also what is built"
+        f"did you mean `mystic` or `mystack.yaml`? templates: {', '.join(template_names())};"
+        " `llama stack list` shows also what is built"
     )
 
 
@@ -73,8 +74,7 @@ def test_a_path_that_is_no_file_is_looked_for_nowhere_else(tmp_path: Path) -> No
     with pytest.raises(NotFound) as raised:
         resolve_config(f"{tmp_path}/rum.yaml", {"LLAMA_HOME": str(tmp_path / "home")})
     assert raised.value.hint == (
-        "did you mean `run.yaml`? templates: ci-tests, meta-reference-gpu, open-benchmark,"
-        f" postgres-demo, remote, starter, starter-gpu; looked at {tmp_path}/rum.yaml"
+        f"did you mean `run.yaml`? templates: {', '.join(template_names())}; looked at {tmp_path}/rum.yaml"
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import yaml
 
+from runtime import discovery
 from runtime.config import rendering, template
 from runtime.config.loading import parse_run_config
 from runtime.errors import ConfigInvalid
@@ -21,6 +22,7 @@ SPECS = (
     inline("file-search", summary="A tool", adapter="a:B").found_in("tool_runtime", "somewhere"),
     inline("code-interpreter", summary="A tool", adapter="a:B").found_in("tool_runtime", "somewhere"),
     inline("profanity-check", summary="A shield", adapter="a:B", serves=("profanity",)).found_in("safety", "somewhere"),
+    inline("llama-guard", summary="A shield", adapter="a:B").found_in("safety", "somewhere"),
     inline("localfs", summary="Datasets", adapter="a:B", sample_config={"api_key": "${env.HF_TOKEN:=}"}).found_in(
         "datasetio", "somewhere"
     ),
@@ -56,12 +58,9 @@ SPECS = (
 )
 
 
-PGVECTOR = remote("pgvector", summary="Vectors", adapter="a:B").found_in("vector_io", "somewhere")
-
-
 @pytest.mark.parametrize("name", template.template_names())
 def test_a_template_renders_a_config_that_loads(name: str) -> None:
-    text = rendering.render(name, specs=(*SPECS, PGVECTOR))
+    text = rendering.render(name, specs=discovery.built_in().specs)
     config = parse_run_config(text, env={"INFERENCE_MODEL": "m"})
     assert (config.distro_name, config.warnings, config.server.port) == (name, [], 8321)
     assert text.endswith("8321}\n")
@@ -76,9 +75,10 @@ def test_starter_is_rendered_whole() -> None:
 # Rendered from the template `starter`. Yours to edit: `llama stack build` does not overwrite an edited file.
 # ${env.X} is read when the server starts: ${env.X:=d} is d unless X is set, ${env.X:+v} is v only when X is set.
 #
-#   FILES_STORAGE_DIR: the folder of uploaded files; by default one in the server's state
 #   INFERENCE_MODEL: the chat model that runs here, a name or a path
 #   INFERENCE_CHECKPOINT_DIR: the folder of its weights
+#   FILES_STORAGE_DIR: the folder of uploaded files; by default one in the server's state
+#   SAFETY_MODEL: a Llama Guard that one of the providers of inference serves, as the shield `llama-guard`
 #   OPENAI_API_KEY: turns on remote::openai
 #   VLLM_URL: turns on remote::vllm
 #   ENABLE_ODD_ONE: turns on remote::odd::one
@@ -133,6 +133,8 @@ providers:
   safety:
   - provider_id: profanity-check
     provider_type: inline::profanity-check
+  - provider_id: ${env.SAFETY_MODEL:+llama-guard}
+    provider_type: inline::llama-guard
   datasetio:
   - provider_id: localfs
     provider_type: inline::localfs
@@ -167,6 +169,10 @@ storage:
 # What is there from the start, besides what providers list themselves.
 registered_resources:
   models: []
+  shields:
+  - shield_id: llama-guard
+    provider_id: ${env.SAFETY_MODEL:+llama-guard}
+    provider_shield_id: ${env.SAFETY_MODEL:=}
 
 # The shield of /v1/moderations where a request names none.
 safety:
@@ -205,7 +211,7 @@ def test_providers_that_are_named_replace_those_of_their_api_and_are_on() -> Non
         ("basic", "inline::basic"),
         ("llm-as-judge", "inline::llm-as-judge"),
     ]
-    assert config.off == []
+    assert [entry.provider_id for entry in config.off] == ["llama-guard"]
 
 
 def test_the_word_remote_leaves_out_what_is_named_beside_it() -> None:
@@ -213,7 +219,7 @@ def test_the_word_remote_leaves_out_what_is_named_beside_it() -> None:
     config = parse_run_config(text, env={})
     on = [entry.provider_id for entry in providers_of(config)]
     assert on[:6] == ["vllm", "localfs", "auto", "chromadb", "file-search", "code-interpreter"]
-    assert [entry.provider_id for entry in config.off] == ["openai", "odd-one"]
+    assert [entry.provider_id for entry in config.off] == ["openai", "odd-one", "llama-guard"]
 
 
 def test_ids_of_one_api_differ() -> None:

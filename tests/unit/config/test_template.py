@@ -10,7 +10,11 @@ from runtime import discovery
 from runtime.config import template
 from runtime.errors import ConfigInvalid, NotFound
 
-NAMES = ["ci-tests", "meta-reference-gpu", "open-benchmark", "postgres-demo", "remote", "starter", "starter-gpu"]
+NAMES = [
+    "cerebras", "ci-tests", "dell", "fireworks", "groq", "llama-api", "meta-reference-gpu", "nvidia", "ollama",
+    "open-benchmark", "passthrough", "postgres-demo", "remote", "remote-vllm", "sambanova", "starter", "starter-gpu",
+    "tgi", "together", "vllm",
+]  # fmt: skip
 
 
 def test_names_and_summaries_are_those_of_the_files() -> None:
@@ -24,7 +28,7 @@ def test_names_and_summaries_are_those_of_the_files() -> None:
     ("name", "hint"),
     [
         ("startr", "did you mean `starter` or `starter-gpu`?"),
-        ("zzz", "there are ci-tests, meta-reference-gpu, open-benchmark, postgres-demo, remote, starter, starter-gpu"),
+        ("zzz", f"there are {', '.join(NAMES)}"),
     ],
 )
 def test_an_unknown_template_names_those_there_are(name: str, hint: str) -> None:
@@ -77,3 +81,51 @@ def test_every_provider_that_a_template_names_exists() -> None:
         if choice.provider_type != template.ALL_REMOTE
     }
     assert named <= built_in
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Of templates, with nothing in it."""
+    monkeypatch.setattr(template, "find_templates_dir", lambda: tmp_path)
+    return tmp_path
+
+
+def test_a_template_has_what_it_extends_where_it_says_nothing_else(folder: Path) -> None:
+    (folder / "base.yaml").write_text(
+        "summary: none\nproviders: {files: [inline::a], safety: [inline::b]}\nenv: {A: a, B: b}\ndefault_shield: s\n"
+    )
+    (folder / "middle").mkdir()
+    (folder / "middle" / "template.yaml").write_text(
+        "name: middle\nsummary: The middle\nextends: base\nproviders: {inference: [inline::c]}\n"
+    )
+    found = template.parse_template(
+        "name: top\nsummary: The top\nextends: middle\nproviders: {safety: [], inference: [remote]}\nenv: {B: other}\n"
+    )
+    assert (found.name, found.summary, found.default_shield) == ("top", "The top", "s")
+    types = {api: [choice.provider_type for choice in choices] for api, choices in found.providers.items()}
+    assert types == {"inference": ["remote"], "files": ["inline::a"], "safety": []}
+    assert found.env == {"A": "a", "B": "other"}
+    assert list(types) == ["inference", "files", "safety"], "its own first, then as in what it extends"
+
+
+@pytest.mark.parametrize(
+    ("extends", "message"),
+    [
+        ("nobody", "extends: there is no `nobody` to extend"),
+        ("../base", r"extends: there is no `\.\./base` to extend"),
+        ("[1]", r"extends: there is no `\[1\]` to extend"),
+        ("circle", "extends: `circle` extends itself"),
+    ],
+)
+def test_what_cannot_be_extended_is_said(folder: Path, extends: str, message: str) -> None:
+    (folder / "circle.yaml").write_text("extends: circle\n")
+    with pytest.raises(ConfigInvalid, match=message):
+        template.parse_template(f"name: t\nsummary: x\nextends: {extends}\n")
+
+
+def test_what_is_extended_may_say_no_name_and_no_summary(folder: Path) -> None:
+    (folder / "base.yaml").write_text("name: base\nsummary: The base\n")
+    with pytest.raises(ConfigInvalid) as raised:
+        template.parse_template("extends: base\n", file="t.yaml")
+    assert "t.yaml: name: expected text" in raised.value.message
+    assert "t.yaml: summary: expected text" in raised.value.message
