@@ -26,7 +26,8 @@ JOB_FIELDS = {"namespace", "target", "config", "description", "project", "custom
 @dataclass
 class Nemo:
     """kept: objects by kind and `NAMESPACE/NAME`. files: of the data store by repository, commit and path, the latest
-    commit last; large: paths that lead to another server. jobs: of the evaluator by id; results: what came of them.
+    commit last; has_ranges: whether parts of them are sent, which begin at `begins`. large: paths that lead to
+    another server. jobs: of the evaluator by id; results: what came of them.
     asked: each request as method, path and JSON. keys: what each was sent as `Authorization`. fails: answers a part of
     a path with this status, each once.
     """
@@ -35,6 +36,8 @@ class Nemo:
     elsewhere: str = ""
     kept: dict[str, dict[str, dict[str, Any]]] = field(default_factory=lambda: {"datasets": {}, "configs": {}})
     files: dict[str, dict[str, dict[str, bytes]]] = field(default_factory=dict)
+    has_ranges: bool = True
+    begins: list[int] = field(default_factory=list)
     large: set[str] = field(default_factory=set)
     jobs: dict[str, dict[str, Any]] = field(default_factory=dict)
     results: dict[str, Any] = field(default_factory=dict)
@@ -122,13 +125,25 @@ class Nemo:
             return web.json_response({"error": "Entry not found"}, status=404)
         if path in self.large:
             return web.Response(status=302, headers={"location": f"{self.elsewhere}/{name}/{path}?signature=s"})
-        return web.Response(body=content, content_type="application/octet-stream")
+        return self._part(request, content)
+
+    def _part(self, request: web.Request, content: bytes) -> web.Response:
+        """What is asked for of a file."""
+        begin = request.http_range.start or 0 if self.has_ranges else 0
+        self.begins.append(begin)
+        headers = {"content-range": f"bytes {begin}-{len(content) - 1}/{len(content)}"} if begin else {}
+        return web.Response(
+            body=content[begin:],
+            status=206 if begin else 200,
+            headers=headers,
+            content_type="application/octet-stream",
+        )
 
     async def fetched(self, request: web.Request) -> web.Response:
         """The server of large files."""
         self.keys.append(request.headers.get("authorization"))
         name, path = f"{request.match_info['namespace']}/{request.match_info['name']}", request.match_info["path"]
-        return web.Response(body=self.files[name][next(reversed(self.files[name]))][path])
+        return self._part(request, self.files[name][next(reversed(self.files[name]))][path])
 
     async def _begun(self, request: web.Request) -> web.Response:
         body = await request.json()

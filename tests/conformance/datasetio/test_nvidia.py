@@ -199,6 +199,49 @@ async def test_a_page_ends_before_it_has_too_many_bytes_and_not_before_its_first
     assert found == rows
 
 
+async def paged(served: Served, limit: int) -> list[Any]:
+    """All rows of the dataset `known`, page by page."""
+    found: list[Any] = []
+    while True:
+        answer = (await page(served, "known", start_index=len(found), limit=limit)).json()
+        found += answer["data"]
+        if not answer["has_more"]:
+            return found
+
+
+@pytest.mark.parametrize("large", [False, True])
+async def test_page_by_page_a_file_is_fetched_once(served: Served, nemo: Nemo, large: bool) -> None:
+    rows = [{"number": number, "text": "\u00e4" * (number % 7)} for number in range(500)]
+    content = b"\xef\xbb\xbf\n" + lines(*rows[:400]).replace(b"}\n", b"}\r\n\n")
+    nemo.files["team/capitals"] = {NEW: {"a.jsonl": content, "b.jsonl": lines(*rows[400:])[:-1]}}
+    if large:
+        nemo.large.add("a.jsonl")
+    assert await paged(served, 23) == rows
+    pages = nemo.begins[: 400 // 23 + 1]
+    assert pages == sorted(set(pages)) and pages[-1] > len(content) * 9 // 10, "each from where the one before ended"
+
+
+async def test_pages_are_the_same_where_a_server_sends_whole_files(served: Served, nemo: Nemo) -> None:
+    nemo.has_ranges = False
+    assert await paged(served, 2) == ROWS
+
+
+async def test_an_array_goes_on_where_the_page_before_has_ended(served: Served, nemo: Nemo) -> None:
+    rows = [{"number": number} for number in range(20)]
+    nemo.files["team/capitals"] = {NEW: {"a.jsonl": lines(*rows[:5]), "b.json": json.dumps(rows[5:]).encode()}}
+    assert await paged(served, 3) == rows
+
+
+async def test_a_column_that_another_page_has_is_null_and_one_of_none_is_refused(served: Served, nemo: Nemo) -> None:
+    nemo.files["team/capitals"] = {NEW: {"a.jsonl": lines({"a": 1}, {"a": 2}, {"b": 3})}}
+    assert await rows_of(served, "known", columns=["b", "a"], limit=1) == [{"b": None, "a": 1}]
+    for _ in range(2):
+        answer = await page(served, "known", columns=["a", "c"], limit=1)
+        assert answer.status == 400 and "The dataset has no column `c`" in answer.error["message"]
+    asked = [path for _, path, _ in nemo.asked if "/resolve/" in path]
+    assert len(asked) == 5, "the page, and once each for what it does not have"
+
+
 async def test_columns_are_chosen_and_one_that_a_row_lacks_is_null(served: Served, nemo: Nemo) -> None:
     nemo.files["team/capitals"] = {NEW: {"a.jsonl": lines({"a": 2**70, "b": "\u2028"}, {"c": [1, {"d": None}]})}}
     assert await rows_of(served, "known") == [

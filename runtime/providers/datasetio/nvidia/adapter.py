@@ -16,7 +16,7 @@ from runtime.provider import ProviderContext
 from runtime.providers._vendors.nvidia.entities import Entities, Named
 from runtime.providers.datasetio.nvidia.config import NvidiaDatasetsConfig
 from runtime.providers.datasetio.nvidia.data_store import DataStore
-from runtime.providers.datasetio.nvidia.reading import Wanted, rows_of
+from runtime.providers.datasetio.nvidia.reading import Reading, Wanted
 from runtime.sse import Reply
 
 _TOLD = ("format", "description")
@@ -33,6 +33,7 @@ class NvidiaDatasets:
         http = context.http.with_auth(Bearer(context.keys), address=url)
         self._entities = Entities(http, f"{url}/v1/datasets")
         self._store = DataStore(config.datastore_url, context) if config.datastore_url else None
+        self._reading = Reading(self._store) if self._store else None
 
     async def check_registration(self, resource: Registered) -> None:
         """Raises RequestError for rows that NeMo cannot read."""
@@ -71,7 +72,7 @@ class NvidiaDatasets:
         assert request.resource is not None, "a router names it"
         source = request.resource.facts["source"]
         uri = source.get("uri", "").strip()
-        if self._store is None:
+        if self._store is None or self._reading is None:
             raise NotSupported(
                 f"provider `{self._provider_id}` does not know where NeMo's data store is, so it reads no rows",
                 hint="set `datastore_url` in its config",
@@ -90,5 +91,5 @@ class NvidiaDatasets:
             columns=request.columns,
             most_bytes=self._config.max_page_bytes,
         )
-        rows, has_more = await rows_of(self._store, files, wanted)
+        rows, has_more = await self._reading.page(files, wanted)
         return page_of_rows(rows, has_more=has_more, version=files.commit)

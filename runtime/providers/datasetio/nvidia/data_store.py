@@ -3,7 +3,7 @@ https://docs.nvidia.com/nemo/microservices/latest/manage-entities/datasets and h
 November 2026)
 
     GET /v1/hf/api/datasets/NS/NAME[/revision/COMMIT]       -> {"sha": COMMIT, "siblings": [{"rfilename": PATH}, ...]}
-    GET /v1/hf/datasets/NS/NAME/resolve/COMMIT/PATH         -> its bytes, or a redirection to them
+    GET /v1/hf/datasets/NS/NAME/resolve/COMMIT/PATH         -> its bytes, or a redirection to them; `range` may be asked
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from runtime.provider import ProviderContext
 
 _URI = re.compile(r"(?:hf|huggingface)://datasets/([A-Za-z0-9._-]+/[A-Za-z0-9._-]+)(?:/(.*))?")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
+PARTIAL = 206
 _LIMITS = Timeouts(connect_s=10.0, read_s=60.0, total_s=600.0)
 
 
@@ -64,10 +65,13 @@ class DataStore:
         return Files(name=name, commit=found.commit, paths=paths)
 
     @asynccontextmanager
-    async def opened(self, files: Files, path: str) -> AsyncIterator[Exchange]:
-        """The bytes of a file, as they arrive. Raises Unavailable where it cannot be read."""
+    async def opened(self, files: Files, path: str, *, offset: int = 0) -> AsyncIterator[Exchange]:
+        """The bytes of a file, as they arrive: from an offset on where the status is `PARTIAL`, else all. Raises
+        Unavailable where it cannot be read.
+        """
+        headers = {"accept-encoding": "identity"} | ({"range": f"bytes={offset}-"} if offset else {})
         url = f"{self._base}/datasets/{files.name}/resolve/{files.commit}/{quote(path)}"
-        exchange = await self._http.exchange(Outgoing(method="GET", url=url), redirects=True)
+        exchange = await self._http.exchange(Outgoing(method="GET", url=url, headers=headers), redirects=True)
         try:
             if exchange.status in REDIRECTIONS:
                 there = led_to(url, exchange.headers.get("location", ""))
@@ -75,8 +79,9 @@ class DataStore:
                 if there is None:
                     raise file_unreadable(files, path, "it leads on to what is no address")
                 client = self._http if origin_of(there) == origin_of(url) else self._others
-                exchange = await client.send(Outgoing(method="GET", url=there, timeouts=_LIMITS))
-            if exchange.status != 200:
+                exchange = await client.send(Outgoing(method="GET", url=there, headers=headers, timeouts=_LIMITS))
+            is_from_there = exchange.headers.get("content-range", "").startswith(f"bytes {offset}-")
+            if exchange.status != 200 and not (exchange.status == PARTIAL and offset and is_from_there):
                 raise file_unreadable(files, path, f"the data store answered {exchange.status}")
             yield exchange
         finally:
