@@ -5,8 +5,11 @@ be known to go wrong is refused before any function is asked, which may be a mod
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from runtime.apis.datasets.protocol import Row
+from runtime.apis.scoring.functions import apart_from, check_columns
 from runtime.apis.scoring.protocol import (
     Aggregated,
     AggregateRequest,
@@ -79,26 +82,45 @@ class ScoringRouter(Router):
     async def _check(self, functions: Functions) -> None:
         """Raises NotFound for a function, RequestError for an aggregation that cannot be made of its scores."""
         for name, given in functions.items():
-            try:
+            with _by_the_fields_of_the_request():
                 function = await self._owned(name, _FUNCTION)
-            except StackError as error:
-                raise error.saying(error.message, param=_FIELDS.get(error.param or "", error.param)) from None
-            params = told(given, function)
-            check_aggregations(params.aggregation_functions if params else (), name, function.facts.get(RETURNS))
+                params = told(given, function)
+                check_aggregations(params.aggregation_functions if params else (), name, function.facts.get(RETURNS))
 
     async def _results(self, rows: list[Row], functions: Functions) -> dict[str, ScoringResult]:
+        async def checked(function: str) -> None:
+            asked = ScoreRowsRequest(scoring_fn_id=function, rows=[], params=functions[function])
+            with _by_the_fields_of_the_request():
+                reads = await self.score_rows(asked)
+                await asyncio.to_thread(_check_columns, rows, reads)
+
         async def result(function: str) -> ScoringResult:
-            asked = ScoreRowsRequest(scoring_fn_id=function, rows=rows, params=functions[function])
-            try:
-                scored = (await self.score_rows(asked)).rows
-                about = {"scoring_fn_id": function, "params": functions[function]}
+            about = {"scoring_fn_id": function, "params": functions[function]}
+            with _by_the_fields_of_the_request():
+                scored = (await self.score_rows(ScoreRowsRequest(**about, rows=rows))).rows
                 together = await self.aggregate(AggregateRequest(**about, scored=scored, rows=rows))
-            except StackError as error:
-                raise error.saying(error.message, param=_FIELDS.get(error.param or "", error.param)) from None
             return ScoringResult(score_rows=scored, aggregated_results=together.results)
 
+        if len(functions) > 1:  # one alone looks at its params and rows itself before it asks anything
+            await concurrently(checked, functions, at_once=_AT_ONCE)
         results = await concurrently(result, functions, at_once=_AT_ONCE)
         return dict(zip(functions, results, strict=True))
+
+
+@contextmanager
+def _by_the_fields_of_the_request() -> Iterator[None]:
+    """Around what raises errors with the fields of `score_rows`."""
+    try:
+        yield
+    except StackError as error:
+        raise error.saying(error.message, param=_FIELDS.get(error.param or "", error.param)) from None
+
+
+def _check_columns(rows: list[Row], reads: ScoredRows) -> None:
+    """reads: what a function says of no rows. Raises RequestError for a row without a column that it reads."""
+    for number, row in enumerate(rows, start=1):
+        apart = apart_from(row, reads.apart)
+        check_columns(row, number, apart.columns if apart else reads.columns or ())
 
 
 ROUTER = ScoringRouter

@@ -1,4 +1,6 @@
-"""Functions that are registered over those of real providers, and scores at the end of what a float can be."""
+"""Functions that are registered over those of real providers, several functions at once, and scores at the end of what
+a float can be.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +8,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import pytest
 import pytest_asyncio
 
 from runtime.conformance.asgi import Client
@@ -72,3 +75,31 @@ async def test_huge_scores_have_an_average(client: Client, vendor: JudgeModel) -
     told = {"type": "llm_as_judge", "judge_model": MODEL, "prompt_template": "{generated_answer}"}
     found = await result(client, "llm-as-judge::base", ROW, ROW, told=told)
     assert found["aggregated_results"]["average"] == {"average": 1e308, "confidence_interval": [1e308, 1e308]}
+
+
+@pytest.mark.parametrize(
+    ("other", "told", "words"),
+    [
+        ("basic::equality", {"type": "basic", "options": {"ignore_cases": True}}, "`params.options.ignore_cases`"),
+        ("basic::regex_parser_math_response", {"type": "regex_parser", "parsing_regexes": ["("]}, "parsing_regexes"),
+        ("llm-as-judge::base", {"type": "llm_as_judge", "judge_model": MODEL}, "needs a `prompt_template`"),
+    ],
+)
+async def test_what_one_function_cannot_be_told_is_said_before_another_asks_a_judge(
+    client: Client, vendor: JudgeModel, other: str, told: Any, words: str
+) -> None:
+    vendor.says = lambda body: '{"reasoning": "it is", "verdict": "correct"}'
+    functions = {"llm-as-judge::405b-simpleqa": None, other: told}
+    answer = await client.post("/v1/scoring/score", {"input_rows": [ROW], "scoring_functions": functions})
+    assert (answer.status, answer.error["param"]) == (400, "scoring_functions")
+    assert words in answer.error["message"] and vendor.calls("/chat/completions") == []
+
+
+async def test_a_column_that_one_function_lacks_is_said_before_another_asks_a_judge(
+    client: Client, vendor: JudgeModel
+) -> None:
+    functions = {"llm-as-judge::405b-simpleqa": None, "basic::ifeval": None}
+    answer = await client.post("/v1/scoring/score", {"input_rows": [ROW], "scoring_functions": functions})
+    assert (answer.status, answer.error["param"]) == (400, "input_rows")
+    assert "Row 1 has no column `instruction_id_list`" in answer.error["message"]
+    assert vendor.calls("/chat/completions") == []
