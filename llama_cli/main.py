@@ -117,6 +117,7 @@ def main() -> NoReturn:
         if number is not None and signal.getsignal(number) is not signal.SIG_IGN:  # as `nohup` has it
             signal.signal(number, _terminate)
     _give_interrupts(to=signal.default_int_handler)
+    sys.unraisablehook = say_again
     code = run(sys.argv[1:])
     _give_interrupts(to=signal.SIG_DFL)  # what Python does at its end is no place for a traceback
     gc.freeze()
@@ -144,6 +145,22 @@ def run(arguments: Sequence[str]) -> int:
         return _failed(_end_in(error) or failure_of(error, arguments))
     finally:
         console.let_go()
+
+
+def say_again(lost: sys.UnraisableHookArgs) -> None:
+    """An `unraisablehook`. A signal that came where Python can raise nothing, such as in the callback of a weak
+    reference while it imports, comes once more, a moment later: it was no more than printed.
+    """
+    numbers = {KeyboardInterrupt: signal.SIGINT, Terminated: signal.SIGTERM}
+    if (number := numbers.get(lost.exc_type)) is None:
+        sys.__unraisablehook__(lost)
+        return
+    import _thread
+    import threading
+
+    again = threading.Timer(0.01, _thread.interrupt_main, [number])  # here it would be lost again
+    again.daemon = True
+    again.start()
 
 
 def _give_interrupts(*, to: Callable[..., object] | signal.Handlers) -> None:

@@ -135,6 +135,45 @@ _STARTED = (
 """Says when Ctrl-C has been taken from Python, which answers it with a traceback before it runs anything of ours."""
 
 
+_LOST = """
+import sys, threading, weakref
+from llama_cli.main import Terminated, say_again
+
+sys.unraisablehook = say_again
+
+class Thing:
+    pass
+
+def raises(reference):
+    raise {kind}
+
+thing = Thing()
+reference = weakref.ref(thing, raises)
+try:
+    del thing
+    threading.Event().wait(20)
+    print("lost")
+except {kind}:
+    print("raised")
+"""
+"""As where Ctrl-C comes in the middle of Python's own callbacks of weak references, where nothing can be raised."""
+
+
+@pytest.mark.parametrize("kind", ["KeyboardInterrupt", "Terminated", "ValueError"])
+def test_an_interruption_where_nothing_can_be_raised_is_raised_soon_after(
+    kind: str, environment: dict[str, str]
+) -> None:
+    code = _LOST.format(kind=kind)
+    if kind == "Terminated":
+        code = "from llama_cli import main; import signal; signal.signal(signal.SIGTERM, main._terminate)\n" + code
+    if kind == "ValueError":
+        code = code.replace("wait(20)", "wait(0.1)")
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=30)
+    expected = ("lost", True) if kind == "ValueError" else ("raised", False)
+    assert (done.stdout.strip(), "ValueError" in done.stderr) == expected, done.stderr
+    assert kind == "ValueError" or not done.stderr
+
+
 @pytest.mark.parametrize("line", INTERRUPTED)
 def test_an_interruption_at_any_moment_ends_it_in_good_order(line: str, environment: dict[str, str]) -> None:
     for moment in MOMENTS_S:
