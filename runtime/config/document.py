@@ -20,6 +20,8 @@ Scalar = str | int | float | bool | None
 Key = str | int
 
 _LONE_SURROGATE = re.compile(r"[\ud800-\udfff]")
+_PAIR = re.compile(r"[\ud800-\udbff][\udc00-\udfff]")
+"""A character beyond the first 65,536 as JSON escapes it, which YAML reads as two."""
 _FAST_LOADER: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _SYNTAX_HINTS = (
     ("character '\\t'", "YAML is indented with spaces, not with tabs"),
@@ -161,6 +163,8 @@ class _Builder:
                 self._problem("an alias refers to itself, or aliases make the document too large", path, line)
                 self._count = _MAX_NODES + 1
             return Node(None, path, line)
+        if isinstance(node, yaml.ScalarNode):
+            node.value = _joined(node.value)
         if isinstance(node, yaml.ScalarNode) and _LONE_SURROGATE.search(node.value):
             self._problem("contains half of a surrogate pair, which is not valid text", path, line)
             return Node(None, path, line)
@@ -218,6 +222,8 @@ class _Builder:
         first: dict[str, int] = {}
         for key, _ in node.value:
             line = key.start_mark.line + 1
+            if isinstance(key, yaml.ScalarNode):
+                key.value = _joined(key.value)
             if not isinstance(key, yaml.ScalarNode):
                 self._problem("a key must be a plain word", path, line)
             elif _LONE_SURROGATE.search(key.value):
@@ -230,6 +236,10 @@ class _Builder:
 
     def _problem(self, message: str, path: str, line: int) -> None:
         self.problems.append(Problem(message=message, path=path, file=self.file, line=line))
+
+
+def _joined(text: str) -> str:
+    return _PAIR.sub(lambda pair: pair[0].encode("utf-16", "surrogatepass").decode("utf-16"), text)
 
 
 def _compose(text: str) -> yaml.Node | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from runtime.config.document import Node, parse
@@ -29,6 +31,12 @@ def test_nodes_know_value_path_and_line() -> None:
 
 def test_dates_and_bytes_stay_text() -> None:
     assert parsed("a: 2024-05-01\nb: !!str 5\n").plain() == {"a": "2024-05-01", "b": "5"}
+
+
+def test_json_may_escape_a_character_in_two_halves() -> None:
+    """As `json.dumps` writes what is beyond the first 65,536."""
+    given = {"a 😀": ["😀!", "\U0010ffff"]}
+    assert parsed(json.dumps(given)).plain() == given
 
 
 def test_merge_keys_and_aliases_are_followed() -> None:

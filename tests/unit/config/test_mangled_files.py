@@ -122,6 +122,7 @@ def test_a_mangled_env_file_is_read_or_refused(content: bytes, tmp_path: Path) -
         ("a: 1\nb: 0x" + "f" * 5000, 2, "is too large a number"),
         ("a: 1\nb: .inf\n", 2, "is not a finite number"),
         ("a: 1\nb: -1.0e+999\n", 2, "is not a finite number"),
+        ('a: 1\nb: "\\ude00\\ud83d"\n', 2, "contains half of a surrogate pair"),
         ('a: 1\nb: "\\ud800"\n', 2, "contains half of a surrogate pair"),
         ('a: 1\n"\\ud800": 1\n', 2, "a key contains half of a surrogate pair"),
         ("a: 1\na: 2\n", 2, "`a` is given twice, first in line 1"),
