@@ -45,7 +45,7 @@ def junit(report: Report) -> str:
 
 def _add(suite: ElementTree.Element, report: Report, row: Row, function: str, why: str | None) -> None:
     score = row.scores[function]
-    case = _case(suite, row.name, ".".join(filter(None, (report.run.name, row.column("category")))))
+    case = _case(suite, row.name, ".".join(filter(None, (report.run.name, row.column(report.by)))))
     said = f"asked: {row.asked}\nexpected: {row.expected or ''}\nanswered: {row.answer or ''}"
     if score.value is None:
         _failed(case, "error", score.error or "", said)

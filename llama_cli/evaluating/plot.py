@@ -25,18 +25,18 @@ def needed() -> None:
         )
 
 
-def plot(report: Report) -> bytes:
-    """The drawing as PNG. Raises Failure where no function gives numbers."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure as Drawing
-
+def plot(report: Report) -> bytes | None:
+    """The drawing as PNG; None where no function gives numbers."""
     panels = {
         name: [figure for figure in report.figures if figure.function == name and figure.mean is not None]
         for name in report.run.functions
     }
     panels = {name: figures for name, figures in panels.items() if figures}
     if not panels:
-        raise Failure("`--plot`: no function gives numbers to draw")
+        return None
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure as Drawing
+
     heights = [_INCHES_A_PANEL + _INCHES_A_ROW * len(figures) for figures in panels.values()]
     drawing = Drawing(figsize=(_INCHES_WIDE, sum(heights) + 0.4), layout="constrained")
     FigureCanvasAgg(drawing)

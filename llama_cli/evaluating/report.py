@@ -17,9 +17,10 @@ _MOST_NAMED = 10
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """comparison: with the baseline; None where there is none."""
+    """by: the column with categories. comparison: with the baseline; None where there is none."""
 
     run: Run
+    by: str
     figures: Sequence[Figure]
     gates: Sequence[Gate]
     worst: Sequence[Row]
@@ -36,10 +37,11 @@ class Report:
         comparison: Comparison | None,
         strict: bool,
     ) -> Report:
-        """by: the column with categories; worst_rows: how many at most; thresholds, strict: as for `gates`."""
+        """worst_rows: how many at most; thresholds, strict: as for `gates`."""
         found = figures(run, by=by)
         return cls(
             run=run,
+            by=by,
             figures=found,
             gates=gates(run, found, thresholds, comparison, strict=strict),
             worst=worst(run, worst_rows),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -86,19 +86,26 @@ class Files:
         return any(file is not None and file.is_stdout for file in (self.markdown, self.junit, self.plot))
 
     def write(self, report: Report) -> None:
-        """Raises OSError, and Failure where a pipe has no reader."""
+        """Raises OSError, and Failure where a pipe has no reader. Says what there is nothing to draw of: the figures
+        and the other reports are there all the same.
+        """
+        drawing = None
         if self.plot is not None:
             from llama_cli.evaluating.plot import plot
+            from llama_cli.terminal import console
 
-            _write(self.plot, lambda: [plot(report)])
+            if (drawing := plot(report)) is None:
+                console.warn("`--plot`: no function gives numbers, so that nothing is drawn")
+            else:
+                _write(self.plot, [drawing])
         if self.markdown is not None:
             from llama_cli.evaluating.markdown import markdown
 
-            _write(self.markdown, lambda: markdown(report, plot=self._drawing()))
+            _write(self.markdown, markdown(report, plot=None if drawing is None else self._drawing()))
         if self.junit is not None:
             from llama_cli.evaluating.junit import junit
 
-            _write(self.junit, lambda: junit(report))
+            _write(self.junit, junit(report))
 
     def _drawing(self) -> str | None:
         """The drawing as the report names it."""
@@ -116,8 +123,8 @@ def check_by(by: str, columns: Iterable[str]) -> None:
         raise Failure.of_option("--by", f"no case has the column `{by}`", hint=names_for(by, known))
 
 
-def _write(file: UserFile, made: Callable[[], Any]) -> None:
-    if not file.write(made()):
+def _write(file: UserFile, made: str | list[bytes]) -> None:
+    if not file.write(made):
         raise Failure(f"nobody reads {file.name}")
 
 

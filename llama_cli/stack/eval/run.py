@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from llama_cli.exits import ExitCode
+from llama_cli.exits import ExitCode, Failure
 from llama_cli.options import DryRun, Json, Quiet, Url, parse_duration
 from llama_cli.stack.eval._reports import (
     BY,
@@ -110,7 +110,8 @@ def command(
 
     The server keeps the cases as a dataset and the suite as a benchmark, both named `eval-NAME`: the same cases are no
     new version. The exit code is 9 where a case has no score, a mean is below its threshold, or less than the baseline
-    and chance does not explain it (p < 0.05); 1 where the run failed or was cancelled. After Ctrl-C it goes on.
+    and chance does not explain it (p < 0.05); 1 where the run failed or was cancelled. After Ctrl-C, and after a
+    restart of the server, it goes on.
 
     With `--from-completions` or `--from-responses` the cases are real questions, and what was answered is `expected`,
     for a judge or a measure of likeness; the suite has no cases then. With -q, only the id of the run is printed.
@@ -161,9 +162,12 @@ def command(
     console.say(f"`{job['job_id']}`: {choosing.put_to(chosen, first=first)}")
     try:
         job = evaluations.ended(address, job, timeout_s=timeout)
-    except KeyboardInterrupt:
-        show, cancel = (f"`llama stack eval {verb} {job['job_id']}`" for verb in ("show", "cancel"))
-        console.say(f"the run goes on: {show} shows it, {cancel} gives it up")
+    except BaseException as left:  # also SIGTERM, and a server that ends
+        is_away = isinstance(left, Failure) and left.code == ExitCode.UNHEALTHY
+        if is_away or not isinstance(left, Exception):
+            show, cancel = (f"`llama stack eval {verb} {job['job_id']}`" for verb in ("show", "cancel"))
+            when = "when the server is there again" if is_away else "without you"
+            console.say(f"the run goes on {when}: {show} shows it, {cancel} gives it up")
         raise
     run = Run.of(job, evaluations.rows(address, job))
     code = reported(

@@ -101,17 +101,18 @@ async def test_a_worse_model_is_held_back_and_drawn(tmp_path: Path) -> None:
         assert code == 0 and len(json.loads(versions)["data"]) == 1, "the same cases are no new version"
 
 
-async def test_whoever_leaves_is_told_that_it_goes_on(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("sent", "code_of_end"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+async def test_whoever_leaves_is_told_that_it_goes_on(tmp_path: Path, sent: int, code_of_end: int) -> None:
     held = Held(free=2)
     async with commands(held, tmp_path) as run:
         left = await run.begun(
             "exec python -m llama_cli.main stack eval capitals.yaml".replace("python", sys.executable)
         )
         await held.until(3)
-        left.send_signal(signal.SIGINT)
+        left.send_signal(sent)
         async with asyncio.timeout(LIMIT_S):
             _, err = await left.communicate()
-        assert left.returncode == 130 and b"the run goes on: `" in err and b"Traceback" not in err
+        assert left.returncode == code_of_end and b"the run goes on without you: `" in err and b"Traceback" not in err
         _, ids, _ = await run("llama stack eval ls -q")
         code, _, err_of_show = await run(f"llama stack eval show {ids.strip()} -q")
         assert code == 1 and "is in_progress" in err_of_show

@@ -108,6 +108,12 @@ def test_junit_has_a_suite_for_the_gates_and_one_a_function(cli: Cli, server: Ev
     assert "\x1b" not in wrong.text and "<b>*bold*</b>" in wrong.text
 
 
+def test_junit_has_the_same_categories_as_the_figures(cli: Cli, server: Evaluations) -> None:
+    server.run(row(0, topic="a", category="x"), row(1, topic="b", category="x"))
+    root = ElementTree.fromstring(report(cli, "--junit", "--by", "topic", code=0))
+    assert [case.get("classname") for case in root[1]] == ["capitals.a", "capitals.b"]
+
+
 def test_a_run_that_passes_has_no_failures(cli: Cli, server: Evaluations) -> None:
     server.run(row(0, 1.0), row(1, 0.0))
     root = ElementTree.fromstring(report(cli, "--junit", "--threshold", "equality=0.5", code=0))
@@ -163,6 +169,19 @@ def test_words_are_counted(cli: Cli, server: Evaluations) -> None:
     assert ended.out == "basic::equality\tall cases\tA: 2, B: 1\t\t3\t\n"
     missed = cli("stack", "eval", "show", "last", "--threshold", "equality=0.5")
     assert missed.code == 9 and "`basic::equality` gives no numbers, so 0.500 is not reached" in missed.err
+
+
+def test_words_are_not_drawn_and_the_other_reports_are_there(
+    cli: Cli, server: Evaluations, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.run(*(row(index, word) for index, word in enumerate(("A", "B", "A"))))
+    monkeypatch.setattr("llama_cli.evaluating.plot.needed", lambda: None)
+    files = {name: tmp_path / name for name in ("plot", "markdown", "junit")}
+    options = [part for name, file in files.items() for part in (f"--{name}", str(file))]
+    ended = cli("stack", "eval", "show", "last", *options, "--threshold", "equality=0.5")
+    assert ended.code == 9 and "`--plot`: no function gives numbers, so that nothing is drawn" in ended.err
+    assert "A: 2, B: 1" in ended.out and "![" not in files["markdown"].read_text()
+    assert files["junit"].exists() and not files["plot"].exists()
 
 
 def test_without_matplotlib_it_is_said_how_to_get_it(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from llama_cli.exits import ExitCode, Failure
 from tests.support.evaluation_server import AT, Evaluations, row
 from tests.support.schemas import conform
 
@@ -154,6 +155,18 @@ def test_a_run_that_takes_too_long_goes_on(cli: Cli, server: Evaluations, suite:
     server.upcoming = GOOD
     ended = cli("stack", "eval", "run", suite, "--timeout", "0s")
     assert ended.code == 8 and "llama stack eval show evaljob-1" in ended.err
+
+
+def test_a_run_goes_on_when_its_server_is_there_again(
+    cli: Cli, server: Evaluations, suite: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ended(*_: object, **__: object) -> None:
+        raise Failure("nothing answers", code=ExitCode.UNHEALTHY)
+
+    monkeypatch.setattr("llama_cli.asking.evaluations.ended", ended)
+    left = cli("stack", "eval", "run", suite)
+    assert left.code == ExitCode.UNHEALTHY
+    assert "the run goes on when the server is there again: `llama stack eval show evaljob-1` shows it" in left.err
 
 
 def test_a_dry_run_asks_nobody(cli: Cli, suite: str) -> None:
