@@ -198,3 +198,8 @@ def test_hostile_answers_take_no_time(piece: str) -> None:
     for name, arguments, _ in FOLLOWED:
         said(answer, (name, arguments))
     assert time.process_time() - began < 20
+
+
+@pytest.mark.parametrize("run", [".", "!)", "?!"])
+def test_a_very_long_run_of_ends_is_one_of_none(run: str) -> None:
+    assert count_sentences(f"Wait{run * 500_000}what? Yes.") == 2

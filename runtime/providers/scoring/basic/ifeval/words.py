@@ -6,7 +6,10 @@ import re
 
 _WORD = re.compile(r"\w+")
 _WHOLE_WORD = re.compile(r"[^\W_]+(?:[-'\u2019.&][^\W_]+)*")
-_SENTENCE_END = re.compile(r"[.!?\u2026]+[\"'\u201D\u2019)\]}*_]*(?=\s|$)|[\u3002\uFF01\uFF1F\u0964]+")
+_SENTENCE_END = re.compile(
+    r"(?<![.!?\u2026])[.!?\u2026]++[\"'\u201D\u2019)\]}*_]*+(?=\s|$)|[\u3002\uFF01\uFF1F\u0964]+"
+)
+"""A run of its characters is looked at once, from its beginning: an answer may have very long ones."""
 _LAST_WORD = re.compile(r"[^\s\"'(\[{\u201C]+$")
 _ITEM = re.compile(r"(?:\A|\n)\s*\d{1,3}$")
 _ALWAYS_WITH_MORE = frozenset(
