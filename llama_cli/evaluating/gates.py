@@ -80,6 +80,10 @@ def gates(
         message = f'{counted} could not be answered or scored, the first because "{cut(without[0].why_not, _LONGEST)}"'
     found = [Gate(kind="scores", function=None, passed=not without, message=message, rows=without)]
     found += [_threshold(run, name, means[name], value) for name, value in least.items()]
+    if comparison is not None and not comparison.changes:
+        what = f"nothing is compared with the baseline `{comparison.baseline.id}`"
+        message = f"{what}: no function gives numbers to cases that both have"
+        return [*found, Gate(kind="baseline", function=None, passed=not strict, message=message)]
     return found + [_baseline(change, strict=strict) for change in (comparison.changes if comparison else ())]
 
 

@@ -119,6 +119,15 @@ def test_a_real_loss_fails_and_chance_does_not(cli: Cli, server: Evaluations, su
     )
 
 
+def test_a_baseline_of_other_cases_is_said_to_compare_nothing(cli: Cli, server: Evaluations, suite: str) -> None:
+    before = server.run(row(0, 1.0, question="Another?"), version="sha256:another", benchmark="eval-other")
+    server.upcoming = GOOD
+    ended = cli("stack", "eval", "run", suite, "--baseline", before)
+    said = f"nothing is compared with the baseline `{before}`: no function gives numbers to cases that both have"
+    assert ended.code == 0 and said in ended.err
+    assert cli("stack", "eval", "run", suite, "--baseline", before, "--strict").code == 9
+
+
 def test_the_last_run_is_the_one_before_of_the_same_suite(cli: Cli, server: Evaluations, suite: str) -> None:
     server.run(*with_wrong(), benchmark="eval-other")
     server.upcoming = with_wrong()
