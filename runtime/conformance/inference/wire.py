@@ -26,13 +26,14 @@ def wire(
     *,
     make: Callable[[], Upstream] = Upstream,
     has: frozenset[str] = OPENAI,
-    config: Mapping[str, Any] | None = None,
+    config: Mapping[str, Any] | Callable[[Upstream], Mapping[str, Any]] | None = None,
     registered: Collection[str] = (),
     key: str = KEY,
 ) -> Kind:
     """spec: its config has `base_url` and `api_key`. make: the vendor's server. has: what both can do. config: what the
-    provider needs besides address and key. registered: kinds of models, such as `rerank`, that the vendor's list leaves
-    out, so that the user registers one. key: the one that the server accepts.
+    provider needs besides address and key, or what makes it of the running server. registered: kinds of models, such
+    as `rerank`, that the vendor's list leaves out, so that the user registers one. key: the one that the server
+    accepts.
     """
 
     @asynccontextmanager
@@ -40,7 +41,8 @@ def wire(
         async with upstream_server(make=make) as upstream:
             upstream.key = key
             upstream.models = [*MODELS.values()]
-            settings = {"base_url": upstream.url, "api_key": key, **(config or {})}
+            more = config(upstream) if callable(config) else config or {}
+            settings = {"base_url": upstream.url, "api_key": key, **more}
             provider = {"provider_id": "vendor", "provider_type": spec.provider_type, "config": settings}
             models = [{"model_id": MODELS[kind], "provider_id": "vendor", "model_type": kind} for kind in registered]
             async with serving(run_config(provider, models=models or None), folder, specs=[spec]) as served:

@@ -27,7 +27,7 @@ async def at(name: str, folder: Path, **config: Any) -> AsyncIterator[tuple[Clie
     vendor = vendor_of(spec)
     async with upstream_server(make=vendor.make) as upstream:
         upstream.key = vendor.key
-        settings = {"base_url": upstream.url, "api_key": vendor.key, **vendor.config, **config}
+        settings = {**vendor.settings(upstream), **config}
         provider = {"provider_id": "vendor", "provider_type": spec.provider_type, "config": settings}
         async with serving(run_config(provider), folder) as served:
             yield served.client, upstream
@@ -39,8 +39,9 @@ def chat(**fields: Any) -> dict[str, Any]:
 
 
 def asked(upstream: Upstream) -> list[Any]:
-    """The bodies that the vendor was sent."""
-    return [seen.json() for seen in upstream.seen if seen.method == "POST"]
+    """The bodies that the vendor was sent, without those that asked for a token."""
+    sent = (seen for seen in upstream.seen if seen.method == "POST")
+    return [seen.json() for seen in sent if seen.headers.get("content-type") == "application/json"]
 
 
 def completion(**fields: Any) -> dict[str, Any]:

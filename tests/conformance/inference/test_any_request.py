@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -200,8 +200,20 @@ USUAL: dict[str, list[Any]] = {
     "tools": [[]], "functions": [[]], "modalities": [["text"]], "response_format": [{"type": "text"}],
 }  # fmt: skip
 """Values that ask for what happens without the field."""
-DONE_BY_US = {"stream_options", "encoding_format", "prediction", "query", "documents", "top_n", "return_documents"}
-"""Fields that change nothing at the vendor: we do them, or in the case of `prediction` only the time is another."""
+DONE_BY_US = {
+    "stream",
+    "stream_options",
+    "encoding_format",
+    "prediction",
+    "input",
+    "query",
+    "documents",
+    "top_n",
+    "return_documents",
+}
+"""Fields that change nothing at the vendor: we do them, its address or its names for them differ, or in the case of
+`prediction` only the time is another.
+"""
 CLAIMED = {"chat_completion": "chat", "completion": "completions", "embeddings": "embeddings", "rerank": "rerank"}
 CASES = [(spec, kind) for spec in VENDORS for kind, claim in CLAIMED.items() if claim in spec.capabilities]
 
@@ -234,8 +246,17 @@ def test_any_request_reaches_the_vendor_as_documented_or_is_refused(spec: Spec, 
 
 def lost(fields: dict[str, Any], body: dict[str, Any]) -> set[str]:
     """What was given and is not sent, by its own name or by another."""
-    sent = [*body.values()]
-    return {name for name, value in fields.items() if name not in body and value is not None and value not in sent}
+    sent = [*values_in(body)]
+    told = {*body, *(name.removesuffix("_option") for name in body)}  # watsonx has a field for choices in words
+    return {name for name, value in fields.items() if name not in told and value is not None and value not in sent}
+
+
+def values_in(body: Any) -> Iterator[Any]:
+    """The values of an object and of those below it: some vendors have a place of its own for settings."""
+    for value in body.values():
+        yield value
+        if isinstance(value, dict):
+            yield from values_in(value)
 
 
 def is_fine(name: str, fields: dict[str, Any], warnings: str) -> bool:
@@ -252,7 +273,9 @@ def adapter_of(spec: Spec, habits: Habits) -> Any:
     settings = {"base_url": f"http://vendor.test{habits.root}", **vendor_of(spec).config}
     config = load(spec.config or "", package=spec.module)(**settings)
     http = HttpClient("acme", transport=Ends())
-    return load(spec.adapter, package=spec.module)(config, provider_context(spec, http=http, key="sk-x"))
+    return load(spec.adapter, package=spec.module)(
+        config, provider_context(spec, http=http, key=vendor_of(spec).token or "sk-x")
+    )
 
 
 async def sent_by(call: Callable[[Any], Awaitable[Any]], request: Any) -> tuple[Any, str] | None:

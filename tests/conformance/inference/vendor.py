@@ -25,7 +25,8 @@ CAPABILITIES = frozenset({"chat", "completions", "embeddings", "rerank", "tools"
 class Vendor:
     """make: its server. has: what it can do, `CAPABILITIES` and the suite's other abilities. config: what the provider
     needs in its config besides address and key. registered: kinds of models, such as `rerank`, that its list leaves
-    out, so that the user registers one. key: the key that the server accepts.
+    out, so that the user registers one. key: the key that the server accepts. addresses: more settings with an address,
+    which is the server's own, without its root. token: what the key is exchanged for, where it is.
     """
 
     make: Callable[[], Upstream] = Upstream
@@ -33,6 +34,13 @@ class Vendor:
     config: Mapping[str, Any] = field(default_factory=dict)
     registered: frozenset[str] = frozenset()
     key: str = KEY
+    addresses: tuple[str, ...] = ()
+    token: str | None = None
+
+    def settings(self, upstream: Upstream) -> dict[str, Any]:
+        """The provider's config in front of a server."""
+        origin = upstream.url.removesuffix(upstream.habits.root)
+        return {"base_url": upstream.url, "api_key": self.key, **dict.fromkeys(self.addresses, origin), **self.config}
 
 
 def vendor_of(spec: Spec) -> Vendor:

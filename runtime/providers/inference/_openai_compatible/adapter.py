@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from runtime.apis.inference.abilities import Abilities, AbilitiesRequest
@@ -24,6 +24,7 @@ from runtime.provider import LeadsBack, ListedModel, ProviderContext
 from runtime.providers.inference._openai_compatible import embeddings, reranking
 from runtime.providers.inference._openai_compatible.answer_fields import AnswerFields
 from runtime.providers.inference._openai_compatible.config import OpenAICompatibleConfig
+from runtime.providers.inference._openai_compatible.model_list import ListEntry, entries_of
 from runtime.providers.inference._openai_compatible.outgoing_fields import (
     MessageFields,
     apply_rules,
@@ -75,7 +76,12 @@ class OpenAICompatibleInference:
         self._chat_answers = AnswerFields(facts.chat or Chat(), provider_id=context.provider_id)
         self._completion_answers = AnswerFields(facts.completions or Completions(), provider_id=context.provider_id)
         self._models = VendorModels(
-            config, context, http=self._http, url=self.url(facts.models_path, ""), key_hint=auth.hint
+            config,
+            context,
+            http=self._http,
+            url=self.url(facts.models_path, ""),
+            key_hint=auth.hint,
+            read=self.read_models,
         )
 
     def auth(self, config: OpenAICompatibleConfig, context: ProviderContext) -> Auth:
@@ -95,6 +101,15 @@ class OpenAICompatibleInference:
         while path.startswith("../"):
             base_url, path = base_url.rpartition("/")[0], path[3:]
         return f"{base_url}/{path.removeprefix('/')}"
+
+    def read_models(self, answer: Any) -> list[ListEntry] | None:
+        """The entries of its list; None where the answer has none. A vendor with a form of its own overrides this."""
+        return entries_of(answer)
+
+    async def vectors(self, request: EmbeddingsRequest, body: Json) -> Reply:
+        """The vendor's answer in OpenAI's form; a vendor with another form overrides this. body: what is sent."""
+        facts = self._has(self._facts.embeddings, "embeddings")
+        return await self._http.reply(self._outgoing(facts.path, request.model, body), objects="data")
 
     async def chat_completion(self, request: ChatCompletionRequest) -> Reply | EventStream:
         chat = self._has(self._facts.chat, "chat completions")
@@ -125,7 +140,7 @@ class OpenAICompatibleInference:
             raise refusal("input", self._provider_id, "takes texts, not token ids")
         body = given_fields(request)
         apply_rules(facts.rules, body, provider_id=self._provider_id)
-        reply = await self._http.reply(self._outgoing(facts.path, request.model, body), objects="data")
+        reply = await self.vectors(request, body)
         if not embeddings.counts_tokens(reply):
             warn(f"`usage` is 0: `{self._provider_id}` did not count the tokens")
         count, as_base64 = embeddings.asked_for(request.input), request.encoding_format == "base64"

@@ -8,7 +8,7 @@ say what the model is for and what it can.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Literal, NamedTuple
 
 import msgspec
@@ -58,7 +58,11 @@ class ListEntry(NamedTuple):
     facts: dict[str, Any]
 
 
-async def entries_in(exchange: Exchange) -> list[ListEntry] | str:
+Reader = Callable[[Any], list[ListEntry] | None]
+"""The entries of an answer's JSON; None where it has no list."""
+
+
+async def entries_in(exchange: Exchange, read: Reader) -> list[ListEntry] | str:
     """The entries of an answer. For an answer that is not a list, the end of an error message: `with no JSON`."""
     parts, size = [], 0
     async for part in exchange.chunks():
@@ -66,18 +70,23 @@ async def entries_in(exchange: Exchange) -> list[ListEntry] | str:
         if (size := size + len(part)) > _MAX_BYTES:
             return f"with more than {_MAX_BYTES >> 20} MiB"
     body = b"".join(parts)
-    return await asyncio.to_thread(_read, body) if size > _MAX_PARSED_IN_LOOP_BYTES else _read(body)
+    return await asyncio.to_thread(_read, body, read) if size > _MAX_PARSED_IN_LOOP_BYTES else _read(body, read)
 
 
-def _read(body: bytes) -> list[ListEntry] | str:
+def entries_of(answer: Any) -> list[ListEntry] | None:
+    """The `Reader` of the shapes that are known here."""
+    if (entries := _entries(answer)) is None:
+        return None
+    return [ListEntry(_name(entry), _kind(entry), _facts(entry)) for entry in entries[:_MAX_ENTRIES]]
+
+
+def _read(body: bytes, read: Reader) -> list[ListEntry] | str:
     try:
         answer = msgspec.json.decode(body)
     except (msgspec.DecodeError, RecursionError):
         return "with no JSON"
-    entries = _entries(answer)
-    if entries is None:
-        return "with no list of models"
-    return [ListEntry(_name(entry), _kind(entry), _facts(entry)) for entry in entries[:_MAX_ENTRIES]]
+    entries = read(answer)
+    return "with no list of models" if entries is None else entries[:_MAX_ENTRIES]
 
 
 def _entries(answer: object) -> list[object] | None:

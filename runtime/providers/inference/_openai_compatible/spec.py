@@ -160,6 +160,7 @@ def openai_compatible(
     config: str = "runtime.providers.inference._openai_compatible.config:OpenAICompatibleConfig",
     aliases: tuple[str, ...] = (),
     older: Mapping[str, Moved | NoEffect | Instead] | None = None,
+    packages: tuple[str, ...] = (),
     evidence: Evidence = Spec.evidence,
     **differences: Any,
 ) -> Spec:
@@ -190,6 +191,7 @@ def openai_compatible(
         config=config,
         aliases=aliases,
         older=older or {},
+        packages=packages,
         enabled_by=enabled_by or (api_key_env if needs_key else base_url_env) or api_key_env,
         key_env=api_key_env if needs_key else None,
         sample_config=sample,

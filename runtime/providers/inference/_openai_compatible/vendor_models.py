@@ -13,19 +13,26 @@ from runtime.http.timeouts import Timeouts
 from runtime.http.transport import Outgoing
 from runtime.provider import LeadsBack, ListedModel, ProviderContext, healthy, unhealthy
 from runtime.providers.inference._openai_compatible.config import OpenAICompatibleConfig
-from runtime.providers.inference._openai_compatible.model_list import Kind, ListEntry, entries_in
+from runtime.providers.inference._openai_compatible.model_list import Kind, ListEntry, Reader, entries_in, entries_of
 from runtime.providers.inference._openai_compatible.spec import OpenAICompatible
 
 _LISTING = Timeouts(connect_s=3, read_s=10)
 
 
 class VendorModels:
-    """url: of the vendor's list. key_hint: how a person gives a key. loop: why requests are refused at present, if the
-    address leads back to us.
+    """url: of the vendor's list. key_hint: how a person gives a key. read: what its list looks like. loop: why requests
+    are refused at present, if the address leads back to us.
     """
 
     def __init__(
-        self, config: OpenAICompatibleConfig, context: ProviderContext, *, http: HttpClient, url: str, key_hint: str
+        self,
+        config: OpenAICompatibleConfig,
+        context: ProviderContext,
+        *,
+        http: HttpClient,
+        url: str,
+        key_hint: str,
+        read: Reader = entries_of,
     ) -> None:
         self._config = config
         self._facts: OpenAICompatible = context.spec.facts
@@ -33,6 +40,7 @@ class VendorModels:
         self._http = http
         self._url = url
         self._key_hint = key_hint
+        self._read = read
         self._waits_for_key = self._facts.key_required and context.keys.configured() is None
         self._check_upstream = context.check_upstream
         self._known: list[ListedModel] | None = None
@@ -69,7 +77,7 @@ class VendorModels:
         exchange = await self._http.send(request)
         try:
             self._refuse_loop(exchange.headers)
-            entries = await entries_in(exchange)
+            entries = await entries_in(exchange, self._read)
         finally:
             await exchange.close()
         if isinstance(entries, str):

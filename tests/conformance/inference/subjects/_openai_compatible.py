@@ -14,7 +14,7 @@ def kind(spec: Spec) -> Kind:
         spec,
         make=vendor.make,
         has=vendor.has,
-        config=vendor.config,
+        config=vendor.settings,
         registered=vendor.registered,
         key=vendor.key,
     )
