@@ -6,9 +6,13 @@ kept and renewed is here.
 
 from __future__ import annotations
 
+import binascii
+from base64 import urlsafe_b64decode
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any
+
+import msgspec
 
 from runtime.http.expiring import Expiring
 from runtime.http.keys import ProviderKeys
@@ -22,6 +26,19 @@ class Token:
     value: str = field(repr=False)
     expires_at: float | None = None
     source: str = ""
+
+
+def expiry_of(token: str) -> float | None:
+    """When a JWT expires, in seconds since 1970: its `exp` (RFC 7519, 4.1.4). None for one that does not say, or is no
+    JWT. Its signature is not looked at.
+    """
+    try:
+        claims = msgspec.json.decode(urlsafe_b64decode(token.split(".")[1] + "=="))
+    except (IndexError, ValueError, binascii.Error, RecursionError):
+        return None
+    expires_at = claims.get("exp") if isinstance(claims, dict) else None
+    is_number = isinstance(expires_at, int | float) and not isinstance(expires_at, bool)
+    return float(expires_at) if is_number else None  # type: ignore[arg-type]  # checked before
 
 
 class TokenBearer:

@@ -2,8 +2,8 @@
 
 The shapes: OpenAI's `{"error": {...}}`; the same in an array (Gemini); its fields at the top (Cerebras, Cohere, SGLang,
 OCI); a text in place of the object (Ollama, TGI, LM Studio); `detail` as text, or as FastAPI's list of wrong fields
-(Voyage, DeepInfra, Mistral); `errors` (watsonx, Cloudflare); `fault` (Apigee, at Fireworks); `__type` (AWS); and an
-error inside a choice of an answer (OpenRouter).
+(Voyage, DeepInfra, Mistral); `errors` (watsonx, Cloudflare); `errorMessage` (IBM Cloud); `fault` (Apigee, at
+Fireworks); `__type` (AWS); and an error inside a choice of an answer (OpenRouter).
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ import msgspec
 from runtime.sse import BYTE_ORDER_MARK, encode
 
 _decode = msgspec.json.Decoder().decode
-_MESSAGES = ("message", "Message", "msg", "detail", "error", "faultstring", "error_description", "title")
+_MESSAGES = (
+    *("message", "Message", "msg", "detail", "error", "faultstring", "error_description", "errorMessage", "title"),
+)
 _CODES = ("code", "error_code", "errorcode", "errorCode")
 _TYPES = ("type", "error_type", "__type")
 _STATUSES = ("status", "status_code", "code")

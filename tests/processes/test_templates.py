@@ -19,6 +19,9 @@ from runtime.config.template import template_names
 from runtime.conformance.asgi import Client
 from runtime.conformance.stacks import serving
 from runtime.conformance.upstream import CHAT_MODEL, upstream_server
+from tests.conformance.inference.at_vendor import SPECS
+from tests.conformance.inference.vendor import vendor_of
+from tests.conformance.inference.vendors import watsonx
 from tests.conformance.vector_io.subjects import chromadb_server
 
 LIMIT_S = 120.0
@@ -42,6 +45,10 @@ AT_A_SERVER = {
     "sambanova": ("sambanova", "SAMBANOVA_BASE_URL", "SAMBANOVA_API_KEY"),
 }
 """What a distribution is for: its provider, and the variables with an address and a key for it."""
+AT_A_CLOUD = {
+    "watsonx": ("WATSONX_BASE_URL", {"WATSONX_API_KEY": watsonx.TOKEN, "WATSONX_PROJECT_ID": watsonx.PROJECT}),
+}
+"""The same for those whose vendor has more than a key: the variable with its address, and the others."""
 
 
 def types_of(name: str, api: str) -> set[str]:
@@ -110,3 +117,15 @@ async def test_a_distribution_asks_what_it_is_for(name: str, tmp_path: Path) -> 
             listed = [one["id"] for one in (await served.client.get("/v1/models")).json()["data"]]
         assert f"{provider_id}/{CHAT_MODEL}" in listed
         assert len(upstream.calls("/chat/completions")) == 1
+
+
+@pytest.mark.parametrize("name", AT_A_CLOUD)
+async def test_a_distribution_asks_its_cloud(name: str, tmp_path: Path) -> None:
+    address, env = AT_A_CLOUD[name]
+    async with asyncio.timeout(LIMIT_S), upstream_server(make=vendor_of(SPECS[name]).make) as upstream:
+        async with serving(rendered(name, **env, **{address: upstream.url}), tmp_path) as served:
+            chat: dict[str, Any] = {"model": f"{name}/{CHAT_MODEL}", "messages": MESSAGES}
+            answer = await served.client.post("/v1/chat/completions", chat)
+            assert answer.status == 200, answer.text
+            listed = [one["id"] for one in (await served.client.get("/v1/models")).json()["data"]]
+        assert f"{name}/{CHAT_MODEL}" in listed

@@ -13,7 +13,7 @@ from runtime.errors import ConfigInvalid, NotFound
 NAMES = [
     "cerebras", "ci-tests", "dell", "fireworks", "groq", "llama-api", "meta-reference-gpu", "nvidia", "ollama",
     "open-benchmark", "passthrough", "postgres-demo", "remote", "remote-vllm", "sambanova", "starter", "starter-gpu",
-    "tgi", "together", "vllm",
+    "tgi", "together", "vllm", "watsonx",
 ]  # fmt: skip
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
+from base64 import urlsafe_b64encode
 
 import pytest
 from aiohttp import web
@@ -15,7 +17,7 @@ from runtime.context import RequestContext, serving
 from runtime.errors import Unavailable, UpstreamError
 from runtime.http import expiring
 from runtime.http.client import HttpClient
-from runtime.http.tokens import Token, TokenBearer
+from runtime.http.tokens import Token, TokenBearer, expiry_of
 from runtime.http.transport import json_request
 from tests.support.calls import failure
 
@@ -129,3 +131,24 @@ async def test_a_key_comes_before_tokens(upstream: Upstream, client: HttpClient,
     with serving(RequestContext(provider_data={"openai_api_key": "sk-theirs"} if whose == "caller" else {})):
         assert await sent(upstream, asking) == ("Bearer sk-theirs" if whose == "caller" else "Bearer sk-fixed")
     assert issuer.asked == 0
+
+
+@pytest.mark.parametrize(
+    ("claims", "expires_at"),
+    [
+        ({"exp": 1_000_000}, 1e6),
+        ({"exp": 1.5}, 1.5),
+        ({"exp": True}, None),
+        ({"exp": "1"}, None),
+        ({}, None),
+        ([], None),
+    ],
+)
+def test_a_token_says_itself_when_it_expires(claims: object, expires_at: float | None) -> None:
+    payload = urlsafe_b64encode(json.dumps(claims).encode()).rstrip(b"=").decode()
+    assert expiry_of(f"eyJhbGciOiJIUzI1NiJ9.{payload}.c2ln") == expires_at
+
+
+@pytest.mark.parametrize("token", ["", "x", "a.b", "a.!!.c", "a.YQ.c", "ä.ä.ä", "a..c"])
+def test_what_is_no_token_says_nothing(token: str) -> None:
+    assert expiry_of(token) is None

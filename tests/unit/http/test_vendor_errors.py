@@ -102,6 +102,11 @@ SHAPES: list[tuple[str, Any, VendorError]] = [
         VendorError(message="m", code="invalid_input"),
     ),
     (
+        "ibm-cloud",
+        {"errorCode": "BXNIM0415E", "errorMessage": "m", "context": {"requestId": "r"}},
+        VendorError(message="m", code="BXNIM0415E"),
+    ),
+    (
         "cloudflare",
         {"success": False, "errors": [{"code": 7003, "message": "m"}], "messages": [], "result": None},
         VendorError(message="m", code="7003"),

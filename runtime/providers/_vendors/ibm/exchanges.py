@@ -1,0 +1,76 @@
+"""What IBM gives for a key: a token of IBM Cloud's IAM, or of a cluster with IBM Software Hub (Cloud Pak for Data).
+
+https://cloud.ibm.com/apidocs/iam-identity-token-api#gettoken-apikey and
+https://www.ibm.com/docs/en/software-hub/5.2.x?topic=api-generating-bearer-token (read November 2026)
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlencode
+
+from runtime.clock import wall_time
+from runtime.errors import Unavailable, UpstreamRejected
+from runtime.http.client import HttpClient
+from runtime.http.timeouts import Timeouts
+from runtime.http.tokens import Token, expiry_of
+from runtime.http.transport import Outgoing, json_request
+
+IAM_URL = "https://iam.cloud.ibm.com"
+_GRANT = "urn:ibm:params:oauth:grant-type:apikey"
+_TIMEOUTS = Timeouts(connect_s=5.0, read_s=20.0, total_s=30.0)
+_IS_REFUSAL = (400, 401, 403)
+"""IAM answers 400 to a key that it does not know."""
+
+
+class KeyRefused(Exception):
+    """There is no token for a key; the message says why, in the words of whoever refused it."""
+
+
+async def by_api_key(http: HttpClient, key: str, *, iam_url: str = IAM_URL) -> Token:
+    """The token of IBM Cloud for an API key, which lives for an hour. iam_url: without a path. Raises KeyRefused,
+    Unavailable for an answer without a token, and what `http` raises.
+    """
+    began = wall_time()
+    request = Outgoing(
+        method="POST",
+        url=f"{iam_url.rstrip('/')}/identity/token",
+        headers={"content-type": "application/x-www-form-urlencoded", "accept": "application/json"},
+        body=urlencode({"grant_type": _GRANT, "apikey": key}).encode(),
+        timeouts=_TIMEOUTS,
+    )
+    answer = await _asked(http, request)
+    lives_s = answer.get("expires_in") if isinstance(answer, dict) else None
+    is_number = isinstance(lives_s, int | float) and not isinstance(lives_s, bool)
+    expires_at = began + float(lives_s) if is_number else None  # type: ignore[arg-type]  # checked before
+    return _token_in(answer, "access_token", "IBM Cloud", expires_at)
+
+
+async def by_user(http: HttpClient, url: str, user: str, *, key: str | None = None, password: str = "") -> Token:
+    """The token of a cluster for one of its users, by an API key or a password. url: the cluster's, without a path.
+    Raises as `by_api_key` does.
+    """
+    secret = {"password": password} if key is None else {"api_key": key}
+    request = json_request(
+        f"{url.rstrip('/')}/icp4d-api/v1/authorize", {"username": user, **secret}, timeouts=_TIMEOUTS
+    )
+    whose = f"the cluster of user `{user}`"
+    answer = await _asked(http, request)
+    given = answer.get("token") if isinstance(answer, dict) else None
+    return _token_in(answer, "token", whose, expiry_of(given) if isinstance(given, str) else None)
+
+
+async def _asked(http: HttpClient, request: Outgoing) -> Any:
+    try:
+        return await http.value(request)
+    except UpstreamRejected as error:
+        if error.upstream_status not in _IS_REFUSAL:
+            raise
+        raise KeyRefused(error.message) from error
+
+
+def _token_in(answer: Any, name: str, whose: str, expires_at: float | None) -> Token:
+    value = answer.get(name) if isinstance(answer, dict) else None
+    if not isinstance(value, str) or not value:
+        raise Unavailable(f"{whose} answered without a token: `{name}` is missing")
+    return Token(value=value, expires_at=expires_at, source=whose)

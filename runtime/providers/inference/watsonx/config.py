@@ -1,0 +1,71 @@
+"""Settings of IBM watsonx.ai."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Self
+
+from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, field_validator, model_validator
+
+from runtime.apis._names import ServerAddress
+from runtime.providers.inference._openai_compatible.config import OpenAICompatibleConfig
+
+
+def _none_for_empty(value: Any) -> Any:
+    return None if value == "" else value
+
+
+_Text = Annotated[str | None, BeforeValidator(_none_for_empty)]
+_Secret = Annotated[SecretStr | None, BeforeValidator(_none_for_empty)]
+_API = "/ml/v1"
+
+
+class WatsonxConfig(OpenAICompatibleConfig):
+    base_url: ServerAddress | None = Field(
+        None,
+        validation_alias=AliasChoices("base_url", "url"),
+        description="The address of a region, or of a cluster of yours; by default that of Dallas.",
+    )
+    project_id: _Text = Field(
+        None,
+        description="The project that is charged. A caller may name another as `watsonx_project_id` in"
+        " `X-LlamaStack-Provider-Data`.",
+    )
+    space_id: _Text = Field(None, description="The deployment space that is charged, in place of a project.")
+    version: str = Field(
+        "2025-12-05",
+        pattern=r"^\d{4}-\d{2}-\d{2}$",
+        description="The date whose form of the API is asked for. The default is 2025-12-05.",
+    )
+    iam_url: ServerAddress = Field(
+        "https://iam.cloud.ibm.com",
+        description="Where IBM Cloud gives tokens for API keys; by default its public address.",
+    )
+    token: _Secret = Field(None, description="A token that you have got yourself, in place of a key; it expires.")
+    username: _Text = Field(
+        None,
+        description="Your user in a cluster with IBM Software Hub (Cloud Pak for Data), which then gives the tokens.",
+    )
+    password: _Secret = Field(None, description="That user's password, in place of an API key.")
+    zen_api_key: _Secret = Field(
+        None, description="The base64 of `USER:API_KEY` of such a cluster, which is sent as it is."
+    )
+
+    @field_validator("base_url")
+    @classmethod
+    def _without_path(cls, given: str | None) -> str | None:
+        return given and given.rstrip("/").removesuffix(_API)
+
+    @model_validator(mode="after")
+    def _one_secret(self) -> Self:
+        names = ("api_key", "token", "password", "zen_api_key")
+        given: dict[str, SecretStr | None] = {name: getattr(self, name) for name in names}
+        named = [name for name, secret in given.items() if secret is not None and secret.get_secret_value().strip()]
+        if len(named) > 1:
+            raise ValueError(f"give one of {', '.join(f'`{name}`' for name in named)}, not all of them")
+        if self.password is not None and self.username is None:
+            raise ValueError("`password` goes with `username`")
+        if self.username is not None and self.base_url is None:
+            raise ValueError("`username` goes with `base_url`, the address of your cluster")
+        if named:
+            self.api_key = given[named[0]]
+        return self
