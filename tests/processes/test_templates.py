@@ -99,7 +99,7 @@ async def searches(client: Client) -> None:
     store = (await client.post("/v1/vector_stores", {"name": "notes"})).json()
     text = {"content": "The ferry leaves at noon.", "chunk_id": "a", "metadata": {}}
     embedded = await client.post("/v1/vector-io/insert", {"vector_store_id": store["id"], "chunks": [text]})
-    assert embedded.status in (200, 204), embedded.text
+    assert embedded.status in (200, 204), embedded.body
     found = await client.post(f"/v1/vector_stores/{store['id']}/search", {"query": "when does the boat go"})
     assert "ferry" in json.dumps(found.json())
 
@@ -112,7 +112,7 @@ async def test_a_distribution_asks_what_it_is_for(name: str, tmp_path: Path) -> 
         async with serving(rendered(name, **env), tmp_path) as served:
             chat: dict[str, Any] = {"model": f"{provider_id}/{CHAT_MODEL}", "messages": MESSAGES}
             answer = await served.client.post("/v1/chat/completions", chat)
-            assert answer.status == 200, answer.text
+            assert answer.status == 200, answer.body
             assert answer.json()["choices"][0]["message"]["content"]
             listed = [one["id"] for one in (await served.client.get("/v1/models")).json()["data"]]
         assert f"{provider_id}/{CHAT_MODEL}" in listed

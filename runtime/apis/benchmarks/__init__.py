@@ -14,5 +14,6 @@ BENCHMARK = Resource(
     older_id_fields=("eval_task_id",),
     configured="runtime.apis.benchmarks.protocol:RegisterBenchmarkRequest",
     answer="runtime.apis.benchmarks.protocol:answer",
+    is_kept_by_owner=True,
 )
 API = Api("benchmarks", "runtime.apis.benchmarks.protocol:Benchmarks", resource=BENCHMARK, mounted_with=("eval",))

@@ -22,7 +22,7 @@ class Benchmark(Response):
     provider_id: str = Field(description="The provider of `eval` that runs it.")
     provider_resource_id: str = Field(description="The provider's own name for it.")
     type: Literal["benchmark"] = "benchmark"
-    dataset_id: str = Field(description="The dataset with its rows.")
+    dataset_id: str = Field(description="The dataset with its rows; empty where its provider has them.")
     scoring_functions: list[str] = Field(description="The functions that score each answer.")
     metadata: dict[str, Any] = Field(description="Your own words about it.")
 
@@ -46,9 +46,15 @@ class RegisterBenchmarkRequest(Request):
 
     benchmark_id: ResourceId = Field(min_length=1, description="The name to ask for.")
     dataset_id: ResourceId = Field(
-        min_length=1, description="The dataset with its rows, or `ID@DIGEST` for one of its versions."
+        "",
+        description="The dataset with its rows, or `ID@DIGEST` for one of its versions. Default: none, for a provider"
+        " whose benchmarks have their own.",
     )
-    scoring_functions: ScoringFunctionIds = Field(description="The functions that score each answer, by their ids.")
+    scoring_functions: Annotated[list[NamedResource], Field(max_length=MOST_FUNCTIONS)] = Field(
+        default_factory=list,
+        description="The functions that score each answer, by their ids. Default: none, for a provider whose benchmarks"
+        " have their own.",
+    )
     provider_benchmark_id: ResourceId | None = Field(
         None, description="The provider's own name for it. Default: the same as `benchmark_id`."
     )

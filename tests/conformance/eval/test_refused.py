@@ -49,6 +49,16 @@ async def test_a_benchmark_of_what_is_not_there_is_not_registered(asking: Asking
     await asking.done("POST", AT, {**asked, "dataset_id": f"there@{version['version']}"})
 
 
+@pytest.mark.parametrize("field", ["dataset_id", "scoring_functions"])
+async def test_a_benchmark_without_what_is_asked_or_scores_is_not_registered(asking: Asking, field: str) -> None:
+    """As one may be elsewhere, whose provider has them."""
+    await asking.benchmark("is-there", rows(1))
+    asked: Json = {"benchmark_id": "half", "dataset_id": "is-there", "scoring_functions": [SAME]}
+    del asked[field]
+    error = await asking.refused(400, AT, asked)
+    assert (error["param"], f"has no `{field}`" in error["message"]) == (field, True)
+
+
 async def test_what_functions_are_told_is_looked_at_before_anything_is_asked(
     vendor: Upstream, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

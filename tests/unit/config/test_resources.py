@@ -178,9 +178,9 @@ def test_a_section_of_today_is_no_older_list_of_its_name(monkeypatch: pytest.Mon
 
 
 def test_an_older_list_of_names_says_what_is_missing_at_once() -> None:
-    assert problems_of("benchmarks: [mmlu]\n") == [
-        "run.yaml:5: benchmarks[0].dataset_id: is missing",
-        "run.yaml:5: benchmarks[0].scoring_functions: is missing",
+    assert problems_of("datasets: [squad]\n") == [
+        "run.yaml:5: datasets[0].purpose: is missing",
+        "run.yaml:5: datasets[0].source: is missing",
     ]
 
 

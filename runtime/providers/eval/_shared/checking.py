@@ -49,10 +49,21 @@ class Checks:
         self._agents = agents
 
     async def benchmark(self, benchmark: Registered) -> None:
-        """Raises NotFound for its dataset and for a function of it that is not there."""
+        """Raises NotFound for its dataset and a function of it that are not there, and as `whole` does."""
+        self.whole(benchmark)
         await _found(self._datasets.check(benchmark.facts["dataset_id"]), "dataset_id")
         for name in benchmark.facts[_FUNCTIONS]:
             await self._function(name)
+
+    def whole(self, benchmark: Registered) -> None:
+        """Raises RequestError for a benchmark without a dataset or without functions."""
+        for field in ("dataset_id", _FUNCTIONS):
+            if not benchmark.facts[field]:
+                raise RequestError(
+                    f"The benchmark `{benchmark.id}` has no `{field}`, without which `{benchmark.provider_id}` cannot"
+                    " evaluate anything",
+                    param=field,
+                )
 
     async def functions(self, ids: Sequence[str], config: BenchmarkConfig) -> list[Scores]:
         """The functions. Raises NotFound for one that is not there and for the model of a judge; RequestError for

@@ -156,6 +156,7 @@ class KeptEvaluations:
         raise for one that cannot be made.
         """
         benchmark, config, user = _benchmark(request), request.benchmark_config, current().user
+        self._checks.whole(benchmark)
         function_ids: list[str] = benchmark.facts["scoring_functions"]
         functions = await self._checks.functions(function_ids, config)
         await self._checks.candidate(config)
