@@ -9,6 +9,8 @@ from runtime.http.vendor_errors import VendorError
 CODE = "context_length_exceeded"
 """OpenAI's; also Groq's and Cerebras's."""
 _STATUSES = (400, 413, 422)
+_GENERAL = (None, "INVALID_ARGUMENT")
+"""Codes that say no more than the status: none, and Google's."""
 _WORDS = re.compile(
     "|".join(
         (
@@ -28,7 +30,7 @@ _WORDS = re.compile(
 
 def code_of(status: int, vendor: VendorError) -> str | None:
     """The vendor's own code, or `CODE` in place of one that says no more than the error's type."""
-    says_nothing = vendor.code is None or vendor.code == vendor.type
+    says_nothing = vendor.code in _GENERAL or vendor.code == vendor.type
     if says_nothing and status in _STATUSES and _WORDS.search(vendor.message or ""):
         return CODE
     return vendor.code

@@ -29,18 +29,19 @@ def wire(
     config: Mapping[str, Any] | Callable[[Upstream], Mapping[str, Any]] | None = None,
     registered: Collection[str] = (),
     key: str = KEY,
+    chat: str = CHAT_MODEL,
 ) -> Kind:
     """spec: its config has `base_url` and `api_key`. make: the vendor's server. has: what both can do. config: what the
     provider needs besides address and key, or what makes it of the running server. registered: kinds of models, such
     as `rerank`, that the vendor's list leaves out, so that the user registers one. key: the one that the server
-    accepts.
+    accepts. chat: the vendor's name of its chat model.
     """
 
     @asynccontextmanager
     async def made(folder: Path, request: pytest.FixtureRequest) -> AsyncIterator[Subject]:
         async with upstream_server(make=make) as upstream:
             upstream.key = key
-            upstream.models = [*MODELS.values()]
+            upstream.models = [chat, EMBEDDING_MODEL, RERANK_MODEL]
             more = config(upstream) if callable(config) else config or {}
             settings = {"base_url": upstream.url, "api_key": key, **more}
             provider = {"provider_id": "vendor", "provider_type": spec.provider_type, "config": settings}
@@ -48,10 +49,10 @@ def wire(
             async with serving(run_config(provider, models=models or None), folder, specs=[spec]) as served:
                 yield Subject(
                     client=served.client,
-                    chat=f"vendor/{CHAT_MODEL}",
+                    chat=f"vendor/{chat}",
                     embedding=f"vendor/{EMBEDDING_MODEL}",
                     reranker=f"vendor/{RERANK_MODEL}",
-                    seen=lambda: upstream.seen[-1].json(),
+                    seen=lambda: upstream.read(upstream.seen[-1].path, upstream.seen[-1].json()),
                     hold=upstream.gate.clear,
                     release=upstream.gate.set,
                     ended=lambda: within(upstream.ended_early.wait()),

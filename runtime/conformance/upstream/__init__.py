@@ -2,7 +2,7 @@
 
 What it says is made from the request alone, so the same request has the same answer. Knows nothing of our code. Another
 vendor is other `Habits`, and where data cannot say it a class that overrides `endpoints`, `endpoint_at`, `listed`,
-`knows` or `allows`.
+`knows`, `allows` or `read`.
 """
 
 from __future__ import annotations
@@ -98,6 +98,10 @@ class Upstream:
     def knows(self, body: dict[str, Any]) -> bool:
         """Whether a request names a model that there is."""
         return body.get("model") in self.models
+
+    def read(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        """A request's body in OpenAI's form, for a vendor that has another one."""
+        return body
 
     def listed(self) -> Any:
         """The body of `GET /models`."""

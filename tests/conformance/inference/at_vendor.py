@@ -39,9 +39,10 @@ def chat(**fields: Any) -> dict[str, Any]:
 
 
 def asked(upstream: Upstream) -> list[Any]:
-    """The bodies that the vendor was sent, without those that asked for a token."""
+    """The bodies that the vendor was sent, in OpenAI's form, without those that asked for a token."""
     sent = (seen for seen in upstream.seen if seen.method == "POST")
-    return [seen.json() for seen in sent if seen.headers.get("content-type") == "application/json"]
+    sent = (seen for seen in sent if seen.headers.get("content-type") == "application/json")
+    return [upstream.read(seen.path, seen.json()) for seen in sent]
 
 
 def completion(**fields: Any) -> dict[str, Any]:

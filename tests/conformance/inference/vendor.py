@@ -27,6 +27,7 @@ class Vendor:
     needs in its config besides address and key. registered: kinds of models, such as `rerank`, that its list leaves
     out, so that the user registers one. key: the key that the server accepts. addresses: more settings with an address,
     which is the server's own, without its root. token: what the key is exchanged for, where it is.
+    passes_unknown_fields: whether it takes fields that nobody knows.
     """
 
     make: Callable[[], Upstream] = Upstream
@@ -36,6 +37,7 @@ class Vendor:
     key: str = KEY
     addresses: tuple[str, ...] = ()
     token: str | None = None
+    passes_unknown_fields: bool = True
 
     def settings(self, upstream: Upstream) -> dict[str, Any]:
         """The provider's config in front of a server."""

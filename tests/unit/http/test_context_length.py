@@ -25,6 +25,7 @@ def test_vendors_words_for_it_are_known(message: str) -> None:
     assert code_of(400, VendorError(message=message)) == CODE
     same = VendorError(message=message, type="invalid_request_error", code="invalid_request_error")
     assert code_of(400, same) == CODE, "a code that only repeats the type says nothing"
+    assert code_of(400, VendorError(message=message, code="INVALID_ARGUMENT")) == CODE, "nor does Google's"
 
 
 @pytest.mark.parametrize(

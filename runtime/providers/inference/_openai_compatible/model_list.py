@@ -26,22 +26,24 @@ _LISTS = ("data", "models", "endpoints")
 _NAMES = ("id", "name", "model", "model_id")
 _KINDS: dict[Kind, tuple[str, ...]] = {
     "rerank": ("rerank", "reranker"),
-    "embedding": ("embedding", "embed", "llm/v1/embeddings"),
-    "llm": ("chat", "language", "generate", "llm/v1/chat", "llm/v1/completions"),
+    "embedding": ("embedding", "embed", "llm/v1/embeddings", "embedContent"),
+    "llm": ("chat", "language", "generate", "llm/v1/chat", "llm/v1/completions", "generateContent"),
 }
-"""A kind of model, and the words for it in an entry of Cohere, Databricks, Text Embeddings Inference and Together."""
+"""A kind of model, and the words for it in an entry of Cohere, Databricks, Google, Text Embeddings Inference and
+Together.
+"""
 
 
 _NUMBERS: dict[str, tuple[str, ...]] = {
     "context_length": (
         *("context_length", "context_window", "max_context_length", "max_model_len", "context_size"),
-        *("max_input_tokens", "max_input_length", "n_ctx", "n_ctx_train"),
+        *("max_input_tokens", "max_input_length", "n_ctx", "n_ctx_train", "inputTokenLimit"),
     ),
-    "max_output_tokens": ("max_completion_tokens", "max_output_tokens"),
+    "max_output_tokens": ("max_completion_tokens", "max_output_tokens", "outputTokenLimit"),
     "embedding_dimension": ("embedding_dimension", "output_vector_size"),
 }
-"""A fact, and the names it has in entries of Anthropic, Cohere, Fireworks, Groq, Hugging Face, llama.cpp, Mistral,
-Nebius, Novita, OpenRouter, SambaNova, Text Embeddings Inference, Together and vLLM."""
+"""A fact, and the names it has in entries of Anthropic, Cohere, Fireworks, Google, Groq, Hugging Face, llama.cpp,
+Mistral, Nebius, Novita, OpenRouter, SambaNova, Text Embeddings Inference, Together and vLLM."""
 _INSIDE = ("metadata", "meta", "architecture", "top_provider", "capabilities")
 """Members of an entry that have such facts in them: DeepInfra's, llama.cpp's, OpenRouter's (two) and Mistral's."""
 _TAKES_IMAGES = ("supports_image_input", "supports_vision", "vision")
@@ -114,7 +116,7 @@ def _name(entry: object) -> str:
 
 def _kind(entry: object) -> Kind | None:
     words: set[object] = set()
-    for key in ("model_type", "type", "task", "endpoints"):
+    for key in ("model_type", "type", "task", "endpoints", "supportedGenerationMethods"):
         said = entry.get(key) if isinstance(entry, dict) else None
         if isinstance(said, str):
             words.add(said)

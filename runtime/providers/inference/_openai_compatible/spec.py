@@ -107,7 +107,8 @@ class OpenAICompatible:
     of `base_url`. key_required: without a configured key, each request must bring one.
     key_header: where the key goes; `authorization` is `Bearer KEY`, any other header has the key alone. headers: sent
     with every request. lists_models: whether there is a list of models; models_path: where, as `Rerank.path`;
-    model_prefix: cut from the names in it. model_types: `(part of a model id, type)` pairs, which recognize models that
+    model_prefix: cut from the names in it. models: those that are served where there is no list, and the config says
+    nothing. model_types: `(part of a model id, type)` pairs, which recognize models that
     are not for chat where the list does not say it. model_type: that of all others, None if unknown. chat, completions,
     embeddings, rerank: None for what the vendor does not have.
     closed: since when the vendor's own address no longer answers, and what to do, as the rest of a sentence.
@@ -122,6 +123,7 @@ class OpenAICompatible:
     lists_models: bool = True
     models_path: str = "/models"
     model_prefix: str = ""
+    models: tuple[str, ...] = ()
     model_type: Literal["llm", "embedding", "rerank"] | None = None
     model_types: tuple[tuple[str, str], ...] = (("embed", "embedding"), ("rerank", "rerank"))
     chat: Chat | None = Chat()

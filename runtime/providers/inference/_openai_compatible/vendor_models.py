@@ -47,12 +47,12 @@ class VendorModels:
         self.loop: LeadsBack | None = None
 
     async def list_models(self) -> list[ListedModel]:
-        """The vendor's models; for a vendor without a list, those that the config allows."""
+        """The vendor's models; for a vendor without a list, those that the config allows, else those of its data."""
         if self._known is not None and not self._config.refresh_models:
             return self._known
         allowed = self._config.allowed_models
         if not self._facts.lists_models:
-            return [self._listed(name, None, {}) for name in allowed or ()]
+            return [self._listed(name, None, {}) for name in (self._facts.models if allowed is None else allowed)]
         if self._waits_for_key:
             return []
         cut = self._facts.model_prefix

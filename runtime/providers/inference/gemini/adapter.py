@@ -1,30 +1,88 @@
-"""Names the project that pays for a request with an OAuth token. https://ai.google.dev/gemini-api/docs/oauth"""
+"""Google's API for developers. https://ai.google.dev/api, https://ai.google.dev/gemini-api/docs/oauth"""
 
 from __future__ import annotations
 
-from runtime.http.auth import Auth, Bearer
+from runtime.apis.inference.protocol import ChatCompletionRequest, EmbeddingsRequest
+from runtime.concurrently import concurrently
+from runtime.http.auth import Auth, Bearer, NamedHeader
 from runtime.http.transport import Outgoing
 from runtime.provider import ProviderContext
+from runtime.providers.inference._gemini.embeddings import reply_of, task_of, texts_of, unknown_in
+from runtime.providers.inference._gemini.generating import generated
 from runtime.providers.inference._openai_compatible.adapter import OpenAICompatibleInference
 from runtime.providers.inference._openai_compatible.config import OpenAICompatibleConfig
+from runtime.providers.inference._openai_compatible.outgoing_fields import apply_rules, given_fields
+from runtime.providers.inference._openai_compatible.reranking import in_path
 from runtime.providers.inference.gemini.config import GeminiConfig
+from runtime.sse import EventStream, Json, Reply
+
+_TEXTS_AT_ONCE, _CALLS_AT_ONCE = 100, 4
+"""A request takes a hundred texts: https://ai.google.dev/api/embeddings"""
 
 
 class GeminiInference(OpenAICompatibleInference):
     """Chat and embeddings at Gemini. Raises as `OpenAICompatibleInference` does."""
 
+    def __init__(self, config: GeminiConfig, context: ProviderContext) -> None:
+        super().__init__(config, context)
+
     def auth(self, config: OpenAICompatibleConfig, context: ProviderContext) -> Auth:
         assert isinstance(config, GeminiConfig)
-        return _WithProject(context, config.project) if config.project else Bearer(context.keys, required=True)
+        return _TokenOrKey(context, config.project) if config.has_token else _key(context)
+
+    async def chat_completion(self, request: ChatCompletionRequest) -> Reply | EventStream:
+        chat = self._has(self._facts.chat, "chat completions")
+        body = given_fields(request)
+        self._limit(body)
+        apply_rules(chat.rules, body, provider_id=self._provider_id)
+
+        def outgoes(method: str, made: Json) -> Outgoing:
+            return self._outgoing(f"/{_in_path(request.model)}:{method}", request.model, made)
+
+        return await generated(self._http, outgoes, request, body, self._provider_id)
+
+    async def embeddings(self, request: EmbeddingsRequest) -> Reply:
+        """Vectors in the requested encoding. Raises UpstreamError for invalid vectors."""
+        facts = self._has(self._facts.embeddings, "embeddings")
+        texts, body = texts_of(request, self._provider_id), given_fields(request)
+        apply_rules(facts.rules, body, provider_id=self._provider_id)
+        model, task = _in_path(request.model), task_of(body)
+        settings = {
+            **({"outputDimensionality": request.dimensions} if request.dimensions is not None else {}),
+            **({"taskType": task} if task is not None else {}),
+        }
+        more = unknown_in(body)
+
+        async def asked(some: list[str]) -> Json:
+            requests = [{"model": model, "content": {"parts": [{"text": text}]}, **settings} for text in some]
+            outgoing = self._outgoing(f"/{model}:batchEmbedContents", request.model, {"requests": requests, **more})
+            return (await self._http.reply(outgoing, objects="embeddings")).value()
+
+        batches = [texts[at : at + _TEXTS_AT_ONCE] for at in range(0, len(texts), _TEXTS_AT_ONCE)]
+        answers = await concurrently(asked, batches, at_once=_CALLS_AT_ONCE)
+        vectors = [found.get("values") for answer in answers for found in answer["embeddings"]]
+        counts = [(answer.get("usageMetadata") or {}).get("promptTokenCount") for answer in answers]
+        return await reply_of(request, vectors, counts=counts, provider_id=self._provider_id)
 
 
-class _WithProject(Bearer):
-    """Not with a caller's key: the project is the configured token's."""
+def _in_path(model: str) -> str:
+    """A model's place: `models/NAME`, or that of a tuned one. In older configs a name begins with `gemini/`."""
+    name = model.removeprefix("gemini/").removeprefix("models/")
+    return in_path(name if name.startswith("tunedModels/") else f"models/{name}")
 
-    def __init__(self, context: ProviderContext, project: str) -> None:
+
+def _key(context: ProviderContext) -> NamedHeader:
+    return NamedHeader("x-goog-api-key", context.keys, required=True)
+
+
+class _TokenOrKey(Bearer):
+    """The configured token, with the project that pays; or a caller's key, which is one of another project."""
+
+    def __init__(self, context: ProviderContext, project: str | None) -> None:
         super().__init__(context.keys, required=True)
-        self._project = project
+        self._callers = _key(context)
+        self._headers = {"x-goog-user-project": project} if project else {}
 
     async def apply(self, request: Outgoing) -> Outgoing:
         sent = await super().apply(request)
-        return sent if sent.key_is_callers else sent.with_headers({"x-goog-user-project": self._project})
+        return await self._callers.apply(request) if sent.key_is_callers else sent.with_headers(self._headers)
