@@ -19,7 +19,7 @@ from runtime.sse import BYTE_ORDER_MARK, encode
 
 _decode = msgspec.json.Decoder().decode
 _MESSAGES = (
-    *("message", "Message", "msg", "detail", "error", "faultstring", "error_description", "errorMessage", "title"),
+    *("message", "Message", "msg", "detail", "error_description", "error", "faultstring", "errorMessage", "title"),
 )
 _CODES = ("code", "error_code", "errorcode", "errorCode")
 _TYPES = ("type", "error_type", "__type")

@@ -61,6 +61,11 @@ SHAPES: list[tuple[str, Any, VendorError]] = [
             more={"details": [{"retryDelay": "45.8s"}]},
         ),
     ),
+    (
+        "an address for tokens of OAuth",
+        {"error": "invalid_grant", "error_description": "Token has been revoked."},
+        VendorError(message="Token has been revoked.", code="invalid_grant"),
+    ),
     ("ollama", {"error": "model not found"}, VendorError(message="model not found")),
     (
         "vllm",

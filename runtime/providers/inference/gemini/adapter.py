@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+from typing import Any
+
 from runtime.apis.inference.protocol import ChatCompletionRequest, EmbeddingsRequest
+from runtime.apis.inference.sense import making_sense
 from runtime.concurrently import concurrently
 from runtime.http.auth import Auth, Bearer, NamedHeader
 from runtime.http.transport import Outgoing
 from runtime.provider import ProviderContext
-from runtime.providers.inference._gemini.embeddings import reply_of, task_of, texts_of, unknown_in
+from runtime.providers.inference._gemini.embeddings import batches_of, reply_of, task_of, unknown_in
 from runtime.providers.inference._gemini.generating import generated
 from runtime.providers.inference._openai_compatible.adapter import OpenAICompatibleInference
 from runtime.providers.inference._openai_compatible.config import OpenAICompatibleConfig
+from runtime.providers.inference._openai_compatible.model_list import ListEntry
 from runtime.providers.inference._openai_compatible.outgoing_fields import apply_rules, given_fields
 from runtime.providers.inference._openai_compatible.reranking import in_path
 from runtime.providers.inference.gemini.config import GeminiConfig
@@ -41,28 +46,35 @@ class GeminiInference(OpenAICompatibleInference):
 
         return await generated(self._http, outgoes, request, body, self._provider_id)
 
-    async def embeddings(self, request: EmbeddingsRequest) -> Reply:
-        """Vectors in the requested encoding. Raises UpstreamError for invalid vectors."""
-        facts = self._has(self._facts.embeddings, "embeddings")
-        texts, body = texts_of(request, self._provider_id), given_fields(request)
-        apply_rules(facts.rules, body, provider_id=self._provider_id)
-        model, task = _in_path(request.model), task_of(body)
+    def read_models(self, answer: Any) -> list[ListEntry] | None:
+        """Without those that can be asked for neither text nor vectors, such as models of films."""
+        if isinstance(answer, dict) and isinstance(models := answer.get("models"), list):
+            answer = {**answer, "models": [model for model in models if _can_be_asked(model)]}
+        return super().read_models(answer)
+
+    async def vectors(self, request: EmbeddingsRequest, body: Json) -> Reply:
+        """https://ai.google.dev/api/embeddings#method:-models.batchembedcontents"""
+        model, task, more = _in_path(request.model), task_of(body), unknown_in(body)
         settings = {
             **({"outputDimensionality": request.dimensions} if request.dimensions is not None else {}),
             **({"taskType": task} if task is not None else {}),
         }
-        more = unknown_in(body)
 
         async def asked(some: list[str]) -> Json:
             requests = [{"model": model, "content": {"parts": [{"text": text}]}, **settings} for text in some]
             outgoing = self._outgoing(f"/{model}:batchEmbedContents", request.model, {"requests": requests, **more})
             return (await self._http.reply(outgoing, objects="embeddings")).value()
 
-        batches = [texts[at : at + _TEXTS_AT_ONCE] for at in range(0, len(texts), _TEXTS_AT_ONCE)]
-        answers = await concurrently(asked, batches, at_once=_CALLS_AT_ONCE)
-        vectors = [found.get("values") for answer in answers for found in answer["embeddings"]]
-        counts = [(answer.get("usageMetadata") or {}).get("promptTokenCount") for answer in answers]
-        return await reply_of(request, vectors, counts=counts, provider_id=self._provider_id)
+        answers = await concurrently(asked, batches_of(request, _TEXTS_AT_ONCE), at_once=_CALLS_AT_ONCE)
+        with making_sense(self._provider_id):
+            found = [found["values"] for answer in answers for found in answer["embeddings"]]
+            counts = [(answer.get("usageMetadata") or {}).get("promptTokenCount") for answer in answers]
+            return await asyncio.to_thread(reply_of, request, found, counts)
+
+
+def _can_be_asked(model: Any) -> bool:
+    methods = model.get("supportedGenerationMethods") if isinstance(model, dict) else None
+    return not isinstance(methods, list) or not {"generateContent", "embedContent"}.isdisjoint(methods)
 
 
 def _in_path(model: str) -> str:

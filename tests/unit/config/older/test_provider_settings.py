@@ -40,6 +40,11 @@ def test_the_repository_of_hugging_face_s_router_is_the_model_that_is_served() -
     ("kind", "config", "why"),
     [
         ("remote::ollama", {"url": "http://h:1", "raise_on_connect_error": True}, "is degraded"),
+        (
+            "remote::vertexai",
+            {"project": "p", "thought_signature_store": {"backend": "kv_default", "namespace": "thoughts"}},
+            "`extra_content`",
+        ),
         ("remote::nvidia", {"url": "https://integrate.api.nvidia.com", "append_api_version": True}, "gets `/v1`"),
     ],
 )
@@ -78,6 +83,9 @@ def test_the_other_address_of_deepseek_is_not_used() -> None:
         ("remote::azure", {"api_key": "k", "api_base": "https://h", "api_version": "2024-12-01", "api_type": "azure"}),
         ("remote::azure", {"api_key": "k", "base_url": "https://h/openai/v1", "api_version": None, "api_type": None}),
         ("remote::gemini", {"api_key": None, "access_token": "t", "project": "p"}),
+        ("remote::vertexai", {"project": "p", "location": "us-central1"}),
+        ("remote::vertexai", {"project": "", "location": "global", "access_token": "", "allowed_models": ["m"]}),
+        ("remote::vertexai", {"project": "p", "auth_credential": "t", "refresh_models": False}),
         ("remote::groq", {"url": "https://api.groq.com", "api_key": "k"}),
         ("remote::cerebras", {"base_url": "https://api.cerebras.ai", "api_key": "k"}),
         ("remote::sambanova-openai-compat", {"openai_compat_api_base": "https://h/v1", "api_key": "k"}),

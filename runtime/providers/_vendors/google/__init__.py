@@ -1,0 +1,1 @@
+"""Google's cloud: who calls it, and where its services are."""
