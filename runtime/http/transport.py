@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from runtime.addresses import PORTS
 from runtime.http.timeouts import Timeouts
 from runtime.sse import AsyncClosable, Json, encode
 
@@ -116,6 +117,13 @@ def json_request(
         return Outgoing(method=method, url=url, headers=headers or {}, timeouts=timeouts)
     typed = {"content-type": "application/json", **(headers or {})}
     return Outgoing(method=method, url=url, headers=typed, body=encode(body), timeouts=timeouts)
+
+
+def host_header(url: str) -> str:
+    """The host of an address as a client sends it: with a port that is not the scheme's own."""
+    parts = urlsplit(url)
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname or ""
+    return host if parts.port in (None, PORTS.get(parts.scheme)) else f"{host}:{parts.port}"
 
 
 def host_of(url: str) -> str:

@@ -23,6 +23,7 @@ from tests.conformance.inference.at_vendor import SPECS
 from tests.conformance.inference.vendor import vendor_of
 from tests.conformance.inference.vendors import watsonx
 from tests.conformance.vector_io.subjects import chromadb_server
+from tests.support import oci
 
 LIMIT_S = 120.0
 NEEDED = {"meta-reference-gpu": {"INFERENCE_MODEL": "SmolLM2-135M-Instruct"}}
@@ -46,6 +47,14 @@ AT_A_SERVER = {
 }
 """What a distribution is for: its provider, and the variables with an address and a key for it."""
 AT_A_CLOUD = {
+    "oci": (
+        "OCI_BASE_URL",
+        {
+            "OCI_COMPARTMENT_OCID": oci.COMPARTMENT,
+            "OCI_AUTH_TYPE": "config_file",
+            "OCI_CONFIG_FILE_PATH": str(oci.config_file()),
+        },
+    ),
     "watsonx": ("WATSONX_BASE_URL", {"WATSONX_API_KEY": watsonx.TOKEN, "WATSONX_PROJECT_ID": watsonx.PROJECT}),
 }
 """The same for those whose vendor has more than a key: the variable with its address, and the others."""

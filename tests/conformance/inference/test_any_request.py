@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 from urllib.parse import urlsplit
@@ -252,6 +253,7 @@ def lost(fields: dict[str, Any], body: dict[str, Any]) -> set[str]:
     """What was given and is not sent, by its own name or by another."""
     sent = [*values_in(body)]
     told = {*body, *(name.removesuffix("_option") for name in body)}  # watsonx has a field for choices in words
+    told |= {re.sub("[A-Z]", lambda letter: f"_{letter[0].lower()}", name) for name in body}  # OCI has no underscores
     return {name for name, value in fields.items() if name not in told and value is not None and value not in sent}
 
 

@@ -11,7 +11,7 @@ from runtime.config import template
 from runtime.errors import ConfigInvalid, NotFound
 
 NAMES = [
-    "cerebras", "ci-tests", "dell", "fireworks", "groq", "llama-api", "meta-reference-gpu", "nvidia", "ollama",
+    "cerebras", "ci-tests", "dell", "fireworks", "groq", "llama-api", "meta-reference-gpu", "nvidia", "oci", "ollama",
     "open-benchmark", "passthrough", "postgres-demo", "remote", "remote-vllm", "sambanova", "starter", "starter-gpu",
     "tgi", "together", "vllm", "watsonx",
 ]  # fmt: skip

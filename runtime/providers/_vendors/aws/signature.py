@@ -11,8 +11,7 @@ import hmac
 from datetime import datetime
 from urllib.parse import parse_qsl, quote, urlsplit
 
-from runtime.addresses import PORTS
-from runtime.http.transport import Outgoing
+from runtime.http.transport import Outgoing, host_header
 from runtime.providers._vendors.aws.credentials import Credentials
 
 _ALGORITHM = "AWS4-HMAC-SHA256"
@@ -30,7 +29,7 @@ def signed(request: Outgoing, credentials: Credentials, *, region: str, service:
     added = {"x-amz-date": date}
     if credentials.session_token is not None:
         added["x-amz-security-token"] = credentials.session_token
-    headers = {**request.headers, **added, "host": _host(url.scheme, url.hostname or "", url.port)}
+    headers = {**request.headers, **added, "host": host_header(request.url)}
     covered = sorted(name for name in headers if name in _SIGNED or name.startswith("x-amz-"))
     names = ";".join(covered)
     canonical = "\n".join(
@@ -54,12 +53,6 @@ def signed(request: Outgoing, credentials: Credentials, *, region: str, service:
         f"{_ALGORITHM} Credential={credentials.access_key_id}/{scope}, SignedHeaders={names}, Signature={signature}"
     )
     return request.with_headers(added, key=credentials.as_key())
-
-
-def _host(scheme: str, host: str, port: int | None) -> str:
-    """As the client sends it."""
-    host = f"[{host}]" if ":" in host else host
-    return host if port in (None, PORTS.get(scheme)) else f"{host}:{port}"
 
 
 def _query(query: str) -> list[tuple[str, str]]:
