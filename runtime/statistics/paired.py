@@ -3,8 +3,9 @@
 Where both are 0 and 1, McNemar's exact test: of the things that changed, would so many have changed one way by chance
 (Q. McNemar: Note on the sampling error of the difference between correlated proportions, Psychometrika 12, 1947)?
 Elsewhere the paired bootstrap: how often is the mean of differences that are drawn anew as far from theirs as that is
-from 0 (B. Efron, R. J. Tibshirani: An Introduction to the Bootstrap, 1993, chapter 16)? Few things that changed cannot
-say more than their signs do, so it is never less than the chance that all of them have one sign.
+from 0 (B. Efron, R. J. Tibshirani: An Introduction to the Bootstrap, 1993, chapter 16)? Of few things they lie too near
+to each other, which `intervals.py` says more of; and few that changed cannot say more than their signs do, so it is
+never less than the chance that all of them have one sign.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from math import exp, fsum, lgamma, log
 from statistics import fmean
 from typing import Literal
 
-from runtime.statistics.intervals import interval_of, resampled_means
+from runtime.statistics.intervals import interval_of, real_share, resampled_means
 from runtime.statistics.scale import scale_of
 
 _EQUAL = 1e-12
@@ -42,7 +43,7 @@ def paired_difference(values: Sequence[float], baseline: Sequence[float]) -> Dif
     values, baseline = scale.down(values), scale.down(baseline)
     changes = [value - before for value, before in zip(values, baseline, strict=True)]
     means = resampled_means(changes)
-    low, high = interval_of(means)
+    low, high = interval_of(means, len(changes))
     is_binary = {*values, *baseline} <= {0.0, 1.0}
     better, worse = sum(change > 0 for change in changes), sum(change < 0 for change in changes)
     return Difference(
@@ -51,7 +52,7 @@ def paired_difference(values: Sequence[float], baseline: Sequence[float]) -> Dif
         difference=scale.up(fmean(changes)),
         low=scale.up(low),
         high=scale.up(high),
-        p_value=mcnemar(better, worse) if is_binary else _bootstrapped(fmean(changes), means, better + worse),
+        p_value=mcnemar(better, worse) if is_binary else _bootstrapped(changes, means),
         test="mcnemar" if is_binary else "paired_bootstrap",
     )
 
@@ -71,11 +72,13 @@ def matched(keys: Sequence[Hashable], baseline: Sequence[Hashable]) -> list[tupl
     return [(place, places[key].popleft()) for place, key in enumerate(keys) if places.get(key)]
 
 
-def _bootstrapped(mean: float, means: Sequence[float], changed: int) -> float:
+def _bootstrapped(changes: Sequence[float], means: Sequence[float]) -> float:
+    mean, changed = fmean(changes), sum(change != 0 for change in changes)
     if abs(mean) < _EQUAL:
         return 1.0
     far = sum(abs(drawn - mean) >= abs(mean) - _EQUAL for drawn in means)
-    return min(1.0, max((far + 1) / (len(means) + 1), 2.0 ** (1 - changed)))
+    found = real_share((far + 1) / (len(means) + 1), len(changes))
+    return min(1.0, max(found, 2.0 ** (1 - changed)))
 
 
 def _log_choices(count: int, number: int) -> float:

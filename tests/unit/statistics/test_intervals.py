@@ -81,5 +81,7 @@ def test_the_mean_is_inside_about_as_often_as_is_said(
 
 
 def test_an_interval_is_the_middle_part() -> None:
-    assert interval_of([*range(1000)], confidence=0.5) == (250, 750)
-    assert interval_of([4.0]) == (4.0, 4.0)
+    assert interval_of([*range(1000)], 10**9, confidence=0.4) == (300, 699)
+    low, high = interval_of([*range(1000)], 3, confidence=0.5)
+    assert low < 250 and high > 750, "of few values it is wider"
+    assert interval_of([4.0], 1) == (4.0, 4.0)

@@ -378,7 +378,7 @@ def test_runs_are_compared(cli: Cli, server: Evaluations) -> None:
     assert (ended.code, ended.json()["id"], ended.json()["baseline"]) == (0, "evaljob-2", "evaljob-1")
     shown = cli("stack", "eval", "compare", "evaljob-2", "evaljob-1", "--exit-code")
     assert shown.code == 9
-    assert shown.out.startswith("basic::equality\t1.000\t0.500\t-0.500\t-0.700 to -0.250\t0.002\t0\t10\tworse\n")
+    assert shown.out.startswith("basic::equality\t1.000\t0.500\t-0.500\t-0.750 to -0.250\t0.002\t0\t10\tworse\n")
     assert cli("stack", "eval", "compare", "evaljob-1", "evaljob-2", "--exit-code", "-q") == (0, "", "")
     server.jobs.pop("evaljob-1")
     alone = cli("stack", "eval", "compare", "last", "last")
