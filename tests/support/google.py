@@ -24,7 +24,11 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 EMAIL, KEY_ID = "llama@my-project.iam.gserviceaccount.com", "key-1"
 AUDIENCE = "//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/pool/providers/github"
+AUDIENCE_OF_ASSERTIONS = "https://oauth2.googleapis.com/token"
+"""Always, says Google, whichever address the assertion is sent to."""
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
+IAM_SCOPE = "https://www.googleapis.com/auth/iam"
+"""Enough to take on a service account."""
 REFRESH_TOKEN, SUBJECT_TOKEN = "1//refresh", "the-token-of-another"
 _JWT_GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 _EXCHANGE_GRANT = "urn:ietf:params:oauth:grant-type:token-exchange"
@@ -111,7 +115,7 @@ class GoogleServer:
         self.key.public_key().verify(_decoded(signature), signed.encode(), padding.PKCS1v15(), hashes.SHA256())
         if header != {"alg": "RS256", "typ": "JWT", "kid": KEY_ID}:
             return f"Invalid JWT header: {header}"
-        if (claims["iss"], claims["scope"], claims["aud"]) != (EMAIL, SCOPE, self.token_url):
+        if (claims["iss"], claims["scope"], claims["aud"]) != (EMAIL, SCOPE, AUDIENCE_OF_ASSERTIONS):
             return f"Invalid JWT: {claims}"
         if abs(claims["iat"] - time.time()) > 60 or not 0 < claims["exp"] - claims["iat"] <= 3600:
             return "Invalid JWT: Token must be a short-lived token (60 minutes) and in a reasonable timeframe."
@@ -121,7 +125,10 @@ class GoogleServer:
         if request.headers.get("authorization", "").removeprefix("Bearer ") not in self.issued:
             return web.json_response({"error": {"code": 401, "status": "UNAUTHENTICATED"}}, status=401)
         body = await request.json()
-        if body != {"scope": [SCOPE], "lifetime": "3600s"}:
+        if {name: value for name, value in body.items() if value is not None} != {
+            "scope": [SCOPE],
+            "lifetime": "3600s",
+        }:
             return web.json_response({"error": {"code": 400, "message": f"wrong: {body}"}}, status=400)
         self.issued.append(f"token-{len(self.issued) + 1}")
         until = datetime.fromtimestamp(time.time() + self.lives_s, UTC)
@@ -152,11 +159,11 @@ class GoogleServer:
 
 def _error_of_exchange(request: web.Request, form: dict[str, str]) -> str:
     wanted = {
-        "audience": AUDIENCE, "scope": SCOPE, "subject_token": SUBJECT_TOKEN,
+        "audience": AUDIENCE, "subject_token": SUBJECT_TOKEN,
         "requested_token_type": "urn:ietf:params:oauth:token-type:access_token",
         "subject_token_type": "urn:ietf:params:oauth:token-type:jwt",
     }  # fmt: skip
-    if not wanted.items() <= form.items():
+    if not wanted.items() <= form.items() or form.get("scope") not in (SCOPE, IAM_SCOPE):
         return f"Invalid value: {form}"
     client = request.headers.get("authorization")
     if client is not None and client != f"Basic {b64encode(b'client:secret').decode()}":

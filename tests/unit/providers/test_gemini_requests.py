@@ -120,9 +120,9 @@ def test_generation(fields: dict[str, Any], config: dict[str, Any] | None) -> No
 @pytest.mark.parametrize(
     ("model", "effort", "thinking", "warned"),
     [
-        (NEWER, "medium", {"thinkingLevel": "medium", "includeThoughts": True}, False),
-        ("gemini-flash-latest", "xhigh", {"thinkingLevel": "high", "includeThoughts": True}, False),
-        (NEWER, "none", {"thinkingLevel": "minimal"}, True),
+        (NEWER, "medium", {"thinkingLevel": "MEDIUM", "includeThoughts": True}, False),
+        ("gemini-flash-latest", "xhigh", {"thinkingLevel": "HIGH", "includeThoughts": True}, False),
+        (NEWER, "none", {"thinkingLevel": "MINIMAL"}, True),
         (OLDER, "xhigh", {"thinkingBudget": 24576, "includeThoughts": True}, False),
     ],
 )

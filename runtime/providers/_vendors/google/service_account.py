@@ -24,15 +24,16 @@ async def by_service_account(http: HttpClient, given: Json, source: str) -> Toke
     """Raises Unavailable for a file without a key, and where Google gives no token."""
     whose = f"the service account `{member(given, 'client_email', source)}`"
     url = str(given.get("token_uri") or TOKEN_URL)
-    assertion = await asyncio.to_thread(_assertion, given, source, url)
+    assertion = await asyncio.to_thread(_assertion, given, source)
     return await exchanged(http, url, {"grant_type": _GRANT, "assertion": assertion}, whose)
 
 
-def _assertion(given: Json, source: str, audience: str) -> str:
+def _assertion(given: Json, source: str) -> str:
+    """For Google, by whichever of its addresses it gets there."""
     now = int(wall_time())
     header = {"alg": "RS256", "typ": "JWT", "kid": given.get("private_key_id")}
     claims = {
-        "iss": given["client_email"], "scope": SCOPE, "aud": audience, "iat": now, "exp": now + _VALID_S,
+        "iss": given["client_email"], "scope": SCOPE, "aud": TOKEN_URL, "iat": now, "exp": now + _VALID_S,
     }  # fmt: skip
     signed = b".".join(_base64(encode(part)) for part in (header, claims))
     return (signed + b"." + _base64(_signature(member(given, "private_key", source), signed, source))).decode()

@@ -24,7 +24,7 @@ _BUDGETS = {"none": 0, "minimal": 1024, "low": 1024, "medium": 8192, "high": 245
 """Tokens of thinking of the generation 2.5, as at Google's endpoint for OpenAI's clients.
 https://ai.google.dev/gemini-api/docs/openai#thinking
 """
-_LEVELS = {"none": "minimal", "minimal": "minimal", "low": "low", "medium": "medium", "high": "high", "xhigh": "high"}
+_LEVELS = {"none": "MINIMAL", "minimal": "MINIMAL", "low": "LOW", "medium": "MEDIUM", "high": "HIGH", "xhigh": "HIGH"}
 _JSON = "application/json"
 
 

@@ -36,7 +36,8 @@ def body_of(way: Way, texts: list[str], *, dimensions: int | None, task: str | N
     size = {} if dimensions is None else {"outputDimensionality": dimensions}
     if way is EMBED_CONTENT:
         of_task = {} if task is None else {"taskType": task}
-        return {"content": {"parts": [{"text": texts[0]}]}, "autoTruncate": False, **size, **of_task}
+        settings = {"autoTruncate": False, **size, **of_task}
+        return {"content": {"parts": [{"text": texts[0]}]}, "embedContentConfig": settings}
     tasks = {} if task is None else {"task_type": task}
     return {
         "instances": [{"content": text, **tasks} for text in texts],

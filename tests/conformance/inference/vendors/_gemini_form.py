@@ -74,7 +74,7 @@ def check_form(body: dict[str, Any], *, has_levels: bool) -> None:
     thinking = config.get("thinkingConfig") or {}
     if ("thinkingLevel" if not has_levels else "thinkingBudget") in thinking:
         raise Refused(400, "Thinking level is not supported for this model.")
-    if thinking.get("thinkingLevel") not in (None, "minimal", "low", "medium", "high"):
+    if thinking.get("thinkingLevel") not in (None, "MINIMAL", "LOW", "MEDIUM", "HIGH"):
         raise Refused(400, "Invalid value at 'generation_config.thinking_config.thinking_level'")
     choosing = (body.get("toolConfig") or {}).get("functionCallingConfig") or {}
     if choosing.get("allowedFunctionNames") and choosing.get("mode") not in ("ANY", "VALIDATED"):

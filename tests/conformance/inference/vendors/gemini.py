@@ -77,6 +77,8 @@ class Gemini(Upstream):
             raise Refused(401, "Request had invalid authentication credentials.")
         if (request.method, request.path) == ("GET", f"{self.habits.root}/models"):
             return web.json_response(self.listed())
+        if not request.path.startswith(f"{self.habits.root}/"):
+            raise Refused(404, f"Not Found: {request.path}")
         model, method = method_at(request.path)
         body = json.loads(raw)
         if model not in self.models:

@@ -73,7 +73,7 @@ class Vertex(Gemini):
         model, method = method_at(path)
         if method not in ("predict", "embedContent"):
             return super().read(path, body)
-        settings = body.get("parameters", body)
+        settings = body.get("parameters") or body.get("embedContentConfig") or {}
         made = {"model": model, "input": _texts(model, path, body)}
         if "outputDimensionality" in settings:
             made["dimensions"] = settings["outputDimensionality"]
@@ -95,7 +95,7 @@ class Vertex(Gemini):
     async def called(self, request: web.Request, model: str, method: str, body: dict[str, Any]) -> web.StreamResponse:
         if method not in ("predict", "embedContent"):
             return await self.generated(request, model, method, body)
-        size = body.get("parameters", body).get("outputDimensionality")
+        size = (body.get("parameters") or body.get("embedContentConfig") or {}).get("outputDimensionality")
         vectors = [vector_of(text)[:size] for text in _texts(model, request.path, body)]
         if method == "embedContent":
             return web.json_response({"embedding": {"values": vectors[0]}, "usageMetadata": {"promptTokenCount": 2}})
@@ -106,7 +106,9 @@ class Vertex(Gemini):
 def _texts(model: str, path: str, body: dict[str, Any]) -> list[str]:
     """Raises Refused for what the model's method does not take."""
     if path.endswith(":embedContent"):
-        if body.keys() - {"content", "autoTruncate", "outputDimensionality", "taskType", "title"}:
+        settings = body.get("embedContentConfig", {})
+        known = {"autoTruncate", "outputDimensionality", "taskType", "title"}
+        if body.keys() - {"content", "embedContentConfig"} or settings.keys() - known:
             raise Refused(400, f"Invalid JSON payload received. Unknown name in {[*body]}: Cannot find field.")
         return ["".join(part["text"] for part in body["content"]["parts"])]
     if body.keys() - {"instances", "parameters"}:
