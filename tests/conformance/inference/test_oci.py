@@ -167,6 +167,8 @@ async def test_models_that_can_be_asked_are_listed(tmp_path: Path) -> None:
         f"vendor/{EMBEDDING_MODEL}": "embedding",
         f"vendor/{RERANK_MODEL}": "rerank",
     }
+    sees = {model["id"] for model in listed if "image" in model["metadata"].get("input_modalities", ())}
+    assert sees == {f"vendor/{CHAT_MODEL}"}
 
 
 def test_each_service_has_a_host_of_its_own() -> None:

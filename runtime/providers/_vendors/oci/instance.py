@@ -52,7 +52,6 @@ async def of_instance(http: HttpClient, env: Mapping[str, str]) -> Credentials |
         "certificate": _bare(leaf),
         "intermediateCertificates": [_bare(above)],
         "publicKey": _bare(session.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)),
-        "purpose": "DEFAULT",
         "fingerprintAlgorithm": "SHA256",
     }
     request = json_request(f"{_auth_address(where)}/v1/x509", body, timeouts=_EXCHANGE)

@@ -19,6 +19,7 @@ from runtime.sse import Json, Reply
 
 _KINDS: dict[str, Kind] = {"CHAT": "llm", "TEXT_EMBEDDINGS": "embedding", "TEXT_RERANK": "rerank"}
 """Its capabilities that are asked for here."""
+_SEES = "IMAGE_TEXT_TO_TEXT"
 _TO_BE_TUNED = "FINE_TUNE"
 """Of models that are there to be tuned, and not asked."""
 _PURPOSES = {
@@ -71,8 +72,6 @@ def _read(answer: Json) -> int | None:
     """The tokens of its texts; None where it does not count them."""
     usage = answer.get("usage")
     found = usage.get("promptTokens", usage.get("totalTokens")) if isinstance(usage, dict) else None
-    if found is None and isinstance(each := answer.get("inputTextTokenCounts"), list):
-        found = sum(each) if all(type(count) is int for count in each) else None
     return found if type(found) is int else None
 
 
@@ -90,7 +89,8 @@ def models_in(answer: Any) -> list[ListEntry] | None:
         name = str(item.get("displayName") or "")
         is_shared = item.get("type", "BASE") == "BASE" and _TO_BE_TUNED not in can
         if kind is not None and is_shared and not _is_past(item.get("timeOnDemandRetired")):
-            found.setdefault(name, ListEntry(name, kind, {}))
+            facts = {"input_modalities": ["text", "image"]} if _SEES in can else {}
+            found.setdefault(name, ListEntry(name, kind, facts))
     return [*found.values()]
 
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from runtime.apis.inference.tool_use import name_of, named_in
+from runtime.clock import utc_now
 from runtime.providers.inference._openai_compatible.model_list import Kind, ListEntry
 from runtime.providers.inference._openai_compatible.outgoing_fields import refusal
 from runtime.sse import Frames, Json, Reply
@@ -81,7 +82,7 @@ def vectors(model: str, answers: Sequence[Json]) -> Reply:
 
 
 def models_in(answer: Any) -> list[ListEntry] | None:
-    """The models that chat, embed or rank; None where there is no list."""
+    """The models that chat, embed or rank, and can still be asked; None where there is no list."""
     specs = answer.get("resources") if isinstance(answer, dict) else None
     if not isinstance(specs, list):
         return None
@@ -91,9 +92,16 @@ def models_in(answer: Any) -> list[ListEntry] | None:
             continue
         functions = {one.get("id") for one in spec.get("functions") or () if isinstance(one, dict)}
         kind = next((kind for function, kind in _KINDS.items() if function in functions), None)
-        if kind is not None:
+        if kind is not None and not _is_withdrawn(spec):
             found.append(ListEntry(str(spec.get("model_id") or ""), kind, _facts(spec, functions)))
     return found
+
+
+def _is_withdrawn(spec: Json) -> bool:
+    """Whether it is no longer served: its stages are listed long before they begin."""
+    today = utc_now().date().isoformat()
+    stages = [one for one in spec.get("lifecycle") or () if isinstance(one, dict) and one.get("id") == "withdrawn"]
+    return any(str(stage.get("start_date") or "") <= today for stage in stages)
 
 
 def _facts(spec: Json, functions: set[Any]) -> dict[str, Any]:

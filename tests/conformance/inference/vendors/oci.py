@@ -19,7 +19,7 @@ from tests.conformance.inference.vendor import Vendor
 from tests.support import oci
 
 KEY = "sk-of-generative-ai"
-CAPABILITIES = {CHAT_MODEL: ["CHAT"], EMBEDDING_MODEL: ["TEXT_EMBEDDINGS"]}
+CAPABILITIES = {CHAT_MODEL: ["CHAT", "IMAGE_TEXT_TO_TEXT"], EMBEDDING_MODEL: ["TEXT_EMBEDDINGS"]}
 EMBEDDING_FIELDS = {
     *("inputs", "servingMode", "compartmentId", "isEcho", "truncate", "inputType", "outputDimensions"),
     *("embeddingTypes", "embedContents"),

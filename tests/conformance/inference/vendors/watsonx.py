@@ -74,6 +74,8 @@ def check(path: str, body: dict[str, Any]) -> None:
         raise Refused(400, "tool_choice: expected an object", code="json_type_error")
     if body.get("tool_choice", {}).get("type", "function") != "function":
         raise Refused(400, "tool_choice.type: function is the only one", code="invalid_input_argument")
+    if body.get("reasoning_effort", "low") not in ("low", "medium", "high"):
+        raise Refused(400, "reasoning_effort: low, medium or high", code="invalid_input_argument")
     for name in NOT_IN_MESSAGES:
         if has(body, name):
             raise Refused(400, f"{name}: unknown", code="json_validation_error")
@@ -118,12 +120,22 @@ class Watsonx(Upstream):
                 "label": name,
                 "functions": [{"id": function} for function in FUNCTIONS.get(name, ["rerank"])],
                 "model_limits": LIMITS.get(name, {"max_sequence_length": 512}),
-                "lifecycle": [{"id": "available", "start_date": "2024-12-06"}],
+                "lifecycle": [
+                    {"id": "available", "start_date": "2024-12-06"},
+                    {"id": "withdrawn", "start_date": "2199-01-01"},
+                ],
             }
             for name in self.models
         ]
-        other = {"model_id": "ibm/granite-ttm-512-96-r2", "functions": [{"id": "time_series_forecast"}]}
-        return {"total_count": len(specs) + 1, "limit": 200, "resources": [*specs, other]}
+        others = [
+            {"model_id": "ibm/granite-ttm-512-96-r2", "functions": [{"id": "time_series_forecast"}]},
+            {
+                "model_id": "meta-llama/llama-2-13b-chat",
+                "functions": [{"id": "text_chat"}],
+                "lifecycle": [{"id": "withdrawn", "start_date": "2025-03-01"}],
+            },
+        ]
+        return {"total_count": len(specs) + 2, "limit": 200, "resources": [*specs, *others]}
 
     async def _answer(self, request: web.Request, raw: bytes) -> web.StreamResponse:
         if request.method == "POST" and request.path in ("/identity/token", "/icp4d-api/v1/authorize"):
