@@ -114,3 +114,12 @@ async def test_a_refusal_of_google_s_keeps_its_words_and_its_wait(tmp_path: Path
         answer = await client.post("/v1/chat/completions", chat(stream=stream))
         assert (answer.status, answer.json()["error"]["code"]) == (429, "RESOURCE_EXHAUSTED")
         assert answer.headers["retry-after"] == "46"
+
+
+async def test_tokens_are_counted_by_gemini_before_it_answers(tmp_path: Path) -> None:
+    async with at("gemini", tmp_path) as (client, upstream):
+        tools = [{"type": "function", "name": "add", "parameters": {"type": "object"}}]
+        body = {"model": f"vendor/{CHAT_MODEL}", "input": "one two three", "instructions": "Be brief.", "tools": tools}
+        answer = await client.post("/v1/responses/input_tokens", body)
+        assert (answer.status, answer.json()["input_tokens"]) == (200, 5), answer.body
+        assert upstream.seen[-1].path.endswith(f"{CHAT_MODEL}:countTokens")

@@ -88,6 +88,15 @@ async def test_vectors_come_by_each_model_s_own_method(tmp_path: Path, model: st
         assert {seen.path.rpartition(":")[2] for seen in upstream.seen} == {method} and len(upstream.seen) == calls
 
 
+@pytest.mark.parametrize(("model", "path"), [(GEMINI_MODEL, f"{GEMINI_MODEL}:countTokens"), (LLAMA, "")])
+async def test_tokens_are_counted_where_the_model_is_gemini(tmp_path: Path, model: str, path: str) -> None:
+    async with vertex(tmp_path) as (client, upstream):
+        body = {"model": f"vendor/{model}", "input": "one two three", "text": {"format": {"type": "text"}}}
+        answer = await client.post("/v1/responses/input_tokens", body)
+        assert answer.status == 200 and answer.json()["input_tokens"] >= 3
+        assert [seen.path.rpartition("/")[2] for seen in upstream.seen] == ([path] if path else [])
+
+
 async def test_documents_are_ranked_by_the_ranking_api(tmp_path: Path) -> None:
     async with vertex(tmp_path) as (client, upstream):
         body = {"model": f"vendor/{RERANK_MODEL}", "query": "cat", "documents": ["a dog", "a cat"], "top_n": 1}

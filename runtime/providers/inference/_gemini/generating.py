@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable
 
+from runtime.apis.inference.counting import TokenCount
 from runtime.apis.inference.protocol import ChatCompletionRequest
+from runtime.apis.inference.sense import making_sense
 from runtime.http.client import HttpClient
 from runtime.http.transport import Outgoing
 from runtime.providers.inference._gemini.answers import completion_of
@@ -35,6 +37,13 @@ async def generated(
     if not request.stream:
         return Reply.of(completion)
     return _streamed(completion, with_usage=request.wants_usage)
+
+
+async def counted(http: HttpClient, outgoing: Outgoing, provider_id: str) -> TokenCount:
+    """outgoing: a request of `countTokens`. https://ai.google.dev/api/tokens (read November 2026)"""
+    answer = (await http.reply(outgoing, member="totalTokens")).value()
+    with making_sense(provider_id):
+        return TokenCount(tokens=int(answer["totalTokens"]))
 
 
 def _streamed(completion: Json, *, with_usage: bool) -> EventStream:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from runtime.apis.inference.counting import TokenCount
 from runtime.apis.inference.protocol import ChatCompletionRequest, EmbeddingsRequest
 from runtime.apis.inference.sense import making_sense
 from runtime.concurrently import concurrently
@@ -12,7 +13,8 @@ from runtime.http.auth import Auth, Bearer, NamedHeader
 from runtime.http.transport import Outgoing
 from runtime.provider import ProviderContext
 from runtime.providers.inference._gemini.embeddings import batches_of, reply_of, task_of, unknown_in
-from runtime.providers.inference._gemini.generating import generated
+from runtime.providers.inference._gemini.generating import counted, generated
+from runtime.providers.inference._gemini.requests import request_of
 from runtime.providers.inference._openai_compatible.adapter import OpenAICompatibleInference
 from runtime.providers.inference._openai_compatible.config import OpenAICompatibleConfig
 from runtime.providers.inference._openai_compatible.model_list import ListEntry
@@ -45,6 +47,15 @@ class GeminiInference(OpenAICompatibleInference):
             return self._outgoing(f"/{_in_path(request.model)}:{method}", request.model, made)
 
         return await generated(self._http, outgoes, request, body, self._provider_id)
+
+    async def count_tokens(self, request: ChatCompletionRequest) -> TokenCount:
+        """Counted by the model's own tokenizer, with its tools."""
+        chat, body = self._has(self._facts.chat, "chat completions"), given_fields(request)
+        apply_rules(chat.rules, body, provider_id=self._provider_id)
+        model = _in_path(request.model)
+        asked = {"generateContentRequest": {"model": model, **request_of(body, self._provider_id)}}
+        outgoing = self._outgoing(f"/{model}:countTokens", request.model, asked)
+        return await counted(self._http, outgoing, self._provider_id)
 
     def read_models(self, answer: Any) -> list[ListEntry] | None:
         """Without those that can be asked for neither text nor vectors, such as models of films."""

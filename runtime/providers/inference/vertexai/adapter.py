@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
+from runtime.apis.inference.counting import TokenCount
 from runtime.apis.inference.protocol import ChatCompletionRequest, CompletionRequest, EmbeddingsRequest, RerankRequest
 from runtime.apis.inference.sense import making_sense
 from runtime.apis.providers.protocol import ProviderHealth
@@ -20,7 +21,8 @@ from runtime.provider import ProviderContext, healthy, unhealthy
 from runtime.providers._vendors.google.auth import GoogleBearer
 from runtime.providers._vendors.google.identity import GoogleIdentity
 from runtime.providers.inference._gemini.embeddings import batches_of, reply_of, task_of, unknown_in
-from runtime.providers.inference._gemini.generating import generated
+from runtime.providers.inference._gemini.generating import counted, generated
+from runtime.providers.inference._gemini.requests import request_of
 from runtime.providers.inference._gemini.spec import GEMINI_RULES
 from runtime.providers.inference._openai_compatible.adapter import OpenAICompatibleInference
 from runtime.providers.inference._openai_compatible.config import OpenAICompatibleConfig
@@ -36,6 +38,7 @@ from runtime.sse import EventStream, Json, Reply
 
 _CALLS_AT_ONCE = 8
 _MOST_DOCUMENTS = 200
+_COUNTED = ("contents", "systemInstruction", "tools", "generationConfig")
 _RANKED = ("model", "query", "documents", "top_n", "return_documents")
 
 
@@ -70,6 +73,17 @@ class VertexAIInference(OpenAICompatibleInference):
             return json_request(place.of_google(model.name, name) + mark + query, made)
 
         return await generated(self._http, outgoes, request, body, self._provider_id)
+
+    async def count_tokens(self, request: ChatCompletionRequest) -> TokenCount:
+        """Of Gemini's models; None of others, which only count what they have read."""
+        model = named(request.model)
+        if not model.is_gemini:
+            return TokenCount(tokens=None)
+        place, body = await self._places.of_request(), given_fields(request)
+        apply_rules(GEMINI_RULES, body, provider_id=self._provider_id)
+        asked = {name: value for name, value in request_of(body, self._provider_id).items() if name in _COUNTED}
+        outgoing = json_request(place.of_google(model.name, "countTokens"), asked)
+        return await counted(self._http, outgoing, self._provider_id)
 
     async def vectors(self, request: EmbeddingsRequest, body: Json) -> Reply:
         """By the method that the model has."""

@@ -88,7 +88,18 @@ class Gemini(Upstream):
     async def called(self, request: web.Request, model: str, method: str, body: dict[str, Any]) -> web.StreamResponse:
         if method == "batchEmbedContents":
             return web.json_response(vectors(body, model))
+        if method == "countTokens":
+            asked = body["generateContentRequest"]
+            if body.keys() != {"generateContentRequest"} or asked.pop("model") != f"models/{model}":
+                raise Refused(400, f"* CountTokensRequest: wrong: {body}")
+            return self.counted(model, asked)
         return await self.generated(request, model, method, body)
+
+    def counted(self, model: str, body: dict[str, Any]) -> web.Response:
+        """https://ai.google.dev/api/tokens"""
+        check_form(body, has_levels=has_levels(model))
+        usage = chat(openai_of(body, model), self.habits).whole["usage"]
+        return web.json_response({"totalTokens": usage["prompt_tokens"]})
 
     async def generated(
         self, request: web.Request, model: str, method: str, body: dict[str, Any]

@@ -93,6 +93,10 @@ class Vertex(Gemini):
         return await super()._answer(request, raw)
 
     async def called(self, request: web.Request, model: str, method: str, body: dict[str, Any]) -> web.StreamResponse:
+        if method == "countTokens":
+            if body.keys() - {"contents", "systemInstruction", "tools", "generationConfig"}:
+                raise Refused(400, f"Invalid JSON payload received. Unknown name in {[*body]}: Cannot find field.")
+            return self.counted(model, body)
         if method not in ("predict", "embedContent"):
             return await self.generated(request, model, method, body)
         size = (body.get("parameters") or body.get("embedContentConfig") or {}).get("outputDimensionality")
