@@ -5,6 +5,7 @@ https://learn.microsoft.com/en-us/azure/ai-foundry/openai/api-version-lifecycle
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from runtime.conformance.stacks import run_config, serving
 from runtime.conformance.upstream import CHAT_MODEL, Habits, Upstream, upstream_server
 from tests.conformance.inference.at_vendor import SPECS, chat
 from tests.conformance.inference.vendor import vendor_of
+from tests.support.azure import CLIENT, SECRET, TENANT, azure_server
 
 DATE = "2024-10-21"
 V1 = "/openai/v1"
@@ -83,3 +85,38 @@ async def test_what_could_be_deployed_is_not_listed(tmp_path: Path) -> None:
             listed = (await served.client.get("/v1/models")).json()["data"]
         assert [model["id"] for model in listed] == [f"vendor/{CHAT_MODEL}"]
         assert azure.calls("/models") == []
+
+
+async def test_a_token_of_entra_is_got_once_and_sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with azure_server() as entra, upstream_server(make=vendor_of(SPECS["azure"]).make) as azure:
+        monkeypatch.setenv("AZURE_AUTHORITY_HOST", entra.url)
+        who = {"tenant_id": TENANT, "client_id": CLIENT, "client_secret": SECRET}
+        config = azure_at(azure, api_key=None, base_url=azure.url, api_type="azure_ad", **who)
+        async with serving(run_config(config), tmp_path) as served:
+            for _ in range(2):
+                answer = await served.client.post("/v1/chat/completions", chat())
+                assert answer.status == 200, answer.body
+            provider = (await served.client.get("/v1/providers/vendor")).json()
+            own = {"vendor_api_key": "of-a-caller"}
+            await served.client.post(
+                "/v1/chat/completions", chat(), headers={"x-llamastack-provider-data": json.dumps(own)}
+            )
+        assert [seen.headers["authorization"] for seen in azure.calls("/chat/completions")] == [
+            "Bearer token-1", "Bearer token-1", "Bearer of-a-caller",
+        ]  # fmt: skip
+        assert provider["health"]["status"] == "OK"
+        assert SECRET not in json.dumps(provider)
+        assert entra.issued == ["token-1"]
+
+
+async def test_who_has_no_identity_is_told_how_to_get_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with azure_server() as entra, upstream_server(make=vendor_of(SPECS["azure"]).make) as azure:
+        entra.has_machine = False
+        monkeypatch.setenv("AZURE_POD_IDENTITY_AUTHORITY_HOST", entra.url)
+        monkeypatch.setenv("PATH", "")
+        config = azure_at(azure, api_key=None, base_url=azure.url, api_type="azure_ad")
+        async with serving(run_config(config), tmp_path) as served:
+            refused = await served.client.post("/v1/chat/completions", chat())
+            provider = (await served.client.get("/v1/providers/vendor")).json()
+    assert refused.status == 503 and "has no identity of Azure" in refused.error["message"]
+    assert "az login" in provider["health"]["message"]

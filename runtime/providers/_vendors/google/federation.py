@@ -12,10 +12,11 @@ from pathlib import Path
 
 from runtime.errors import Unavailable
 from runtime.http.client import HttpClient
+from runtime.http.oauth import exchanged, member
 from runtime.http.timeouts import Timeouts
 from runtime.http.tokens import Token
 from runtime.http.transport import Outgoing
-from runtime.providers._vendors.google.exchanges import SCOPE, by_impersonation, exchanged, member
+from runtime.providers._vendors.google.exchanges import SCOPE, by_impersonation
 from runtime.sse import Json, decode, encode
 
 _GRANT = "urn:ietf:params:oauth:grant-type:token-exchange"

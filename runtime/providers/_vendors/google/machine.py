@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from runtime.clock import wall_time
 from runtime.errors import UpstreamError
 from runtime.http.client import HttpClient
+from runtime.http.oauth import asked, token_in
 from runtime.http.timeouts import Timeouts
 from runtime.http.tokens import Token
 from runtime.http.transport import Outgoing
-from runtime.providers._vendors.google.exchanges import asked, token_in
 
 _PLACE = "169.254.169.254"
 _HEADER = "metadata-flavor"

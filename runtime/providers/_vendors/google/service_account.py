@@ -11,8 +11,9 @@ from base64 import urlsafe_b64encode
 from runtime.clock import wall_time
 from runtime.errors import Unavailable
 from runtime.http.client import HttpClient
+from runtime.http.oauth import exchanged, member
 from runtime.http.tokens import Token
-from runtime.providers._vendors.google.exchanges import SCOPE, TOKEN_URL, exchanged, member
+from runtime.providers._vendors.google.exchanges import SCOPE, TOKEN_URL
 from runtime.sse import Json, encode
 
 _GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"

@@ -10,15 +10,14 @@ from typing import Any
 from urllib.parse import urlencode
 
 from runtime.clock import wall_time
-from runtime.errors import Unavailable, UpstreamRejected
+from runtime.errors import UpstreamRejected
 from runtime.http.client import HttpClient
-from runtime.http.timeouts import Timeouts
+from runtime.http.oauth import FORM, TIMEOUTS, member, token_in
 from runtime.http.tokens import Token, expiry_of
 from runtime.http.transport import Outgoing, json_request
 
 IAM_URL = "https://iam.cloud.ibm.com"
 _GRANT = "urn:ibm:params:oauth:grant-type:apikey"
-_TIMEOUTS = Timeouts(connect_s=5.0, read_s=20.0, total_s=30.0)
 _IS_REFUSAL = (400, 401, 403)
 """IAM answers 400 to a key that it does not know."""
 
@@ -35,15 +34,11 @@ async def by_api_key(http: HttpClient, key: str, *, iam_url: str = IAM_URL) -> T
     request = Outgoing(
         method="POST",
         url=f"{iam_url.rstrip('/')}/identity/token",
-        headers={"content-type": "application/x-www-form-urlencoded", "accept": "application/json"},
+        headers=FORM,
         body=urlencode({"grant_type": _GRANT, "apikey": key}).encode(),
-        timeouts=_TIMEOUTS,
+        timeouts=TIMEOUTS,
     )
-    answer = await _asked(http, request)
-    lives_s = answer.get("expires_in") if isinstance(answer, dict) else None
-    is_number = isinstance(lives_s, int | float) and not isinstance(lives_s, bool)
-    expires_at = began + float(lives_s) if is_number else None  # type: ignore[arg-type]  # checked before
-    return _token_in(answer, "access_token", "IBM Cloud", expires_at)
+    return token_in(await _asked(http, request), "IBM Cloud", began=began)
 
 
 async def by_user(http: HttpClient, url: str, user: str, *, key: str | None = None, password: str = "") -> Token:
@@ -51,13 +46,10 @@ async def by_user(http: HttpClient, url: str, user: str, *, key: str | None = No
     Raises as `by_api_key` does.
     """
     secret = {"password": password} if key is None else {"api_key": key}
-    request = json_request(
-        f"{url.rstrip('/')}/icp4d-api/v1/authorize", {"username": user, **secret}, timeouts=_TIMEOUTS
-    )
+    request = json_request(f"{url.rstrip('/')}/icp4d-api/v1/authorize", {"username": user, **secret}, timeouts=TIMEOUTS)
     whose = f"the cluster of user `{user}`"
-    answer = await _asked(http, request)
-    given = answer.get("token") if isinstance(answer, dict) else None
-    return _token_in(answer, "token", whose, expiry_of(given) if isinstance(given, str) else None)
+    given = member(await _asked(http, request), "token", whose)
+    return Token(value=given, expires_at=expiry_of(given), source=whose)
 
 
 async def _asked(http: HttpClient, request: Outgoing) -> Any:
@@ -67,10 +59,3 @@ async def _asked(http: HttpClient, request: Outgoing) -> Any:
         if error.upstream_status not in _IS_REFUSAL:
             raise
         raise KeyRefused(error.message) from error
-
-
-def _token_in(answer: Any, name: str, whose: str, expires_at: float | None) -> Token:
-    value = answer.get(name) if isinstance(answer, dict) else None
-    if not isinstance(value, str) or not value:
-        raise Unavailable(f"{whose} answered without a token: `{name}` is missing")
-    return Token(value=value, expires_at=expires_at, source=whose)

@@ -16,10 +16,12 @@ SPEC = openai_compatible(
     base_url_env="AZURE_API_BASE",
     api_key_env="AZURE_API_KEY",
     more_env={"api_version": "AZURE_API_VERSION", "api_type": "AZURE_API_TYPE"},
-    enabled_by="AZURE_API_KEY",
+    enabled_by="AZURE_API_BASE",
     key_required=True,
     version_path="",
     lists_models=False,
     chat=Chat(rules=(METADATA_IF_KEPT,), custom_tools=True, developers=True),
-    evidence=wire("a local server with both of Azure's forms of address, and with its keys"),
+    evidence=wire(
+        "a local server with both of Azure's forms of address, its keys, and servers of Azure's that give tokens"
+    ),
 )
