@@ -1,13 +1,8 @@
-"""A machine of Oracle's signs with a token that it gets for its certificate; and signatures themselves.
-
-The addresses are fixed and elsewhere, so no server can stand in for them: what would be sent there is answered here.
-"""
+"""A machine of Oracle's signs with a token that it gets for its certificate."""
 
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,32 +12,13 @@ import pytest
 from runtime.errors import Unavailable
 from runtime.http.client import HttpClient
 from runtime.http.timeouts import Timeouts
-from runtime.http.transport import Exchange, Outgoing, host_header, json_request
+from runtime.http.transport import Outgoing, host_header, json_request
 from runtime.providers._vendors.oci.identity import OciSignature
 from tests.support import oci
+from tests.support.answers import Answering
 
 SERVICE = "https://inference.generativeai.eu-frankfurt-1.oci.oraclecloud.com/20231130/actions/v1/chat/completions"
 AUTH = "auth.eu-frankfurt-1.oraclecloud.com"
-
-
-class Answer:
-    """An answer that is here already."""
-
-    proxy = ""
-
-    def __init__(self, status: int, body: bytes) -> None:
-        self.status = status
-        self.headers: Mapping[str, str] = {"content-type": "application/json"}
-        self._body = body
-
-    async def read(self) -> bytes:
-        return self._body
-
-    async def chunks(self) -> AsyncIterator[bytes]:
-        yield self._body
-
-    async def close(self) -> None:
-        pass
 
 
 class Oracle:
@@ -56,27 +32,21 @@ class Oracle:
         self.served: list[str] = []
         self.exchanges = self.looks = 0
 
-    async def send(self, request: Outgoing, timeouts: Timeouts) -> Exchange:
+    def answer(self, request: Outgoing, timeouts: Timeouts) -> tuple[int, Any]:
         parts, body = urlsplit(request.url), request.body or b""
         assert isinstance(body, bytes)
-        await asyncio.sleep(0)
         if parts.hostname == "169.254.169.254":
             assert timeouts.connect_s <= 1 and (timeouts.total_s or 60) <= 5
             self.looks += 1
             told = self.machine.tells(parts.path, request.headers) if self.is_there else None
-            return Answer(404, b"{}") if told is None else Answer(200, told)
+            return (404, {}) if told is None else (200, told)
         headers = {**request.headers, "host": host_header(request.url), "content-length": str(len(body))}
         if parts.hostname == AUTH:
             self.exchanges += 1
-            status, made = self.machine.exchange(headers, body)
-            return Answer(status, json.dumps(made).encode())
+            return self.machine.exchange(headers, body)
         why = oci.refused(self.machine.issued, request.method, parts.path, headers, body, host=True)
         self.served.append(why or "accepted")
-        told = {"code": "NotAuthenticated", "message": why} if why else {"ok": True}
-        return Answer(401 if why else 200, json.dumps(told).encode())
-
-    async def close(self) -> None:
-        pass
+        return (401, {"code": "NotAuthenticated", "message": why}) if why else (200, {"ok": True})
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +63,7 @@ def oracle(machine: oci.Machine) -> Oracle:
 
 
 def signing(oracle: Oracle) -> HttpClient:
-    http = HttpClient("oci", transport=oracle)
+    http = HttpClient("oci", transport=Answering(oracle.answer))
     signature = OciSignature(
         "instance_principal", http, provider_id="oci", file=Path("none"), profile="DEFAULT", env={}
     )

@@ -1,7 +1,9 @@
-"""What IBM gives for a key: a token of IBM Cloud's IAM, or of a cluster with IBM Software Hub (Cloud Pak for Data).
+"""What IBM gives for a key: a token of IBM Cloud's IAM, of its platform in Amazon's cloud, or of a cluster with IBM
+Software Hub (Cloud Pak for Data).
 
-https://cloud.ibm.com/apidocs/iam-identity-token-api#gettoken-apikey and
-https://www.ibm.com/docs/en/software-hub/5.2.x?topic=api-generating-bearer-token (read November 2026)
+https://cloud.ibm.com/apidocs/iam-identity-token-api#gettoken-apikey,
+https://www.ibm.com/docs/en/software-hub/5.2.x?topic=api-generating-bearer-token, and for the platform IBM's own package
+for Python (read November 2026)
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from runtime.http.tokens import Token, expiry_of
 from runtime.http.transport import Outgoing, json_request
 
 IAM_URL = "https://iam.cloud.ibm.com"
+PLATFORM_URL = "https://account-iam.platform.saas.ibm.com"
 _GRANT = "urn:ibm:params:oauth:grant-type:apikey"
 _IS_REFUSAL = (400, 401, 403)
 """IAM answers 400 to a key that it does not know."""
@@ -41,6 +44,12 @@ async def by_api_key(http: HttpClient, key: str, *, iam_url: str = IAM_URL) -> T
     return token_in(await _asked(http, request), "IBM Cloud", began=began)
 
 
+async def by_platform_key(http: HttpClient, key: str, *, url: str = PLATFORM_URL) -> Token:
+    """The token of IBM's platform in Amazon's cloud for an API key. url: without a path. Raises as `by_api_key`."""
+    request = json_request(f"{url.rstrip('/')}/api/2.0/apikeys/token", {"apikey": key}, timeouts=TIMEOUTS)
+    return _own_token(await _asked(http, request), "IBM's platform")
+
+
 async def by_user(http: HttpClient, url: str, user: str, *, key: str | None = None, password: str = "") -> Token:
     """The token of a cluster for one of its users, by an API key or a password. url: the cluster's, without a path.
     Raises as `by_api_key` does.
@@ -48,7 +57,12 @@ async def by_user(http: HttpClient, url: str, user: str, *, key: str | None = No
     secret = {"password": password} if key is None else {"api_key": key}
     request = json_request(f"{url.rstrip('/')}/icp4d-api/v1/authorize", {"username": user, **secret}, timeouts=TIMEOUTS)
     whose = f"the cluster of user `{user}`"
-    given = member(await _asked(http, request), "token", whose)
+    return _own_token(await _asked(http, request), whose)
+
+
+def _own_token(answer: Any, whose: str) -> Token:
+    """One that says itself when it expires."""
+    given = member(answer, "token", whose)
     return Token(value=given, expires_at=expiry_of(given), source=whose)
 
 

@@ -10,10 +10,10 @@ from runtime.context import current
 from runtime.errors import RequestError
 from runtime.http.auth import Auth, NamedHeader
 from runtime.http.tokens import Token
-from runtime.http.transport import Outgoing
+from runtime.http.transport import Outgoing, host_of
 from runtime.provider import ProviderContext
 from runtime.providers._vendors.ibm.auth import ExchangedKeys
-from runtime.providers._vendors.ibm.exchanges import by_api_key, by_user
+from runtime.providers._vendors.ibm.exchanges import IAM_URL, PLATFORM_URL, by_api_key, by_platform_key, by_user
 from runtime.providers.inference._openai_compatible.adapter import OpenAICompatibleInference
 from runtime.providers.inference._openai_compatible.config import OpenAICompatibleConfig
 from runtime.providers.inference._openai_compatible.model_list import ListEntry
@@ -21,6 +21,8 @@ from runtime.providers.inference.watsonx import forms
 from runtime.providers.inference.watsonx.config import WatsonxConfig
 from runtime.sse import EventStream, Json, Reply
 
+_AT_AMAZON = ".aws.wxai.ibm.com"
+"""The end of the hosts of its regions in Amazon's cloud."""
 _TEXTS_AT_ONCE, _CALLS_AT_ONCE = 1000, 4
 """A request takes a thousand texts: https://cloud.ibm.com/apidocs/watsonx-ai#text-embeddings"""
 
@@ -44,8 +46,10 @@ class WatsonxInference(OpenAICompatibleInference):
         password = config.password.get_secret_value() if config.password is not None else None
 
         async def exchange(key: str) -> Token:
+            if config.username is None and host_of(self._base_url).endswith(_AT_AMAZON):
+                return await by_platform_key(http, key, url=config.iam_url or PLATFORM_URL)
             if config.username is None:
-                return await by_api_key(http, key, iam_url=config.iam_url)
+                return await by_api_key(http, key, iam_url=config.iam_url or IAM_URL)
             if password is not None and key == password.strip():
                 return await by_user(http, self._base_url, config.username, password=password)
             return await by_user(http, self._base_url, config.username, key=key)

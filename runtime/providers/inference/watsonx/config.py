@@ -36,9 +36,10 @@ class WatsonxConfig(OpenAICompatibleConfig):
         pattern=r"^\d{4}-\d{2}-\d{2}$",
         description="The date whose form of the API is asked for. The default is 2025-12-05.",
     )
-    iam_url: ServerAddress = Field(
-        "https://iam.cloud.ibm.com",
-        description="Where IBM Cloud gives tokens for API keys; by default its public address.",
+    iam_url: ServerAddress | None = Field(
+        None,
+        description="Where tokens are given for API keys; by default IBM Cloud's public address, or that of IBM's"
+        " platform for its regions in Amazon's cloud.",
     )
     token: _Secret = Field(None, description="A token that you have got yourself, in place of a key; it expires.")
     username: _Text = Field(
