@@ -38,6 +38,7 @@ NOT_RUN = {
     "llama stack eval ls": _EVAL,
     "llama stack eval ls --json": _EVAL,
     "llama stack eval run capitals.yaml --threshold equality=0.8 --baseline last": _EVAL,
+    "llama stack eval run capitals --model SmolLM2-135M-Instruct --limit 10": _EVAL,
     "llama stack eval run likeness.yaml --from-completions --since 1d": _EVAL,
     "llama stack eval show last": _EVAL,
     "llama stack eval show last --json > run.json": _EVAL,
