@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import Callable
 
 from runtime.apis.inference.counting import TokenCount
 from runtime.apis.inference.protocol import ChatCompletionRequest
@@ -12,8 +12,8 @@ from runtime.http.transport import Outgoing
 from runtime.providers.inference._gemini.answers import completion_of
 from runtime.providers.inference._gemini.requests import request_of
 from runtime.providers.inference._gemini.streams import Chunks, Finished, as_event
-from runtime.providers.inference._openai_compatible.streams import as_events
-from runtime.sse import EventStream, Frames, Json, Reply
+from runtime.providers.inference._openai_compatible.streams import one_read
+from runtime.sse import EventStream, Json, Reply
 
 Outgoes = Callable[[str, Json], Outgoing]
 """A request to a method of the model's, such as `generateContent`, with this body."""
@@ -36,7 +36,7 @@ async def generated(
     completion = completion_of(answer, request.model, provider_id)
     if not request.stream:
         return Reply.of(completion)
-    return _streamed(completion, with_usage=request.wants_usage)
+    return one_read(completion, with_usage=request.wants_usage)
 
 
 async def counted(http: HttpClient, outgoing: Outgoing, provider_id: str) -> TokenCount:
@@ -44,15 +44,3 @@ async def counted(http: HttpClient, outgoing: Outgoing, provider_id: str) -> Tok
     answer = (await http.reply(outgoing, member="totalTokens")).value()
     with making_sense(provider_id):
         return TokenCount(tokens=int(answer["totalTokens"]))
-
-
-def _streamed(completion: Json, *, with_usage: bool) -> EventStream:
-    async def once() -> AsyncGenerator[Frames, None]:
-        frames = as_events(completion, with_usage=with_usage)
-        assert frames is not None, "it has choices"
-        yield frames
-
-    async def nothing() -> None:
-        pass
-
-    return EventStream(once(), nothing)

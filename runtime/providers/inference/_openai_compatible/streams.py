@@ -6,10 +6,11 @@ https://platform.openai.com/docs/api-reference/chat/streaming
 from __future__ import annotations
 
 import re
+from collections.abc import AsyncGenerator
 from typing import Any
 
 from runtime.apis.inference.protocol import ChatCompletionRequest, CompletionRequest
-from runtime.sse import Frames, Json
+from runtime.sse import EventStream, Frames, Json
 
 # Not an empty reason, which some vendors write into every event. In a JSON string, the quotes would be escaped.
 _FINISHED = re.compile(rb'"finish_reason"\s*:\s*"[^"]')
@@ -76,6 +77,22 @@ def as_events(answer: Json, *, with_usage: bool) -> Frames | None:
         head["object"] = "chat.completion.chunk"
     event = {**head, "choices": [_delta(choice) for choice in choices]}
     return Frames.of(event, *([{**head, "choices": [], "usage": usage}] if usage and with_usage else []))
+
+
+def one_read(answer: Json, *, with_usage: bool) -> EventStream:
+    """A chat completion of ours as a stream of one read, for a vendor that does not stream it. with_usage: as of
+    `as_events`.
+    """
+
+    async def once() -> AsyncGenerator[Frames, None]:
+        frames = as_events(answer, with_usage=with_usage)
+        assert frames is not None, "it has choices"
+        yield frames
+
+    async def nothing() -> None:
+        pass
+
+    return EventStream(once(), nothing)
 
 
 def _delta(choice: dict[str, Any]) -> dict[str, Any]:
