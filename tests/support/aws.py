@@ -67,7 +67,7 @@ class AwsServer:
         self.paths.append(request.path)
         body = await request.read()
         if _GUARDRAIL.fullmatch(request.raw_path):
-            return self._refused(request, body, "bedrock") or self._guardrail(request, body)
+            return self.refused(request, body, "bedrock") or self._guardrail(request, body)
         if (request.method, request.path) == ("POST", "/"):
             return self._sts(request, body)
         if request.path == "/federation/credentials":
@@ -76,16 +76,18 @@ class AwsServer:
             return web.json_response(self.issued)
         return self._machine(request)
 
-    def _refused(self, request: web.Request, body: bytes, service: str) -> web.Response | None:
+    def refused(self, request: web.Request, body: bytes, service: str) -> web.Response | None:
         """Why the signature is not accepted; None if it is."""
         found = _AUTHORIZATION.fullmatch(request.headers.get("authorization", ""))
         if found is None:
-            return _error(403, "MissingAuthenticationTokenException", "Missing Authentication Token")
+            return aws_error(403, "MissingAuthenticationTokenException", "Missing Authentication Token")
         key_id, date, region, named, names, signature = found.groups()
         if key_id not in self.keys:
-            return _error(403, "UnrecognizedClientException", "The security token included in the request is invalid.")
+            return aws_error(
+                403, "UnrecognizedClientException", "The security token included in the request is invalid."
+            )
         if key_id in self.expired:
-            return _error(403, "ExpiredTokenException", "The security token included in the request is expired")
+            return aws_error(403, "ExpiredTokenException", "The security token included in the request is expired")
         secret, token = self.keys[key_id]
         headers = request.headers
         path, _, query = request.raw_path.partition("?")
@@ -107,7 +109,7 @@ class AwsServer:
         )
         if not is_right:
             words = "The request signature we calculated does not match the signature you provided."
-            return _error(403, "InvalidSignatureException", words)
+            return aws_error(403, "InvalidSignatureException", words)
         self.used.append(key_id)
         return None
 
@@ -120,7 +122,7 @@ class AwsServer:
             status, answer, headers = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
             return web.json_response(answer, status=status, headers=headers)
         if asked.keys() - {"source", "content", "outputScope"} or asked["source"] not in ("INPUT", "OUTPUT"):
-            return _error(400, "ValidationException", "The request is not valid.")
+            return aws_error(400, "ValidationException", "The request is not valid.")
         texts = [block["text"]["text"] for block in asked["content"] if "text" in block]
         images = [block["image"] for block in asked["content"] if "image" in block]
         pictures = [b64decode(image["source"]["bytes"]) for image in images]
@@ -131,7 +133,7 @@ class AwsServer:
     def _sts(self, request: web.Request, body: bytes) -> web.Response:
         form = {name: values[0] for name, values in parse_qs(body.decode()).items()}
         self.forms.append(form)
-        if form["Action"] == "AssumeRole" and (refused := self._refused(request, body, "sts")):
+        if form["Action"] == "AssumeRole" and (refused := self.refused(request, body, "sts")):
             return refused
         if form["Action"] == "AssumeRoleWithWebIdentity" and form["WebIdentityToken"] == "not-a-token":
             words = (
@@ -154,7 +156,7 @@ class AwsServer:
             "account_id",
             "role_name",
         }:
-            return _error(401, "UnauthorizedException", "Session token not found or invalid")
+            return aws_error(401, "UnauthorizedException", "Session token not found or invalid")
         members = {
             "accessKeyId": self.issued["AccessKeyId"],
             "secretAccessKey": self.issued["SecretAccessKey"],
@@ -206,7 +208,7 @@ def applied(found: str, characters: int, images: int, **more: Any) -> dict[str, 
     }
 
 
-def _error(status: int, kind: str, message: str) -> web.Response:
+def aws_error(status: int, kind: str, message: str) -> web.Response:
     headers = {"x-amzn-errortype": f"{kind}:http://internal.amazon.com/coral/com.amazon.coral.service/"}
     return web.json_response({"message": message}, status=status, headers=headers)
 

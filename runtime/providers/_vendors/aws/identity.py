@@ -33,12 +33,19 @@ _ELSEWHERE = ("credential_process", "login_session")
 
 
 class AwsIdentity:
-    """Who a provider calls AWS as. env: the variables of this process."""
+    """Who a provider calls AWS as. env: the variables of this process. usual_region: where nothing says it."""
 
     def __init__(
-        self, config: AwsConfig, http: HttpClient, *, provider_id: str, env: Mapping[str, str] = os.environ
+        self,
+        config: AwsConfig,
+        http: HttpClient,
+        *,
+        provider_id: str,
+        env: Mapping[str, str] = os.environ,
+        usual_region: str | None = None,
     ) -> None:
         self._config = config
+        self._usual_region = usual_region
         self._http = http.for_others(only_public=False, are_given=False, called=f"{provider_id} (its credentials)")
         self._provider_id = provider_id
         self.env = env
@@ -56,7 +63,7 @@ class AwsIdentity:
         env = self.env
         found = self._config.region_name or env.get("AWS_REGION") or env.get("AWS_DEFAULT_REGION")
         if not found:
-            found = (await self._profile(self._profile_name())).get("region")
+            found = (await self._profile(self._profile_name())).get("region") or self._usual_region
         if not found:
             raise Unavailable(
                 f"provider `{self._provider_id}` does not know its region of AWS",
