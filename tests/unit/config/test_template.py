@@ -11,9 +11,9 @@ from runtime.config import template
 from runtime.errors import ConfigInvalid, NotFound
 
 NAMES = [
-    "cerebras", "ci-tests", "dell", "fireworks", "groq", "llama-api", "meta-reference-gpu", "nvidia", "oci", "ollama",
-    "open-benchmark", "passthrough", "postgres-demo", "remote", "remote-vllm", "sambanova", "starter", "starter-gpu",
-    "tgi", "together", "vllm", "watsonx",
+    "bedrock", "cerebras", "ci-tests", "dell", "fireworks", "groq", "llama-api", "meta-reference-gpu", "nvidia", "oci",
+    "ollama", "open-benchmark", "passthrough", "postgres-demo", "remote", "remote-vllm", "sambanova", "starter",
+    "starter-gpu", "tgi", "together", "vllm", "watsonx",
 ]  # fmt: skip
 
 
