@@ -125,6 +125,7 @@ async def test_a_user_has_signed_on(world: World, server: AzureServer, tmp_path:
         ("exit 3", "it failed"),
         ("echo '[]'", "answered no token"),
         ('echo \'{"tokenType": "Bearer"}\'', "answered no token"),
+        ("echo '{\"accessToken\": null}'", "answered no token"),
     ],
 )
 async def test_a_user_who_has_not_is_told(
@@ -133,6 +134,36 @@ async def test_a_user_who_has_not_is_told(
     server.has_machine = False
     install(world, tmp_path, then)
     with pytest.raises(Unavailable, match=message):
+        await world.identity().token()
+
+
+@pytest.mark.parametrize(
+    ("given", "env", "message"),
+    [
+        ({"tenant_id": TENANT, "client_secret": SecretStr(SECRET)}, {}, "`client_secret` without `client_id`"),
+        ({}, {"AZURE_CLIENT_SECRET": SECRET}, "`client_secret` without `tenant_id` and `client_id`"),
+        (
+            {"tenant_id": TENANT, "client_id": CLIENT},
+            {"AZURE_CLIENT_CERTIFICATE_PATH": "/key.pem"},
+            "AZURE_CLIENT_CERTIFICATE_PATH names a certificate",
+        ),
+    ],
+)
+async def test_nobody_else_is_asked_for_where_an_application_is_meant(
+    world: World, server: AzureServer, tmp_path: Path, given: dict[str, Any], env: dict[str, str], message: str
+) -> None:
+    install(world, tmp_path, SAYS, f" --tenant {TENANT}" if given else "")
+    world.env |= env
+    with pytest.raises(Unavailable, match=message):
+        await world.identity(**given).token()
+    assert server.paths == []
+
+
+async def test_a_command_that_cannot_be_run_is_told(world: World, server: AzureServer, tmp_path: Path) -> None:
+    server.has_machine = False
+    install(world, tmp_path, SAYS)
+    (tmp_path / "az").write_bytes(b"\x00no program")
+    with pytest.raises(Unavailable, match="az` cannot be run"):
         await world.identity().token()
 
 

@@ -25,14 +25,19 @@ async def token_of_user(resource: str, env: Mapping[str, str], tenant: str | Non
         return None
     arguments = ["account", "get-access-token", "--output", "json", "--resource", resource]
     arguments += ["--tenant", tenant] if tenant else []
-    process = await asyncio.create_subprocess_exec(
-        command,
-        *arguments,
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        env=dict(env),
-    )
+    try:
+        process = await asyncio.create_subprocess_exec(
+            command,
+            *arguments,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            env=dict(env),
+        )
+    except OSError as error:
+        raise Unavailable(
+            f"`{command}` cannot be run: {error.strerror}", hint="install Azure's command line anew"
+        ) from None
     try:
         async with asyncio.timeout(_LIMIT_S):
             out, err = await process.communicate()
@@ -54,6 +59,8 @@ def _token(out: bytes) -> Token:
         said = msgspec.json.decode(out, type=dict)
         value = said["accessToken"]
     except (msgspec.DecodeError, KeyError, RecursionError):
-        raise Unavailable("`az account get-access-token` answered no token") from None
+        value = None
+    if not isinstance(value, str) or not value:
+        raise Unavailable("`az account get-access-token` answered no token")
     ends = said.get("expires_on")  # since 2.54; the other member is a local time
-    return Token(value=str(value), expires_at=float(ends) if isinstance(ends, int | float) else None, source=_SOURCE)
+    return Token(value=value, expires_at=float(ends) if isinstance(ends, int | float) else None, source=_SOURCE)

@@ -82,6 +82,7 @@ class AzureIdentity:
             return await self._of_application(
                 tenant, client, {"client_assertion_type": _ASSERTION, "client_assertion": proof}
             )
+        self._check_is_nobody_else(tenant, client, secret)
         found = await token_of_app(self._http, env, given.resource, client)
         if found is None and time.monotonic() >= self._no_machine_until:
             found = await token_of_machine(self._http, env, given.resource, client)
@@ -91,6 +92,16 @@ class AzureIdentity:
         if found is None:
             raise Unavailable(f"provider `{self._provider_id}` has no identity of Azure", hint=HINT)
         return found
+
+    def _check_is_nobody_else(self, tenant: str | None, client: str | None, secret: str | None) -> None:
+        """Raises Unavailable where an application is meant: nobody else's token is sent in its place."""
+        if secret:
+            named = {"tenant_id": tenant, "client_id": client}
+            missing = " and ".join(f"`{name}`" for name, value in named.items() if not value)
+            raise Unavailable(f"provider `{self._provider_id}` has a `client_secret` without {missing}", hint=HINT)
+        if tenant and client and self._env.get("AZURE_CLIENT_CERTIFICATE_PATH"):
+            words = "AZURE_CLIENT_CERTIFICATE_PATH names a certificate, by which no tokens are got here"
+            raise Unavailable(f"provider `{self._provider_id}`: {words}", hint=HINT)
 
     async def _of_application(self, tenant: str, client: str, proof: Mapping[str, str]) -> Token:
         authority = (self._env.get("AZURE_AUTHORITY_HOST") or PUBLIC_AUTHORITY).rstrip("/")
