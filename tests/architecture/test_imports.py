@@ -142,11 +142,16 @@ ONLY_IN = {
     "pymongo": ("runtime.storage.mongodb.collection",),
     "ray": ("runtime.providers._vendors.ray.pool", "runtime.providers._vendors.ray.process"),
     "redis": ("runtime.storage.redis.connections",),
-    "torch": ("runtime.engine", "runtime.providers.safety.prompt_guard.classifier"),
+    "torch": (
+        *("runtime.engine", "runtime.providers.safety.prompt_guard.classifier"),
+        *("runtime.providers.inference.transformers.runner", "runtime.providers.inference.transformers.scoring"),
+    ),
     "llvmlite": ("runtime.engine",),
     "safetensors": ("runtime.engine",),
     "tokenizers": ("runtime.engine",),
-    "transformers": ("runtime.providers.safety.prompt_guard.classifier",),
+    "transformers": (
+        *("runtime.providers.safety.prompt_guard.classifier", "runtime.providers.inference.transformers.scoring"),
+    ),
     "typer": ("llama_cli",),
     "rich": ("llama_cli",),
     "markdown_it": ("llama_cli.conversation.inline", "runtime.providers.file_processors._readers.markdown"),
@@ -337,7 +342,9 @@ def test_only_providers_that_run_models_here_import_the_engine() -> None:
         for found in all_imports()
         if lies_in(found.target, "runtime.engine") and provider_of(found.module)
     }
-    assert importing == {("inference", "meta_reference"), ("inference", "sentence_transformers")}
+    assert importing == {
+        *(("inference", name) for name in ("meta_reference", "sentence_transformers", "transformers")),
+    }
 
 
 @pytest.mark.parametrize("library", ONLY_IN)

@@ -2,12 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, Protocol
 
 from runtime.apis.inference.protocol import RerankRequest
+from runtime.context import warn
 from runtime.errors import RequestError
-from runtime.sse import Json
+from runtime.sse import Json, Reply
+
+
+class Ranked(Protocol):
+    """What a model in this process says. scores: one for each document, higher for a better answer. total_tokens: what
+    it read. query_tokens: of the whole query; query_read: how many of these were read with every document.
+    documents_cut: those that were not read to the end.
+    """
+
+    @property
+    def scores(self) -> Sequence[float]: ...
+    @property
+    def total_tokens(self) -> int: ...
+    @property
+    def query_tokens(self) -> int: ...
+    @property
+    def query_read(self) -> int: ...
+    @property
+    def documents_cut(self) -> tuple[int, ...]: ...
+
+
+def reply_of(request: RerankRequest, ranking: Ranked, *, max_tokens: int) -> Reply:
+    """The answer, with warnings of what was cut. max_tokens: of a document and the query together."""
+    if ranking.query_tokens > ranking.query_read:
+        warn(
+            f"cut at the end: `query` has {ranking.query_tokens} tokens;"
+            f" `{request.model}` takes {ranking.query_read} of it"
+        )
+    if ranking.documents_cut:
+        first, *others = ranking.documents_cut
+        warn(
+            f"cut at the end: `documents[{first}]`{f' and {len(others)} more' if others else ''};"
+            f" `{request.model}` takes {max_tokens} tokens of a document and the query together"
+        )
+    results = best_first(request, enumerate(ranking.scores))
+    return Reply.of({"model": request.model, "results": results, "usage": {"total_tokens": ranking.total_tokens}})
 
 
 def texts_of(request: RerankRequest) -> list[str]:

@@ -26,7 +26,7 @@ from runtime.provider import ListedModel, ProviderContext
 from runtime.providers.inference._extra_fields import checked_keep_alive, extra_fields, warn_unknown
 from runtime.providers.inference._models_in_memory import ModelsInMemory
 from runtime.providers.inference._pool_report import shown
-from runtime.providers.inference._ranking import best_first, texts_of
+from runtime.providers.inference._ranking import reply_of, texts_of
 from runtime.providers.inference._served_models import Kind
 from runtime.providers.inference.sentence_transformers.config import EncoderEntry, SentenceTransformersConfig
 from runtime.providers.inference.sentence_transformers.runner import EncoderRunner
@@ -108,19 +108,7 @@ class SentenceTransformersInference(ModelsInMemory[EncoderEntry, _Facts, Encoder
             with current().timing:
                 ranking = await embedder.rerank(request.query, texts, max_tokens=request.max_tokens_per_doc)
             max_tokens = embedder.max_tokens
-        if ranking.query_tokens > ranking.query_read:
-            warn(
-                f"cut at the end: `query` has {ranking.query_tokens} tokens;"
-                f" `{request.model}` takes {ranking.query_read} of it"
-            )
-        if ranking.documents_cut:
-            first, *others = ranking.documents_cut
-            warn(
-                f"cut at the end: `documents[{first}]`{f' and {len(others)} more' if others else ''};"
-                f" `{request.model}` takes {max_tokens} tokens of a document and the query together"
-            )
-        results = best_first(request, enumerate(ranking.scores))
-        return Reply.of({"model": request.model, "results": results, "usage": {"total_tokens": ranking.total_tokens}})
+        return reply_of(request, ranking, max_tokens=max_tokens)
 
     @asynccontextmanager
     async def _loaded(self, request: EmbeddingsRequest | RerankRequest, texts: int) -> AsyncGenerator[Embedder, None]:
