@@ -22,12 +22,14 @@ class Subject:
     chat, embedding, reranker: ids of its models. ended: returns once nothing of an abandoned call is left running at
     the provider. hold, release: make streams wait after their first event, where that can be done. seen: the last
     request that reached the provider's upstream. lacks: abilities that only now are known to be missing, and why.
+    is_random: whether its models have random weights, so that what they say has no meaning.
     """
 
     client: Client
     chat: str = ""
     embedding: str = ""
     reranker: str = ""
+    is_random: bool = False
     lacks: Mapping[str, str] = field(default_factory=dict)
     seen: Callable[[], dict[str, Any]] | None = None
     hold: Callable[[], None] | None = None

@@ -334,7 +334,8 @@ async def test_documents_come_in_the_order_of_their_scores(subject: Subject) -> 
     answer = (await rerank(subject)).json()
     assert answer["model"] == subject.reranker
     assert sorted(result["index"] for result in answer["results"]) == [0, 1, 2, 3]
-    assert answer["results"][0]["index"] == 2 and answer["results"][-1]["index"] == 3
+    if not subject.is_random:
+        assert answer["results"][0]["index"] == 2 and answer["results"][-1]["index"] == 3
     scores = [result["relevance_score"] for result in answer["results"]]
     assert scores == sorted(scores, reverse=True)
     assert not any("document" in result for result in answer["results"])
@@ -346,7 +347,9 @@ async def test_only_the_best_documents_are_returned_and_with_their_texts(subject
     assert [result["document"]["text"] for result in answer["results"]] == [
         DOCUMENTS[result["index"]] for result in answer["results"]
     ]
-    assert len(answer["results"]) == 2 and answer["results"][0]["index"] == 2
+    assert len(answer["results"]) == 2
+    best = (await rerank(subject)).json()["results"][:2]
+    assert [result["index"] for result in answer["results"]] == [result["index"] for result in best]
 
 
 @needs("rerank")
@@ -367,7 +370,7 @@ async def test_llama_stack_s_form_has_the_same_scores(subject: Subject) -> None:
     assert answer["data"] == own
 
 
-@needs("rerank")
+@needs("rerank", "embeddings")
 async def test_reranking_with_an_embedding_model_is_a_400(subject: Subject) -> None:
     answer = await rerank(subject, model=subject.embedding)
     assert (answer.status, answer.error["code"]) == (400, "model_type_mismatch")
