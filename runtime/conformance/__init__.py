@@ -5,6 +5,6 @@ For tests alone: nothing that serves imports it. `pip install llama-stack-toolch
 
 import pytest
 
-_SUITES = ("files", "inference", "safety", "scoring", "tool_runtime", "vector_io")
+_SUITES = ("datasetio", "eval", "files", "inference", "safety", "scoring", "tool_runtime", "vector_io")
 
 pytest.register_assert_rewrite(*(f"{__name__}.{api}" for api in _SUITES))

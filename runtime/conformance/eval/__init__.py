@@ -1,0 +1,1 @@
+"""What every provider of evaluations promises (`runtime/apis/eval`)."""
