@@ -166,7 +166,8 @@ def test_a_detached_server_is_listed_answers_and_stops(llama: Llama) -> None:
     assert (row["id"], row["state"], row["url"], row["pid"]) == ("starter", "ready", started["url"], started["pid"])
     assert row["memory_bytes"] > 1_000_000 and 0 <= row["uptime_s"] < 60
     assert llama("stack", "ps", "-q").out == "starter\n"
-    assert llama("stack", "list", "--json").json("stack-list")[-2]["urls"] == [started["url"]]
+    [listed] = [one for one in llama("stack", "list", "--json").json("stack-list") if one["name"] == "starter"]
+    assert listed["urls"] == [started["url"]]
     assert 'next: `llama chat "Hi"` (running at http://127.0.0.1:' in llama().out
 
     status = llama("stack", "status", "--json")
