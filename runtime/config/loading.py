@@ -241,7 +241,10 @@ def is_left_out(reading: Reading, entry: Node) -> bool:
     """Whether the provider or the name of a resource is off. For a build, also if one of them depends on an unset
     variable, since no package depends on registered resources.
     """
-    nodes = [node for key, node in (entry.mapping or {}).items() if _is_id_of_resource_or_provider(key)]
+    ids = [key for key in entry.mapping or {} if _is_id_of_resource_or_provider(key)]
+    if len({*ids} - {"provider_id"}) > 1 and "dataset_id" in ids:  # a benchmark's own, and that of its dataset
+        ids.remove("dataset_id")
+    nodes = [node for key, node in (entry.mapping or {}).items() if key in ids]
     awaited = 0
     for node in nodes if reading.to_build else ():
         result = reading.substituted(node)

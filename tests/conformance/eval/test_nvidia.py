@@ -160,11 +160,24 @@ async def test_why_a_run_failed_is_said(served: Served, nemo: Nemo) -> None:
     assert (refused.status, "the model is not there" in refused.error["message"]) == (409, True)
 
 
-async def test_a_run_that_is_there_no_more_has_failed(served: Served, nemo: Nemo) -> None:
+async def test_a_run_that_is_not_there_has_failed_until_it_is(served: Served, nemo: Nemo) -> None:
     job_id = await begun(served)
-    del nemo.jobs[job_id]
+    kept = nemo.jobs.pop(job_id)
     found = (await job(served, job_id)).json()
-    assert (found["status"], found["error"]) == ("failed", "`nvidia` has this job no more")
+    assert (found["status"], found["error"], found["ended_at"]) == ("failed", "`nvidia` does not have this job", None)
+    nemo.jobs[job_id] = kept
+    assert (await job(served, job_id)).json()["status"] == "scheduled"
+
+
+async def test_an_evaluator_that_is_down_spoils_no_list(nemo: Nemo, tmp_path: Path) -> None:
+    async with stack(nemo, tmp_path) as served:
+        job_id = await begun(served)
+    async with stack(nemo, tmp_path, evaluator_url="http://127.0.0.1:9") as served:
+        answer = await served.client.get(f"{AT}/{NAME}/jobs")
+        assert (await job(served, job_id)).status == 503
+    [listed] = answer.json()["data"]
+    assert (listed["job_id"], listed["status"]) == (job_id, "scheduled")
+    assert "as it was last known" in answer.headers["x-llama-warnings"]
 
 
 async def test_a_benchmark_of_the_run_config_is_a_config_that_is_there(served: Served, nemo: Nemo) -> None:
@@ -225,3 +238,12 @@ async def test_an_evaluator_that_cannot_be_reached_is_named(nemo: Nemo, tmp_path
         refused = await begin(served, "known")
     assert refused.status == 503
     assert "127.0.0.1:9" in refused.error["message"]
+
+
+async def test_an_empty_dataset_leaves_no_benchmark_of_the_run_config_out(nemo: Nemo, tmp_path: Path) -> None:
+    settings = {"evaluator_url": nemo.url}
+    entry = {"provider_id": "nvidia", "provider_type": "remote::nvidia", "config": settings}
+    benchmark = {"benchmark_id": "known", "provider_id": "nvidia", "dataset_id": "", "scoring_functions": []}
+    run = run_config(providers={"inference": [], "eval": [entry]}, registered_resources={"benchmarks": [benchmark]})
+    async with serving(run, tmp_path) as served:
+        assert (await begin(served, "known")).status == 200

@@ -23,7 +23,7 @@ from runtime.apis.scoring.protocol import ScoringResult
 from runtime.clock import wall_time
 from runtime.concurrently import concurrently
 from runtime.context import current, warn
-from runtime.errors import Conflict, NotFound, NotSupported, RequestError, StackError
+from runtime.errors import Conflict, NotFound, NotSupported, RequestError, StackError, UpstreamError
 from runtime.http.auth import Bearer
 from runtime.ids import new_position
 from runtime.provider import ProviderContext
@@ -91,6 +91,10 @@ class NvidiaEval:
         }
         if self._config.project_id:
             body["project"] = self._config.project_id
+        return await to_the_end(self._begun(benchmark, config, body))
+
+    async def _begun(self, benchmark: Registered, config: BenchmarkConfig, body: dict[str, Any]) -> Job:
+        """To the end, also where the caller leaves: nobody else knows of the job."""
         job_id, state = await self._jobs.begin(body)
         position = new_position()
         row = {
@@ -114,11 +118,19 @@ class NvidiaEval:
 
     async def list_jobs(self, request: ListJobsRequest) -> JobPage:
         """Raises RequestError for a cursor that is none."""
-        where = eq("benchmark_id", _benchmark(request).id)
+        where = eq("benchmark_id", _benchmark(request).id) & eq("provider_id", self._provider_id)
         rows, has_more = await read_page(self._mine(), RUNS, request, where=where, what="job")
         first_id, last_id = (rows[0]["id"], rows[-1]["id"]) if rows else (None, None)
-        jobs = await concurrently(self._asked_for, rows, at_once=_ASKED_AT_ONCE)
+        jobs = await concurrently(self._listed, rows, at_once=_ASKED_AT_ONCE)
         return JobPage(data=jobs, first_id=first_id, last_id=last_id, has_more=has_more)
+
+    async def _listed(self, row: Row) -> Job:
+        """As it was last known, where the evaluator cannot say how it is."""
+        try:
+            return await self._asked_for(row)
+        except UpstreamError as error:
+            warn(f"`{row['id']}` is shown as it was last known: {error.message}")
+            return shown(row)
 
     async def job_status(self, request: JobRequest) -> Job:
         """Raises NotFound."""
@@ -203,7 +215,8 @@ class NvidiaEval:
         return self._store.for_user(current().user)
 
     async def _row(self, benchmark: Registered, job_id: str) -> Row:
-        row = await self._mine().first(Select(RUNS, eq("id", job_id) & eq("benchmark_id", benchmark.id)))
+        mine = eq("provider_id", self._provider_id)
+        row = await self._mine().first(Select(RUNS, eq("id", job_id) & eq("benchmark_id", benchmark.id) & mine))
         if row is None:
             raise NotFound(
                 f"The benchmark `{benchmark.id}` has no run `{job_id[:100]}`", param="job_id", code="job_not_found"

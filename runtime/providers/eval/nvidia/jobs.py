@@ -35,15 +35,16 @@ _STATUSES: dict[str, JobStatus] = {
 
 @dataclass(frozen=True, kw_only=True)
 class JobState:
-    """How a job is. error: why it failed."""
+    """How a job is. error: why it failed. is_known: whether the evaluator has it; it may be another one for a while."""
 
     status: JobStatus
+    is_known: bool = True
     progress: JobProgress | None = None
     error: str | None = None
 
     @property
     def has_ended(self) -> bool:
-        return self.status in ("cancelled", "failed", "completed")
+        return self.is_known and self.status in ("cancelled", "failed", "completed")
 
 
 class Jobs:
@@ -73,13 +74,13 @@ class Jobs:
         return answer["id"], self._state(answer)
 
     async def state(self, job_id: str) -> JobState:
-        """How a job is; failed where the evaluator has it no more."""
+        """How a job is; failed where the evaluator does not have it."""
         try:
             return self._state(await self._http.value(Outgoing(method="GET", url=self._url(job_id))))
         except UpstreamRejected as error:
             if error.upstream_status != 404:
                 raise
-            return JobState(status="failed", error=f"`{self._provider_id}` has this job no more")
+            return JobState(status="failed", is_known=False, error=f"`{self._provider_id}` does not have this job")
 
     async def cancel(self, job_id: str) -> JobState:
         """Ask the evaluator to give a job up. How it is then."""
