@@ -66,6 +66,7 @@ LINES: dict[str, Budget] = {
     "llama __complete bash 'llama stack '": COMPLETED,
     "llama __complete bash 'llama stack run '": COMPLETED,
     "llama __complete bash 'llama stack run starter --providers inference='": COMPLETED,
+    "llama __complete bash 'llama stack show-provider '": COMPLETED,
     "llama __complete bash 'llama stack storage prune starter --kind '": COMPLETED,
     "llama help stack run --format man": LIGHT,
     "llama help environment": LIGHT,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import resource
 import shutil
 import subprocess
 import sys
@@ -148,21 +147,6 @@ def test_nothing_makes_it_stumble(home: str, environment: dict[str, str], tmp_pa
         )
         assert done.returncode in ((0,) if is_usable else (0, 1)), (words, done.stderr)
         assert "Traceback" not in done.stderr and not (is_usable and done.stderr), (words, done.stderr)
-
-
-def test_an_answer_comes_within_a_tenth_of_a_second(environment: dict[str, str]) -> None:
-    """Of processor time, the best of three: what others do on this machine meanwhile is not measured."""
-
-    def seconds(*words: str) -> float:
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        command = [sys.executable, "-m", "llama_cli.entry", "__complete", "zsh", *words]
-        subprocess.run(command, env=environment, capture_output=True, check=True, timeout=60)
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-
-    seconds("stack", "")  # the first time, the tree is read from the commands
-    for words in (["stack", "run", ""], ["stack", "logs", ""], ["stack", "show-provider", ""], ["model", "verify", ""]):
-        assert min(seconds(*words) for _ in range(3)) <= 0.1, words
 
 
 def test_an_answer_loads_neither_typer_nor_what_is_heavy(environment: dict[str, str]) -> None:

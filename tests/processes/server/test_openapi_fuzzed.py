@@ -30,7 +30,7 @@ from tests.support.stacks import openai_at
 
 FUZZ_SECONDS = int(os.environ.get("FUZZ_SECONDS", "0"))
 LIMIT_S = 400 + 2 * FUZZ_SECONDS
-EXAMPLES = 8
+EXAMPLES = 5
 """Of each operation, beyond those at the limits of its schema."""
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(LIMIT_S + 60)]
 
