@@ -119,15 +119,26 @@ async def test_a_caller_s_token_may_have_a_project_and_a_location_of_its_own(tmp
         seen = upstream.seen[-1]
         assert seen.headers["authorization"] == "Bearer ya29.own"
         assert seen.path.startswith("/v1/projects/other-project/locations/us-east5/")
-        for wrong in ({"vertex_project": "../x"}, {"vertex_location": "evil.example/"}):
+        for wrong in ({"vertex_project": "../x"}, {"vertex_project": ".."}, {"vertex_location": "evil.example/"}):
             headers = {"x-llamastack-provider-data": json.dumps({**own, **wrong})}
             assert (await client.post("/v1/chat/completions", chat(GEMINI_MODEL), headers=headers)).status == 400
         assert upstream.seen[-1] is seen
 
 
-async def test_our_own_token_is_for_our_own_project(tmp_path: Path) -> None:
+async def test_a_caller_s_token_of_either_name_has_its_project(tmp_path: Path) -> None:
     async with vertex(tmp_path) as (client, upstream):
-        brought = {"x-llamastack-provider-data": json.dumps({"vertex_project": "other-project"})}
+        upstream.key = None
+        own = {"vendor_access_token": "ya29.own", "vertex_project": "other-project"}
+        brought = {"x-llamastack-provider-data": json.dumps(own)}
+        await client.post("/v1/chat/completions", chat(GEMINI_MODEL), headers=brought)
+        assert upstream.seen[-1].headers["authorization"] == "Bearer ya29.own"
+        assert upstream.seen[-1].path.startswith("/v1/projects/other-project/")
+
+
+@pytest.mark.parametrize("token", [{}, {"vertex_access_token": " "}])
+async def test_our_own_token_is_for_our_own_project(tmp_path: Path, token: dict[str, Any]) -> None:
+    async with vertex(tmp_path) as (client, upstream):
+        brought = {"x-llamastack-provider-data": json.dumps({**token, "vertex_project": "other-project"})}
         answer = await client.post("/v1/chat/completions", chat(GEMINI_MODEL), headers=brought)
         assert answer.status == 200 and upstream.seen[-1].path.startswith(PLACE)
         assert "`vertex_project` has no effect" in answer.headers["x-llama-warnings"]

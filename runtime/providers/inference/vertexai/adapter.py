@@ -49,15 +49,15 @@ class VertexAIInference(OpenAICompatibleInference):
         self._identity = GoogleIdentity(context.http, provider_id=context.provider_id, file=config.credentials_file)
         super().__init__(config, context)
         own = self._base_url if self._base_url != self._facts.base_url else None
-        self._places = Places(config, self._identity, base_url=own, provider_id=context.provider_id)
+        self._places = Places(config, self._identity, self._tokens, base_url=own, provider_id=context.provider_id)
 
     def auth(self, config: OpenAICompatibleConfig, context: ProviderContext) -> Auth:
         vendor = context.provider_id.replace("-", "_")
         names = tuple(dict.fromkeys((CALLERS_TOKEN, f"{vendor}_access_token")))
-        keys = ProviderKeys(
+        self._tokens = ProviderKeys(
             context.provider_id, names, configured=context.configured_key, hint="set `access_token` in its config"
         )
-        self._bearer = GoogleBearer(keys, self._identity)
+        self._bearer = GoogleBearer(self._tokens, self._identity)
         return self._bearer
 
     async def chat_completion(self, request: ChatCompletionRequest) -> Reply | EventStream:

@@ -11,7 +11,7 @@ from runtime.apis._names import ServerAddress
 from runtime.providers.inference._openai_compatible.config import OpenAICompatibleConfig
 
 LOCATION = r"[a-z0-9-]{1,63}"
-PROJECT = r"[a-z0-9.:-]{1,100}"
+PROJECT = r"(?:[a-z0-9-]{1,60}(?:\.[a-z0-9-]{1,60}){1,3}:)?[a-z0-9-]{1,63}"
 
 
 def _none_for_empty(value: Any) -> Any:
@@ -21,7 +21,7 @@ def _none_for_empty(value: Any) -> Any:
 class VertexAIConfig(OpenAICompatibleConfig):
     project: Annotated[str | None, BeforeValidator(_none_for_empty)] = Field(
         None,
-        pattern=f"^{PROJECT}$",
+        pattern=f"^(?:{PROJECT})$",
         description="The project, by id or number. By default `GOOGLE_CLOUD_PROJECT`, or the one of the credentials.",
     )
     location: Annotated[str | None, BeforeValidator(_none_for_empty)] = Field(

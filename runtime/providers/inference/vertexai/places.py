@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from runtime.context import current, warn
 from runtime.errors import RequestError, Unavailable
+from runtime.http.keys import ProviderKeys
 from runtime.providers._vendors.google.identity import GoogleIdentity
 from runtime.providers.inference._openai_compatible.reranking import in_path
 from runtime.providers.inference.vertexai.config import LOCATION, PROJECT, VertexAIConfig
@@ -43,25 +44,35 @@ class Place:
 
 
 class Places:
-    """base_url: with its version path; None for Google's own of each location."""
+    """keys: which say whether a caller has brought a token. base_url: with its version path; None for Google's own of
+    each location.
+    """
 
     def __init__(
-        self, config: VertexAIConfig, identity: GoogleIdentity, *, base_url: str | None, provider_id: str
+        self,
+        config: VertexAIConfig,
+        identity: GoogleIdentity,
+        keys: ProviderKeys,
+        *,
+        base_url: str | None,
+        provider_id: str,
     ) -> None:
         self._project = config.project
         self._location = config.location or _GLOBAL
         self._ranking = (config.ranking_url or base_url or _RANKING).rstrip("/")
         self._identity = identity
+        self._keys = keys
         self._base_url = base_url
         self._provider_id = provider_id
 
     async def of_request(self) -> Place:
-        """That of the request being served: a caller with a token of its own may name its project and location. Raises
-        Unavailable where no project is known, RequestError for names that are none.
+        """That of the request being served: a caller whose own token is sent may name its project and location. Raises
+        Unavailable where no project is known, RequestError for names that are none, AuthenticationError for a token
+        that is none.
         """
         brought = {name: value for name, value in current().provider_data.items() if isinstance(value, str) and value}
         project = location = None
-        if brought.get(CALLERS_TOKEN):
+        if (key := self._keys.get()) is not None and key.is_callers:
             project, location = _checked(brought, _PROJECT, PROJECT), _checked(brought, _LOCATION, LOCATION)
         elif named := [name for name in (_PROJECT, _LOCATION) if name in brought]:
             warn(f"`{named[0]}` has no effect without `{CALLERS_TOKEN}`: our own token is for our own project")
