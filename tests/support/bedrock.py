@@ -55,6 +55,8 @@ class Bedrock(Upstream):
         self.aws = AwsServer(region=REGION)
         self.lists = True
         self.broken: list[bytes] | None = None
+        self.refusal: str | None = None
+        """Words of a refusal, whatever is asked."""
         self.streams_tools = True
 
     async def _answer(self, request: web.Request, raw: bytes) -> web.StreamResponse:
@@ -126,6 +128,8 @@ class Bedrock(Upstream):
     async def _converse(
         self, request: web.Request, model: str, operation: str, body: dict[str, Any]
     ) -> web.StreamResponse:
+        if self.refusal is not None:
+            raise Refused(400, self.refusal)
         more: Mapping[str, Any] = body.get("additionalModelRequestFields") or {}
         thinks = "thinking" in more
         check_form(body, choices=frozenset(_CHOICES.get(model, ())), thinks=thinks)

@@ -338,6 +338,15 @@ async def test_a_model_that_streams_no_tools_is_asked_for_the_whole_answer(tmp_p
             assert posts(server)[-1].path.endswith("/converse-stream")
 
 
+async def test_a_refusal_with_a_caller_s_words_about_streams_is_not_held_against_the_model(tmp_path: Path) -> None:
+    async with bedrock(tmp_path) as (served, server):
+        server.refusal = "Malformed input request: `stream` is no stop sequence"
+        assert (await chat(served, CLAUDE, stream=True)).status == 400
+        server.refusal = None
+        assert (await chat(served, CLAUDE, stream=True)).events()
+        assert posts(server)[-1].path.endswith("/converse-stream")
+
+
 THROTTLED = event_message("throttlingException", {"message": "Too many requests"}, kind="exception")
 START = event_message("messageStart", {"role": "assistant"})
 WORD = event_message("contentBlockDelta", {"contentBlockIndex": 0, "delta": {"text": "red "}})

@@ -125,7 +125,7 @@ class BedrockInference:
         made = converse_body(body, family, provider_id=self._provider_id)
         url = await self._url(request.model)
         has_tools = "toolConfig" in made
-        known_as = f"{request.model} with tools" if has_tools else request.model
+        known_as, is_refused = f"{request.model} with tools" if has_tools else request.model, False
         if request.stream and (family.streams_tools or not has_tools) and known_as not in self._not_streamed:
             chunks = Chunks(request.model, self._provider_id, wants_usage=request.wants_usage)
             try:
@@ -133,8 +133,10 @@ class BedrockInference:
             except UpstreamRejected as error:
                 if error.upstream_status != 400 or not _NOT_STREAMED.search(error.message):
                     raise
-                self._not_streamed.add(known_as)
+                is_refused = True
         answer = await self._http.reply(json_request(f"{url}/converse", made), member="output")
+        if is_refused:  # it was the stream, and nothing else in the request
+            self._not_streamed.add(known_as)
         completion = completion_of(answer.value(), request.model, self._provider_id)
         return one_read(completion, with_usage=request.wants_usage) if request.stream else Reply.of(completion)
 
