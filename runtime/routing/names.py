@@ -117,7 +117,9 @@ class Names:
         """Forget the meanings that depend on an entry: of its names, and of bare names of what its names mean."""
         for name in (changed.id, changed.full_id):
             own_name = name.partition("/")[2]  # of a full id: providers' ids have no slash
-            for dependent in (name, own_name):
+            listed = self.listed.get(name)
+            known_as = (listed.known_as, f"{listed.provider_id}/{listed.known_as}") if listed is not None else ()
+            for dependent in (name, own_name, *known_as):
                 self._by_name.pop(dependent, None)
                 self._several.pop(dependent, None)
 
@@ -144,11 +146,18 @@ class Names:
             yield entry
         yield from self._by_full_id.get(name, {}).values()
         yield from self._by_own_name.get(name, {}).values()
+        known = self._listed_as.get(name)
+        for listed in (*self._listed_by_own_name.get(name, ()), *((known,) if known is not None else ())):
+            if (entry := self.kept.get(listed.id)) is not None:
+                yield entry
 
     def _named(self, name: str) -> Entry | None:
         """The entry with this id, or else with this full id, or else of this provider and known as this."""
         entry = self.kept.get(name) or self.listed.get(name)
-        return entry or next(iter(self._by_full_id.get(name, {}).values()), None) or self._listed_as.get(name)
+        entry = entry or next(iter(self._by_full_id.get(name, {}).values()), None)
+        if entry is None and (known := self._listed_as.get(name)) is not None:
+            entry = next(self._seen([known]), known)
+        return entry
 
     def _of_own_name(self, entry: Entry) -> Entry:
         """The same resource as its full id names it, unless that is another resource's id."""
@@ -159,18 +168,24 @@ class Names:
         """Every entry with this id or full id, in the order in which they are preferred."""
         if (kept := self.kept.get(name)) is not None:
             yield kept
-        if (listed := self.listed.get(name)) is not None and self._is_seen(listed):
-            yield listed
+        if (listed := self.listed.get(name)) is not None:
+            yield from self._seen([listed])
         yield from self._by_full_id.get(name, {}).values()
-        if (known := self._listed_as.get(name)) is not None and self._is_seen(known):
-            yield known
+        if (known := self._listed_as.get(name)) is not None:
+            yield from self._seen([known])
 
     def _bare(self, name: str) -> Iterator[Entry]:
         """Every entry whose provider uses this name, or that is known as this."""
-        yield from filter(self._is_seen, self._listed_by_own_name.get(name, ()))
+        yield from self._seen(self._listed_by_own_name.get(name, ()))
         yield from self._by_own_name.get(name, {}).values()
 
-    def _is_seen(self, listed: Entry) -> bool:
-        """Whether some caller may mean what a provider lists: if there is a kept entry of its id, that has an owner."""
-        kept = self.kept.get(listed.id)
-        return kept is None or kept.owner is not None
+    def _seen(self, listed: Iterable[Entry]) -> Iterator[Entry]:
+        """What callers may mean of what providers list. A kept entry of the same id, which has no owner, is meant in
+        its place, and hides what is listed if it is another resource.
+        """
+        for entry in listed:
+            kept = self.kept.get(entry.id)
+            if kept is None or kept.owner is not None:
+                yield entry
+            elif kept.full_id == entry.full_id:
+                yield kept

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from runtime import catalog
+from runtime.access import User
 from runtime.conformance.asgi import Client
 from runtime.conformance.stacks import run_config
 from runtime.conformance.upstream import Upstream
 from runtime.provider import ListedModel
+from runtime.routing.entry import Entry
 from runtime.routing.listed_models import usable
+from runtime.routing.names import Names
 from tests.support.stacks import serving
 
 LLAMA = "meta-llama/Llama-3.3-70B-Instruct"
@@ -63,6 +67,40 @@ async def test_what_the_run_config_names_so_is_asked_for_by_the_vendors_name(
     models = [{"model_id": "mine", "provider_id": "groq", "provider_model_id": LLAMA}]
     async with serving(run_config(at(upstream, "groq"), models=models), tmp_path) as served:
         assert await asked_as(served.client, upstream, "mine") == (LLAMA if listed else AT_GROQ)
+
+
+@pytest.mark.parametrize("is_late", [False, True])
+async def test_it_still_means_what_is_listed_where_that_is_registered_under_its_own_id(
+    upstream: Upstream, tmp_path: Path, is_late: bool
+) -> None:
+    upstream.models = [AT_GROQ]
+    named: dict[str, Any] = {"model_id": f"groq/{AT_GROQ}", "provider_id": "groq", "provider_model_id": AT_GROQ}
+    named["metadata"] = {"context_length": 7}
+    async with serving(run_config(at(upstream, "groq"), models=[] if is_late else [named]), tmp_path) as served:
+        if is_late:
+            assert await asked_as(served.client, upstream, LLAMA) == AT_GROQ
+            answer = await served.client.post("/v1/models", named)
+            assert answer.status == 200, answer.body
+        for name in (AT_GROQ, f"groq/{AT_GROQ}", f"groq/{LLAMA}", LLAMA):
+            assert await asked_as(served.client, upstream, name) == AT_GROQ
+            shown = (await served.client.get(f"/v1/models/{name}")).json()["custom_metadata"]
+            assert shown["context_length"] == 7
+
+
+@pytest.mark.parametrize("name", ["meta/x", "p/meta/x"])
+@pytest.mark.parametrize("is_asked_before", [False, True])
+def test_it_never_means_what_another_user_has_registered(name: str, is_asked_before: bool) -> None:
+    names = Names("Model", "model", declared=(), resolved={})
+    listed = Entry(id="p/x", provider_id="p", provider_resource_id="x", known_as="meta/x")
+    theirs = replace(listed, known_as="", source="registered", owner=User(principal="a"))
+    names.replace_listed([listed])
+    if is_asked_before:
+        assert names.find(name, User(principal="b")) is listed
+    names.keep(theirs)
+    assert names.find(name, User(principal="b")) is listed
+    names.drop("p/x")
+    names.keep(replace(theirs, provider_id="q"))
+    assert names.find(name, User(principal="b")) is listed
 
 
 async def test_a_vendor_without_a_list_is_asked_by_its_own_name(upstream: Upstream, tmp_path: Path) -> None:
