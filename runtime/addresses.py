@@ -130,6 +130,12 @@ def is_local(host: str) -> bool:
     return address is not None and (address.is_loopback or address.is_unspecified)
 
 
+def is_of_link(host: str) -> bool:
+    """Whether an address means another server on each network, as that of a cloud's machines for what they are."""
+    address = _address(_bare(host))
+    return address is not None and address.is_link_local
+
+
 def is_near(host: str) -> bool:
     """Whether an upstream is on this machine or has an address in a private network, so that calls are cheap."""
     address = _address(_bare(host))

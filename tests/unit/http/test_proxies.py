@@ -11,6 +11,7 @@ import pytest_asyncio
 from runtime.addresses import is_exempt, is_local, is_near
 from runtime.conformance.upstream import Upstream
 from runtime.http.client import HttpClient
+from runtime.http.network import ProxySettings
 from runtime.http.proxies import proxy_for
 from runtime.http.transport import Outgoing, json_request
 from tests.support.calls import HEADERS, chat, failure
@@ -131,6 +132,16 @@ def test_no_proxy_names_hosts_addresses_and_networks(host: str, port: int, no_pr
 )
 def test_no_proxy_names_no_more_than_it_says(host: str, port: int, no_proxy: str) -> None:
     assert not is_exempt(host, port, no_proxy)
+
+
+@pytest.mark.parametrize("host", ["169.254.169.254", "169.254.170.2", "[fe80::a9fe:a9fe]"])
+@pytest.mark.parametrize("settings", [None, ProxySettings(url="http://proxy.example:3128")])
+def test_no_proxy_is_asked_what_a_machine_is_in_its_cloud(
+    monkeypatch: pytest.MonkeyPatch, host: str, settings: ProxySettings | None
+) -> None:
+    monkeypatch.setenv("http_proxy", "http://proxy.example:3128")
+    assert proxy_for("http", "10.1.2.3", None, settings).url
+    assert not proxy_for("http", host, None, settings).url
 
 
 def test_this_machine_is_known_by_name_and_address() -> None:
