@@ -25,7 +25,8 @@ _ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 @dataclass
 class AzureServer:
     """url: where it listens. paths: of all requests. issued: every token that it gave. has_machine: whether the
-    machine's address is one of Azure's; has_identity: whether the machine has an identity.
+    machine's address is one of Azure's; has_identity: whether the machine has an identity; refuses: the status with
+    which it says nothing for now.
     """
 
     url: str = ""
@@ -33,6 +34,7 @@ class AzureServer:
     issued: list[str] = field(default_factory=list)
     has_machine: bool = True
     has_identity: bool = True
+    refuses: int | None = None
 
     def app(self) -> web.Application:
         app = web.Application()
@@ -67,6 +69,8 @@ class AzureServer:
         self.paths.append(request.path)
         if not self.has_machine:
             return web.Response(status=404, text="nginx")
+        if self.refuses is not None:
+            return web.json_response({"error": "busy", "error_description": "Too many requests"}, status=self.refuses)
         if request.headers.get("metadata") != "true" or request.query["resource"] != RESOURCE:
             return _refused("invalid_request", "Required metadata header not specified")
         if not self.has_identity or request.query.get("client_id", CLIENT) != CLIENT:

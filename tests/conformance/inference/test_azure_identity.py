@@ -110,6 +110,18 @@ def install(world: World, folder: Path, then: str, tenant: str = "") -> None:
     world.env["PATH"] = f"{folder}:/usr/bin:/bin"
 
 
+@pytest.mark.parametrize("status", [410, 429, 500])
+async def test_a_machine_that_says_nothing_for_now_has_an_identity_and_no_user_is_asked_in_its_place(
+    world: World, server: AzureServer, tmp_path: Path, status: int
+) -> None:
+    install(world, tmp_path, SAYS)
+    identity, server.refuses = world.identity(), status
+    with pytest.raises(Unavailable, match="the managed identity gets no token"):
+        await identity.token()
+    server.refuses = None
+    assert (await identity.token()).value == "token-1"
+
+
 @pytest.mark.parametrize("tenant", ["", TENANT])
 async def test_a_user_has_signed_on(world: World, server: AzureServer, tmp_path: Path, tenant: str) -> None:
     server.has_identity = False

@@ -23,6 +23,8 @@ from runtime.http.transport import Outgoing
 _MACHINE = "http://169.254.169.254"
 _SOON = Timeouts(connect_s=1.0, read_s=5.0, total_s=8.0)
 """It is as near as can be; where there is none, nothing answers."""
+_LATER = (410, 429, 500)
+"""Of a machine of Azure's whose identity is changed or asked for too often just now."""
 _SOURCE = "the managed identity"
 
 
@@ -41,7 +43,9 @@ async def token_of_app(http: HttpClient, env: Mapping[str, str], resource: str, 
 
 
 async def token_of_machine(http: HttpClient, env: Mapping[str, str], resource: str, client: str | None) -> Token | None:
-    """None where this is no machine of Azure's, or it has no identity. Raises Unavailable for one that is refused."""
+    """None where this is no machine of Azure's, or it has no identity. Raises Unavailable for one that is refused, and
+    for a machine that has no time to say.
+    """
     place = (env.get("AZURE_POD_IDENTITY_AUTHORITY_HOST") or _MACHINE).rstrip("/")
     query = {"api-version": "2018-02-01", "resource": resource, **({"client_id": client} if client else {})}
     request = Outgoing(
@@ -54,10 +58,15 @@ async def token_of_machine(http: HttpClient, env: Mapping[str, str], resource: s
     try:
         answer = await http.value(request)
     except UpstreamRejected as error:
-        if client is None:  # a machine without an identity; somebody may have signed on
+        if (
+            client is None and error.upstream_status not in _LATER
+        ):  # a machine without an identity; somebody may have signed on
             return None
-        raise Unavailable(f"{_SOURCE} `{client}` gets no token: {error.message}", code=error.code) from error
-    except UpstreamError:
+        whose = f"{_SOURCE} `{client}`" if client else _SOURCE
+        raise Unavailable(f"{whose} gets no token: {error.message}", code=error.code) from error
+    except UpstreamError as error:
+        if error.upstream_status in _LATER:
+            raise Unavailable(f"{_SOURCE} gets no token: {error.message}", code=error.code) from error
         return None
     return _ending(token_in(answer, _SOURCE, began=began), answer)
 
