@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from runtime.errors import UpstreamError
+from runtime.providers.inference._gemini import streams
 from runtime.providers.inference._gemini.answers import completion_of
+from runtime.providers.inference._gemini.grounding import annotations_in
 from runtime.providers.inference._gemini.streams import Chunks, Finished
 from runtime.sse import Frames
 
@@ -177,3 +179,31 @@ def test_a_stream_is_complete_with_its_finish_reason(data: bytes, is_complete: b
     ending = Finished()
     ending.see(data)
     assert ending.is_complete is is_complete
+
+
+def test_an_argument_of_a_call_that_is_called_so_is_no_end() -> None:
+    call = {"functionCall": {"name": "close", "args": {"finishReason": "done", "blockReason": "none"}}}
+    ending = Finished()
+    ending.see(Frames.of({"candidates": [{"content": {"parts": [call]}}]}).data)
+    assert not ending.is_complete
+    ending.see(Frames.of(answer(call)).data)
+    assert ending.is_complete
+
+
+async def test_the_text_so_far_is_put_together_only_where_pages_are_cited(monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+
+    def cited(candidate: dict[str, Any], text: str) -> list[dict[str, Any]]:
+        read.append(text)
+        return annotations_in(candidate, text)
+
+    monkeypatch.setattr(streams, "annotations_in", cited)
+    pieces = [{"candidates": [{"content": {"parts": [{"text": word}]}}]} for word in ("a ", "b ", "c ")]
+    metadata = {
+        "groundingChunks": [{"web": {"uri": "https://a.example/", "title": "A"}}],
+        "groundingSupports": [{"segment": {"startIndex": 2, "endIndex": 3}, "groundingChunkIndices": [0]}],
+    }
+    found = await chunks_of(*pieces, answer({"text": "."}, groundingMetadata=metadata))
+    assert read == ["a b c ."]
+    [cite] = found[-1]["choices"][0]["delta"]["annotations"]
+    assert (cite["url_citation"]["start_index"], cite["url_citation"]["end_index"]) == (2, 3)

@@ -16,12 +16,27 @@ from runtime.sse import End, Frames, Json
 
 
 class Finished:
-    """Complete when the candidate has a finish reason, or the prompt was blocked: there is no `[DONE]`."""
+    """Complete when the candidate has a finish reason, or the prompt was blocked: there is no `[DONE]`. An argument of
+    a call may have such a name too.
+    """
 
     is_complete = False
 
     def see(self, data: bytes) -> None:
-        self.is_complete = self.is_complete or b'"finishReason"' in data or b'"blockReason"' in data
+        if self.is_complete or not (b'"finishReason"' in data or b'"blockReason"' in data):
+            return
+        try:
+            self.is_complete = any(_is_end(event) for event in Frames(data).events())
+        except ValueError:  # whoever reads the events is told
+            self.is_complete = False
+
+
+def _is_end(event: Json) -> bool:
+    candidates = event.get("candidates")
+    is_list = isinstance(candidates, list)
+    said = [one.get("finishReason") for one in candidates if isinstance(one, dict)] if is_list else []
+    feedback = event.get("promptFeedback")
+    return any(said) or (isinstance(feedback, dict) and bool(feedback.get("blockReason")))
 
 
 def as_event(answer: Json) -> Frames | None:
@@ -74,8 +89,9 @@ class Chunks:
             delta["tool_calls"] = [{"index": begun + place, **call} for place, call in enumerate(said.calls)]
             self._calls[index] = begun + len(said.calls)
         self._texts[index].append(text)
-        if annotations := annotations_in(candidate, "".join(self._texts[index])):
-            delta["annotations"] = annotations
+        if candidate.get("groundingMetadata"):  # most pieces have none, and the text may be long
+            found = annotations_in(candidate, "".join(self._texts[index]))
+            delta |= {"annotations": found} if found else {}
         end = end_of(candidate, has_calls=self._calls.get(index, 0) > 0, provider_id=self._provider_id)
         return self._chunk(index, delta, end, logprobs=logprobs_in(candidate))
 
