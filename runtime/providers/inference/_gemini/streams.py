@@ -32,11 +32,10 @@ class Finished:
 
 
 def _is_end(event: Json) -> bool:
-    candidates = event.get("candidates")
-    is_list = isinstance(candidates, list)
-    said = [one.get("finishReason") for one in candidates if isinstance(one, dict)] if is_list else []
-    feedback = event.get("promptFeedback")
-    return any(said) or (isinstance(feedback, dict) and bool(feedback.get("blockReason")))
+    candidates, feedback = event.get("candidates"), event.get("promptFeedback")
+    listed = candidates if isinstance(candidates, list) else []
+    has_end = any(isinstance(one, dict) and one.get("finishReason") for one in listed)
+    return has_end or (isinstance(feedback, dict) and bool(feedback.get("blockReason")))
 
 
 def as_event(answer: Json) -> Frames | None:
