@@ -76,6 +76,8 @@ def render_template(
     folder: Path,
 ) -> str:
     """`render` for a template that was already read. folder: contains `run.yaml.j2`."""
+    from runtime.config.substitution import when_set  # not above: see the module's docstring
+
     replaced = {
         api: tuple(ProviderChoice(provider_type=kind) for kind in kinds) for api, kinds in (providers or {}).items()
     }
@@ -83,8 +85,8 @@ def render_template(
     used = {entry.provider_id for entries in by_api.values() for entry in entries}
 
     def served(listed: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-        """Without those of providers that were replaced."""
-        return [one for one in listed if not one.get("provider_id") or one["provider_id"] in used]
+        """Without those of providers that were replaced. One that a variable turns on may be named as always on."""
+        return [one for one in listed if not (id := one.get("provider_id")) or {id, when_set(id)} & used]
 
     resources = {key: found for key, listed in chosen.resources.items() if (found := served(listed))}
     return (

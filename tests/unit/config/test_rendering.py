@@ -294,6 +294,14 @@ resources:
     assert yaml.safe_load(text)["registered_resources"] == resources
 
 
+@pytest.mark.parametrize("kind", ["inline::llama-guard", "inline::profanity-check"])
+def test_a_shield_stays_where_its_provider_is_chosen_by_name(kind: str) -> None:
+    text = rendering.render("starter", specs=discovery.built_in().specs, providers={"safety": [kind]})
+    for env, ids in (({"SAFETY_MODEL": "guard"}, ["llama-guard"]), ({}, [])):
+        shields = parse_run_config(text, env=env).registered_resources.get("shields") or []
+        assert [shield.values["shield_id"] for shield in shields] == (ids if kind == "inline::llama-guard" else [])
+
+
 def test_unknown_choices_are_all_told_with_close_names() -> None:
     with pytest.raises(ConfigInvalid) as raised:
         rendering.render(
