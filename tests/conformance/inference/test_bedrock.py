@@ -180,7 +180,7 @@ async def test_all_of_a_request_reaches_converse(tmp_path: Path) -> None:
         {"role": "user", "content": "And now?"},
     ]
     fields = {"max_completion_tokens": 7, "temperature": 0.5, "top_p": 0.9, "stop": "x", "service_tier": "flex"}
-    async with bedrock(tmp_path) as (served, server):
+    async with bedrock(tmp_path, readable_addresses=["s3://bucket/"]) as (served, server):
         answer = await chat(served, f"eu.{CLAUDE}", messages=messages, top_k=5, user="me", **fields)
         assert warnings(answer) == ""
         body = sent(server)
@@ -421,3 +421,16 @@ async def test_a_secret_is_never_in_a_message(tmp_path: Path) -> None:
     async with bedrock(tmp_path, allowed_models=[OLD_CLAUDE], **wrong) as (served, _):
         answer = await chat(served, OLD_CLAUDE, stream=True)
         assert answer.status == 502 and SECRET not in answer.error["message"]
+
+
+async def test_no_caller_reads_this_server_s_buckets(tmp_path: Path) -> None:
+    """Also not by a block of Bedrock's own."""
+    own = {
+        "type": "document",
+        "document": {"name": "a", "format": "pdf", "source": {"s3Location": {"uri": "s3://b/a"}}},
+    }
+    async with bedrock(tmp_path, readable_addresses=["s3://bucket/"]) as (served, server):
+        for part in ({"type": "file", "file": {"file_data": "s3://b/a.pdf"}}, own):
+            body = {"model": f"eu.{CLAUDE}", "messages": [{"role": "user", "content": [part]}]}
+            refused = await served.client.post("/v1/chat/completions", body)
+            assert (refused.status, "with the credentials of this server" in refused.error["message"]) == (403, True)

@@ -21,6 +21,7 @@ from runtime.providers.inference._openai_compatible.outgoing_fields import given
 from runtime.providers.inference._openai_compatible.reranking import NotARanking, answer_of, in_path
 from runtime.providers.inference._openai_compatible.streams import one_read
 from runtime.providers.inference._ranking import texts_of
+from runtime.providers.inference._readable import check_readable
 from runtime.providers.inference.bedrock import reranking
 from runtime.providers.inference.bedrock.answers import completion_of
 from runtime.providers.inference.bedrock.chunks import Chunks
@@ -123,6 +124,7 @@ class BedrockInference:
 
     async def _converse(self, request: ChatCompletionRequest, body: Json, family: Family) -> Reply | EventStream:
         made = converse_body(body, family, provider_id=self._provider_id)
+        check_readable(made, allowed=self._config.readable_addresses, keys=self._keys)
         url = await self._url(request.model)
         has_tools = "toolConfig" in made
         known_as, is_refused = f"{request.model} with tools" if has_tools else request.model, False

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AliasChoices, BeforeValidator, ConfigDict, Field, SecretStr
 
 from runtime.providers._vendors.aws.config import AwsConfig
+from runtime.providers.inference._readable import ReadableAddresses
 
 
 def _none_for_empty(value: Any) -> Any:
@@ -36,6 +37,7 @@ class BedrockConfig(AwsConfig):
         description="Serve only these models and inference profiles, also if Bedrock may not be asked for its list. By"
         " default all that Bedrock lists.",
     )
+    readable_addresses: ReadableAddresses = Field(default_factory=list)
     refresh_models: bool = Field(True, description="Ask again for the list of models every few minutes. Default: true.")
     max_tokens: int | None = Field(
         None, ge=1, description="Sent if a request has no limit of its own. By default the model's own limit is used."

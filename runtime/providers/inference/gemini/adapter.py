@@ -20,6 +20,7 @@ from runtime.providers.inference._openai_compatible.config import OpenAICompatib
 from runtime.providers.inference._openai_compatible.model_list import ListEntry
 from runtime.providers.inference._openai_compatible.outgoing_fields import apply_rules, given_fields
 from runtime.providers.inference._openai_compatible.reranking import in_path
+from runtime.providers.inference._readable import check_readable
 from runtime.providers.inference.gemini.config import GeminiConfig
 from runtime.sse import EventStream, Json, Reply
 
@@ -32,6 +33,7 @@ class GeminiInference(OpenAICompatibleInference):
 
     def __init__(self, config: GeminiConfig, context: ProviderContext) -> None:
         super().__init__(config, context)
+        self._keys, self._readable = context.keys, config.readable_addresses
 
     def auth(self, config: OpenAICompatibleConfig, context: ProviderContext) -> Auth:
         assert isinstance(config, GeminiConfig)
@@ -44,6 +46,7 @@ class GeminiInference(OpenAICompatibleInference):
         apply_rules(chat.rules, body, provider_id=self._provider_id)
 
         def outgoes(method: str, made: Json) -> Outgoing:
+            check_readable(made, allowed=self._readable, keys=self._keys)
             return self._outgoing(f"/{_in_path(request.model)}:{method}", request.model, made)
 
         return await generated(self._http, outgoes, request, body, self._provider_id)
@@ -54,6 +57,7 @@ class GeminiInference(OpenAICompatibleInference):
         apply_rules(chat.rules, body, provider_id=self._provider_id)
         model = _in_path(request.model)
         asked = {"generateContentRequest": {"model": model, **request_of(body, self._provider_id)}}
+        check_readable(asked, allowed=self._readable, keys=self._keys)
         outgoing = self._outgoing(f"/{model}:countTokens", request.model, asked)
         return await counted(self._http, outgoing, self._provider_id)
 

@@ -6,6 +6,7 @@ from pydantic import AliasChoices, Field, SecretStr, field_validator, model_vali
 
 from runtime.apis._names import ServerAddress
 from runtime.providers.inference._openai_compatible.config import OpenAICompatibleConfig
+from runtime.providers.inference._readable import ReadableAddresses
 
 _FOR_OPENAI = "/openai"
 
@@ -19,6 +20,7 @@ class GeminiConfig(OpenAICompatibleConfig):
     )
     access_token: SecretStr | None = Field(None, description="An OAuth token of Google's, used instead of the key.")
     project: str | None = Field(None, description="The Google Cloud project that pays, for an OAuth token.")
+    readable_addresses: ReadableAddresses = Field(default_factory=list)
 
     @field_validator("base_url")
     @classmethod

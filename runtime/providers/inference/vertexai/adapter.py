@@ -30,6 +30,7 @@ from runtime.providers.inference._openai_compatible.outgoing_fields import apply
 from runtime.providers.inference._openai_compatible.spec import Chat, Completions
 from runtime.providers.inference._ranking import best_first
 from runtime.providers.inference._ranking import texts_of as documents_of
+from runtime.providers.inference._readable import check_readable
 from runtime.providers.inference.vertexai.config import VertexAIConfig
 from runtime.providers.inference.vertexai.models import named
 from runtime.providers.inference.vertexai.places import CALLERS_TOKEN, Places
@@ -48,6 +49,7 @@ class VertexAIInference(OpenAICompatibleInference):
     def __init__(self, config: VertexAIConfig, context: ProviderContext) -> None:
         self._identity = GoogleIdentity(context.http, provider_id=context.provider_id, file=config.credentials_file)
         super().__init__(config, context)
+        self._readable = config.readable_addresses
         own = self._base_url if self._base_url != self._facts.base_url else None
         self._places = Places(config, self._identity, self._tokens, base_url=own, provider_id=context.provider_id)
 
@@ -69,6 +71,7 @@ class VertexAIInference(OpenAICompatibleInference):
         apply_rules(GEMINI_RULES, body, provider_id=self._provider_id)
 
         def outgoes(method: str, made: Json) -> Outgoing:
+            check_readable(made, allowed=self._readable, keys=self._tokens)
             name, mark, query = method.partition("?")
             return json_request(place.of_google(model.name, name) + mark + query, made)
 
@@ -82,6 +85,7 @@ class VertexAIInference(OpenAICompatibleInference):
         place, body = await self._places.of_request(), given_fields(request)
         apply_rules(GEMINI_RULES, body, provider_id=self._provider_id)
         asked = {name: value for name, value in request_of(body, self._provider_id).items() if name in _COUNTED}
+        check_readable(asked, allowed=self._readable, keys=self._tokens)
         outgoing = json_request(place.of_google(model.name, "countTokens"), asked)
         return await counted(self._http, outgoing, self._provider_id)
 

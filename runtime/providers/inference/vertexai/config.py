@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, Field, SecretStr, model_validator
 
 from runtime.apis._names import ServerAddress
 from runtime.providers.inference._openai_compatible.config import OpenAICompatibleConfig
+from runtime.providers.inference._readable import ReadableAddresses
 
 LOCATION = r"[a-z0-9-]{1,63}"
 PROJECT = r"(?:[a-z0-9-]{1,60}(?:\.[a-z0-9-]{1,60}){1,3}:)?[a-z0-9-]{1,63}"
@@ -40,6 +41,7 @@ class VertexAIConfig(OpenAICompatibleConfig):
         " `GOOGLE_APPLICATION_CREDENTIALS`, what `gcloud auth application-default login` has written, or the machine's"
         " service account.",
     )
+    readable_addresses: ReadableAddresses = Field(default_factory=list)
     ranking_url: ServerAddress | None = Field(
         None,
         description="The address of the Ranking API with its version path; by default `base_url`, if that is set, else"
