@@ -429,7 +429,7 @@ async def test_no_caller_reads_this_server_s_buckets(tmp_path: Path) -> None:
         "type": "document",
         "document": {"name": "a", "format": "pdf", "source": {"s3Location": {"uri": "s3://b/a"}}},
     }
-    async with bedrock(tmp_path, readable_addresses=["s3://bucket/"]) as (served, server):
+    async with bedrock(tmp_path, readable_addresses=["s3://bucket/"]) as (served, _):
         for part in ({"type": "file", "file": {"file_data": "s3://b/a.pdf"}}, own):
             body = {"model": f"eu.{CLAUDE}", "messages": [{"role": "user", "content": [part]}]}
             refused = await served.client.post("/v1/chat/completions", body)
