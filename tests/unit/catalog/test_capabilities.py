@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
 
 from runtime.catalog.capabilities import capabilities_of
 from runtime.provider import ListedModel
-from runtime.providers.inference._openai_compatible.model_list import _read
+from runtime.providers.inference._openai_compatible.model_list import entries_of
 from runtime.routing.listed_models import usable
 
 
@@ -75,5 +74,5 @@ ENTRIES = {
 @pytest.mark.parametrize("vendor", ENTRIES)
 def test_what_a_vendors_list_says_has_one_name_here(vendor: str) -> None:
     entry, facts = ENTRIES[vendor]
-    answer: Any = _read(json.dumps({"data": [entry]}).encode())
+    answer: Any = entries_of({"data": [entry]})
     assert answer[0].facts == facts
