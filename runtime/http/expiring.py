@@ -17,6 +17,9 @@ log = logging.getLogger(__name__)
 _RENEWED_BEFORE_S = 300.0
 """How long before the end something new is asked for. What lives for less than that is kept for half of its life."""
 
+_PAUSE_S = 20.0
+"""After a failure, for so long what is still valid is used without another attempt, for which requests would wait."""
+
 
 class Expires(Protocol):
     """expires_at: in seconds since 1970; None for what does not expire, or does not say when."""
@@ -53,6 +56,7 @@ class Expiring(Generic[T]):
             if known is None or (known.expires_at is not None and known.expires_at <= wall_time()):
                 raise
             log.warning("credentials not renewed", extra={"provider_id": self._whose, "error": str(error)})
+            self._renewed_at = wall_time() + _PAUSE_S
             return known
 
     async def renewed(self, stamp: Hashable = None) -> T:

@@ -94,6 +94,12 @@ async def test_one_that_is_valid_is_used_while_there_is_no_other(
     with caplog.at_level(logging.WARNING):
         assert await sent(upstream, asking) == "Bearer token-1"
     assert "credentials not renewed" in caplog.text
+    asked = issuer.asked
+    assert await sent(upstream, asking) == "Bearer token-1"
+    assert issuer.asked == asked, "nobody waits for another failure at once"
+    issuer.now += 25
+    assert await sent(upstream, asking) == "Bearer token-1"
+    assert issuer.asked == asked + 1
     issuer.now += 100
     with pytest.raises(Unavailable, match="the issuer is gone"):
         await sent(upstream, asking)
