@@ -15,7 +15,8 @@ from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, field_vali
 from runtime.addresses import is_proxy_address
 from runtime.http.retries import Retries
 from runtime.http.timeouts import Timeouts
-from runtime.http.tls import File, Settings, TlsSettings, none_for_empty
+from runtime.http.tls import File, Settings, TlsSettings
+from runtime.unset import none_for_empty
 
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _OUR_HEADERS = {"content-length", "transfer-encoding", "connection"}

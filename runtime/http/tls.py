@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
 
+from runtime.unset import none_for_empty
+
 if TYPE_CHECKING:
     import ssl
 
@@ -18,11 +20,6 @@ if TYPE_CHECKING:
 class Settings(BaseModel):
     # Errors do not quote the input, which may be a password.
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, hide_input_in_errors=True)
-
-
-def none_for_empty(value: Any) -> Any:
-    """None for an empty text, which `${env.X:=}` leaves if X is not set."""
-    return None if value == "" else value
 
 
 def _file(value: Any) -> Any:

@@ -7,19 +7,12 @@ https://docs.aws.amazon.com/sdkref/latest/guide/settings-reference.html (read No
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from runtime.apis._names import ServerAddress
-
-
-def _none_for_empty(value: Any) -> Any:
-    return None if value == "" else value
-
-
-_Text = Annotated[str | None, BeforeValidator(_none_for_empty)]
-_Secret = Annotated[SecretStr | None, BeforeValidator(_none_for_empty)]
+from runtime.unset import OptionalSecret, OptionalText, none_for_empty
 
 
 class AwsConfig(BaseModel):
@@ -27,32 +20,32 @@ class AwsConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", defer_build=True)
 
-    region_name: _Text = Field(
+    region_name: OptionalText = Field(
         None,
         pattern=r"^[a-z]{2,}(-[a-z0-9]+)+$",
         description="The region, such as `us-east-1`. By default that of `AWS_REGION`, `AWS_DEFAULT_REGION` or the"
         " profile.",
     )
-    aws_access_key_id: _Secret = Field(
+    aws_access_key_id: OptionalSecret = Field(
         None,
         description="The id of the key. By default that of AWS's own variables, of the profile, or of the role that the"
         " container or machine has.",
     )
-    aws_secret_access_key: _Secret = Field(None, description="The key itself.")
-    aws_session_token: _Secret = Field(None, description="The token of a temporary key.")
-    profile_name: _Text = Field(
+    aws_secret_access_key: OptionalSecret = Field(None, description="The key itself.")
+    aws_session_token: OptionalSecret = Field(None, description="The token of a temporary key.")
+    profile_name: OptionalText = Field(
         None,
         description="The profile in the files of `aws configure`. By default `AWS_PROFILE`, else `default`.",
     )
-    aws_role_arn: _Text = Field(
+    aws_role_arn: OptionalText = Field(
         None, description="A role to take on, by its ARN. By default `AWS_ROLE_ARN` where it goes with a token's file."
     )
-    aws_web_identity_token_file: Annotated[Path | None, BeforeValidator(_none_for_empty)] = Field(
+    aws_web_identity_token_file: Annotated[Path | None, BeforeValidator(none_for_empty)] = Field(
         None,
         description="The file of a token, read each time, that is exchanged for that role. By default"
         " `AWS_WEB_IDENTITY_TOKEN_FILE`.",
     )
-    aws_role_session_name: _Text = Field(
+    aws_role_session_name: OptionalText = Field(
         None, description="How AWS's logs call us in that role. By default `AWS_ROLE_SESSION_NAME`, else `llama-stack`."
     )
     session_ttl: int = Field(

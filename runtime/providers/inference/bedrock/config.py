@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Literal
 
-from pydantic import AliasChoices, BeforeValidator, ConfigDict, Field, SecretStr
+from pydantic import AliasChoices, ConfigDict, Field
 
 from runtime.providers._vendors.aws.config import AwsConfig
 from runtime.providers.inference._readable import ReadableAddresses
-
-
-def _none_for_empty(value: Any) -> Any:
-    return None if value == "" else value
+from runtime.unset import OptionalSecret
 
 
 class BedrockConfig(AwsConfig):
@@ -19,7 +16,7 @@ class BedrockConfig(AwsConfig):
 
     model_config = ConfigDict(populate_by_name=True)
 
-    api_key: Annotated[SecretStr | None, BeforeValidator(_none_for_empty)] = Field(
+    api_key: OptionalSecret = Field(
         None,
         validation_alias=AliasChoices("api_key", "aws_bedrock_bearer_token", "aws_bearer_token_bedrock"),
         description="A key for Bedrock. By default that of `AWS_BEARER_TOKEN_BEDROCK`, unless `aws_access_key_id`,"

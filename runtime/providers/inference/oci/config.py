@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from runtime.apis._names import ServerAddress
 from runtime.providers.inference._openai_compatible.config import OpenAICompatibleConfig
+from runtime.unset import none_for_empty
 
 _INFERENCE = "https://inference.generativeai.{}.oci.oraclecloud.com"
 
@@ -26,7 +27,7 @@ def _kind(given: Any) -> Any:
 
 
 class OciConfig(OpenAICompatibleConfig):
-    base_url: Annotated[ServerAddress | None, _default_for_empty(None)] = Field(
+    base_url: Annotated[ServerAddress | None, BeforeValidator(none_for_empty)] = Field(
         None, description="The address of the service, such as that of another realm; by default that of the region."
     )
     oci_auth_type: Annotated[

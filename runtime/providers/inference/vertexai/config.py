@@ -3,29 +3,26 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import BeforeValidator, Field, SecretStr, model_validator
 
 from runtime.apis._names import ServerAddress
 from runtime.providers.inference._openai_compatible.config import OpenAICompatibleConfig
 from runtime.providers.inference._readable import ReadableAddresses
+from runtime.unset import OptionalText, none_for_empty
 
 LOCATION = r"[a-z0-9-]{1,63}"
 PROJECT = r"(?:[a-z0-9-]{1,60}(?:\.[a-z0-9-]{1,60}){1,3}:)?[a-z0-9-]{1,63}"
 
 
-def _none_for_empty(value: Any) -> Any:
-    return None if value == "" else value
-
-
 class VertexAIConfig(OpenAICompatibleConfig):
-    project: Annotated[str | None, BeforeValidator(_none_for_empty)] = Field(
+    project: OptionalText = Field(
         None,
         pattern=f"^(?:{PROJECT})$",
         description="The project, by id or number. By default `GOOGLE_CLOUD_PROJECT`, or the one of the credentials.",
     )
-    location: Annotated[str | None, BeforeValidator(_none_for_empty)] = Field(
+    location: OptionalText = Field(
         None,
         pattern=f"^{LOCATION}$",
         description="The region, such as `us-central1`, or `us`, `eu` or `global`. The default is `global`.",
@@ -35,7 +32,7 @@ class VertexAIConfig(OpenAICompatibleConfig):
         description="A token, as `gcloud auth print-access-token` prints it, valid for an hour. By default one is got"
         " for whoever this server runs as.",
     )
-    credentials_file: Annotated[Path | None, BeforeValidator(_none_for_empty)] = Field(
+    credentials_file: Annotated[Path | None, BeforeValidator(none_for_empty)] = Field(
         None,
         description="A file of credentials: a service account's key, a user's, or workload identity. By default"
         " `GOOGLE_APPLICATION_CREDENTIALS`, what `gcloud auth application-default login` has written, or the machine's"

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Self
+from typing import Self
 
-from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, field_validator, model_validator
+from pydantic import AliasChoices, Field, SecretStr, field_validator, model_validator
 
 from runtime.apis._names import ServerAddress
 from runtime.providers.inference._openai_compatible.config import OpenAICompatibleConfig
+from runtime.unset import OptionalSecret, OptionalText
 
-
-def _none_for_empty(value: Any) -> Any:
-    return None if value == "" else value
-
-
-_Text = Annotated[str | None, BeforeValidator(_none_for_empty)]
-_Secret = Annotated[SecretStr | None, BeforeValidator(_none_for_empty)]
 _API = "/ml/v1"
 
 
@@ -25,12 +19,12 @@ class WatsonxConfig(OpenAICompatibleConfig):
         validation_alias=AliasChoices("base_url", "url"),
         description="The address of a region, or of a cluster of yours; by default that of Dallas.",
     )
-    project_id: _Text = Field(
+    project_id: OptionalText = Field(
         None,
         description="The project that is charged. A caller may name another as `watsonx_project_id` in"
         " `X-LlamaStack-Provider-Data`.",
     )
-    space_id: _Text = Field(None, description="The deployment space that is charged, in place of a project.")
+    space_id: OptionalText = Field(None, description="The deployment space that is charged, in place of a project.")
     version: str = Field(
         "2025-12-05",
         pattern=r"^\d{4}-\d{2}-\d{2}$",
@@ -41,13 +35,15 @@ class WatsonxConfig(OpenAICompatibleConfig):
         description="Where tokens are given for API keys; by default IBM Cloud's public address, or that of IBM's"
         " platform for its regions in Amazon's cloud.",
     )
-    token: _Secret = Field(None, description="A token that you have got yourself, in place of a key; it expires.")
-    username: _Text = Field(
+    token: OptionalSecret = Field(
+        None, description="A token that you have got yourself, in place of a key; it expires."
+    )
+    username: OptionalText = Field(
         None,
         description="Your user in a cluster with IBM Software Hub (Cloud Pak for Data), which then gives the tokens.",
     )
-    password: _Secret = Field(None, description="That user's password, in place of an API key.")
-    zen_api_key: _Secret = Field(
+    password: OptionalSecret = Field(None, description="That user's password, in place of an API key.")
+    zen_api_key: OptionalSecret = Field(
         None, description="The base64 of `USER:API_KEY` of such a cluster, which is sent as it is."
     )
 
