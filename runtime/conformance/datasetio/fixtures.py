@@ -5,21 +5,13 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-import pytest
 import pytest_asyncio
 
 from runtime.conformance.datasetio.subject import Subject
+from runtime.conformance.fixtures import pytest_generate_tests, subject
 from runtime.conformance.stacks import Served, serving
-from runtime.conformance.subjects import Kind, pytest_generate_tests, subjects_of
 
 __all__ = ["pytest_generate_tests", "served", "subject"]
-
-
-@pytest_asyncio.fixture
-async def subject(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Subject]:
-    kind: Kind = subjects_of(request.module)[request.param]
-    async with kind.make(tmp_path, request) as made:
-        yield made
 
 
 @pytest_asyncio.fixture

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
 
-from runtime.conformance.scoring.subject import Subject
 from runtime.conformance.subjects import Kind, pytest_generate_tests, subjects_of
 
 __all__ = ["pytest_generate_tests", "subject"]
 
 
 @pytest_asyncio.fixture
-async def subject(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Subject]:
+async def subject(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Any]:
+    """The suite's own `Subject`."""
     kind: Kind = subjects_of(request.module)[request.param]
-    async with kind.make(tmp_path, request) as running:
-        yield running
+    async with kind.make(tmp_path, request) as made:
+        yield made
