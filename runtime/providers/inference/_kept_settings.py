@@ -7,7 +7,7 @@ pydantic and no libraries of models.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Self, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
@@ -102,9 +102,13 @@ def named(given: Any) -> Any:
     return {"model": given} if isinstance(given, str) else given
 
 
-def all_filled(entries: Iterable[E], provider: KeptSettings) -> list[E]:
-    """The entries with all their settings; the first and pinned ones are loaded at the start unless they say."""
-    found = [entry.filled(provider) for entry in entries]
+def every_entry(first: E, others: Sequence[E], provider: KeptSettings) -> list[E]:
+    """Every model with all its settings, in the order in which they are served; the first and pinned ones are loaded at
+    the start unless they say. first: of the provider's own `model`, which is left out where there are others and none
+    of what it is made of was given.
+    """
+    is_served = not others or not provider.model_fields_set.isdisjoint(first.model_fields_set)
+    found = [entry.filled(provider) for entry in ([first] if is_served else []) + list(others)]
     for position, entry in enumerate(found):
         if entry.preload is None:
             entry.preload = position == 0 or entry.pinned

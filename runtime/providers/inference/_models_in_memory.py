@@ -8,8 +8,10 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Generic, Protocol
 
+from runtime.apis.inference.loading import LoadModelRequest, ModelChanged, UnloadModelRequest
 from runtime.apis.providers.protocol import ProviderHealth
 from runtime.provider import ProviderContext
+from runtime.providers.inference._extra_fields import checked_keep_alive
 from runtime.providers.inference._model_pool import ModelPool
 from runtime.providers.inference._pool_report import health_of
 from runtime.providers.inference._served_models import E, F, Kind, M, served_models
@@ -54,3 +56,15 @@ class ModelsInMemory(Generic[E, F, M]):
 
     async def check_health(self) -> ProviderHealth:
         return health_of(self._pool.members.values())
+
+    async def load_model(self, request: LoadModelRequest) -> ModelChanged:
+        await self._pool.load(self._name(request.model), keep_alive_s=checked_keep_alive(request.keep_alive))
+        return ModelChanged()
+
+    async def unload_model(self, request: UnloadModelRequest) -> ModelChanged:
+        await self._pool.unload(self._name(request.model))
+        return ModelChanged()
+
+    def _name(self, model: str) -> str:
+        """Which of them a model is computed by; each by itself, unless a provider serves one under several names."""
+        return model

@@ -17,7 +17,6 @@ from typing import Any
 
 from runtime.apis.inference.abilities import Abilities, AbilitiesRequest
 from runtime.apis.inference.counting import TokenCount
-from runtime.apis.inference.loading import LoadModelRequest, ModelChanged, UnloadModelRequest
 from runtime.apis.inference.protocol import ChatCompletionRequest, CompletionRequest
 from runtime.context import current
 from runtime.engine.requests.sampling_params import SamplingParams
@@ -103,14 +102,6 @@ class MetaReferenceInference(ModelsInMemory[ModelEntry, SamplingDefaults, Engine
                 only_echo=made.only_echo,
             )
             return await self._answer(lease, request, made.prompts, made.params, shape, each=made.each, kept=made.kept)
-
-    async def load_model(self, request: LoadModelRequest) -> ModelChanged:
-        await self._pool.load(request.model, keep_alive_s=checked_keep_alive(request.keep_alive))
-        return ModelChanged()
-
-    async def unload_model(self, request: UnloadModelRequest) -> ModelChanged:
-        await self._pool.unload(request.model)
-        return ModelChanged()
 
     @asynccontextmanager
     async def _leased(

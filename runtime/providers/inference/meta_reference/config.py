@@ -11,7 +11,7 @@ from runtime.errors import StackError
 from runtime.providers.inference._kept_settings import (
     KeptSettings,
     MaxLoadedModels,
-    all_filled,
+    every_entry,
     named,
     weights_not_here,
 )
@@ -105,11 +105,7 @@ class MetaReferenceConfig(ModelSettings):
     max_loaded_models: MaxLoadedModels = None
 
     def entries(self) -> list[ModelEntry]:
-        """Every model with all its settings, in the order in which they are served: `model` is the first."""
-        given = list(self.models)
-        if not given or self.model_fields_set & {"model", "checkpoint_dir"}:
-            given.insert(0, ModelEntry(model=self.model, checkpoint_dir=self.checkpoint_dir))
-        return all_filled(given, self)
+        return every_entry(ModelEntry(model=self.model, checkpoint_dir=self.checkpoint_dir), self.models, self)
 
     def weights_not_here(self, models_dir: Path) -> dict[str, StackError | None]:
         """See `runtime/stack/weights.py`."""

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from runtime.apis.inference.loading import LoadModelRequest, ModelChanged, UnloadModelRequest
 from runtime.apis.inference.protocol import EmbeddingsRequest, RerankRequest
 from runtime.apis.models import ModelType
 from runtime.context import current, warn
@@ -74,14 +73,6 @@ class SentenceTransformersInference(ModelsInMemory[EncoderEntry, _Facts, Encoder
             if facts.embeds:
                 found.append(ListedModel(provider_model_id=name + _RERANKER, model_type="rerank", metadata=loaded))
         return found
-
-    async def load_model(self, request: LoadModelRequest) -> ModelChanged:
-        await self._pool.load(self._name(request.model), keep_alive_s=checked_keep_alive(request.keep_alive))
-        return ModelChanged()
-
-    async def unload_model(self, request: UnloadModelRequest) -> ModelChanged:
-        await self._pool.unload(self._name(request.model))
-        return ModelChanged()
 
     async def embeddings(self, request: EmbeddingsRequest) -> Reply:
         inputs = _inputs(request.input)

@@ -11,7 +11,7 @@ from runtime.errors import StackError
 from runtime.providers.inference._kept_settings import (
     KeptSettings,
     MaxLoadedModels,
-    all_filled,
+    every_entry,
     named,
     weights_not_here,
 )
@@ -59,11 +59,7 @@ class SentenceTransformersConfig(EncoderSettings):
     max_loaded_models: MaxLoadedModels = None
 
     def entries(self) -> list[EncoderEntry]:
-        """Every model with all its settings, in the order in which they are served: `model` is the first."""
-        given = list(self.models)
-        if not given or "model" in self.model_fields_set:
-            given.insert(0, EncoderEntry(model=self.model))
-        return all_filled(given, self)
+        return every_entry(EncoderEntry(model=self.model), self.models, self)
 
     def weights_not_here(self, models_dir: Path) -> dict[str, StackError | None]:
         """See `runtime/stack/weights.py`."""

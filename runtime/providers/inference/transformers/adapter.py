@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from runtime.apis.inference.loading import LoadModelRequest, ModelChanged, UnloadModelRequest
 from runtime.apis.inference.protocol import RerankRequest
 from runtime.catalog.weights import find_model
 from runtime.context import current
@@ -50,14 +49,6 @@ class TransformersInference(ModelsInMemory[RerankerEntry, _Facts, RerankerRunner
             ListedModel(provider_model_id=name, model_type="rerank", metadata=shown(state) | self._served[name].facts)
             for name, state in self._pool.states().items()
         ]
-
-    async def load_model(self, request: LoadModelRequest) -> ModelChanged:
-        await self._pool.load(request.model, keep_alive_s=checked_keep_alive(request.keep_alive))
-        return ModelChanged()
-
-    async def unload_model(self, request: UnloadModelRequest) -> ModelChanged:
-        await self._pool.unload(request.model)
-        return ModelChanged()
 
     async def rerank(self, request: RerankRequest) -> Reply:
         texts, extra, name = texts_of(request), extra_fields(request), self._pool.member(request.model).name
