@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from llama_cli.exits import ExitCode, Failure
 
@@ -10,7 +11,7 @@ if TYPE_CHECKING:
     from runtime.spec import Spec
 
 
-def llama_names(spec: Spec) -> list[dict[str, Any]]:
+def llama_names(spec: Spec) -> list[dict[str, str]]:
     """The Llama models that a provider of inference has by the catalogue, each with its name there."""
     from runtime.catalog import names_at
 
@@ -20,6 +21,13 @@ def llama_names(spec: Spec) -> list[dict[str, Any]]:
         {"model_id": model_id, "name": called.name, "remark": called.remark}
         for model_id, called in names_at(spec.name).items()
     ]
+
+
+def with_remark(one: dict[str, str], quoted: Callable[[str], str] = str) -> str:
+    """The name of one of them at its provider, with what is known about it there."""
+    from runtime.catalog import VendorName
+
+    return str(VendorName(name=quoted(one["name"]), remark=one["remark"]))
 
 
 def canonical_id(model: str) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from llama_cli.configs.fields import config_fields, fields_of
-from llama_cli.configs.llama_names import llama_names
+from llama_cli.configs.provider_facts import provider_facts
 from llama_cli.configs.scalars import on_one_line
 from llama_cli.terminal.markdown_table import table
 from runtime.apis._api import Store
@@ -89,20 +89,7 @@ def _providers(api: str, specs: list[Spec]) -> str:
 
 
 def _facts(spec: Spec) -> str:
-    """How it is turned on and proven, what it is called in older configs, what it needs; one a line."""
-    evidence = ": ".join(filter(None, (spec.evidence.proof, spec.evidence.note)))
-    facts = {
-        "turned on by": f"`{spec.enabled_by}`" if spec.enabled_by else "",
-        "its key": f"`{spec.key_env}`" if spec.key_env else "",
-        "can": ", ".join(sorted(spec.capabilities)),
-        "needs": ", ".join(spec.needs),
-        "packages": ", ".join(f"`{one}`" for one in spec.packages),
-        "older types": ", ".join(f"`{one}`" for one in spec.aliases),
-        "evidence": evidence,
-    }
-    lines = [f"- {name}: {value}" for name, value in facts.items() if value]
-    lines += [f"- serves `{one['model_id']}` as `{one['name']}`" for one in llama_names(spec)]
-    return "\n".join(lines)
+    return "\n".join(f"- {name}: {value}" for name, value in provider_facts(spec, "`{}`".format))
 
 
 def _model(model: type[BaseModel]) -> list[str]:

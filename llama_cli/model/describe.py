@@ -87,7 +87,7 @@ def _lines(
         stated = [(field, getattr(known, field)) for field in fields]
         lines += [(field.replace("_", " "), str(value)) for field, value in stated if value]
         for vendor, called in known.vendors.items():
-            lines.append((f"at {vendor}", f"{called.name} ({called.remark})" if called.remark else called.name))
+            lines.append((f"at {vendor}", str(called)))
     for each in here:
         lines.append((each.state, f"{each.folder} ({words.size(each.size_bytes)})"))
         if each.manifest:

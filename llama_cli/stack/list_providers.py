@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from llama_cli.configs.llama_names import canonical_id, llama_names, with_remark
 from llama_cli.exits import ExitCode, Failure
 from llama_cli.options import Json, Quiet, Wide
 from llama_cli.terminal import console
@@ -48,7 +49,6 @@ def command(
       llama stack list-providers --json
     """
     from llama_cli.configs.every_spec import every_spec, external_notes
-    from llama_cli.configs.llama_names import canonical_id, llama_names
     from runtime.discovery import built_in
     from runtime.similar import names_for
 
@@ -67,7 +67,7 @@ def command(
         if api in (None, spec.api)
     ]
     if wanted is not None:
-        rows = [row for row in rows if wanted in _names_of(row)]
+        rows = [row for row in rows if _its_name(row["llama_models"], wanted)]
     columns = [
         Column("api", "API", groups=True),
         Column("provider_type", "Provider type"),
@@ -88,17 +88,9 @@ def command(
     )
 
 
-def _names_of(row: dict[str, Any]) -> dict[str, str]:
-    """The name of each Llama model there, with what is known about it."""
-    return {one["model_id"]: " ".join(filter(None, (one["name"], _remark(one)))) for one in row["llama_models"]}
-
-
-def _remark(one: dict[str, Any]) -> str:
-    return f"({one['remark']})" if one["remark"] else ""
-
-
-def _its_name(names: list[dict[str, Any]], wanted: str) -> str:
-    return _names_of({"llama_models": names})[wanted]
+def _its_name(models: list[dict[str, str]], wanted: str) -> str:
+    """With what is known about it; empty where the provider does not have the model."""
+    return next((with_remark(one) for one in models if one["model_id"] == wanted), "")
 
 
 def _value(value: Any) -> Any:

@@ -17,11 +17,13 @@ from runtime.similar import names_for, nearest, suggestion
 
 if TYPE_CHECKING:
     from llama_cli.configs.every_spec import KnownSpec
+    from runtime.spec import Spec
 
 _SHOWN = (
     *("api", "provider_type", "summary", "aliases", "enabled_by", "key_env", "capabilities", "packages", "needs"),
     *("may_use", "default", "package"),
 )
+_WIDTH = len("turned on by")
 
 
 def command(
@@ -46,22 +48,23 @@ def command(
         from llama_cli.configs.llama_names import llama_names
         from runtime.config.rendering import sample
 
+        found = _found(provider_type, api)
         shown = [
             {name: _plain(getattr(spec, name)) for name in _SHOWN}
             | {"evidence": spec.evidence.proof, "evidence_note": spec.evidence.note}
             | {"llama_models": llama_names(spec)}
             | {"config": config_fields(spec) if settings is None else fields_in(settings), "sample": sample(spec)}
-            for spec, _, settings in _found(provider_type, api)
+            for spec, _, settings in found
         ]
     if json:
         console.document(shown)
         return
-    for provider in shown:
+    for known, provider in zip(found, shown, strict=True):
         if quiet:
             for setting in provider["config"]:
                 console.row(setting["name"])
             continue
-        _print_facts(provider)
+        _print_facts(known.spec)
         _print_settings(provider["config"])
         console.out(provider["sample"], end="")
 
@@ -93,30 +96,12 @@ def _plain(value: Any) -> Any:
     return sorted(value) if isinstance(value, frozenset) else list(value) if isinstance(value, tuple) else value
 
 
-def _print_facts(provider: dict[str, Any]) -> None:
-    """The facts of its spec that say something, one a line."""
-    evidence = ": ".join(filter(None, (provider["evidence"], provider["evidence_note"])))
-    facts = {
-        "provider": provider["provider_type"],
-        "api": provider["api"],
-        "summary": provider["summary"],
-        "turned on by": provider["enabled_by"],
-        "its key": provider["key_env"],
-        "can": ", ".join(provider["capabilities"]),
-        "needs": ", ".join(provider["needs"]),
-        "may use": ", ".join(provider["may_use"]),
-        "packages": ", ".join(provider["packages"]),
-        "brought by": provider["package"],
-        "older types": ", ".join(provider["aliases"]),
-        "evidence": evidence,
-    }
-    width = max(map(len, facts))
-    for name, value in facts.items():
-        if value:
-            console.out(f"{name:{width}}  {value}")
-    for model in provider["llama_models"]:
-        remark = f" ({model['remark']})" if model["remark"] else ""
-        console.out(f"{'serves':{width}}  {model['model_id']} as {model['name']}{remark}")
+def _print_facts(spec: Spec) -> None:
+    from llama_cli.configs.provider_facts import provider_facts
+
+    named = [("provider", spec.provider_type), ("api", spec.api), ("summary", spec.summary)]
+    for name, value in named + provider_facts(spec):
+        console.out(f"{name:{_WIDTH}}  {value}")
     console.out("")
 
 

@@ -26,10 +26,8 @@ class VendorName:
     name: str
     remark: str = ""
 
-    @property
-    def is_gone(self) -> bool:
-        """Whether the vendor no longer serves it, as far as is known."""
-        return self.remark.startswith(("retired", "no longer"))
+    def __str__(self) -> str:
+        return f"{self.name} ({self.remark})" if self.remark else self.name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,10 +126,10 @@ def called_at(vendor: str, name: str) -> VendorName | None:
     """What a vendor calls the model of a canonical id, descriptor or repository; None where nobody knows it there. Of
     several checkpoints that share an id, the first that the vendor has.
     """
-    known = find(name)
-    same = [model for model in models() if known is not None and model.model_id == known.model_id]
-    found = (model.vendors[vendor] for model in ([known] if known else []) + same if vendor in model.vendors)
-    return next(found, None)
+    if (known := find(name)) is None:
+        return None
+    same = (model for model in models() if model.model_id == known.model_id)
+    return next((model.vendors[vendor] for model in (known, *same) if vendor in model.vendors), None)
 
 
 def meant_at(vendor: str, name: str) -> CatalogModel | None:
