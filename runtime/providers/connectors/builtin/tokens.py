@@ -11,6 +11,7 @@ from urllib.parse import quote, urlencode
 
 from runtime.errors import AuthenticationError, UpstreamError, UpstreamRejected, UpstreamTimeout, UpstreamUnreachable
 from runtime.http.client import HttpClient
+from runtime.http.oauth import FORM
 from runtime.http.timeouts import Timeouts
 from runtime.http.transport import Outgoing
 from runtime.providers.connectors.builtin.config import ClientCredentials, TokenExchange
@@ -75,7 +76,7 @@ class Tokens:
             for name, value in (("scope", config.scope), ("audience", config.audience), ("resource", config.resource))
             if value
         }
-        headers = {"content-type": "application/x-www-form-urlencoded", "accept": "application/json"}
+        headers = dict(FORM)
         if config.client_id is not None and config.client_secret is not None:
             pair = f"{quote(config.client_id, safe='')}:{quote(config.client_secret.get_secret_value(), safe='')}"
             headers["authorization"] = f"Basic {base64.b64encode(pair.encode()).decode()}"
