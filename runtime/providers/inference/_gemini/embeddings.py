@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from runtime.apis.inference.protocol import EmbeddingsRequest
+from runtime.providers.inference._vectors import listed
 from runtime.sse import Json, Reply
 
 _OURS = ("model", "input", "encoding_format", "dimensions")
@@ -21,13 +22,6 @@ _OF_OTHERS = {
     **dict.fromkeys(("passage", "document", "search_document"), "RETRIEVAL_DOCUMENT"),
 }
 """Other vendors' words for a task, and Google's."""
-
-
-def batches_of(request: EmbeddingsRequest, size: int) -> list[list[str]]:
-    """The texts, as many at once as a request takes."""
-    given: Any = request.input
-    texts = [given] if isinstance(given, str) else given
-    return [texts[at : at + size] for at in range(0, len(texts), size)]
 
 
 def task_of(body: Json) -> str | None:
@@ -42,15 +36,10 @@ def unknown_in(body: Json) -> Json:
 
 
 def reply_of(request: EmbeddingsRequest, vectors: Sequence[Any], counts: Sequence[int | None]) -> Reply:
-    """OpenAI's form. vectors: one for each text. counts: tokens of each answer of Google's; None where it says none.
-    Raises what happens with vectors that are none.
-    """
+    """As `listed`. Raises what happens with vectors that are none."""
     if request.dimensions is not None:
         vectors = [_of_length_one(vector) for vector in vectors]
-    data = [{"object": "embedding", "index": at, "embedding": vector} for at, vector in enumerate(vectors)]
-    known = [count for count in counts if count is not None]
-    usage = {"usage": {"prompt_tokens": sum(known), "total_tokens": sum(known)}} if len(known) == len(counts) else {}
-    return Reply.of({"object": "list", "model": request.model, "data": data, **usage})
+    return listed(request.model, vectors, counts)
 
 
 def _of_length_one(vector: list[float]) -> list[float]:

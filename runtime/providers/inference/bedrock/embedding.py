@@ -16,6 +16,7 @@ from runtime.http.client import HttpClient
 from runtime.http.transport import json_request
 from runtime.providers.inference._openai_compatible import embeddings
 from runtime.providers.inference._openai_compatible.outgoing_fields import given_fields, refusal
+from runtime.providers.inference._vectors import batches_of, listed
 from runtime.providers.inference.bedrock.embeddings import COUNT, form_of
 from runtime.sse import Json, Reply, decode
 
@@ -35,7 +36,6 @@ async def embedded(http: HttpClient, url: str, base: str, request: EmbeddingsReq
         raise refusal("input", provider_id, "takes texts, not token ids")
     if request.dimensions is not None and not form.sizes:
         raise refusal("dimensions", provider_id, "has vectors of one length with this model")
-    texts: Sequence[str] = [request.input] if isinstance(request.input, str) else request.input  # type: ignore[assignment]
     more = {name: value for name, value in given_fields(request).items() if name not in _OURS}
 
     async def asked(some: Sequence[str]) -> tuple[list[Any], int | None]:
@@ -48,8 +48,7 @@ async def embedded(http: HttpClient, url: str, base: str, request: EmbeddingsReq
             answer = decode(body)
             return form.vectors(answer), _tokens(answer, exchange.headers.get(COUNT))
 
-    parts = [texts[at : at + form.texts] for at in range(0, len(texts), form.texts)]
-    answers = await concurrently(asked, parts, at_once=_CALLS_AT_ONCE)
+    answers = await concurrently(asked, batches_of(request, form.texts), at_once=_CALLS_AT_ONCE)
     counts = [count for _, count in answers if count is not None]
     if len(counts) < len(answers):
         warn(f"`usage` is 0: `{provider_id}` did not count the tokens")
@@ -66,9 +65,7 @@ def _tokens(answer: Json, header: str | None) -> int | None:
 
 
 def _reply(request: EmbeddingsRequest, vectors: Sequence[Any], read: int, provider_id: str) -> Reply:
-    data = [{"object": "embedding", "index": at, "embedding": vector} for at, vector in enumerate(vectors)]
-    usage = {"prompt_tokens": read, "total_tokens": read}
-    reply = Reply.of({"object": "list", "model": request.model, "data": data, "usage": usage})
+    reply = listed(request.model, vectors, [read])
     as_base64 = request.encoding_format == "base64"
     try:
         return embeddings.encoded(reply, count=embeddings.asked_for(request.input), as_base64=as_base64)

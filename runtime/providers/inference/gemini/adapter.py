@@ -12,7 +12,7 @@ from runtime.concurrently import concurrently
 from runtime.http.auth import Auth, Bearer, NamedHeader
 from runtime.http.transport import Outgoing
 from runtime.provider import ProviderContext
-from runtime.providers.inference._gemini.embeddings import batches_of, reply_of, task_of, unknown_in
+from runtime.providers.inference._gemini.embeddings import reply_of, task_of, unknown_in
 from runtime.providers.inference._gemini.generating import counted, generated
 from runtime.providers.inference._gemini.requests import request_of
 from runtime.providers.inference._openai_compatible.adapter import OpenAICompatibleInference
@@ -21,6 +21,7 @@ from runtime.providers.inference._openai_compatible.model_list import ListEntry
 from runtime.providers.inference._openai_compatible.outgoing_fields import apply_rules, given_fields
 from runtime.providers.inference._openai_compatible.reranking import in_path
 from runtime.providers.inference._readable import check_readable
+from runtime.providers.inference._vectors import batches_of
 from runtime.providers.inference.gemini.config import GeminiConfig
 from runtime.sse import EventStream, Json, Reply
 

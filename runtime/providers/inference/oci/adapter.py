@@ -21,6 +21,7 @@ from runtime.providers._vendors.oci.identity import OciSignature
 from runtime.providers.inference._openai_compatible.adapter import OpenAICompatibleInference
 from runtime.providers.inference._openai_compatible.config import OpenAICompatibleConfig
 from runtime.providers.inference._openai_compatible.model_list import ListEntry
+from runtime.providers.inference._vectors import batches_of
 from runtime.providers.inference.oci import forms
 from runtime.providers.inference.oci.config import OciConfig
 from runtime.sse import Json, Reply
@@ -87,7 +88,6 @@ class OciInference(OpenAICompatibleInference):
         return healthy("an API key lists no models: name them in `allowed_models`, or ask for them by name")
 
     async def vectors(self, request: EmbeddingsRequest, body: Json) -> Reply:
-        texts = [request.input] if isinstance(request.input, str) else list(request.input)
         more = {name: value for name, value in body.items() if name != "input"}
         path = self._has(self._facts.embeddings, "embeddings").path
 
@@ -95,8 +95,8 @@ class OciInference(OpenAICompatibleInference):
             outgoing = self._outgoing(path, request.model, {**more, "inputs": some})
             return (await self._http.reply(outgoing, member="embeddings")).value()
 
-        batches = [texts[at : at + _TEXTS_AT_ONCE] for at in range(0, len(texts), _TEXTS_AT_ONCE)]
-        return forms.vectors(request.model, await concurrently(asked, batches, at_once=_CALLS_AT_ONCE))
+        answers = await concurrently(asked, batches_of(request, _TEXTS_AT_ONCE), at_once=_CALLS_AT_ONCE)
+        return forms.vectors(request.model, answers)
 
     def _outgoing(self, path: str, model: str, body: Json) -> Outgoing:
         charged = self._charged()

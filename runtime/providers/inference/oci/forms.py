@@ -15,6 +15,7 @@ from runtime.clock import utc_now
 from runtime.provider import ListedModel
 from runtime.providers.inference._openai_compatible.model_list import Kind, ListEntry
 from runtime.providers.inference._openai_compatible.outgoing_fields import refusal
+from runtime.providers.inference._vectors import listed
 from runtime.sse import Json, Reply
 
 _KINDS: dict[str, Kind] = {"CHAT": "llm", "TEXT_EMBEDDINGS": "embedding", "TEXT_RERANK": "rerank"}
@@ -56,16 +57,7 @@ def own_form(body: Json, compartment: str, *, provider_id: str) -> Json:
 def vectors(model: str, answers: Sequence[Json]) -> Reply:
     """The embeddings of several answers, in their order."""
     found = [vector for answer in answers for vector in answer.get("embeddings") or ()]
-    made: Json = {
-        "object": "list",
-        "model": model,
-        "data": [{"object": "embedding", "index": at, "embedding": vector} for at, vector in enumerate(found)],
-    }
-    counts = [_read(answer) for answer in answers]
-    if None not in counts:
-        read = sum(count for count in counts if count is not None)
-        made["usage"] = {"prompt_tokens": read, "total_tokens": read}
-    return Reply.of(made)
+    return listed(model, found, [_read(answer) for answer in answers])
 
 
 def _read(answer: Json) -> int | None:

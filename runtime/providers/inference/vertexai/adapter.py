@@ -20,7 +20,7 @@ from runtime.http.transport import Outgoing, json_request
 from runtime.provider import ProviderContext, healthy, unhealthy
 from runtime.providers._vendors.google.auth import GoogleBearer
 from runtime.providers._vendors.google.identity import GoogleIdentity
-from runtime.providers.inference._gemini.embeddings import batches_of, reply_of, task_of, unknown_in
+from runtime.providers.inference._gemini.embeddings import reply_of, task_of, unknown_in
 from runtime.providers.inference._gemini.generating import counted, generated
 from runtime.providers.inference._gemini.requests import request_of
 from runtime.providers.inference._gemini.spec import GEMINI_RULES
@@ -31,6 +31,7 @@ from runtime.providers.inference._openai_compatible.spec import Chat, Completion
 from runtime.providers.inference._ranking import best_first
 from runtime.providers.inference._ranking import texts_of as documents_of
 from runtime.providers.inference._readable import check_readable
+from runtime.providers.inference._vectors import batches_of
 from runtime.providers.inference.vertexai.config import VertexAIConfig
 from runtime.providers.inference.vertexai.models import named
 from runtime.providers.inference.vertexai.places import CALLERS_TOKEN, Places

@@ -17,6 +17,7 @@ from runtime.providers._vendors.ibm.exchanges import IAM_URL, PLATFORM_URL, by_a
 from runtime.providers.inference._openai_compatible.adapter import OpenAICompatibleInference
 from runtime.providers.inference._openai_compatible.config import OpenAICompatibleConfig
 from runtime.providers.inference._openai_compatible.model_list import ListEntry
+from runtime.providers.inference._vectors import batches_of
 from runtime.providers.inference.watsonx import forms
 from runtime.providers.inference.watsonx.config import WatsonxConfig
 from runtime.sse import EventStream, Json, Reply
@@ -68,15 +69,14 @@ class WatsonxInference(OpenAICompatibleInference):
         return forms.whole(answer) if isinstance(answer, Reply) else answer.map(forms.events)
 
     async def vectors(self, request: EmbeddingsRequest, body: Json) -> Reply:
-        texts = [request.input] if isinstance(request.input, str) else list(request.input)
         more = {name: value for name, value in body.items() if name != "input"}
 
         async def asked(some: list[Any]) -> Json:
             outgoing = self._outgoing(self._path_of("embeddings"), request.model, {**more, "inputs": some})
             return (await self._http.reply(outgoing, objects="results")).value()
 
-        batches = [texts[at : at + _TEXTS_AT_ONCE] for at in range(0, len(texts), _TEXTS_AT_ONCE)]
-        return forms.vectors(request.model, await concurrently(asked, batches, at_once=_CALLS_AT_ONCE))
+        answers = await concurrently(asked, batches_of(request, _TEXTS_AT_ONCE), at_once=_CALLS_AT_ONCE)
+        return forms.vectors(request.model, answers)
 
     def _path_of(self, what: str) -> str:
         path: str = getattr(self._facts, what).path

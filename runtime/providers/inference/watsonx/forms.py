@@ -13,6 +13,7 @@ from runtime.apis.inference.tool_use import name_of, named_in
 from runtime.clock import utc_now
 from runtime.providers.inference._openai_compatible.model_list import Kind, ListEntry
 from runtime.providers.inference._openai_compatible.outgoing_fields import refusal
+from runtime.providers.inference._vectors import listed
 from runtime.sse import Frames, Json, Reply
 
 _KINDS: dict[str, Kind] = {"text_chat": "llm", "embedding": "embedding", "rerank": "rerank"}
@@ -70,15 +71,7 @@ def vectors(model: str, answers: Sequence[Json]) -> Reply:
     """The embeddings of several answers, in their order."""
     found = [result.get("embedding") for answer in answers for result in answer["results"]]
     counts = [answer.get("input_token_count") for answer in answers]
-    made: Json = {
-        "object": "list",
-        "model": model,
-        "data": [{"object": "embedding", "index": at, "embedding": vector} for at, vector in enumerate(found)],
-    }
-    if all(isinstance(count, int) for count in counts):
-        read = sum(counts)  # type: ignore[arg-type]  # checked before
-        made["usage"] = {"prompt_tokens": read, "total_tokens": read}
-    return Reply.of(made)
+    return listed(model, found, [count if isinstance(count, int) else None for count in counts])
 
 
 def models_in(answer: Any) -> list[ListEntry] | None:
