@@ -12,11 +12,18 @@ _MOST_BYTES = 64 * 1024
 def read_token(file: Path) -> str:
     """Raises Unavailable for a file that cannot be read, or has no token."""
     try:
-        with file.expanduser().open("rb") as opened:
-            token = opened.read(_MOST_BYTES).decode("ascii").strip()
-    except (OSError, UnicodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is no token"
-        raise Unavailable(f"the token's file `{file}` cannot be read: {reason}") from None
+        token = read_token_file(file).decode("ascii").strip()
+    except UnicodeError:
+        raise Unavailable(f"the token's file `{file}` cannot be read: it is no token") from None
     if not token.isprintable() or not token:
         raise Unavailable(f"the token's file `{file}` has no token", hint="a token is text of ASCII characters")
     return token
+
+
+def read_token_file(file: Path) -> bytes:
+    """The content of one that may have more than the token. Raises Unavailable for a file that cannot be read."""
+    try:
+        with file.expanduser().open("rb") as opened:
+            return opened.read(_MOST_BYTES)
+    except OSError as error:
+        raise Unavailable(f"the token's file `{file}` cannot be read: {error.strerror}") from None

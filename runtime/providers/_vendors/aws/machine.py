@@ -14,8 +14,8 @@ from runtime.errors import UpstreamError
 from runtime.http.client import HttpClient
 from runtime.http.timeouts import Timeouts
 from runtime.http.transport import Outgoing
+from runtime.providers._vendors._token_files import read_token
 from runtime.providers._vendors.aws.credentials import Credentials, from_answer
-from runtime.providers._vendors.aws.token_files import read_token
 
 _CONTAINER = "http://169.254.170.2"
 _MACHINE = "http://169.254.169.254"

@@ -15,10 +15,10 @@ from runtime.clock import utc_now
 from runtime.errors import Unavailable, UpstreamError
 from runtime.http.client import HttpClient
 from runtime.http.transport import Outgoing
+from runtime.providers._vendors._token_files import read_token
 from runtime.providers._vendors.aws.addresses import address_of
 from runtime.providers._vendors.aws.credentials import Credentials, from_answer
 from runtime.providers._vendors.aws.signature import signed
-from runtime.providers._vendors.aws.token_files import read_token
 
 _MEMBER = re.compile(r"<(AccessKeyId|SecretAccessKey|SessionToken|Expiration)>([^<]*)</")
 

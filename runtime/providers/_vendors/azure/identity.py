@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,14 +24,13 @@ from runtime.errors import Unavailable
 from runtime.http.client import HttpClient
 from runtime.http.oauth import exchanged
 from runtime.http.tokens import Token
+from runtime.providers._vendors._machines import NoMachine
+from runtime.providers._vendors._token_files import read_token
 from runtime.providers._vendors.azure.cli import token_of_user
 from runtime.providers._vendors.azure.machine import token_of_app, token_of_machine
 
 PUBLIC_AUTHORITY = "https://login.microsoftonline.com"
 _ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
-_MOST_BYTES = 64 * 1024
-_NOT_AGAIN_S = 60.0
-"""How long it is believed that this is no machine of Azure's: each look costs a second."""
 HINT = (
     "set `tenant_id`, `client_id` and `client_secret` in its config, or AZURE_TENANT_ID, AZURE_CLIENT_ID and"
     " AZURE_CLIENT_SECRET, or run `az login`"
@@ -66,7 +64,7 @@ class AzureIdentity:
         self._http = http.for_others(only_public=False, are_given=False, called=f"{provider_id} (its credentials)")
         self._provider_id = provider_id
         self._env = env
-        self._no_machine_until = 0.0
+        self._no_machine = NoMachine()
 
     async def token(self) -> Token:
         """A new one. Raises Unavailable where nothing says who this is, and where Azure gives none."""
@@ -78,16 +76,16 @@ class AzureIdentity:
         if tenant and client and secret:
             return await self._of_application(tenant, client, {"client_secret": secret})
         if tenant and client and file:
-            proof = await asyncio.to_thread(_read, Path(file))
+            proof = await asyncio.to_thread(read_token, Path(file))
             return await self._of_application(
                 tenant, client, {"client_assertion_type": _ASSERTION, "client_assertion": proof}
             )
         self._check_is_nobody_else(tenant, client, secret)
         found = await token_of_app(self._http, env, given.resource, client)
-        if found is None and time.monotonic() >= self._no_machine_until:
+        if found is None and not self._no_machine.is_believed:
             found = await token_of_machine(self._http, env, given.resource, client)
             if found is None:
-                self._no_machine_until = time.monotonic() + _NOT_AGAIN_S
+                self._no_machine.found()
         found = found or await token_of_user(given.resource, env, tenant)
         if found is None:
             raise Unavailable(f"provider `{self._provider_id}` has no identity of Azure", hint=HINT)
@@ -113,11 +111,3 @@ class AzureIdentity:
             **proof,
         }
         return await exchanged(self._http, url, form, f"the application `{client}`")
-
-
-def _read(file: Path) -> str:
-    try:
-        with file.open("rb") as opened:
-            return opened.read(_MOST_BYTES).decode("ascii", "replace").strip()
-    except OSError as error:
-        raise Unavailable(f"the token for Azure in `{file}` cannot be read: {error.strerror}") from None

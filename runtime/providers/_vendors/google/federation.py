@@ -16,12 +16,12 @@ from runtime.http.oauth import exchanged, member
 from runtime.http.timeouts import Timeouts
 from runtime.http.tokens import Token
 from runtime.http.transport import Outgoing
+from runtime.providers._vendors._token_files import read_token_file
 from runtime.providers._vendors.google.exchanges import SCOPE, by_impersonation
 from runtime.sse import Json, decode, encode
 
 _GRANT = "urn:ietf:params:oauth:grant-type:token-exchange"
 _WANTED = "urn:ietf:params:oauth:token-type:access_token"
-_MOST_BYTES = 64 * 1024
 _TIMEOUTS = Timeouts(connect_s=5.0, read_s=20.0, total_s=30.0)
 _ELSEWHERE = {"executable": "a program", "certificate": "a certificate", "environment_id": "AWS"}
 """Sources of tokens that only Google's own libraries know."""
@@ -61,7 +61,7 @@ async def _subject_token(http: HttpClient, given: Json, source: str) -> str:
             hint="give `credential_source` a `file` or a `url`, or set `access_token`",
         )
     if file := where.get("file"):
-        return _token_in(await asyncio.to_thread(_read, Path(str(file))), where, f"the file `{file}`")
+        return _token_in(await asyncio.to_thread(read_token_file, Path(str(file))), where, f"the file `{file}`")
     url = member(where, "url", source)
     headers = {str(name).lower(): str(value) for name, value in (where.get("headers") or {}).items()}
     exchange = await http.send(Outgoing(method="GET", url=url, headers=headers, timeouts=_TIMEOUTS))
@@ -82,11 +82,3 @@ def _token_in(data: bytes, where: Json, place: str) -> str:
     if not text:
         raise Unavailable(f"{place} has no token")
     return text
-
-
-def _read(file: Path) -> bytes:
-    try:
-        with file.expanduser().open("rb") as opened:
-            return opened.read(_MOST_BYTES)
-    except OSError as error:
-        raise Unavailable(f"the token's file `{file}` cannot be read: {error.strerror}") from None

@@ -11,18 +11,15 @@ settings for proxies, certificates and timeouts; only the signature is a package
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Mapping
 from pathlib import Path
 
 from runtime.errors import Unavailable
 from runtime.http.client import HttpClient
 from runtime.http.tokens import Token
+from runtime.providers._vendors._machines import NoMachine
 from runtime.providers._vendors.google.credentials import read_credentials, token_of
 from runtime.providers._vendors.google.machine import is_none, text_of_machine, token_of_machine
-
-_NOT_AGAIN_S = 60.0
-"""How long it is believed that this is no machine of Google's: each look costs a second."""
 
 
 class GoogleIdentity:
@@ -37,7 +34,7 @@ class GoogleIdentity:
         self._provider_id = provider_id
         self._file = file
         self._env = env
-        self._no_machine_until = 0.0
+        self._no_machine = NoMachine()
         self.quota_project: str | None = None
         """The project that pays, where the credentials of the last token are a user's and name one."""
 
@@ -60,7 +57,7 @@ class GoogleIdentity:
         if self._may_be_machine():
             if (found := await token_of_machine(self._http, self._env)) is not None:
                 return found
-            self._no_machine_until = time.monotonic() + _NOT_AGAIN_S
+            self._no_machine.found()
         raise Unavailable(f"provider `{self._provider_id}` has no credentials of Google", hint=self.hint)
 
     async def project(self) -> str | None:
@@ -76,7 +73,7 @@ class GoogleIdentity:
             return None
         found = await text_of_machine(self._http, self._env, "project/project-id")
         if found is None:
-            self._no_machine_until = time.monotonic() + _NOT_AGAIN_S
+            self._no_machine.found()
         return found
 
     def file(self) -> Path | None:
@@ -89,7 +86,7 @@ class GoogleIdentity:
         return usual if usual.is_file() else None
 
     def _may_be_machine(self) -> bool:
-        return not is_none(self._env) and time.monotonic() >= self._no_machine_until
+        return not is_none(self._env) and not self._no_machine.is_believed
 
 
 def _folder_of_gcloud(env: Mapping[str, str]) -> Path:

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
@@ -16,6 +15,7 @@ from runtime.errors import Unavailable
 from runtime.http.client import HttpClient
 from runtime.http.expiring import Expiring
 from runtime.http.transport import Outgoing
+from runtime.providers._vendors._machines import NoMachine
 from runtime.providers._vendors.oci.credentials import Credentials
 from runtime.providers._vendors.oci.instance import of_instance
 from runtime.providers._vendors.oci.profiles import files_of, of_profile
@@ -23,8 +23,6 @@ from runtime.providers._vendors.oci.resource import of_resource
 from runtime.providers._vendors.oci.signature import signed
 
 Kind = Literal["instance_principal", "config_file", "resource_principal"]
-_NOT_AGAIN_S = 60.0
-"""How long it is believed that this is no machine of Oracle's: each look costs a second."""
 
 
 class OciSignature:
@@ -50,7 +48,7 @@ class OciSignature:
         self._env = env
         self._found = Expiring(self._find, whose=provider_id)
         self._files: list[Path] | None = None
-        self._no_machine_until = 0.0
+        self._no_machine = NoMachine()
 
     @property
     def hint(self) -> str:
@@ -78,10 +76,10 @@ class OciSignature:
             return await asyncio.to_thread(of_profile, self._file, self._profile)
         if self._kind == "resource_principal":
             return await asyncio.to_thread(of_resource, self._env)
-        if time.monotonic() >= self._no_machine_until:
+        if not self._no_machine.is_believed:
             if (found := await of_instance(self._http, self._env)) is not None:
                 return found
-            self._no_machine_until = time.monotonic() + _NOT_AGAIN_S
+            self._no_machine.found()
         raise Unavailable(
             f"provider `{self._provider_id}` has no credentials of OCI: this is no machine of Oracle's",
             hint="set `oci_auth_type` to `config_file` in its config (`OCI_AUTH_TYPE`) and run `oci setup config`, or"
