@@ -60,6 +60,12 @@ def current() -> RequestContext:
     return _current.get() or RequestContext(is_serving=False)
 
 
+def served() -> str | None:
+    """The id of the request being served; None outside of any."""
+    context = _current.get()
+    return None if context is None else context.request_id
+
+
 def warn(words: str) -> None:
     """Say something about the answer of the current request in its `x-llama-warnings`. Once: what is true of several
     steps is said by each.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import secrets
+from collections.abc import Callable
 
 from runtime.clock import wall_time
 
@@ -18,7 +19,19 @@ def new_id(prefix: str) -> str:
     return prefix + _random_digits()
 
 
+def use(*, digits: Callable[[int], str], position: Callable[[], int]) -> None:
+    """Ids of another kind for this process: digits gives so many hex digits, position what `new_position` returns."""
+    global _other_digits, _other_position
+    _other_digits, _other_position = digits, position
+
+
+_other_digits: Callable[[int], str] | None = None
+_other_position: Callable[[], int] | None = None
+
+
 def _random_digits() -> str:
+    if _other_digits is not None:
+        return _other_digits(_DIGITS)
     try:
         return _ready.pop()
     except IndexError:
@@ -39,6 +52,8 @@ def new_position() -> int:
     than every earlier one of this process.
     """
     global _last_position
+    if _other_position is not None:
+        return _other_position()
     _last_position = max(int(wall_time() * 1_000_000), _last_position + 1)
     return _last_position
 

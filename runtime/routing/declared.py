@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from runtime.access import ANYBODY, SYSTEM
-from runtime.clock import wall_time
+from runtime.clock import stamp
 from runtime.errors import NotFound, Unavailable
 from runtime.routing.entry import Entry
 from runtime.routing.table import ResourceTable
@@ -50,7 +50,7 @@ class Listed:
     wanted: str
     kind: str
     metadata: Mapping[str, Any] = field(default_factory=dict)
-    created: int = field(default_factory=lambda: int(wall_time()))
+    created: int = field(default_factory=lambda: int(stamp()))
 
     def find(self, table: ResourceTable) -> Entry:
         """The listed resource. Raises Unavailable before the provider has listed any, NotFound if it is not listed."""

@@ -8,7 +8,7 @@ from typing import Any, Literal, Self
 
 from runtime.access import Caller, User, sees_all
 from runtime.addresses import origin_of
-from runtime.clock import wall_time
+from runtime.clock import stamp
 from runtime.context import current
 from runtime.redaction import redact
 
@@ -36,7 +36,7 @@ class Entry:
     metadata: Mapping[str, Any] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
     source: Source = "listed"
-    created: int = field(default_factory=lambda: int(wall_time()))
+    created: int = field(default_factory=lambda: int(stamp()))
     owner: User | None = None
 
     @property

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import runtime
-from runtime.clock import utc_now
+from runtime.clock import machine_date
 from runtime.errors import Conflict
 from runtime.storage.state_folder import take_lock
 
@@ -46,7 +46,7 @@ class ServerRecord:
         False if the disk failed; the record is then unchanged.
         """
         self._fields.update(fields, state=state, pid=os.getpid(), version=runtime.__version__)
-        self._fields.setdefault("started_at", utc_now().isoformat(timespec="milliseconds").replace("+00:00", "Z"))
+        self._fields.setdefault("started_at", machine_date().isoformat(timespec="milliseconds").replace("+00:00", "Z"))
         self._is_written = False
         while not (self._is_written or self._is_writing):
             self._is_writing = self._is_written = True

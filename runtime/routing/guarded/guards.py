@@ -16,7 +16,7 @@ from typing import Any
 
 from runtime.apis.inference.guardrails import ByWay
 from runtime.apis.safety.assessing import Assessment, AssessRequest
-from runtime.clock import wall_time
+from runtime.clock import stamp
 from runtime.concurrently import concurrently
 from runtime.config.safety import GuardrailsConfig, SafetyConfig
 from runtime.context import warn
@@ -193,7 +193,7 @@ class Guard:
             counted = usage if _counts(request) else None
             return refusal_stream(self._form, found, model=request.model, choices=choices, usage=counted)
         refused = [self._form.refused({"index": index}, found.message) for index in range(choices)]
-        head = {"id": new_id(self._form.prefix), "object": self._form.whole, "created": int(wall_time())}
+        head = {"id": new_id(self._form.prefix), "object": self._form.whole, "created": int(stamp())}
         return Reply.of(
             {**head, "model": request.model, "choices": refused, "usage": usage, "violation": found.shown()}
         )

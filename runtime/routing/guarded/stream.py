@@ -10,7 +10,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Seque
 from dataclasses import dataclass, field
 from typing import Any
 
-from runtime.clock import wall_time
+from runtime.clock import stamp
 from runtime.ids import new_id
 from runtime.routing.guarded.forms import Form
 from runtime.routing.guarded.texts import Texts, choices_of, joined, texts_of
@@ -174,7 +174,7 @@ def refusal_chunks(
     """The chunks that end answers with a refusal. head: what the chunks before them say of the whole answer. usage: of
     a chunk of its own behind them, None for no such chunk.
     """
-    head = {"id": new_id(form.prefix), "created": int(wall_time()), "model": model, **head, "object": form.part}
+    head = {"id": new_id(form.prefix), "created": int(stamp()), "model": model, **head, "object": form.part}
     chunks = [
         {**head, "choices": [part], "violation": found.shown()}
         for index in indexes

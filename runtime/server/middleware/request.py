@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from runtime.access import Caller
-from runtime.clock import wall_time
+from runtime.clock import machine_time
 from runtime.context import RequestContext, serving
 from runtime.errors import RequestError, StackError, Unavailable
 from runtime.http.retries import COUNT
@@ -120,7 +120,7 @@ class RequestMiddleware:
                             path=scope["path"],
                             request_id=context.request_id,
                             status=status,
-                            created=wall_time(),
+                            created=machine_time(),
                             duration_ms=round((time.perf_counter() - started) * 1000, 1),
                             overhead_ms=round(overhead_ms, 1),
                             retries=int(context.headers.get(COUNT, 0)),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from runtime.apis.agents.turn import AgentDocument
 from runtime.apis.responses.protocol import CreateResponseRequest
-from runtime.clock import wall_time
+from runtime.clock import stamp
 from runtime.context import current, serving
 from runtime.errors import StackError
 from runtime.providers.agents.builtin import shown
@@ -103,7 +103,7 @@ class Running:
             and "violation" not in response
             and times_asked(self.steps.all) < self._turn.most
         )
-        now = max(wall_time(), self._turn.row["position"] / 1_000_000)  # clocks may be set back
+        now = max(stamp(), self._turn.row["position"] / 1_000_000)  # clocks may be set back
         self.steps.end(response, awaits=awaits, at=None if awaits else now)
         row, results = self._turn.row, self._turn.results
         changed: Json = {
@@ -132,7 +132,7 @@ class Running:
         if not self._turn.is_new:
             change: Statement = Update(TURNS, {"is_over": False}, where)
         elif stays:
-            changed = {"is_over": True, "completed": wall_time(), "responses": [self._response_id]}
+            changed = {"is_over": True, "completed": stamp(), "responses": [self._response_id]}
             change = Update(TURNS, changed, where)
         else:
             change = Delete(TURNS, where)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from runtime.clock import wall_time
+from runtime.clock import stamp
 from runtime.providers.batches._shared.tables import BATCHES
 from runtime.sse import Json
 from runtime.storage.sql import SqlStore, Statement, Update, eq, one_of
@@ -56,4 +56,4 @@ class States:
 
 
 def _now() -> int:
-    return int(wall_time())
+    return int(stamp())

@@ -9,7 +9,7 @@ from typing import Any
 
 from runtime.apis._carriers import Download
 from runtime.apis.containers.container_file import FOLDER, ContainerFile
-from runtime.clock import wall_time
+from runtime.clock import stamp
 from runtime.errors import Conflict, NotFound, RequestError, TooLarge, Unavailable
 from runtime.ids import new_position, ordered_id
 from runtime.providers.containers.bubblewrap.config import BubblewrapConfig
@@ -213,7 +213,7 @@ def _new_row(container_id: str, one: Found, source: str) -> sql.Row:
         "position": position,
         "container_id": container_id,
         "place": one.place,
-        "created_at": int(wall_time()),
+        "created_at": int(stamp()),
         "size_bytes": one.size_bytes,
         "state": one.state,
         "source": source,

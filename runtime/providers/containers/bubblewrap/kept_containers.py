@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 from runtime.apis.containers.container import Container, CreateContainerRequest
 from runtime.apis.containers.limits import MemoryLimit
-from runtime.clock import wall_time
+from runtime.clock import stamp, wall_time
 from runtime.context import current
 from runtime.errors import NotFound, NotSupported, RequestError
 from runtime.ids import new_id, new_position, ordered_id
@@ -33,7 +33,7 @@ class KeptContainers:
     async def create(self, request: CreateContainerRequest) -> sql.Row:
         """Raises NotSupported, RequestError for more memory than may be, Unavailable."""
         self._check(request)
-        now, position = int(wall_time()), new_position()
+        now, position = int(stamp()), new_position()
         minutes = request.expires_after.minutes if request.expires_after else _MINUTES
         row = {
             "id": ordered_id("cntr_", position) + new_id(""),
@@ -70,7 +70,7 @@ class KeptContainers:
 
     async def touch(self, row: sql.Row) -> None:
         """It is used now."""
-        now = int(wall_time())
+        now = int(stamp())
         news = {"last_active_at": now, "expires_at": now + row["expires_after_minutes"] * 60}
         await self._store.write(sql.Update(CONTAINERS, news, sql.eq("id", row["id"])))
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from runtime.clock import wall_time
+from runtime.clock import stamp
 from runtime.errors import RequestError
 from runtime.invalid.vocabulary import shortened
 from runtime.providers.datasetio.localfs.asked import Asked
@@ -93,7 +93,7 @@ class Library:
             rows=sum(part.rows for part in there[: len(there) - count]) + sum(one.part.rows for one in new),
             columns=columns,
             parts=extended(without_last(latest.parts, count), begin, begin + len(new)),
-            created_at=int(wall_time()),
+            created_at=int(stamp()),
         )
         return self._kept(key, before.with_parts([one.part for one in new], version), new)
 
@@ -117,7 +117,7 @@ class Library:
         digest = digest_of(state, [name for name, _ in columns])
         if (same := begun.same_as(digest)) is not None:
             if same is not begun.latest:
-                same = msgspec.structs.replace(same, created_at=int(wall_time()))
+                same = msgspec.structs.replace(same, created_at=int(stamp()))
             return self._kept(key, begun.with_parts([], same), [])
         begin = len(begun.parts)
         version = Version(
@@ -126,7 +126,7 @@ class Library:
             rows=sum(one.part.rows for one in new),
             columns=columns,
             parts=[(begin, begin + len(new))] if new else [],
-            created_at=int(wall_time()),
+            created_at=int(stamp()),
         )
         return self._kept(key, begun.with_parts([one.part for one in new], version), new, is_new=is_new)
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from runtime.clock import wall_time
+from runtime.clock import stamp
 from runtime.providers.eval._shared.tables import RUNS
 from runtime.sse import Json
 from runtime.storage.sql import SqlStore, Update, eq
@@ -51,4 +51,4 @@ class States:
 
 
 def _now() -> int:
-    return int(wall_time())
+    return int(stamp())

@@ -20,7 +20,7 @@ from runtime.apis.eval.results import (
 )
 from runtime.apis.models import ModelRequest, Models
 from runtime.apis.scoring.protocol import ScoringResult
-from runtime.clock import wall_time
+from runtime.clock import stamp
 from runtime.concurrently import concurrently
 from runtime.context import current, warn
 from runtime.errors import Conflict, NotFound, NotSupported, RequestError, StackError, UpstreamError
@@ -197,7 +197,7 @@ class NvidiaEval:
         """What is kept of a job that has ended."""
         if not state.has_ended:
             return {}
-        change = {"outcome": state.status, "error": state.error, "ended_at": int(wall_time())}
+        change = {"outcome": state.status, "error": state.error, "ended_at": int(stamp())}
         await self._store.write(Update(RUNS, change, eq("id", job_id) & eq("ended_at", None)))
         return change
 

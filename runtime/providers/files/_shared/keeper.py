@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from runtime.clock import wall_time
+from runtime.clock import stamp, wall_time
 from runtime.errors import Conflict, StackError, StorageFull
 from runtime.providers.files._shared.backend import FileBackend, NewFile
 from runtime.providers.files._shared.begun import Begun, forget
@@ -46,7 +46,7 @@ class Keeper:
         file_id = new.id
         try:
             file_id = await self.backend.put(new, content)
-            row = {"id": file_id, "created_at": int(wall_time()), "size_bytes": content.size_bytes, **facts()}
+            row = {"id": file_id, "created_at": int(stamp()), "size_bytes": content.size_bytes, **facts()}
             self._begun.check(new.id)
             await rows.write(sql.Insert(self._table, row), *also(file_id))
         except sql.Duplicate:  # the backend's id for another file, which stays what it is

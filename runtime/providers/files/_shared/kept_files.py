@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from runtime.apis.files.file import ExpiresAfter, File
-from runtime.clock import wall_time
+from runtime.clock import stamp, wall_time
 from runtime.errors import NotFound
 from runtime.ids import new_position
 from runtime.providers.files._shared.config import FilesConfig
@@ -45,7 +45,7 @@ class KeptFiles:
             seconds = expires_after_s() or self._default_ttl_s(purpose)
             return {
                 "position": new_position(),
-                "expires_at": None if seconds is None else int(wall_time()) + seconds,
+                "expires_at": None if seconds is None else int(stamp()) + seconds,
                 "filename": filename,
                 "purpose": purpose,
                 "content_type": content.content_type,

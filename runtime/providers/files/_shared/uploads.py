@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 
 from runtime.apis.files import upload as upload_api
-from runtime.clock import wall_time
+from runtime.clock import stamp, wall_time
 from runtime.context import current
 from runtime.errors import Conflict, NotFound, RequestError, StackError, TooLarge
 from runtime.ids import new_position, ordered_id
@@ -40,7 +40,7 @@ class UploadsInParts:
                 hint="raise `max_upload_bytes` in the provider's config",
                 param="bytes",
             )
-        now = int(wall_time())
+        now = int(stamp())
         row = {
             "id": ordered_id("upload_", new_position()),
             "size_bytes": request.bytes,

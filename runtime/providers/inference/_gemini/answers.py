@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from runtime.apis.inference.sense import making_sense
-from runtime.clock import wall_time
+from runtime.clock import stamp
 from runtime.ids import new_id
 from runtime.providers.inference._gemini.candidates import (
     blocked,
@@ -35,7 +35,7 @@ def head_of(answer: Json, model: str) -> Json:
     """What an answer and each event of a streamed one have in common."""
     head: Json = {
         "id": f"chatcmpl-{answer['responseId']}" if answer.get("responseId") else new_id("chatcmpl-"),
-        "created": int(wall_time()),
+        "created": int(stamp()),
         "model": model,
     }
     return head | ({"system_fingerprint": answer["modelVersion"]} if answer.get("modelVersion") else {})

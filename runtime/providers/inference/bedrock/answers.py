@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from runtime.apis.inference.sense import making_sense
-from runtime.clock import wall_time
+from runtime.clock import stamp
 from runtime.context import warn
 from runtime.ids import new_id
 from runtime.providers.inference.bedrock.conversation import KEPT
@@ -29,7 +29,7 @@ _ENDS = {
 
 def head_of(model: str) -> Json:
     """What an answer and each chunk of a streamed one have in common. model: by the name in the request."""
-    return {"id": new_id("chatcmpl-"), "created": int(wall_time()), "model": model}
+    return {"id": new_id("chatcmpl-"), "created": int(stamp()), "model": model}
 
 
 def end_of(reason: str, *, as_tool: bool) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Protocol
 
-from runtime.clock import wall_time
+from runtime.clock import stamp
 from runtime.engine.text.answer_parts import CallArguments, CallStart, Content, Part, Reasoning
 from runtime.engine.text.answer_reader import AnswerReader
 from runtime.engine.text.text_stream import TextOutput, TextToken, TopLogprob
@@ -54,7 +54,7 @@ class ChatShape:
         self._with_logprobs = with_logprobs
         self._new_reader, self._readers = reader, dict[int, AnswerReader]()
         self._older_calls = older_calls
-        self._head: Json = {"id": new_id("chatcmpl-"), "created": int(wall_time()), "model": model}
+        self._head: Json = {"id": new_id("chatcmpl-"), "created": int(stamp()), "model": model}
 
     def opening(self, choice: int, output: TextOutput) -> Json | None:
         return self._chunk([self._choice(choice, {"role": "assistant", "content": ""}, None)])
@@ -151,7 +151,7 @@ class CompletionShape:
         self._head: Json = {
             "id": new_id("cmpl-"),
             "object": "text_completion",
-            "created": int(wall_time()),
+            "created": int(stamp()),
             "model": model,
         }
 

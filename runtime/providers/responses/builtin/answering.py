@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from runtime.apis.responses.whole import prefix_of
-from runtime.clock import wall_time
+from runtime.clock import stamp
 from runtime.errors import StackError
 from runtime.ids import ordered_id
 from runtime.providers.responses.builtin.citations import Citations
@@ -122,7 +122,7 @@ class Answering:
         self.response["usage"] = total
 
     def complete(self) -> None:
-        self.response["completed_at"] = max(int(wall_time()), self.response["created_at"])  # clocks may be set back
+        self.response["completed_at"] = max(int(stamp()), self.response["created_at"])  # clocks may be set back
         self._end("completed")
 
     def refuse(self, violation: Json) -> None:

@@ -20,7 +20,7 @@ from runtime.apis.vector_stores.attached_file import (
     ListAttachedFilesRequest,
     UpdateAttributesRequest,
 )
-from runtime.clock import wall_time
+from runtime.clock import stamp
 from runtime.context import current
 from runtime.errors import NotFound
 from runtime.ids import new_position, ordered_id
@@ -251,7 +251,7 @@ def _new_row(store_id: str, file: FileToAttach) -> dict[str, Any]:
         "store_id": store_id,
         "file_id": file.file_id,
         "status": "in_progress",
-        "created_at": int(wall_time()),
+        "created_at": int(stamp()),
         "attributes": dict(file.attributes or {}),
         "chunking": strategy.model_dump(mode="json") if strategy else None,
         "cut": None,

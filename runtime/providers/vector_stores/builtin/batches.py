@@ -5,7 +5,7 @@ from __future__ import annotations
 from runtime.apis.vector_stores.attached_file import AttachedFileList, AttachedFileStatus
 from runtime.apis.vector_stores.batch import CreateFileBatchRequest, FileBatch, ListBatchFilesRequest
 from runtime.apis.vector_stores.store import FileCounts
-from runtime.clock import wall_time
+from runtime.clock import stamp
 from runtime.errors import NotFound
 from runtime.ids import new_position, ordered_id
 from runtime.providers.vector_stores.builtin.attached import AttachedFiles
@@ -31,7 +31,7 @@ class FileBatches:
         row: Row = {
             "id": batch_id,
             "store_id": store.id,
-            "created_at": int(wall_time()),
+            "created_at": int(stamp()),
             "is_cancelled": 0,
         }
         await self._attached.attach(store, request.to_attach(), batch_id=batch_id, also=[Insert(BATCHES, row)])

@@ -14,7 +14,7 @@ from typing import Any
 from runtime.apis._chunks import text_of
 from runtime.apis.vector_io.protocol import GROUP_BITS, group_of
 from runtime.apis.vector_stores.native import ChunkToInsert
-from runtime.clock import wall_time
+from runtime.clock import stamp
 from runtime.errors import RequestError, StackError
 from runtime.ids import new_id
 from runtime.providers.vector_stores.builtin.indexes import Indexes, Retired, VectorIndex
@@ -56,7 +56,7 @@ class Inserting:
         """
         documents = await asyncio.to_thread(_documents, index, chunks)
         ids = [chunk.chunk_id for one in documents for chunk in one.chunks]
-        expires_at = int(wall_time()) + ttl_seconds if ttl_seconds else None
+        expires_at = int(stamp()) + ttl_seconds if ttl_seconds else None
 
         async def replaced() -> dict[int, list[int] | None]:
             return {**await self._known(index, ids)}

@@ -20,7 +20,7 @@ from typing import Any
 
 from runtime.access import ANYBODY, SYSTEM, Caller
 from runtime.apis.vector_stores.store import FileCounts, Reindexing, ReindexRequest
-from runtime.clock import wall_time
+from runtime.clock import stamp
 from runtime.concurrently import concurrently
 from runtime.context import current
 from runtime.errors import Conflict, NotFound, StackError
@@ -91,7 +91,7 @@ class Reindexings:
         said = Reindexing(
             vector_store_id=store.id,
             status="in_progress",
-            created_at=int(wall_time()),
+            created_at=int(stamp()),
             embedding_model=new.embedding_model,
             embedding_dimension=new.dimension,
             chunking_strategy=given,

@@ -14,7 +14,7 @@ from runtime.apis.vector_stores.store import (
     VectorStore,
     VectorStoreList,
 )
-from runtime.clock import wall_time
+from runtime.clock import stamp
 from runtime.context import current
 from runtime.errors import Conflict, NotFound, RequestError, Unavailable
 from runtime.ids import new_position, ordered_id
@@ -86,7 +86,7 @@ class Stores:
         name = request.embedding_model or name_of(self._config.default_embedding_model)
         model = await self._embedding.model(name)
         chunking = request.chunking_strategy.model_dump(mode="json") if request.chunking_strategy else None
-        position, now = new_position(), int(wall_time())
+        position, now = new_position(), int(stamp())
         store_id = store_id or ordered_id("vs_", position)
         index = await self.new_index(
             store_id,
@@ -235,7 +235,7 @@ class Stores:
     async def update(self, request: UpdateVectorStoreRequest) -> sql.Row:
         """Change what the request has. Raises NotFound."""
         row = await self.get(request.vector_store_id)
-        given, now = request.model_fields_set, int(wall_time())
+        given, now = request.model_fields_set, int(stamp())
         changes: dict[str, Any] = {"last_active_at": now}
         if "name" in given:
             changes["name"] = request.name or ""
@@ -309,7 +309,7 @@ class Stores:
 
     async def _touch(self, row: sql.Row) -> None:
         """Note that a store is used, so that it does not expire and is not pruned; not each time: it costs a commit."""
-        now, days = int(wall_time()), row["expires_after_days"]
+        now, days = int(stamp()), row["expires_after_days"]
         if now - row["last_active_at"] >= _TOUCH_AFTER_S:
             used = {"last_active_at": now, "expires_at": _expiry(now, days)}
             await self._rows.write(sql.Update(STORES, used, sql.eq("id", row["id"]) & _THERE))

@@ -19,7 +19,7 @@ from runtime.apis.tool_runtime.protocol import (
     ToolInvocationResult,
     ToolRuntime,
 )
-from runtime.clock import wall_time
+from runtime.clock import stamp
 from runtime.errors import NotFound, NotSupported, RequestError, StackError
 from runtime.providers.responses.builtin.answering import Answering
 from runtime.providers.responses.builtin.arguments import arguments_of
@@ -80,7 +80,7 @@ class GroupFunction(Corrects):
             error=None,
             metadata=None,
             calls_in_answer=answering.calls_in_answer,
-            started_at=wall_time(),
+            started_at=stamp(),
             completed_at=None,
         )
         place = answering.add(item)
@@ -91,7 +91,7 @@ class GroupFunction(Corrects):
         else:
             yield ""
             await self._call(arguments, item)
-        item["completed_at"] = max(wall_time(), item["started_at"])  # clocks may be set back
+        item["completed_at"] = max(stamp(), item["started_at"])  # clocks may be set back
         item["status"] = "completed" if item["error"] is None else "failed"
         answering.event(f"response.tool_group_call.{item['status']}", where)
         answering.done(place)
