@@ -24,7 +24,7 @@ from runtime.http.refusals import Call
 from runtime.http.renewals import Renewals
 from runtime.http.streams import Ending, open_stream
 from runtime.http.timeouts import Timeouts
-from runtime.http.transport import Exchange, Outgoing, Transport, close_parts
+from runtime.http.transport import Between, Exchange, Outgoing, Transport, close_parts
 from runtime.http.vendor_errors import states_error
 from runtime.sse import BYTE_ORDER_MARK, EventStream, Frames, Json, Reply, decode, has_objects, is_json_object
 
@@ -40,12 +40,19 @@ class HttpClient:
     (502), UpstreamUnreachable (503), UpstreamTimeout (504), UpstreamRejected (the vendor's own 4xx), and what
     the client's `Auth` raises; Unavailable once it is closed.
 
-    network: the network settings of its config. transport: replaces the network, for recordings and tests.
+    network: the network settings of its config. transport: replaces the network, for tests. between: see `Between`.
     connections: shared by all clients that are made from this one.
     """
 
-    def __init__(self, provider_id: str, *, network: Network | None = None, transport: Transport | None = None) -> None:
-        self.connections = Connections(provider_id, network, transport)
+    def __init__(
+        self,
+        provider_id: str,
+        *,
+        network: Network | None = None,
+        transport: Transport | None = None,
+        between: Between | None = None,
+    ) -> None:
+        self.connections = Connections(provider_id, network, transport, between=between)
         self._auth: Auth = NoAuth()
         self._renewals = Renewals()
         self._timeouts = self.connections.limited(Timeouts())
@@ -71,6 +78,12 @@ class HttpClient:
         client = copy(self)
         client.connections = self.connections.for_others(only_public=only_public, are_given=are_given, called=called)
         client._auth, client._renewals, client._timeouts = NoAuth(), Renewals(), Timeouts()
+        return client
+
+    def for_credentials(self, called: str) -> HttpClient:
+        """A client for servers that give out keys and tokens, as `for_others`; nothing stands between it and them."""
+        client = self.for_others(only_public=False, are_given=False, called=called)
+        client.connections.between = None
         return client
 
     async def send(self, request: Outgoing) -> Exchange:
@@ -182,6 +195,23 @@ class HttpClient:
 
     async def _answered(self, request: Outgoing) -> tuple[Outgoing, Exchange]:
         """The request that was sent, and its answer with any status."""
+        between, sent = self.connections.between, request
+        if between is None:
+            sent, exchange = await self._reached(request)
+        else:
+
+            async def go_on(request: Outgoing) -> Exchange:
+                nonlocal sent
+                sent, exchange = await self._reached(request)
+                return exchange
+
+            exchange = await between(request, go_on)
+        if exchange.status < 300:
+            current().headers.update(passed_on(exchange.headers, sent))
+        return sent, exchange
+
+    async def _reached(self, request: Outgoing) -> tuple[Outgoing, Exchange]:
+        """The request as its server got it, and that one's answer with any status."""
         context = current()
         headers = {"x-request-id": context.request_id, **self.connections.headers}
         if context.trace is not None:
@@ -197,8 +227,6 @@ class HttpClient:
             if renewed and isinstance(request.body, bytes | None):  # parts can be sent only once
                 await exchange.close()
                 sent, exchange = await self._sent(prepared)
-        if exchange.status < 300:
-            context.headers.update(passed_on(exchange.headers, sent))
         return sent, exchange
 
     async def _sent(self, request: Outgoing) -> tuple[Outgoing, Exchange]:

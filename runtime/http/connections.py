@@ -10,7 +10,7 @@ from runtime.errors import Unavailable, UpstreamUnreachable
 from runtime.http.network import Network
 from runtime.http.retries import Retries
 from runtime.http.timeouts import Timeouts
-from runtime.http.transport import Transport, host_of
+from runtime.http.transport import Between, Transport, host_of
 from runtime.outage import Outage
 
 _MAX_SERVERS = 256
@@ -22,7 +22,7 @@ class Connections:
 
     only_public: whether names are looked up and those that lead to no public address refused. are_given: whether users
     give the names, which are looked up apart from those of vendors. shows_paths: whether messages may have the paths of
-    addresses, which of others' servers may be keys.
+    addresses, which of others' servers may be keys. between: see `Between`.
 
     failed_calls: how many calls got no answer; when it grows, the provider's upstream may be down. headers: added to
     every request by the config. retries: whether a request is sent again.
@@ -37,8 +37,10 @@ class Connections:
         only_public: bool = False,
         are_given: bool = False,
         shows_paths: bool = True,
+        between: Between | None = None,
     ) -> None:
         self.shows_paths = shows_paths
+        self.between = between
         self.provider_id = provider_id
         self.network = network
         self._only_public = only_public
@@ -102,6 +104,7 @@ class Connections:
             only_public=only_public,
             are_given=are_given,
             shows_paths=False,
+            between=self.between,
         )
         made._made_from = self
         self._others.add(made)

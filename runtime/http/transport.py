@@ -1,12 +1,12 @@
-"""A call to another server as data, and the interface that sends it.
+"""A call to another server as data, and the interfaces that send it.
 
-Live calls, recordings and tests' faults all implement `Transport.send(request, timeouts) -> Exchange`. Imports no HTTP
-library.
+Live calls and tests' implement `Transport.send(request, timeouts) -> Exchange`; recordings and faults stand `Between` a
+provider's request and that. Imports no HTTP library.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, AsyncIterator, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from types import AsyncGeneratorType
 from typing import Protocol
@@ -94,6 +94,19 @@ class Transport(Protocol):
         ...
 
     async def close(self) -> None: ...
+
+
+GoOn = Callable[[Outgoing], Awaitable[Exchange]]
+
+
+class Between(Protocol):
+    """What stands between a provider's request, which has no key yet, and its server: may answer in its place, or look
+    at what it answers.
+    """
+
+    async def __call__(self, request: Outgoing, go_on: GoOn) -> Exchange:
+        """go_on: authenticates a request and sends it. Raises what that does, and errors of its own."""
+        ...
 
 
 async def close_parts(body: object) -> None:

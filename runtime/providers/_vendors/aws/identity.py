@@ -46,7 +46,7 @@ class AwsIdentity:
     ) -> None:
         self._config = config
         self._usual_region = usual_region
-        self._http = http.for_others(only_public=False, are_given=False, called=f"{provider_id} (its credentials)")
+        self._http = http.for_credentials(f"{provider_id} (its credentials)")
         self._provider_id = provider_id
         self.env = env
         self._found = Expiring(self._find, whose=provider_id)

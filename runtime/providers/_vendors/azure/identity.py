@@ -61,7 +61,7 @@ class AzureIdentity:
         self, application: Application, http: HttpClient, *, provider_id: str, env: Mapping[str, str] = os.environ
     ) -> None:
         self._application = application
-        self._http = http.for_others(only_public=False, are_given=False, called=f"{provider_id} (its credentials)")
+        self._http = http.for_credentials(f"{provider_id} (its credentials)")
         self._provider_id = provider_id
         self._env = env
         self._no_machine = NoMachine()

@@ -30,7 +30,7 @@ class GoogleIdentity:
     def __init__(
         self, http: HttpClient, *, provider_id: str, file: Path | None = None, env: Mapping[str, str] = os.environ
     ) -> None:
-        self._http = http.for_others(only_public=False, are_given=False, called=f"{provider_id} (its credentials)")
+        self._http = http.for_credentials(f"{provider_id} (its credentials)")
         self._provider_id = provider_id
         self._file = file
         self._env = env

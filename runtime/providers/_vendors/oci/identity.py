@@ -41,7 +41,7 @@ class OciSignature:
         env: Mapping[str, str] = os.environ,
     ) -> None:
         self._kind = kind
-        self._http = http.for_others(only_public=False, are_given=False, called=f"{provider_id} (its credentials)")
+        self._http = http.for_credentials(f"{provider_id} (its credentials)")
         self._provider_id = provider_id
         self._file = file
         self._profile = profile

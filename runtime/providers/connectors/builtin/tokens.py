@@ -39,7 +39,7 @@ class Tokens:
     def __init__(self, name: str, config: ClientCredentials | TokenExchange, http: HttpClient) -> None:
         self._name = name
         self._config = config
-        self._http = http.for_others(only_public=False, are_given=False, called=f"{name} (its token endpoint)")
+        self._http = http.for_credentials(f"{name} (its token endpoint)")
         self._kept: OrderedDict[str, _Token] = OrderedDict()
         self._rounds: Rounds[str] = Rounds()
 

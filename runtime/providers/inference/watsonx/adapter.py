@@ -41,9 +41,7 @@ class WatsonxInference(OpenAICompatibleInference):
         assert isinstance(config, WatsonxConfig)
         if config.zen_api_key is not None:
             return NamedHeader("authorization", context.keys, scheme="ZenApiKey", required=True)
-        http = context.http.for_others(
-            only_public=False, are_given=False, called=f"{context.provider_id} (its credentials)"
-        )
+        http = context.http.for_credentials(f"{context.provider_id} (its credentials)")
         password = config.password.get_secret_value() if config.password is not None else None
 
         async def exchange(key: str) -> Token:
