@@ -151,6 +151,41 @@ class StackView(Protocol):
     def routes(self) -> list[RouteInfo]: ...
 
 
+class Missed(Protocol):
+    """A request that was not recorded. differences: path, what was recorded, what is asked."""
+
+    @property
+    def scope(self) -> str: ...
+    @property
+    def provider(self) -> str: ...
+    @property
+    def operation(self) -> str: ...
+    @property
+    def nearest(self) -> Path | None: ...
+    @property
+    def differences(self) -> Sequence[tuple[str, str, str]]: ...
+    @property
+    def words(self) -> str: ...
+
+
+class Recorder(Protocol):
+    """What the stack records or replays. failure: why the last recording was not written; empty where it was."""
+
+    mode: Literal["record", "replay", "record-if-missing"]
+    folder: Path
+    failure: str
+
+    @property
+    def misses(self) -> Sequence[Missed]: ...
+
+    @property
+    def test(self) -> str: ...
+
+    def begin(self, test: str) -> None: ...
+
+    def __len__(self) -> int: ...
+
+
 class LeadsBack(Unavailable):
     """An upstream that is this stack itself, or that sends its requests back to it. Its models are no longer served."""
 
@@ -205,7 +240,8 @@ class ProviderContext:
     say. tasks: background work. stack: what it may see of the stack. find_api, find_optional_api, find_jobs, find_loop:
     called by `api`, `optional_api`, `jobs` and `check_upstream`. registered: what the run config lists of the kind that
     its API keeps itself, but for what belongs to a provider that is off. registrations: what users have
-    registered with it, as it is kept now. configured_key: the `api_key` of its config, for `keys`.
+    registered with it, as it is kept now. configured_key: the `api_key` of its config, for `keys`. recorder: None where
+    nothing is recorded or replayed.
     """
 
     provider_id: str
@@ -225,6 +261,7 @@ class ProviderContext:
     models_dir: Path | None = None
     registered: Sequence[BaseModel] = ()
     configured_key: str | None = field(default=None, repr=False)
+    recorder: Recorder | None = None
 
     @cached_property
     def keys(self) -> ProviderKeys:

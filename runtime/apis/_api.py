@@ -161,6 +161,8 @@ class Api:
     section: the run config's section that its router reads; an API's own has its name. stores: what its implementation
     keeps; analytics: its tables of analytics that age, by name. door: the shape of its errors, where that is not
     OpenAI's.
+    in_replay: what answers in a replay. Empty: its providers, as ever; `calls`: for those that compute in this process
+    with packages of their own, what was recorded of them; or the `module:Class` of a provider for all of them.
     """
 
     name: str
@@ -174,6 +176,7 @@ class Api:
     stores: tuple[Store, ...] = ()
     analytics: tuple[str, ...] = ()
     door: Door | None = None
+    in_replay: str = ""
 
     @cached_property
     def protocol(self) -> type:

@@ -49,6 +49,13 @@ def with_own_models(run: RunConfig, models: Sequence[str], *, require_gpu: bool)
     return run.model_copy(update={"providers": providers}), [entry.provider_id for entry in chosen]
 
 
+def with_recordings(run: RunConfig) -> RunConfig:
+    """The config of a server that records or replays, with the API that says so."""
+    name = "recordings"
+    apis = [*run.apis, name] if run.apis else run.apis
+    return run.model_copy(update={"providers": {**run.providers, name: []}, "apis": apis})
+
+
 def without_providers(run: RunConfig, names: Sequence[str]) -> RunConfig:
     """The config with these providers off. names: ids, or `api/id` where several APIs use the id; of a provider that is
     off already also the name of its type.

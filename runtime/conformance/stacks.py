@@ -20,6 +20,7 @@ from runtime.http.transport import Transport
 from runtime.server.app import make_app
 from runtime.server.in_process import in_process_app
 from runtime.spec import Spec
+from runtime.stack.interposed import Interposed
 from runtime.stack.plan import plan
 from runtime.stack.planned import PlannedProvider
 from runtime.stack.stack import Stack
@@ -56,16 +57,16 @@ class Served:
 async def serving(
     run: RunConfig, state_dir: Path, *, cache_dir: Path | None = None, settled: bool = True, by_need: bool = False,
     aliases: Mapping[str, str] | None = None, transport: Callable[[PlannedProvider], Transport] | None = None,
-    specs: Sequence[Spec] = (), models_dir: Path | None = None,
+    specs: Sequence[Spec] = (), models_dir: Path | None = None, interposed: Interposed | None = None,
 ) -> AsyncIterator[Served]:  # fmt: skip
     """Plan, open, serve and close. settled: wait until every provider has started or failed. by_need: as for a library,
     with what only comes by default left until it is asked for. specs: of providers beside those that are built in.
-    models_dir: where models are that were downloaded. Raises ConfigInvalid.
+    models_dir: where models are that were downloaded. interposed: what is recorded or replayed. Raises ConfigInvalid.
     """
     planned = plan(run, world=discovery.built_in().beside((), specs) if specs else None)
     stack = Stack(
         planned, run, state_dir=state_dir, cache_dir=cache_dir, models_dir=models_dir, aliases=aliases,
-        transport=transport,
+        transport=transport, interposed=interposed,
     )  # fmt: skip
     await stack.open(by_need=by_need)
     async with _in_process(stack) if by_need else living(make_app(stack, cors=run.server.cors)) as client:

@@ -30,6 +30,7 @@ from runtime.storage import state_folder
 
 if TYPE_CHECKING:
     from runtime.config.run_config import RunConfig
+    from runtime.stack.interposed import Interposed
     from runtime.stack.stack import Stack
 
 log = logging.getLogger("runtime.server")
@@ -123,6 +124,10 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--alias", action="append", default=[], help="NAME=MODEL: one more name for a model")
     parser.add_argument("--require", action="append", default=[], help="do not serve without this provider")
     parser.add_argument("--without", action="append", default=[], help="leave this provider off")
+    parser.add_argument("--recordings", type=Path, help="folder of recordings")
+    parser.add_argument("--recording", choices=("record", "replay", "record-if-missing"), help="what is done with them")
+    parser.add_argument("--recorded-timing", action="store_true", help="take as long as what was recorded did")
+    parser.add_argument("--redact", action="append", default=[], help="a pattern of more that is not to be recorded")
     parser.add_argument("--require-gpu", action="store_true", help="do not serve without a GPU")
     parser.add_argument(
         "--drain-timeout", type=float, default=30.0, help="seconds that running requests get to finish at the end"
@@ -131,7 +136,7 @@ def _options() -> argparse.Namespace:
 
 
 def _serve(options: argparse.Namespace, record: ServerRecord, hidden: Hidden) -> int:
-    from runtime.config.choices import with_own_models, without_providers
+    from runtime.config.choices import with_own_models, with_recordings, without_providers
     from runtime.config.exposure import check_exposure
     from runtime.config.secret_values import secrets_in
     from runtime.stack.plan import check_required, plan, read_run_config
@@ -146,6 +151,8 @@ def _serve(options: argparse.Namespace, record: ServerRecord, hidden: Hidden) ->
     if options.model or options.require_gpu:
         run, own = with_own_models(run, options.model, require_gpu=options.require_gpu)
         required += own
+    if options.recording is not None:
+        run = with_recordings(run)
     planned = plan(run, file=str(options.run_yaml))
     hidden.add(planned.secrets())
     for warning in (*run.warnings, *planned.warnings):
@@ -170,10 +177,13 @@ def _serve(options: argparse.Namespace, record: ServerRecord, hidden: Hidden) ->
     from runtime.config.home import usable_cache_dir, usable_models_dir
     from runtime.stack.stack import Stack
 
+    is_fresh = state_folder.is_new(options.state)
     held = state_folder.hold(options.state, holder=f"pid {os.getpid()}, whose record is `{options.record.absolute()}`")
+    interposed = _interposed(options, run, hidden, is_fresh=is_fresh)
     stack = Stack(
         planned,
         run,
+        interposed=interposed,
         state_dir=options.state,
         cache_dir=usable_cache_dir(),
         models_dir=usable_models_dir(),
@@ -231,6 +241,34 @@ async def _run(
     if not server.started:
         raise StackError("the application did not start; see the log")
     return EXIT_INTERRUPTED if server.force_exit else 0
+
+
+def _interposed(options: argparse.Namespace, run: RunConfig, hidden: Hidden, *, is_fresh: bool) -> Interposed | None:
+    """What is recorded or replayed; None for nothing. is_fresh: whether nothing was kept in the state folder before.
+    Raises RecordingError, and ConfigInvalid for a pattern.
+    """
+    if options.recordings is None or options.recording is None:
+        return None
+    from runtime.recording.manifest import recorded_variables
+    from runtime.recording.session import RecordingChoice, Session
+    from runtime.stack.interposed import Interposed
+
+    choice = RecordingChoice(
+        mode=options.recording,
+        folder=options.recordings,
+        is_timed=options.recorded_timing,
+        hidden=tuple(options.redact),
+    )
+    session = Session(choice, secrets=lambda: hidden.values)
+    if session.replays and is_fresh:
+        from runtime.recording.steady import make_steady
+
+        make_steady()
+    elif session.replays:
+        log.warning("ids and times differ from those of another replay: the state folder is not new")
+    log.info("recordings", extra={"mode": choice.mode, "folder": str(choice.folder)})
+    set_here = {use.variable: os.environ[use.variable] for use in run.uses if os.environ.get(use.variable)}
+    return Interposed(session, variables=recorded_variables(set_here))
 
 
 def _write_start(record: ServerRecord, **fields: Any) -> None:

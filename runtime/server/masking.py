@@ -32,6 +32,11 @@ class Hidden:
         self._pattern: re.Pattern[str] | None = None
         self.add(values)
 
+    @property
+    def values(self) -> frozenset[str]:
+        """What is masked."""
+        return frozenset(self._values)
+
     def add(self, values: Iterable[str]) -> None:
         """Mask these too from now on, except values with less than 8 characters."""
         for value in values:

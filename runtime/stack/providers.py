@@ -57,7 +57,8 @@ class Listed:
 class RunningProvider:
     """A planned provider and its current state. storage: as it has it. adapter: None if it could not be constructed or
     was stopped. listed: what it may list, None where its kind of resource is not listed. lost: called
-    when its list is not available. changed: called when its trouble has come, gone or become another.
+    when its list is not available. changed: called when its trouble has come, gone or become another. stand_in: what is
+    there in place of the adapter, if anything. door: the adapter as others see it.
     """
 
     def __init__(
@@ -69,6 +70,8 @@ class RunningProvider:
         listed: Listed | None,
         lost: Callable[[], None],
         changed: Callable[[], None],
+        stand_in: Callable[[ProviderContext], Any | None] = lambda _: None,
+        door: Callable[[Any], Any] = lambda adapter: adapter,
     ) -> None:
         self.planned = planned
         self.id = planned.provider_id
@@ -82,11 +85,18 @@ class RunningProvider:
         self._listed = listed
         self._lost = lost
         self._changed = changed
+        self._stand_in = stand_in
+        self._door = door
         self._troubles: dict[str, str] = {}
         self._troubled_since = 0.0
         self._note = ""
         self._asked: dict[str, asyncio.Task[Any]] = {}
         self._stopping: asyncio.Task[None] | None = None
+
+    @property
+    def seen(self) -> Any:
+        """The adapter as others see it. It has to be there."""
+        return self._door(self.adapter)
 
     @property
     def lists(self) -> bool:
@@ -122,9 +132,11 @@ class RunningProvider:
         self._context = context
         try:
             self.http.connections.check()
-            with _guarded(self.planned.spec.package):
-                adapter = discovery.load(self.planned.spec.adapter, package=self.planned.spec.module)
-                self.adapter = adapter(self.planned.config, context)
+            self.adapter = self._stand_in(context)
+            if self.adapter is None:
+                with _guarded(self.planned.spec.package):
+                    adapter = discovery.load(self.planned.spec.adapter, package=self.planned.spec.module)
+                    self.adapter = adapter(self.planned.config, context)
         except (Exception, SystemExit) as error:
             self._fail(error)
             return False

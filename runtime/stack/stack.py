@@ -15,7 +15,7 @@ import logging
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, SecretStr
 
@@ -29,6 +29,7 @@ from runtime.config.run_config import RunConfig
 from runtime.context import RequestContext, serving
 from runtime.errors import Unavailable
 from runtime.http.client import HttpClient
+from runtime.http.retries import Retries
 from runtime.http.transport import Transport
 from runtime.provider import ProviderContext, Tasks
 from runtime.routing.forward import Router, Routing
@@ -48,6 +49,9 @@ from runtime.storage.placement import JOBS_STORE, RESOURCE_STORE
 from runtime.storage.stores import Stores
 from runtime.storage.used import UsedStores
 
+if TYPE_CHECKING:
+    from runtime.stack.interposed import Interposed
+
 log = logging.getLogger(__name__)
 COMPLETE_AFTER_S = 60.0
 """When a stack that was opened by need is completed although nobody asks: jobs that were left wait for their provider,
@@ -62,8 +66,9 @@ class Stack:
 
     state_dir: where providers and stores keep their files. cache_dir: where they keep what can be made again and serves
     other stacks too; by default, each in its own. models_dir: where models are that the user downloaded or imported.
-    aliases: more names for models, each with its target. transport: replaces the network, for recordings and tests,
-    provider by provider: those of two APIs may have one id. is_alone: whether no other process uses `state_dir`.
+    aliases: more names for models, each with its target. transport: replaces the network, for tests, provider by
+    provider: those of two APIs may have one id. interposed: what is recorded or replayed. is_alone: whether no other
+    process uses `state_dir`.
 
     nameless: who asks without a name, and for whom the jobs are done that are nobody's; there is no authentication.
     on_change: whoever sets it is called each time that what `degraded()` says may have changed, before anybody is told.
@@ -79,6 +84,7 @@ class Stack:
         models_dir: Path | None = None,
         aliases: Mapping[str, str] | None = None,
         transport: Callable[[PlannedProvider], Transport] | None = None,
+        interposed: Interposed | None = None,
         is_alone: bool = False,
     ) -> None:
         self.plan = plan
@@ -88,6 +94,7 @@ class Stack:
         self._models_dir = models_dir
         self._aliases = dict(aliases or {})
         self._transport = transport
+        self._interposed = interposed
         self._stores = Stores(run.storage, state_dir, plan.stores.values())
         self._apis: dict[str, Router] = {}
         self._kinds = Kinds(plan)
@@ -192,6 +199,8 @@ class Stack:
 
     async def _start_all(self) -> None:
         await self._start_made(self.settled.set)
+        if self._interposed is not None:
+            await self._interposed.note((one, self.plan.world.load_api(one.api), had) for one, had in self.adapters())
         self._kinds.warn_of_unresolved(self._run.default_model)
 
     async def _start_made(self, done: Callable[[], None]) -> None:
@@ -223,6 +232,8 @@ class Stack:
             self._completing.cancel()
             await asyncio.wait({self._completing})
         await asyncio.gather(self._tasks.close(), self._jobs.stop())
+        if self._interposed is not None:
+            await self._interposed.session.close()
         await self._providers.close()
         await self._stores.close()
 
@@ -314,7 +325,11 @@ class Stack:
     def _construct(self, planned: PlannedProvider) -> None:
         provider_id, kind = planned.provider_id, self._kinds.owned_by(planned.api)
         transport = self._transport(planned) if self._transport else None
-        http = HttpClient(provider_id, network=planned.network, transport=transport)
+        between, api = self._interposed, self.plan.world.load_api(planned.api)
+        upstream = between.upstream(planned, api) if between else None
+        http = HttpClient(provider_id, network=planned.network, transport=transport, between=upstream)
+        if between is not None and between.session.replays:
+            http.connections.retries = Retries(times=0)  # what came after a refusal was recorded
         place = planned.api, provider_id
         storage = UsedStores(self._stores)
         running = RunningProvider(
@@ -324,6 +339,8 @@ class Stack:
             listed=kind.listed_by(provider_id) if kind else None,
             lost=partial(self.instance.forget, place),
             changed=lambda: self.on_change(),
+            stand_in=lambda context: between.stand_in(planned, api, context) if between else None,
+            door=lambda adapter: between.door(planned, api, adapter) if between else adapter,
         )
         if kind is not None:
             kind.listings.providers.setdefault(provider_id, running)
@@ -345,6 +362,7 @@ class Stack:
             shared_cache_dir=self._cache_dir,
             models_dir=self._models_dir,
             configured_key=configured_key(planned),
+            recorder=between.session if between else None,
         )
         self._providers.construct(running, context)
 

@@ -45,7 +45,7 @@ class Supervisor:
         self._to_start.append(running)
         api = running.planned.api
         if running.construct(context):
-            self._adapters[api][running.id] = running.adapter
+            self._adapters[api][running.id] = running.seen
         else:
             self._down[api][running.id] = running.outage
 
@@ -69,9 +69,8 @@ class Supervisor:
     def constructed(self) -> Iterator[tuple[PlannedProvider, Any]]:
         """Every provider that runs, with its adapter."""
         for running in self._running:
-            adapter = self._adapters[running.planned.api].get(running.id)
-            if adapter is not None:
-                yield running.planned, adapter
+            if running.adapter is not None and running.id in self._adapters[running.planned.api]:
+                yield running.planned, running.adapter
 
     async def infos(self, *, provider_id: str | None = None, api: str | None = None) -> list[ProviderInfo]:
         """Every provider, or those of one id or API, with its redacted config and its health, all asked at once."""
@@ -147,7 +146,7 @@ class Supervisor:
                 break
             self._down[running.planned.api][running.id] = running.outage
             wait_s = min(2 * wait_s, _START_SELDOM_S)
-        self._adapters[running.planned.api][running.id] = running.adapter
+        self._adapters[running.planned.api][running.id] = running.seen
         del self._down[running.planned.api][running.id]
         await running.ask()
         self._look_after(running)

@@ -71,6 +71,14 @@ def _let_go_in_child() -> None:
 os.register_at_fork(after_in_child=_let_go_in_child)
 
 
+def is_new(folder: Path) -> bool:
+    """Whether nothing was ever kept in it."""
+    try:
+        return all(entry.name == LOCK for entry in folder.iterdir())
+    except FileNotFoundError:
+        return True
+
+
 def hold(folder: Path, *, holder: str) -> Held:
     """Make the folder if needed, for its owner alone, and hold it. holder: what others are told has it.
 

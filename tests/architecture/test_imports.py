@@ -63,7 +63,10 @@ ALLOWED: dict[str, set[str]] = {
         "http.network", "auth.config", "access", "invalid", "redaction", "similar",
     },
     "runtime.http": {"addresses", "clock", "context", "telemetry", "errors", "ids", "outage", "rounds", "sse", "unset"},
-    "runtime.recording": {"context", "telemetry", "errors", "ids", "sse", "http"},
+    "runtime.recording": {
+        "apis", "clock", "config.home", "context", "errors", "http", "ids", "provider", "redaction", "sse", "telemetry",
+        "trees",
+    },
     "runtime.documents": set(),
     "runtime.parsing": {"apis", "errors", "invalid"},
     "runtime.engine": {"allowance", "clock", "errors", "catalog", "own_process"},
@@ -96,11 +99,11 @@ ALLOWED: dict[str, set[str]] = {
     },
     "runtime.stack": {
         "access", "clock", "context", "discovery", "external", "routing", "provider", "storage", "config", "apis",
-        "errors", "http",
+        "errors", "http", "recording",
         "spec", "ids", "outage", "durations", "redaction", "similar",
     },
     "runtime.server": {
-        "clock", "invalid", "own_process", "parsing", "ports", "redaction", "similar",
+        "clock", "invalid", "own_process", "parsing", "ports", "recording", "redaction", "similar",
         "stack", "discovery", "routing", "provider", "storage", "config", "apis", "errors", "http",
         "spec", "sse", "stdio", "ids", "context", "access", "auth", "telemetry", "temporary",
     },

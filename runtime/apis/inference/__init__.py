@@ -12,5 +12,6 @@ API = Api(
     "inference",
     "runtime.apis.inference.protocol:Inference",
     section="safety",
+    in_replay="calls",
     stores=(Store(name="inference", families=("sql",), part="inference_store", kinds=("completions",)),),
 )

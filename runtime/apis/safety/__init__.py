@@ -8,4 +8,4 @@ from __future__ import annotations
 
 from runtime.apis._api import Api
 
-API = Api("safety", "runtime.apis.safety.protocol:Safety", section="safety")
+API = Api("safety", "runtime.apis.safety.protocol:Safety", section="safety", in_replay="calls")

@@ -11,4 +11,8 @@ from __future__ import annotations
 
 from runtime.apis._api import Api
 
-API = Api("vector_io", "runtime.apis.vector_io.protocol:VectorIo")
+API = Api(
+    "vector_io",
+    "runtime.apis.vector_io.protocol:VectorIo",
+    in_replay="runtime.recording.exact_vectors:ExactVectors",
+)

@@ -1,0 +1,92 @@
+"""What a provider in this process answers, as recordings show it, and back.
+
+{"reply": ...}      a whole JSON answer          {"events": [...]}  a stream of events (`bodies.py`)
+{"model": {...}}    a response model of the API  {"nothing": true}  nothing
+{"error": {...}}    a refusal of the request: its kind, message, hint, param and code
+"""
+
+from __future__ import annotations
+
+import asyncio
+import typing
+from collections.abc import AsyncGenerator
+from typing import Any
+
+import msgspec
+from pydantic import BaseModel
+
+from runtime import errors
+from runtime.errors import RequestError
+from runtime.recording.bodies import event_bytes
+from runtime.recording.documents import RecordingError
+from runtime.sse import EventStream, Frames, Json, Reply
+
+_decode = msgspec.json.Decoder().decode
+
+
+def shown(answer: Any) -> Json | None:
+    """An answer that is no stream; None for one of a kind that is not recorded."""
+    if answer is None:
+        return {"nothing": True}
+    if isinstance(answer, Reply):
+        return {"reply": _decode(answer.data)}
+    if isinstance(answer, BaseModel):
+        return {"model": answer.model_dump(mode="json", exclude_unset=True)}
+    return None
+
+
+def shown_refusal(error: RequestError) -> Json:
+    facts = {"kind": type(error).__name__, "message": error.message, "hint": error.hint, "param": error.param,
+             "code": error.code}  # fmt: skip
+    return {"error": {name: value for name, value in facts.items() if value is not None}}
+
+
+def restored(answer: Json, protocol: type, method: str, *, is_timed: bool) -> Any:
+    """What `method` answered. Raises the refusal that was recorded, a RequestError, and RecordingError for what is no
+    answer of it.
+    """
+    if "reply" in answer:
+        return Reply.of(answer["reply"])
+    if "events" in answer:
+        return _stream(answer, is_timed)
+    if "nothing" in answer:
+        return None
+    if "error" in answer:
+        raise _refusal(answer["error"])
+    model = _model_of(protocol, method)
+    if model is None or "model" not in answer:
+        raise RecordingError(f"a recording of `{method}` has no answer of it", hint="record it again")
+    return model.model_validate(answer["model"])
+
+
+def _stream(answer: Json, is_timed: bool) -> EventStream:
+    timing = answer.get("timing") or {}
+    times = timing.get("events_ms") or []
+
+    async def frames() -> AsyncGenerator[Frames, None]:
+        if is_timed:
+            await asyncio.sleep(timing.get("began_ms", 0) / 1000)
+        passed_ms = 0.0
+        for place, event in enumerate(answer["events"]):
+            if is_timed and place < len(times):
+                await asyncio.sleep(max(0.0, times[place] - passed_ms) / 1000)
+                passed_ms = times[place]
+            yield Frames(event_bytes(event))
+
+    return EventStream(frames(), _nothing_to_close)
+
+
+async def _nothing_to_close() -> None:
+    """Nothing is held."""
+
+
+def _refusal(facts: Json) -> RequestError:
+    kind = getattr(errors, str(facts.get("kind")), None)
+    made = kind if isinstance(kind, type) and issubclass(kind, RequestError) else RequestError
+    return made(str(facts.get("message", "")), hint=facts.get("hint"), param=facts.get("param"), code=facts.get("code"))
+
+
+def _model_of(protocol: type, method: str) -> type[BaseModel] | None:
+    returned = typing.get_type_hints(getattr(protocol, method)).get("return")
+    kinds = typing.get_args(returned) or (returned,)
+    return next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)), None)

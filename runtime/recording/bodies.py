@@ -1,0 +1,161 @@
+"""Bodies as recordings show them: JSON as JSON, an event stream as its events, a form as its parts, and what nobody
+can read as bytes beside the recording.
+
+A body is an object with one member that says how it is written, and perhaps others beside it:
+
+    {"json": ...}               a JSON value
+    {"text": "..."}             text in UTF-8
+    {"fields": [[name, text]]}  a form of names and values (`application/x-www-form-urlencoded`)
+    {"parts": [...]}            a form with files (`multipart/form-data`); each part is a body with a `name`
+    {"events": [...]}           server-sent events; see `as_events`
+    {"bytes": <Held>}           anything else
+
+Wire formats: RFC 7578 (multipart/form-data), WHATWG HTML 9.2.6 (server-sent events).
+"""
+
+from __future__ import annotations
+
+import re
+from email.parser import BytesParser
+from email.policy import HTTP
+from typing import Any
+from urllib.parse import parse_qsl, urlencode
+
+import msgspec
+
+from runtime.sse import Json, encode
+
+_decode = msgspec.json.Decoder().decode
+_FIELD = re.compile(r"(data|event|id|retry):? ?(.*)", re.DOTALL)
+_BOUNDARY = "recorded-boundary"
+
+
+class Held(msgspec.Struct, frozen=True, tag="bytes"):
+    """Bytes that are kept beside a recording. suffix: of the file's name, after what they are."""
+
+    data: bytes
+    suffix: str = ".bin"
+
+
+def readable(data: bytes, content_type: str) -> Json:
+    """A whole body as a recording shows it. content_type: the header of it; empty where there is none."""
+    kind = content_type.partition(";")[0].strip().lower()
+    if kind == "text/event-stream":
+        return {"events": as_events(data)}
+    if kind == "multipart/form-data" and (parts := _parts(data, content_type)) is not None:
+        return {"parts": parts}
+    text = _text(data)
+    if text is None:
+        return {"bytes": Held(data, _suffix(kind))}
+    if kind == "application/x-www-form-urlencoded":
+        return {"fields": [list(pair) for pair in parse_qsl(text, keep_blank_values=True)]}
+    if kind.endswith("json") or text[:1] in ("{", "["):
+        try:
+            return {"json": _decode(data)}
+        except (ValueError, RecursionError):
+            pass
+    return {"text": text}
+
+
+def written(body: Json) -> bytes:
+    """The bytes of a body, as they would be sent: JSON and events in their shortest form."""
+    if "json" in body:
+        return encode(body["json"])
+    if "text" in body:
+        return str(body["text"]).encode()
+    if "fields" in body:
+        return urlencode([(name, value) for name, value in body["fields"]]).encode()
+    if "events" in body:
+        return b"".join(map(event_bytes, body["events"]))
+    if "parts" in body:
+        return _multipart(body["parts"])
+    held = body.get("bytes")
+    return held.data if isinstance(held, Held) else b""
+
+
+def as_events(data: bytes) -> list[Json]:
+    """The events of a stream, each as its fields: `data` is JSON where it can be, else text; comments are left out.
+
+    An event that would not be the same after writing it (two `id` fields, data that is not UTF-8) is `{"raw": text}`.
+    """
+    normal = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    return [event for block in normal.split(b"\n\n") if (event := _event(block)) is not None]
+
+
+def _event(block: bytes) -> Json | None:
+    event: Json = {}
+    lines: list[str] = []
+    for line in block.decode(errors="surrogateescape").split("\n"):
+        if not line or line.startswith(":"):
+            continue
+        found = _FIELD.fullmatch(line)
+        if found is None or (found[1] != "data" and found[1] in event):
+            return {"raw": block.decode(errors="backslashreplace")}
+        if found[1] == "data":
+            lines.append(found[2])
+        else:
+            event[found[1]] = found[2]
+    if not lines:
+        return event or None
+    text = "\n".join(lines)
+    try:
+        event["data"] = _decode(text.encode())
+    except (ValueError, RecursionError):
+        event["data"] = text.encode(errors="backslashreplace").decode()
+    if isinstance(event["data"], str) and text[:1] == '"':
+        return {"raw": block.decode(errors="backslashreplace")}
+    return event
+
+
+def event_bytes(event: Json) -> bytes:
+    """One event as it is sent, with the blank line at its end."""
+    if "raw" in event:
+        return str(event["raw"]).encode() + b"\n\n"
+    lines = [f"{name}: {event[name]}" for name in ("event", "id", "retry") if name in event]
+    if "data" in event:
+        data = event["data"]
+        text = data if isinstance(data, str) else encode(data).decode()
+        lines += [f"data: {line}" for line in text.split("\n")]
+    return "\n".join(lines).encode() + b"\n\n"
+
+
+def _text(data: bytes) -> str | None:
+    try:
+        text = data.decode()
+    except UnicodeDecodeError:
+        return None
+    return None if "\0" in text else text
+
+
+def _parts(data: bytes, content_type: str) -> list[Json] | None:
+    """The parts of a form; None for what is not one."""
+    head = b"Content-Type: " + content_type.encode(errors="replace") + b"\r\n\r\n"
+    message = BytesParser(policy=HTTP).parsebytes(head + data)
+    if not message.is_multipart():
+        return None
+    parts = []
+    for part in message.iter_parts():
+        content = part.get_payload(decode=True)
+        facts = {"name": part.get_param("name", header="content-disposition"), "filename": part.get_filename()}
+        kind = part.get("content-type")
+        shown: Json = {name: str(value) for name, value in facts.items() if value is not None}
+        if kind:
+            shown["type"] = str(kind)
+        parts.append(shown | readable(content if isinstance(content, bytes) else b"", str(kind or "")))
+    return parts
+
+
+def _multipart(parts: list[Any]) -> bytes:
+    lines = []
+    for part in parts:
+        filename = f'; filename="{part["filename"]}"' if "filename" in part else ""
+        kind = f"content-type: {part['type']}\r\n" if "type" in part else ""
+        head = f'--{_BOUNDARY}\r\ncontent-disposition: form-data; name="{part.get("name", "")}"{filename}\r\n{kind}\r\n'
+        lines.append(head.encode() + written(part) + b"\r\n")
+    return b"".join(lines) + f"--{_BOUNDARY}--\r\n".encode()
+
+
+def _suffix(kind: str) -> str:
+    """A file name's ending for a media type."""
+    word = re.sub(r"[^a-z0-9]", "", kind.rpartition("/")[2].removeprefix("x-").partition("+")[0])
+    return f".{word}" if word and word != "octetstream" else ".bin"

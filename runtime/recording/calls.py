@@ -1,0 +1,163 @@
+"""Recordings of providers that compute in this process: a door before such a provider keeps what its methods are asked
+and answer, and in a replay something stands in for it that has only the recordings, so that nothing of it is imported.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from runtime.apis._request import Request
+from runtime.errors import RequestError
+from runtime.provider import ListedModel
+from runtime.recording import answers
+from runtime.recording.bodies import as_events
+from runtime.recording.documents import Recording
+from runtime.recording.session import Session
+from runtime.sse import EventStream, Frames, Json
+
+Method = Callable[[Any], Any]
+
+
+class Calls:
+    """The calls of one provider. name: `api/id`. protocol: its API's. methods: those of it that it may have."""
+
+    def __init__(self, session: Session, name: str, protocol: type, methods: Sequence[str]) -> None:
+        self._session = session
+        self._name = name
+        self._protocol = protocol
+        self.methods = frozenset(methods)
+
+    def door(self, adapter: Any) -> Any:
+        """The provider as others see it: what its methods answer is recorded."""
+        return _Door(adapter, {name: self._recorded(name, method) for name in self.methods
+                               if (method := getattr(adapter, name, None)) is not None})  # fmt: skip
+
+    def stand_in(self) -> Any:
+        """What answers in the provider's place. It has the methods that the provider had when it was recorded."""
+        facts: Mapping[str, Any] = self._session.manifest.providers.get(self._name, {})
+        there = set(facts.get("methods", self.methods)) & self.methods
+        return _StandIn({name: self._recorded(name, None) for name in there}, facts.get("models", ()))
+
+    def facts(self, adapter: Any, models: Sequence[ListedModel]) -> Json:
+        """What a replay has to know of the provider."""
+        has = sorted(name for name in self.methods if getattr(adapter, name, None) is not None)
+        listed = [
+            {"provider_model_id": one.provider_model_id, "model_type": one.model_type, "metadata": dict(one.metadata)}
+            for one in models
+        ]
+        return {"methods": has, "models": listed}
+
+    def _recorded(self, name: str, method: Method | None) -> Method:
+        session = self._session
+
+        async def call(request: Request) -> Any:
+            secrets = list(session.secrets_of_caller())
+            asked = session.hiding.request({"call": name, "json": request.wire()}, also=secrets)
+            scope = session.scope()
+            found = session.find(scope, self._name, asked)
+            if found is not None:
+                return answers.restored(found.answer, self._protocol, name, is_timed=session.is_timed)
+            assert method is not None, "a replay raises for what was not recorded"
+            recording = Recording(provider=self._name, request=asked, answer={}, scope=scope)
+
+            def keep(answer: Json) -> None:
+                recording.answer = session.hiding.answer(answer, also=secrets)
+                session.keep(recording, call=request, may_pass=False)
+
+            began = time.monotonic()
+            try:
+                answer = await method(request)
+            except RequestError as error:
+                keep(answers.shown_refusal(error))
+                raise
+            if isinstance(answer, EventStream):
+                return _KeptStream(answer, session, keep, began)
+            if (shown := answers.shown(answer)) is not None:
+                keep(shown)
+            return answer
+
+        return call
+
+
+class _Door:
+    """A provider with other methods of the same names. Everything else is its own."""
+
+    def __init__(self, adapter: Any, methods: Mapping[str, Method]) -> None:
+        self._adapter = adapter
+        self._methods = methods
+
+    def __getattr__(self, name: str) -> Any:
+        return self._methods[name] if name in self._methods else getattr(self._adapter, name)
+
+
+class _StandIn:
+    """A provider that has recordings and nothing else."""
+
+    def __init__(self, methods: Mapping[str, Method], models: Sequence[Mapping[str, Any]]) -> None:
+        self._methods = methods
+        self._models = models
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_") or name not in self._methods:
+            raise AttributeError(name)
+        return self._methods[name]
+
+    async def list_models(self) -> list[ListedModel]:
+        return [ListedModel(**one) for one in self._models]
+
+
+class _KeptStream(EventStream):
+    """A stream that is recorded. When its reader leaves, it is read on, so that the recording is whole."""
+
+    __slots__ = ("_began", "_is_over", "_keep", "_parts", "_session", "_stream")
+
+    def __init__(self, stream: EventStream, session: Session, keep: Callable[[Json], None], began: float) -> None:
+        self._stream = stream
+        self._session = session
+        self._keep = keep
+        self._began = began
+        self._parts: list[tuple[float, bytes]] = []
+        self._is_over = False
+
+    async def __anext__(self) -> Frames:
+        try:
+            frames = await self._stream.__anext__()
+        except StopAsyncIteration:
+            self._kept()
+            raise
+        except BaseException:
+            self._is_over = True
+            raise
+        self._parts.append((time.monotonic(), frames.data))
+        return frames
+
+    async def aclose(self) -> None:
+        if self._is_over:
+            await self._stream.aclose()
+        else:
+            self._is_over = True
+            self._session.later(self._drained())
+
+    async def _drained(self) -> None:
+        try:
+            async for frames in self._stream:
+                self._parts.append((time.monotonic(), frames.data))
+            self._is_over = False
+            self._kept()
+        finally:
+            await self._stream.aclose()
+
+    def _kept(self) -> None:
+        if self._is_over:
+            return
+        self._is_over = True
+        first = self._parts[0][0] if self._parts else self._began
+        events, times = [], []
+        for at, data in self._parts:
+            new = as_events(data)
+            events += new
+            times += [round((at - first) * 1000)] * len(new)
+        timing = {"began_ms": round((first - self._began) * 1000), "events_ms": times}
+        self._keep({"events": events, "timing": timing})

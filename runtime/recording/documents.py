@@ -1,0 +1,140 @@
+"""A recording: what was asked of a provider, and what it answered. One JSON file each, with bytes in files beside it.
+
+    {
+      "schema": 1,
+      "test": "tests/test_chat.py::test_hello",
+      "provider": "inference/openai",
+      "request": {"method": "POST", "server": "https://api.openai.com", "path": "/v1/chat/completions", "json": {...}},
+      "answer": {"status": 200, "headers": {"content-type": "application/json"}, "json": {...}}
+    }
+
+`test` is left out of what belongs to none. A request over HTTP has `method`, `server`, `path`, `query`, `headers` and a
+body (`bodies.py`); a call of a provider in this process has `call`, the name of the method, and `json`. An answer over
+HTTP has `status`, `headers` and a body, an answer of a call is one of `answers.py`. `timing`, in milliseconds: when the
+answer began, and each of its events.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from runtime.config.home import atomic_write
+from runtime.errors import StackError
+from runtime.recording.bodies import Held
+from runtime.recording.layout import as_read, laid_out
+from runtime.sse import Json
+
+SCHEMA = 1
+ENDING = ".json"
+_BYTES = 64 * 1024 * 1024
+_MODE = 0o644  # they are committed, and hold no secret
+_decode = msgspec.json.Decoder().decode
+
+
+class RecordingError(StackError):
+    """Recordings that cannot be used: with the file, what is wrong with it, and what to do."""
+
+    code = "recording_not_usable"
+
+
+class Recording(msgspec.Struct, kw_only=True):
+    """provider: `api/id`. path: its file; None before it is written. scope: its test; empty for none."""
+
+    provider: str
+    request: Json
+    answer: Json
+    path: Path | None = None
+    scope: str = ""
+
+    @property
+    def operation(self) -> str:
+        """What is asked for, as messages say it: `POST /v1/embeddings`, or the method of a call."""
+        if "call" in self.request:
+            return str(self.request["call"])
+        return f"{self.request.get('method', '')} {self.request.get('path', '')}".strip()
+
+
+def load(path: Path) -> Recording:
+    """Read one. Raises RecordingError for a file that is damaged, of a newer schema, or no recording."""
+    try:
+        if path.stat().st_size > _BYTES:
+            raise _damaged(path, "is larger than 64 MB")
+        value = _decode(path.read_bytes())
+    except OSError as error:
+        raise _damaged(path, f"cannot be read: {error.strerror}") from error
+    except (ValueError, RecursionError) as error:
+        raise _damaged(path, f"is not JSON: {error}") from error
+    if not isinstance(value, dict) or "schema" not in value:
+        raise _damaged(path, "is no recording: it has no `schema`")
+    check_schema(value["schema"], path)
+    parts = {name: value.get(name) for name in ("request", "answer")}
+    wrong = [name for name, part in parts.items() if not isinstance(part, dict)]
+    if wrong or not isinstance(value.get("provider"), str):
+        raise _damaged(path, f"lacks `{wrong[0] if wrong else 'provider'}`")
+    try:
+        read: Mapping[str, Any] = as_read(parts, lambda name: _held(path, name))
+    except ValueError as error:
+        raise _damaged(path, f"is damaged: {error}") from error
+    return Recording(
+        provider=value["provider"],
+        request=read["request"],
+        answer=read["answer"],
+        path=path,
+        scope=str(value.get("test", "")),
+    )
+
+
+def check_schema(schema: object, path: Path) -> None:
+    """Raises RecordingError for a schema that this version does not know."""
+    if not isinstance(schema, int) or isinstance(schema, bool) or schema < 1:
+        raise _damaged(path, f"has the schema `{schema}`, which is none")
+    if schema > SCHEMA:
+        raise RecordingError(
+            f"`{path}` has the schema {schema}; this version of llama reads {SCHEMA}",
+            hint="update llama, or record again with this version",
+        )
+
+
+def save(recording: Recording, path: Path) -> None:
+    """Write one, the bytes beside it first: a file with the name `path` is always whole. Raises OSError."""
+
+    def keep(held: Held) -> str:
+        name = f"{path.stem}-{hashlib.sha256(held.data).hexdigest()[:12]}{held.suffix}"
+        atomic_write(path.with_name(name), held.data, mode=_MODE)
+        return name
+
+    shown: Json = {"schema": SCHEMA, "test": recording.scope} if recording.scope else {"schema": SCHEMA}
+    shown |= {"provider": recording.provider, "request": recording.request, "answer": recording.answer}
+    atomic_write(path, laid_out(shown, keep), mode=_MODE)
+    recording.path = path
+
+
+def files_of(path: Path) -> list[Path]:
+    """A recording's file, and those of the bytes beside it."""
+    beside = [one for one in path.parent.glob(f"{path.stem}-*") if one.suffix != ENDING]
+    return [path, *beside]
+
+
+def remove(path: Path) -> None:
+    """Remove a recording with its bytes. What is gone already is no error."""
+    for one in files_of(path):
+        one.unlink(missing_ok=True)
+
+
+def _held(path: Path, name: str) -> Held:
+    if os.sep in name or name.startswith("."):
+        raise ValueError(f"`{name}` is not a file beside it")
+    try:
+        return Held(path.with_name(name).read_bytes(), Path(name).suffix)
+    except OSError as error:
+        raise ValueError(f"its file `{name}` cannot be read: {error.strerror}") from error
+
+
+def _damaged(path: Path, why: str) -> RecordingError:
+    return RecordingError(f"`{path}` {why}", hint="restore it, or remove it and record again")

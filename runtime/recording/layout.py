@@ -1,0 +1,90 @@
+"""JSON laid out to be read and compared: short values on one line, an event of a stream and a row of numbers always on
+one, and a text of several lines line by line.
+
+    {"$lines": ["first line", "second line"]}   a text of several lines
+    {"$file": "name.bin"}                       bytes, in a file beside this one
+    {"$as_is": {...}}                           an object that has one of these names itself
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+from runtime.recording.bodies import Held
+
+_WIDTH = 110
+_LINES, _FILE, _AS_IS = "$lines", "$file", "$as_is"
+_MARKS = (_LINES, _FILE, _AS_IS)
+_text = partial(json.dumps, ensure_ascii=False)
+
+
+def laid_out(value: Any, keep: Callable[[Held], str]) -> bytes:
+    """JSON text of a value with a line break at its end. keep: keeps bytes, and returns the name of their file."""
+    return ("".join(_lines(_marked(value, keep), "")) + "\n").encode()
+
+
+def as_read(value: Any, held: Callable[[str], Held]) -> Any:
+    """What `laid_out` was given. held: the bytes of a file beside. Raises ValueError for marks that make no sense."""
+    if isinstance(value, list):
+        return [as_read(one, held) for one in value]
+    if not isinstance(value, dict):
+        return value
+    if len(value) == 1:
+        [(name, inner)] = value.items()
+        if name == _LINES:
+            if not (isinstance(inner, list) and all(isinstance(line, str) for line in inner)):
+                raise ValueError(f"`{_LINES}` is not a list of texts")
+            return "\n".join(inner)
+        if name == _FILE:
+            return held(str(inner))
+        if name == _AS_IS and isinstance(inner, dict):
+            return {key: as_read(one, held) for key, one in inner.items()}
+    return {key: as_read(one, held) for key, one in value.items()}
+
+
+def _marked(value: Any, keep: Callable[[Held], str]) -> Any:
+    if isinstance(value, Held):
+        return {_FILE: keep(value)}
+    if isinstance(value, str):
+        return {_LINES: value.split("\n")} if value.count("\n") > 1 and len(value) > _WIDTH / 2 else value
+    if isinstance(value, Mapping):
+        marked = {str(key): _marked(one, keep) for key, one in value.items()}
+        return {_AS_IS: marked} if len(value) == 1 and next(iter(value)) in _MARKS else marked
+    if isinstance(value, list | tuple):
+        return [_marked(one, keep) for one in value]
+    return value
+
+
+def _lines(value: Any, indent: str) -> list[str]:
+    short = _text(value)
+    is_numbers = isinstance(value, list) and all(isinstance(one, int | float) for one in value)
+    fits = len(indent) + len(short) <= _WIDTH and f'"{_LINES}"' not in short
+    if is_numbers or not isinstance(value, list | dict) or not value or fits:
+        return [short]
+    inner = indent + "  "
+    if isinstance(value, dict):
+        is_lines = len(value) == 1 and _LINES in value
+        items = [
+            [f"{inner}{_text(key)}: ", *(_rows(one, inner) if is_lines or key == "events" else _lines(one, inner))]
+            for key, one in value.items()
+        ]
+        return _joined("{", items, indent + "}")
+    return _joined("[", [[inner, *_lines(one, inner)] for one in value], indent + "]")
+
+
+def _rows(values: Any, indent: str) -> list[str]:
+    """A list with a line for each of its values."""
+    if not isinstance(values, list) or not values:
+        return _lines(values, indent)
+    inner = indent + "  "
+    return _joined("[", [[inner, _text(value)] for value in values], indent + "]")
+
+
+def _joined(first: str, items: list[list[str]], last: str) -> list[str]:
+    lines = [first, "\n"]
+    for place, item in enumerate(items):
+        lines += [*item, ",\n" if place < len(items) - 1 else "\n"]
+    return [*lines, last]

@@ -1,0 +1,222 @@
+"""A folder of recordings: finds the one that answers a request, says which is the nearest where none does, and keeps
+new ones. What counts are the files' contents; their names and folders are there for people.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from hashlib import sha256
+from pathlib import Path
+from typing import NamedTuple
+
+from runtime.errors import RequestError
+from runtime.recording import documents
+from runtime.recording.differences import Difference, differences, nearest
+from runtime.recording.documents import Recording, RecordingError
+from runtime.recording.manifest import MANIFEST
+from runtime.recording.rules import Asked, are_near, asked
+from runtime.sse import Json
+
+_UNFIT = re.compile(r"[^A-Za-z0-9.\[\]_-]+")
+_LONGEST_NAME = 60
+_SHOWN_DIFFERENCES = 12
+
+
+class Found(NamedTuple):
+    """A recording, and why it was taken among several; empty where there was one."""
+
+    recording: Recording
+    rule: str
+
+
+class Miss(NamedTuple):
+    """A request that was not recorded. nearest: the file of the one that is most like it, if any."""
+
+    scope: str
+    provider: str
+    operation: str
+    nearest: Path | None
+    differences: tuple[Difference, ...]
+
+    @property
+    def words(self) -> str:
+        of = f" of the test `{self.scope}`" if self.scope else ""
+        head = f"`{self.operation}` of {self.provider}{of} was not recorded as it is asked now"
+        if self.nearest is None:
+            return f"{head}, nor is there anything like it"
+        shown = [f"  {one}" for one in self.differences[:_SHOWN_DIFFERENCES]]
+        if (more := len(self.differences) - len(shown)) > 0:
+            shown.append(f"  and {more} more")
+        return "\n".join([f"{head}; the nearest is `{self.nearest}`:", *shown])
+
+
+class NotRecorded(RequestError):
+    """A request without a recording, in a replay. Clients do not ask again."""
+
+    code = "not_recorded"
+
+    def __init__(self, miss: Miss) -> None:
+        super().__init__(
+            miss.words, hint="record again: the same with `--record`, or `--record-if-missing`, in place of `--replay`"
+        )
+        self.miss = miss
+
+
+class Library:
+    """The recordings below a folder. Raises RecordingError for one that cannot be used.
+
+    times: how often each request was asked, of which test. fresh: what was recorded anew by this process: the first
+    time, what was there before goes.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._by_key: dict[str, list[tuple[Asked, Recording]]] = defaultdict(list)
+        self._times: Counter[tuple[str, str, str]] = Counter()
+        self._fresh: set[tuple[str, str, str]] = set()
+        for recording in stored(folder):
+            self._add(recording)
+
+    def __len__(self) -> int:
+        return sum(map(len, self._by_key.values()))
+
+    def all(self) -> Iterator[Recording]:
+        """Every recording, in no order."""
+        for entries in self._by_key.values():
+            for _, recording in entries:
+                yield recording
+
+    def begin(self, scope: str) -> None:
+        """A test begins, perhaps again: its requests are counted from the first."""
+        for place in [place for place in self._times if place[0] == scope]:
+            del self._times[place]
+
+    def find(self, scope: str, provider: str, request: Json) -> Found | None:
+        """What answers a request; None where nothing does. Each time that it is asked gets the next of several
+        recordings, and the last one again after that.
+        """
+        what = asked(request)
+        fitting = [one for kept, one in self._by_key.get(what.key, ()) if are_near(kept.vectors, what.vectors)]
+        if not fitting:
+            return None
+        rules = []
+        for rule, of_it in (
+            ("this test's own", [one for one in fitting if one.scope == scope]),
+            ("belongs to no test", [one for one in fitting if not one.scope]),
+            ("another test's", fitting),
+        ):
+            if of_it:
+                if len(of_it) < len(fitting) or _are_others(of_it, scope):
+                    rules.append(rule)
+                break
+        same = [one for one in of_it if one.provider == provider]
+        if same and len(same) < len(of_it):
+            rules.append("the same provider")
+        chosen = same or of_it
+        there = [one for one in chosen if one.request.get("server") == request.get("server")]
+        if there and len(there) < len(chosen):
+            rules.append("the same server")
+        chosen = there or chosen
+        turn = self._times[scope, what.key, provider]
+        self._times[scope, what.key, provider] += 1
+        if len(chosen) > 1:
+            rules.append(f"asked for the {turn + 1}. time")
+        return Found(chosen[min(turn, len(chosen) - 1)], ", ".join(rules))
+
+    def miss(self, scope: str, provider: str, request: Json) -> Miss:
+        """What is said of a request that has no recording."""
+        what, asked_for = asked(request), Recording(provider=provider, request=request, answer={})
+        alike = [
+            (kept.value, (kept, one))
+            for entries in self._by_key.values()
+            for kept, one in entries
+            if one.operation == asked_for.operation
+        ]
+        own = [pair for pair in alike if pair[1][1].scope in ("", scope)]
+        found = nearest(what.value, own or alike)
+        if found is None:
+            return Miss(scope, provider, asked_for.operation, None, ())
+        kept, recording = found
+        parts = differences(kept.value, what.value) or [Difference("(vectors)", "another vector", "one far from it")]
+        return Miss(scope, provider, asked_for.operation, recording.path, tuple(parts))
+
+    def keep(self, recording: Recording, *, instead: Path | None = None) -> Path | None:
+        """Write a recording. instead: the file of an earlier attempt of the same call, whose place it takes. Returns
+        its file; None where the last recording of the same request says the same. Raises OSError.
+        """
+        what = asked(recording.request)
+        place = recording.scope, what.key, recording.provider
+        same = [one for _, one in self._by_key[what.key] if (one.scope, one.provider) == (place[0], place[2])]
+        if place not in self._fresh and instead is None:
+            self._fresh.add(place)
+            for old in same:
+                self._forget(what.key, old)
+            same = []
+        if instead is not None:
+            for one in same:
+                if one.path == instead:
+                    self._forget(what.key, one)
+            path = instead
+        else:
+            if same and same[-1].answer | {"timing": None} == recording.answer | {"timing": None}:
+                return None
+            path = self._path(recording, what.key, len(same) + 1)
+        documents.save(recording, path)
+        self._by_key[what.key].append((what, recording))
+        return path
+
+    def _add(self, recording: Recording) -> None:
+        what = asked(recording.request)
+        self._by_key[what.key].append((what, recording))
+
+    def _forget(self, key: str, recording: Recording) -> None:
+        if recording.path is not None:
+            documents.remove(recording.path)
+        self._by_key[key] = [pair for pair in self._by_key[key] if pair[1] is not recording]
+
+    def _path(self, recording: Recording, key: str, number: int) -> Path:
+        folder = self.folder.joinpath(*folders_of(recording.scope))
+        name = _fit(f"{recording.provider.rpartition('/')[2]}-{recording.operation}")
+        ending = f"-{number}" if number > 1 else ""
+        return folder / f"{name}-{key[:10]}{ending}{documents.ENDING}"
+
+
+def stored(folder: Path) -> Iterator[Recording]:
+    """Every recording below a folder, in the order of their names. Raises RecordingError."""
+    if not folder.exists():
+        return
+    if not folder.is_dir():
+        raise RecordingError(f"`{folder}` is no folder", hint="name the folder of the recordings")
+    for path in sorted(folder.rglob(f"*{documents.ENDING}"), key=_by_number):
+        if path.name != MANIFEST and not any(part.startswith(".") for part in path.relative_to(folder).parts):
+            yield documents.load(path)
+
+
+def _are_others(recordings: list[Recording], scope: str) -> bool:
+    """Whether they belong to other tests than this one."""
+    return bool(scope) and all(one.scope not in ("", scope) for one in recordings)
+
+
+def folders_of(scope: str) -> list[str]:
+    """The folders, one in the other, of a test's recordings: for `tests/test_a.py::test_b[1]` its file and its name."""
+    parts = [part for part in re.split(r"::|/", scope) if part not in ("", ".", "..")]
+    return [_fit(part) for part in parts]
+
+
+def _fit(name: str) -> str:
+    """A name that every file system takes, and that is another one for every name."""
+    fit = _UNFIT.sub("-", name).strip("-.")
+    if fit == name and len(fit) <= _LONGEST_NAME:
+        return fit
+    short = fit[:_LONGEST_NAME].rstrip("-.")
+    is_lossy = len(fit) > _LONGEST_NAME or re.sub(r"[ /:]+", "-", name).strip("-.") != fit
+    return f"{short}-{sha256(name.encode(errors='surrogateescape')).hexdigest()[:6]}" if is_lossy else short
+
+
+def _by_number(path: Path) -> tuple[str, int]:
+    """The first recording of a request before its second, and its ninth before its tenth."""
+    stem, _, number = path.stem.rpartition("-")
+    is_number = number.isdecimal() and len(number) < 5 and bool(stem)  # a digest has ten digits
+    return (str(path.with_name(stem)), int(number)) if is_number else (str(path.with_suffix("")), 1)

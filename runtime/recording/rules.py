@@ -1,0 +1,150 @@
+"""What of a request counts when its recording is looked for: the rules of `rules.yaml`, applied.
+
+`Asked` is a request after these rules. Two that are equal in `text` ask for the same, if their vectors are near.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from functools import cache
+from hashlib import sha256
+from math import sqrt
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+import yaml
+
+from runtime.recording.bodies import Held
+from runtime.sse import Json
+
+_encode = msgspec.json.Encoder(order="sorted").encode
+_NOT_ASKED = frozenset(("headers", "server"))
+
+
+class Rules(NamedTuple):
+    """`rules.yaml`, its patterns compiled."""
+
+    without_effect: frozenset[str]
+    repeated: tuple[str, ...]
+    query: frozenset[str]
+    digits: int
+    vector_length: int
+    similarity: float
+    ids: re.Pattern[str]
+    texts: tuple[tuple[re.Pattern[str], str], ...]
+
+
+class Asked(NamedTuple):
+    """A request after the rules. value: what is compared. key: its digest. vectors: those in it, in order."""
+
+    value: Json
+    key: str
+    vectors: tuple[tuple[float, ...], ...]
+
+
+@cache
+def the_rules() -> Rules:
+    given: Mapping[str, Any] = yaml.safe_load(Path(__file__).with_name("rules.yaml").read_text(encoding="utf-8"))
+    return Rules(
+        frozenset(given["without_effect"]),
+        tuple(given["repeated_by_the_answer"]),
+        frozenset(given["query"]),
+        given["significant_digits"],
+        given["vector_length"],
+        given["vector_similarity"],
+        re.compile("|".join(f"(?:{pattern})" for pattern in given["ids"])),
+        tuple((re.compile(one["pattern"]), one["instead"]) for one in given["texts"]),
+    )
+
+
+def asked(request: Json) -> Asked:
+    """A request of a recording (`documents.py`) after the rules."""
+    normal = _Normal(the_rules())
+    value: Json = {}
+    for name, part in request.items():
+        if name in _NOT_ASKED:
+            continue
+        if name == "query":
+            value[name] = sorted([key, normal.of(text)] for key, text in part if key not in normal.rules.query)
+        elif name == "json":
+            value[name] = normal.of(_with_effect(part, normal.rules))
+        else:
+            value[name] = normal.of(part)
+    if not value.get("query"):
+        value.pop("query", None)
+    return Asked(value, sha256(_encode(value)).hexdigest(), tuple(normal.vectors))
+
+
+def are_near(some: Iterable[tuple[float, ...]], others: Iterable[tuple[float, ...]]) -> bool:
+    """Whether each vector is near its counterpart."""
+    least = the_rules().similarity
+    return all(_cosine(one, other) >= least for one, other in zip(some, others, strict=True))
+
+
+def repeating(answer: Any, request: Json) -> Any:
+    """The JSON of an answer with what it has to repeat of this request."""
+    sent = request.get("json")
+    if not (isinstance(answer, dict) and isinstance(sent, dict) and "jsonrpc" in sent and "jsonrpc" in answer):
+        return answer
+    return answer | {name: sent[name] for name in the_rules().repeated if name in sent and name in answer}
+
+
+def _with_effect(body: Any, rules: Rules) -> Any:
+    if not isinstance(body, dict):
+        return body
+    left_out = rules.without_effect | (frozenset(rules.repeated) if "jsonrpc" in body else frozenset())
+    return {name: value for name, value in body.items() if name not in left_out}
+
+
+class _Normal:
+    """One request on its way through the rules."""
+
+    def __init__(self, rules: Rules) -> None:
+        self.rules = rules
+        self.vectors: list[tuple[float, ...]] = []
+        self._names: dict[str, str] = {}
+
+    def of(self, value: Any) -> Any:
+        if isinstance(value, str):
+            return self._text(value)
+        if isinstance(value, bool) or value is None:
+            return value
+        if isinstance(value, int | float):
+            return self._number(value)
+        if isinstance(value, dict):
+            return {self._text(name): self.of(value[name]) for name in sorted(value)}
+        if isinstance(value, list):
+            return self._vector(value) if self._is_vector(value) else [self.of(one) for one in value]
+        if isinstance(value, Held):
+            return {"sha256": sha256(value.data).hexdigest()}
+        return value
+
+    def _text(self, text: str) -> str:
+        for pattern, instead in self.rules.texts:
+            text = pattern.sub(instead, text)
+        return self.rules.ids.sub(self._name, text)
+
+    def _name(self, found: re.Match[str]) -> str:
+        return self._names.setdefault(found[0], f"<id {len(self._names) + 1}>")
+
+    def _number(self, number: float) -> float:
+        if isinstance(number, int) or number != number or number in (float("inf"), float("-inf")):
+            return number
+        rounded = float(f"{number:.{self.rules.digits}g}")
+        return int(rounded) if rounded.is_integer() and abs(rounded) < 2**53 else rounded
+
+    def _is_vector(self, value: list[Any]) -> bool:
+        return len(value) >= self.rules.vector_length and all(type(one) is float for one in value)
+
+    def _vector(self, value: list[float]) -> str:
+        self.vectors.append(tuple(value))
+        return f"<vector of {len(value)}>"
+
+
+def _cosine(one: tuple[float, ...], other: tuple[float, ...]) -> float:
+    if len(one) != len(other):
+        return 0.0
+    lengths = sqrt(sum(x * x for x in one)) * sqrt(sum(x * x for x in other))
+    return sum(x * y for x, y in zip(one, other, strict=True)) / lengths if lengths else float(one == other)

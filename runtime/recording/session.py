@@ -1,0 +1,192 @@
+"""What one server records or replays: how, where, of which test; and what was not recorded.
+
+Recordings answer what providers ask of other servers (`upstream.py`), and what is asked of providers that compute in
+this process (`calls.py`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import OrderedDict, deque
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from runtime.context import current
+from runtime.recording.documents import Recording, RecordingError
+from runtime.recording.hiding import Hiding
+from runtime.recording.library import Library, Miss, NotRecorded
+from runtime.recording.manifest import Manifest
+from runtime.recording.used import UsedLog
+from runtime.sse import Json
+
+log = logging.getLogger(__name__)
+Mode = Literal["record", "replay", "record-if-missing"]
+MODES: tuple[Mode, ...] = ("record", "replay", "record-if-missing")
+TEST_HEADER = "x-llamastack-test"
+"""The test that a request belongs to, for those that run side by side; the others belong to the one that has begun."""
+_OLDER_TEST = "__test_id"
+"""llama-stack's name for it, in the provider data of a request."""
+_ATTEMPTS = 256
+_MISSES = 1_000
+_LATER_S = 15.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordingChoice:
+    """As chosen for a server. is_timed: whether a replay takes as long as what was recorded. hidden: patterns of more
+    secrets.
+    """
+
+    mode: Mode
+    folder: Path
+    is_timed: bool = False
+    hidden: tuple[str, ...] = ()
+
+
+class Session:
+    """Raises RecordingError for a folder that cannot be used, ConfigInvalid for a pattern that is none.
+
+    secrets: those that this process knows.
+    """
+
+    def __init__(self, choice: RecordingChoice, *, secrets: Callable[[], Iterable[str]] = tuple) -> None:
+        self.mode = choice.mode
+        self.folder = choice.folder
+        self.is_timed = choice.is_timed
+        self.hiding = Hiding(secrets, choice.hidden)
+        self._misses: deque[Miss] = deque(maxlen=_MISSES)
+        self._test = ""
+        if choice.mode == "replay" and not choice.folder.is_dir():
+            raise RecordingError(
+                f"there are no recordings at `{choice.folder}`",
+                hint="record them: the same with `--record` in place of `--replay`",
+            )
+        self._library = Library(choice.folder)
+        self.manifest = Manifest.read(choice.folder) or Manifest({}, {})
+        if choice.mode == "replay" and not len(self._library):
+            raise RecordingError(
+                f"`{choice.folder}` holds no recordings",
+                hint="record them: the same with `--record` in place of `--replay`",
+            )
+        self._used = UsedLog(choice.folder)
+        self._attempts: OrderedDict[int, tuple[object, Path]] = OrderedDict()
+        self._later: set[asyncio.Task[None]] = set()
+        self.failure = ""
+
+    def __len__(self) -> int:
+        """How many recordings there are."""
+        return len(self._library)
+
+    @property
+    def test(self) -> str:
+        """The test that has begun; empty for none."""
+        return self._test
+
+    @property
+    def misses(self) -> Sequence[Miss]:
+        """What was not recorded, the oldest first."""
+        return tuple(self._misses)
+
+    @property
+    def replays(self) -> bool:
+        """Whether nothing is asked for real."""
+        return self.mode == "replay"
+
+    def begin(self, test: str) -> None:
+        """A test begins; empty for none."""
+        self._test = test
+        self._library.begin(test)
+
+    def scope(self) -> str:
+        """The test that the current request belongs to."""
+        context = current()
+        named = context.header(TEST_HEADER) or context.provider_data.get(_OLDER_TEST)
+        return named if isinstance(named, str) and named else self._test
+
+    def secrets_of_caller(self) -> Iterator[str]:
+        """What the current request brings that nobody else may see."""
+        context = current()
+        yield from _texts_of(context.provider_data)
+        given = context.header("authorization")
+        if given:
+            yield given.partition(" ")[2] or given
+
+    def find(self, scope: str, provider: str, request: Json) -> Recording | None:
+        """The recording of a request; None where it is to be asked for real. Raises NotRecorded in a replay."""
+        if self.mode == "record":
+            return None
+        found = self._library.find(scope, provider, request)
+        if found is None:
+            if not self.replays:
+                return None
+            miss = self._library.miss(scope, provider, request)
+            self._misses.append(miss)
+            log.error("not recorded", extra={"provider_id": provider, "error": miss.words})
+            raise NotRecorded(miss)
+        assert found.recording.path is not None, "it was read from there"
+        self._used.note(found.recording.path)
+        log.debug(
+            "answered from a recording", extra={"file": str(found.recording.path), "rule": found.rule or "the only one"}
+        )
+        return found.recording
+
+    def keep(self, recording: Recording, *, call: object, may_pass: bool) -> None:
+        """Write what was asked and answered. call: what its attempts have in common. may_pass: whether there may be
+        another one, which takes its place.
+        """
+        before = self._attempts.pop(id(call), None)
+        try:
+            path = self._library.keep(recording, instead=before[1] if before else None)
+        except OSError as error:
+            self.failure = f"`{self.folder}` cannot be written: {error.strerror or error}"
+            log.exception("not recorded", extra={"error": self.failure})
+            return
+        if path is None:
+            return
+        self._used.note(path)
+        if may_pass:
+            self._attempts[id(call)] = call, path
+            while len(self._attempts) > _ATTEMPTS:
+                self._attempts.popitem(last=False)
+
+    def note_stack(self, variables: Mapping[str, str], providers: Mapping[str, Mapping[str, Any]]) -> None:
+        """Keep what a replay has to know of the stack, beside what is known already."""
+        if self.replays:
+            return
+        self.manifest.variables |= variables
+        self.manifest.providers |= {name: dict(facts) for name, facts in providers.items()}
+        try:
+            self.manifest.write(self.folder)
+        except OSError as error:
+            self.failure = f"`{self.folder}` cannot be written: {error.strerror or error}"
+            log.exception("not recorded", extra={"error": self.failure})
+
+    def later(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do what nobody waits for; `close` does, for a while."""
+        task = asyncio.create_task(_told(work), name="record the rest of an answer")
+        self._later.add(task)
+        task.add_done_callback(self._later.discard)
+
+    async def close(self) -> None:
+        """Wait for what is still being recorded."""
+        if self._later:
+            await asyncio.wait(self._later, timeout=_LATER_S)
+        self._used.close()
+
+
+async def _told(work: Coroutine[Any, Any, None]) -> None:
+    try:
+        await work
+    except Exception as error:
+        log.warning("the rest of an answer is not recorded", extra={"error": repr(error)})
+
+
+def _texts_of(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping | list):
+        for inner in value.values() if isinstance(value, Mapping) else value:
+            yield from _texts_of(inner)

@@ -1,0 +1,130 @@
+"""What is recorded is read back as it was, whatever it is; and it can be read by people."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runtime.recording import documents
+from runtime.recording.bodies import Held, as_events, event_bytes, readable, written
+from runtime.recording.documents import Recording, RecordingError, load, save
+from runtime.recording.layout import as_read, laid_out
+
+TEXTS = st.text(st.characters(codec="utf-8"), max_size=60)
+NAMES = TEXTS | st.sampled_from(["$lines", "$file"])
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False) | TEXTS,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(NAMES, inner, max_size=3),
+    max_leaves=12,
+)  # fmt: skip
+
+
+@given(VALUES)
+def test_any_value_is_read_as_it_was_laid_out(value: Any) -> None:
+    def no_file(_: Any) -> Any:
+        raise AssertionError
+
+    assert as_read(json.loads(laid_out(value, no_file)), no_file) == value
+
+
+def test_a_text_of_several_lines_is_laid_out_line_by_line() -> None:
+    shown = laid_out({"content": "one\ntwo\nthree, which makes it long enough to be worth the room"}, str).decode()
+    assert shown.splitlines()[3:5] == ['      "one",', '      "two",']
+
+
+def test_each_event_of_a_stream_has_a_line() -> None:
+    events = [{"data": {"delta": "x" * 200, "index": place}} for place in range(3)]
+    lines = laid_out({"events": events}, str).decode().splitlines()
+    assert [line for line in lines if '"index"' in line][2] == lines[4] and len(lines) == 7
+
+
+@given(st.lists(VALUES, max_size=4), st.lists(st.binary(max_size=40), max_size=3))
+def test_what_events_are_sent_is_what_comes_back(values: list[Any], noise: list[bytes]) -> None:
+    stream = b"".join(b"data: %b\n\n" % json.dumps(value).encode() for value in values)
+    once = as_events(stream + b"".join(block + b"\n\n" for block in noise))
+    assert as_events(b"".join(map(event_bytes, once))) == once
+
+
+def test_events_keep_their_names_ids_and_several_lines() -> None:
+    stream = b'event: delta\nid: 7\ndata: {"a": 1}\n\n: comment\n\ndata: one\ndata: two\n\ndata: [DONE]\n\n'
+    events = as_events(stream)
+    assert events == [{"event": "delta", "id": "7", "data": {"a": 1}}, {"data": "one\ntwo"}, {"data": "[DONE]"}]
+    assert event_bytes(events[0]) == b'event: delta\nid: 7\ndata: {"a":1}\n\n'
+    assert event_bytes(events[1]) == b"data: one\ndata: two\n\n"
+
+
+def test_a_text_that_looks_like_json_in_quotes_is_sent_again_with_them() -> None:
+    stream = b'data: "quoted"\n\n'
+    assert b"".join(map(event_bytes, as_events(stream))) == stream
+
+
+@pytest.mark.parametrize(
+    "data, kind, shown",
+    [
+        (b'{"a": [1.5]}', "application/json; charset=utf-8", {"json": {"a": [1.5]}}),
+        (b"a=1&b=x+y", "application/x-www-form-urlencoded", {"fields": [["a", "1"], ["b", "x y"]]}),
+        (b"plain", "text/plain", {"text": "plain"}),
+        (b"{broken", "application/json", {"text": "{broken"}),
+        (b"\x89PNG\0", "image/png", {"bytes": Held(b"\x89PNG\0", ".png")}),
+    ],
+)
+def test_a_body_is_shown_as_what_it_is(data: bytes, kind: str, shown: dict[str, Any]) -> None:
+    assert readable(data, kind) == shown
+    again = written(shown)
+    assert readable(again, kind) == shown
+
+
+def test_a_form_is_shown_by_its_parts() -> None:
+    form = (
+        b'--b\r\ncontent-disposition: form-data; name="purpose"\r\n\r\nassistants\r\n'
+        b'--b\r\ncontent-disposition: form-data; name="file"; filename="a.bin"\r\n'
+        b"content-type: application/octet-stream\r\n\r\n\0\1\2\r\n--b--\r\n"
+    )
+    [purpose, file] = readable(form, "multipart/form-data; boundary=b")["parts"]
+    assert (purpose["name"], purpose["text"]) == ("purpose", "assistants")
+    assert (file["filename"], file["bytes"].data) == ("a.bin", b"\0\1\2")
+
+
+def recording(**answer: Any) -> Recording:
+    return Recording(
+        provider="inference/openai",
+        request={"method": "POST", "path": "/v1/chat/completions", "json": {"model": "m"}},
+        answer=answer or {"status": 200, "json": {"ok": True}},
+        scope="tests/test_a.py::test_b",
+    )
+
+
+def test_a_recording_is_read_as_it_was_written_with_its_bytes_beside_it(tmp_path: Path) -> None:
+    one = recording(status=200, bytes=Held(b"\0\1", ".wav"))
+    save(one, tmp_path / "one.json")
+    read = load(tmp_path / "one.json")
+    assert (read.provider, read.request, read.answer, read.scope) == (one.provider, one.request, one.answer, one.scope)
+    assert [path.suffix for path in documents.files_of(tmp_path / "one.json")] == [".json", ".wav"]
+    documents.remove(tmp_path / "one.json")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "content, said",
+    [
+        (b"{", "is not JSON"),
+        (b"[]", "is no recording: it has no `schema`"),
+        (b'{"schema": 2}', "has the schema 2; this version of llama reads 1"),
+        (b'{"schema": "x"}', "has the schema `x`, which is none"),
+        (b'{"schema": 1, "provider": "a/b", "answer": {}}', "lacks `request`"),
+        (b'{"schema": 1, "request": {}, "answer": {}}', "lacks `provider`"),
+        (b'{"schema": 1, "provider": "a", "request": {}, "answer": {"b": {"$file": "gone"}}}', "`gone` cannot be read"),
+        (b'{"schema": 1, "provider": "a", "request": {}, "answer": {"b": {"$file": "../x"}}}', "is not a file beside"),
+    ],
+)  # fmt: skip
+def test_a_file_that_cannot_be_used_is_named_with_what_to_do(content: bytes, said: str, tmp_path: Path) -> None:
+    path = tmp_path / "one.json"
+    path.write_bytes(content)
+    with pytest.raises(RecordingError) as caught:
+        load(path)
+    assert said in caught.value.message and str(path) in caught.value.message and caught.value.hint

@@ -1,0 +1,171 @@
+"""Which recording answers a request, what is said where none does, and what is written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runtime.recording.documents import Recording
+from runtime.recording.library import Library
+from runtime.recording.rules import asked
+
+
+def request(content: str = "Hi", **body: Any) -> dict[str, Any]:
+    json = {"model": "m", "messages": [{"role": "user", "content": content}], **body}
+    return {"method": "POST", "server": "http://one", "path": "/v1/chat/completions", "json": json}
+
+
+def answered(text: str) -> dict[str, Any]:
+    return {"status": 200, "json": {"text": text}}
+
+
+def kept(library: Library, text: str, *, scope: str = "", provider: str = "inference/a", **how: Any) -> Path | None:
+    return library.keep(
+        Recording(provider=provider, request=request(**how), answer=answered(text), scope=scope), instead=None
+    )
+
+
+def found(library: Library, scope: str = "", provider: str = "inference/a", **how: Any) -> str | None:
+    one = library.find(scope, provider, request(**how))
+    return None if one is None else one.recording.answer["json"]["text"]
+
+
+@pytest.mark.parametrize(
+    "one, other",
+    [
+        (request(), request(user="me", metadata={"run": "7"}, store=True)),
+        (request(temperature=0.7), request(temperature=0.70000004)),
+        (request(n=1.0), request(n=1)),
+        (request("see file-0123456789abcdef01234567"), request("see file-fedcba987654321001234567")),
+        (request("at 2026-11-28T09:00:00Z"), request("at 2025-01-02 10:11:12")),
+        (request("score: 0.834523"), request("score: 0.834519")),
+        (request() | {"headers": {"x": "1"}}, request() | {"server": "http://127.0.0.1:9"}),
+        (request() | {"query": [["key", "a"], ["alt", "sse"]]}, request() | {"query": [["alt", "sse"], ["key", "b"]]}),
+        (
+            {"method": "POST", "path": "/mcp", "json": {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}},
+            {"method": "POST", "path": "/mcp", "json": {"jsonrpc": "2.0", "id": 9, "method": "tools/list"}},
+        ),
+    ],
+)
+def test_what_means_the_same_is_the_same(one: dict[str, Any], other: dict[str, Any]) -> None:
+    assert asked(one).key == asked(other).key
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        request("Ho"),
+        request(seed=1),
+        request(temperature=0.71),
+        request("file-0123456789abcdef01234567 file-0123456789abcdef01234567"),
+        request() | {"path": "/v1/completions"},
+        request() | {"query": [["alt", "sse"]]},
+    ],
+)
+def test_what_means_something_else_is_not(other: dict[str, Any]) -> None:
+    assert asked(request("file-0123456789abcdef01234567 file-fedcba987654321001234567")).key != asked(other).key
+    assert asked(request()).key != asked(other).key
+
+
+def test_vectors_are_the_same_if_they_are_near(tmp_path: Path) -> None:
+    vector = [0.1 * place for place in range(20)]
+    library = Library(tmp_path)
+    library.keep(Recording(provider="x/y", request=request(vector=vector), answer=answered("near")))
+    near = [number + 1e-5 for number in vector]
+    assert library.find("", "x/y", request(vector=near)) is not None
+    assert library.find("", "x/y", request(vector=vector[::-1])) is None
+    assert library.miss("", "x/y", request(vector=vector[::-1])).differences[0].path == "(vectors)"
+
+
+def test_a_request_that_is_asked_again_gets_the_next_answer_and_the_last_one_for_ever(tmp_path: Path) -> None:
+    library = Library(tmp_path)
+    for text in ("pending", "pending", "done"):
+        kept(library, text)
+    assert len(library) == 2  # the same answer twice in a row is one recording
+    again = Library(tmp_path)
+    assert [found(again) for _ in range(4)] == ["pending", "done", "done", "done"]
+    again.begin("")
+    assert found(again) == "pending"
+
+
+def test_ten_answers_come_in_their_order(tmp_path: Path) -> None:
+    library = Library(tmp_path)
+    for number in range(12):
+        kept(library, str(number))
+    again = Library(tmp_path)
+    assert [found(again) for _ in range(12)] == [str(number) for number in range(12)]
+
+
+def test_a_test_has_its_own_answers_first_then_those_of_none_then_those_of_others(tmp_path: Path) -> None:
+    library = Library(tmp_path)
+    kept(library, "own", scope="a.py::test_a")
+    kept(library, "nobody's")
+    kept(library, "other's", content="Ho", scope="a.py::test_b")
+    again = Library(tmp_path)
+    assert found(again, "a.py::test_a") == "own"
+    assert found(again, "a.py::test_c") == "nobody's"
+    last = again.find("a.py::test_a", "inference/a", request("Ho"))
+    assert last is not None and last.rule == "another test's" and last.recording.answer == answered("other's")
+
+
+def test_where_several_fit_the_rule_that_decided_is_said(tmp_path: Path) -> None:
+    library = Library(tmp_path)
+    kept(library, "a's", provider="inference/a")
+    library.keep(Recording(provider="inference/b", request=request(), answer=answered("b's")))
+    again = Library(tmp_path)
+    one = again.find("", "inference/b", request())
+    assert one is not None and (one.recording.answer, one.rule) == (answered("b's"), "the same provider")
+    other = again.find("", "inference/c", request())
+    assert other is not None and "asked for the 1. time" in other.rule
+
+
+def test_recording_again_takes_the_place_of_what_was_there(tmp_path: Path) -> None:
+    first = Library(tmp_path)
+    kept(first, "old 1")
+    kept(first, "old 2")
+    kept(first, "other", content="Ho")
+    second = Library(tmp_path)
+    kept(second, "new")
+    again = Library(tmp_path)
+    assert [found(again), found(again)] == ["new", "new"]
+    assert found(again, content="Ho") == "other"
+
+
+def test_the_last_attempt_of_a_call_takes_the_place_of_those_before(tmp_path: Path) -> None:
+    library = Library(tmp_path)
+    one = Recording(provider="a/b", request=request(), answer={"status": 429, "json": {}})
+    path = library.keep(one)
+    library.keep(Recording(provider="a/b", request=request(), answer=answered("fine")), instead=path)
+    assert [found(Library(tmp_path)), len(Library(tmp_path))] == ["fine", 1]
+
+
+def test_a_miss_names_the_nearest_recording_and_each_member_that_differs(tmp_path: Path) -> None:
+    library = Library(tmp_path)
+    near = kept(library, "1", content="What is the capital of France? Answer in one word.")
+    kept(library, "2", content="Something else entirely")
+    miss = library.miss("t", "inference/a", request("What is the capital of Spain? Answer in one word.", seed=3))
+    assert miss.nearest == near
+    assert [one.path for one in miss.differences] == ["json.messages[0].content", "json.seed"]
+    assert "'What is the capital of Spain? Answer in one word.'" in miss.words
+    assert "json.seed: recorded (absent), asked 3" in miss.words
+    other = library.miss("", "inference/a", {"call": "embeddings", "json": {}})
+    assert other.nearest is None and other.words.endswith("nor is there anything like it")
+
+
+def test_a_difference_deep_in_a_long_text_is_shown_where_it_is(tmp_path: Path) -> None:
+    library = Library(tmp_path)
+    long = "word " * 400
+    kept(library, "1", content=f"{long}first {long}")
+    [one] = library.miss("", "inference/a", request(f"{long}second {long}")).differences
+    assert "first" in one.recorded and "second" in one.asked and len(one.asked) < 130
+
+
+@pytest.mark.parametrize("scope", ["../../etc/passwd::x", "a/b.py::test[../..]", "t" * 500, "Ä/ö.py::ü", "a\0b"])
+def test_no_test_s_name_leads_out_of_the_folder(scope: str, tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    library = Library(folder)
+    path = kept(library, "x", scope=scope)
+    assert path is not None and folder in path.resolve().parents
+    assert found(Library(folder), scope) == "x"
