@@ -31,6 +31,9 @@ KILL_AFTER_S = 2.0
 SAY_AFTER_S = 0.5
 """How long a server can take to end before the command says what it waits for."""
 
+REQUESTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""The signals that ask a command, and with it its server, to end."""
+
 _PASSED_ON = (ExitCode.DONE, ExitCode.CONFIG, ExitCode.ACCESS, ExitCode.CONFLICT, ExitCode.NETWORK)
 
 
@@ -45,15 +48,23 @@ def server_command(record: Record, options: Sequence[str]) -> list[str]:
 
 
 class ManagedServer:
-    """A server that this process has started, with its record. In front it also ends when this process does, however
-    that ends.
+    """A server that this process has started, with its record.
 
-    log_began: the byte of its log where this start begins; before it is what earlier ones wrote.
+    in_front: it also ends when this process does, however that ends. shows_log: what it logs is on our standard error
+    too. log_began: the byte of its log where this start begins; before it is what earlier ones wrote.
     """
 
-    def __init__(self, command: Sequence[str], record: Record, variables: Mapping[str, str], *, in_front: bool) -> None:
+    def __init__(
+        self,
+        command: Sequence[str],
+        record: Record,
+        variables: Mapping[str, str],
+        *,
+        in_front: bool,
+        shows_log: bool,
+    ) -> None:
         assert record.state_dir and record.log_file
-        self.in_front = in_front
+        self.shows_log = shows_log
         self.log_file = Path(record.log_file)
         self.error_file = self.log_file.with_suffix(".stderr")
         private_folder(self.log_file.parent)
@@ -63,12 +74,12 @@ class ManagedServer:
         self.log_began = self.log_file.stat().st_size
         self._record = record
         self._lifeline: int | None = None
+        errors = os.dup(sys.stderr.fileno()) if shows_log else self._new_error_file()
+        passed: list[int] = []
         if in_front:
-            passed, self._lifeline = os.pipe()
-            command = [*command, "--parent-fd", str(passed)]
-        else:
-            passed = os.open(self.error_file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        errors = sys.stderr if in_front else passed
+            ours, self._lifeline = os.pipe()
+            passed.append(ours)
+            command = [*command, "--parent-fd", str(ours), *(() if shows_log else ("--log-file-only",))]
         try:
             # A session of its own: Ctrl-C reaches only us, and everything that the server starts can be found and
             # ended by its group.
@@ -78,7 +89,7 @@ class ManagedServer:
                 stdin=subprocess.DEVNULL,
                 stdout=errors,
                 stderr=errors,
-                pass_fds=(passed,) if in_front else (),
+                pass_fds=passed,
                 start_new_session=True,
             )
         except OSError as error:
@@ -87,7 +98,11 @@ class ManagedServer:
                 hint=f"its environment is damaged: remove `{Path(command[0]).parent.parent}` and run the command again",
             ) from error
         finally:
-            os.close(passed)
+            for descriptor in (errors, *passed):
+                os.close(descriptor)
+
+    def _new_error_file(self) -> int:
+        return os.open(self.error_file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
 
     def record(self) -> Record | None:
         """This start's; None where it is gone, or a later start has its id."""
@@ -110,7 +125,7 @@ class ManagedServer:
         return self.process.returncode in (
             ExitCode.DONE,
             ExitCode.INTERRUPTED,
-            *(-number for number in Signals.requests),
+            *(-number for number in REQUESTS),
         )
 
     def ask_to_end(self) -> None:
@@ -152,21 +167,22 @@ class ManagedServer:
 
 
 class Signals:
-    """Turns SIGINT, SIGTERM, SIGHUP and the end of a child into something to wait for instead of an interruption
-    anywhere.
+    """Turns signals and the end of a child into something to wait for instead of an interruption anywhere. requests:
+    those that are waited for; one that whoever started us has switched off, as `nohup` does, stays off.
 
     A context manager for the main thread; the handlers from before come back at its end.
     """
 
-    requests = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    numbers = (*requests, signal.SIGCHLD)
+    def __init__(self, requests: Sequence[signal.Signals] = REQUESTS) -> None:
+        self._requests = [number for number in requests if signal.getsignal(number) is not signal.SIG_IGN]
 
     def __enter__(self) -> Self:
         self._reader, self._writer = os.pipe()
         os.set_blocking(self._reader, False)
         os.set_blocking(self._writer, False)
         self._wakeup_before = signal.set_wakeup_fd(self._writer)
-        self._handlers_before = {number: signal.signal(number, lambda *_: None) for number in self.numbers}
+        numbers = (*self._requests, signal.SIGCHLD)
+        self._handlers_before = {number: signal.signal(number, lambda *_: None) for number in numbers}
         return self
 
     def __exit__(
@@ -178,10 +194,13 @@ class Signals:
         os.close(self._reader)
         os.close(self._writer)
 
-    def wait(self, timeout_s: float | None = None) -> list[int]:
-        """The requests to end that have come, oldest first; empty after `timeout_s` seconds or a child's end."""
-        ready, _, _ = select.select([self._reader], [], [], timeout_s)
-        return [number for number in (os.read(self._reader, 64) if ready else b"") if number in self.requests]
+    def wait(self, timeout_s: float | None = None, *others: int) -> list[int]:
+        """The requests that have come, oldest first; empty after `timeout_s` seconds, a child's end, or once one of
+        the other descriptors can be read.
+        """
+        ready, _, _ = select.select([self._reader, *others], [], [], timeout_s)
+        read = os.read(self._reader, 64) if self._reader in ready else b""
+        return [number for number in read if number in self._requests]
 
 
 def _make_state_folder(folder: Path) -> None:

@@ -16,6 +16,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from itertools import chain, count
@@ -35,7 +36,7 @@ UNREADABLE, UNKNOWN = "unreadable", "unknown"
 _STATES = ("starting", *HEALTHY, "draining", *ENDED)
 
 UNLOCKED_GRACE_S = 20.0
-"""How long a record without a pid is `starting`: an interpreter takes its time on a busy machine."""
+"""How long a record without a pid is `starting`, since it was written or `note_start` was called."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -293,6 +294,12 @@ def reserve(
         made = read(path)
         assert made is not None
         return made
+
+
+def note_start(record: Record) -> None:
+    """Say of a server without a pid that it is still being started: on a busy machine an interpreter takes its time."""
+    with suppress(OSError):
+        os.utime(record.path)
 
 
 def next_id(name: str) -> str:

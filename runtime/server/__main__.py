@@ -54,7 +54,7 @@ def main() -> None:
         record = ServerRecord(options.record)
         # In front somebody reads it there: a person, or what collects the lines of a container.
         is_in_front = options.parent_fd is not None or sys.stderr.isatty()
-        to_stderr = log_file is None or is_in_front
+        to_stderr = log_file is None or (is_in_front and not options.log_file_only)
         writer = set_up(options.log_level or "info", file=log_file, stderr=to_stderr, hidden=hidden)
     except Conflict as error:
         stdio.print_error(f"error: {error.message}")
@@ -114,6 +114,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--host", help="address to bind; by default the run config's")
     parser.add_argument("--port", type=int, help="port to bind, 0 for a free one; by default the run config's")
     parser.add_argument("--log-file", type=Path, help="JSON lines go here")
+    parser.add_argument("--log-file-only", action="store_true", help="log nothing to standard error")
     parser.add_argument(
         "--log-level",
         choices=("debug", "info", "warning", "error", "critical"),

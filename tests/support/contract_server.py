@@ -115,6 +115,7 @@ def main() -> None:
         parser.add_argument(f"--{name}")
     parser.add_argument("--port", type=int)
     parser.add_argument("--parent-fd", type=int)
+    parser.add_argument("--log-file-only", action="store_true")
     for name in ("model", "alias", "require", "without"):
         parser.add_argument(f"--{name}", action="append")
     parser.add_argument("--require-gpu", action="store_true")

@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 
 from llama_cli.exits import Failure
-from llama_cli.servers import process, process_group
+from llama_cli.servers import process, process_group, records
 from llama_cli.servers.choices import Choices
-from llama_cli.servers.process import ManagedServer, Signals, server_command
+from llama_cli.servers.process import REQUESTS, ManagedServer, Signals, server_command
 from llama_cli.servers.records import Record
+from llama_cli.servers.starting import wait_until_ready
 from llama_cli.servers.variables import read_variables
 from runtime.errors import ConfigInvalid
 
@@ -64,7 +65,23 @@ def test_a_state_folder_where_no_folder_can_be_made_is_no_bug_of_ours(tmp_path: 
     paths = {"log_file": str(tmp_path / "logs" / "a.log"), "state_dir": "/proc/state", "path": tmp_path / "a.json"}
     record = Record(id="a", name="a", state="starting", alive=False, **paths)  # type: ignore[arg-type]  # each of its own type
     with pytest.raises(Failure, match="`/proc/state` cannot be made"):
-        ManagedServer(["true"], record, {}, in_front=False)
+        ManagedServer(["true"], record, {}, in_front=False, shows_log=False)
+
+
+def test_a_start_counts_as_one_however_long_its_interpreter_takes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a busy machine its id could be given to another, and its record and state be removed."""
+    monkeypatch.setenv("LLAMA_HOME", str(tmp_path))
+    places = {"log_file": str(tmp_path / "logs" / "a.log"), "state_dir": str(tmp_path / "state")}
+    record = records.reserve("a", lambda server_id: places)
+    os.utime(record.path, (0, 0))
+    monkeypatch.setattr(records, "UNLOCKED_GRACE_S", 0.1)
+    server = ManagedServer(["sleep", "60"], record, os.environ, in_front=False, shows_log=False)
+    with Signals() as signals, pytest.raises(Failure, match="`a` is not ready after"):
+        wait_until_ready(server, record, signals, timeout_s=0.5, goals=())
+    monkeypatch.setattr(records, "UNLOCKED_GRACE_S", 60.0)
+    assert records.records()[0].seen_state == "starting"
 
 
 def test_the_least_command_line() -> None:
@@ -139,8 +156,11 @@ def test_a_process_that_is_in_no_such_group_is_left_alone() -> None:
     bystander.stdout.close()
 
 
+NUMBERS = (*REQUESTS, signal.SIGCHLD)
+
+
 def test_signals_are_waited_for_and_handlers_come_back() -> None:
-    before = {number: signal.getsignal(number) for number in Signals.numbers}
+    before = {number: signal.getsignal(number) for number in NUMBERS}
     with Signals() as signals:
         assert signals.wait(0) == []
         os.kill(os.getpid(), signal.SIGINT)
@@ -149,7 +169,20 @@ def test_signals_are_waited_for_and_handlers_come_back() -> None:
         child = subprocess.Popen([sys.executable, "-c", ""])
         assert signals.wait(30) == []  # the child's end wakes it, and is no request to end
         assert child.wait() == 0
-    assert {number: signal.getsignal(number) for number in Signals.numbers} == before
+    assert {number: signal.getsignal(number) for number in NUMBERS} == before
+
+
+def test_a_signal_that_was_switched_off_stays_off() -> None:
+    """As `nohup` does it, whose server is to outlive the terminal."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with Signals() as signals:
+            os.kill(os.getpid(), signal.SIGHUP)
+            os.kill(os.getpid(), signal.SIGTERM)
+            assert signals.wait(5) == [signal.SIGTERM]
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 _DRAINS_FOR_EVER = """

@@ -84,6 +84,8 @@ def test_a_record_without_a_pid_stops_counting_after_a_while() -> None:
     before = time.time() - records.UNLOCKED_GRACE_S - 1
     os.utime(record.path, (before, before))
     assert records.records()[0].seen_state == "crashed"
+    records.note_start(record)  # as who has started it does for as long as it is under way
+    assert records.records()[0].seen_state == "starting"
 
 
 def test_the_state_of_a_running_server_is_its_own() -> None:
