@@ -10,7 +10,7 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import wraps
-from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
 
 import typer
 
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 _WHAT = "What to serve"
 HOW = "How to serve"
+_RECORDING = "Recordings"
+Timing = Literal["none", "recorded"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,6 +90,42 @@ class StartOptions:
             rich_help_panel=HOW,
         ),
     ] = None
+    record: Annotated[
+        str | None,
+        typer.Option(metavar="DIR", help="Keep what providers are asked and answer here.", rich_help_panel=_RECORDING),
+    ] = None
+    replay: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DIR", help="Answer from these recordings: no key, no network.", rich_help_panel=_RECORDING
+        ),
+    ] = None
+    record_if_missing: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DIR", help="Answer from these recordings, and keep what they lack.", rich_help_panel=_RECORDING
+        ),
+    ] = None
+    live: Annotated[
+        bool,
+        typer.Option("--live", help="Neither, whatever the environment says.", rich_help_panel=_RECORDING),
+    ] = False
+    timing: Annotated[
+        Timing | None,
+        typer.Option(
+            help="How long a recorded answer takes: no time, or as long as it did; none unless given.",
+            case_sensitive=False,
+            rich_help_panel=_RECORDING,
+        ),
+    ] = None
+    redact: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="PATTERN",
+            help="Do not record what this regular expression finds, beside keys and the like.",
+            rich_help_panel=_RECORDING,
+        ),
+    ] = None
     offline: Offline = False
     log_level: Annotated[
         Level | None,
@@ -109,6 +147,7 @@ class StartOptions:
         from pathlib import Path
 
         from llama_cli.servers.choices import Choices, check_aliases, checked_model, checked_state, refuse_model
+        from llama_cli.servers.recorded import MODES, chosen, with_recorded
         from llama_cli.servers.variables import as_typed, read_variables
         from runtime.config.text import as_meant, is_stream, read_text
         from runtime.config.user_file import UserFile
@@ -129,6 +168,9 @@ class StartOptions:
         # The process that builds has neither our standard input nor our `<(...)`.
         config = read_text(as_meant(target), what="run config") if piped else None
         variables, names = read_variables(self.env or [], self.env_file)
+        folders = {option: getattr(self, name) for option, name in MODES.items()}
+        recorded = chosen(folders, variables, is_live=self.live)
+        variables = with_recorded(variables, recorded.replay)
         # Not `Path.is_file`, which raises where a folder is closed to us; reading the file later says so better.
         is_file = not piped and os.path.isfile(target)  # noqa: PTH113
         choices = Choices(
@@ -141,6 +183,11 @@ class StartOptions:
             without=tuple(self.without or []),
             log_level=self.log_level,
             state=checked_state(self.state) if self.state else None,
+            record=recorded.record,
+            replay=recorded.replay,
+            record_if_missing=recorded.record_if_missing,
+            timing=self.timing,
+            redact=tuple(self.redact or []),
             offline=self.offline,
             environment_names=names,
             **others,

@@ -20,7 +20,8 @@ from runtime.similar import nearest, suggestion
 
 SERVER_OPTIONS = {
     "host": "--host", "port": "--port", "log_level": "--log-level", "models": "--model", "aliases": "--alias",
-    "require": "--require", "require_gpu": "--require-gpu", "without": "--without",
+    "require": "--require", "require_gpu": "--require-gpu", "without": "--without", "record": "--record",
+    "replay": "--replay", "record_if_missing": "--record-if-missing", "timing": "--timing", "redact": "--redact",
 }  # fmt: skip
 """The options of `runtime.server` by the name of their choice; `run` calls them the same."""
 
@@ -31,7 +32,8 @@ class Choices:
 
     target: as typed, a file as an absolute path. port 0: any free one; None: the run config's.
     aliases: `NAME=MODEL`; require: ids of providers that have to be ready; without: of those that stay off.
-    state: an absolute path.
+    state: an absolute path. record, replay, record_if_missing: the folder of recordings, as one; timing: how long a
+    recorded answer takes; redact: patterns of what is not to be recorded.
     offline: build from what is cached on this machine.
     environment_names: of the variables given by `--env` and `--env-file`, never their values.
     """
@@ -47,14 +49,21 @@ class Choices:
     without: tuple[str, ...] = ()
     log_level: str | None = None
     state: str | None = None
+    record: str | None = None
+    replay: str | None = None
+    record_if_missing: str | None = None
+    timing: str | None = None
+    redact: tuple[str, ...] = ()
     offline: bool = False
     environment_names: tuple[str, ...] = ()
     detach: bool = False
 
     @property
     def own_state(self) -> bool:
-        """Whether the server gets a state folder of its own, as those on `--port 0` do."""
-        return self.port == 0 and self.state is None
+        """Whether the server gets a state folder of its own, as those on `--port 0` do, and those that replay: what an
+        earlier one has kept is no part of what was recorded.
+        """
+        return (self.port == 0 or self.replay is not None) and self.state is None
 
     @classmethod
     def from_options(cls, options: Mapping[str, Any]) -> Choices:

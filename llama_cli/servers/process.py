@@ -44,7 +44,7 @@ def server_command(record: Record, options: Sequence[str]) -> list[str]:
     """
     assert record.python and record.config and record.state_dir and record.log_file
     command = [record.python, "-I", "-m", "runtime.server", record.config, "--state", record.state_dir]
-    return [*command, "--record", str(record.path), "--log-file", record.log_file, *options]
+    return [*command, "--record-file", str(record.path), "--log-file", record.log_file, *options]
 
 
 class ManagedServer:

@@ -84,6 +84,7 @@ def command(
     from llama_cli.servers import named, records
     from llama_cli.servers.choices import Choices, check_aliases, checked_model
     from llama_cli.servers.prepare import Former
+    from llama_cli.servers.recorded import with_recorded
     from llama_cli.servers.serve import serve
     from llama_cli.servers.variables import read_variables
     from llama_cli.servers.would_start import as_restart
@@ -107,6 +108,7 @@ def command(
     }
     given = {option: value for option, value in changes.items() if value not in (None, (), False)}
     choices = Choices.from_options({"target": record.name, **record.options, **given, "detach": True})
+    variables = with_recorded(variables, choices.replay)
     would = as_restart(record, choices, variables)  # raises here, while nothing has been stopped
     if dry_run:
         if json:

@@ -49,9 +49,9 @@ def main() -> None:
     options, hidden = _options(), Hidden()
     try:
         log_file = _place_of(options.log_file) if options.log_file else None
-        if options.record.exists() and not options.record.is_file():
-            raise OSError(errno.EINVAL, "it is not a regular file", str(options.record))
-        record = ServerRecord(options.record)
+        if options.record_file.exists() and not options.record_file.is_file():
+            raise OSError(errno.EINVAL, "it is not a regular file", str(options.record_file))
+        record = ServerRecord(options.record_file)
         # In front somebody reads it there: a person, or what collects the lines of a container.
         is_in_front = options.parent_fd is not None or sys.stderr.isatty()
         to_stderr = log_file is None or (is_in_front and not options.log_file_only)
@@ -81,12 +81,15 @@ def main() -> None:
     except Conflict as error:
         code = _failed(record, hidden, options, error.message, error.hint, _EXIT_CONFLICT)
     except StackError as error:
-        code = _failed(record, hidden, options, error.message, error.hint, _EXIT_UNHEALTHY)
+        is_setting = error.code == "recording_not_usable"
+        code = _failed(
+            record, hidden, options, error.message, error.hint, _EXIT_CONFIG if is_setting else _EXIT_UNHEALTHY
+        )
     except Exception as error:
         log.exception("the server could not go on")
         code = _failed(record, hidden, options, f"{type(error).__name__}: {error}", None, _EXIT_UNHEALTHY)
     finally:
-        ready_files.remove(options.record, pid=os.getpid())
+        ready_files.remove(options.record_file, pid=os.getpid())
         is_written = writer.stop()
     # Everything is closed and written. Without the interpreter's own teardown, in which libraries with threads can hang
     # or crash. The record's lock is released with the process, so a free lock means that the process is gone.
@@ -110,7 +113,7 @@ def _options() -> argparse.Namespace:
     parser = _Parser(prog="python -m runtime.server", description="Serve a Llama Stack run config.")
     parser.add_argument("run_yaml", type=Path, help="the run config")
     parser.add_argument("--state", type=Path, required=True, help="folder for databases and providers' files")
-    parser.add_argument("--record", type=Path, required=True, help="this server's record, locked while it runs")
+    parser.add_argument("--record-file", type=Path, required=True, help="this server's record, locked while it runs")
     parser.add_argument("--host", help="address to bind; by default the run config's")
     parser.add_argument("--port", type=int, help="port to bind, 0 for a free one; by default the run config's")
     parser.add_argument("--log-file", type=Path, help="JSON lines go here")
@@ -125,9 +128,12 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--alias", action="append", default=[], help="NAME=MODEL: one more name for a model")
     parser.add_argument("--require", action="append", default=[], help="do not serve without this provider")
     parser.add_argument("--without", action="append", default=[], help="leave this provider off")
-    parser.add_argument("--recordings", type=Path, help="folder of recordings")
-    parser.add_argument("--recording", choices=("record", "replay", "record-if-missing"), help="what is done with them")
-    parser.add_argument("--recorded-timing", action="store_true", help="take as long as what was recorded did")
+    parser.add_argument("--record", type=Path, help="keep here what providers are asked and answer")
+    parser.add_argument("--replay", type=Path, help="answer from these recordings alone")
+    parser.add_argument("--record-if-missing", type=Path, help="answer from these recordings, and keep what they lack")
+    parser.add_argument(
+        "--timing", choices=("none", "recorded"), default="none", help="how long a recorded answer takes"
+    )
     parser.add_argument("--redact", action="append", default=[], help="a pattern of more that is not to be recorded")
     parser.add_argument("--require-gpu", action="store_true", help="do not serve without a GPU")
     parser.add_argument(
@@ -152,7 +158,7 @@ def _serve(options: argparse.Namespace, record: ServerRecord, hidden: Hidden) ->
     if options.model or options.require_gpu:
         run, own = with_own_models(run, options.model, require_gpu=options.require_gpu)
         required += own
-    if options.recording is not None:
+    if options.record or options.replay or options.record_if_missing:
         run = with_recordings(run)
     planned = plan(run, file=str(options.run_yaml))
     hidden.add(planned.secrets())
@@ -179,7 +185,9 @@ def _serve(options: argparse.Namespace, record: ServerRecord, hidden: Hidden) ->
     from runtime.stack.stack import Stack
 
     is_fresh = state_folder.is_new(options.state)
-    held = state_folder.hold(options.state, holder=f"pid {os.getpid()}, whose record is `{options.record.absolute()}`")
+    held = state_folder.hold(
+        options.state, holder=f"pid {os.getpid()}, whose record is `{options.record_file.absolute()}`"
+    )
     interposed = _interposed(options, run, hidden, is_fresh=is_fresh)
     stack = Stack(
         planned,
@@ -248,16 +256,18 @@ def _interposed(options: argparse.Namespace, run: RunConfig, hidden: Hidden, *, 
     """What is recorded or replayed; None for nothing. is_fresh: whether nothing was kept in the state folder before.
     Raises RecordingError, and ConfigInvalid for a pattern.
     """
-    if options.recordings is None or options.recording is None:
+    folders = {"record": options.record, "replay": options.replay, "record-if-missing": options.record_if_missing}
+    mode = next((mode for mode, folder in folders.items() if folder is not None), None)
+    if mode is None:
         return None
     from runtime.recording.manifest import recorded_variables
     from runtime.recording.session import RecordingChoice, Session
     from runtime.stack.interposed import Interposed
 
     choice = RecordingChoice(
-        mode=options.recording,
-        folder=options.recordings,
-        is_timed=options.recorded_timing,
+        mode=mode,  # type: ignore[arg-type]  # one of its words
+        folder=folders[mode],
+        is_timed=options.timing == "recorded",
         hidden=tuple(options.redact),
     )
     session = Session(choice, secrets=lambda: hidden.values)

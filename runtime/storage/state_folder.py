@@ -72,10 +72,10 @@ os.register_at_fork(after_in_child=_let_go_in_child)
 
 
 def is_new(folder: Path) -> bool:
-    """Whether nothing was ever kept in it."""
+    """Whether nothing was ever kept in it. One that can be no folder is new too: `hold` says what is wrong with it."""
     try:
         return all(entry.name == LOCK for entry in folder.iterdir())
-    except FileNotFoundError:
+    except OSError:
         return True
 
 

@@ -157,7 +157,7 @@ def ours(
             str(run_yaml or distribution / "run.yaml"),
             "--state",
             str(state),
-            "--record",
+            "--record-file",
             str(folder / f"ours-{port}.json"),
         ),
         *("--port", str(port), "--log-file", str(folder / f"ours-{port}.log.json")),

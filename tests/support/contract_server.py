@@ -111,7 +111,7 @@ class Handler(BaseHTTPRequestHandler):
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("run_yaml")
-    for name in ("state", "record", "log-file", "host", "log-level"):
+    for name in ("state", "record-file", "log-file", "host", "log-level"):
         parser.add_argument(f"--{name}")
     parser.add_argument("--port", type=int)
     parser.add_argument("--parent-fd", type=int)
@@ -123,7 +123,7 @@ def main() -> None:
     behaviour = os.environ.get("FAKE_BEHAVIOUR", "")
     if behaviour == "no-interpreter":
         sys.exit("ModuleNotFoundError: no module named nothing")
-    record = Record(options.record)
+    record = Record(options.record_file)
     record.say("starting")
     with Path(options.log_file).open("a", encoding="utf-8") as log:
         for level, text, extra in (("info", "hello", {}), ("error", "provider down", {"request_id": "req_1"})):

@@ -90,7 +90,7 @@ async def server_process(
     file = folder / "run.yaml"
     file.write_text(run_config if isinstance(run_config, str) else json.dumps(run_config))
     record = folder / "record.json"
-    places = [str(file), "--state", str(folder / "state"), "--record", str(record), "--port", str(port)]
+    places = [str(file), "--state", str(folder / "state"), "--record-file", str(record), "--port", str(port)]
     environment = {name: value for name, value in os.environ.items() if not name.endswith(("_API_KEY", "_URL"))}
     process = await asyncio.create_subprocess_exec(
         *(*inside, sys.executable, "-m", "runtime.server", *places, *options),

@@ -90,7 +90,7 @@ def test_the_least_command_line() -> None:
     record = Record(id="a", name="a", state="starting", options=options, alive=True, **facts)  # type: ignore[arg-type]  # each of its own type
     assert server_command(record, Choices(target="starter").server_options()) == [
         *("/py", "-I", "-m", "runtime.server", "/r.yaml"),
-        *("--state", "/state", "--record", "/record.json", "--log-file", "/log"),
+        *("--state", "/state", "--record-file", "/record.json", "--log-file", "/log"),
     ]
 
 

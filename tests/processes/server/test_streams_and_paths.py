@@ -37,7 +37,7 @@ def ended(*arguments: str, cwd: Path, redirections: str = "") -> tuple[int, str]
 
 @pytest.mark.parametrize("more", [[], [f"--{HOSTILE}"]], ids=["its own words", "those of its parser"])
 def test_its_errors_steer_no_terminal(more: list[str], tmp_path: Path) -> None:
-    words = [word.replace("\0", "") for word in (HOSTILE, "--state", "state", "--record", "record.json", *more)]
+    words = [word.replace("\0", "") for word in (HOSTILE, "--state", "state", "--record-file", "record.json", *more)]
     code, said = ended(*words, cwd=tmp_path)
     assert code != 0
     assert r"\x1b]0;a title\x07" in said
@@ -46,7 +46,7 @@ def test_its_errors_steer_no_terminal(more: list[str], tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("redirections", [">&- 2>&- <&-", "2>&-", "2> /dev/full"])
 def test_what_it_prints_gets_into_no_file_of_its_own(redirections: str, tmp_path: Path) -> None:
-    given = ("--state", "state", "--record", "record.json", "--log-file", "server.log")
+    given = ("--state", "state", "--record-file", "record.json", "--log-file", "server.log")
     code, said = ended("nowhere.yaml", *given, cwd=tmp_path, redirections=redirections)
     record = json.loads((tmp_path / "record.json").read_text())
     assert (record["state"], record["exit_code"], said) == ("failed", code, "")
@@ -58,7 +58,7 @@ def test_what_it_prints_gets_into_no_file_of_its_own(redirections: str, tmp_path
 def refused(option: str, place: Path, tmp_path: Path) -> str:
     """Words for a path that the server cannot use, which must be as it was afterwards."""
     before = place.lstat()
-    given = {"--state": "state", "--record": "record.json", "--log-file": "server.log", option: str(place)}
+    given = {"--state": "state", "--record-file": "record.json", "--log-file": "server.log", option: str(place)}
     run_yaml = tmp_path / "run.yaml"
     run_yaml.write_text(RUN_YAML)
     code, said = ended(str(run_yaml), *(word for pair in given.items() for word in pair), cwd=tmp_path)
@@ -67,7 +67,7 @@ def refused(option: str, place: Path, tmp_path: Path) -> str:
     return said
 
 
-@pytest.mark.parametrize("option", ["--record", "--log-file"])
+@pytest.mark.parametrize("option", ["--record-file", "--log-file"])
 def test_a_pipe_that_nobody_reads_and_a_folder_are_named(option: str, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "null").symlink_to("pipe")
@@ -81,7 +81,7 @@ def test_a_record_is_no_device(tmp_path: Path) -> None:
         os.mknod(tmp_path / "device", stat.S_IFCHR | 0o666, os.makedev(1, 3))
     except OSError as error:
         pytest.skip(f"this user may not make a device here: {error}")
-    assert "it is not a regular file" in refused("--record", tmp_path / "device", tmp_path)
+    assert "it is not a regular file" in refused("--record-file", tmp_path / "device", tmp_path)
 
 
 def test_a_state_that_is_a_file_is_a_wrong_option(tmp_path: Path) -> None:
@@ -96,7 +96,7 @@ def test_a_log_goes_into_a_pipe_and_leaves_it_there(tmp_path: Path, monkeypatch:
     (tmp_path / "file").write_text("in the way of the state")
     monkeypatch.setenv("LLAMA_STACK_LOGGING", "nothing=info")  # which is worth a warning
     reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
-    ended("run.yaml", "--state", "file", "--record", "record.json", "--log-file", "pipe", cwd=tmp_path)
+    ended("run.yaml", "--state", "file", "--record-file", "record.json", "--log-file", "pipe", cwd=tmp_path)
     logged = [json.loads(line) for line in os.read(reader, 65536).splitlines()]
     os.close(reader)
     assert [entry["message"] for entry in logged] == ["unknown log category"]
