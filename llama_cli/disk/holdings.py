@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from llama_cli.disk.sizes import NOTE, noted, size_of
-from runtime.config.home import LOCK, SOURCE, distributions_dir, is_distribution_name, llama_home
+from runtime.config.home import LOCK, REPLAY, SOURCE, distributions_dir, is_distribution_name, llama_home
 
 Kind = Literal["environment", "config", "copies", "logs", "instances", "state", "other"]
 
 _KINDS: dict[str, Kind] = {
-    **dict.fromkeys((".venv", ".venv.new", ".venvs", "wheel", LOCK, "requirements.txt"), "environment"),
+    **dict.fromkeys((".venv", ".venv.new", ".venvs", "wheel", LOCK, "requirements.txt", REPLAY), "environment"),
     **dict.fromkeys((".checked", ".build.lock", NOTE), "environment"),
     **dict.fromkeys(("run.yaml", ".rendered", SOURCE), "config"),
     "logs": "logs",

@@ -23,7 +23,7 @@ from llama_cli.packages.temporary import abandoned
 from llama_cli.servers import records
 from llama_cli.servers.records import Record
 from runtime.clock import wall_time
-from runtime.config.home import llama_home, private_folder, servers_dir
+from runtime.config.home import environment_dir, llama_home, private_folder, servers_dir
 from runtime.errors import Conflict
 from runtime.trees import remove_tree
 
@@ -115,10 +115,10 @@ def _of_distribution(folder: Path, alive: list[Record]) -> Iterator[_Candidate]:
         yield "half-removed", place, 0.0, None
     for file in folder.glob(".*"):
         yield from _half_written(file)
-    environment = Environment(folder)
-    if not environment.is_held():
-        for place in environment.unused([Path(record.python) for record in alive if record.python]):
-            yield "environment", place, 0.0, None
+    for environment in (Environment(folder), Environment(environment_dir(folder, for_replay=True))):
+        if not environment.is_held():
+            for place in environment.unused([Path(record.python) for record in alive if record.python]):
+                yield "environment", place, 0.0, None
 
 
 def _half_written(file: Path) -> Iterator[_Candidate]:

@@ -5,6 +5,7 @@
                         .venv          exactly what the lock names
                         .checked       digest of the lock and config whose adapters were all imported
                         providers.json what its external packages bring, as its interpreter has said it
+                        replay/        lock, environment and check of servers that replay
                         state/ logs/   the server's
 
 Knows the order of these steps; each is done elsewhere. Nothing changed means nothing done. What an external package
@@ -35,10 +36,10 @@ from llama_cli.packages.source import Choice, Source
 from llama_cli.programs import answer_of
 from llama_cli.terminal import console, words
 from llama_cli.terminal.progress import working
-from runtime.config.home import atomic_write
+from runtime.config.home import atomic_write, environment_dir
 from runtime.config.run_config import RunConfig
 from runtime.errors import ConfigInvalid, Problem
-from runtime.stack.plan import plan, read_run_config
+from runtime.stack.plan import Plan, plan, read_run_config
 
 _BUILDER_WAIT_S = 600.0
 _ROUNDS = 3
@@ -73,7 +74,7 @@ def build(
     builder is at work. before: is given what will be built before anything is written; what it raises ends the build.
     Raises NotFound, ConfigInvalid, Conflict, and Failure with what to do.
     """
-    wanted = Environment(source.folder)
+    wanted = Environment(environment_dir(source.folder, for_replay=choice.for_replay))
     packages, seconds = 0, dict[str, float]()
     with working(f"building `{source.name}`"), wanted.held(_BUILDER_WAIT_S, on_wait=partial(_waiting, source.name)):
         text = will_hold(source, force=choice.force)
@@ -83,7 +84,7 @@ def build(
         is_new = any([write(source, text), note(source)])
         if choice.install:
             used = [Path(python) for python in in_use() if python]
-            locked, took = _installed(source, choice, wanted, planned.packages, used)
+            locked, took = _installed(source, choice, wanted, _needed(planned, choice), used)
             for _ in range(_ROUNDS):
                 if not ask(source.folder, wanted.python, source.run_yaml, run.external, environment):
                     break
@@ -92,14 +93,14 @@ def build(
                 run = read_run_config(
                     source.shown, environment, text=text, to_build=not choice.to_run, folder=place, find_world=found
                 )
-                known_before, planned = planned.packages, plan(run, file=source.shown)
-                if planned.packages == known_before:
+                known_before, planned = _needed(planned, choice), plan(run, file=source.shown)
+                if _needed(planned, choice) == known_before:
                     break
                 _say(f"installing what the external providers of `{source.name}` need")
-                locked, more = _installed(source, choice, wanted, planned.packages, used, is_first=False)
+                locked, more = _installed(source, choice, wanted, _needed(planned, choice), used, is_first=False)
                 took = {step: took.get(step, 0.0) + more.get(step, 0.0) for step in took | more}
             with working("checking its providers"):
-                checked_s = _check(source, text, wanted, locked, environment)
+                checked_s = _check(source, choice, text, wanted, locked, environment)
             seconds = took | ({"check": checked_s} if checked_s else {})
             if took:
                 _say(f"{source.name}: {_report(seconds)}")
@@ -109,10 +110,14 @@ def build(
     return Built(
         python=wanted.python,
         changed=is_new or bool(seconds),
-        requirements=planned.packages,
+        requirements=_needed(planned, choice),
         packages=packages,
         seconds=seconds,
     )
+
+
+def _needed(planned: Plan, choice: Choice) -> tuple[str, ...]:
+    return planned.packages_in_replay if choice.for_replay else planned.packages
 
 
 def _installed(
@@ -128,10 +133,10 @@ def _installed(
     of servers that run.
     """
     anew = choice.force and is_first
-    wheel = snapshot_wheel(source.folder / WHEELS)
+    wheel = snapshot_wheel(wanted.folder / WHEELS)
     settings = read_settings(offline=choice.offline)
     is_built = wanted.is_whole if choice.to_run else lambda lock: False
-    locked = lock(Requirements.parse(packages), wheel, source.folder, settings, is_built=is_built)
+    locked = lock(Requirements.parse(packages), wheel, wanted.folder, settings, is_built=is_built)
     for warning in locked.warnings:
         console.warn(warning)
     if anew or not wanted.is_whole(locked):
@@ -168,16 +173,19 @@ def _report(seconds: Mapping[str, float]) -> str:
     return f"built in {short(sum(seconds.values()))} s: {phases}"
 
 
-def _check(source: Source, text: str, made: Environment, locked: Lock, environment: Mapping[str, str]) -> float:
+def _check(
+    source: Source, choice: Choice, text: str, made: Environment, locked: Lock, environment: Mapping[str, str]
+) -> float:
     """Import every configured adapter in the new environment: a missing package is found here and not at the first
     request.
     """
-    mark = source.folder / ".checked"
+    mark = made.folder / ".checked"
     digest = hashlib.sha256(f"{locked.digest}\n{text}\n{made.python}".encode()).hexdigest()
     if mark.exists() and mark.read_bytes().strip() == digest.encode():
         return 0.0
     started = time.monotonic()
     command = [str(made.python), "-I", "-m", "runtime.admin", "check", str(source.run_yaml)]
+    command += ["--for-replay"] if choice.for_replay else []
     answer = answer_of(command, limit_s=None, environment=environment)
     try:
         stated = json.loads(answer.stdout)

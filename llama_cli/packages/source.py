@@ -38,7 +38,7 @@ from runtime.stack.plan import read_run_config
 class Choice:
     """What the user chose. text: what stands behind `target`, where that was read already and cannot be again.
     providers: `api=type,...`; force: replace an edited run.yaml, keeping a copy of it. to_run: what the server will
-    need from the environment has to be there.
+    need from the environment has to be there. for_replay: with what a server needs that replays, and no more.
     """
 
     target: str
@@ -49,6 +49,7 @@ class Choice:
     offline: bool = False
     install: bool = True
     to_run: bool = False
+    for_replay: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

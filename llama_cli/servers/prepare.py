@@ -136,7 +136,12 @@ def prepare_here(
     from llama_cli.servers.startable import check_port, planned_for_start, warn_of_unread
 
     choice = Choice(
-        target=choices.target, text=config, providers=choices.providers, offline=choices.offline, to_run=True
+        target=choices.target,
+        text=config,
+        providers=choices.providers,
+        offline=choices.offline,
+        to_run=True,
+        for_replay=choices.replay is not None,
     )
     source = locate(choice, variables)
     if not choices.own_state and replaces is None:
@@ -209,7 +214,11 @@ def about(name: str, choices: Choices, *, run_yaml: str | None, beside: str | No
     """What of a server is known before it is started: what `run` prints of it, then and later. beside: its own id."""
     folder = distribution_dir(name)
     others = [record.id for record in records.alive_records() if record.name == name and record.id != beside]
-    facts = {"run_yaml": run_yaml, "folder": str(folder), "is_built": has_environment(folder)}
+    facts = {
+        "run_yaml": run_yaml,
+        "folder": str(folder),
+        "is_built": has_environment(folder, for_replay=choices.replay is not None),
+    }
     return {**facts, "running": others, "options": asdict(choices)}
 
 

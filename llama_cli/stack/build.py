@@ -38,6 +38,12 @@ def command(
     no_install: Annotated[
         bool, typer.Option("--no-install", help="Write run.yaml and install nothing.", rich_help_panel=_HOW)
     ] = False,
+    for_replay: Annotated[
+        bool,
+        typer.Option(
+            "--for-replay", help="Build what `run --replay` needs, which is small, and no more.", rich_help_panel=_HOW
+        ),
+    ] = False,
     print_deps: Annotated[
         bool, typer.Option("--print-deps", help="Print the providers' packages and do nothing.", rich_help_panel=_HOW)
     ] = False,
@@ -67,7 +73,13 @@ def command(
             else "see `llama stack list` for what there is",
             code=ExitCode.USAGE,
         )
-    choice = {"target": target or config or "", "name": name, "providers": providers, "force": force}
+    choice = {
+        "target": target or config or "",
+        "name": name,
+        "providers": providers,
+        "force": force,
+        "for_replay": for_replay,
+    }
     with working(f"reading `{shown(target or config or '')}`"):
         _build({**choice, "offline": offline, "install": not no_install}, dry_run=dry_run, print_deps=print_deps)
 
@@ -87,7 +99,7 @@ def _build(chosen: Mapping[str, Any], *, dry_run: bool, print_deps: bool) -> Non
     facts: dict[str, Any] = {"name": source.name, "folder": str(source.folder), "run_yaml": str(source.run_yaml)}
     if dry_run or print_deps:
         planned = planned_for(source, will_hold(source, force=choice.force), os.environ)
-        packages = without_passwords(planned.packages)
+        packages = without_passwords(planned.packages_in_replay if choice.for_replay else planned.packages)
         if console.settings.json:
             unknown: dict[str, Any] = {"python": None, "changed": None, "packages": None, "seconds": {}}
             console.document({**facts, "is_dry_run": True, "requirements": packages, **unknown})
@@ -111,4 +123,5 @@ def _build(chosen: Mapping[str, Any], *, dry_run: bool, print_deps: bool) -> Non
         console.row(source.name)
     else:
         console.say(f"{'built' if built.changed else 'nothing has changed:'} {source.folder}")
-        console.next_step(f"llama stack run {shlex.quote(source.named(os.environ))}")
+        replay = " --replay DIR" if choice.for_replay else ""
+        console.next_step(f"llama stack run {shlex.quote(source.named(os.environ))}{replay}")

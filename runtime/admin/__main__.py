@@ -32,7 +32,10 @@ def main() -> int:
         "specs": "what external packages bring",
     }
     for name, what in asked.items():
-        verbs.add_parser(name, help=what).add_argument("run_yaml", type=Path)
+        verb = verbs.add_parser(name, help=what)
+        verb.add_argument("run_yaml", type=Path)
+        if name == "check":
+            verb.add_argument("--for-replay", action="store_true", help="only those that a replay asks")
     storage.add_to(verbs.add_parser("storage", help="what a stack keeps"))
     options = parser.parse_args()
     try:
@@ -56,7 +59,7 @@ def _done(options: argparse.Namespace, stdout: int) -> dict[str, Any]:
     if options.verb == "check":
         from runtime.admin.check import check_adapters
 
-        return {"failures": check_adapters(options.run_yaml)}
+        return {"failures": check_adapters(options.run_yaml, for_replay=options.for_replay)}
     if options.verb == "specs":
         from runtime.admin.specs import external_specs
 

@@ -11,17 +11,22 @@ from typing import Any
 
 from runtime import discovery
 from runtime.external.importing import importing
+from runtime.stack.in_replay import is_replaced
 from runtime.stack.plan import plan, read_run_config
 from runtime.stdio import one_line
 
 
-def check_adapters(run_yaml: Path) -> list[dict[str, Any]]:
+def check_adapters(run_yaml: Path, *, for_replay: bool = False) -> list[dict[str, Any]]:
     """Every adapter that cannot be imported: provider id, type, the external package that brings it, empty for one of
-    ours, and error. Raises ConfigInvalid for a run config that cannot be planned.
+    ours, and error. for_replay: only of those that a replay asks. Raises ConfigInvalid for a run config that cannot be
+    planned.
     """
     failures = []
     run = read_run_config(run_yaml, os.environ, to_build=True)
-    for planned in plan(run, file=str(run_yaml)).providers:
+    whole = plan(run, file=str(run_yaml))
+    for planned in whole.providers:
+        if for_replay and is_replaced(planned.spec, whole.world.load_api(planned.api)):
+            continue
         try:
             with importing(planned.spec.package) if planned.spec.package else nullcontext():
                 discovery.load(planned.spec.adapter, package=planned.spec.module)

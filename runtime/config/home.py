@@ -28,6 +28,9 @@ HOME_VARIABLES = ("LLAMA_HOME", "LLAMA_STACK_CONFIG_DIR", "OGX_CONFIG_DIR")
 SOURCE = ".source"
 """In a distribution's folder: the path of the user's file that it was built from."""
 
+REPLAY = "replay"
+"""In a distribution's folder: the lock and the environment of servers that replay."""
+
 LOCK = "pylock.toml"
 """In a distribution's folder: the versions and hashes of its packages (PEP 751)."""
 
@@ -122,9 +125,16 @@ def config_of(folder: Path) -> Path | None:
         return None
 
 
-def has_environment(folder: Path) -> bool:
+def environment_dir(folder: Path, *, for_replay: bool = False) -> Path:
+    """Where the environment of a distribution is, with its lock. for_replay: that of servers that replay, which has
+    nothing of the providers that something stands in for.
+    """
+    return folder / REPLAY if for_replay else folder
+
+
+def has_environment(folder: Path, *, for_replay: bool = False) -> bool:
     """Whether a distribution has a virtual environment. Only looks whether the folder exists."""
-    return (folder / ".venv").is_dir()
+    return (environment_dir(folder, for_replay=for_replay) / ".venv").is_dir()
 
 
 def private_folder(path: Path) -> Path:

@@ -6,11 +6,7 @@ needs no recordings of its own, and no database. Implements `VectorIo`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from runtime.apis.vector_io.protocol import (
     CollectionRequest,
@@ -25,19 +21,20 @@ from runtime.apis.vector_io.protocol import (
 )
 from runtime.errors import Conflict, NotFound, RequestError
 
-Row = NDArray[np.float32]
-
 
 class _Collection:
+    """rows: the vectors by number, little-endian float32."""
+
     def __init__(self, dimension: int) -> None:
         self.dimension = dimension
-        self.rows: dict[int, Row] = {}
+        self.rows: dict[int, bytes] = {}
 
-    def vectors(self, data: bytes) -> NDArray[np.float32]:
-        """[count, dimension]. Raises RequestError for vectors of another dimension."""
-        if len(data) % (4 * self.dimension):
+    def split(self, data: bytes) -> list[bytes]:
+        """The vectors in some bytes. Raises RequestError for vectors of another dimension."""
+        width = 4 * self.dimension
+        if len(data) % width:
             raise RequestError(f"The vectors do not have the {self.dimension} numbers of the collection's")
-        return np.frombuffer(data, dtype="<f4").reshape(-1, self.dimension)
+        return [data[at : at + width] for at in range(0, len(data), width)]
 
 
 class ExactVectors:
@@ -61,7 +58,7 @@ class ExactVectors:
     async def put_vectors(self, request: PutVectors) -> None:
         """Raises RequestError for vectors of another dimension, or another number of them, and NotFound."""
         collection = self._of(request)
-        rows = collection.vectors(request.vectors)
+        rows = collection.split(request.vectors)
         if len(rows) != len(request.numbers):
             raise RequestError(f"There are {len(rows)} vectors for {len(request.numbers)} numbers")
         collection.rows.update(zip(request.numbers, rows, strict=True))
@@ -72,27 +69,26 @@ class ExactVectors:
             del rows[number]
 
     async def search_vectors(self, request: SearchVectors) -> Hits:
+        import numpy as np  # not above: a replay starts in a moment, and most search nothing
+
         collection = self._of(request)
-        [vector] = collection.vectors(request.vector)
+        [vector] = collection.split(request.vector)
         groups = None if request.groups is None else set(request.groups)
         numbers = [number for number in collection.rows if groups is None or group_of(number) in groups]
-        if not numbers:
-            return Hits((), ())
-        cosines = np.clip(np.stack([collection.rows[number] for number in numbers]) @ vector, -1.0, 1.0)
-        best = sorted(zip(-cosines, numbers, strict=True))[: request.limit]
-        return Hits([number for _, number in best], [float(-less) for less, _ in best])
+        rows = np.frombuffer(b"".join(map(collection.rows.__getitem__, numbers)), "<f4").reshape(
+            -1, collection.dimension
+        )
+        cosines = np.clip(rows @ np.frombuffer(vector, "<f4"), -1.0, 1.0)
+        best = sorted(zip((-cosines).tolist(), numbers, strict=True))[: request.limit]
+        return Hits([number for _, number in best], [-less for less, _ in best])
 
     async def read_vectors(self, request: ReadVectors) -> Vectors:
         rows = self._of(request).rows
         there = [number for number in request.numbers if number in rows]
-        return Vectors(there, _bytes(rows[number] for number in there))
+        return Vectors(there, b"".join(rows[number] for number in there))
 
     def _of(self, request: CollectionRequest) -> _Collection:
         try:
             return self._collections[request.collection]
         except KeyError:
             raise NotFound(f"There is no collection `{request.collection}`") from None
-
-
-def _bytes(rows: Iterable[Row]) -> bytes:
-    return b"".join(row.astype("<f4").tobytes() for row in rows)

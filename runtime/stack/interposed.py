@@ -14,6 +14,7 @@ from runtime.provider import ListsModels, ProviderContext
 from runtime.recording.calls import Calls
 from runtime.recording.session import Session
 from runtime.recording.upstream import UpstreamRecorder
+from runtime.stack.in_replay import is_replaced
 from runtime.stack.planned import PlannedProvider
 
 
@@ -55,9 +56,8 @@ class Interposed:
         self.session.note_stack(self._variables, facts)
 
     def _calls(self, planned: PlannedProvider, api: Api) -> Calls | None:
-        """The calls of a provider that computes in this process, with packages of its own; None for any other."""
-        spec = planned.spec
-        if api.in_replay != "calls" or spec.kind != "inline" or not (spec.packages or spec.package):
+        """The calls of a provider whose calls are recorded; None for any other."""
+        if ":" in api.in_replay or not is_replaced(planned.spec, api):
             return None
         return Calls(self.session, _name(planned), api.protocol, [one.name for one in api.operations()])
 

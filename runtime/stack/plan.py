@@ -29,6 +29,7 @@ from runtime.errors import ConfigInvalid, Problem
 from runtime.similar import did_you_mean, names_for, nearest
 from runtime.stack.api_relations import is_registry, registry_of
 from runtime.stack.guardrails import check_guardrails, note_unknown_shields
+from runtime.stack.in_replay import is_replaced
 from runtime.stack.order import cycles, in_order
 from runtime.stack.placing import analytics_of_stack, check_placement, note_retention, stores_of_stack
 from runtime.stack.planned import PlannedProvider, Problems, check_named, chosen, defaults
@@ -63,6 +64,7 @@ class Plan:
     providers: tuple[PlannedProvider, ...]
     off: tuple[OffProvider, ...]
     packages: tuple[str, ...]
+    packages_in_replay: tuple[str, ...]
     inner_apis: Mapping[str, Api] = field(default_factory=dict)
     resources: Mapping[str, tuple[BaseModel, ...]] = field(default_factory=dict)
     stores: Mapping[str, Store] = field(default_factory=dict)
@@ -142,6 +144,7 @@ def plan(run: RunConfig, *, world: World | None = None, file: str | None = None)
         providers=tuple(replace(provider, of_storage=of_storage) for provider in ordered),
         off=tuple(_off(run.off)),
         packages=_packages(ordered, run, world),
+        packages_in_replay=_packages((one for one in ordered if not is_replaced(one.spec, apis[one.api])), run, world),
         inner_apis={name: api for name, api in routed.items() if name not in mounted},
         resources=served,
         stores=stores,

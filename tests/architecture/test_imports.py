@@ -82,6 +82,7 @@ ALLOWED: dict[str, set[str]] = {
         "apis", "config", "discovery", "errors", "own_process", "redaction", "similar", "spec", "stdio",
     },
     "runtime.stack.order": set(),
+    "runtime.stack.in_replay": {"apis", "spec"},
     "runtime.stack.api_relations": {"apis"},
     "runtime.stack.planned": {
         "stack.api_relations", "discovery", "spec", "config", "apis", "http.network", "errors", "redaction", "similar",
@@ -89,8 +90,8 @@ ALLOWED: dict[str, set[str]] = {
     "runtime.stack.guardrails": {"stack.planned", "config", "apis", "similar"},
     "runtime.stack.placing": {"stack.planned", "discovery", "config", "apis", "storage.placement"},
     "runtime.stack.plan": {
-        "stack.guardrails", "stack.order", "stack.placing", "stack.planned", "stack.api_relations", "discovery",
-        "external", "spec", "config", "apis", "errors", "similar",
+        "stack.guardrails", "stack.in_replay", "stack.order", "stack.placing", "stack.planned", "stack.api_relations",
+        "discovery", "external", "spec", "config", "apis", "errors", "similar",
     },
     "runtime.routing": {
         "addresses", "apis", "catalog", "clock", "concurrently", "config.safety", "provider", "storage", "access",

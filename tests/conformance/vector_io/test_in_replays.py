@@ -7,8 +7,6 @@ from typing import Any
 
 import pytest
 
-pytest.importorskip("numpy", reason="vector stores bring numpy")
-
 from runtime.conformance.vector_io.asking import Asked, drawn, nearest, numbered
 from runtime.conformance.vector_io.subject import Opened
 from runtime.errors import Conflict, NotFound, RequestError
