@@ -11,8 +11,8 @@ from runtime.apis.inference.sense import making_sense
 from runtime.clock import stamp
 from runtime.context import warn
 from runtime.ids import new_id
+from runtime.providers.inference._answer_tool import ANSWER_TOOL
 from runtime.providers.inference.bedrock.conversation import KEPT
-from runtime.providers.inference.bedrock.requests import AS_TOOL
 from runtime.sse import Json, encode
 
 _ENDS = {
@@ -80,7 +80,7 @@ def _completion(answer: Json, model: str, provider_id: str) -> Json:
             text += [part["text"] for part in block["citationsContent"].get("content") or () if "text" in part]
         elif "toolUse" not in block:
             warn(f"left out of the answer: `{next(iter(block), '')}`, which `{provider_id}` sent beside its text")
-        elif block["toolUse"]["name"] == AS_TOOL:
+        elif block["toolUse"]["name"] == ANSWER_TOOL:
             is_form = True
             text = [encode(block["toolUse"]["input"]).decode()]
         else:

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from runtime.context import warn
+from runtime.providers.inference._answer_tool import ANSWER_TOOL
 from runtime.providers.inference.bedrock.answers import call_of, end_of, head_of, usage_of
-from runtime.providers.inference.bedrock.requests import AS_TOOL
 from runtime.sse import Json
 
 
@@ -60,7 +60,7 @@ class Chunks:
         use = start.get("toolUse")
         if use is None:
             warn(f"left out of the answer: `{next(iter(start), '')}`, which `{self.provider_id}` sent beside its text")
-        elif use["name"] == AS_TOOL:
+        elif use["name"] == ANSWER_TOOL:
             self._forms.add(index)
         else:
             place = len(self._calls)

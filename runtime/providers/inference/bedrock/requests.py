@@ -9,6 +9,7 @@ from typing import Any
 
 from runtime.apis.inference.tool_use import named_in
 from runtime.context import warn
+from runtime.providers.inference._answer_tool import ANSWER_TOOL, answer_tool
 from runtime.providers.inference._openai_compatible.outgoing_fields import apply_rules, fit_chat, refusal
 from runtime.providers.inference._openai_compatible.rules import (
     NO_FUNCTIONS,
@@ -50,13 +51,11 @@ _OWN = (
 """Fields of Converse that a request may have as they are."""
 _TIERS = ("priority", "default", "flex", "reserved")
 _EFFORTS = {"minimal": "low"}
-AS_TOOL = "json_answer"
-"""The tool that stands for the form of an answer, where Bedrock cannot be told it."""
 
 
 def converse_body(body: Json, family: Family, *, provider_id: str) -> Json:
     """The body of Converse and ConverseStream. body: of OpenAI's request, with its messages decoded; changed. A tool
-    `AS_TOOL` in it stands for the form of the answer. Raises RequestError for what cannot be honoured.
+    `ANSWER_TOOL` in it stands for the form of the answer. Raises RequestError for what cannot be honoured.
     """
     fit_chat(family.chat, body, provider_id=provider_id)
     apply_rules(_RULES, body, provider_id=provider_id)
@@ -132,12 +131,9 @@ def _form(wanted: Json, made: Json, family: Family, provider_id: str) -> Json:
         }
         text = {"type": "json_schema", "structure": {"jsonSchema": form}}
         return {"outputConfig": {**made.get("outputConfig", {}), "textFormat": text}}
-    if "toolConfig" in made:
-        why = "can have tools or a form of the answer with this model, not both"
-        raise refusal("response_format", provider_id, why)
-    warn(f"`response_format` was sent as a tool that has to be called: `{provider_id}` has no form of an answer for it")
-    tool = {"name": AS_TOOL, "description": "The answer.", **described, "inputSchema": {"json": schema}}
-    choice: Json = {"tool": {"name": AS_TOOL}} if "named" in family.choices else {"any": {}}
+    words = answer_tool(wanted, has_tools="toolConfig" in made, provider_id=provider_id)
+    tool = {"name": ANSWER_TOOL, "description": words, "inputSchema": {"json": schema}}
+    choice: Json = {"tool": {"name": ANSWER_TOOL}} if "named" in family.choices else {"any": {}}
     return {"toolConfig": {"tools": [{"toolSpec": tool}], "toolChoice": choice}}
 
 
