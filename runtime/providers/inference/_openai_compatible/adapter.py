@@ -82,6 +82,7 @@ class OpenAICompatibleInference:
             url=self.url(facts.models_path, ""),
             key_hint=auth.hint,
             read=self.read_models,
+            more=self.more_models,
         )
 
     def auth(self, config: OpenAICompatibleConfig, context: ProviderContext) -> Auth:
@@ -105,6 +106,12 @@ class OpenAICompatibleInference:
     def read_models(self, answer: Any) -> list[ListEntry] | None:
         """The entries of its list; None where the answer has none. A vendor with a form of its own overrides this."""
         return entries_of(answer)
+
+    def more_models(self, answer: Any) -> str:
+        """What the list's address has behind it for the models after these; empty where there are none. A vendor whose
+        list comes in pages overrides this.
+        """
+        return ""
 
     async def vectors(self, request: EmbeddingsRequest, body: Json) -> Reply:
         """The vendor's answer in OpenAI's form; a vendor with another form overrides this. body: what is sent."""

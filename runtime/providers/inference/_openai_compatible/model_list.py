@@ -16,7 +16,7 @@ import msgspec
 from runtime.http.transport import Exchange
 
 _MAX_BYTES = 32 * 1024 * 1024
-_MAX_ENTRIES = 20_000
+MAX_ENTRIES = 20_000
 _MAX_PARSED_IN_LOOP_BYTES = 256 * 1024
 """The largest list that is parsed in the event loop, in a millisecond or two; larger ones use a thread."""
 
@@ -60,11 +60,25 @@ class ListEntry(NamedTuple):
     facts: dict[str, Any]
 
 
+class Page(NamedTuple):
+    """A list, or a part of it. more: what its address has behind it for the next part; empty for the last."""
+
+    entries: list[ListEntry]
+    more: str = ""
+
+
 Reader = Callable[[Any], list[ListEntry] | None]
 """The entries of an answer's JSON; None where it has no list."""
+More = Callable[[Any], str]
+"""Of an answer's JSON that has a list, `Page.more`."""
 
 
-async def entries_in(exchange: Exchange, read: Reader) -> list[ListEntry] | str:
+def no_more(answer: Any) -> str:
+    """The `More` of a list that comes whole."""
+    return ""
+
+
+async def page_in(exchange: Exchange, read: Reader, more: More) -> Page | str:
     """The entries of an answer. For an answer that is not a list, the end of an error message: `with no JSON`."""
     parts, size = [], 0
     async for part in exchange.chunks():
@@ -72,23 +86,25 @@ async def entries_in(exchange: Exchange, read: Reader) -> list[ListEntry] | str:
         if (size := size + len(part)) > _MAX_BYTES:
             return f"with more than {_MAX_BYTES >> 20} MiB"
     body = b"".join(parts)
-    return await asyncio.to_thread(_read, body, read) if size > _MAX_PARSED_IN_LOOP_BYTES else _read(body, read)
+    if size > _MAX_PARSED_IN_LOOP_BYTES:
+        return await asyncio.to_thread(_read, body, read, more)
+    return _read(body, read, more)
 
 
 def entries_of(answer: Any) -> list[ListEntry] | None:
     """The `Reader` of the shapes that are known here."""
     if (entries := _entries(answer)) is None:
         return None
-    return [ListEntry(_name(entry), _kind(entry), _facts(entry)) for entry in entries[:_MAX_ENTRIES]]
+    return [ListEntry(_name(entry), _kind(entry), _facts(entry)) for entry in entries[:MAX_ENTRIES]]
 
 
-def _read(body: bytes, read: Reader) -> list[ListEntry] | str:
+def _read(body: bytes, read: Reader, more: More) -> Page | str:
     try:
         answer = msgspec.json.decode(body)
     except (msgspec.DecodeError, RecursionError):
         return "with no JSON"
     entries = read(answer)
-    return "with no list of models" if entries is None else entries[:_MAX_ENTRIES]
+    return "with no list of models" if entries is None else Page(entries[:MAX_ENTRIES], more(answer))
 
 
 def _entries(answer: object) -> list[object] | None:

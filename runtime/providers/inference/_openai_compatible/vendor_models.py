@@ -13,15 +13,26 @@ from runtime.http.timeouts import Timeouts
 from runtime.http.transport import Outgoing
 from runtime.provider import LeadsBack, ListedModel, ProviderContext, healthy, unhealthy
 from runtime.providers.inference._openai_compatible.config import OpenAICompatibleConfig
-from runtime.providers.inference._openai_compatible.model_list import Kind, ListEntry, Reader, entries_in, entries_of
+from runtime.providers.inference._openai_compatible.model_list import (
+    MAX_ENTRIES,
+    Kind,
+    ListEntry,
+    More,
+    Page,
+    Reader,
+    entries_of,
+    no_more,
+    page_in,
+)
 from runtime.providers.inference._openai_compatible.spec import OpenAICompatible
 
 _LISTING = Timeouts(connect_s=3, read_s=10)
+_MOST_PAGES = 20
 
 
 class VendorModels:
-    """url: of the vendor's list. key_hint: how a person gives a key. read: what its list looks like. loop: why requests
-    are refused at present, if the address leads back to us.
+    """url: of the vendor's list. key_hint: how a person gives a key. read: what its list looks like. more: where the
+    list goes on. loop: why requests are refused at present, if the address leads back to us.
     """
 
     def __init__(
@@ -33,6 +44,7 @@ class VendorModels:
         url: str,
         key_hint: str,
         read: Reader = entries_of,
+        more: More = no_more,
     ) -> None:
         self._config = config
         self._facts: OpenAICompatible = context.spec.facts
@@ -40,7 +52,7 @@ class VendorModels:
         self._http = http
         self._url = url
         self._key_hint = key_hint
-        self._read = read
+        self._read, self._more = read, more
         self._waits_for_key = self._facts.key_required and context.keys.configured() is None
         self._check_upstream = context.check_upstream
         self._known: list[ListedModel] | None = None
@@ -73,17 +85,28 @@ class VendorModels:
         """What the vendor lists. The stack asks without a request's context, so with the configured key: a
         caller's key may see models that others may not.
         """
-        request = Outgoing(method="GET", url=self._url, headers=self._facts.headers or {}, timeouts=_LISTING)
+        page = await self._page(self._url)
+        entries = page.entries
+        joint = "&" if "?" in self._url else "?"
+        for _ in range(_MOST_PAGES):
+            if not page.more or len(entries) >= MAX_ENTRIES:
+                break
+            page = await self._page(f"{self._url}{joint}{page.more}")
+            entries += page.entries
+        return entries[:MAX_ENTRIES]
+
+    async def _page(self, url: str) -> Page:
+        request = Outgoing(method="GET", url=url, headers=self._facts.headers or {}, timeouts=_LISTING)
         exchange = await self._http.send(request)
         try:
             self._refuse_loop(exchange.headers)
-            entries = await entries_in(exchange, self._read)
+            page = await page_in(exchange, self._read, self._more)
         finally:
             await exchange.close()
-        if isinstance(entries, str):
+        if isinstance(page, str):
             call = Call(self._provider_id, request, proxy=exchange.proxy)
-            raise call.failed(f"answered {call.place} {entries}")
-        return entries
+            raise call.failed(f"answered {call.place} {page}")
+        return page
 
     def _refuse_loop(self, headers: Mapping[str, str]) -> None:
         """Remember whether the address leads back to us; as long as it does, requests are refused too."""
