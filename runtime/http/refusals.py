@@ -34,6 +34,8 @@ _OUR_STATUS = {407: 502, 424: 502, 498: 503, 499: 502, 503: 503, 504: 504, 524: 
 capacity (Groq). 499: the vendor saw its client leave. 524: the origin timed out (Cloudflare). 529: overloaded
 (Anthropic).
 """
+_STATUS_OF_TYPE = {"overloaded_error": 529, "rate_limit_error": 429, "timeout_error": 504}
+"""What an error of this type would be, had the answer not begun. https://platform.claude.com/docs/en/api/errors"""
 _NO_SECRETS = ("content-type", "accept", "user-agent", "x-request-id", "traceparent")
 _SECRET_LENGTH = 6
 """Shorter header values are words, not keys."""
@@ -174,11 +176,12 @@ class Call:
 
     def stated_error(self, body: bytes) -> UpstreamError:
         """The error for an answer or event with status 200 that reports one. Some vendors put the intended status in
-        it.
+        it, or a type that means one.
         """
         vendor = vendor_error(body)
-        if vendor.status is not None:
-            return self.status_error(vendor.status, vendor, body=body)
+        status = vendor.status or _STATUS_OF_TYPE.get(vendor.type or "")
+        if status is not None:
+            return self.status_error(status, vendor, body=body)
         return self.failed(
             f"ended its answer with an error: {self._text(vendor.message) or self.quoted(body)}",
             type=self._text(vendor.type),

@@ -233,6 +233,8 @@ async def test_a_tool_call_that_is_none_is_passed_on(upstream: Upstream, client:
         (b'event: error\ndata: ["named"]', 502, 'error: ["named"]'),
         (b'data: {"error": {"message": "broken", "code": 500}}', 502, "answered 500: broken"),
         (b'data: {"error": {"message": "busy", "status": 503}}', 503, "answered 503: busy"),
+        (b'data: {"error": {"message": "busy", "type": "overloaded_error"}}', 503, "answered 529: busy"),
+        (b'data: {"error": {"message": "slow", "type": "rate_limit_error"}}', 429, "answered 429: slow"),
         (b'data: {"error": {"message": "odd", "code": "weird"}}', 502, "ended its answer with an error: odd"),
         (b'data: {"error": "plain words"}', 502, "plain words"),
         (b'event: error\ndata: {"message": "named"}', 502, "named"),
