@@ -22,6 +22,8 @@ from runtime.routing.inference import _with_name
 from runtime.sse import EventStream
 from tests.conformance.inference.at_vendor import SPECS
 from tests.conformance.inference.vendor import vendor_of
+from tests.conformance.inference.vendors._messages_form import events_of, message_of
+from tests.conformance.inference.vendors.anthropic import Anthropic
 
 REQUEST = {
     "model": "small-chat", "messages": [{"role": "user", "content": "Say JSON."}], "max_tokens": 30, "n": 1,
@@ -56,16 +58,23 @@ class InPieces:
 
 def answered(name: str, *, newline: str, compact: bool) -> bytes:
     """What the vendor streams to `REQUEST`, with its token counts wherever they may be."""
+    separators = (",", ":") if compact else (", ", ": ")
     upstream = vendor_of(SPECS[name]).make()
     answer = upstream.endpoints()["/chat/completions"](REQUEST, upstream.habits)
-    events = [{**event, "usage": {**USAGE, "completion_tokens": 1}} for event in answer.events]
-    events.append({**answer.head, "choices": [], "usage": USAGE})
-    separators = (",", ":") if compact else (", ", ": ")
-    lines = [f"data: {json.dumps(event, separators=separators)}" for event in events]
-    return "".join(f"{line}{newline}{newline}" for line in [": comment", *lines, "data: [DONE]"]).encode()
+    if isinstance(upstream, Anthropic):
+        named = [(f"event: {event['type']}{newline}", event) for event in events_of(message_of(answer.whole))]
+        end = []
+    else:
+        named = [("", {**event, "usage": {**USAGE, "completion_tokens": 1}}) for event in answer.events]
+        named.append(("", {**answer.head, "choices": [], "usage": USAGE}))
+        end = ["data: [DONE]"]
+    lines = [f"{name}data: {json.dumps(event, separators=separators)}" for name, event in named]
+    return "".join(f"{line}{newline}{newline}" for line in [": comment", *lines, *end]).encode()
 
 
-@pytest.mark.parametrize("name", ["openai", "mistral", "together", "groq", "nvidia", "openrouter", "deepinfra"])
+@pytest.mark.parametrize(
+    "name", ["openai", "mistral", "together", "groq", "nvidia", "openrouter", "deepinfra", "anthropic"]
+)
 @pytest.mark.parametrize("compact", [True, False])
 def test_a_stream_split_at_any_byte_is_the_same(name: str, compact: bool) -> None:
     spec, transport = SPECS[name], InPieces()
@@ -73,15 +82,15 @@ def test_a_stream_split_at_any_byte_is_the_same(name: str, compact: bool) -> Non
     http = HttpClient("acme", transport=transport)
     adapter = load(spec.adapter, package=spec.module)(config, provider_context(spec, http=http, key="sk-x"))
 
-    async def events_of(pieces: list[bytes]) -> list[Any]:
+    async def received(pieces: list[bytes]) -> list[Any]:
         transport.pieces = pieces
         request = ChatCompletionRequest.model_validate(REQUEST)
         stream = _with_name(await adapter.chat_completion(request), "ours")
         assert isinstance(stream, EventStream)
-        return [event async for frames in stream for event in frames.events()]
+        return [event | {"created": 1} async for frames in stream for event in frames.events()]
 
     with asyncio.Runner() as runner:
-        bytewise = runner.run(events_of([bytes([one]) for one in answered(name, newline="\n", compact=compact)]))
+        bytewise = runner.run(received([bytes([one]) for one in answered(name, newline="\n", compact=compact)]))
         assert {event["model"] for event in bytewise} == {"ours"}
         deltas = [choice["delta"] for event in bytewise for choice in event["choices"]]
         assert any(delta.get("content") for delta in deltas)
@@ -93,6 +102,6 @@ def test_a_stream_split_at_any_byte_is_the_same(name: str, compact: bool) -> Non
             data = answered(name, newline=newline, compact=compact)
             places = sorted({0, *(cut for cut in cuts if cut < len(data)), len(data)})
             pieces = [data[begin:end] for begin, end in itertools.pairwise(places)]
-            assert runner.run(events_of(pieces)) == bytewise
+            assert runner.run(received(pieces)) == bytewise
 
         check()

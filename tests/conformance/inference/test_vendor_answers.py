@@ -28,7 +28,7 @@ REPLAYED = [
     [
         "groq", "cerebras", "sambanova", "together", "openrouter", "deepseek", "fireworks", "mistral", "ollama", "vllm",
         "runpod", "sglang", "lmstudio", "llama-cpp-server", "nvidia", "moonshot", "dashscope", "zai",
-        "hf-serverless",
+        "hf-serverless", "anthropic",
     ],
 )  # fmt: skip
 async def test_what_a_model_thought_has_one_name(tmp_path: Path, name: str) -> None:
@@ -51,6 +51,7 @@ async def test_what_a_model_thought_has_one_name(tmp_path: Path, name: str) -> N
         ("openrouter", "reasoning"), ("deepseek", "reasoning_content"), ("fireworks", "reasoning_content"),
         ("ollama", "reasoning"), ("vllm", "reasoning"), ("runpod", "reasoning"), ("moonshot", "reasoning_content"),
         ("sglang", "reasoning_content"), ("mistral", None), ("gemini", None),
+        ("anthropic", None),
     ],
 )  # fmt: skip
 async def test_what_it_thought_goes_back_under_the_name_that_the_vendor_reads(
@@ -131,7 +132,7 @@ async def test_what_a_developer_says_is_said_by_the_system_where_there_are_no_de
         answer = await client.post("/v1/chat/completions", chat(messages=said))
         assert answer.status == 200, answer.body
         sent = asked(upstream)[-1]["messages"]
-    knows = name in ("openai", "azure", "anthropic", "passthrough")
+    knows = name in ("openai", "azure", "passthrough")
     assert sent == [{**said[0], "role": "developer" if knows else "system"}, *HI]
 
 

@@ -1,19 +1,8 @@
-"""Anthropic's models through its endpoint for OpenAI's clients, which does not return what a model thinks.
-https://docs.claude.com/en/api/openai-sdk
+"""Anthropic's models by its own Messages: its endpoint for OpenAI's clients says nothing of what a model thinks, and
+has no forms of answers, no documents and no caching of prompts. https://platform.claude.com/docs/en/api/messages
 """
 
-from runtime.providers.inference._openai_compatible.rules import (
-    NO_LOGIT_BIAS,
-    NO_LOGPROBS,
-    NO_PENALTIES,
-    NO_SEED,
-    ONE_ANSWER,
-    TEXT_ONLY,
-    Capped,
-    Ignored,
-    LeftOut,
-    Refused,
-)
+from runtime.providers.inference._messages.spec import MESSAGES_RULES
 from runtime.providers.inference._openai_compatible.spec import Chat, openai_compatible
 from runtime.spec import wire
 
@@ -23,29 +12,14 @@ SPEC = openai_compatible(
     adapter=".adapter:AnthropicInference",
     base_url="https://api.anthropic.com/v1",
     api_key_env="ANTHROPIC_API_KEY",
+    key_header="x-api-key",
+    # The version after this one refuses `temperature` and `top_p`, also of models that have them, and adds nothing.
+    # https://platform.claude.com/docs/en/api/migration-2026-10-21 (read November 2026)
     headers={"anthropic-version": "2023-06-01"},
     models_path="/models?limit=1000",
-    chat=Chat(
-        # It accepts all of these, and ignores them without a word.
-        rules=(
-            ONE_ANSWER,
-            *NO_LOGPROBS,
-            NO_SEED,
-            NO_LOGIT_BIAS,
-            *NO_PENALTIES,
-            Capped("temperature", 1, "has no higher one"),
-            Ignored("reasoning_effort", "has settings of its own for thinking (`thinking`)"),
-            Ignored("tools[].function.strict", "does not promise arguments by their schema", unless=(False,)),
-            Refused("messages[].content[].input_audio", "does not listen"),
-            LeftOut("prediction", "it is not quicker with one"),
-            Refused("response_format", "writes text of any form only", unless=({"type": "text"},)),
-            Ignored("messages[].name", "has no names of speakers"),
-            *TEXT_ONLY,
-        ),
-        formats=frozenset({"text"}),
-        developers=True,
-    ),
+    model_type="llm",
+    chat=Chat(path="/messages", rules=MESSAGES_RULES),
     completions=None,
     embeddings=None,
-    evidence=wire("a local server that answers as Anthropic documents its endpoint for OpenAI's clients"),
+    evidence=wire("a local server that refuses whatever Anthropic's documentation does not have"),
 )
