@@ -123,12 +123,12 @@ def _check_protocol(address: str, tool: str, client: Client) -> None:
     from llama_cli.clients import _client
 
     try:
-        routes = {(row["method"], row["route"]) for row in mounted(address)}
+        spoken = _client.spoken(mounted(address))
     except Failure:
         return
-    if _client.ROUTES[client.speaks] in routes:
+    if client.speaks in spoken:
         return
-    able = [name for name in _client.names() if _client.ROUTES[_client.find(name).speaks] in routes]
+    able = [name for name in _client.names() if _client.find(name).speaks in spoken]
     method, route = _client.ROUTES[client.speaks]
     message = f"`{tool}` needs `{method} {route}`, which {address} does not have"
     raise Failure(message, hint=f"these work with it: {', '.join(able) or 'none'}", code=ExitCode.USAGE)

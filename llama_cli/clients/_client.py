@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from keyword import iskeyword
 from pathlib import Path
@@ -26,6 +26,13 @@ ROUTES: Mapping[Protocol, tuple[str, str]] = {
     "generate-content": ("POST", "/v1beta/models/{model_id:path}:generateContent"),
 }
 """The route that a server has to have for each; the last by its path without the field's name."""
+
+
+def spoken(routes: Iterable[Mapping[str, Any]]) -> set[Protocol]:
+    """What a server speaks. routes: as it lists them, `{method, route}`."""
+    there = {(row["method"], row["route"]) for row in routes}
+    return {protocol for protocol, route in ROUTES.items() if route in there}
+
 
 NAME = "llama-stack"
 """What we are called in the lists of others."""
@@ -71,6 +78,9 @@ class Client:
     which form; settings: what has to stand there, beside whatever else does (for TOML, the whole text of a file that is
     ours alone); initial: what a new file has besides, and an old one as its user wants it. text: code or steps, where
     there is no file to write. then: what to type after that.
+
+    is_library: programs call a server with it, so that `exec` gives them its variables. instead: further variables that
+    it would take a key or an address from, which are another server's then.
     """
 
     summary: str
@@ -83,6 +93,8 @@ class Client:
     initial: Mapping[str, str] = field(default_factory=dict)
     text: Callable[[Server], str] | None = None
     then: Callable[[Server], str] | None = None
+    is_library: bool = False
+    instead: tuple[str, ...] = ()
 
 
 def names() -> list[str]:

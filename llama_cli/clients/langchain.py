@@ -19,5 +19,8 @@ def _text(server: Server) -> str:
 CLIENT = Client(
     summary="LangChain in Python",
     page="https://docs.langchain.com/oss/python/integrations/chat/openai",
+    # https://reference.langchain.com/python/langchain-openai/chat_models/base/BaseChatOpenAI
+    variables=lambda server: {"OPENAI_API_BASE": server.base_url, "OPENAI_API_KEY": server.key},
     text=_text,
+    is_library=True,
 )

@@ -1,6 +1,10 @@
-"""llama-stack-client: https://github.com/llamastack/llama-stack-client-python"""
+"""llama-stack-client: https://github.com/llamastack/llama-stack-client-python
+
+`ogx-client` is the same under its newer name, and `langchain-llama-stack` is made for it.
+"""
 
 import json
+from collections.abc import Mapping
 
 from llama_cli.asking.reach import KEY_VARIABLE
 from llama_cli.clients._client import Client, Server
@@ -17,8 +21,20 @@ def _text(server: Server) -> str:
     )
 
 
+def _variables(server: Server) -> Mapping[str, str]:
+    return {
+        "LLAMA_STACK_CLIENT_BASE_URL": server.url,
+        "LLAMA_STACK_CLIENT_API_KEY": server.key,
+        "OGX_CLIENT_BASE_URL": server.url,
+        "OGX_CLIENT_API_KEY": server.key,
+        "LLAMA_STACK_BASE_URL": server.url,
+    }
+
+
 CLIENT = Client(
     summary="the Llama Stack client in Python",
     page="https://github.com/llamastack/llama-stack-client-python",
+    variables=_variables,
     text=_text,
+    is_library=True,
 )
