@@ -22,6 +22,7 @@ import typer
 # this.
 from typer._click.core import Command as ClickCommand
 from typer._click.core import Context, Parameter
+from typer._click.exceptions import UsageError
 from typer._click.globals import get_current_context
 from typer._types import TyperChoice
 from typer.core import TyperCommand, TyperGroup, TyperOption
@@ -71,12 +72,23 @@ class _Explained(ClickCommand):
         return option
 
     def parse_args(self, ctx: Context, args: list[str]) -> list[str]:
-        """As Typer's; what stands beside `--help` is for the help, also where the command has such an option."""
+        """As Typer's; what stands beside `--help` is for the help, also where the command has such an option. What
+        follows `--` is the value of the argument that is written so, as it is, and nothing else is.
+        """
         given = args[: args.index("--")] if "--" in args else args
         if not {*_HELP}.isdisjoint(given) and (told := [argument for argument in given if argument in _BESIDE_HELP]):
             ctx.meta[_TOLD] = told
             args = [argument for argument in given if argument not in told] + args[len(given) :]
-        return super().parse_args(ctx, args)
+            given = [argument for argument in given if argument not in told]
+        behind = argument_behind_dashes(self.params)
+        if behind is None or not behind.name:
+            return super().parse_args(ctx, args)
+        rest = args[len(given) + 1 :]
+        left = super().parse_args(ctx, given)
+        if (before := ctx.params.get(behind.name)) and not ctx.resilient_parsing:
+            raise UsageError(f"`{' '.join(before)}` stands before `--`", ctx=ctx)
+        ctx.params[behind.name] = rest
+        return left
 
     def collect_usage_pieces(self, ctx: Context) -> list[str]:
         arguments = [usage_of(param) for param in self.get_params(ctx) if param.param_type_name == "argument"]
@@ -169,6 +181,11 @@ class CommandGroup(_Explained, TyperGroup):
             usual=self.usual,
             whole=whole,
         )
+
+
+def argument_behind_dashes(params: Sequence[Parameter]) -> Parameter | None:
+    """The argument that takes what follows `--`: its metavar says so."""
+    return next((param for param in params if (getattr(param, "metavar", None) or "").lstrip("[")[:2] == "--"), None)
 
 
 def load(name: str, module: str) -> ClickCommand:

@@ -12,7 +12,11 @@ from runtime.errors import ConfigInvalid, StackError
 
 
 class ExitCode(IntEnum):
-    """What a command's end means; the same in all of them. `meaning` is what `llama help exit-codes` prints."""
+    """What a command's end means; the same in all of them. `meaning` is what `llama help exit-codes` prints.
+
+    `exec` otherwise ends with the code of the command that it runs, and keeps to what timeout(1), env(1) and docker
+    use for their own.
+    """
 
     meaning: str
 
@@ -32,6 +36,10 @@ class ExitCode(IntEnum):
     UNHEALTHY = 7, "the server did not become, or is not, healthy"
     TIMEOUT = 8, "the given --timeout ran out"
     DIFFERENT = 9, "differences found or threshold missed"
+    COMMAND_TIMEOUT = 124, "the command took longer than its --time-limit (exec)"
+    EXEC_FAILED = 125, "the command's stack did not start, or has failed (exec)"
+    NOT_EXECUTABLE = 126, "the command cannot be executed (exec)"
+    NOT_FOUND = 127, "the command is not there (exec)"
     INTERRUPTED = 130, "interrupted (Ctrl-C)"
     TERMINATED = 143, "terminated (SIGTERM)"
 

@@ -21,7 +21,7 @@ import typer
 from typer._click.core import Parameter, ParameterSource
 from typer._click.exceptions import BadParameter, MissingParameter, NoSuchOption, UsageError
 
-from llama_cli.commands import CommandGroup
+from llama_cli.commands import CommandGroup, argument_behind_dashes
 from llama_cli.exits import ExitCode, Failure
 from llama_cli.failures import failure_of
 from llama_cli.options import variables_of
@@ -211,11 +211,11 @@ def _wrong_usage(error: typer.TyperException) -> Failure:
     message = re.sub(r"(?<!\w)'([^']*)'(?!\w)", r"`\1`", message)
     if isinstance(error, UsageError) and error.ctx is not None:
         hint = f"see `{error.ctx.command_path} --help`"
-        if isinstance(error, MissingParameter):
-            examples = (
-                one for one in getattr(error.ctx.command, "examples", ()) if one.startswith(error.ctx.command_path)
-            )
-            hint = f"as in `{example}`; {hint}" if (example := next(examples, None)) else hint
+        has_dashes = argument_behind_dashes(error.ctx.command.params) is not None
+        if isinstance(error, MissingParameter) or has_dashes:
+            path, stated = error.ctx.command_path, getattr(error.ctx.command, "examples", ())
+            fitting = (one for one in stated if one.startswith(path) and (not has_dashes or " -- " in one))
+            hint = f"as in `{example}`; {hint}" if (example := next(fitting, None)) else hint
     if isinstance(error, NoSuchOption) and error.ctx is not None:
         older = _OLDER_OPTIONS.get((error.ctx.command_path.partition(" ")[2], error.option_name))
         hint = older or (suggestion(error.possibilities) if error.possibilities else hint)

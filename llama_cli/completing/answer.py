@@ -1,10 +1,10 @@
 """Answers a shell that asks how a command line can go on: `llama __complete SHELL ...`, as our scripts call it.
 
 Bash and PowerShell give the line up to the cursor, and Bash its word breaks; zsh and fish give the words after `llama`
-without their quotes, the one at the cursor last. The answer is a candidate a line, `value<TAB>what it is`; `:files` and
-`:folders` leave that to the shell. Values can be a stranger's, such as models that a server has named: Bash, which puts
-them into the line as they are, gets them quoted; the others quote them. Imports no Typer, and of the rest only what a
-kind of values needs.
+without their quotes, the one at the cursor last. The answer is a candidate a line, `value<TAB>what it is`; `:files`,
+`:folders` and `:programs` leave that to the shell. Values can be a stranger's, such as models that a server has named:
+Bash, which puts them into the line as they are, gets them quoted; the others quote them. Imports no Typer, and of the
+rest only what a kind of values needs.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from llama_cli.completing.tree import Node, Taken, tree
 
 _MOST = 70
 """Characters of a description."""
+_SHELLS_OWN = (":files", ":folders", ":programs")
+"""What a shell completes itself."""
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -25,7 +27,7 @@ def main(arguments: Sequence[str]) -> None:
     shell, *given = arguments or [""]
     line = _split(*given[:2]) if shell in ("bash", "powershell") else _Line(given)
     found = list(candidates(tree(), line.words or [""]))
-    paths = [value for value, _ in found if value in (":files", ":folders")]
+    paths = [value for value, _ in found if value in _SHELLS_OWN]
     # Nobody types what does not print.
     values = [(value, what) for value, what in found if value not in paths and value.isprintable()]
     if shell != "bash":
@@ -58,10 +60,11 @@ def candidates(root: Node, words: Sequence[str]) -> Iterator[tuple[str, str]]:
         if node["default"]:
             yield from _values(node["commands"][node["default"]]["arguments"][0], root, current, before)
     elif node["arguments"]:
-        last = node["arguments"][-1]
-        if place < len(node["arguments"]) or last["is_many"]:
-            argument = node["arguments"][place] if place < len(node["arguments"]) else last
-            yield from _values(argument, root, current, before)
+        possible = [
+            argument for argument in node["arguments"] if argument["is_behind"] == (is_over and _has_dashes(node))
+        ]
+        if possible and (place < len(possible) or possible[-1]["is_many"]):
+            yield from _values(possible[min(place, len(possible) - 1)], root, current, before)
 
 
 def _walked(root: Node, words: Sequence[str]) -> tuple[Node, set[str], int, Taken | None, bool]:
@@ -78,6 +81,7 @@ def _walked(root: Node, words: Sequence[str]) -> tuple[Node, set[str], int, Take
             awaited = None
         elif word == "--" and not is_over:
             is_over = True
+            place = 0 if _has_dashes(node) else place
         elif word.startswith("-") and len(word) > 1 and not is_over:
             name, equals, _ = word.partition("=")
             used.add(name)
@@ -92,6 +96,11 @@ def _walked(root: Node, words: Sequence[str]) -> tuple[Node, set[str], int, Take
     return node, used, place, awaited, is_over
 
 
+def _has_dashes(node: Node) -> bool:
+    """Whether what stands behind `--` is an argument of its own."""
+    return any(argument["is_behind"] for argument in node["arguments"])
+
+
 def _option(node: Node, name: str) -> Taken | None:
     return next((option for option in node["options"] if name in option["names"]), None)
 
@@ -103,6 +112,8 @@ def _values(taken: Taken, root: Node, begun: str, before: Sequence[str]) -> Iter
     for kind in taken["kinds"]:
         if kind in ("files", "folders"):
             yield (f":{kind}", "")
+        elif kind == "programs":  # and what that takes, which nobody here knows
+            yield (":programs" if before[-1] == "--" else ":files", "")
         elif kind == "commands":
             node = _walked(root, [word for word in before[1:] if not word.startswith("-")])[0]
             yield from _fitting({name: child["help"] for name, child in node["commands"].items()}, begun)

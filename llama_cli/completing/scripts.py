@@ -11,6 +11,7 @@ _llama_complete() {
         case $line in
             :files) _llama_paths -f ;;
             :folders) _llama_paths -d ;;
+            :programs) _llama_paths -c ;;
             *) COMPREPLY+=("$line") ;;
         esac
     done < <("$1" __complete bash "${COMP_LINE:0:COMP_POINT}" "$COMP_WORDBREAKS" 2>/dev/null)
@@ -34,6 +35,7 @@ _llama() {
         case $line in
             :files) paths=files ;;
             :folders) paths=folders ;;
+            :programs) paths=programs ;;
             *)
                 value=${line%%$'\\t'*} what=${line#*$'\\t'}
                 found+=("${value//:/\\\\:}${what:+:$what}")
@@ -45,6 +47,7 @@ _llama() {
     case $paths in
         files) _files ;;
         folders) _files -/ ;;
+        programs) _command_names -e ;;
     esac
 }
 if [[ $funcstack[1] == _llama ]]; then
@@ -67,6 +70,8 @@ function __llama_complete
                 complete -C "__llama_no_command $typed"
             case :folders
                 __fish_complete_directories "$typed"
+            case :programs
+                complete -C "$typed"
             case '*'
                 echo $line
         end

@@ -44,6 +44,7 @@ KINDS: dict[str, tuple[str, ...]] = {
     "[NAME|URL]": ("servers",),
     "[NAME|URL]...": ("servers",),
     "[COMMAND]...": ("commands",),
+    "-- COMMAND...": ("programs",),
     "SHELL": ("shells",),
     "METHOD": ("methods",),
     "TOOL": ("clients",),
@@ -54,6 +55,7 @@ KINDS: dict[str, tuple[str, ...]] = {
     "[RUN]": ("files",),
     "BASELINE": ("files",),
     "service PATH": ("files",),
+    "exec PATH": ("files",),
 }
 """What an option or an argument takes, by its metavar, where needed with the command or group before it."""
 KINDS_OF_NAMES: dict[str, tuple[str, ...]] = {
@@ -66,7 +68,9 @@ KINDS_OF_NAMES: dict[str, tuple[str, ...]] = {
 
 
 class Taken(TypedDict):
-    """What an option or an argument is. names: of an option; kinds: of what it takes, none for a flag."""
+    """What an option or an argument is. names: of an option; kinds: of what it takes, none for a flag; is_behind: it is
+    an argument that stands behind `--`.
+    """
 
     names: list[str]
     help: str
@@ -74,6 +78,7 @@ class Taken(TypedDict):
     choices: list[str]
     is_flag: bool
     is_many: bool
+    is_behind: bool
 
 
 class Node(TypedDict):
@@ -167,6 +172,8 @@ def kinds_of(param: Any, words: Sequence[str]) -> tuple[str, ...]:
 
 
 def _taken(param: Any, words: Sequence[str]) -> Taken:
+    from llama_cli.commands import argument_behind_dashes
+
     is_flag = bool(getattr(param, "is_flag", False))
     return {
         "names": [*param.opts, *param.secondary_opts] if param.param_type_name == "option" else [],
@@ -175,4 +182,5 @@ def _taken(param: Any, words: Sequence[str]) -> Taken:
         "choices": [str(choice) for choice in getattr(param.type, "choices", ())],
         "is_flag": is_flag,
         "is_many": bool(getattr(param, "multiple", False)) or param.nargs == -1,
+        "is_behind": argument_behind_dashes([param]) is not None,
     }

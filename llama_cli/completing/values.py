@@ -161,4 +161,6 @@ FINDERS: dict[str, Callable[[], dict[str, str]]] = {
         *(provider_names, providers_of_apis, variables, kept_kinds, shells, methods, clients),
     )
 }
-"""Kind -> what finds its values. `files`, `folders` and `commands` are nobody's here: shells and the tree know them."""
+"""Kind -> what finds its values. `files`, `folders`, `programs` and `commands` are nobody's here: shells and the tree
+know them.
+"""

@@ -78,9 +78,9 @@ def page(
 
 
 def usage_of(param: Parameter) -> str:
-    """How an argument stands in a usage line: `NAME`, `[NAME]`, `NAME...`."""
+    """How an argument stands in a usage line: `NAME`, `[NAME]`, `NAME...`, `-- COMMAND...`."""
     name = param.metavar or (param.name or "").upper()
-    if name.startswith("["):
+    if name.startswith(("[", "--")):
         return name
     return f"{name if param.required else f'[{name}]'}{'...' if param.nargs == -1 else ''}"
 

@@ -36,6 +36,7 @@ class Choices:
     recorded answer takes; redact: patterns of what is not to be recorded.
     offline: build from what is cached on this machine.
     environment_names: of the variables given by `--env` and `--env-file`, never their values.
+    for_command: it is there for one command of `exec`, so that nobody starts it again.
     """
 
     target: str
@@ -57,6 +58,7 @@ class Choices:
     offline: bool = False
     environment_names: tuple[str, ...] = ()
     detach: bool = False
+    for_command: bool = False
 
     @property
     def own_state(self) -> bool:

@@ -77,6 +77,15 @@ def follow(
             file.close()
 
 
+def lines(log_file: Path, wanted: Wanted) -> Iterator[bytes]:
+    """The lines of a log and of its rotated files as they are written, oldest first: those whose entries are kept."""
+    for path in [*_rotated(log_file), *([log_file] if log_file.exists() else [])]:
+        for line in path.read_bytes().splitlines():
+            entry = _parse(line)
+            if entry is not None and wanted.keeps(entry):
+                yield line + b"\n"
+
+
 def last_lines(path: Path, count: int, *, since_byte: int = 0, beyond: str = "") -> list[str]:
     """The last lines of a file that say something new, as a person reads them.
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from llama_cli.exits import ExitCode, Failure
 from llama_cli.servers import records
@@ -36,6 +36,42 @@ def announce(record: Record, announced_in: Sequence[UserFile], *, detached: bool
 
     Raises Failure or OutputLost where that cannot be written.
     """
+    said = _said_of(record)
+    _write_all(said, announced_in)
+    has_stdout = any(file.is_stdout for file in announced_in)  # which then is for that document alone
+    if console.settings.json:
+        if not has_stdout:
+            console.document(said.facts)
+        return
+    if not has_stdout and (console.settings.quiet or not console.is_terminal(sys.stdout)):
+        console.row(record.id, record.url)
+    if console.can_draw():
+        is_alone = all(other.id == record.id for other in records.alive_records())
+        block = ready_block(said.record, said.models, said.down, detached=detached, is_alone=is_alone)
+        console.say(block, label="ready")
+    else:
+        console.say(ready_line(said.record, said.models, said.down), label="ready")
+
+
+def announce_in_files(record: Record, announced_in: Sequence[UserFile]) -> None:
+    """The same to programs alone: nothing is printed."""
+    if announced_in:
+        said = _said_of(record)
+        _write_all(said, announced_in)
+
+
+class _Said(NamedTuple):
+    """What is said of a server that is ready. record: as it is now; facts: the document; models: types by name; down:
+    reasons by provider id.
+    """
+
+    record: Record
+    facts: dict[str, Any]
+    models: dict[str, str]
+    down: dict[str, str]
+
+
+def _said_of(record: Record) -> _Said:
     down = _down(record)  # first: asked how they are, remote providers are also asked what they serve
     try:
         models = served_models(record.url or "", timeout_s=5)
@@ -47,20 +83,12 @@ def announce(record: Record, announced_in: Sequence[UserFile], *, detached: bool
     facts |= {"openai_base_url": f"{record.url}/v1", "models": list(models), "down": down}
     choices = Choices.from_options({"target": record.name, **record.options})
     facts |= about(record.name, choices, run_yaml=record.config, beside=record.id)
+    return _Said(record, facts, models, down)
+
+
+def _write_all(said: _Said, announced_in: Sequence[UserFile]) -> None:
     for file in announced_in:
-        _write_ready(file, json.dumps(facts, indent=2) + "\n", record)
-    has_stdout = any(file.is_stdout for file in announced_in)  # which then is for that document alone
-    if console.settings.json:
-        if not has_stdout:
-            console.document(facts)
-        return
-    if not has_stdout and (console.settings.quiet or not console.is_terminal(sys.stdout)):
-        console.row(record.id, record.url)
-    if console.can_draw():
-        is_alone = all(other.id == record.id for other in records.alive_records())
-        console.say(ready_block(record, models, down, detached=detached, is_alone=is_alone), label="ready")
-    else:
-        console.say(ready_line(record, models, down), label="ready")
+        _write_ready(file, json.dumps(said.facts, indent=2) + "\n", said.record)
 
 
 def _write_ready(ready_file: UserFile, text: str, record: Record) -> None:

@@ -13,14 +13,17 @@ from runtime.similar import did_you_mean
 _SHOWN = 10
 
 
-def served_models(url: str, *, timeout_s: float = 10.0) -> dict[str, str]:
-    """The types of what a server serves by id, in its order. Raises Failure as `ask.listed` does."""
+def served_models(url: str, *, timeout_s: float = 10.0, remember: bool = True) -> dict[str, str]:
+    """The types of what a server serves by id, in its order. remember: for completion. Raises Failure as `ask.listed`
+    does.
+    """
     kinds = {}
     for model in ask.listed(url, "/v1/models", by="id", timeout_s=timeout_s):
         stated = model.get("custom_metadata")
         older = stated.get("model_type") if isinstance(stated, dict) else None
         kinds[model["id"]] = str(model.get("model_type") or older or "llm")
-    remember_models(url, kinds)
+    if remember:
+        remember_models(url, kinds)
     return kinds
 
 

@@ -1,7 +1,7 @@
 """What ended servers leave behind, and goes by itself: ready files of any of them; the record and the state folder of
-one on `--port 0` that was stopped, since both were for this one start.
+one on `--port 0` that was stopped, and of one for a command, however that ended, since both were for this one start.
 
-A server that has crashed or failed keeps its record, to be looked at and started again; logs stay in any case.
+Any other server that has crashed or failed keeps its record, to be looked at and started again; logs stay in any case.
 """
 
 from __future__ import annotations
@@ -55,7 +55,8 @@ def forget_stopped(record: Record) -> None:
 
 def sweep() -> None:
     """Remove what servers have left that could not do it themselves, as after `kill -9`. What was stopped a moment ago
-    is left: it can be about to start again. Where the home can only be read, so is all of it.
+    is left: it can be about to start again, unless it was for a command. Where the home can only be read, so is all of
+    it.
     """
     from runtime.config import ready_files
 
@@ -65,5 +66,11 @@ def sweep() -> None:
         ready_files.remove(path, but=record.pid if record is not None and record.alive else None)
     for record in records.records():
         with suppress(OSError):
-            if not record.alive and wall_time() - record.path.stat().st_mtime > _LEFT_S:
+            if record.alive:
+                continue
+            was_left = wall_time() - record.path.stat().st_mtime > _LEFT_S
+            has_run = record.pid is not None or record.state in records.ENDED
+            if record.options.get("for_command") is True and (was_left or has_run):
+                forget(record)
+            elif was_left:
                 forget_stopped(record)

@@ -4,7 +4,6 @@ Each explains itself, with examples: `llama stack run --help`.
 
 Examples:
   llama stack run starter
-  llama stack ps
 """
 
 USUAL = ("build", "list", "list-providers", "logs", "ps", "run", "status", "stop")

@@ -107,7 +107,8 @@ def command(
         "log_level": log_level,
     }
     given = {option: value for option, value in changes.items() if value not in (None, (), False)}
-    choices = Choices.from_options({"target": record.name, **record.options, **given, "detach": True})
+    stays = {"detach": True, "for_command": False}
+    choices = Choices.from_options({"target": record.name, **record.options, **given, **stays})
     variables = with_recorded(variables, choices.replay)
     would = as_restart(record, choices, variables)  # raises here, while nothing has been stopped
     if dry_run:

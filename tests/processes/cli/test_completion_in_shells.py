@@ -78,6 +78,8 @@ def test_tab_completes(name: str, environment: dict[str, str], tmp_path: Path) -
             'llama stack show-provider "remote::olla': 'llama stack show-provider "remote::ollama" ',
             "llama stack validate my": r"llama stack validate my\ own\ run.yaml ",
             "llama stack run --env-file=my": r"llama stack run --env-file=my\ own\ run.yaml ",
+            "llama stack exec mine -- llam": "llama stack exec mine -- llama ",
+            "llama stack exec -- llama my": r"llama stack exec -- llama my\ own\ run.yaml ",
             "llama chat -m big": r"llama chat -m big\ one\;id ",
             "llama chat -m 'big": "llama chat -m 'big one;id' ",
         }.items():
@@ -101,6 +103,7 @@ def test_fish_offers_them_with_what_they_are(environment: dict[str, str], tmp_pa
         "llama stack validate my": ["my own run.yaml"],
         "llama stack run --env-file=my": ["--env-file=my own run.yaml"],
         'llama chat -m "big': ["big one;id"],
+        "llama stack exec -- llam": ["llama"],
     }.items():
         done = subprocess.run(
             [shell("fish"), "--no-config", "-c", f"source {script}; complete -C '{line}'"],

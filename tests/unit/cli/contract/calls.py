@@ -96,6 +96,7 @@ DRY_RUNS: dict[str, list[str]] = {
     "llama completion install": ["fish"],
     "llama completion uninstall": ["fish"],
     "llama stack build": ["starter"],
+    "llama stack exec": ["starter", "--", "sh", "-c", "exit 1"],
     "llama model import": ["small.gguf", "--name", "mine"],
     "llama model remove": ["own"],
     "llama stack init": ["mine"],

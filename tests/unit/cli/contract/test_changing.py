@@ -39,7 +39,7 @@ def test_a_dry_run_changes_nothing_and_says_what_it_would(node: Node, world: Cli
     if node.path not in DRY_RUNS:
         pytest.fail(f"`{node.path}` has --dry-run: enter in DRY_RUNS of {CALLS} how it is called")
     before = everything_in(world.home)
-    said = world(*node.words, *DRY_RUNS[node.path], "--dry-run")
+    said = world(*node.words, "--dry-run", *DRY_RUNS[node.path])
     assert said.code == 0, said.err
     assert "would" in said.out + said.err
     if "--json" in node.options:

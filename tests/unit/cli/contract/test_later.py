@@ -13,7 +13,6 @@ import pytest
 
 import llama_cli
 import runtime
-from tests.support.command_runner import Cli
 from tests.support.command_tree import calls_in, needed
 
 ROOT = Path(__file__).parents[4]
@@ -28,19 +27,6 @@ HOSTS = {
     *("huggingface.co", "www.llama.com"),  # for `model download`
 }
 """What our own code names of the network."""
-
-
-@pytest.mark.parametrize(
-    ("script", "code"),
-    [("raise SystemExit(42)", 42), ("raise SystemExit(0)", 0)],
-)
-def test_exec_ends_as_docker_does(script: str, code: int, cli: Cli, tmp_path: Path) -> None:
-    needed("llama stack exec")
-    assert cli("stack", "exec", "--", sys.executable, "-c", script).code == code
-    assert cli("stack", "exec", "--", str(tmp_path / "nowhere")).code == 127
-    (tmp_path / "text").write_text("no program")
-    assert cli("stack", "exec", "--", str(tmp_path / "text")).code == 126
-    assert cli("stack", "exec", "no-such-distribution", "--", "true").code == 125
 
 
 @pytest.mark.parametrize("path", ["llama stack diff", "llama stack lock", "llama stack eval compare"])

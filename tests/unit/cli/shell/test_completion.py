@@ -79,7 +79,7 @@ def test_whatever_takes_a_value_has_values_or_is_free(node: Command) -> None:
 
 def test_every_kind_is_found_by_something() -> None:
     kinds = {kind for kinds in [*KINDS.values(), *KINDS_OF_NAMES.values()] for kind in kinds}
-    assert kinds == FINDERS.keys() | {"files", "folders", "commands"}
+    assert kinds == FINDERS.keys() | {"files", "folders", "programs", "commands"}
 
 
 @pytest.mark.parametrize(
@@ -88,6 +88,12 @@ def test_every_kind_is_found_by_something() -> None:
         ("sta", ["stack"]),
         ("stack sho", ["show", "show-provider"]),
         ("stack run --det", ["--detach"]),
+        ("stack exec mi", ["mine", ":files"]),
+        ("stack exec mine m", []),
+        ("stack exec mine -- m", [":programs"]),
+        ("stack exec -- ", [":programs"]),
+        ("stack exec -- make --dry", [":files"]),
+        ("stack exec --log-file x", [":files"]),
         ("stack eval s", ["show", ":files"]),
         ("stack eval --thresh", ["--threshold"]),
         ("stack eval suite.yaml --jun", ["--junit"]),

@@ -302,7 +302,7 @@ def test_what_is_wrong_with_options_alone_is_usage() -> None:
 
 
 def test_every_exit_code_has_a_meaning() -> None:
-    assert [int(code) for code in ExitCode] == [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 130, 143]
+    assert [int(code) for code in ExitCode] == [*range(10), *range(124, 128), 130, 143]
     assert all(code.meaning for code in ExitCode)
 
 

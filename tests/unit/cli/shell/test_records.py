@@ -202,3 +202,24 @@ def test_find_names_the_nearest() -> None:
     with pytest.raises(NotFound) as raised:
         named.find("xyzzy")
     assert raised.value.hint == "list them with `llama stack ps --all`"
+
+
+@pytest.mark.parametrize("for_command", [True, False])
+def test_what_was_for_a_command_goes_once_it_has_ended_however_that_was(for_command: bool, tmp_path: Path) -> None:
+    def made() -> tuple[Record, Path]:
+        def facts(server_id: str) -> dict[str, Any]:
+            folder = tmp_path / "distributions" / "mine" / "instances" / server_id
+            return {"state_dir": str(folder), "options": {"port": 0, "for_command": for_command}}
+
+        record = records.reserve("mine", facts, beside=True)
+        state = Path(record.state_dir or "")
+        state.mkdir(parents=True)
+        return record, state
+
+    (starting, its_state), (killed, state) = made(), made()
+    with running(killed):
+        tidy.sweep()
+        assert [starting.path.exists(), its_state.exists(), killed.path.exists(), state.exists()] == [True] * 4
+    tidy.sweep()
+    assert [starting.path.exists(), its_state.exists()] == [True] * 2
+    assert [killed.path.exists(), state.exists()] == [not for_command] * 2

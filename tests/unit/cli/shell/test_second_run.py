@@ -165,7 +165,7 @@ def test_the_words_of_all_choices_are_what_would_be_typed() -> None:
 
 def test_every_choice_is_compared_or_cannot_differ() -> None:
     compared = {"target", "environment_names", *second_run._OPTIONS}
-    assert set(asdict(FIRST)) - compared == {"state", "offline", "detach"}
+    assert set(asdict(FIRST)) - compared == {"state", "offline", "detach", "for_command"}
 
 
 @pytest.mark.parametrize(

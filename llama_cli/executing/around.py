@@ -1,0 +1,140 @@
+"""A server around a command: started before it, told to it, stopped after it, and nothing left of either.
+
+    prepare ─> start ─> ready ─> command ─> its code
+       └──────────┴───────┴─────────┴─> the server ends, its record and its own state go
+
+Knows the order, and what is said of it. Leaves the parts to `servers/` and its siblings.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from llama_cli.executing import server_log
+from llama_cli.executing.command import PASSED_ON, KeptCommand
+from llama_cli.executing.environment import libraries, variables_of
+from llama_cli.executing.server_log import Logs
+from llama_cli.exits import ExitCode, Failure
+from llama_cli.servers import prepare, tidy
+from llama_cli.servers.goals import Goal
+from llama_cli.servers.process import KILL_AFTER_S, ManagedServer, Signals, server_command
+from llama_cli.servers.ready import announce_in_files
+from llama_cli.servers.records import Record
+from llama_cli.servers.starting import ready_record, started, wait_until_ready
+from llama_cli.terminal import console, words
+from llama_cli.terminal.progress import display, working
+from runtime.clock import utc_now
+
+if TYPE_CHECKING:
+    from llama_cli.start_options import Start
+    from runtime.config.user_file import UserFile
+
+_SETTLED = Goal(kind="settled")
+_DRAIN_S = 5.0
+"""How long the server can take to end what nobody waits for any more."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Execution:
+    """program: the path of what `command` names, which is all of its words. time_limit_s: how long it can take. logs:
+    when the server's is shown; log_file: gets a copy of it at the end.
+    """
+
+    program: str
+    command: Sequence[str]
+    time_limit_s: float | None = None
+    logs: Logs = "failure"
+    log_file: UserFile | None = None
+
+
+def execute(start: Start, execution: Execution) -> int:
+    """Run a command with a server of its own. Returns its exit code, or INTERRUPTED or TERMINATED where a signal came
+    before it had begun.
+
+    Raises Failure for whatever goes wrong around it.
+    """
+    since = utc_now()
+    tidy.sweep()
+    with ExitStack() as until_it_begins:
+        until_it_begins.enter_context(display())
+        record = prepare.prepare(start.choices, start.variables, config=start.config)
+        server_words = server_command(record, start.choices.server_options())
+        shows_log = execution.logs == "always"
+        with Signals(PASSED_ON) as signals:
+            server = started(server_words, record, start.choices, start.variables, in_front=True, shows_log=shows_log)
+            try:
+                told = libraries()  # while the server starts
+                asked = wait_until_ready(
+                    server, record, signals, timeout_s=start.timeout_s, goals=start.goals or [_SETTLED]
+                )
+                if asked is None:
+                    with working(f"asking `{record.id}`"):
+                        ready = ready_record(server, record)
+                        announce_in_files(ready, start.announced_in)
+                        variables = variables_of(os.environ, ready.url or "", told)
+                    asked = next(iter(signals.wait(0)), None)
+                if asked is not None:
+                    return ExitCode.INTERRUPTED if asked == signal.SIGINT else ExitCode.TERMINATED
+                until_it_begins.close()
+                if console.is_any_terminal(sys.stderr):
+                    console.say(f"`{record.id}` at {ready.url}")
+                return _run(execution, variables, server, record.id, signals, since)
+            finally:
+                _end(server, record, signals)
+                if execution.log_file is not None:
+                    server_log.copy(server.log_file, execution.log_file, since=since)
+
+
+def _run(
+    execution: Execution,
+    variables: Mapping[str, str],
+    server: ManagedServer,
+    server_id: str,
+    signals: Signals,
+    since: datetime,
+) -> int:
+    name = execution.command[0]
+    with KeptCommand(execution.program, execution.command, variables) as kept:
+        code = kept.wait(signals, limit_s=execution.time_limit_s)
+        gone = server.why_it_ended() if server.has_ended() else None
+    if kept.left:
+        console.warn(f"of what `{name}` has started, {kept.left} could not be ended")
+    if (code or gone) and not kept.was_interrupted and execution.logs == "failure":
+        server_log.show_warnings(server, server_id, since=since)
+    if kept.is_overdue:
+        assert execution.time_limit_s is not None
+        message = f"`{name}` was ended: it took longer than {words.duration(execution.time_limit_s)}"
+        raise Failure(message, hint="`--time-limit` sets another limit", code=code)
+    if gone:
+        message = f"`{server_id}` was gone before `{name}` had ended: {gone}"
+        if code == ExitCode.DONE:
+            raise Failure(message, hint=f"its log: `{server.log_file}`", code=ExitCode.EXEC_FAILED)
+        console.warn(message)
+    return code
+
+
+def _end(server: ManagedServer, record: Record, signals: Signals) -> None:
+    """End the server, at once where a signal asks for it again, and all that was there for this start."""
+    from runtime.config import ready_files
+
+    server.ask_to_end()
+    drained, killed = time.monotonic() + _DRAIN_S, float("inf")
+    while not server.has_ended():
+        is_hurried = bool(signals.wait(0.05))
+        now = time.monotonic()
+        if killed == float("inf") and (is_hurried or now > drained):
+            server.ask_to_end()
+            killed = now + KILL_AFTER_S
+        elif now > killed:
+            server.kill()
+    server.close(asked=True)
+    ready_files.remove(record.path, pid=server.process.pid)
+    tidy.forget(record)

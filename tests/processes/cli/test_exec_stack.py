@@ -1,0 +1,121 @@
+"""`llama stack exec` with a real stack: libraries find it, it alone has the keys, and nothing of it is left.
+
+It serves the models of a vendor that a small server here plays, so that it starts in a second.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.support.stack_home import Home
+from tests.support.upstreams import Vendor, vendor_server
+
+pytestmark = pytest.mark.e2e
+
+RUN_YAML = """\
+version: 2
+distro_name: light
+apis: [inspect, inference]
+providers:
+  inference:
+  - provider_id: vendor
+    provider_type: remote::openai
+    config: {base_url: "${env.VENDOR_URL}", api_key: "${env.OPENAI_API_KEY:=}"}
+"""
+KEY = "sk-of-the-vendor"
+ASKS = """
+import os
+from openai import OpenAI
+
+client = OpenAI()
+asked = client.chat.completions.create(
+    model=os.environ["LLAMA_STACK_MODEL"], messages=[{"role": "user", "content": "Hello"}]
+)
+print(client.api_key, asked.model, asked.choices[0].message.content)
+raise SystemExit(3)
+"""
+WAITS = "import os, sys; print(os.getpid(), os.environ['LLAMA_STACK_URL'], flush=True); sys.stdin.readline()"
+
+
+@pytest.fixture(scope="module")
+def vendor() -> Iterator[Vendor]:
+    with vendor_server(Vendor(keys=frozenset({KEY}))) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def light(home: Home, vendor: Vendor) -> Home:
+    """A home where the distribution `light` is built, and the vendor's key is set for whatever is started."""
+    made = Home(home.folder, environment={**home.environment, "OPENAI_API_KEY": KEY, "VENDOR_URL": vendor.url})
+    built = made("stack", "build", "--config", "-", stdin=RUN_YAML)
+    assert built.code == 0, built.err
+    return made
+
+
+def begin(home: Home, script: str, **environment: str) -> subprocess.Popen[str]:
+    return home.start("stack", "exec", "light", "--", sys.executable, "-c", script, **environment)
+
+
+def line_of(process: subprocess.Popen[str]) -> list[str]:
+    """The words of the next line that the command prints."""
+    assert process.stdout is not None
+    return process.stdout.readline().split()
+
+
+def servers(home: Home) -> set[Path]:
+    return {*(home.folder / "servers").glob("light*.json")}
+
+
+def nothing_is_left(home: Home) -> bool:
+    return not servers(home) and not list((home.folder / "distributions/light/instances").glob("*"))
+
+
+def test_a_library_finds_the_stack_and_the_stack_alone_has_the_keys(light: Home) -> None:
+    result = light("stack", "exec", "light", "-q", "--", sys.executable, "-c", ASKS)
+    said = "none vendor/vendor-model from the vendor, vendor-model\n"
+    assert (result.out, result.err, result.code) == (said, "", 3)
+    assert nothing_is_left(light)
+
+
+def test_a_command_that_fails_shows_what_the_stack_has_warned_of(light: Home, tmp_path: Path) -> None:
+    copied = tmp_path / "server.log"
+    result = light("stack", "exec", "light", "--log-file", str(copied), "--", "false", VENDOR_URL="http://127.0.0.1:9")
+    assert result.code == 1
+    said, warning = result.err.splitlines()[-2:]
+    assert said.startswith("the last warnings of the log of `light`, ") and said.endswith("/logs/light.log")
+    assert " warning provider degraded " in warning and "provider_id=vendor" in warning
+    messages = [json.loads(line)["message"] for line in copied.read_text().splitlines()]
+    assert {"serving", "provider degraded", "draining"} <= set(messages)
+    assert messages.count("serving") == 1, "an earlier start of that id has written into the same log"
+    # It has logged to its file alone.
+    assert (light.folder / "distributions/light/logs/light.stderr").read_text() == ""
+
+
+def test_nothing_outlives_an_exec_that_is_killed(light: Home) -> None:
+    process = begin(light, WAITS)
+    command = psutil.Process(int(line_of(process)[0]))
+    [record] = servers(light)
+    server = psutil.Process(json.loads(record.read_text())["pid"])
+    process.kill()
+    _, alive = psutil.wait_procs([command, server], timeout=60)
+    assert alive == []
+    process.communicate()
+    assert light("stack", "ps", "-q").code == 0
+    assert nothing_is_left(light)
+
+
+def test_many_at_once_do_not_meet(light: Home) -> None:
+    many = [begin(light, WAITS + ASKS) for _ in range(8)]
+    assert len({line_of(process)[1] for process in many}) == 8
+    assert {path.stem for path in servers(light)} == {"light", *(f"light-{number}" for number in range(2, 9))}
+    for process in many:
+        out, err = process.communicate("\n", timeout=120)
+        assert (out, process.returncode) == ("none vendor/vendor-model from the vendor, vendor-model\n", 3), err
+    assert nothing_is_left(light)
