@@ -12,15 +12,17 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 from llama_cli.executing import server_log
 from llama_cli.executing.command import PASSED_ON, KeptCommand
 from llama_cli.executing.environment import libraries, variables_of
+from llama_cli.executing.recorded import complain, state_of
 from llama_cli.executing.server_log import Logs
 from llama_cli.exits import ExitCode, Failure
 from llama_cli.servers import prepare, tidy
@@ -86,11 +88,26 @@ def execute(start: Start, execution: Execution) -> int:
                 until_it_begins.close()
                 if console.is_any_terminal(sys.stderr):
                     console.say(f"`{record.id}` at {ready.url}")
-                return _run(execution, variables, server, record.id, signals, since)
+                run = partial(_run, execution, variables, server, record.id, signals, since)
+                return run() if not start.choices.records else _noting(run, execution, ready.url or "", server)
             finally:
                 _end(server, record, signals)
                 if execution.log_file is not None:
                     server_log.copy(server.log_file, execution.log_file, since=since)
+
+
+def _noting(run: Callable[[], int], execution: Execution, url: str, server: ManagedServer) -> int:
+    """The code of what ran with a stack that records or replays. Raises Failure (EXEC_FAILED) where it has succeeded
+    although something was not recorded.
+    """
+    code = run()
+    if server.has_ended() or (code != ExitCode.DONE and execution.logs != "never"):
+        return code  # of what failed, the log has shown it
+    failure = complain(state_of(url))
+    if failure is not None and code == ExitCode.DONE:
+        failure.code = int(ExitCode.EXEC_FAILED)
+        raise failure
+    return code
 
 
 def _run(

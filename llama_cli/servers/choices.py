@@ -67,6 +67,11 @@ class Choices:
         """
         return (self.port == 0 or self.replay is not None) and self.state is None
 
+    @property
+    def records(self) -> bool:
+        """Whether the server records or replays."""
+        return any((self.record, self.replay, self.record_if_missing))
+
     @classmethod
     def from_options(cls, options: Mapping[str, Any]) -> Choices:
         """From the `options` of a record, whose other keys are left out."""

@@ -123,8 +123,14 @@ class Session:
             if not self.replays:
                 return None
             miss = self._library.miss(scope, provider, request)
-            self._misses.append(miss)
-            log.error("not recorded", extra={"provider_id": provider, "error": miss.words})
+            # What the stack asks by itself, such as for lists of models, may have had no answer before either.
+            if current().is_serving:
+                self._misses.append(miss)
+            log.log(
+                logging.ERROR if current().is_serving else logging.INFO,
+                "not recorded",
+                extra={"provider_id": provider, "error": miss.words},
+            )
             raise NotRecorded(miss)
         assert found.recording.path is not None, "it was read from there"
         self._used.note(found.recording.path)

@@ -22,7 +22,7 @@ from runtime.recording.session import Session
 from runtime.sse import Json
 
 _LONGEST_BODY = 256 * 1024 * 1024
-_DRAIN_S = 10.0
+_DRAIN_S = 60.0
 """How long an answer whose reader has left is read on, so that it is recorded whole."""
 _PASSING = (408, 409, 425, 429, 498, 500, 502, 503, 504, 529)
 """Refusals after which a provider may send the same request again: only how its last attempt ended is kept."""
@@ -124,7 +124,9 @@ class _Kept:
             yield piece
 
     async def close(self) -> None:
-        """Whoever leaves before the end does not wait for it."""
+        """Whoever leaves before the end does not wait for it. What only tells of changes has none."""
+        if self._recording.request["method"] == "GET" and self._pieces:
+            self._keep()
         if self._is_over:
             await self._exchange.close()
         else:
@@ -145,7 +147,7 @@ class _Kept:
                 async for _ in self._rest():
                     pass
         except TimeoutError:
-            self._keep()  # a stream that goes on without end, such as one that tells of changes
+            self._keep()
         finally:
             await self._exchange.close()
 

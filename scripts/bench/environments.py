@@ -69,12 +69,12 @@ def scratch() -> Iterator[Path]:
         yield Path(folder)
 
 
-def distribution(name: str) -> Path:
-    """The folder of one of our distributions, built from the files as they are now."""
+def distribution(name: str, *options: str) -> Path:
+    """The folder of one of our distributions, built from the files as they are now. options: more of `build`'s."""
     llama = environment("ours").with_name("llama")
     home = BENCH / "home"
     variables = {**os.environ, "LLAMA_HOME": str(home)}
-    subprocess.run([str(llama), "stack", "build", name], env=variables, check=True, stdout=sys.stderr)
+    subprocess.run([str(llama), "stack", "build", name, *options], env=variables, check=True, stdout=sys.stderr)
     return home / "distributions" / name
 
 

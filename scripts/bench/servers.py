@@ -143,8 +143,10 @@ def ours(
     state: Path | None = None,
     variables: Mapping[str, str] | None = None,
     python_options: Sequence[str] = (),
+    options: Sequence[str] = (),
 ) -> Iterator[Server]:
-    """A built distribution, started as `llama stack run` starts it; the caller waits for it.
+    """A built distribution, started as `llama stack run` starts it; the caller waits for it. options: more of the
+    server's.
 
     folder: for its state, record and log. run_yaml: served instead of the distribution's own. state: the folder of its
     state, which outlives it; by default a new one.
@@ -160,7 +162,7 @@ def ours(
             "--record-file",
             str(folder / f"ours-{port}.json"),
         ),
-        *("--port", str(port), "--log-file", str(folder / f"ours-{port}.log.json")),
+        *("--port", str(port), "--log-file", str(folder / f"ours-{port}.log.json"), *options),
     ]
     with _started(command, folder / f"ours-{port}.log", port=port, variables=variables, prefix="openai/") as server:
         yield server
