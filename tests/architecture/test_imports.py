@@ -124,7 +124,7 @@ ALLOWED: dict[str, set[str]] = {
 
 # library -> the only places that import it
 ONLY_IN = {
-    "pytest": ("runtime.conformance",),
+    "pytest": ("runtime.conformance", "llama_cli.testing.plugin"),
     "pytest_asyncio": ("runtime.conformance",),
     "jsonschema": ("runtime.conformance",),
     "litestar": ("runtime.server",),
