@@ -73,7 +73,7 @@ def command(
     Examples:
       llama stack exec starter -- pytest -q
       llama stack exec my-run.yaml --env-file keys.env -- node test.mjs
-      llama stack exec -- sh -c 'curl -s $OPENAI_BASE_URL/models'
+      llama stack exec starter -- sh -c 'curl -s $OPENAI_BASE_URL/models'
     """
     import sys
 
@@ -108,29 +108,33 @@ def _execute(
     logs: Literal["failure", "always", "never"],
     log_file: str | None,
 ) -> int:
-    with waiting("reading what is to be run"):
-        from llama_cli.executing.around import Execution, execute
+    from runtime.config.text import shown
+
+    with waiting(f"reading `{shown(target)}`"):
         from llama_cli.executing.command import program_of
         from runtime.config.user_file import UserFile
 
         program = program_of(words[0])
         copied_to = UserFile(log_file, option="--log-file") if log_file is not None else None
         start = options.read(target, host=host, port=0, for_command=True)
+        would = _what_would_be_done(start, words) if options.dry_run else None
     for option, file in (("--log-file", copied_to), *(("--ready-file", each) for each in start.announced_in)):
         if file is not None and file.is_stdout:
             raise Failure.of_option(option, "standard output is the command's", hint="name a file, or `/dev/stderr`")
-    if options.dry_run:
-        _say_what_would_be_run(start, words)
+    if would is not None:
+        console.out(would)
         return ExitCode.DONE
+    with waiting(f"preparing `{shown(target)}`"):
+        from llama_cli.executing.around import Execution, execute
     execution = Execution(program=program, command=words, time_limit_s=time_limit, logs=logs, log_file=copied_to)
     return execute(start, execution)
 
 
-def _say_what_would_be_run(start: Start, words: list[str]) -> None:
+def _what_would_be_done(start: Start, words: list[str]) -> str:
     import shlex
 
     from llama_cli.servers.would_start import as_run
 
     plan = as_run(start.choices, start.variables, config=start.config)
     build_and = "" if plan["is_built"] else "build and "
-    console.out(f"would {build_and}serve `{plan['name']}` from {plan['run_yaml']}, and run `{shlex.join(words)}`")
+    return f"would {build_and}serve `{plan['name']}` from {plan['run_yaml']}, and run `{shlex.join(words)}`"

@@ -87,6 +87,7 @@ LINES: dict[str, Budget] = {
     "llama stack diff starter remote": PLANNED,
     "llama stack validate starter": CHECKED,
     "llama stack run starter --dry-run": PLANNED,
+    "llama stack exec starter --dry-run -- true": PLANNED,
     "llama stack build starter --dry-run": PLANNED,
 }
 """Every command that starts nothing and asks nobody, with an empty Llama home; some fail there, and are as quick."""

@@ -22,6 +22,7 @@ _OWN_MODEL = "it wants a model of the user's"
 _MANAGER = "it changes what the system starts"
 _BATCH = "it wants a file of requests, or a batch that there is"
 _EVAL = "it wants a suite, or a run that there is; test_eval runs it"
+_EXEC = "it wants a test suite of the user's; test_exec runs other commands"
 _NO_RUNS = "`starter` has run no benchmark; test_storage asks in SQL"
 _POSTGRES = "it wants a PostgreSQL; test_storage_moves runs it"
 NOT_RUN = {
@@ -44,6 +45,8 @@ NOT_RUN = {
     "llama stack eval show last --json > run.json": _EVAL,
     "llama stack eval show last --markdown report.md": _EVAL,
     "llama stack eval show run.json --markdown report.md": _EVAL,
+    "llama stack exec starter -- pytest -q": _EXEC,
+    "llama stack exec my-run.yaml --env-file keys.env -- node test.mjs": _EXEC,
     "llama stack run starter": _IN_FRONT,
     "llama stack run my-run.yaml --port 0 --ready-file ready.json": _IN_FRONT,
     "llama stack run starter --detach --env OPENAI_API_KEY": _KEY,
