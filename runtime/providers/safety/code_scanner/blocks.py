@@ -45,14 +45,11 @@ class Block:
 
 def blocks_in(text: str) -> list[Block]:
     """In their order, without empty ones; the text itself where it has no fences."""
-    found = [
-        Block(
-            code=match["code"],
-            language=(match["info"].split() or [""])[0].strip("{}.,").lower(),
-            first_line=text.count("\n", 0, match.start("code")) + 1,
-        )
-        for match in _FENCE.finditer(text)
-    ]
+    found, line, counted = list[Block](), 1, 0
+    for match in _FENCE.finditer(text):
+        line += text.count("\n", counted, counted := match.start("code"))
+        language = (match["info"].split() or [""])[0].strip("{}.,").lower()
+        found.append(Block(code=match["code"], language=language, first_line=line))
     if not found and _SIGNS.search(text):
         found = [Block(code=dedent(text), is_whole_text=True)]
     return [block for block in found if block.code.strip()]
