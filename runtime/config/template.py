@@ -145,11 +145,13 @@ def _read(text: str, file: str | None, *, extended_by: tuple[str, ...] = ()) -> 
     """A template's keys, over those of the one that it extends. Raises ConfigInvalid."""
     import yaml  # not above: see the module's docstring
 
+    from runtime.config.document import FAST_LOADER
+
     def wrong(message: str, path: str = "") -> ConfigInvalid:
         return ConfigInvalid([Problem(message=message, path=path, file=file)], what="template")
 
     try:
-        data = yaml.safe_load(text)
+        data = yaml.load(text, Loader=FAST_LOADER)  # noqa: S506  # a safe one
     except yaml.YAMLError as error:
         raise wrong(f"not valid YAML: {error}") from error
     if not isinstance(data, dict):
