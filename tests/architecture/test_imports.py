@@ -206,9 +206,14 @@ BLOCKS = ("body", "handlers", "orelse", "finalbody", "cases")
 """Where statements have statements below them."""
 
 
+def is_type_checking(node: ast.AST) -> bool:
+    """`TYPE_CHECKING` or `typing.TYPE_CHECKING`."""
+    return "TYPE_CHECKING" in (getattr(node, "id", ""), getattr(node, "attr", ""))
+
+
 def statements_of(node: ast.AST, *, at_once: bool = True) -> Iterator[tuple[ast.stmt, bool]]:
     """All statements below one, each with whether it stands in no function, and is not for type checking alone."""
-    is_kept = not isinstance(node, ast.If) or "TYPE_CHECKING" not in ast.unparse(node.test)
+    is_kept = not isinstance(node, ast.If) or not any(map(is_type_checking, ast.walk(node.test)))
     for inner in chain.from_iterable(getattr(node, block, ()) for block in BLOCKS):
         is_outside = at_once and is_kept and not isinstance(inner, ast.FunctionDef | ast.AsyncFunctionDef)
         if isinstance(inner, ast.stmt):
