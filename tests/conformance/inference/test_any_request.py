@@ -10,11 +10,12 @@ import asyncio
 import json
 import re
 from collections.abc import Awaitable, Callable, Iterator
+from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import Phase, assume, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -33,6 +34,8 @@ from runtime.spec import Spec
 from tests.conformance.inference.subject import providers
 from tests.conformance.inference.vendor import vendor_of
 
+EXAMPLES = 160
+"""Of each kind of request."""
 VENDORS = [spec for spec in providers() if isinstance(spec.facts, OpenAICompatible)]
 
 
@@ -221,20 +224,13 @@ CASES = [(spec, kind) for spec in VENDORS for kind, claim in CLAIMED.items() if 
 
 @pytest.mark.parametrize(("spec", "kind"), CASES, ids=[f"{spec.name}-{kind}" for spec, kind in CASES])
 def test_any_request_reaches_the_vendor_as_documented_or_is_refused(spec: Spec, kind: str) -> None:
-    vendor = vendor_of(spec)
-    server, model, strategy = vendor.make(), *KINDS[kind]
+    vendor, model = vendor_of(spec), KINDS[kind][0]
+    server = vendor.make()
     habits = server.habits
     with asyncio.Runner() as runner:
         call = getattr(adapter_of(spec, habits), kind)
-
-        @settings(max_examples=80)
-        @given(fields=strategy)
-        def check(fields: dict[str, Any]) -> None:
-            raw = json.dumps({"model": "m", **fields}).encode()
-            try:
-                request = model.model_validate_json(raw).with_raw(raw)
-            except ValidationError:
-                assume(False)
+        for fields, raw in examples(kind):
+            request = model.model_validate_json(raw).with_raw(raw)
             if (left := runner.run(sent_by(call, request))) is not None:
                 sent, warnings = left
                 body, path = json.loads(sent.body), urlsplit(sent.url).path.removeprefix(habits.root)
@@ -242,11 +238,29 @@ def test_any_request_reaches_the_vendor_as_documented_or_is_refused(spec: Spec, 
                 if habits.check is not None:
                     habits.check(path, {name: value for name, value in body.items() if name not in unknown})
                 body = server.read(path, body)
-                assert body.keys().isdisjoint(habits.refused_fields), body
+                assert body.keys().isdisjoint(habits.refused_fields), (raw, body)
                 missed = {*(body.keys() & habits.unread_fields), *lost(fields, body)}
-                assert not {name for name in missed if not is_fine(name, fields, warnings)}, (body, warnings)
+                assert not {name for name in missed if not is_fine(name, fields, warnings)}, (raw, body, warnings)
 
-        check()
+
+@cache
+def examples(kind: str) -> list[tuple[dict[str, Any], bytes]]:
+    """The fields of requests that we take, and their bodies: made once, and the same for each vendor."""
+    model, strategy = KINDS[kind]
+    found = list[tuple[dict[str, Any], bytes]]()
+
+    @settings(max_examples=EXAMPLES, phases=[Phase.generate])
+    @given(fields=strategy)
+    def keep(fields: dict[str, Any]) -> None:
+        raw = json.dumps({"model": "m", **fields}).encode()
+        try:
+            model.model_validate_json(raw)
+        except ValidationError:
+            assume(False)
+        found.append((fields, raw))
+
+    keep()
+    return found
 
 
 def lost(fields: dict[str, Any], body: dict[str, Any]) -> set[str]:
