@@ -20,6 +20,8 @@ from runtime.config.run_config import RunConfig
 from runtime.conformance.stacks import run_config
 from runtime.conformance.upstream import CHAT_MODEL, EMBEDDING_MODEL, upstream_server
 from runtime.server.app import make_app
+from runtime.server.doors import Doors
+from runtime.server.openapi.document import document
 from runtime.stack.plan import plan
 from runtime.stack.stack import Stack
 from tests.support import schemathesis_hooks
@@ -45,6 +47,23 @@ ignored_auth.enabled = false
 use_after_free.enabled = false
 ensure_resource_availability.enabled = false
 """
+# A further path of an operation has the same handler, and so the same schemas: what holds at their limits does there.
+# A table of operations stands after the settings of all.
+FURTHER_PATHS = """
+[[operations]]
+include-operation-id-regex = "_(get|post|put|patch|delete|head)_v1"
+generation.max-examples = 1
+[operations.phases]
+coverage.enabled = false
+stateful.enabled = false
+"""
+OF_A_RESPONSE = ("/v1/responses/input_tokens", "/v1/responses/compact")
+"""What these take, `/v1/responses` takes too: 6,000 of 22,000 requests would hold the same schemas to their limits."""
+FIELDS_SEEN_BEFORE = f"""
+[[operations]]
+include-path = {list(OF_A_RESPONSE)}
+phases.coverage.enabled = false
+"""
 
 
 def names(**of: list[str]) -> str:
@@ -61,7 +80,7 @@ def names(**of: list[str]) -> str:
 async def fuzz(run: RunConfig, folder: Path, settings: str, *options: str) -> None:
     """Serve a run config, and fail the test with what the fuzzer says, if it finds anything. options: the fuzzer's."""
     file = folder / "schemathesis.toml"
-    file.write_text(settings)
+    file.write_text(settings + FURTHER_PATHS + FIELDS_SEEN_BEFORE)
     effort = ["--max-examples", str(EXAMPLES), "--seed", "1"]
     if FUZZ_SECONDS:
         effort = ["--max-time", str(FUZZ_SECONDS), "--seed", str(random.SystemRandom().randrange(2**32))]
@@ -97,6 +116,22 @@ async def fuzz(run: RunConfig, folder: Path, settings: str, *options: str) -> No
                 await fuzzer.communicate()
         print(told.decode())
         assert fuzzer.returncode == 0
+
+
+def fields_of(made: dict[str, Any], path: str) -> dict[str, Any]:
+    """Of the body of a POST, with their schemas but for what they say in words."""
+    schema = made["paths"][path]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    fields: dict[str, Any] = made["components"]["schemas"][schema["$ref"].rpartition("/")[2]]["properties"]
+    return {name: {**field, "description": ""} for name, field in fields.items()}
+
+
+def test_what_is_asked_about_a_response_has_the_fields_of_one() -> None:
+    """Or their limits would have to be looked for there too."""
+    planned = plan(run_config(openai_at("http://vendor.test")))
+    made = document(planned, Doors(planned.apis.values()))
+    for path in OF_A_RESPONSE:
+        whole = fields_of(made, "/v1/responses")
+        assert {**whole, **fields_of(made, path)} == whole
 
 
 async def test_every_answer_is_as_our_document_says(tmp_path: Path) -> None:
