@@ -227,11 +227,10 @@ async def test_ten_thousand_are_found_as_exactly_as_stated(subject: Subject, vec
     for at in range(0, 10_000, 2_500):
         await vectors.put(numbers[at : at + 2_500], given[at : at + 2_500])
     for groups in (None, range(50), [3]):
-        shares = []
+        inside = [at for at in range(10_000) if groups is None or at // 100 in groups]
+        some, theirs, shares = [numbers[at] for at in inside], given[inside], []
         for vector in drawn(20, 64, seed=9):
-            inside = [at for at in range(10_000) if groups is None or at // 100 in groups]
-            some = [numbers[at] for at in inside]
-            exact = nearest(some, given[inside], vector, 10)
+            exact = nearest(some, theirs, vector, 10)
             hits = await vectors.search(vector, 10, groups and [*groups])
             shares.append(len({*hits.numbers} & {*exact.numbers}) / 10)
         assert np.mean(shares) >= RECALL, groups
