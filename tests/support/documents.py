@@ -174,17 +174,26 @@ def picture(text: str) -> bytes:
 
 
 def large_picture(side: int) -> bytes:
-    """A PNG of so many pixels squared, in a thousandth of the bytes."""
+    """A black PNG of so many pixels squared, in a thousandth of the bytes.
+
+    A hundred rows are compressed, and then repeated: RFC 1950 and 1951.
+    """
     header = side.to_bytes(4, "big") * 2 + bytes([8, 0, 0, 0, 0])  # 8 bits of grey
-    compressor, data = zlib.compressobj(9), bytearray()
-    for _ in range(side):
-        data += compressor.compress(bytes(side + 1))
-    data += compressor.flush()
+    length = side * (side + 1)
+    blocks = _zeros(100 * (side + 1)) * (side // 100) + _zeros(side % 100 * (side + 1))
+    checksum = (length % 65521 << 16 | 1).to_bytes(4, "big")  # Adler-32 of zeros
+    data = b"\x78\xda" + blocks + b"\x03\x00" + checksum
     chunks = b"".join(
         len(body).to_bytes(4, "big") + kind + body + zlib.crc32(kind + body).to_bytes(4, "big")
-        for kind, body in ((b"IHDR", header), (b"IDAT", bytes(data)), (b"IEND", b""))
+        for kind, body in ((b"IHDR", header), (b"IDAT", data), (b"IEND", b""))
     )
     return b"\x89PNG\r\n\x1a\n" + chunks
+
+
+def _zeros(count: int) -> bytes:
+    """Deflated, in blocks that refer to nothing before them."""
+    compressor = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
+    return compressor.compress(bytes(count)) + compressor.flush(zlib.Z_FULL_FLUSH)
 
 
 def bomb(size_mib: int) -> bytes:
