@@ -12,6 +12,7 @@ import hashlib
 import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -123,9 +124,15 @@ def vector_of(text: str, dimension: int) -> np.ndarray[Any, np.dtype[np.float32]
     """Of length 1; each word adds its own direction."""
     total = np.zeros(dimension)
     for word in re.findall(r"\w+", text.lower()) or ["nothing"]:
-        seed = int.from_bytes(hashlib.sha256(word.encode()).digest()[:4])
-        total += np.random.default_rng(seed).standard_normal(dimension)
+        total += _direction(word, dimension)
     return (total / np.linalg.norm(total)).astype("<f4")
+
+
+@lru_cache(maxsize=20_000)
+def _direction(word: str, dimension: int) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Remembered, since every store is given the same texts."""
+    seed = int.from_bytes(hashlib.sha256(word.encode()).digest()[:4])
+    return np.random.default_rng(seed).standard_normal(dimension)
 
 
 def _texts(body: dict[str, Any]) -> list[str]:
