@@ -11,7 +11,7 @@ from runtime import errors
 from runtime.engine.checkpoints.model_config import ModelConfig
 from runtime.engine.memory.hardware import probe_hardware
 from runtime.engine.memory.needs import DoesNotFit
-from runtime.engine.memory.plan import Gpu, Hardware, MemoryPlan, kept_pages, plan_memory
+from runtime.engine.memory.plan import Gpu, Hardware, MemoryPlan, has_larger_gpu, kept_pages, plan_memory
 from runtime.engine.running.options import EngineOptions
 from tests.support.tiny_llama import tiny_config
 
@@ -30,6 +30,7 @@ LLAMA_8B = ModelConfig(
     rope_theta=500000.0,
 )
 H100 = Gpu(name="H100", total_bytes=80 * GIB, free_bytes=79 * GIB)
+MIDDLE_GPU = Gpu(name="middle", total_bytes=13 * GIB, free_bytes=12 * GIB)
 SMALL_GPU = Gpu(name="small", total_bytes=8 * GIB, free_bytes=7 * GIB)
 
 
@@ -65,9 +66,24 @@ def test_a_cpu_computes_in_what_it_has_units_for(has_bf16: bool, dtype: str) -> 
     assert plan(Hardware(available_bytes=64 * GIB, has_bf16=has_bf16)).dtype == dtype
 
 
-@pytest.mark.parametrize(("asked", "dtype"), [("fp32", "float32"), ("bf16", "bfloat16"), ("bfloat16", "bfloat16")])
+@pytest.mark.parametrize(
+    ("asked", "dtype"), [("fp32", "float32"), ("bf16", "bfloat16"), ("bfloat16", "bfloat16"), ("fp8_mixed", "fp8")]
+)
 def test_a_dtype_that_is_asked_for_is_taken(asked: str, dtype: str) -> None:
     assert plan(Hardware(available_bytes=64 * GIB), dtype=asked).dtype == dtype
+
+
+def test_fp8_leaves_a_gpu_more_room_for_the_cache() -> None:
+    hardware = Hardware(available_bytes=64 * GIB, gpus=(MIDDLE_GPU, SMALL_GPU))
+    assert plan(hardware).device == "cpu"
+    found = plan(hardware, dtype="fp8")
+    assert (found.device, found.dtype) == ("cuda:0", "fp8")
+    matrices = 32 * 4096 * (2 * 4096 + 2 * 1024 + 3 * 14336)
+    rows = 32 * (4096 + 2 * 1024 + 4096 + 2 * 14336 + 4096)
+    others = 2 * 128256 * 4096 + 65 * 4096
+    assert found.weights_bytes == matrices + 4 * rows + 2 * others
+    assert found.kv_bytes == found.pages * found.page_size * LLAMA_8B.kv_elements_per_token * 2
+    assert has_larger_gpu(LLAMA_8B, hardware, "fp8") and not has_larger_gpu(LLAMA_8B, hardware, "auto")
 
 
 def test_a_small_model_gets_no_more_pages_than_a_full_batch_uses() -> None:
@@ -123,7 +139,25 @@ def test_a_context_limit_is_kept() -> None:
             Hardware(available_bytes=64 * GIB, gpus=(SMALL_GPU,)),
             {"device": "cuda"},
             "cuda:0 has 6.3 GiB free",
-            "or take a model of at most 3.3 billion parameters in bfloat16",
+            "or take a model of at most 5.9 billion parameters in fp8",
+        ),
+        (
+            Hardware(available_bytes=64 * GIB, gpus=(SMALL_GPU,)),
+            {"device": "cuda", "dtype": "fp8"},
+            "8.5 GiB for weights as fp8, 231.3 MiB for a step",
+            "free 2.4 GiB, or take a model of at most 5.8 billion parameters in fp8",
+        ),
+        (
+            Hardware(available_bytes=4 * GIB, gpus=(MIDDLE_GPU,)),
+            {"device": "cuda"},
+            "cuda:0 has 10.8 GiB free",
+            "it fits with `dtype: fp8`",
+        ),
+        (
+            Hardware(available_bytes=9 * GIB),
+            {"dtype": "fp8", "max_batch_size": 1, "least_context_tokens": 4096},
+            "as fp8",
+            "it fits with `dtype: quantized`",
         ),
         (
             Hardware(available_bytes=4 * GIB),
@@ -146,6 +180,7 @@ def test_a_model_larger_than_memory_is_refused_with_what_it_needs_and_what_would
 def test_what_a_refusal_advises_is_enough() -> None:
     for options in ({"max_batch_size": 256, "max_step_tokens": 1024}, {"dtype": "bfloat16"}):
         assert plan(Hardware(available_bytes=31 * GIB), **options).pages > 1
+    assert plan(Hardware(available_bytes=0, gpus=(MIDDLE_GPU,)), dtype="fp8").device == "cuda:0"
     packed_bytes = LLAMA_8B.parameters * 20 // 32
     assert plan(Hardware(available_bytes=8 * GIB), packed_bytes=packed_bytes).dtype == "quantized"
 
@@ -175,6 +210,7 @@ def test_a_least_context_takes_more_than_the_usual_share() -> None:
         ({"device": "cuda:x"}, errors.RequestError, "`cuda:x` is not a device"),
         ({"device": "tpu"}, errors.RequestError, "`tpu` is not a device"),
         ({"dtype": "int3"}, errors.RequestError, "`int3` is not a dtype"),
+        ({"dtype": "int4_mixed"}, errors.RequestError, "`int4_mixed`, weights of 4 bits, is not computed"),
     ],
 )
 def test_unknown_words_are_refused(options: dict[str, Any], error: type[errors.StackError], said: str) -> None:

@@ -15,21 +15,35 @@ import numpy as np
 import pytest
 import torch
 
+from runtime.engine.checkpoints.opening import open_checkpoint
 from runtime.engine.encoders.sentence_encoder import SentenceEncoder
 from runtime.engine.encoders.weights import load_encoder
 from runtime.engine.engine import Engine
+from runtime.engine.layers.fp8 import Fp8Linear, Product, decoded, scaled, why_not
 from runtime.engine.layers.varlen import AttentionSetup, attention_over_pages, find_kernel
 from runtime.engine.memory.hardware import probe_hardware
+from runtime.engine.memory.needs import weights_bytes
+from runtime.engine.memory.plan import MemoryPlan
 from runtime.engine.requests.sampling_params import SamplingParams
 from runtime.engine.running.options import EngineOptions
 from runtime.engine.running.torch_runner import TorchRunner
 from tests.support.tiny_encoder import write_encoder
 from tests.support.tiny_engine import CONFIG, ENDLESS, WEIGHTS, assert_idle, ids_of, outputs_of, prompts, running
-from tests.support.tiny_llama import write_gguf, write_hugging_face, write_meta
+from tests.support.tiny_llama import (
+    random_weights,
+    relative_error,
+    tiny_config,
+    write_gguf,
+    write_hugging_face,
+    write_meta,
+)
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="torch sees no CUDA device")
 READS_PAGES = attention_over_pages() is not None
 needs_pages = pytest.mark.skipif(not READS_PAGES, reason="attention that reads pages came with torch 2.12")
+
+HAS_FLOAT8 = torch.cuda.is_available() and torch.cuda.get_device_capability() >= (8, 9)
+needs_float8 = pytest.mark.skipif(not HAS_FLOAT8, reason="the GPU has no units for float8")
 
 WAYS = (
     SamplingParams(temperature=0, max_tokens=30, ignore_eos=True),
@@ -50,8 +64,8 @@ def waiting_for_every_token() -> Iterator[None]:
         yield
 
 
-async def all_ids(model: Path, *, together: bool) -> list[list[int]]:
-    engine = Engine(EngineOptions(model=model, device="cuda", max_batch_size=8, split_attention=False))
+async def all_ids(model: Path, *, together: bool, dtype: str = "auto") -> list[list[int]]:
+    engine = Engine(EngineOptions(model=model, device="cuda", dtype=dtype, max_batch_size=8, split_attention=False))
     async with asyncio.timeout(50):
         await engine.start()
         try:
@@ -65,7 +79,8 @@ async def all_ids(model: Path, *, together: bool) -> list[list[int]]:
             if READS_PAGES:  # else there are no graphs
                 assert stats.graph_captures == 4  # of 1, 2, 4 and 8 rows
                 assert stats.graph_replays > stats.eager_steps
-            assert engine.plan.dtype == "bfloat16" and engine.plan.kv_bytes < engine.plan.free_bytes
+            assert engine.plan.dtype == ("bfloat16" if dtype == "auto" else dtype)
+            assert engine.plan.kv_bytes < engine.plan.free_bytes
             return found
         finally:
             await engine.stop()
@@ -87,17 +102,61 @@ def test_torch_s_attention_reads_the_pages_that_are_planned_for_it() -> None:
 
 
 @needs_pages
-async def test_overlapped_steps_give_the_tokens_of_steps_that_wait(model: Path) -> None:
+@pytest.mark.parametrize("dtype", ["auto", "fp8"])
+async def test_overlapped_steps_give_the_tokens_of_steps_that_wait(model: Path, dtype: str) -> None:
     """One request at a time, so that both ways compute the same batches."""
-    overlapped = await all_ids(model, together=False)
+    overlapped = await all_ids(model, together=False, dtype=dtype)
     with waiting_for_every_token():
-        assert await all_ids(model, together=False) == overlapped
+        assert await all_ids(model, together=False, dtype=dtype) == overlapped
 
 
-async def test_requests_that_come_together_all_end(model: Path) -> None:
+@pytest.mark.parametrize("dtype", ["auto", "fp8"])
+async def test_requests_that_come_together_all_end(model: Path, dtype: str) -> None:
     """What they say may differ from what each says alone: products of other sizes round otherwise."""
-    found = await all_ids(model, together=True)
+    found = await all_ids(model, together=True, dtype=dtype)
     assert [len(ids) for ids, way in zip(found, WAYS * 3, strict=True) if way.ignore_eos] == [30] * 6
+
+
+@needs_float8
+def test_torch_multiplies_in_float8_as_it_is_asked_to() -> None:
+    with torch.inference_mode():
+        assert why_not(scaled, torch.device("cuda:0")) is None
+
+
+@pytest.mark.parametrize("product", [decoded, pytest.param(scaled, marks=needs_float8)])
+@pytest.mark.parametrize("tokens", [1, 7, 300])
+def test_products_in_float8_are_those_of_the_cpu(product: Product, tokens: int) -> None:
+    dice = torch.Generator().manual_seed(0)
+    weight, x = torch.randn(192, 64, generator=dice), torch.randn(tokens, 64, generator=dice).bfloat16()
+    found = []
+    with torch.inference_mode():
+        for device in ("cpu", "cuda"):
+            with torch.device(device):
+                linear = Fp8Linear(64, (96, 96), torch.bfloat16, product)
+            for place, part in zip(linear.parts(), weight.split(96), strict=True):
+                place.copy_(part)
+            found.append((linear.weight.float().cpu(), linear(x.to(device)).cpu()))
+    assert (found[0][0] == found[1][0]).float().mean() > 0.99  # where two are nearly as near, either may be taken
+    assert relative_error(found[1][1], found[0][1]) < 2e-2
+
+
+async def test_weights_in_float8_take_half_the_memory_from_the_first_to_the_last(tmp_path: Path) -> None:
+    """None of them is ever there in bfloat16: what is taken at most while they are loaded is little more."""
+    config = tiny_config(layers=8, hidden_size=1024, heads=8, kv_heads=8, head_dim=128, ffn_size=4096)
+    path = write_hugging_face(tmp_path, config, random_weights(config))
+    plan = MemoryPlan(
+        device="cuda:0", dtype="fp8", weights_bytes=0, page_size=16, pages=2, context_tokens=config.context_length
+    )
+    torch.cuda.reset_peak_memory_stats()
+    before = torch.cuda.memory_allocated()
+    with torch.inference_mode():
+        runner = TorchRunner(config, plan)
+        runner.model.load(open_checkpoint(path).weights(), path)
+        taken, peak = torch.cuda.memory_allocated() - before, torch.cuda.max_memory_allocated() - before
+    weights = weights_bytes(config, "fp8")
+    assert weights < 0.55 * weights_bytes(config, "bfloat16")
+    assert weights <= taken < weights + 4 * 2**20  # the rotary table and two pages of cache
+    assert peak < taken + 100 * 2**20  # some rows in float32: in bfloat16 all would take 256 MiB more
 
 
 @pytest.mark.parametrize("form", ["hugging face", "F32", "Q8_0", "Q4_K", "meta"])

@@ -1,6 +1,6 @@
 """How near the shipped model's distributions are to those of its dequantised weights in float32, over a natural text:
 as near as ik_llama.cpp's, which computes the same file with 8-bit activations too; and how near those weights are where
-they come in float32 and we round them to 8 bits.
+they come in float32 and we round them to 8 bits, to integers or to float8.
 """
 
 from __future__ import annotations
@@ -10,9 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from runtime.engine.layers.fp8 import Fp8Linear, Product, decoded, scaled
 from runtime.engine.running.loading import loaded_runner
 from runtime.engine.running.options import EngineOptions
 from runtime.engine.running.packed_runner import PackedRunner
+from runtime.engine.running.torch_runner import TorchRunner
 from runtime.engine.scheduling.scheduler import Chunk
 from scripts.bench.engine.divergence import Floats, log_softmax
 from scripts.bench.engine.prompts import Prompts
@@ -35,8 +37,10 @@ def kernels(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("kernels")
 
 
-def logprobs_of(text: list[int], model: Path, dtype: str, kernels: Path | None = None) -> Floats:
-    """After each token of the text: [tokens, vocab], float64."""
+def logprobs_of(
+    text: list[int], model: Path, dtype: str, kernels: Path | None = None, product: Product = decoded
+) -> Floats:
+    """After each token of the text: [tokens, vocab], float64. product: of weights in float8."""
     options = EngineOptions(
         model=model,
         device="cpu",
@@ -47,8 +51,12 @@ def logprobs_of(text: list[int], model: Path, dtype: str, kernels: Path | None =
         kernels_dir=kernels,
     )
     with loaded_runner(options, lambda: None) as runner:
-        assert isinstance(runner, PackedRunner) == (dtype != "float32")
+        assert isinstance(runner, PackedRunner) == (dtype in ("auto", "quantized"))
         pages = range(1, -(-len(text) // runner.plan.page_size) + 1)
+        if isinstance(runner, TorchRunner):
+            for linear in runner.model.modules():
+                if isinstance(linear, Fp8Linear):
+                    linear.product = product
         runner.compute([Chunk(new_sequence(1, text, list(pages)), len(text), samples=False)])
         return log_softmax(np.asarray(runner.logits(range(len(text))), np.float64))
 
@@ -95,3 +103,17 @@ def test_rounding_to_8_bits_raises_perplexity_by_half_a_percent_at_most(
     rounded = logprobs_of(text, shipped_in_float32, "quantized", kernels)
     assert np.expm1(divergence(reference, rounded)) <= 0.005
     assert (rounded.argmax(axis=1) == reference.argmax(axis=1)).mean() >= 0.9
+
+
+@pytest.mark.parametrize(("product", "more"), [(decoded, 0.02), (scaled, 0.03)])
+def test_rounding_to_float8_raises_perplexity_by_a_few_percent_at_most(
+    text: list[int], reference: Floats, shipped_in_float32: Path, product: Product, more: float
+) -> None:
+    """In so small a model: a float8 has 3 bits after the first, where integers in blocks of 32 have 7 in all. Seen were
+    1.3 % for weights alone, and 2.2 % where activations are rounded too, as by a GPU.
+    """
+    rounded = logprobs_of(text, shipped_in_float32, "fp8", product=product)
+    assert np.expm1(divergence(reference, rounded)) <= more
+    after, token = np.arange(TOKENS - 1), np.array(text[1:])
+    assert np.expm1(float((reference[after, token] - rounded[after, token]).mean())) <= more
+    assert (rounded.argmax(axis=1) == reference.argmax(axis=1)).mean() >= 0.85

@@ -87,10 +87,21 @@ class ModelConfig:
     @property
     def parameters(self) -> int:
         """Number of weights, a tied head counted once."""
-        heads_out = (self.heads + 2 * self.kv_heads) * self.head_dim
-        layer = self.hidden_size * (heads_out + self.heads * self.head_dim + 3 * self.ffn_size + 2)
         embeddings = self.vocab_size * self.hidden_size * (1 if self.is_tied else 2)
-        return self.layers * layer + embeddings + self.hidden_size
+        norms = (2 * self.layers + 1) * self.hidden_size
+        return self.layer_matrix_weights + embeddings + norms
+
+    @property
+    def layer_matrix_weights(self) -> int:
+        """Number of weights in the matrices of all layers: not in embedding, head and norms."""
+        heads_out = (2 * self.heads + 2 * self.kv_heads) * self.head_dim
+        return self.layers * self.hidden_size * (heads_out + 3 * self.ffn_size)
+
+    @property
+    def layer_matrix_rows(self) -> int:
+        """Number of outputs of these matrices."""
+        heads_out = (self.heads + 2 * self.kv_heads) * self.head_dim
+        return self.layers * (heads_out + 2 * self.hidden_size + 2 * self.ffn_size)
 
     @property
     def doubling_tokens(self) -> int:

@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol
 
 import torch
 import torch.nn.functional as functional
 from torch import Tensor, nn
+
+
+class Destination(Protocol):
+    """Where a weight of a checkpoint goes: a tensor, or what keeps it in another form."""
+
+    def copy_(self, weight: Tensor, /) -> object:
+        """Take the weight's values. weight: [outputs, inputs] or [size], as this place has it; any dtype and device."""
 
 
 class Linear(nn.Module):
@@ -24,6 +32,6 @@ class Linear(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         return functional.linear(x, self.weight)
 
-    def parts(self) -> tuple[Tensor, ...]:
-        """The weight of each output as a view, [output, inputs]: writing to one writes to the fused weight."""
+    def parts(self) -> tuple[Destination, ...]:
+        """Where the weight of each output goes, [output, inputs]: views of the fused weight."""
         return torch.split(self.weight.data, list(self.outputs))

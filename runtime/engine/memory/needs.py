@@ -10,8 +10,11 @@ from typing import Literal
 from runtime import errors
 from runtime.engine.checkpoints.model_config import ModelConfig
 
-DType = Literal["float32", "bfloat16", "quantized"]
-ELEMENT_BYTES: dict[DType, int] = {"float32": 4, "bfloat16": 2, "quantized": 2}
+DType = Literal["float32", "bfloat16", "fp8", "quantized"]
+"""How weights are kept. fp8: float8 with a scale a row in the matrices of layers, else bfloat16. quantized: as kernels
+of a CPU read them.
+"""
+ELEMENT_BYTES: dict[DType, int] = {"float32": 4, "bfloat16": 2, "fp8": 2, "quantized": 2}
 """Of an element of the KV cache, and of a weight unless that is quantised."""
 
 # How a model gets quantised weights on a CPU, and bytes of a weight: blocks of 32 with their scales, as ggml's Q8_0 and
@@ -47,7 +50,8 @@ class Needs:
 
     @property
     def step(self) -> int:
-        width = 4 if self.dtype == "quantized" else ELEMENT_BYTES[self.dtype]  # kernels compute in float32
+        # Kernels compute in float32, and activations are rounded to float8 from it.
+        width = 4 if self.dtype in ("quantized", "fp8") else ELEMENT_BYTES[self.dtype]
         return _activation_bytes(self.config, self.batch_size, self.step_tokens, width)
 
     @property
@@ -74,20 +78,33 @@ class Needs:
             batch_size //= 2
             smaller.append((f"it fits with `max_batch_size: {batch_size}`", replace(self, batch_size=batch_size)))
         if self.dtype == "float32":
-            smaller.append(("it fits with `dtype: bfloat16`", self._stored("bfloat16", ELEMENT_BYTES["bfloat16"])))
+            smaller.append(("it fits with `dtype: bfloat16`", self._kept("bfloat16")))
         if on_cpu:
-            smaller += [(f"it fits {how}", self._stored("quantized", width)) for how, width in _QUANTISED.items()]
+            quantised = {how: int(self.config.parameters * width) for how, width in _QUANTISED.items()}
+            smaller += [(f"it fits {how}", self._kept("quantized", weights)) for how, weights in quantised.items()]
+        else:
+            smaller.append(("it fits with `dtype: fp8`", self._kept("fp8")))
         for words, needs in smaller:
             if needs.total <= free_bytes and needs.total < self.total:
                 return words
-        kind, width = ("Q4_1", min(_QUANTISED.values())) if on_cpu else ("bfloat16", ELEMENT_BYTES["bfloat16"])
+        kind, width = "Q4_1", min(_QUANTISED.values())
+        if not on_cpu:
+            kind, width = "fp8", weights_bytes(self.config, "fp8") / self.config.parameters
         fitting = max(0, free_bytes - self.step - self.context) / width
         missing = size(self.total - free_bytes)
         return f"free {missing}, or take a model of at most {fitting / 1e9:.1f} billion parameters in {kind}"
 
-    def _stored(self, dtype: DType, width: float) -> Needs:
-        """The same model with weights of another kind. width: of one, in bytes."""
-        return replace(self, dtype=dtype, weights=int(self.config.parameters * width))
+    def _kept(self, dtype: DType, weights: int | None = None) -> Needs:
+        """The same model with weights kept otherwise. weights: in bytes; None for what `dtype` says."""
+        return replace(self, dtype=dtype, weights=weights or weights_bytes(self.config, dtype))
+
+
+def weights_bytes(config: ModelConfig, dtype: DType) -> int:
+    """What the weights take in memory, where not each tensor of a file is kept in a form of its own."""
+    if dtype == "fp8":
+        in_matrices = config.layer_matrix_weights
+        return in_matrices + 4 * config.layer_matrix_rows + 2 * (config.parameters - in_matrices)
+    return config.parameters * ELEMENT_BYTES[dtype]
 
 
 def _activation_bytes(config: ModelConfig, max_batch_size: int, max_step_tokens: int, width: int) -> int:

@@ -9,9 +9,17 @@ from dataclasses import dataclass, replace
 
 from runtime import errors
 from runtime.engine.checkpoints.model_config import ModelConfig
-from runtime.engine.memory.needs import ELEMENT_BYTES, DoesNotFit, DType, Needs, size
+from runtime.engine.memory.needs import ELEMENT_BYTES, DoesNotFit, DType, Needs, size, weights_bytes
 
-DTYPES: dict[str, DType] = {"float32": "float32", "fp32": "float32", "bfloat16": "bfloat16", "bf16": "bfloat16"}
+DTYPES: dict[str, DType] = {
+    "float32": "float32",
+    "fp32": "float32",
+    "bfloat16": "bfloat16",
+    "bf16": "bfloat16",
+    "fp8": "fp8",
+    "fp8_mixed": "fp8",  # llama-stack's name
+}
+"""How weights are kept where torch computes, by every name for it."""
 # Tokens on a page: large pages waste memory at the end of each sequence, small ones need more indices per gather.
 _PAGE_TOKENS_CPU = 32
 _PAGE_TOKENS_GPU = 16
@@ -83,16 +91,16 @@ def plan_memory(
     """The plan for one model on one machine.
 
     device: `auto`, `cpu`, `cuda` or `cuda:N`; `auto` takes the GPU with the most free memory that holds the weights.
-    dtype: `auto`, `float32` or `bfloat16`; `auto` is bfloat16 on a GPU or a CPU with units for it. kv_cache_bytes: None
-    takes what a full batch of full contexts could use, within the memory that is free. A pool too small for one full
+    dtype: `auto` or one of `DTYPES`; `auto` is bfloat16 on a GPU or a CPU with units for it. kv_cache_bytes: None takes
+    what a full batch of full contexts could use, within the memory that is free. A pool too small for one full
     context shortens `context_tokens`, but not below `least_context_tokens`. packed_bytes: what quantised weights take
     that stay so, on a CPU; they leave nothing to `device` and `dtype`.
 
     Raises DoesNotFit, with what would fit; Unavailable for a device that is not there or a KV cache without room for a
     page; RequestError for a device or dtype that does not exist.
     """
-    if packed_bytes is None and dtype != "auto" and dtype not in DTYPES:
-        raise errors.RequestError(f"`{dtype}` is not a dtype.", hint="use auto, float32 or bfloat16", param="dtype")
+    if packed_bytes is None:
+        check_dtype(dtype)
     number = _gpu(config, hardware, device, dtype) if packed_bytes is None else None
     on_gpu = number is not None
     working: DType = "bfloat16" if on_gpu or hardware.has_bf16 else "float32"
@@ -111,7 +119,7 @@ def plan_memory(
         max_batch_size,
         max_step_tokens,
         -(-least_tokens // page_size) * page_size,
-        weights=packed_bytes if packed_bytes is not None else config.parameters * ELEMENT_BYTES[working],
+        weights=packed_bytes if packed_bytes is not None else weights_bytes(config, working),
     )
     if needs.total > free_bytes:
         raise needs.refusal(place, free_bytes)
@@ -182,19 +190,35 @@ def kept_pages(plan: MemoryPlan, tokens: int | None) -> int | None:
     return (min(2 * plan.context_tokens, _KEPT_TOKENS_CPU) if tokens is None else tokens) // plan.page_size
 
 
-def has_larger_gpu(config: ModelConfig, hardware: Hardware) -> bool:
-    """Whether the weights would fit on a GPU if nothing else were on it."""
-    needed = config.parameters * ELEMENT_BYTES["bfloat16"]
+def check_dtype(dtype: str) -> None:
+    """Raises RequestError for a setting that is not `auto`, `quantized` or one of `DTYPES`."""
+    if dtype in ("auto", "quantized", *DTYPES):
+        return
+    hint = "use auto, float32, bfloat16, fp8 or quantized"
+    if dtype.startswith("int4"):
+        hint = "use fp8 for weights of 8 bits, or a GGUF file in Q4_1 or Q4_K, whose 4 bits stay so on a CPU"
+        raise errors.RequestError(f"`{dtype}`, weights of 4 bits, is not computed.", hint=hint, param="dtype")
+    raise errors.RequestError(f"`{dtype}` is not a dtype.", hint=hint, param="dtype")
+
+
+def has_larger_gpu(config: ModelConfig, hardware: Hardware, dtype: str) -> bool:
+    """Whether the weights would fit on a GPU if nothing else were on it. dtype: as for `plan_memory`."""
+    needed = _gpu_bytes(config, dtype)
     return any(gpu.total_bytes * _GPU_SHARE > needed for gpu in hardware.gpus)
 
 
 def _gpu(config: ModelConfig, hardware: Hardware, device: str, dtype: str) -> int | None:
     """The number of the GPU to use; None for the CPU."""
     if device == "auto":
-        needed = config.parameters * ELEMENT_BYTES[DTYPES.get(dtype, "bfloat16")]
+        needed = _gpu_bytes(config, dtype)
         roomy = [n for n, gpu in enumerate(hardware.gpus) if gpu.free_bytes * _GPU_SHARE > needed]
         return max(roomy, key=lambda n: hardware.gpus[n].free_bytes, default=None)
     return gpu_number(device, hardware)
+
+
+def _gpu_bytes(config: ModelConfig, dtype: str) -> int:
+    """What the weights take on a GPU. dtype: as for `plan_memory`."""
+    return weights_bytes(config, DTYPES.get(dtype, "bfloat16"))
 
 
 def gpu_number(device: str, hardware: Hardware) -> int | None:
@@ -216,5 +240,5 @@ def gpu_number(device: str, hardware: Hardware) -> int | None:
 
 def _gpu_page_tokens(config: ModelConfig, dtype: DType, gpu: Gpu) -> int:
     """Larger pages only for models that its flash attention can compute."""
-    is_flash = dtype == "bfloat16" and config.head_dim % 8 == 0 and config.head_dim <= _FLASH_HEAD_DIM
+    is_flash = dtype != "float32" and config.head_dim % 8 == 0 and config.head_dim <= _FLASH_HEAD_DIM
     return gpu.flash_page_tokens if is_flash and gpu.flash_page_tokens else _PAGE_TOKENS_GPU

@@ -31,6 +31,6 @@ def plan_beside(options: EngineOptions, *, promised_bytes: int, may_shrink: bool
     least = 1 if may_shrink else LEAST_CONTEXT_TOKENS
     planned = plan_model(options, promised_bytes=promised_bytes, least_context_tokens=least)
     is_cpu = planned.plan.device == "cpu" and options.device == "auto" and not planned.is_packed
-    if not may_shrink and is_cpu and has_larger_gpu(planned.checkpoint.config, probe_hardware()):
+    if not may_shrink and is_cpu and has_larger_gpu(planned.checkpoint.config, probe_hardware(), options.dtype):
         raise DoesNotFit("Other models are on the GPU.", missing_bytes=0)
     return planned

@@ -176,6 +176,11 @@ def _on_torch(planned: Planned, options: EngineOptions, go_on: Callable[[], None
 
     checkpoint, plan = planned.checkpoint, planned.plan
     on_gpu = plan.device != "cpu"
+    if plan.dtype == "fp8" and not on_gpu:
+        log.warning(
+            "a CPU decodes weights in fp8 in every step, which takes many times longer: set `dtype: quantized`",
+            extra={"model": options.model_name},
+        )
     runner = TorchRunner(
         checkpoint.config, trial_plan(plan, max_step_tokens=options.max_step_tokens) if on_gpu else plan
     )

@@ -1,6 +1,6 @@
 """Runs a step: chunks in, sampled tokens out. What runs when is the scheduler's choice; how it is computed, the kinds':
 
-torch_runner.py     any device, any checkpoint; float32 or bfloat16
+torch_runner.py     any device, any checkpoint; float32 or bfloat16, weights in float8 too
 packed_runner.py    a CPU, quantised weights as kernels read them; no torch
 """
 

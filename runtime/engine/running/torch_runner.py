@@ -7,6 +7,7 @@ after the other, their positions, and an attention plan.
 from __future__ import annotations
 
 from collections.abc import Sequence as Rows
+from functools import partial
 
 import numpy as np
 import torch
@@ -14,11 +15,13 @@ from torch import Tensor
 
 from runtime.engine.checkpoints.model_config import ModelConfig
 from runtime.engine.layers.attention import AttentionPlan, KVCache, Span
+from runtime.engine.layers.fp8 import Fp8Linear, find_product
 from runtime.engine.layers.gathered import plan_gathered
+from runtime.engine.layers.linear import Linear
 from runtime.engine.layers.varlen import VarlenKernel, plan_varlen
 from runtime.engine.memory.device_copy import Readback, on_device
 from runtime.engine.memory.plan import MemoryPlan
-from runtime.engine.models.llama import Llama
+from runtime.engine.models.llama import Llama, MakeLinear
 from runtime.engine.running.decode_graphs import DecodeGraphs
 from runtime.engine.running.runner import Launches, Logprob, Pending, Runner
 from runtime.engine.sampling import torch_batched as sampler_batched
@@ -40,9 +43,12 @@ class TorchRunner(Runner):
         """Allocates weights, still unset, and the pool of pages. Load `model` before the first step."""
         self.config, self.plan = config, plan
         self.device = torch.device(plan.device)
-        self.dtype: torch.dtype = getattr(torch, plan.dtype)
+        self.dtype = torch.float32 if plan.dtype == "float32" else torch.bfloat16
+        linear: MakeLinear = Linear
+        if plan.dtype == "fp8":
+            linear = partial(Fp8Linear, product=find_product(self.device))
         with self.device:
-            self.model = Llama(config, context_tokens=plan.context_tokens, dtype=self.dtype)
+            self.model = Llama(config, context_tokens=plan.context_tokens, dtype=self.dtype, linear=linear)
         self.kernel: VarlenKernel | None = None
         self.graphs: DecodeGraphs | None = None
         self.eager_steps = 0

@@ -1,8 +1,8 @@
 """What our engine reaches on one GPU, of what the GPU's memory allows: each step reads the weights and the cache once.
 
-Run: `.venv/bin/python -m scripts.bench.engine.gpu [--model PATH] [--batches 1,256] [--context 1024]`; where there is no
-CUDA device it says so and ends. A model of some billions of weights says something about kernels; the shipped one, of
-135 million, about the cost of launching them.
+Run: `.venv/bin/python -m scripts.bench.engine.gpu [--model PATH] [--dtype fp8] [--batches 1,256] [--context 1024]`;
+where there is no CUDA device it says so and ends. A model of some billions of weights says something about kernels; the
+shipped one, of 135 million, about the cost of launching them.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ NOMINAL = {"H200": 4.8e12, "H100": 3.35e12}
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", type=Path, help="a GGUF file or a checkpoint's folder; default: the shipped model")
+    parser.add_argument("--dtype", default="auto", help="how weights are kept, as fp8; default: %(default)s")
     parser.add_argument("--batches", default="1,256", help="sequences at once; default: %(default)s")
     parser.add_argument("--context", type=int, default=1024, help="tokens of each; default: %(default)s")
     parser.add_argument("--rounds", type=int, default=3, help="default: %(default)s")
@@ -30,7 +31,7 @@ def main() -> None:
     batches = [int(batch) for batch in options.batches.split(",")]
     with tempfile.TemporaryDirectory() as folder, ExitStack() as ends:
         model = options.model or Subjects(Path(folder), ends).weights
-        gpu = ends.enter_context(child("ours_on_gpu", Path(folder), str(model), "cuda"))
+        gpu = ends.enter_context(child("ours_on_gpu", Path(folder), str(model), "cuda", options.dtype))
         device = gpu.ask("device")
         if device["name"] is None:
             raise SystemExit("error: torch sees no CUDA device here, so there is nothing to measure")

@@ -1,6 +1,6 @@
 """Our engine on a GPU in a child process, through its public classes, and how fast the GPU copies its own memory.
 
-Run by `child.py` with the path of the weights and a device.
+Run by `child.py` with the path of the weights, a device and a dtype.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ _ROOM = 512
 
 
 class _OursOnGpu:
-    def __init__(self, weights: Path, device: str) -> None:
-        self._weights, self._device = weights, device
+    def __init__(self, weights: Path, device: str, dtype: str) -> None:
+        self._weights, self._device, self._dtype = weights, device, dtype
         self._loop = asyncio.new_event_loop()
         self._random = random.Random(1)
         self._engine: Engine | None = None
@@ -58,6 +58,7 @@ class _OursOnGpu:
         options = EngineOptions(
             model=self._weights,
             device=self._device,
+            dtype=self._dtype,
             max_batch_size=batch,
             max_step_tokens=max(batch, _STEP_TOKENS),
             max_context_tokens=context + _ROOM,
@@ -124,7 +125,7 @@ class _OursOnGpu:
 
 
 if __name__ == "__main__":
-    ours = _OursOnGpu(Path(sys.argv[1]), sys.argv[2])
+    ours = _OursOnGpu(Path(sys.argv[1]), *sys.argv[2:])
     try:
         serve({"device": ours.device, "load": ours.load, "decode": ours.decode})
     finally:
