@@ -61,7 +61,7 @@ def test_it_lists_the_same_as_the_source_tree(installed: Home, home: Home) -> No
         result = installed(*listing)
         assert result.code == 0 and json.loads(result.out) == json.loads(home(*listing).out), result.err
     templates = [row["name"] for row in json.loads(installed("stack", "list", "--json").out)]
-    assert {"starter", "remote", "ci-tests", "starter-gpu", "meta-reference-gpu"} <= set(templates)
+    assert {"starter", "remote", "ci-tests", "starter-gpu", "meta-reference-quantized-gpu"} <= set(templates)
 
 
 def test_it_builds_and_serves_with_its_own_code(installed: Home) -> None:

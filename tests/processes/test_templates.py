@@ -26,7 +26,8 @@ from tests.conformance.vector_io.subjects import chromadb_server
 from tests.support import oci
 
 LIMIT_S = 120.0
-NEEDED = {"meta-reference-gpu": {"INFERENCE_MODEL": "SmolLM2-135M-Instruct"}}
+_A_MODEL = {"INFERENCE_MODEL": "SmolLM2-135M-Instruct"}
+NEEDED = {"meta-reference-gpu": _A_MODEL, "meta-reference-quantized-gpu": _A_MODEL}
 """Variables without which there is no config."""
 ELSEWHERE = {"postgres-demo": "it is nothing without its database: tests/processes/storage/test_postgres_demo.py"}
 MESSAGES = [{"role": "user", "content": "Say something about the sea"}]

@@ -47,10 +47,15 @@ def _upgrade_all(reading: Reading, config: Node, older: Mapping[str, Older]) -> 
 
 
 def _taken_out(config: Node, place: list[str]) -> Node | None:
-    """What `place` leads to below `config`, which has it no more; None where there is nothing."""
+    """What `place` leads to below `config`, which has it no more, nor what held nothing else; None where there is
+    nothing.
+    """
     *above, name = place
     holder = config.get(*above) if above else config
-    return None if holder is None or holder.mapping is None else holder.mapping.pop(name, None)
+    found = None if holder is None or holder.mapping is None else holder.mapping.pop(name, None)
+    if found is not None and above and holder is not None and not holder.mapping:
+        _taken_out(config, above)
+    return found
 
 
 def _upgrade(reading: Reading, config: Node, node: Node, became: Older) -> None:

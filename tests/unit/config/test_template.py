@@ -8,12 +8,15 @@ import pytest
 
 from runtime import discovery
 from runtime.config import template
+from runtime.config.loading import parse_run_config
+from runtime.config.rendering import render
 from runtime.errors import ConfigInvalid, NotFound
+from runtime.stack.plan import plan
 
 NAMES = [
-    "bedrock", "cerebras", "ci-tests", "dell", "fireworks", "groq", "llama-api", "meta-reference-gpu", "nvidia", "oci",
-    "ollama", "open-benchmark", "passthrough", "postgres-demo", "remote", "remote-vllm", "sambanova", "starter",
-    "starter-gpu", "tgi", "together", "vllm", "watsonx",
+    "bedrock", "cerebras", "ci-tests", "dell", "fireworks", "groq", "llama-api", "meta-reference-gpu",
+    "meta-reference-quantized-gpu", "nvidia", "oci", "ollama", "open-benchmark", "passthrough", "postgres-demo",
+    "remote", "remote-vllm", "sambanova", "starter", "starter-gpu", "tgi", "together", "vllm", "watsonx",
 ]  # fmt: skip
 
 
@@ -81,6 +84,23 @@ def test_every_provider_that_a_template_names_exists() -> None:
         if choice.provider_type != template.ALL_REMOTE
     }
     assert named <= built_in
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "dtype"),
+    [
+        ("meta-reference-gpu", {}, "bf16"),
+        ("meta-reference-gpu", {"QUANTIZATION_TYPE": "fp8_mixed"}, "fp8_mixed"),
+        ("meta-reference-quantized-gpu", {}, "fp8"),
+        ("meta-reference-quantized-gpu", {"QUANTIZATION_TYPE": "bf16"}, "bf16"),
+    ],
+)
+def test_a_variable_says_how_a_gpu_keeps_weights(name: str, given: dict[str, str], dtype: str) -> None:
+    text = render(name, specs=discovery.built_in().specs)
+    run = parse_run_config(text, env={"INFERENCE_MODEL": "/models/mine", **given})
+    [engine] = [one for one in plan(run).providers if one.spec.provider_type == "inline::meta-reference"]
+    found = engine.config.model_dump()
+    assert (found["model"], found["device"], found["dtype"]) == ("/models/mine", "cuda", dtype)
 
 
 @pytest.fixture

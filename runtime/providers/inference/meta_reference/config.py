@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
-from runtime.errors import StackError
+from runtime.engine.memory.plan import check_dtype
+from runtime.errors import RequestError, StackError
 from runtime.providers.inference._kept_settings import (
     KeptSettings,
     MaxLoadedModels,
@@ -17,15 +18,24 @@ from runtime.providers.inference._kept_settings import (
 )
 
 
+def _known(dtype: str) -> str:
+    try:
+        check_dtype(dtype)
+    except RequestError as error:
+        raise ValueError(f"{error.message.removesuffix('.')}: {error.hint}") from error
+    return dtype
+
+
 class ModelSettings(KeptSettings):
     """How one model runs."""
 
     device: str = Field("auto", description="auto, cpu, cuda or cuda:N.")
-    dtype: str = Field(
+    dtype: Annotated[str, AfterValidator(_known)] = Field(
         "auto",
-        description="auto, float32, bfloat16 or quantized. With auto, a quantised file stays quantised on a CPU; with"
-        " quantized, the weights of any other checkpoint are rounded to 8 bits there, which makes answers several times"
-        " faster.",
+        description="auto, float32, bfloat16, fp8 or quantized. With auto, a quantised file stays quantised on a CPU;"
+        " with quantized, the weights of any other checkpoint are rounded to 8 bits there, which makes answers several"
+        " times faster. With fp8, for a GPU, those of any checkpoint are rounded to 8 bits but for embedding, head and"
+        " norms, and take about half the memory. Also `bf16`, and `fp8_mixed` for fp8.",
     )
     max_batch_size: int = Field(16, ge=1, description="Sequences that are computed together.")
     max_waiting: int = Field(
@@ -82,21 +92,25 @@ _MODEL = (
     "A model that comes with the distribution or was downloaded or imported, or the path of a GGUF file or of a"
     " checkpoint's folder."
 )
-_CHECKPOINT_DIR = "The path of the weights; `model` is then only their name. Default: none."
+CheckpointDir = Annotated[
+    str | None,
+    BeforeValidator(lambda given: None if given == "null" else given),  # what llama-stack's templates had for none
+    Field(description="The path of the weights; `model` is then only their name. Default: none."),
+]
 
 
 class ModelEntry(ModelSettings):
     """One of several models. A setting that it leaves out is as for the provider."""
 
     model: str = Field(min_length=1, description=_MODEL)
-    checkpoint_dir: str | None = Field(None, description=_CHECKPOINT_DIR)
+    checkpoint_dir: CheckpointDir = None
 
 
 class MetaReferenceConfig(ModelSettings):
     """One or several models, with the memory and threads for each."""
 
     model: str = Field("SmolLM2-135M-Instruct", min_length=1, description=_MODEL)
-    checkpoint_dir: str | None = Field(None, description=_CHECKPOINT_DIR)
+    checkpoint_dir: CheckpointDir = None
     models: list[Annotated[ModelEntry, BeforeValidator(named)]] = Field(
         [],
         description="More models than one: names or paths as in `model`, or entries with `model` and settings of their"

@@ -105,6 +105,41 @@ def test_settings_of_hosted_vendors_are_read_as_every_version_wrote_them(kind: s
     assert provider.config is not None and warnings == []
 
 
+@pytest.mark.parametrize(
+    ("kind", "quantization", "dtype"),
+    [
+        ("inline::meta-reference-quantized", {"type": "fp8"}, "fp8"),  # until 0.1
+        ("inline::meta-reference", {"type": "${env.QUANTIZATION_TYPE:=bf16}"}, "bf16"),  # until 0.4
+        ("inline::meta-reference", {"type": "fp8_mixed"}, "fp8_mixed"),
+        ("inline::meta-reference", None, "auto"),
+    ],
+)
+def test_quantization_of_our_engine_is_its_dtype(kind: str, quantization: dict[str, Any] | None, dtype: str) -> None:
+    """As in the distributions of a GPU, with everything that stood beside it."""
+    config = {
+        "model": "Llama3.2-3B-Instruct",
+        "checkpoint_dir": "${env.INFERENCE_CHECKPOINT_DIR:=null}",
+        "quantization": quantization,
+        "model_parallel_size": "${env.MODEL_PARALLEL_SIZE:=0}",
+        "max_batch_size": "${env.MAX_BATCH_SIZE:=1}",
+        "max_seq_len": "${env.MAX_SEQ_LEN:=4096}",
+    }
+    provider, warnings = planned(kind, config)
+    found = provider.config.model_dump()
+    assert (found["dtype"], found["checkpoint_dir"], found["max_seq_len"]) == (dtype, None, 4096)
+    said = ["`providers.inference[0].config.quantization.type` (line 1): this is now `dtype`"] if quantization else []
+    assert [warning for warning in warnings if "model_parallel_size" not in warning] == said
+
+
+@pytest.mark.parametrize("quantization", [{"type": "int4_mixed"}, {"type": "int4", "scheme": None}])
+def test_weights_of_4_bits_are_refused_with_what_there_is(quantization: dict[str, Any]) -> None:
+    with pytest.raises(ConfigInvalid) as raised:
+        planned("inline::meta-reference-quantized", {"model": "m", "quantization": quantization})
+    [problem] = raised.value.problems
+    assert problem.path == "providers.inference[0].config.quantization.type"
+    assert quantization["type"] in problem.message and "use fp8 for weights of 8 bits" in problem.message
+
+
 def test_a_newer_setting_goes_before_an_older_one() -> None:
     config = {"url": "https://h/v1", "tls_verify": True, "network": {"tls": {"verify": False}}}
     provider, _ = planned("remote::vllm", config)
