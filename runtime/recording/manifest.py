@@ -9,7 +9,8 @@ that machine. providers: of those that a replay stands in for, the methods that 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from runtime.redaction import is_secret, redact_text
 MANIFEST = "stack.json"
 PLACEHOLDER = "replay"
 _MODE = 0o644
+_SECRET = re.compile(r"(KEY|TOKEN|SECRET|PASSWORD|CREDENTIALS?)S?\Z", re.IGNORECASE)
 _decode = msgspec.json.Decoder().decode
 
 
@@ -65,15 +67,17 @@ class Manifest:
             atomic_write(path, data, mode=_MODE)
 
 
-def recorded_variables(names: Mapping[str, str]) -> dict[str, str]:
+def recorded_variables(names: Mapping[str, str], *, secrets: Iterable[str] = ()) -> dict[str, str]:
     """What is kept of variables and their values: that they were set, and the value itself where it is an address, a
-    model's name or a switch.
+    model's name or a switch. secrets: what the settings that read them have of secrets.
     """
-    return {name: _recorded(name, value) for name, value in names.items() if not _is_place(value)}
+    known = {secret for secret in secrets if secret}
+    return {name: _recorded(name, value, known) for name, value in names.items() if not _is_place(value)}
 
 
-def _recorded(name: str, value: str) -> str:
-    return PLACEHOLDER if is_secret(name) else redact_text(value)
+def _recorded(name: str, value: str, known: set[str]) -> str:
+    is_hidden = is_secret(name) or _SECRET.search(name) or any(secret in value for secret in known)
+    return PLACEHOLDER if is_hidden else redact_text(value)
 
 
 def _is_place(value: str) -> bool:

@@ -31,6 +31,7 @@ from runtime.storage import state_folder
 if TYPE_CHECKING:
     from runtime.config.run_config import RunConfig
     from runtime.stack.interposed import Interposed
+    from runtime.stack.plan import Plan
     from runtime.stack.stack import Stack
 
 log = logging.getLogger("runtime.server")
@@ -188,7 +189,7 @@ def _serve(options: argparse.Namespace, record: ServerRecord, hidden: Hidden) ->
     held = state_folder.hold(
         options.state, holder=f"pid {os.getpid()}, whose record is `{options.record_file.absolute()}`"
     )
-    interposed = _interposed(options, run, hidden, is_fresh=is_fresh)
+    interposed = _interposed(options, run, planned, hidden, is_fresh=is_fresh)
     stack = Stack(
         planned,
         run,
@@ -252,7 +253,9 @@ async def _run(
     return EXIT_INTERRUPTED if server.force_exit else 0
 
 
-def _interposed(options: argparse.Namespace, run: RunConfig, hidden: Hidden, *, is_fresh: bool) -> Interposed | None:
+def _interposed(
+    options: argparse.Namespace, run: RunConfig, planned: Plan, hidden: Hidden, *, is_fresh: bool
+) -> Interposed | None:
     """What is recorded or replayed; None for nothing. is_fresh: whether nothing was kept in the state folder before.
     Raises RecordingError, and ConfigInvalid for a pattern.
     """
@@ -279,7 +282,7 @@ def _interposed(options: argparse.Namespace, run: RunConfig, hidden: Hidden, *, 
         log.warning("ids and times differ from those of another replay: the state folder is not new")
     log.info("recordings", extra={"mode": choice.mode, "folder": str(choice.folder)})
     set_here = {use.variable: os.environ[use.variable] for use in run.uses if os.environ.get(use.variable)}
-    return Interposed(session, variables=recorded_variables(set_here))
+    return Interposed(session, variables=recorded_variables(set_here, secrets=planned.secrets()))
 
 
 def _write_start(record: ServerRecord, **fields: Any) -> None:

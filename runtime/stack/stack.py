@@ -198,9 +198,13 @@ class Stack:
             self._tasks.spawn(self._complete_later(), name="complete the stack later")
 
     async def _start_all(self) -> None:
-        await self._start_made(self.settled.set)
+        await self._start_made(self.settled.set if self._interposed is None else lambda: None)
         if self._interposed is not None:
-            await self._interposed.note((one, self.plan.world.load_api(one.api), had) for one, had in self.adapters())
+            try:
+                had = [(one, self.plan.world.load_api(one.api), adapter) for one, adapter in self.adapters()]
+                await self._interposed.note(had)
+            finally:
+                self.settled.set()
         self._kinds.warn_of_unresolved(self._run.default_model)
 
     async def _start_made(self, done: Callable[[], None]) -> None:

@@ -224,10 +224,13 @@ def test_what_turned_providers_on_is_known_without_its_secrets(tmp_path: Path) -
         "STORE": "/home/me/x",
         "MODEL": "llama",
     }
-    Manifest(recorded_variables(given), {}).write(tmp_path)
+    given |= {"VENDOR_KEY": "sk-2", "OF_A_PASSWORD_FIELD": "hunter"}
+    Manifest(recorded_variables(given, secrets=["hunter"]), {}).write(tmp_path)
     read = Manifest.read(tmp_path)
     assert read is not None
     assert read.variables == {
+        "OF_A_PASSWORD_FIELD": "replay",
+        "VENDOR_KEY": "replay",
         "MODEL": "llama",
         "OLLAMA_URL": "http://********@localhost:1/v1",
         "OPENAI_API_KEY": "replay",
