@@ -12,6 +12,8 @@ from tests.conformance.inference.at_vendor import SPECS
 from tests.conformance.inference.subject import kinds_of
 from tests.conformance.inference.subjects import _live
 
+FEW = frozenset({"chat"})
+
 
 def live(monkeypatch: pytest.MonkeyPatch, name: str, **variables: str) -> Spec:
     """The vendor's spec, with these variables in the environment."""
@@ -37,6 +39,11 @@ def test_a_vendor_without_its_variable_is_not_asked_which_is_said(monkeypatch: p
     assert _live.plan(SPECS.values()) == ["asked: nobody", "not asked: groq, since GROQ_API_KEY is not set"]
 
 
+def test_a_vendor_with_a_protocol_of_its_own_is_asked_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = live(monkeypatch, "bedrock", AWS_BEARER_TOKEN_BEDROCK="key")
+    assert "live" in kinds_of(spec) and _live.plan(SPECS.values()) == ["asked: bedrock"]
+
+
 def test_a_name_that_no_vendor_has_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     live(monkeypatch, "groq")
     monkeypatch.setenv("LIVE_PROVIDERS", "groq grok")
@@ -51,7 +58,7 @@ async def test_a_vendor_that_refuses_the_key_fails_the_check(
         upstream.key = "sk-live"
         spec = live(monkeypatch, "nebius", NEBIUS_API_KEY="sk-wrong", NEBIUS_BASE_URL=upstream.url)
         with pytest.raises(pytest.fail.Exception, match=r"`nebius` does not serve: .*was not accepted"):
-            async with _live.kind(spec).make(tmp_path, request):
+            async with _live.kind(spec, FEW).make(tmp_path, request):
                 pass
 
 
@@ -62,10 +69,10 @@ async def test_models_are_small_ones_of_the_list(
         upstream.key = "sk-live"
         upstream.models = ["huge-70b", CHAT_MODEL, "first-embedding", EMBEDDING_MODEL]
         spec = live(monkeypatch, "nebius", NEBIUS_API_KEY="sk-live", NEBIUS_BASE_URL=upstream.url)
-        async with _live.kind(spec).make(tmp_path, request) as subject:
+        async with _live.kind(spec, FEW).make(tmp_path, request) as subject:
             assert (subject.chat, subject.embedding) == (f"nebius/{CHAT_MODEL}", f"nebius/{EMBEDDING_MODEL}")
         live(monkeypatch, "nebius", NEBIUS_CHAT_MODEL="huge-70b")
-        async with _live.kind(spec).make(tmp_path, request) as subject:
+        async with _live.kind(spec, FEW).make(tmp_path, request) as subject:
             assert subject.chat == "nebius/huge-70b"
 
 
@@ -75,9 +82,9 @@ async def test_a_vendor_without_a_list_needs_the_names(
     async with upstream_server() as upstream:
         names = {"VOYAGE_EMBEDDING_MODEL": EMBEDDING_MODEL}
         spec = live(monkeypatch, "voyage", VOYAGE_API_KEY="sk", VOYAGE_BASE_URL=upstream.url, **names)
-        async with _live.kind(spec).make(tmp_path, request) as subject:
+        async with _live.kind(spec, FEW).make(tmp_path, request) as subject:
             assert "set VOYAGE_RERANK_MODEL" in subject.lacks["rerank"] and "embeddings" not in subject.lacks
         monkeypatch.setenv("VOYAGE_RERANK_MODEL", RERANK_MODEL)
-        async with _live.kind(spec).make(tmp_path, request) as subject:
+        async with _live.kind(spec, FEW).make(tmp_path, request) as subject:
             assert "rerank" not in subject.lacks
             assert (subject.embedding, subject.reranker) == (f"voyage/{EMBEDDING_MODEL}", f"voyage/{RERANK_MODEL}")

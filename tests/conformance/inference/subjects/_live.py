@@ -20,7 +20,6 @@ from runtime.conformance.subjects import Kind
 from runtime.providers.inference._openai_compatible.spec import OpenAICompatible
 from runtime.similar import names_for
 from runtime.spec import Spec
-from tests.conformance.inference.vendor import vendor_of
 
 _KINDS = {"chat": "llm", "embedding": "embedding", "rerank": "rerank"}
 _NEEDING = {
@@ -33,18 +32,20 @@ _NOT_PROMISED = {"seed", "limits"}
 """Vendors honour a seed as well as they can; a prompt beyond a context costs money."""
 
 
-def kinds(spec: Spec) -> dict[str, Kind]:
+def kinds(spec: Spec, abilities: frozenset[str]) -> dict[str, Kind]:
     """The real vendor, if it was asked for and its variable is set."""
     asked = _names()
     is_asked = spec.name in asked or "all" in asked
-    return {"live": kind(spec)} if is_asked and _is_on(spec) else {}
+    return {"live": kind(spec, abilities)} if is_asked and _is_on(spec) else {}
 
 
 def plan(specs: Iterable[Spec]) -> list[str]:
     """What will be asked, and why not the rest of what was named, as lines of text; none if nothing was named. Raises
     pytest.UsageError for a name that no vendor has.
     """
-    vendors = {spec.name: spec for spec in specs if isinstance(spec.facts, OpenAICompatible)}
+    from tests.conformance.inference.subject import live_abilities  # not above: that asks this module
+
+    vendors = {spec.name: spec for spec in specs if live_abilities(spec) is not None}
     if unknown := _names() - {*vendors, "all"}:
         hint = names_for(min(unknown), vendors)
         raise pytest.UsageError(f"there is no vendor `{min(unknown)}`; {hint}")
@@ -54,12 +55,12 @@ def plan(specs: Iterable[Spec]) -> list[str]:
     return [f"asked: {', '.join(asked) or 'nobody'}", *passed_over] if named else []
 
 
-def kind(spec: Spec) -> Kind:
+def kind(spec: Spec, abilities: frozenset[str]) -> Kind:
     @asynccontextmanager
     async def live(folder: Path, request: pytest.FixtureRequest) -> AsyncIterator[Subject]:
         config = dict(spec.sample_config)
         named = {kind: os.environ.get(variable(spec, kind), "") for kind in _KINDS}
-        if not spec.facts.lists_models:
+        if isinstance(spec.facts, OpenAICompatible) and not spec.facts.lists_models:
             config["allowed_models"] = [name for name in named.values() if name]
         provider = {"provider_id": spec.name, "provider_type": spec.provider_type, "config": config}
         async with serving(run_config(provider, env=os.environ), folder) as served:
@@ -80,7 +81,7 @@ def kind(spec: Spec) -> Kind:
                 lacks=lacks,
             )
 
-    return Kind(make=live, abilities=vendor_of(spec).has - _NOT_PROMISED)
+    return Kind(make=live, abilities=abilities - _NOT_PROMISED)
 
 
 async def _must_serve(client: Client, spec: Spec) -> None:

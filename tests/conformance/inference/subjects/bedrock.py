@@ -69,3 +69,5 @@ SUBJECTS = {
     "openai": Kind(make=_made(GPT), abilities=CAN),
     "llama": Kind(make=_made(f"eu.{LLAMA}"), abilities=CAN - {"tool_choice", "json_object", "json_schema"}),
 }
+LIVE = frozenset(CAN - {"closes", "calls_unasked"})
+"""Of Amazon's own service."""
