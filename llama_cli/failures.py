@@ -31,15 +31,34 @@ _TOO_MUCH = {errno.EAGAIN, errno.ENOMEM}
 """What it says, of no file, where it starts no more processes."""
 
 
+class Terminated(BaseException):
+    """SIGTERM or SIGHUP, as an exception: what a command has begun is ended in good order, as with Ctrl-C."""
+
+
+INTERRUPTED = Failure("interrupted", code=ExitCode.INTERRUPTED)
+TERMINATED = Failure("terminated", code=ExitCode.TERMINATED)
+
+
 def failure_of(error: Exception, arguments: Sequence[str]) -> Failure:
     """The failure that an exception is. arguments: of the command line. `--debug` raises a bug of ours again."""
     if isinstance(error, Failure):
         return error
+    if (end := _end_in(error)) is not None:
+        return end
     if isinstance(error, StackError):
         return Failure.from_error(error)
     if console.settings.debug:
         raise error
     return (_of_the_system(error) if isinstance(error, OSError) else None) or _unexpected(error, arguments)
+
+
+def _end_in(error: Exception) -> Failure | None:
+    """How the command was ended, if that is what a library reports in words of its own: pydantic does so while it makes
+    a model.
+    """
+    ends = {KeyboardInterrupt.__name__: INTERRUPTED, Terminated.__name__: TERMINATED}
+    last = str(error).strip().rpartition("\n")[2].strip()
+    return ends.get(last.partition(":")[0])
 
 
 def _of_the_system(error: OSError) -> Failure | None:

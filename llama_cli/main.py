@@ -23,7 +23,7 @@ from typer._click.exceptions import BadParameter, MissingParameter, NoSuchOption
 
 from llama_cli.commands import CommandGroup, argument_behind_dashes
 from llama_cli.exits import ExitCode, Failure
-from llama_cli.failures import failure_of
+from llama_cli.failures import INTERRUPTED, TERMINATED, Terminated, failure_of
 from llama_cli.options import variables_of
 from llama_cli.terminal import console
 from runtime import __version__, stdio
@@ -98,14 +98,6 @@ def root() -> CommandGroup:
     return group
 
 
-_INTERRUPTED = Failure("interrupted", code=ExitCode.INTERRUPTED)
-_TERMINATED = Failure("terminated", code=ExitCode.TERMINATED)
-
-
-class Terminated(BaseException):
-    """SIGTERM or SIGHUP, as an exception: what a command has begun is ended in good order, as with Ctrl-C."""
-
-
 def main() -> NoReturn:
     """The entry point of the console script."""
     # Nearly all that a command makes lives to its end, modules above all: looking through it for garbage, again and
@@ -134,15 +126,15 @@ def run(arguments: Sequence[str]) -> int:
     except typer.Exit as end:
         return end.exit_code
     except (KeyboardInterrupt, typer.Abort):
-        return _failed(_INTERRUPTED)
+        return _failed(INTERRUPTED)
     except BrokenPipeError:
         return ExitCode.DONE
     except Terminated:
-        return _failed(_TERMINATED)
+        return _failed(TERMINATED)
     except typer.TyperException as error:
         return _failed(_wrong_usage(error))
     except Exception as error:
-        return _failed(_end_in(error) or failure_of(error, arguments))
+        return _failed(failure_of(error, arguments))
     finally:
         console.let_go()
 
@@ -171,15 +163,6 @@ def _give_interrupts(*, to: Callable[..., object] | signal.Handlers) -> None:
 
 def _terminate(number: int, frame: FrameType | None) -> None:
     raise Terminated
-
-
-def _end_in(error: Exception) -> Failure | None:
-    """How the command was ended, if that is what a library reports in words of its own: pydantic does so while it makes
-    a model.
-    """
-    ends = {KeyboardInterrupt.__name__: _INTERRUPTED, Terminated.__name__: _TERMINATED}
-    last = str(error).strip().rpartition("\n")[2].strip()
-    return ends.get(last.partition(":")[0])
 
 
 def _failed(failure: Failure) -> int:

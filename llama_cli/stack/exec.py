@@ -77,19 +77,22 @@ def command(
     """
     import sys
 
-    from llama_cli.failures import failure_of
+    from llama_cli.failures import INTERRUPTED, TERMINATED, failure_of
 
     if not words:
         message = f"there is no command to run with `{target or _usual()}`"
         raise Failure(message, hint="as in `llama stack exec starter -- pytest -q`", code=ExitCode.USAGE)
     try:
-        code = _execute(target or _usual(), words, options, host, time_limit, logs, log_file)
+        done = _execute(target or _usual(), words, options, host, time_limit, logs, log_file)
     except Exception as error:
         failure = failure_of(error, sys.argv[1:])
-        if failure.code not in _OF_THE_COMMAND:
+        if failure.code not in _OF_THE_COMMAND and failure not in (INTERRUPTED, TERMINATED):
             failure.code = int(ExitCode.EXEC_FAILED)
         raise failure from error
-    raise typer.Exit(code)
+    if isinstance(done, str):
+        console.out(done)
+        return
+    raise typer.Exit(done)
 
 
 def _usual() -> str:
@@ -107,7 +110,8 @@ def _execute(
     time_limit: float | None,
     logs: Literal["failure", "always", "never"],
     log_file: str | None,
-) -> int:
+) -> int | str:
+    """The exit code, or what would be done."""
     from runtime.config.text import shown
 
     with waiting(f"reading `{shown(target)}`"):
@@ -122,8 +126,7 @@ def _execute(
         if file is not None and file.is_stdout:
             raise Failure.of_option(option, "standard output is the command's", hint="name a file, or `/dev/stderr`")
     if would is not None:
-        console.out(would)
-        return ExitCode.DONE
+        return would
     with waiting(f"preparing `{shown(target)}`"):
         from llama_cli.executing.around import Execution, execute
     execution = Execution(program=program, command=words, time_limit_s=time_limit, logs=logs, log_file=copied_to)

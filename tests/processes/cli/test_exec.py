@@ -255,6 +255,7 @@ def test_a_command_that_takes_too_long_is_ended(llama: Home) -> None:
     ("behaviour", "options", "error"),
     [
         ("fails-3", (), "error: `starter` did not start: the reason it gave"),
+        ("gets-SIGTERM", (), "error: `starter` was stopped before it was ready"),
         ("never-ready", ("--timeout", "500ms"), "error: `starter` is not ready after 500ms"),
         ("", ("--wait", "model=nope"), "error: model `nope` is not served"),
         ("", ("--alias", "nope"), "error: `--alias`: `nope` is not `NAME=MODEL`"),

@@ -137,7 +137,8 @@ _STARTED = (
 
 _LOST = """
 import sys, threading, weakref
-from llama_cli.main import Terminated, say_again
+from llama_cli.failures import Terminated
+from llama_cli.main import say_again
 
 sys.unraisablehook = say_again
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from pydantic_core import SchemaError
 
-from llama_cli.main import Terminated
+from llama_cli.failures import Terminated
 from llama_cli.stack import list_apis
 from runtime import __version__, discovery
 from runtime.errors import ConfigInvalid, Problem
