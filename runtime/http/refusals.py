@@ -19,7 +19,7 @@ from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
 from runtime.addresses import keys_in, origin_of, place_of
-from runtime.errors import UpstreamError, UpstreamRejected, UpstreamTimeout
+from runtime.errors import UpstreamError, UpstreamRejected, UpstreamTimeout, UpstreamUnreachable
 from runtime.http.context_length import code_of
 from runtime.http.limits import NO_RETRY, advice, is_hopeless, passed_on
 from runtime.http.transport import Exchange, Outgoing
@@ -36,6 +36,7 @@ capacity (Groq). 499: the vendor saw its client leave. 524: the origin timed out
 """
 _STATUS_OF_TYPE = {"overloaded_error": 529, "rate_limit_error": 429, "timeout_error": 504}
 """What an error of this type would be, had the answer not begun. https://platform.claude.com/docs/en/api/errors"""
+UNREACHABLE_HINT = "is it running, and is its address in the run config right?"
 _NO_SECRETS = ("content-type", "accept", "user-agent", "x-request-id", "traceparent")
 _SECRET_LENGTH = 6
 """Shorter header values are words, not keys."""
@@ -64,6 +65,15 @@ class Call:
     def failed(self, what: str, **fields: Any) -> UpstreamError:
         """The error of a failed call. what: the rest of a sentence that begins with the provider."""
         return UpstreamError(f"`{self.provider_id}` {what}", provider_id=self.provider_id, **fields)
+
+    def unreachable(self, words: str) -> UpstreamUnreachable:
+        """The error of a call of which nothing was sent. words: why."""
+        message = f"`{self.provider_id}` cannot be reached at {self.place}: {words}"
+        return UpstreamUnreachable(message, provider_id=self.provider_id, hint=UNREACHABLE_HINT)
+
+    def broke_off(self) -> UpstreamError:
+        """The error of an answer whose connection has ended before it did."""
+        return self.failed(f"broke off its answer ({self.place})")
 
     def not_json(self, status: int, headers: Mapping[str, str], body: bytes, *, wanted: str) -> UpstreamError:
         """The error of an answer that is not what we expected. wanted: such as `JSON` or `a stream`."""

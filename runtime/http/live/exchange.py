@@ -8,9 +8,10 @@ from collections.abc import AsyncIterator, Callable, Mapping
 import aiohttp
 
 from runtime.addresses import Proxy
-from runtime.http.live.failures import Phase, shown, timeout_error, transport_error
+from runtime.http.live.failures import shown, transport_error
 from runtime.http.live.silence import Silence
 from runtime.http.live.upload import BodyParts
+from runtime.http.phases import Phase, timeout_error
 from runtime.http.refusals import Call
 from runtime.http.timeouts import Timeouts
 from runtime.http.transport import Outgoing

@@ -6,28 +6,13 @@ import errno
 import os
 import re
 from collections.abc import Mapping
-from typing import Literal
 
 import aiohttp
 
 from runtime.addresses import Proxy
-from runtime.errors import Unavailable, UpstreamError, UpstreamTimeout, UpstreamUnreachable
-from runtime.http.refusals import Call
-from runtime.http.timeouts import Timeouts
+from runtime.errors import Unavailable, UpstreamError
+from runtime.http.refusals import UNREACHABLE_HINT, Call
 
-Phase = Literal["free", "connect", "send", "first_byte", "read", "total"]
-"""What a call waits for: a free connection, an open one, the server to read the request, the first byte of the answer's
-body, more of it, all of it.
-"""
-_PHASES: dict[Phase, tuple[str, str]] = {
-    "free": ("had no free connection", "read"),
-    "connect": ("did not accept a connection", "connect"),
-    "send": ("did not go on reading the request", "read"),
-    "first_byte": ("did not begin to answer", "first_byte"),
-    "read": ("did not go on with its answer", "read"),
-    "total": ("did not complete its answer", "total"),
-}
-"""What did not happen in time, and the setting with the limit."""
 _OUR_SHORTAGES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 """Why this machine opens no connection, whatever the server does."""
 _NOT_IN_HEADERS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
@@ -58,44 +43,23 @@ def transport_error(
     if isinstance(error, aiohttp.ClientResponseError):
         return call.failed(f"sent an answer that is not HTTP ({call.place}): {call.quoted(_words_of(error))}")
     if isinstance(error, aiohttp.ClientPayloadError):
-        return call.failed(f"broke off its answer ({call.place})")
+        return call.broke_off()
     invalid = next((name for name, value in (headers or {}).items() if _NOT_IN_HEADERS.search(value)), None)
     if invalid is not None and not isinstance(error, aiohttp.ClientError):
         return call.failed(
             f"cannot be called: the header `{invalid}` contains a special character, such as a line break"
         )
-    hint = "is it running, and is its address in the run config right?"
+    hint = UNREACHABLE_HINT
     if isinstance(error, aiohttp.InvalidURL | aiohttp.NonHttpUrlClientError) or not isinstance(
         error, aiohttp.ClientError
     ):
         words = "that is not the address of a server"
         hint = "an address begins with `http://` or `https://`, as in `http://localhost:8000/v1`"
     elif isinstance(error, aiohttp.ClientConnectorError) and not isinstance(error, aiohttp.ClientSSLError):
-        return UpstreamUnreachable(
-            f"`{call.provider_id}` cannot be reached at {call.place}: {_words(error.os_error)}",
-            provider_id=call.provider_id,
-            hint=hint,
-        )
+        return call.unreachable(_words(error.os_error))
     else:
         words = str(error) or type(error).__name__
     return call.failed(f"cannot be reached at {call.place}: {words}", code="upstream_unreachable", hint=hint)
-
-
-def timeout_error(call: Call, phase: Phase, timeouts: Timeouts) -> UpstreamTimeout:
-    """The error for a phase of a call that took too long."""
-    limits = {
-        "connect": timeouts.connect_s, "read": timeouts.read_s, "total": timeouts.total_s,
-        "first_byte": timeouts.first_byte_s or timeouts.read_s,
-    }  # fmt: skip
-    what, setting = _PHASES[phase]
-    hint = f"`network.timeout.{setting}` in its config sets this limit"
-    if phase == "free":
-        hint = f"`network.limits.max_connections` in its config limits them, `network.timeout.{setting}` this wait"
-    return UpstreamTimeout(
-        f"`{call.provider_id}` {what} within {limits[setting]:.4g} s ({call.place})",
-        provider_id=call.provider_id,
-        hint=hint,
-    )
 
 
 def was_not_sent(error: Exception) -> bool:

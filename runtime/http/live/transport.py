@@ -16,12 +16,13 @@ from yarl import URL
 from runtime.addresses import Proxy
 from runtime.errors import UpstreamError, UpstreamUnreachable
 from runtime.http.live.exchange import LiveExchange
-from runtime.http.live.failures import Phase, proxy_error, shown, timeout_error, transport_error, was_not_sent
+from runtime.http.live.failures import proxy_error, shown, transport_error, was_not_sent
 from runtime.http.live.given_names import GivenNames
 from runtime.http.live.sessions import Sessions
 from runtime.http.live.targets import NO_PROXY, Targets
 from runtime.http.live.upload import BodyParts
 from runtime.http.network import Network
+from runtime.http.phases import Phase, timeout_error
 from runtime.http.refusals import Call
 from runtime.http.timeouts import Timeouts
 from runtime.http.transport import Outgoing
