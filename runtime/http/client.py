@@ -29,6 +29,7 @@ from runtime.http.vendor_errors import states_error
 from runtime.sse import BYTE_ORDER_MARK, EventStream, Frames, Json, Reply, decode, has_objects, is_json_object
 
 T = TypeVar("T")
+_KEY_REFUSED = (401, 403)
 _REDIRECTED = (301, 302, 303, 307, 308)
 _COMPRESSED = ("gzip", "x-gzip", "deflate", "br", "zstd", "compress")
 
@@ -185,6 +186,8 @@ class HttpClient:
 
     async def _again(self, attempt: Callable[[Outgoing], Awaitable[T]], request: Outgoing) -> T:
         """What an attempt returns; after some failures that of a later attempt, see `Retries`."""
+        if self.connections.between is not None and request.timeouts is None:  # it may have to know them
+            request = msgspec.structs.replace(request, timeouts=self._timeouts)
         with current().timing:
             try:
                 return await attempt(request)
@@ -196,16 +199,25 @@ class HttpClient:
     async def _answered(self, request: Outgoing) -> tuple[Outgoing, Exchange]:
         """The request that was sent, and its answer with any status."""
         between, sent = self.connections.between, request
-        if between is None:
-            sent, exchange = await self._reached(request)
-        else:
-
-            async def go_on(request: Outgoing) -> Exchange:
-                nonlocal sent
+        try:
+            if between is None:
                 sent, exchange = await self._reached(request)
-                return exchange
+            else:
 
-            exchange = await between(request, go_on)
+                async def go_on(request: Outgoing) -> Exchange:
+                    nonlocal sent
+                    sent, exchange = await self._reached(request)
+                    return exchange
+
+                exchange = await between(request, go_on)
+                if sent is request and exchange.status in _KEY_REFUSED and not isinstance(self._auth, Renews):
+                    sent = await self._auth.apply(request)  # it says whose key was refused
+        except UpstreamError as error:
+            self.connections.failed_calls += 1
+            if isinstance(error, UpstreamUnreachable):
+                self.connections.unreachable(request.url, error, is_serving=current().is_serving)
+            raise
+        self.connections.answered(request.url)
         if exchange.status < 300:
             current().headers.update(passed_on(exchange.headers, sent))
         return sent, exchange
@@ -236,14 +248,9 @@ class HttpClient:
             sent = await self._auth.apply(request)
             transport = self.connections.transport or self.connections.open()
             exchange = await transport.send(sent, timeouts)
-        except BaseException as error:
-            if isinstance(error, UpstreamError):
-                self.connections.failed_calls += 1
-            if isinstance(error, UpstreamUnreachable):
-                self.connections.unreachable(request.url, error, is_serving=current().is_serving)
+        except BaseException:
             await close_parts(request.body)
             raise
-        self.connections.answered(request.url)
         return sent, exchange
 
     def _call(self, sent: Outgoing, exchange: Exchange) -> Call:
