@@ -16,6 +16,7 @@ from runtime.recording.bodies import as_events
 from runtime.recording.documents import Recording
 from runtime.recording.session import Session
 from runtime.sse import EventStream, Frames, Json
+from runtime.wrapped import Wrapped
 
 Method = Callable[[Any], Any]
 
@@ -31,8 +32,8 @@ class Calls:
 
     def door(self, adapter: Any) -> Any:
         """The provider as others see it: what its methods answer is recorded."""
-        return _Door(adapter, {name: self._recorded(name, method) for name in self.methods
-                               if (method := getattr(adapter, name, None)) is not None})  # fmt: skip
+        return Wrapped(adapter, {name: self._recorded(name, method) for name in self.methods
+                                 if (method := getattr(adapter, name, None)) is not None})  # fmt: skip
 
     def stand_in(self) -> Any:
         """What answers in the provider's place. It has the methods that the provider had when it was recorded."""
@@ -79,17 +80,6 @@ class Calls:
             return answer
 
         return call
-
-
-class _Door:
-    """A provider with other methods of the same names. Everything else is its own."""
-
-    def __init__(self, adapter: Any, methods: Mapping[str, Method]) -> None:
-        self._adapter = adapter
-        self._methods = methods
-
-    def __getattr__(self, name: str) -> Any:
-        return self._methods[name] if name in self._methods else getattr(self._adapter, name)
 
 
 class _StandIn:

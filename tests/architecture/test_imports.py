@@ -52,6 +52,7 @@ ALLOWED: dict[str, set[str]] = {
     "runtime.trees": set(),
     "runtime.turns": set(),
     "runtime.unset": set(),
+    "runtime.wrapped": set(),
     "runtime.apis": {"errors", "invalid", "similar", "sse"},
     "runtime.access": {"errors", "ids", "apis"},
     "runtime.context": {"access", "errors", "ids", "apis", "timing"},
@@ -65,7 +66,7 @@ ALLOWED: dict[str, set[str]] = {
     "runtime.http": {"addresses", "clock", "context", "telemetry", "errors", "ids", "outage", "rounds", "sse", "unset"},
     "runtime.recording": {
         "apis", "clock", "config.home", "context", "errors", "http", "ids", "provider", "redaction", "sse", "telemetry",
-        "trees",
+        "trees", "wrapped",
     },
     "runtime.documents": set(),
     "runtime.parsing": {"apis", "errors", "invalid"},
