@@ -23,6 +23,8 @@ from runtime.config.text import shown
 
 _OPTIONS = {**SERVER_OPTIONS, "providers": "--providers"}
 """What a server cannot change while it runs. Its state folder is the same, or it would not be in the way."""
+_OF_RESTART = ("host", "port", "log_level", "models", "aliases", "require", "require_gpu", "without")
+"""What `restart` changes, by the names of choices."""
 _POLL_S = 0.05
 
 
@@ -127,7 +129,7 @@ def _options(choices: Choices, running: AlreadyRunning, config: str | None) -> l
             continue  # any would do: who names none wants it to run, and it says where it does
         if _shown(wanted) != _shown(has):
             # `restart` keeps what it is not given, so that it cannot take anything away.
-            words = as_words(option, wanted) if name in SERVER_OPTIONS else []
+            words = as_words(option, wanted) if name in _OF_RESTART else []
             found.append(_Difference(f"`{option}`: {_shown(has)} there, {_shown(wanted)} here", words or None))
     return found
 
