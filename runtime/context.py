@@ -23,6 +23,7 @@ class RequestContext(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     user: the caller; ANYBODY unless something else is said. provider_data: keys and settings that the caller sent
     for providers, never logged. request_headers: as the caller sent them, names in lower case; see `header`. trace: the
     caller's W3C traceparent, which is passed on to upstreams.
+    faults: what is to go wrong in this request alone, as `runtime.faults` has it.
     headers: to add to the answer. warnings: reported in `x-llama-warnings`. Both are sent before the first byte of the
     body; later changes have no effect. timing: its waits for others.
     is_serving: False for the default context outside of any request. in_background: nobody waits for its answer, so
@@ -34,6 +35,7 @@ class RequestContext(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     provider_data: Mapping[str, Any] = msgspec.field(default_factory=dict)
     request_headers: Mapping[bytes, bytes] = msgspec.field(default_factory=dict)
     trace: str | None = None
+    faults: object | None = None
     headers: dict[str, str] = msgspec.field(default_factory=dict)
     warnings: list[str] = msgspec.field(default_factory=list)
     timing: Timing = msgspec.field(default_factory=Timing)

@@ -78,6 +78,7 @@ class Spec:
     another, and what became of each. default: used when its API is mounted and the config has no provider of it;
     section: the section of the run config that is its `config` then. enabled_by: the environment variable that
     turns it on in a template; sample_config: its `config` there, with `${env.X}`.
+    over_http: whether a remote one is asked with `context.http`, and not by a driver of its own.
     key_env: the variable with its key, if the provider waits for a key in each request while that is missing.
     ships: the models whose weights its packages bring, by the names under which they are served. serves: the names
     of the resource of its API's kind that it has without being told; of several providers with one, it is the first
@@ -102,6 +103,7 @@ class Spec:
     older: Mapping[str, Moved | NoEffect | Instead] = field(default_factory=dict)
     default: bool = False
     section: str = ""
+    over_http: bool = True
     enabled_by: str | None = None
     key_env: str | None = None
     sample_config: Mapping[str, Any] = field(default_factory=dict)

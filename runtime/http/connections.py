@@ -106,6 +106,7 @@ class Connections:
             shows_paths=False,
             between=self.between,
         )
+        made.retries.repeats = self.retries.repeats
         made._made_from = self
         self._others.add(made)
         return made

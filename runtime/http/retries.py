@@ -37,12 +37,13 @@ overloaded server would get all of them a second and a third time; their clients
 @dataclass(kw_only=True, slots=True)
 class Retries:
     """For one provider. times: how often a request is sent again at most; 0 for never. within_s: the longest time from
-    its first failure until it is sent again for the last time. waiting: how many requests that a server refused wait
-    now.
+    its first failure until it is sent again for the last time. repeats: whether a failure is one after which it may be.
+    waiting: how many requests that a server refused wait now.
     """
 
     times: int = 2
     within_s: float = 5.0
+    repeats: Callable[[UpstreamError], bool] = lambda _: True
     waiting: int = field(default=0, init=False)
 
     async def again(self, attempt: Callable[[Outgoing], Awaitable[T]], request: Outgoing, failure: UpstreamError) -> T:
@@ -56,7 +57,9 @@ class Retries:
         for turn in range(self.times if is_awaited and isinstance(request.body, bytes | None) else 0):
             pause_s = _pause_s(failure, turn)
             is_refused = failure.upstream_status is not None
-            if pause_s is None or time.monotonic() + pause_s > until or (is_refused and self.waiting >= _MAX_WAITING):
+            if pause_s is None or not self.repeats(failure) or time.monotonic() + pause_s > until:
+                raise failure
+            if is_refused and self.waiting >= _MAX_WAITING:
                 raise failure
             log.info(
                 "request is sent again",

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from runtime import own_process, ports, stdio
 from runtime.config import ready_files
 from runtime.errors import ConfigInvalid, Conflict, Problem, RequestError, StackError
+from runtime.server.interposing import interposed_of, read_faults, read_session
 from runtime.server.log_levels import levels_in, set_levels
 from runtime.server.logs import set_up
 from runtime.server.masking import Hidden
@@ -30,8 +31,6 @@ from runtime.storage import state_folder
 
 if TYPE_CHECKING:
     from runtime.config.run_config import RunConfig
-    from runtime.stack.interposed import Interposed
-    from runtime.stack.plan import Plan
     from runtime.stack.stack import Stack
 
 log = logging.getLogger("runtime.server")
@@ -136,6 +135,8 @@ def _options() -> argparse.Namespace:
         "--timing", choices=("none", "recorded"), default="none", help="how long a recorded answer takes"
     )
     parser.add_argument("--redact", action="append", default=[], help="a pattern of more that is not to be recorded")
+    parser.add_argument("--inject", action="append", default=[], help="what goes wrong on purpose")
+    parser.add_argument("--inject-seed", type=int, default=0, help="draws which requests that happens to")
     parser.add_argument("--require-gpu", action="store_true", help="do not serve without a GPU")
     parser.add_argument(
         "--drain-timeout", type=float, default=30.0, help="seconds that running requests get to finish at the end"
@@ -166,6 +167,7 @@ def _serve(options: argparse.Namespace, record: ServerRecord, hidden: Hidden) ->
     for warning in (*run.warnings, *planned.warnings):
         log.warning(warning)
     check_required(required, planned)
+    faults = read_faults(options, planned)
     aliases = _aliases(options.alias)
     host, port = options.host or run.server.host, run.server.port if options.port is None else options.port
     check_exposure(options.host, run.server)
@@ -189,7 +191,7 @@ def _serve(options: argparse.Namespace, record: ServerRecord, hidden: Hidden) ->
     held = state_folder.hold(
         options.state, holder=f"pid {os.getpid()}, whose record is `{options.record_file.absolute()}`"
     )
-    interposed = _interposed(options, run, planned, hidden, is_fresh=is_fresh)
+    interposed = interposed_of(read_session(options, hidden, is_fresh=is_fresh), run, planned, faults)
     stack = Stack(
         planned,
         run,
@@ -251,38 +253,6 @@ async def _run(
     if not server.started:
         raise StackError("the application did not start; see the log")
     return EXIT_INTERRUPTED if server.force_exit else 0
-
-
-def _interposed(
-    options: argparse.Namespace, run: RunConfig, planned: Plan, hidden: Hidden, *, is_fresh: bool
-) -> Interposed | None:
-    """What is recorded or replayed; None for nothing. is_fresh: whether nothing was kept in the state folder before.
-    Raises RecordingError, and ConfigInvalid for a pattern.
-    """
-    folders = {"record": options.record, "replay": options.replay, "record-if-missing": options.record_if_missing}
-    mode = next((mode for mode, folder in folders.items() if folder is not None), None)
-    if mode is None:
-        return None
-    from runtime.recording.manifest import recorded_variables
-    from runtime.recording.session import RecordingChoice, Session
-    from runtime.stack.interposed import Interposed
-
-    choice = RecordingChoice(
-        mode=mode,  # type: ignore[arg-type]  # one of its words
-        folder=folders[mode],
-        is_timed=options.timing == "recorded",
-        hidden=tuple(options.redact),
-    )
-    session = Session(choice, secrets=lambda: hidden.values)
-    if session.replays and is_fresh:
-        from runtime.recording.steady import make_steady
-
-        make_steady()
-    elif session.replays:
-        log.warning("ids and times differ from those of another replay: the state folder is not new")
-    log.info("recordings", extra={"mode": choice.mode, "folder": str(choice.folder)})
-    set_here = {use.variable: os.environ[use.variable] for use in run.uses if os.environ.get(use.variable)}
-    return Interposed(session, variables=recorded_variables(set_here, secrets=planned.secrets()))
 
 
 def _write_start(record: ServerRecord, **fields: Any) -> None:

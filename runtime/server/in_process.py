@@ -31,7 +31,7 @@ def in_process_app(stack: Stack, *, hidden: Hidden | None = None) -> RequestMidd
     doors = Doors(stack.plan.apis.values(), hidden or Hidden(stack.plan.secrets()))
     ongoing = Ongoing()
     guarded = OriginMiddleware(InProcess(stack, doors, ongoing), cors=None, hosts=None)
-    return RequestMiddleware(guarded, ongoing, stack.instance, doors, stack.nameless)
+    return RequestMiddleware(guarded, ongoing, stack.instance, doors, stack.nameless, stack.faults)
 
 
 class InProcess:

@@ -58,7 +58,8 @@ class RunningProvider:
     """A planned provider and its current state. storage: as it has it. adapter: None if it could not be constructed or
     was stopped. listed: what it may list, None where its kind of resource is not listed. lost: called
     when its list is not available. changed: called when its trouble has come, gone or become another. stand_in: what is
-    there in place of the adapter, if anything. door: the adapter as others see it.
+    there in place of the adapter, if anything. door: the adapter as others see it. cut_off: why it is to count as down,
+    if it is.
     """
 
     def __init__(
@@ -72,6 +73,7 @@ class RunningProvider:
         changed: Callable[[], None],
         stand_in: Callable[[ProviderContext], Any | None] = lambda _: None,
         door: Callable[[Any], Any] = lambda adapter: adapter,
+        cut_off: Callable[[], StackError | None] = lambda: None,
     ) -> None:
         self.planned = planned
         self.id = planned.provider_id
@@ -87,6 +89,7 @@ class RunningProvider:
         self._changed = changed
         self._stand_in = stand_in
         self._door = door
+        self._cut_off = cut_off
         self._troubles: dict[str, str] = {}
         self._troubled_since = 0.0
         self._note = ""
@@ -105,7 +108,7 @@ class RunningProvider:
     @property
     def can_be_asked(self) -> bool:
         """Whether there is anything to ask it while it runs."""
-        return self.lists or isinstance(self.adapter, HasHealth)
+        return self.lists or isinstance(self.adapter, HasHealth) or self._cut_off() is not None
 
     @property
     def trouble(self) -> str:
@@ -233,6 +236,8 @@ class RunningProvider:
             return
         did_not = f"did not list its {listed.what}"
         try:
+            if (outage := self._cut_off()) is not None:
+                raise outage
             note = listed.serve(await attempt(getattr(adapter, listed.method)(), limit_s=LISTING_LIMIT_S))
         except LeadsBack as error:
             listed.serve(())
@@ -274,6 +279,8 @@ class RunningProvider:
 
     async def _checked(self) -> ProviderHealth:
         adapter = self.adapter
+        if (outage := self._cut_off()) is not None:
+            return unhealthy(outage.message)
         if not isinstance(adapter, HasHealth):
             return healthy()
         try:

@@ -29,7 +29,6 @@ from runtime.config.run_config import RunConfig
 from runtime.context import RequestContext, serving
 from runtime.errors import Unavailable
 from runtime.http.client import HttpClient
-from runtime.http.retries import Retries
 from runtime.http.transport import Transport
 from runtime.provider import ProviderContext, Tasks
 from runtime.routing.forward import Router, Routing
@@ -50,6 +49,7 @@ from runtime.storage.stores import Stores
 from runtime.storage.used import UsedStores
 
 if TYPE_CHECKING:
+    from runtime.faults.injection import Faults
     from runtime.stack.interposed import Interposed
 
 log = logging.getLogger(__name__)
@@ -67,8 +67,8 @@ class Stack:
     state_dir: where providers and stores keep their files. cache_dir: where they keep what can be made again and serves
     other stacks too; by default, each in its own. models_dir: where models are that the user downloaded or imported.
     aliases: more names for models, each with its target. transport: replaces the network, for tests, provider by
-    provider: those of two APIs may have one id. interposed: what is recorded or replayed. is_alone: whether no other
-    process uses `state_dir`.
+    provider: those of two APIs may have one id. interposed: what is recorded or replayed, or goes wrong on purpose.
+    is_alone: whether no other process uses `state_dir`.
 
     nameless: who asks without a name, and for whom the jobs are done that are nobody's; there is no authentication.
     on_change: whoever sets it is called each time that what `degraded()` says may have changed, before anybody is told.
@@ -112,6 +112,11 @@ class Stack:
         self._waiting: frozenset[str] = frozenset()
         self._completing: asyncio.Task[None] | None = None
         self._is_started = self._is_closed = self._answers_others = False
+
+    @property
+    def faults(self) -> Faults | None:
+        """What goes wrong on purpose; None where nothing may."""
+        return self._interposed.faults if self._interposed is not None else None
 
     @property
     def is_whole(self) -> bool:
@@ -190,6 +195,8 @@ class Stack:
         started or failed.
         """
         self._is_started = True
+        if self._interposed is not None:
+            self._interposed.begin()
         self._tasks.spawn(self._start_all(), name="start providers")
         self._jobs.start()
         if self._retention is not None:
@@ -237,7 +244,7 @@ class Stack:
             await asyncio.wait({self._completing})
         await asyncio.gather(self._tasks.close(), self._jobs.stop())
         if self._interposed is not None:
-            await self._interposed.session.close()
+            await self._interposed.close()
         await self._providers.close()
         await self._stores.close()
 
@@ -332,8 +339,8 @@ class Stack:
         between, api = self._interposed, self.plan.world.load_api(planned.api)
         upstream = between.upstream(planned, api) if between else None
         http = HttpClient(provider_id, network=planned.network, transport=transport, between=upstream)
-        if between is not None and between.session.replays:
-            http.connections.retries = Retries(times=0)  # what came after a refusal was recorded
+        if between is not None:
+            http.connections.retries = between.retries(http.connections.retries)
         place = planned.api, provider_id
         storage = UsedStores(self._stores)
         running = RunningProvider(
@@ -345,6 +352,7 @@ class Stack:
             changed=lambda: self.on_change(),
             stand_in=lambda context: between.stand_in(planned, api, context) if between else None,
             door=lambda adapter: between.door(planned, api, adapter) if between else adapter,
+            cut_off=lambda: between.outage(planned, api) if between else None,
         )
         if kind is not None:
             kind.listings.providers.setdefault(provider_id, running)

@@ -7,6 +7,7 @@ import re
 import typing
 from collections import Counter
 from collections.abc import Iterator
+from importlib.util import resolve_name
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,7 @@ from runtime.providers.inference._openai_compatible.spec import OpenAICompatible
 from runtime.providers.responses.builtin.tools import TOOLS
 from runtime.redaction import hides
 from runtime.spec import Spec
-from tests.support.sources import text_of
+from tests.support.sources import text_of, tree_of
 
 ROOT = Path(__file__).parents[2]
 SOURCES = sorted(path for package in ("runtime", "llama_cli") for path in (ROOT / package).rglob("*.py"))
@@ -224,6 +225,31 @@ def test_a_provider_that_computes_with_torch_names_it() -> None:
         folder = ROOT.joinpath(*spec.module.split("."))
         uses = folder.is_dir() and any(word in text_of(path) for path in folder.glob("*.py") for word in by_it)
         assert uses == any(package.startswith("torch") for package in spec.packages), spec.provider_type
+
+
+def test_a_remote_provider_says_whether_it_is_asked_over_http() -> None:
+    """Where it is not, faults happen to those who call it."""
+    wrong = []
+    for spec in discovery.built_in().specs:
+        texts = dict[str, str]()
+        module, _, _ = spec.adapter.partition(":")
+        _read_providers(resolve_name(module, spec.module) if module.startswith(".") else module, texts)
+        asks = any("context.http" in text for text in texts.values())
+        if spec.kind == "remote" and asks != spec.over_http:
+            wrong.append(f"{spec.api}/{spec.provider_type}")
+    assert wrong == ["files/remote::s3"]  # its credentials alone come over HTTP of ours
+
+
+def _read_providers(module: str, texts: dict[str, str]) -> None:
+    """A module below `runtime.providers`, and those that it imports from there."""
+    place = ROOT / module.replace(".", "/")
+    path = place / "__init__.py" if place.is_dir() else place.with_suffix(".py")
+    if module in texts or not module.startswith("runtime.providers.") or not path.exists():
+        return
+    texts[module] = text_of(path)
+    for node in ast.walk(tree_of(path)):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            _read_providers(node.module, texts)
 
 
 def test_no_module_is_called_by_a_name_that_says_nothing() -> None:

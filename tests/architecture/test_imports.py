@@ -68,6 +68,7 @@ ALLOWED: dict[str, set[str]] = {
         "apis", "clock", "config.home", "context", "errors", "http", "ids", "provider", "redaction", "sse", "telemetry",
         "trees", "wrapped",
     },
+    "runtime.faults": {"apis", "context", "durations", "errors", "http", "similar", "sse", "wrapped"},
     "runtime.documents": set(),
     "runtime.parsing": {"apis", "errors", "invalid"},
     "runtime.engine": {"allowance", "clock", "errors", "catalog", "own_process"},
@@ -101,11 +102,11 @@ ALLOWED: dict[str, set[str]] = {
     },
     "runtime.stack": {
         "access", "clock", "context", "discovery", "external", "routing", "provider", "storage", "config", "apis",
-        "errors", "http", "recording",
+        "errors", "faults", "http", "recording",
         "spec", "ids", "outage", "durations", "redaction", "similar",
     },
     "runtime.server": {
-        "clock", "invalid", "own_process", "parsing", "ports", "recording", "redaction", "similar",
+        "clock", "faults", "invalid", "own_process", "parsing", "ports", "recording", "redaction", "similar",
         "stack", "discovery", "routing", "provider", "storage", "config", "apis", "errors", "http",
         "spec", "sse", "stdio", "ids", "context", "access", "auth", "telemetry", "temporary",
     },
@@ -378,7 +379,7 @@ def test_nothing_imports_the_command_line() -> None:
 
 _PURE = (
     *("apis._api", "stack.plan", "stack.placing", "stack.weights", "engine.checkpoints.kinds"),
-    *("external.known", "external.remembered"),
+    *("external.known", "external.remembered", "faults.parsing"),
 )
 """`engine.checkpoints.kinds` knows which folders hold a checkpoint, from names and first bytes. No one loads a library.
 """

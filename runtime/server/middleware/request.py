@@ -10,12 +10,13 @@ import logging
 import re
 import time
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from runtime.access import Caller
 from runtime.clock import machine_time
 from runtime.context import RequestContext, serving
 from runtime.errors import RequestError, StackError, Unavailable
+from runtime.faults.parsing import HEADER as INJECT
 from runtime.http.retries import COUNT
 from runtime.ids import new_id
 from runtime.server.access import NAME, AccessLine
@@ -28,12 +29,17 @@ from runtime.server.probes import is_probe
 from runtime.sse import decode
 from runtime.stack.instance import Instance
 
+if TYPE_CHECKING:
+    from runtime.faults.injection import Faults
+
 log = logging.getLogger(__name__)
 access = logging.getLogger(NAME)
 _PROVIDER_DATA = {
     b"x-llamastack-provider-data": "X-LlamaStack-Provider-Data",
     b"x-ogx-provider-data": "X-OGX-Provider-Data",
 }
+_INJECT = INJECT.lower().encode()
+_NO_FAULTS = f"{INJECT} has no effect: the server was not started with `--inject`"
 _STARTS = ("http.response.start", "websocket.accept", "websocket.http.response.start")
 _TRACE = re.compile(rb"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 """W3C Trace Context, 3.2."""
@@ -45,15 +51,24 @@ _POLICY_VIOLATION = 1008
 
 class RequestMiddleware:
     """ongoing: what the application serves at each moment. instance: gives the header by which a stack finds itself in
-    an upstream's answer. user: who asks.
+    an upstream's answer. user: who asks. faults: reads what a request wants to go wrong; None where that is not done.
     """
 
-    def __init__(self, app: App, ongoing: Ongoing, instance: Instance, doors: Doors, user: Caller) -> None:
+    def __init__(
+        self,
+        app: App,
+        ongoing: Ongoing,
+        instance: Instance,
+        doors: Doors,
+        user: Caller,
+        faults: Faults | None = None,
+    ) -> None:
         self.ongoing = ongoing
         self._app = app
         self._instance = instance
         self._doors = doors
         self._user = user
+        self._faults = faults
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         kind: str = scope["type"]
@@ -65,7 +80,7 @@ class RequestMiddleware:
             await self._app(scope, receive, send)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send, *, method: str) -> None:
-        context, wrong = _context(scope["headers"], self._user)
+        context, wrong = _context(scope["headers"], self._user, self._faults)
         timing = context.timing
         started = timing.arrived
         status = 499  # the status if no answer starts, because the client has left
@@ -147,9 +162,11 @@ def _before_accepting(scope: Scope, send: Send) -> Send:
     return sending
 
 
-def _context(headers: Iterable[tuple[bytes, bytes]], user: Caller) -> tuple[RequestContext, RequestError | None]:
-    """The context of a request, with the caller's own request id if it is valid and its keys for providers. The error
-    is returned, not raised, since the answer needs the context.
+def _context(
+    headers: Iterable[tuple[bytes, bytes]], user: Caller, server_faults: Faults | None
+) -> tuple[RequestContext, RequestError | None]:
+    """The context of a request, with the caller's own request id if it is valid, its keys for providers, and what it
+    wants to go wrong. The error is returned, not raised, since the answer needs the context.
     """
     sent = dict(headers)
     given = sent.get(b"x-request-id", b"")
@@ -163,7 +180,17 @@ def _context(headers: Iterable[tuple[bytes, bytes]], user: Caller) -> tuple[Requ
             data = _provider_data(headers)
         except RequestError as error:
             wrong = error
-    context = RequestContext(request_id=request_id, user=user, provider_data=data, request_headers=sent, trace=trace)
+    faults = None
+    if _INJECT in sent and server_faults is not None:
+        try:
+            faults = server_faults.of_request(sent[_INJECT].decode("latin-1"))
+        except RequestError as error:
+            wrong = wrong or error
+    context = RequestContext(
+        request_id=request_id, user=user, provider_data=data, request_headers=sent, trace=trace, faults=faults
+    )
+    if _INJECT in sent and server_faults is None:
+        context.warnings.append(_NO_FAULTS)
     return context, wrong
 
 

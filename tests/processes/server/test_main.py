@@ -74,6 +74,8 @@ async def test_an_invalid_config_is_refused_with_every_problem(tmp_path: Path) -
         (["--require", "vndor"], 2, "did you mean `vendor`?"),
         (["--alias", "just-a-name"], 2, "`just-a-name` is not NAME=MODEL"),
         (["--alias", "a=x", "--alias", "a=y"], 2, "`a` is given for `x` and `y`"),
+        (["--inject", "vndor: 429"], 2, "did you mean `vendor`?"),
+        (["--inject", "vendor: 429 ten"], 2, "`429 ten` does not say how often"),
         (["--model", "/nowhere/model.gguf"], 2, "`--model` needs a provider `inline::meta-reference`"),
     ],
     ids=lambda value: value[0] if isinstance(value, list) else "",

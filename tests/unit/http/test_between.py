@@ -65,3 +65,11 @@ async def test_whose_key_it_refuses_is_told(caller_s: bool) -> None:
         await client.reply(ASKED)
     assert isinstance(raised.value, UpstreamRejected) is caller_s
     assert raised.value.status == (401 if caller_s else 502)
+
+
+async def test_those_for_other_servers_send_again_after_the_same_failures() -> None:
+    client = HttpClient("acme")
+    client.connections.retries.repeats = lambda _: False
+    others = client.for_others(only_public=False, are_given=False)
+    assert others.connections.retries.repeats is client.connections.retries.repeats
+    assert others.connections.retries is not client.connections.retries

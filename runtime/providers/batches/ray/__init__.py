@@ -6,6 +6,7 @@ SPEC = remote(
     "ray",
     summary="Batches whose requests are sent by workers on an existing Ray cluster, each to a server beside it",
     adapter=".adapter:RayBatches",
+    over_http=False,
     config=".config:RayBatchesConfig",
     packages=(
         "ray[client]>=2.40",

@@ -6,6 +6,7 @@ SPEC = remote(
     "ray",
     summary="Evaluations of models whose rows are asked by workers on an existing Ray cluster; scored and kept here",
     adapter=".adapter:RayEval",
+    over_http=False,
     config=".config:RayEvalConfig",
     packages=("ray[client]>=2.40",),
     needs=("inference", "models", "datasets", "datasetio", "scoring", "scoring_functions"),

@@ -10,6 +10,7 @@ SPEC = remote(
     "s3",
     summary="Files in a bucket of Amazon S3, or of a server that speaks its protocol",
     adapter=".adapter:s3_files",
+    over_http=False,
     config=".config:S3FilesConfig",
     packages=("xxhash>=3.4", "obstore>=0.12"),
     enabled_by="S3_BUCKET_NAME",

@@ -78,7 +78,9 @@ class Background:
 
     async def _add_job(self, response_id: str, payload: Json, secrets: Secrets) -> None:
         now = current()
-        context = RequestContext(request_id=now.request_id, user=now.user, provider_data=now.provider_data)
+        context = RequestContext(
+            request_id=now.request_id, user=now.user, provider_data=now.provider_data, faults=now.faults
+        )
         self._waiting[response_id] = Waiting(context=context, secrets=secrets)
         await self._jobs.add(payload, user=now.user, job_id=response_id)
         waits = eq("id", response_id) & eq("status", "queued")

@@ -19,6 +19,7 @@ SPECS = (
         "milvus",
         summary="A Milvus server: an approximate index",
         adapter=".server:remote_milvus",
+        over_http=False,
         config=".config:MilvusServerConfig",
         packages=("pymilvus>=3.0.1", "numpy>=1.26"),
         enabled_by="MILVUS_ENDPOINT",

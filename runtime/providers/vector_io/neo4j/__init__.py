@@ -6,6 +6,7 @@ SPEC = remote(
     "neo4j",
     summary="Neo4j: an approximate index of a graph database",
     adapter=".server:remote_neo4j",
+    over_http=False,
     config=".config:Neo4jConfig",
     packages=("neo4j>=5.28",),
     enabled_by="NEO4J_URI",

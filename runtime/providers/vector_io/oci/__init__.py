@@ -6,6 +6,7 @@ SPEC = remote(
     "oci",
     summary="Oracle Database: exact search, or by an index that is made there",
     adapter=".server:remote_oracle",
+    over_http=False,
     config=".config:OracleConfig",
     packages=("oracledb>=3.0",),
     enabled_by="OCI26AI_CONNECTION_STRING",

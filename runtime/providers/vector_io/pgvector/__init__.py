@@ -6,6 +6,7 @@ SPEC = remote(
     "pgvector",
     summary="pgvector: vectors in a PostgreSQL database",
     adapter=".adapter:remote_pgvector",
+    over_http=False,
     config=".config:PgVectorConfig",
     packages=("asyncpg>=0.30",),
     enabled_by="PGVECTOR_DB",
