@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 _WHAT = "What to serve"
 HOW = "How to serve"
 _RECORDING = "Recordings"
+_FAULTS = "Faults, to test with"
 Timing = Literal["none", "recorded"]
 
 
@@ -126,6 +127,23 @@ class StartOptions:
             rich_help_panel=_RECORDING,
         ),
     ] = None
+    inject: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FAULTS",
+            help="What goes wrong on purpose, such as `openai: 429 10%, slow 3s; chromadb: down 5s`; `header` for only "
+            "what requests ask for.",
+            rich_help_panel=_FAULTS,
+        ),
+    ] = None
+    inject_seed: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="Draws which requests that happens to, each time the same; 0 unless given.",
+            rich_help_panel=_FAULTS,
+        ),
+    ] = None
     offline: Offline = False
     log_level: Annotated[
         Level | None,
@@ -171,6 +189,7 @@ class StartOptions:
         folders = {option: getattr(self, name) for option, name in MODES.items()}
         recorded = chosen(folders, variables, is_live=self.live)
         variables = with_recorded(variables, recorded.replay)
+        _check_faults(self.inject or [], self.inject_seed)
         # Not `Path.is_file`, which raises where a folder is closed to us; reading the file later says so better.
         is_file = not piped and os.path.isfile(target)  # noqa: PTH113
         choices = Choices(
@@ -188,6 +207,8 @@ class StartOptions:
             record_if_missing=recorded.record_if_missing,
             timing=self.timing,
             redact=tuple(self.redact or []),
+            inject=tuple(self.inject or []),
+            inject_seed=self.inject_seed,
             offline=self.offline,
             environment_names=names,
             **others,
@@ -218,6 +239,16 @@ class Start:
     goals: Sequence[Goal]
     timeout_s: float | None
     env_words: Sequence[str]
+
+
+def _check_faults(texts: Sequence[str], seed: int | None) -> None:
+    """Raises ConfigInvalid and Failure (USAGE). Whether there are such providers is seen with the run config."""
+    if texts:
+        from runtime.faults.parsing import read_faults
+
+        read_faults(texts)
+    elif seed is not None:
+        raise Failure.of_option("--inject-seed", "nothing is injected", hint="give `--inject FAULTS` too")
 
 
 def takes_start_options(command: Callable[..., None]) -> Callable[..., None]:

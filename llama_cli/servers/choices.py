@@ -22,6 +22,7 @@ SERVER_OPTIONS = {
     "host": "--host", "port": "--port", "log_level": "--log-level", "models": "--model", "aliases": "--alias",
     "require": "--require", "require_gpu": "--require-gpu", "without": "--without", "record": "--record",
     "replay": "--replay", "record_if_missing": "--record-if-missing", "timing": "--timing", "redact": "--redact",
+    "inject": "--inject", "inject_seed": "--inject-seed",
 }  # fmt: skip
 """The options of `runtime.server` by the name of their choice; `run` calls them the same."""
 
@@ -33,7 +34,7 @@ class Choices:
     target: as typed, a file as an absolute path. port 0: any free one; None: the run config's.
     aliases: `NAME=MODEL`; require: ids of providers that have to be ready; without: of those that stay off.
     state: an absolute path. record, replay, record_if_missing: the folder of recordings, as one; timing: how long a
-    recorded answer takes; redact: patterns of what is not to be recorded.
+    recorded answer takes; redact: patterns of what is not to be recorded. inject: what goes wrong on purpose, as typed.
     offline: build from what is cached on this machine.
     environment_names: of the variables given by `--env` and `--env-file`, never their values.
     for_command: it is there for one command of `exec`, so that nobody starts it again.
@@ -55,6 +56,8 @@ class Choices:
     record_if_missing: str | None = None
     timing: str | None = None
     redact: tuple[str, ...] = ()
+    inject: tuple[str, ...] = ()
+    inject_seed: int | None = None
     offline: bool = False
     environment_names: tuple[str, ...] = ()
     detach: bool = False

@@ -42,6 +42,8 @@ def ready_block(
     head = f"`{record.id}` at {record.url}"
     rows = [] if width(f"ready: {head}") <= columns else [("address", str(record.url))]
     rows.append(("models", _models(record, models, down, room)))
+    if faults := _faults(record):
+        rows.append(("faults", faults))
     if record.loading:
         bound = f", up to {record.load_timeout_s:.0f} s" if record.load_timeout_s else ""
         meanwhile = f"; requests wait for them{bound}"
@@ -72,6 +74,7 @@ def ready_line(record: Record, models: Mapping[str, str], down: Mapping[str, str
     """The same for a log or another program: one line, with the reason of the only failure, and where all are said."""
     groups = (("loading", record.loading), ("degraded", record.degraded), ("down", down))
     counts = [f"{len(group)} {label}" for label, group in groups if group]
+    counts += ["with injected faults"] if _faults(record) else []
     line = ", ".join([f"`{record.id}` at {record.url}", words.counted(len(models), "model"), *counts])
     failing = [f"{name}: {why}" for group in (record.degraded, down) for name, why in group.items()]
     if not failing:
@@ -103,6 +106,12 @@ def _models(record: Record, models: Mapping[str, str], down: Mapping[str, str], 
     if down or record.state == "degraded":
         return "none until the providers below are back"
     return "none yet: set a provider's variable, or register one"
+
+
+def _faults(record: Record) -> str:
+    """What goes wrong on purpose; empty for nothing."""
+    injected = [str(each) for each in record.options.get("inject") or ()]
+    return f"seed {record.options.get('inject_seed') or 0}; {'; '.join(injected)}" if injected else ""
 
 
 def _failing(reasons: Mapping[str, str], status: str, room: int) -> str:

@@ -28,6 +28,7 @@ def planned_for_start(choices: Choices, run: RunConfig, environment: Mapping[str
     """
     from runtime.config.choices import with_own_models, without_providers
     from runtime.config.exposure import check_exposure
+    from runtime.faults.parsing import check_providers, read_faults
     from runtime.stack.plan import check_required, plan
     from runtime.stack.weights import lacking_weights
 
@@ -36,6 +37,8 @@ def planned_for_start(choices: Choices, run: RunConfig, environment: Mapping[str
         run, _ = with_own_models(run, choices.models, require_gpu=choices.require_gpu)
     planned = plan(run, file=file)
     check_required(choices.require, planned)
+    names = [f"{one.api}/{one.provider_id}" for one in planned.providers]
+    check_providers(read_faults(choices.inject), names, planned.turned_on_by())
     check_exposure(choices.host, run.server)
     lacking = lacking_weights(planned, run, models_dir(environment), file=file)
     if lacking.every:

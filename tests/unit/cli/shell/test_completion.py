@@ -30,6 +30,7 @@ FREE = {
         "none|low|medium|high",
         "JSON|@FILE",
         "SIZE",
+        "FAULTS",
         "N",
         "TEXT",
         "JSON",

@@ -51,6 +51,7 @@ DOWN = ({}, {"vllm": "it refuses " * 50}, dict.fromkeys(of(39, "vendor"), "gone"
         {"state": "degraded", "reason": "its disk\nis full " * 20, "loading": of(40, "a-provider")},
         {"state": "degraded", "degraded": {"a": "of one reason\nin lines"}, "loading": ["b"], "settled": False},
         {"degraded": dict.fromkeys(of(25, "a-provider-with-a-name"), "gone"), "off": off(1), "settled": False},
+        {"off": off(3), "options": {"inject": ["openai: 429 10%, slow 3s; " * 9, "*: 500 1%"], "inject_seed": 7}},
         {"id": "a-distribution-with-a-long-name-12", "off": off(39), "url": "http://[2001:db8::8a2e:370:7334]:48321"},
     ],
 )
@@ -62,6 +63,12 @@ def test_twelve_lines_of_eighty_columns_whatever_is_served(record: Record, shape
         assert max(map(len, lines)) <= 80, "\n".join(lines)
         labels = [line[2:10].strip() for line in lines[1:]]
         assert "models" in labels[:2] and labels[-3:] == ["docs", "logs", "stop"]
+
+
+def test_faults_are_said_with_their_seed(record: Record) -> None:
+    record = replace(record, options={"inject": ["openai: 429 10%", "*: slow 1s"], "inject_seed": None})
+    assert "\n  faults   seed 0; openai: 429 10%; *: slow 1s\n" in ready_block(record, CHATS, {}, detached=False)
+    assert ready_line(record, CHATS, {}).endswith(", 2 models, with injected faults")
 
 
 def test_the_first_block_that_a_user_sees(record: Record) -> None:

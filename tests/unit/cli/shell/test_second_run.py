@@ -136,6 +136,7 @@ def test_beside_one_with_a_state_folder_of_its_own_another_needs_another() -> No
             "`--require-gpu`: given there, none here",
             ANEW,
         ),
+        ({"inject": ("openai: 429",)}, "`--inject`: none there, openai: 429 here", ANEW),
         ({"replay": "/r"}, "`--replay`: none there, /r here", ANEW),
         (
             {"log_level": None},

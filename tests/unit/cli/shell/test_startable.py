@@ -65,6 +65,32 @@ def test_what_a_user_chooses_for_one_run_counts(cli: Cli, tmp_path: Path) -> Non
         planned_for_start(Choices(target="mine", without=("oen",)), run, os.environ, file=None)
 
 
+def test_faults_are_of_providers_that_there_are(cli: Cli) -> None:
+    run = run_of("{model: SmolLM2-135M-Instruct}")
+    for inject in (("own: 429", "encoder: slow 1s"), ("*: 500",), ("inference/own: timeout",), ("header",)):
+        assert planned_for_start(Choices(target="mine", inject=inject), run, os.environ, file=None)
+    with pytest.raises(ConfigInvalid) as refused:
+        planned_for_start(Choices(target="mine", inject=("won: 429; encodr: 500",)), run, os.environ, file=None)
+    assert [problem.hint for problem in refused.value.problems] == ["did you mean `own`?", "did you mean `encoder`?"]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (
+            ["--inject", "openai 429"],
+            "error: `--inject`: `openai 429` does not say which provider\n\nhint: write PROVIDER",
+        ),
+        (["--inject", "openai: 4299, slow"], "`openai`: `slow` does not say how slow"),
+        (["--inject", ""], "hint: is a variable not set that stands there?"),
+        (["--inject-seed", "1"], "error: `--inject-seed`: nothing is injected\n\nhint: give `--inject FAULTS` too"),
+    ],
+)
+def test_faults_that_make_no_sense_are_refused_at_once(words: list[str], said: str, cli: Cli) -> None:
+    result = cli("stack", "run", "starter", *words)
+    assert result.code == 2 and said in result.err and result.out == ""
+
+
 def test_validate_tells_of_models_that_are_not_on_this_machine(cli: Cli, tmp_path: Path) -> None:
     """It can be the machine of somebody who only writes the file: `run` is what refuses."""
     file = tmp_path / "run.yaml"
