@@ -60,9 +60,7 @@ def read_faults(options: argparse.Namespace, planned: Plan) -> Faults | None:
     return faults
 
 
-def interposed_of(
-    session: Session | None, run: RunConfig, planned: Plan, faults: Faults | None
-) -> Interposed | None:
+def interposed_of(session: Session | None, run: RunConfig, planned: Plan, faults: Faults | None) -> Interposed | None:
     """Both for a stack; None for neither."""
     if session is None and faults is None:
         return None
