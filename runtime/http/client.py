@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from copy import copy
 from functools import partial
 from typing import Any, Self, TypeVar
+from weakref import WeakValueDictionary
 
 import msgspec
 
@@ -24,7 +25,7 @@ from runtime.http.refusals import Call
 from runtime.http.renewals import Renewals
 from runtime.http.streams import Ending, open_stream
 from runtime.http.timeouts import Timeouts
-from runtime.http.transport import Between, Exchange, Outgoing, Transport, close_parts
+from runtime.http.transport import Between, Exchange, Outgoing, Transport, close_parts, server_of
 from runtime.http.vendor_errors import states_error
 from runtime.sse import BYTE_ORDER_MARK, EventStream, Frames, Json, Reply, decode, has_objects, is_json_object
 
@@ -42,7 +43,8 @@ class HttpClient:
     the client's `Auth` raises; Unavailable once it is closed.
 
     network: the network settings of its config. transport: replaces the network, for tests. between: see `Between`.
-    connections: shared by all clients that are made from this one.
+    connections: shared by all clients that are made from this one. address: of the server that it was made for; empty
+    for none.
     """
 
     def __init__(
@@ -54,9 +56,11 @@ class HttpClient:
         between: Between | None = None,
     ) -> None:
         self.connections = Connections(provider_id, network, transport, between=between)
+        self.address = ""
         self._auth: Auth = NoAuth()
         self._renewals = Renewals()
         self._timeouts = self.connections.limited(Timeouts())
+        self._by_server: WeakValueDictionary[str, HttpClient] = WeakValueDictionary()
 
     def with_auth(self, auth: Auth, *, address: str = "", timeouts: Timeouts | None = None) -> Self:
         """A client with the same connections that authenticates its requests with `auth`. address: its server's.
@@ -66,6 +70,9 @@ class HttpClient:
         client._auth, client._renewals = auth, Renewals()
         if address:
             self.connections.note_server(address)
+            client.address = address
+            if server := server_of(address):
+                self._by_server[server] = client
         if timeouts is not None:
             client._timeouts = self.connections.limited(timeouts)
         return client
@@ -79,6 +86,7 @@ class HttpClient:
         client = copy(self)
         client.connections = self.connections.for_others(only_public=only_public, are_given=are_given, called=called)
         client._auth, client._renewals, client._timeouts = NoAuth(), Renewals(), Timeouts()
+        client.address, client._by_server = "", WeakValueDictionary()
         return client
 
     def for_credentials(self, called: str) -> HttpClient:
@@ -86,6 +94,12 @@ class HttpClient:
         client = self.for_others(only_public=False, are_given=False, called=called)
         client.connections.between = None
         return client
+
+    def by_server(self) -> dict[str, HttpClient]:
+        """The clients that `with_auth` has made for an address, by its server: scheme, host and port. To each of them,
+        and to no other, its keys may go.
+        """
+        return dict(self._by_server)
 
     async def send(self, request: Outgoing) -> Exchange:
         """The answer, once its headers have arrived, if its status is a success.

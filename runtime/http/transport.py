@@ -139,6 +139,15 @@ def host_header(url: str) -> str:
     return host if parts.port in (None, PORTS.get(parts.scheme)) else f"{host}:{parts.port}"
 
 
+def server_of(url: str) -> str:
+    """Scheme, host and port of an address, the port only where it is not the scheme's own; empty if it has none."""
+    try:
+        parts = urlsplit(url)
+        return f"{parts.scheme}://{host_header(url)}" if parts.hostname else ""
+    except ValueError:
+        return ""
+
+
 def host_of(url: str) -> str:
     """The host of an address; empty if it has none."""
     try:

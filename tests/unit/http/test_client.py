@@ -15,6 +15,7 @@ from runtime.addresses import place_of
 from runtime.conformance.upstream import Upstream, refusal
 from runtime.context import RequestContext, serving
 from runtime.errors import StackError, UpstreamRejected, UpstreamTimeout
+from runtime.http.auth import NoAuth
 from runtime.http.client import HttpClient
 from runtime.http.timeouts import Timeouts
 from runtime.http.transport import Outgoing
@@ -346,6 +347,23 @@ async def test_the_password_of_an_address_is_not_quoted(upstream: Upstream, clie
 async def test_an_empty_content_encoding_is_none(upstream: Upstream, client: HttpClient) -> None:
     upstream.misbehaves = answering(lambda: web.Response(text="{}", headers={"content-encoding": ""}))
     assert (await client.reply(chat(upstream))).data == b"{}"
+
+
+def test_the_server_of_each_client_with_a_key_is_known() -> None:
+    http = HttpClient("acme")
+    one = http.with_auth(NoAuth(), address="https://me:hush@api.acme.example:443/v1")
+    other = http.with_auth(NoAuth(), address="http://[::1]:8000")
+    nameless = http.with_auth(NoAuth())
+    broken = http.with_auth(NoAuth(), address="http://acme.example:port")
+    assert http.by_server() == {"https://api.acme.example": one, "http://[::1]:8000": other}
+    assert (one.address, nameless.address, broken.address[-4:]) == (
+        "https://me:hush@api.acme.example:443/v1",
+        "",
+        "port",
+    )
+    assert one.for_others(only_public=False, are_given=False).by_server() == {}
+    del one
+    assert "https://api.acme.example" not in http.by_server()
 
 
 @pytest.mark.parametrize("has_key", [True, False])
