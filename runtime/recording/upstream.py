@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl, urlsplit
 import msgspec
 
 from runtime.errors import RequestError
-from runtime.http.transport import Exchange, GoOn, Outgoing, close_parts
+from runtime.http.transport import Exchange, GoOn, Outgoing, close_parts, server_of
 from runtime.recording.bodies import event_bytes, readable, written
 from runtime.recording.documents import Recording
 from runtime.recording.rules import repeating
@@ -190,9 +190,7 @@ async def _whole(request: Outgoing) -> Outgoing:
 def _shown(request: Outgoing) -> Json:
     """A request as a recording has it."""
     parts = urlsplit(request.url)
-    host = parts.hostname or ""
-    port = f":{parts.port}" if parts.port else ""
-    shown: Json = {"method": request.method, "server": f"{parts.scheme}://{host}{port}", "path": parts.path or "/"}
+    shown: Json = {"method": request.method, "server": server_of(request.url), "path": parts.path or "/"}
     if parts.query:
         shown["query"] = [list(pair) for pair in parse_qsl(parts.query, keep_blank_values=True)]
     if request.headers:
