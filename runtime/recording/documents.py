@@ -18,7 +18,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,26 @@ SCHEMA = 1
 ENDING = ".json"
 _BYTES = 64 * 1024 * 1024
 _MODE = 0o644  # they are committed, and hold no secret
+_DIGITS = 12
 _decode = msgspec.json.Decoder().decode
+
+
+def _is_pairs(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(one, list) and len(one) == 2 for one in value)
+
+
+def _is_objects(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(one, dict) for one in value)
+
+
+_FORMS: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
+    **dict.fromkeys(("method", "server", "path", "call"), ("text", lambda value: isinstance(value, str))),
+    **dict.fromkeys(("headers", "error", "timing"), ("object", lambda value: isinstance(value, dict))),
+    **dict.fromkeys(("query", "fields"), ("list of pairs", _is_pairs)),
+    **dict.fromkeys(("events", "parts"), ("list of objects", _is_objects)),
+    "status": ("whole number", lambda value: type(value) is int),
+}
+"""What members of a request and an answer are, where they are there: what that is called, and whether a value is it."""
 
 
 class RecordingError(StackError):
@@ -77,6 +97,10 @@ def load(path: Path) -> Recording:
     wrong = [name for name, part in parts.items() if not isinstance(part, dict)]
     if wrong or not isinstance(value.get("provider"), str):
         raise _damaged(path, f"lacks `{wrong[0] if wrong else 'provider'}`")
+    for part, members in parts.items():
+        for name, (kind, is_it) in _FORMS.items():
+            if name in members and not is_it(members[name]):
+                raise _damaged(path, f"is damaged: `{part}.{name}` is no {kind}")
     try:
         read: Mapping[str, Any] = as_read(parts, lambda name: _held(path, name))
     except ValueError as error:
@@ -102,23 +126,31 @@ def check_schema(schema: object, path: Path) -> None:
 
 
 def save(recording: Recording, path: Path) -> None:
-    """Write one, the bytes beside it first: a file with the name `path` is always whole. Raises OSError."""
+    """Write one, the bytes beside it first: a file with the name `path` is always whole. Nothing is left of a recording
+    that was there. Raises OSError.
+    """
+    kept = {path.name}
 
     def keep(held: Held) -> str:
-        name = f"{path.stem}-{hashlib.sha256(held.data).hexdigest()[:12]}{held.suffix}"
+        name = f"{path.stem}-{hashlib.sha256(held.data).hexdigest()[:_DIGITS]}{held.suffix}"
         atomic_write(path.with_name(name), held.data, mode=_MODE)
+        kept.add(name)
         return name
 
     shown: Json = {"schema": SCHEMA, "test": recording.scope} if recording.scope else {"schema": SCHEMA}
     shown |= {"provider": recording.provider, "request": recording.request, "answer": recording.answer}
     atomic_write(path, laid_out(shown, keep), mode=_MODE)
+    for one in files_of(path):
+        if one.name not in kept:
+            one.unlink(missing_ok=True)
     recording.path = path
 
 
 def files_of(path: Path) -> list[Path]:
     """A recording's file, and those of the bytes beside it."""
-    beside = [one for one in path.parent.glob(f"{path.stem}-*") if one.suffix != ENDING]
-    return [path, *beside]
+    named = re.compile(rf"{re.escape(path.stem)}-[0-9a-f]{{{_DIGITS}}}\.\w+")
+    names = sorted(os.listdir(path.parent)) if path.parent.is_dir() else []  # noqa: PTH208  # of many, a few
+    return [path, *(path.with_name(name) for name in names if named.fullmatch(name) and not name.endswith(ENDING))]
 
 
 def remove(path: Path) -> None:

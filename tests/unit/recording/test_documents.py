@@ -109,6 +109,42 @@ def test_a_recording_is_read_as_it_was_written_with_its_bytes_beside_it(tmp_path
     assert list(tmp_path.iterdir()) == []
 
 
+def test_the_bytes_of_a_second_answer_are_not_those_of_the_first(tmp_path: Path) -> None:
+    for name in ("one.json", "one-2.json"):
+        save(recording(status=200, bytes=Held(name.encode(), ".wav")), tmp_path / name)
+    documents.remove(tmp_path / "one.json")
+    assert load(tmp_path / "one-2.json").answer["bytes"].data == b"one-2.json"
+
+
+def test_what_takes_the_place_of_a_recording_leaves_nothing_of_it(tmp_path: Path) -> None:
+    for data in (b"before", b"now"):
+        save(recording(status=200, bytes=Held(data, ".wav")), tmp_path / "one.json")
+    assert load(tmp_path / "one.json").answer["bytes"].data == b"now"
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+@pytest.mark.parametrize(
+    ("part", "wrong"),
+    [
+        ("answer", {"status": "200"}),
+        ("answer", {"events": {"data": 1}}),
+        ("answer", {"events": ["data: 1"]}),
+        ("answer", {"headers": []}),
+        ("answer", {"error": "no"}),
+        ("request", {"path": 7}),
+        ("request", {"query": ["a=b"]}),
+        ("request", {"call": ["x"]}),
+    ],
+)
+def test_a_member_that_is_not_what_it_has_to_be_is_named(part: str, wrong: dict[str, Any], tmp_path: Path) -> None:
+    path = tmp_path / "one.json"
+    whole = {"schema": 1, "provider": "a/b", "request": {}, "answer": {}}
+    path.write_text(json.dumps(whole | {part: wrong}))
+    with pytest.raises(RecordingError) as caught:
+        load(path)
+    assert f"`{part}.{next(iter(wrong))}` is no" in caught.value.message and caught.value.hint
+
+
 @pytest.mark.parametrize(
     "content, said",
     [
