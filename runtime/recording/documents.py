@@ -20,6 +20,8 @@ import hashlib
 import os
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -97,7 +99,8 @@ def load(path: Path) -> Recording:
     wrong = [name for name, part in parts.items() if not isinstance(part, dict)]
     if wrong or not isinstance(value.get("provider"), str):
         raise _damaged(path, f"lacks `{wrong[0] if wrong else 'provider'}`")
-    for part, members in parts.items():
+    for part in parts:
+        members: Mapping[str, Any] = value[part]
         for name, (kind, is_it) in _FORMS.items():
             if name in members and not is_it(members[name]):
                 raise _damaged(path, f"is damaged: `{part}.{name}` is no {kind}")
@@ -132,10 +135,10 @@ def save(recording: Recording, path: Path) -> None:
     kept = {path.name}
 
     def keep(held: Held) -> str:
-        name = f"{path.stem}-{hashlib.sha256(held.data).hexdigest()[:_DIGITS]}{held.suffix}"
-        atomic_write(path.with_name(name), held.data, mode=_MODE)
-        kept.add(name)
-        return name
+        beside = file_beside(path, held)
+        atomic_write(beside, held.data, mode=_MODE)
+        kept.add(beside.name)
+        return beside.name
 
     shown: Json = {"schema": SCHEMA, "test": recording.scope} if recording.scope else {"schema": SCHEMA}
     shown |= {"provider": recording.provider, "request": recording.request, "answer": recording.answer}
@@ -146,6 +149,11 @@ def save(recording: Recording, path: Path) -> None:
     recording.path = path
 
 
+def file_beside(path: Path, held: Held) -> Path:
+    """The file of bytes that belong to a recording."""
+    return path.with_name(f"{path.stem}-{hashlib.sha256(held.data).hexdigest()[:_DIGITS]}{held.suffix}")
+
+
 def files_of(path: Path) -> list[Path]:
     """A recording's file, and those of the bytes beside it."""
     named = re.compile(rf"{re.escape(path.stem)}-[0-9a-f]{{{_DIGITS}}}\.\w+")
@@ -153,10 +161,16 @@ def files_of(path: Path) -> list[Path]:
     return [path, *(path.with_name(name) for name in names if named.fullmatch(name) and not name.endswith(ENDING))]
 
 
-def remove(path: Path) -> None:
-    """Remove a recording with its bytes. What is gone already is no error."""
+def remove(path: Path, *, below: Path | None = None) -> None:
+    """Remove a recording with its bytes. What is gone already is no error. below: the folder of all recordings; those
+    in it that are empty then go too.
+    """
     for one in files_of(path):
         one.unlink(missing_ok=True)
+    parents = path.parents if below is not None and path.is_relative_to(below) else ()
+    for folder in takewhile(lambda folder: folder != below, parents):
+        with suppress(OSError):  # not empty, or gone
+            folder.rmdir()
 
 
 def _held(path: Path, name: str) -> Held:

@@ -185,13 +185,16 @@ class Library:
 
 def stored(folder: Path) -> Iterator[Recording]:
     """Every recording below a folder, in the order of their names. Raises RecordingError."""
-    if not folder.exists():
-        return
-    if not folder.is_dir():
+    if folder.exists() and not folder.is_dir():
         raise RecordingError(f"`{folder}` is no folder", hint="name the folder of the recordings")
+    return map(documents.load, paths(folder))
+
+
+def paths(folder: Path) -> Iterator[Path]:
+    """The file of each, in the same order; none where there is no folder."""
     for path in sorted(folder.rglob(f"*{documents.ENDING}"), key=_by_number):
         if path.name != MANIFEST and not any(part.startswith(".") for part in path.relative_to(folder).parts):
-            yield documents.load(path)
+            yield path
 
 
 def _are_others(recordings: list[Recording], scope: str) -> bool:
@@ -201,8 +204,8 @@ def _are_others(recordings: list[Recording], scope: str) -> bool:
 
 def folders_of(scope: str) -> list[str]:
     """The folders, one in the other, of a test's recordings: for `tests/test_a.py::test_b[1]` its file and its name."""
-    parts = [part for part in re.split(r"::|/", scope) if part not in ("", ".", "..")]
-    return [_fit(part) for part in parts]
+    file, *names = scope.split("::")
+    return [_fit(part) for part in (*file.split("/"), *names) if part not in ("", ".", "..")]
 
 
 def _fit(name: str) -> str:

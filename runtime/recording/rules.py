@@ -27,6 +27,7 @@ class Rules(NamedTuple):
     """`rules.yaml`, its patterns compiled."""
 
     without_effect: frozenset[str]
+    usual: Mapping[str, Any]
     repeated: tuple[str, ...]
     query: frozenset[str]
     digits: int
@@ -49,6 +50,7 @@ def the_rules() -> Rules:
     given: Mapping[str, Any] = yaml.safe_load(Path(__file__).with_name("rules.yaml").read_text(encoding="utf-8"))
     return Rules(
         frozenset(given["without_effect"]),
+        given["usual"],
         tuple(given["repeated_by_the_answer"]),
         frozenset(given["query"]),
         given["significant_digits"],
@@ -80,7 +82,12 @@ def asked(request: Json) -> Asked:
 def are_near(some: Iterable[tuple[float, ...]], others: Iterable[tuple[float, ...]]) -> bool:
     """Whether each vector is near its counterpart."""
     least = the_rules().similarity
-    return all(_cosine(one, other) >= least for one, other in zip(some, others, strict=True))
+    return all(cosine(one, other) >= least for one, other in zip(some, others, strict=True))
+
+
+def normal_text(text: str) -> str:
+    """A text without what may differ each time, such as ids and times."""
+    return _Normal(the_rules()).text(text)
 
 
 def repeating(answer: Any, request: Json) -> Any:
@@ -95,7 +102,11 @@ def _with_effect(body: Any, rules: Rules) -> Any:
     if not isinstance(body, dict):
         return body
     left_out = rules.without_effect | (frozenset(rules.repeated) if "jsonrpc" in body else frozenset())
-    return {name: value for name, value in body.items() if name not in left_out}
+    return {
+        name: value
+        for name, value in body.items()
+        if not (name in left_out or value is None or (name in rules.usual and value == rules.usual[name]))
+    }
 
 
 class _Normal:
@@ -108,20 +119,20 @@ class _Normal:
 
     def of(self, value: Any) -> Any:
         if isinstance(value, str):
-            return self._text(value)
+            return self.text(value)
         if isinstance(value, bool) or value is None:
             return value
         if isinstance(value, int | float):
             return self._number(value)
         if isinstance(value, dict):
-            return {self._text(name): self.of(value[name]) for name in sorted(value)}
+            return {self.text(name): self.of(value[name]) for name in sorted(value)}
         if isinstance(value, list):
             return self._vector(value) if self._is_vector(value) else [self.of(one) for one in value]
         if isinstance(value, Held):
             return {"sha256": sha256(value.data).hexdigest()}
         return value
 
-    def _text(self, text: str) -> str:
+    def text(self, text: str) -> str:
         for pattern, instead in self.rules.texts:
             text = pattern.sub(instead, text)
         return self.rules.ids.sub(self._name, text)
@@ -143,7 +154,8 @@ class _Normal:
         return f"<vector of {len(value)}>"
 
 
-def _cosine(one: tuple[float, ...], other: tuple[float, ...]) -> float:
+def cosine(one: tuple[float, ...], other: tuple[float, ...]) -> float:
+    """Of the angle between two vectors; 0 for two of other lengths."""
     if len(one) != len(other):
         return 0.0
     lengths = sqrt(sum(x * x for x in one)) * sqrt(sum(x * x for x in other))

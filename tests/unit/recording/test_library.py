@@ -36,6 +36,9 @@ def found(library: Library, scope: str = "", provider: str = "inference/a", **ho
     "one, other",
     [
         (request(), request(user="me", metadata={"run": "7"}, store=True)),
+        (request(stream=False, n=1, parallel_tool_calls=True, tool_choice="auto"), request()),
+        (request(seed=None, tools=None), request()),
+        (request(stream=True, stream_options={"include_usage": True}), request(stream=True)),
         (request(temperature=0.7), request(temperature=0.70000004)),
         (request(n=1.0), request(n=1)),
         (request("see file-0123456789abcdef01234567"), request("see file-fedcba987654321001234567")),
@@ -58,6 +61,10 @@ def test_what_means_the_same_is_the_same(one: dict[str, Any], other: dict[str, A
     [
         request("Ho"),
         request(seed=1),
+        request(seed=0),
+        request(stream=True),
+        request(parallel_tool_calls=False),
+        request(n=2),
         request(temperature=0.71),
         request("file-0123456789abcdef01234567 file-0123456789abcdef01234567"),
         request() | {"path": "/v1/completions"},
@@ -160,6 +167,13 @@ def test_a_difference_deep_in_a_long_text_is_shown_where_it_is(tmp_path: Path) -
     kept(library, "1", content=f"{long}first {long}")
     [one] = library.miss("", "inference/a", request(f"{long}second {long}")).differences
     assert "first" in one.recorded and "second" in one.asked and len(one.asked) < 130
+
+
+def test_the_parameters_of_a_test_are_no_folders(tmp_path: Path) -> None:
+    path = kept(Library(tmp_path), "x", scope="tests/test_a.py::TestB::test_c[txt=ollama/llama3.2:3b-None]")
+    assert path is not None
+    *folders, name, _ = path.relative_to(tmp_path).parts
+    assert folders == ["tests", "test_a.py", "TestB"] and name.startswith("test_c[txt-ollama-llama3.2-3b-None]")
 
 
 @pytest.mark.parametrize("scope", ["../../etc/passwd::x", "a/b.py::test[../..]", "t" * 500, "Ä/ö.py::ü", "a\0b"])
