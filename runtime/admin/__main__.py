@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from runtime import admin, own_process
+from runtime.admin import recording_verbs as recordings
 from runtime.admin.storage import verbs as storage
 from runtime.errors import ConfigInvalid, StackError
 from runtime.stdio import print_error
@@ -37,13 +38,14 @@ def main() -> int:
         if name == "check":
             verb.add_argument("--for-replay", action="store_true", help="only those that a replay asks")
     storage.add_to(verbs.add_parser("storage", help="what a stack keeps"))
+    recordings.add_to(verbs.add_parser("recordings", help="what providers answer now"))
     options = parser.parse_args()
     try:
         with _stdout_kept_clean() as stdout:
             answer = _done(options, stdout)
     except StackError as error:
         print_error(f"error: {error.message}")
-        if options.verb in ("storage", "check"):
+        if options.verb in ("storage", "check", "recordings"):
             facts = {name: getattr(error, name) for name in ("message", "hint", "status", "code")}
             problems = [asdict(problem) for problem in error.problems] if isinstance(error, ConfigInvalid) else []
             json.dump({"error": facts | ({"problems": problems} if problems else {})}, sys.stdout)
@@ -66,6 +68,8 @@ def _done(options: argparse.Namespace, stdout: int) -> dict[str, Any]:
         return external_specs(options.run_yaml)
     if options.verb == "storage":
         return storage.done(options, stdout)
+    if options.verb == "recordings":
+        return recordings.done(options, stdout)
     from runtime.admin.providers import ask_providers
 
     # Not `asyncio.run`, which at its end waits for threads: one can be asking a name server that never answers.

@@ -9,23 +9,16 @@ import asyncio
 import os
 import tempfile
 import time
-from contextlib import nullcontext, suppress
-from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-from runtime import discovery
-from runtime.errors import StackError, Unavailable, UpstreamError, UpstreamTimeout, UpstreamUnreachable
-from runtime.http.client import HttpClient
-from runtime.provider import HasHealth, ListsModels, ProviderContext, Starts, Stops, Tasks
+from runtime.admin.alone import made_alone
+from runtime.errors import StackError, UpstreamError, UpstreamTimeout, UpstreamUnreachable
+from runtime.provider import HasHealth, ListsModels, Starts
 from runtime.stack.failures import TookTooLong, attempt, reason_of, without_secrets
-from runtime.stack.instance import Instance
-from runtime.stack.plan import Plan, plan, read_run_config
+from runtime.stack.plan import plan, read_run_config
 from runtime.stack.planned import PlannedProvider
-from runtime.stack.stack import Stack, configured_key
-from runtime.storage.jobs import SCHEMA, JobRunner, Jobs
-from runtime.storage.placement import JOBS_STORE, StorageConfig
-from runtime.storage.stores import Stores
+from runtime.stack.stack import Stack
 
 Outcome = Literal[
     "ok", "slow", "no_models", "not_asked", "needs_key", "refused_key", "unreachable", "timed_out", "failed"
@@ -35,7 +28,6 @@ Outcome = Literal[
 LIMIT_S = 20.0
 """How long a provider can take for all that it is asked."""
 
-_STOP_S = 5.0
 _SLOW_S = 3.0
 
 
@@ -51,46 +43,21 @@ async def ask_providers(run_yaml: Path) -> list[dict[str, Any]]:
         state_dir = Path(folder)
         # Never opened: it only tells a provider what else there is.
         view = Stack(planned, run, state_dir=state_dir)
-        return list(await asyncio.gather(*(_asked(provider, planned, view, state_dir) for provider in remote)))
+        return list(await asyncio.gather(*(_asked(provider, view, state_dir) for provider in remote)))
 
 
-async def _asked(provider: PlannedProvider, planned: Plan, view: Stack, state_dir: Path) -> dict[str, Any]:
-    http = HttpClient(provider.provider_id, network=provider.network)
-    stores = Stores(StorageConfig(), state_dir, provider.stores())
-    tasks, instance = Tasks(f"{provider.api}/{provider.provider_id}"), Instance()
-    jobs = JobRunner(partial(stores.sql, JOBS_STORE.name, SCHEMA))  # never started
-    context = ProviderContext(
-        provider_id=provider.provider_id,
-        spec=provider.spec,
-        http=http,
-        storage=stores,
-        state_dir=state_dir / provider.api / provider.provider_id,
-        tasks=tasks,
-        stack=view,
-        find_api=_no_api,
-        find_optional_api=lambda protocol: None,
-        find_jobs=lambda: Jobs(jobs, provider.provider_id, lambda: False, nullcontext),
-        find_loop=lambda headers: instance.leads_back(provider.provider_id, headers),
-        configured_key=configured_key(provider),
-    )
-    adapter: Any = None
+async def _asked(provider: PlannedProvider, view: Stack, state_dir: Path) -> dict[str, Any]:
     began = time.monotonic()
     try:
-        http.connections.check()
-        adapter = discovery.load(provider.spec.adapter, package=provider.spec.module)(provider.config, context)
-        began = time.monotonic()
-        outcome, message, models = await attempt(_questioned(adapter, provider), limit_s=LIMIT_S)
+        async with made_alone(provider, view, state_dir) as (adapter, _):
+            began = time.monotonic()
+            outcome, message, models = await attempt(_questioned(adapter, provider), limit_s=LIMIT_S)
+            took = time.monotonic() - began
     except (Exception, SystemExit) as error:
+        took = time.monotonic() - began
         outcome, message, models = _classified(error), reason_of(error, provider, "did not answer"), None
         if isinstance(error, TookTooLong):
             message = f"`{provider.provider_id}` did not answer within {LIMIT_S:.0f} s"
-    took = time.monotonic() - began
-    with suppress(Exception):  # how it ends says nothing of how it answers
-        if isinstance(adapter, Stops):
-            await attempt(adapter.stop(), limit_s=_STOP_S)
-        await tasks.close()
-        await http.close()
-        await stores.close()
     return {
         "api": provider.api,
         "provider_id": provider.provider_id,
@@ -122,10 +89,6 @@ async def _questioned(adapter: Any, provider: PlannedProvider) -> tuple[Outcome,
     if not models:
         return "no_models", "it answers, and lists no model", 0
     return ("slow" if seconds > _SLOW_S else "ok"), None, models
-
-
-def _no_api(protocol: type) -> Any:
-    raise Unavailable(f"{protocol.__name__} is not there while a provider is asked alone")
 
 
 def _classified(error: BaseException) -> Outcome:

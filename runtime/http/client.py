@@ -101,6 +101,11 @@ class HttpClient:
         """
         return dict(self._by_server)
 
+    @property
+    def key_hint(self) -> str:
+        """How its key is given, for messages; empty if it needs none."""
+        return self._auth.hint
+
     async def send(self, request: Outgoing) -> Exchange:
         """The answer, once its headers have arrived, if its status is a success.
 

@@ -28,6 +28,7 @@ from runtime.sse import Json, encode
 _decode = msgspec.json.Decoder().decode
 _FIELD = re.compile(r"(data|event|id|retry):? ?(.*)", re.DOTALL)
 _BOUNDARY = "recorded-boundary"
+_BODIES = ("json", "text", "fields", "parts", "events", "bytes")
 
 
 class Held(msgspec.Struct, frozen=True, tag="bytes"):
@@ -71,6 +72,18 @@ def written(body: Json) -> bytes:
         return _multipart(body["parts"])
     held = body.get("bytes")
     return held.data if isinstance(held, Held) else b""
+
+
+def has_body(message: Json) -> bool:
+    """Whether a request or an answer has a body."""
+    return any(name in message for name in _BODIES)
+
+
+def content_type(body: Json, given: str) -> str:
+    """The media type of what `written` makes of a body. given: the one that it came with."""
+    if "parts" in body:
+        return f"multipart/form-data; boundary={_BOUNDARY}"
+    return given or ("application/json" if "json" in body else "application/octet-stream")
 
 
 def as_events(data: bytes) -> list[Json]:

@@ -24,7 +24,7 @@ from runtime.sse import Json
 _LONGEST_BODY = 256 * 1024 * 1024
 _DRAIN_S = 60.0
 """How long an answer whose reader has left is read on, so that it is recorded whole."""
-_PASSING = (408, 409, 425, 429, 498, 500, 502, 503, 504, 529)
+PASSING = (408, 409, 425, 429, 498, 500, 502, 503, 504, 529)
 """Refusals after which a provider may send the same request again: only how its last attempt ended is kept."""
 
 
@@ -161,7 +161,7 @@ class _Kept:
         if "events" in answer:
             answer["timing"] = self._timing(len(answer["events"]))
         self._recording.answer = self._session.hiding.answer(answer, also=self._secrets)
-        self._session.keep(self._recording, call=self._call, may_pass=self.status in _PASSING)
+        self._session.keep(self._recording, call=self._call, may_pass=self.status in PASSING)
 
     def _timing(self, events: int) -> Json:
         """When the first byte came, and after that each event, in whole milliseconds."""

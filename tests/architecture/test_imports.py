@@ -120,7 +120,7 @@ ALLOWED: dict[str, set[str]] = {
     },
     "runtime.admin": {
         "clock", "stack", "provider", "apis", "config", "storage", "http", "discovery", "errors", "external",
-        "own_process", "similar", "stdio",
+        "own_process", "recording", "similar", "sse", "stdio",
     },
 }  # fmt: skip
 
@@ -380,8 +380,11 @@ def test_nothing_imports_the_command_line() -> None:
 _PURE = (
     *("apis._api", "stack.plan", "stack.placing", "stack.weights", "engine.checkpoints.kinds"),
     *("external.known", "external.remembered", "faults.parsing"),
+    *(f"recording.{name}" for name in ("documents", "library", "rules", "used", "manifest", "hiding", "said", "older")),
+    *("recording.bodies", "sse"),
 )
-"""`engine.checkpoints.kinds` knows which folders hold a checkpoint, from names and first bytes. No one loads a library.
+"""`engine.checkpoints.kinds` knows which folders hold a checkpoint, from names and first bytes. No one loads a library
+but msgspec, which reads recordings, and yaml, which reads their rules.
 """
 
 
