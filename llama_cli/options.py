@@ -153,6 +153,35 @@ Target = Annotated[
     str,
     typer.Argument(metavar="DISTRO|NAME|FILE", help="A template, what was built, or a run.yaml; `-` is stdin."),
 ]
+RecordingsDir = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[DIR]",
+        help="The folder; else LLAMA_STACK_TEST_RECORDING_DIR, `recordings` or `tests/recordings`.",
+        show_default=False,
+    ),
+]
+Recording = Annotated[
+    str, typer.Argument(metavar="RECORDING", help="Its file, or how its key begins: the digits in the file's name.")
+]
+ProvidersOf = Annotated[
+    str | None,
+    typer.Option(
+        "--config",
+        metavar="DISTRO|NAME|FILE",
+        help="Whose providers to ask. By default those of the run.yaml here, else of `starter`; `-` is stdin.",
+    ),
+]
+Alike = Annotated[
+    float,
+    typer.Option(
+        metavar="NUMBER",
+        min=0.0,
+        max=1.0,
+        help="How alike two texts are at least that say the same.",
+        rich_help_panel="More",
+    ),
+]
 ServerName = Annotated[
     str | None, typer.Argument(metavar="[NAME|URL]", help="The server; optional where only one runs.")
 ]

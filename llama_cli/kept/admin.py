@@ -1,7 +1,7 @@
-"""Has a distribution's own interpreter do something with what it keeps: `python -I -m runtime.admin storage ACTION`.
+"""Has a distribution's own interpreter do something: `python -I -m runtime.admin VERB ACTION`.
 
-Its databases need packages that the command line does not have. It says how far it is, a line of JSON each, and then
-what has come of it; an archive goes through a pipe or a descriptor of its own.
+Its databases and providers need packages that the command line does not have. It says how far it is, a line of JSON
+each, and then what has come of it; an archive goes through a pipe or a descriptor of its own.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ from llama_cli.terminal.step import Step
 _PIECE_BYTES = 1024**2
 _CODES = {**BY_STATUS, 503: ExitCode.FAILED}
 """A database that is down is no server that is unhealthy."""
+_OF_FILES = ("config_invalid", "recording_not_usable")
+"""What is wrong with a file of the user's."""
 
 
 def storage(
@@ -33,13 +35,33 @@ def storage(
     what: str,
     stdin: IO[bytes] | int = subprocess.DEVNULL,
 ) -> dict[str, Any]:
-    """What the action answers. what: it is doing, for who waits. stdin: what it reads.
+    """What becomes of an action on what is kept. what: it is doing, for who waits. stdin: what it reads.
 
     Raises Failure with what keeps it from being done.
     """
-    with working(what) as step, _started(action, owner, options, stdin=stdin) as admin:
+    with working(what) as step, _started(_of_storage(action, owner, options), owner, stdin=stdin) as admin:
         admin.follow(step)
-    return admin.answer()
+    return admin.answer(_KEPT)
+
+
+def recordings(
+    action: str, owner: Owner, options: Sequence[str], *, names: Sequence[str], what: str
+) -> list[dict[str, Any]]:
+    """What providers answer now to recordings, a row each. names: their files. what: it is doing, for who waits.
+
+    Raises Failure with what keeps it from being done.
+    """
+    words = ["recordings", action, str(owner.run_yaml), *options]
+    with tempfile.TemporaryFile("w+b") as given, working(what) as step:
+        given.write(json.dumps(list(names)).encode())
+        given.seek(0)
+        with _started(words, owner, stdin=given) as admin:
+            admin.follow(step)
+    rows: list[dict[str, Any]] = admin.answer("the providers of `{name}` could not be asked")["rows"]
+    return rows
+
+
+_KEPT = "what `{name}` keeps could not be looked at"
 
 
 class Exported:
@@ -57,7 +79,8 @@ class Exported:
         begin, end = os.pipe()
         with os.fdopen(begin, "rb") as archive, working(f"exporting what `{owner.name}` keeps") as step:
             try:
-                started = _started("export", owner, [*options, "--fd", str(end)], pass_fds=(end,))
+                words = _of_storage("export", owner, [*options, "--fd", str(end)])
+                started = _started(words, owner, pass_fds=(end,))
                 with started as admin:
                     os.close(end)
                     end = -1
@@ -69,7 +92,7 @@ class Exported:
             finally:
                 if end != -1:
                     os.close(end)
-        self.answer = admin.answer()
+        self.answer = admin.answer(_KEPT)
 
 
 class _Admin:
@@ -97,31 +120,35 @@ class _Admin:
         self._errors.seek(0)
         self._said = self._errors.read()
 
-    def answer(self) -> dict[str, Any]:
-        """What has come of it. Raises Failure."""
+    def answer(self, failed: str) -> dict[str, Any]:
+        """What has come of it. failed: what is said where it ended without an answer. Raises Failure."""
         if self._answer is None:
             last = (self._said.strip().splitlines() or ["it said nothing"])[-1]
             hint = f"its environment may be of an older version: `llama stack build {self._owner.name}`"
-            message = f"what `{self._owner.name}` keeps could not be looked at: {last}"
+            message = f"{failed.format(name=self._owner.name)}: {last}"
             raise Failure(message, hint=hint, details=self._said)
         if (error := self._answer.get("error")) is not None:
-            code = ExitCode.CONFIG if error["code"] == "config_invalid" else _CODES.get(error["status"])
+            code = ExitCode.CONFIG if error["code"] in _OF_FILES else _CODES.get(error["status"])
             raise Failure(error["message"], hint=error["hint"], code=code or ExitCode.FAILED, details=self._said)
         return self._answer
 
 
+def _of_storage(action: str, owner: Owner, options: Sequence[str]) -> list[str]:
+    return ["storage", action, str(owner.run_yaml), "--state", str(owner.state_dir), *options]
+
+
 @contextmanager
 def _started(
-    action: str,
+    words: Sequence[str],
     owner: Owner,
-    options: Sequence[str],
     *,
     stdin: IO[bytes] | int = subprocess.DEVNULL,
     pass_fds: Sequence[int] = (),
 ) -> Iterator[_Admin]:
-    """Started for the block, at whose end it has ended: by itself, or because the block was left early."""
-    command = [str(owner.python), "-I", "-m", "runtime.admin", "storage", action, str(owner.run_yaml)]
-    command += ["--state", str(owner.state_dir), *options]
+    """Started for the block, at whose end it has ended: by itself, or because the block was left early. words: the verb
+    and what it is given.
+    """
+    command = [str(owner.python), "-I", "-m", "runtime.admin", *words]
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as errors:
         with subprocess.Popen(
             command,

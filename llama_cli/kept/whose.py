@@ -1,5 +1,5 @@
-"""Whose storage is meant: that of a server, by its record, or of a distribution which is built; with the interpreter
-that can read it. Opens nothing of it.
+"""Whose storage, or whose providers, are meant: those of a server, by its record, or of a distribution which is built;
+with the interpreter that has their packages. Opens nothing of it.
 """
 
 from __future__ import annotations
@@ -31,10 +31,16 @@ class Owner:
 
 
 def owner_of(
-    target: str, state: str | None, *, env: Sequence[str] | None, env_file: str | None, read: str | None = None
+    target: str,
+    state: str | None,
+    *,
+    env: Sequence[str] | None,
+    env_file: str | None,
+    read: str | None = None,
+    why: str = "what it keeps is read",
 ) -> Owner:
     """What a user means by `DISTRO|NAME|FILE`. state: another state folder than its own. env, env_file: variables
-    beside ours. read: what else is read, so that at most one of all is standard input.
+    beside ours. read: what else is read, so that at most one of all is standard input. why: what takes its packages.
 
     A server that runs comes before a distribution of that name, since it can have a folder of its own; one that has
     ended after it. Raises NotFound with close names, Failure where it is not built or the variables cannot be read.
@@ -53,7 +59,7 @@ def owner_of(
             found = _of_server(server, environment)
     if not (found.python.exists() and found.run_yaml.exists()):
         hint = f"build it: `llama stack build {target}`"
-        raise Failure(f"`{found.name}` is not built, and what it keeps is read by its own packages", hint=hint)
+        raise Failure(f"`{found.name}` is not built, and {why} by its own packages", hint=hint)
     return found if state is None else replace(found, state_dir=expanded(state).absolute())
 
 

@@ -17,7 +17,7 @@ from runtime.config.home import expanded
 MODES = {"--record": "record", "--replay": "replay", "--record-if-missing": "record_if_missing"}
 """The options, each with the name of its choice."""
 _MODE_VARIABLES = ("LLAMA_STACK_TEST_INFERENCE_MODE", "OGX_TEST_INFERENCE_MODE")
-_FOLDER_VARIABLES = ("LLAMA_STACK_TEST_RECORDING_DIR", "OGX_TEST_RECORDING_DIR")
+FOLDER_VARIABLES = ("LLAMA_STACK_TEST_RECORDING_DIR", "OGX_TEST_RECORDING_DIR")
 _OLDER_MODES = {"record": "--record", "replay": "--replay", "record-if-missing": "--record-if-missing", "live": ""}
 _MANIFEST = "stack.json"
 
@@ -71,7 +71,7 @@ def _of_variables(variables: Mapping[str, str]) -> dict[str, str]:
     option = _OLDER_MODES[mode]
     if not option:
         return {}
-    folder = next((variables[one] for one in _FOLDER_VARIABLES if variables.get(one)), None)
+    folder = next((variables[one] for one in FOLDER_VARIABLES if variables.get(one)), None)
     if folder is None:
         hint = f"set `{name.replace('INFERENCE_MODE', 'RECORDING_DIR')}`, or give `{option} DIR`"
         raise Failure(f"`{name}` is `{mode}`, and nothing says where", hint=hint, code=ExitCode.CONFIG)

@@ -38,23 +38,23 @@ def test_a_dry_run_changes_nothing_and_says_what_it_would(node: Node, world: Cli
         pytest.skip(f"held by {PROVEN_ELSEWHERE[node.path]}")
     if node.path not in DRY_RUNS:
         pytest.fail(f"`{node.path}` has --dry-run: enter in DRY_RUNS of {CALLS} how it is called")
-    before = everything_in(world.home)
+    before = everything_in(world.home.parent)
     said = world(*node.words, "--dry-run", *DRY_RUNS[node.path])
     assert said.code == 0, said.err
     assert "would" in said.out + said.err
     if "--json" in node.options:
         document = world(*node.words, *DRY_RUNS[node.path], "--dry-run", "--json").json()
         conform(document, node.schema)
-    assert everything_in(world.home) == before
+    assert everything_in(world.home.parent) == before
 
 
 @of_commands(lambda node: "--yes" in node.options and node.path in DRY_RUNS)
 def test_what_goes_and_how_much_is_said_before_anyone_agrees(node: Node, world: Cli) -> None:
-    before = everything_in(world.home)
+    before = everything_in(world.home.parent)
     refused = world(*node.words, *DRY_RUNS[node.path])
     assert (refused.code, refused.out) == (2, "")
     assert re.search(r"\d (bytes|[kMG]B)\b", refused.err) and "hint: add `--yes`" in refused.err
-    assert everything_in(world.home) == before
+    assert everything_in(world.home.parent) == before
 
 
 @of_commands(lambda node: {"--dry-run", "--json"} <= node.options.keys() and node.path not in PASSES_ON)

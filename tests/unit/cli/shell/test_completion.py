@@ -33,6 +33,7 @@ FREE = {
         "FAULTS",
         "N",
         "TEXT",
+        "NUMBER",
         "JSON",
         "URL",
         "PATTERN",
