@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from llama_cli.exits import ExitCode, Failure
 from llama_cli.recordings.folder import model_of
 from runtime import discovery
+from runtime.recording import used
 from runtime.recording.documents import Recording
 from runtime.recording.hiding import Hiding
 from runtime.recording.library import Library
@@ -110,12 +111,15 @@ def take(source: Path, vendors: Vendors) -> Taken:
 
 
 def keep(taken: Taken, folder: Path, vendors: Vendors) -> list[Path]:
-    """Write them, in place of those of the same requests. Raises OSError, RecordingError."""
+    """Write them, in place of those of the same requests. What is used has to be noted anew then, or those that are new
+    would count as unused. Raises OSError, RecordingError.
+    """
     library = Library(folder)
     kept = [path for one in taken.recordings if (path := library.keep(one)) is not None]
     manifest = Manifest.read(folder) or Manifest({}, {})
     manifest.variables = vendors.variables(taken.recordings) | manifest.variables
     manifest.write(folder)
+    used.forget(folder)
     return kept
 
 

@@ -367,6 +367,13 @@ def test_a_list_of_models_is_made_where_there_is_none(cli: Cli, peer: Path) -> N
     assert [one["id"] for one in listed.answer["json"]["data"]] == ["llama3.2:3b-instruct-fp16"]
 
 
+def test_what_is_new_does_not_count_as_unused(cli: Cli, peer: Path, folder: Path) -> None:
+    note(folder, "call.json")
+    assert cli("stack", "recordings", "import", str(peer), str(folder)).code == 0
+    told = cli("stack", "recordings", "prune", str(folder), "--unused", "--yes")
+    assert told.code == 1 and "nobody has noted which recordings" in told.err
+
+
 def test_secrets_of_a_suite_are_not_taken(cli: Cli, peer: Path) -> None:
     secret = "sk-proj-0123456789abcdefghij"
     file = peer / "chat" / "recordings" / "a.json"
