@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -73,3 +74,13 @@ def test_what_makes_no_sense_is_refused_before_anything_is_built(home: Home, run
     for inject, words in (("vendor: 42", "`42` is no fault"), ("vndor: 429", "did you mean `vendor`?")):
         refused = home("stack", "run", str(run_yaml), "--port", "0", "--inject", inject)
         assert (refused.code, refused.out) == (2, "") and words in refused.err
+
+
+def test_a_command_meets_them_in_a_stack_of_its_own(home: Home, run_yaml: Path) -> None:
+    asks = (
+        "import httpx, os; print(httpx.post(os.environ['OPENAI_BASE_URL'] + '/chat/completions', json=%r).status_code)"
+    )
+    words = ("--", sys.executable, "-c", asks % HELLO)
+    met = home("stack", "exec", str(run_yaml), "--inject", "vendor: timeout", *words)
+    assert (met.code, met.out) == (0, "504\n"), met.err
+    assert home("stack", "exec", str(run_yaml), "--inject", "vendor: tiemout", *words).code == 125
