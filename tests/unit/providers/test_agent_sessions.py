@@ -140,7 +140,7 @@ async def test_a_turn_does_not_end_before_it_began(
     """Where the clock is set back meanwhile."""
     upstream.misbehaves = Script(says("Green"))
     session = await begun(served.client)
-    monkeypatch.setattr(running_module, "wall_time", lambda: 1.0)
+    monkeypatch.setattr(running_module, "stamp", lambda: 1.0)
     turn = await session.turn()
     assert turn["completed_at"] >= turn["started_at"]
     assert await session.get(f"/turn/{turn['turn_id']}") == turn
