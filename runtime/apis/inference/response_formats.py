@@ -28,6 +28,9 @@ class JsonObjectFormat(TypedDict, total=False):
 
     __pydantic_config__ = OPEN  # type: ignore[misc]
     type: Required[Literal["json_object"]]
+    schema: Annotated[
+        JsonSchema | None, Field(description="A schema that the object matches: llama.cpp's own. Default: any object.")
+    ]
 
 
 class NamedSchema(TypedDict, total=False):

@@ -75,6 +75,12 @@ def with_schema(schema: Any) -> bytes:
             "response_format.json_schema.schema.properties.a.type",
             "not a valid JSON Schema",
         ),
+        (
+            chat(response_format={"type": "json_object", "schema": {"properties": [1]}}),
+            "response_format.schema.properties",
+            "not a valid JSON Schema",
+        ),
+        (chat(response_format={"type": "json_object", "schema": 5}), "response_format.schema", "object"),
         (with_tool({"type": "x" * 9000}), "tools[0].function.parameters.type", "x\u2026"),
         (with_tool({"type": ["x"] * 9000}), "tools[0].function.parameters", "larger than 32768 bytes"),
         (
