@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from runtime.sse import Json, encode, is_json_object
+from runtime.sse import Json, decode, encode, is_json_object
 
 EXTRA = "extra_content"
 """What a call has for its provider alone, which wants it back: the member of chat completions, and of our items."""
@@ -107,6 +107,14 @@ def readable(arguments: str) -> str:
     if is_json_object(arguments.encode()):
         return arguments
     return encode({UNREADABLE: arguments} if arguments.strip() else {}).decode()
+
+
+def read_arguments(arguments: str) -> Json:
+    """The object that `readable` writes, for a provider that takes no text; a number beyond all range is unreadable."""
+    try:
+        return decode(readable(arguments).encode())
+    except ValueError:
+        return {UNREADABLE: arguments}
 
 
 def _text(arguments: Any) -> str:

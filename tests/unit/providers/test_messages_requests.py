@@ -188,6 +188,11 @@ def test_results_of_tools_are_at_the_beginning_of_one_turn() -> None:
     ]
 
 
+def test_arguments_with_a_number_beyond_all_range_are_unreadable() -> None:
+    assistant, *_ = turns({"role": "assistant", "tool_calls": [call("a", '{"x": 1e999}')]})
+    assert assistant[1][0]["input"] == {"unreadable": '{"x": 1e999}'}
+
+
 def said_again(content: Any, calls: list[dict[str, Any]], **more: Any) -> list[str]:
     """The blocks of an assistant's message, each in a word."""
     message = {"role": "assistant", "content": content, "tool_calls": calls, **more}

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from runtime.apis.inference.calls import EXTRA, readable
+from runtime.apis.inference.calls import EXTRA, read_arguments
 from runtime.context import warn
 from runtime.errors import RequestError
 from runtime.providers.inference._gemini.generations import thinks_by_levels
@@ -101,7 +101,7 @@ def _calls_of(message: Json, provider_id: str, *, has_ids: bool) -> list[tuple[s
             raise refusal("messages[].tool_calls", provider_id, "has only calls of functions")
         function: Json = {
             "name": call["function"]["name"],
-            "args": _arguments(call["function"]["arguments"]),
+            "args": read_arguments(call["function"]["arguments"]),
             **({"id": call["id"]} if has_ids else {}),
         }
         part: Json = {"functionCall": function}
@@ -144,10 +144,6 @@ def _add_answers(
             loose += media
         found.append({"functionResponse": response})
     made.add("user", found + loose)
-
-
-def _arguments(text: str) -> Json:
-    return decode(readable(text).encode())
 
 
 def _response(text: str) -> Json:

@@ -11,13 +11,13 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from runtime.apis.inference.calls import readable
+from runtime.apis.inference.calls import read_arguments
 from runtime.context import warn
 from runtime.errors import RequestError
 from runtime.providers.inference._messages.blocks import CACHED, blocks_of
 from runtime.providers.inference._messages.kept import is_thought, put_back
 from runtime.providers.inference._openai_compatible.outgoing_fields import refusal
-from runtime.sse import Json, decode
+from runtime.sse import Json
 
 _SYSTEM = ("system", "developer")
 _ID = re.compile(r"[^a-zA-Z0-9_-]")
@@ -114,7 +114,7 @@ def _said(message: Json, place: int, provider_id: str) -> Iterator[Json]:
         if call.get("type") != "function":
             raise refusal(f"messages[{place}].tool_calls[{at}].type", provider_id, "has only calls of functions")
         function = call["function"]
-        given = decode(readable(function["arguments"]).encode())
+        given = read_arguments(function["arguments"])
         calls.append((call, {"type": "tool_use", "id": _id(call["id"]), "name": function["name"], "input": given}))
     return put_back(message, texts, calls)
 
