@@ -84,6 +84,10 @@ PLAIN = {"type": "text", "media_type": "text/plain", "data": "a,b"}
             {"type": "file", "file": {"file_data": f"data:image/png;base64,{PNG}", "filename": "a.png"}},
             {"type": "image", "source": in_base64("image/png", PNG)},
         ),
+        ({"type": "file", "file": {"file_data": "YSxi", "filename": "a.log_"}}, document(PLAIN, title="a.log_")),
+        ({"type": "file", "file": {"file_data": "YSxi"}}, document(PLAIN)),
+        ({"type": "file", "file": {"file_data": "JVBERi0="}}, document(in_base64("application/pdf", "JVBERi0="))),
+        ({"type": "file", "file": {"file_data": "/w=="}}, document(in_base64("application/pdf", "/w=="))),
         ({"type": "file", "file": {"file_id": "file_1"}}, document({"type": "file", "file_id": "file_1"})),
         (
             {"type": "file", "file": {"file_id": "file_1", "filename": "a.webp"}},

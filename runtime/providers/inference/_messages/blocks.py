@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import binascii
 from base64 import b64decode
+from codecs import getincrementaldecoder
 from collections.abc import Iterator
 from mimetypes import guess_type
 from typing import Any
@@ -26,6 +27,8 @@ _TEXTS = ("application/json", "application/xml", "application/x-yaml", "applicat
 """Types of text that are not below `text/`."""
 _OWN = ("image", "document", "search_result", "container_upload")
 """Anthropic's blocks that may be a part as they are."""
+_BEGINNING = 1368
+"""Characters of base64 in which a file is known: 1026 bytes."""
 CACHED = "cache_control"
 """Where the prompt up to a block is to be cached: of a part, a message or a tool."""
 
@@ -72,7 +75,7 @@ def _file(given: Json, provider_id: str) -> Json:
     elif is_data_address(data):
         block = _at(data, f"{field}.file_data", kind, provider_id)
     else:
-        block = _of_data(guessed or _PDF, data, f"{field}.file_data", provider_id)
+        block = _of_data(guessed or _seen(data), data, f"{field}.file_data", provider_id)
     return block | ({"title": name} if name and block["type"] == "document" else {})
 
 
@@ -106,6 +109,16 @@ def _of_data(said: str, data: str, field: str, provider_id: str) -> Json:
         text = _text(data, field, provider_id)
         return {"type": "document", "source": {"type": "text", "media_type": "text/plain", "data": text}}
     raise refusal(field, provider_id, f"takes PDF, text and images, and this is `{said}`")
+
+
+def _seen(data: str) -> str:
+    """The type of a file whose name does not say it: text if it begins as that, else PDF. data: in base64."""
+    begun = _decoded("".join(data[: 2 * _BEGINNING].split())[:_BEGINNING]) or b""
+    try:
+        getincrementaldecoder("utf-8")().decode(begun)
+    except UnicodeDecodeError:
+        return _PDF
+    return _PDF if not begun or b"%PDF-" in begun or b"\0" in begun else "text/plain"
 
 
 def _text(data: str, field: str, provider_id: str) -> str:
