@@ -51,7 +51,7 @@ def events_of(message: dict[str, Any]) -> Iterator[dict[str, Any]]:
             start = {"type": "thinking", "thinking": "", "signature": ""}
             deltas = [{"type": "thinking_delta", "thinking": piece} for piece in cut(block["thinking"]) or [""]]
             deltas.append({"type": "signature_delta", "signature": block["signature"]})
-        elif block["type"] in ("tool_use", "server_tool_use"):
+        elif block["type"] in ("tool_use", "server_tool_use", "mcp_tool_use"):
             start = {**block, "input": {}}
             written = cut(Frames.of(block["input"]).data.decode()[6:-2]) if block["input"] else []
             deltas = [{"type": "input_json_delta", "partial_json": piece} for piece in ["", *written]]
@@ -128,6 +128,13 @@ async def test_what_anthropic_s_own_tools_did_is_kept_and_their_pages_are_cited(
     assert message["annotations"] == [{"type": "url_citation", "url_citation": cited}]
     kept = message["extra_content"]["anthropic"]["blocks"]
     assert kept == [SEARCH, FOUND, {"type": "text", "length": 6}, {"type": "text", "length": 7}]
+
+
+async def test_what_a_tool_of_an_mcp_server_was_called_with_is_kept() -> None:
+    use = {**SEARCH, "type": "mcp_tool_use", "server_name": "x"}
+    found = {"type": "mcp_tool_result", "tool_use_id": "s1", "is_error": False, "content": []}
+    message = await both(answer(use, found, text("Rome")))
+    assert message["extra_content"]["anthropic"]["blocks"] == [use, found, {"type": "text", "length": 4}]
 
 
 async def test_a_tool_that_stands_for_the_form_is_the_answer() -> None:

@@ -217,6 +217,8 @@ def test_blocks_that_were_kept_are_where_they_were() -> None:
     assert said_again("", [call("1", **kept(THOUGHT)), call("2", **kept(HIDDEN))]) == ["T", "C", "R", "C"]
     assert said_again("abcd", [], **kept(THOUGHT, mark, search, found, mark)) == ["T", "ab", "S", found["type"], "cd"]
     assert said_again("ab", [call("1")], **kept(HIDDEN)) == ["ab", "C", "R"]
+    search, found = {**search, "type": "mcp_tool_use", "server_name": "x"}, {"type": "mcp_tool_result"}
+    assert said_again("ab", [], **kept(search, found, mark)) == ["mcp_tool_use", "mcp_tool_result", "ab"]
 
 
 def test_text_that_has_changed_is_whole_where_its_first_piece_was() -> None:

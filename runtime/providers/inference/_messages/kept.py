@@ -17,7 +17,7 @@ from runtime.sse import Json
 
 _OURS, _BLOCKS = "anthropic", "blocks"
 _THOUGHTS = ("thinking", "redacted_thinking")
-_SERVERS = ("server_tool_use", "container_upload")
+_SERVERS = ("server_tool_use", "mcp_tool_use", "container_upload")
 """Of Anthropic's own tools; what they gave back ends in `_tool_result`."""
 
 

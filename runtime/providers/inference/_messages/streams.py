@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from runtime.apis.inference.calls import EXTRA, call_message, readable
+from runtime.apis.inference.calls import EXTRA, call_message, read_arguments
 from runtime.apis.inference.sense import making_sense
 from runtime.providers.inference._messages.answers import completion_of
 from runtime.providers.inference._messages.kept import Kept
@@ -22,7 +22,7 @@ from runtime.providers.inference._messages.said import (
     usage_of,
 )
 from runtime.providers.inference._openai_compatible.streams import as_events
-from runtime.sse import End, Frames, Json, decode, encode
+from runtime.sse import End, Frames, Json, encode
 
 
 class Finished:
@@ -157,8 +157,8 @@ class Chunks:
             case "tool_use":
                 if not text:
                     yield from self._arguments(begun, encode(block.get("input") or {}).decode())
-            case "server_tool_use" if text:
-                self._kept.add({**block, "input": decode(readable(text).encode())})
+            case "server_tool_use" | "mcp_tool_use" if text:
+                self._kept.add({**block, "input": read_arguments(text)})
             case _:
                 self._kept.add(block)
 
