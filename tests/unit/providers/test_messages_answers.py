@@ -182,6 +182,12 @@ async def test_the_last_counts_of_a_stream_are_right() -> None:
     assert (last["usage"]["prompt_tokens"], last["usage"]["completion_tokens"]) == (14, 5)
 
 
+async def test_counts_that_are_none_are_left_out() -> None:
+    start = {"type": "message_start", "message": {"id": "m", "usage": {"input_tokens": "9", "output_tokens": 1}}}
+    *_, last = await chunks_of(start, {"type": "message_delta", "delta": {"stop_reason": "end_turn"}})
+    assert "usage" not in last
+
+
 async def test_a_server_that_writes_a_block_whole_at_its_start_is_read() -> None:
     start = {"type": "message_start", "message": {"usage": {"input_tokens": 1, "output_tokens": 1}}}
     blocks = [{**THOUGHT}, text("ab"), call("c1", a=1)]

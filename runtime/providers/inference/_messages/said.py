@@ -58,7 +58,7 @@ def refusal_in(holder: Json) -> str | None:
 def counts_in(usage: Any) -> Json:
     """The counts that are given. In a stream the later ones, which are of all so far, replace the earlier ones."""
     given = usage if isinstance(usage, dict) else {}
-    found = {name: given[name] for name in _COUNTS if given.get(name) is not None}
+    found = {name: given[name] for name in _COUNTS if isinstance(given.get(name), int)}
     thought = (given.get("output_tokens_details") or {}).get("thinking_tokens")
     return found | ({"thinking_tokens": thought} if thought is not None else {})
 
