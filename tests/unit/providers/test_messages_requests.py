@@ -265,6 +265,9 @@ def test_messages_that_are_refused(fields: dict[str, Any], param: str) -> None:
     assert raised.value.param == param
 
 
+ANY = {"type": "json_object"}
+
+
 def function(name: str, **more: Any) -> dict[str, Any]:
     return {"type": "function", "function": {"name": name, **more}}
 
@@ -364,8 +367,22 @@ def test_an_object_of_any_properties_is_a_tool_that_has_to_be_called(form: dict[
     found, warnings = asked(HI, response_format=form, reasoning_effort="high", model=OLDER)
     [tool] = found.body["tools"]
     assert found.has_answer_tool and tool["input_schema"]["type"] == "object"
-    assert found.body["tool_choice"] == {"type": "tool", "name": tool["name"]}
+    once = {"type": "tool", "name": tool["name"], "disable_parallel_tool_use": True}
+    assert found.body["tool_choice"] == once
     assert "thinking" not in found.body and len(warnings) == 2  # a model with a budget cannot think then
+
+
+@pytest.mark.parametrize("more", [{"tools": [function("f")], "tool_choice": "required"}, {"response_format": ANY}])
+def test_a_model_that_has_to_call_a_tool_is_not_asked_to_think(more: dict[str, Any]) -> None:
+    body = made(HI, model="claude-sonnet-4-6", reasoning_effort="high", temperature=0, **more)
+    assert "thinking" not in body and body["output_config"] == {"effort": "high"} and body["temperature"] == 0
+
+
+def test_a_tool_that_stands_for_the_form_takes_only_objects() -> None:
+    form = {"type": "json_schema", "json_schema": {"name": "x", "schema": {"type": "array", "items": {}}}}
+    with pytest.raises(RequestError, match="that of an object") as raised:
+        made(HI, response_format=form)
+    assert raised.value.param == "response_format"
 
 
 @pytest.mark.parametrize(

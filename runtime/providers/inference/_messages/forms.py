@@ -38,7 +38,9 @@ def fit_form(wanted: Json | None, made: Json, model: Model, provider_id: str) ->
     if not model.forced:
         why = "holds this model only to a schema whose objects name all their properties"
         raise refusal("response_format", provider_id, why)
+    if schema.get("type", "object") != "object":
+        raise refusal("response_format", provider_id, "takes no schema here but that of an object")
     words = answer_tool(wanted, has_tools="tools" in made, provider_id=provider_id)
     made["tools"] = [{"name": ANSWER_TOOL, "description": words, "input_schema": {"type": "object", **schema}}]
-    made["tool_choice"] = {"type": "tool", "name": ANSWER_TOOL}
+    made["tool_choice"] = {"type": "tool", "name": ANSWER_TOOL, "disable_parallel_tool_use": True}
     return True

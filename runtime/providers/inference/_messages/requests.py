@@ -52,12 +52,12 @@ def asked_of(body: Json, model: Model, provider_id: str) -> Asked:
         made["system"] = system
     made |= fit_tools(body, model, provider_id)
     has_answer_tool = fit_form(body.pop("response_format", None), made, model, provider_id)
-    is_forced = _kind(made, "tool_choice") in ("any", "tool")
     thinking = fit_thinking(
         body.pop("reasoning_effort", None),
         model,
         most_tokens=made["max_tokens"],
-        may_have_budget=not is_forced and not said.goes_on_without_thought,
+        is_forced=_kind(made, "tool_choice") in ("any", "tool"),
+        may_have_budget=not said.goes_on_without_thought,
         provider_id=provider_id,
     )
     _merge(made, thinking)

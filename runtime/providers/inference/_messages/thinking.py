@@ -2,6 +2,7 @@
 
 https://platform.claude.com/docs/en/build-with-claude/thinking,
 https://platform.claude.com/docs/en/build-with-claude/extended-thinking,
+https://platform.claude.com/docs/en/build-with-claude/thinking-tool-workflows,
 https://platform.claude.com/docs/en/build-with-claude/effort (read November 2026)
 """
 
@@ -19,11 +20,12 @@ _LEAST = 1024
 
 
 def fit_thinking(
-    effort: str | None, model: Model, *, most_tokens: int, may_have_budget: bool, provider_id: str
+    effort: str | None, model: Model, *, most_tokens: int, is_forced: bool, may_have_budget: bool, provider_id: str
 ) -> Json:
     """`thinking` and `output_config` for a `reasoning_effort`. What was thought is told, unless nothing is to be.
-    most_tokens: of thinking and answer together. may_have_budget: whether the request goes with a budget. Raises
-    RequestError for an effort that nobody has.
+    most_tokens: of thinking and answer together. is_forced: whether a tool has to be called, with which no model is
+    asked to think. may_have_budget: whether the conversation goes with a budget. Raises RequestError for an effort that
+    nobody has.
     """
     if effort is None:
         return {}
@@ -34,9 +36,9 @@ def fit_thinking(
         raise refusal("reasoning_effort", provider_id, f"has only {known}")
     level = _LEVELS[effort]
     made: Json = {"output_config": {"effort": _nearest(level, model, provider_id)}} if model.efforts else {}
-    if model.thinks == "adaptive":
+    if model.thinks == "adaptive" and not is_forced:
         return {"thinking": {"type": "adaptive", "display": "summarized"}, **made}
-    if model.thinks == "budget" and may_have_budget and most_tokens > _LEAST:
+    if model.thinks == "budget" and not is_forced and may_have_budget and most_tokens > _LEAST:
         # Half of the tokens are left for the answer.
         budget = max(_LEAST, min(_BUDGETS[level], most_tokens // 2))
         return {"thinking": {"type": "enabled", "budget_tokens": budget}, **made}

@@ -1,7 +1,8 @@
 """What Anthropic refuses of a request of Messages, in its words, for local servers.
 
 Written from https://platform.claude.com/docs/en/api/messages/create, /en/api/errors,
-/en/build-with-claude/thinking-troubleshooting, /en/build-with-claude/thinking, /en/build-with-claude/effort and
+/en/build-with-claude/thinking-troubleshooting, /en/build-with-claude/thinking,
+/en/build-with-claude/thinking-tool-workflows, /en/build-with-claude/effort and
 /en/build-with-claude/structured-outputs (read November 2026).
 """
 
@@ -221,10 +222,10 @@ def _thinking(body: dict[str, Any], most: int | None) -> None:
         budget = thinking["budget_tokens"]
         if budget < 1024 or (most is not None and budget >= most):
             raise Refused(400, "thinking.enabled.budget_tokens: at least 1024, and less than max_tokens")
-        if (body.get("tool_choice") or {}).get("type") in ("any", "tool"):
-            raise Refused(400, "Thinking may not be enabled when tool_choice forces tool use.")
     elif "budget_tokens" in thinking or (kind not in ("adaptive",) and "display" in thinking):
         raise Refused(400, f"thinking.{kind}: Extra inputs are not permitted")
+    if kind in ("enabled", "adaptive") and (body.get("tool_choice") or {}).get("type") in ("any", "tool"):
+        raise Refused(400, "Thinking may not be enabled when tool_choice forces tool use.")
     if kind in ("enabled", "adaptive") and ("temperature" in body or "top_k" in body or body.get("top_p", 1) < 0.95):
         raise Refused(400, "`temperature` may only be set to 1 when thinking is enabled.")
 
