@@ -166,6 +166,13 @@ def test_blank_text_is_left_out_and_messages_that_say_nothing_are_refused(blank:
     assert raised.value.param == "messages"
 
 
+def test_a_system_does_not_speak_between_two_turns_of_a_user() -> None:
+    late = {"role": "system", "content": "late"}
+    assert made(HI, late, model=OPUS)["messages"][1] == {"role": "system", "content": [text("late")]}
+    body = made(HI, late, {"role": "assistant", "content": ""}, HI, model=OPUS)
+    assert body["system"] == [text("late")] and [turn["role"] for turn in body["messages"]] == ["user"]
+
+
 def test_what_only_a_system_says_is_the_user_s() -> None:
     assert "system" not in made({"role": "system", "content": "a"})
     assert turns({"role": "system", "content": "a"}) == [("user", [text("a")])]

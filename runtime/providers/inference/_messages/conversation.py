@@ -54,14 +54,15 @@ def conversation_of(messages: Sequence[Json], provider_id: str, *, late_system: 
     RequestError for what cannot be told in Messages.
     """
     made, is_moved = Conversation(), False
-    for place, message in enumerate(messages):
+    told = [(message, list(_blocks(message, place, provider_id))) for place, message in enumerate(messages)]
+    told = [(message, blocks) for message, blocks in told if blocks]
+    for place, (message, blocks) in enumerate(told):
         role = message["role"]
-        blocks = list(_blocks(message, place, provider_id))
-        if message.get(CACHED) is not None and blocks and not is_thought(blocks[-1]):
+        if message.get(CACHED) is not None and not is_thought(blocks[-1]):
             blocks[-1] = {CACHED: message[CACHED], **blocks[-1]}
         if role not in _SYSTEM:
             made.add("assistant" if role == "assistant" else "user", blocks)
-        elif late_system and _may_stay(made, messages[place + 1 :]):
+        elif late_system and _may_stay(made, [later for later, _ in told[place + 1 :]]):
             made.add("system", blocks)
         else:
             made.system += blocks
