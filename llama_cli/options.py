@@ -59,6 +59,11 @@ def new_file(given: str, option: str, *, force: bool, mode: int = 0o644) -> User
     return file
 
 
+def usual_target() -> str:
+    """Where none is named: what `llama stack init` has written here, or else what the first day begins with."""
+    return "run.yaml" if os.path.isfile("run.yaml") else "starter"  # noqa: PTH113  # `Path.is_file` raises where it may not look
+
+
 def read_once(*given: str | None) -> None:
     """Raises Failure (USAGE) where several of these names mean standard input, which can be read once."""
     from runtime.config.text import as_meant, is_stdin

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,11 +10,11 @@ from llama_cli.configs.reading import while_reading
 from llama_cli.exits import ExitCode
 from llama_cli.kept import admin
 from llama_cli.kept.whose import owner_of
+from llama_cli.options import usual_target
 from llama_cli.recordings.folder import Folder
 from llama_cli.terminal import console, words
 from runtime.recording.documents import Recording
 
-_USUAL_FILE, _USUAL = "run.yaml", "starter"
 _OUTCOMES = {
     "same": "the same",
     "drifted": "drifted",
@@ -38,7 +37,7 @@ def asked_anew(
 
     Raises Failure where they cannot be asked at all.
     """
-    target = config if config is not None else _usual()
+    target = config if config is not None else usual_target()
     with while_reading(target, env_file):
         owner = owner_of(target, None, env=env, env_file=env_file, why="its providers are asked")
     names = [folder.name_of(one) for one in recordings]
@@ -77,7 +76,3 @@ def _not_asked(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:
         if row["outcome"] in ("unreachable", "not_asked"):
             found.setdefault(f"{_OUTCOMES[row['outcome']]}: {row['message']}", []).append(row["file"])
     return found
-
-
-def _usual() -> str:
-    return _USUAL_FILE if os.path.isfile(_USUAL_FILE) else _USUAL  # noqa: PTH113  # `Path.is_file` raises where it may not look

@@ -18,7 +18,7 @@ from runtime.similar import names_for
 
 USUAL = ("recordings", "tests/recordings")
 """Where recordings are looked for from where somebody is."""
-_RECORD = "record some: `llama stack run starter --record {folder}`"
+_RECORD = "record some: `llama stack exec starter --record {folder} -- pytest -q`"
 _MOST = 5
 _ALL = "`llama stack recordings ls` lists them all"
 

@@ -41,7 +41,7 @@ def used_files(folder: Folder) -> set[Path]:
     """Those that somebody has used. Raises Failure where nobody has noted any."""
     found = used.used(folder.path)
     if found is None:
-        hint = f"run all of your tests once with `--replay {folder.shown}`, or `--record-if-missing {folder.shown}`"
+        hint = f"run all of your tests once: `llama stack exec starter --replay {folder.shown} -- pytest -q`"
         raise Failure(f"nobody has noted which recordings of `{folder.shown}` are used", hint=hint)
     return found
 

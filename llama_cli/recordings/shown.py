@@ -75,7 +75,7 @@ def _said(found: Said) -> Iterator[str]:
     if found.vectors:
         yield f"{words.counted(len(found.vectors), 'vector')} of {len(found.vectors[0])} numbers"
     if found.usage:
-        yield "usage: " + ", ".join(f"{name} {number:g}" for name, number in found.usage.items())
+        yield "usage: " + ", ".join(f"{name} {number:,}" for name, number in found.usage.items())
 
 
 def _choice(choice: Choice, name: str) -> Iterator[str]:

@@ -7,13 +7,12 @@ from typing import Annotated, Literal
 import typer
 
 from llama_cli.exits import ExitCode, Failure
-from llama_cli.options import Quiet, parse_duration
+from llama_cli.options import Quiet, parse_duration, usual_target
 from llama_cli.start_options import HOW, Start, StartOptions, takes_start_options
 from llama_cli.terminal import console
 from llama_cli.terminal.progress import waiting
 
 _OF_THE_COMMAND = (ExitCode.COMMAND_TIMEOUT, ExitCode.NOT_EXECUTABLE, ExitCode.NOT_FOUND)
-_USUAL_FILE, _USUAL = "run.yaml", "starter"
 
 
 @takes_start_options
@@ -80,10 +79,10 @@ def command(
     from llama_cli.failures import INTERRUPTED, TERMINATED, failure_of
 
     if not words:
-        message = f"there is no command to run with `{target or _usual()}`"
+        message = f"there is no command to run with `{target or usual_target()}`"
         raise Failure(message, hint="as in `llama stack exec starter -- pytest -q`", code=ExitCode.USAGE)
     try:
-        done = _execute(target or _usual(), words, options, host, time_limit, logs, log_file)
+        done = _execute(target or usual_target(), words, options, host, time_limit, logs, log_file)
     except Exception as error:
         failure = failure_of(error, sys.argv[1:])
         if failure.code not in _OF_THE_COMMAND and failure not in (INTERRUPTED, TERMINATED):
@@ -93,13 +92,6 @@ def command(
         console.out(done)
         return
     raise typer.Exit(done)
-
-
-def _usual() -> str:
-    """What `llama stack init` has written here, or else what the first day begins with."""
-    import os
-
-    return _USUAL_FILE if os.path.isfile(_USUAL_FILE) else _USUAL  # noqa: PTH113  # `Path.is_file` raises where it may not look
 
 
 def _execute(

@@ -80,4 +80,4 @@ def command(
     did = "would import" if dry_run else "imported"
     console.say(f"{did} {words.counted(taken.count, 'recording')} of {words.counted(taken.files, 'file')}")
     if not dry_run:
-        console.next_step(f"llama stack run starter --replay {folder}")
+        console.next_step(f"llama stack exec starter --replay {folder} -- pytest -q")

@@ -47,7 +47,7 @@ STREAM = {
                 "choices": [{"index": 0, "delta": {"content": "rains", "tool_calls": CALLS}, "finish_reason": "stop"}]
             }
         },
-        {"data": {"choices": [], "usage": {"prompt_tokens": 3, "total_tokens": 5}}},
+        {"data": {"choices": [], "usage": {"prompt_tokens": 3, "total_tokens": 1234567}}},
         {"data": "[DONE]"},
     ],
 }
@@ -213,7 +213,7 @@ def test_a_conversation_is_shown_for_people(cli: Cli, folder: Path) -> None:
         "  assistant: It rains",
         '  calls weather {"city":"Rome"}',
         "  finish: stop",
-        "  usage: prompt_tokens 3, total_tokens 5",
+        "  usage: prompt_tokens 3, total_tokens 1,234,567",
     ]
 
 
