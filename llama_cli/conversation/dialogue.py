@@ -22,18 +22,22 @@ _HISTORY = "history"
 
 
 def with_person(turns: Turns, attached: list[Attachment]) -> None:
-    """Read, answer, repeat until Ctrl-D or `/exit`. attached: files for the first question."""
+    """Read, answer, repeat until Ctrl-D or `/exit`. attached: files for the first question.
+
+    Raises KeyboardInterrupt for Ctrl-C where nothing is typed, twice in a row.
+    """
     session = turns.session
     console.say(f"talking to {session.model} at {session.url}\n/help explains what can be typed")
     if session.messages:
         console.say(saved.summary(session))
     entry = _entry(session)  # once there is something to read: an editor takes a while to be imported
     slash = Slash(session, attached, entry.KEYS)
+    has_wanted_out = False
     while True:
-        interrupted = "Ctrl-D or /exit ends"
+        is_at_prompt = True
         try:
             typed = entry.read()
-            interrupted = "(cut short)"
+            is_at_prompt = has_wanted_out = False
             text = meant(typed)
             if text and (is_quoted(typed) or not slash.obey(text)):
                 with entry.meanwhile():
@@ -41,7 +45,10 @@ def with_person(turns: Turns, attached: list[Attachment]) -> None:
         except EOFError:
             return
         except KeyboardInterrupt:
-            console.say(interrupted)
+            if has_wanted_out and not entry.has_discarded:
+                raise
+            has_wanted_out = is_at_prompt
+            console.say("Ctrl-C again ends, as Ctrl-D and /exit do" if is_at_prompt else "(cut short)")
         except Failure as failure:
             console.failure(failure)
         except StackError as error:  # a file that is not there, for example

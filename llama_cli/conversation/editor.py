@@ -42,6 +42,7 @@ class Editor:
         # On standard error, so that standard output has nothing but answers. Without asking where the cursor is: the
         # reply would be read by whoever reads next.
         self._output = Vt100_Output(sys.stderr, _size, term=os.environ.get("TERM"), enable_cpr=False)
+        self.has_discarded = False
         self._session: PromptSession[str] = PromptSession(
             PROMPT,
             multiline=True,
@@ -52,13 +53,18 @@ class Editor:
             # Only then is space kept free for what can be chosen.
             complete_while_typing=Condition(lambda: self._session.default_buffer.text.startswith("/")),
             reserve_space_for_menu=len(commands) + 1,
-            key_bindings=_keys(),
+            key_bindings=_keys(self._discard),
             output=self._output,
             color_depth=None if console.has_color(sys.stderr) else ColorDepth.MONOCHROME,
         )
 
     def read(self) -> str:
+        self.has_discarded = False
         return self._session.prompt()
+
+    def _discard(self) -> None:
+        self.has_discarded = True
+        self._session.default_buffer.reset()
 
     @contextmanager
     def meanwhile(self) -> Iterator[None]:
@@ -76,7 +82,8 @@ def _size() -> Size:
     return Size(rows=rows, columns=columns)
 
 
-def _keys() -> KeyBindings:
+def _keys(discard: Callable[[], None]) -> KeyBindings:
+    """discard: empties what is typed."""
     keys = KeyBindings()
 
     @keys.add("enter")
@@ -112,7 +119,7 @@ def _keys() -> KeyBindings:
     @keys.add("<sigint>")
     def interrupt(event: KeyPressEvent) -> None:
         if event.current_buffer.text:
-            event.current_buffer.reset()
+            discard()
         else:
             event.app.exit(exception=KeyboardInterrupt, style="class:aborting")
 

@@ -18,9 +18,12 @@ PROMPT, MORE = "> ", ". "
 
 
 class Entry(Protocol):
-    """Where a person types. KEYS: what its keys do, as lines of a table."""
+    """Where a person types. KEYS: what its keys do, as lines of a table. has_discarded: whether something was typed and
+    discarded with Ctrl-C since `read` was called last, as far as that can be told.
+    """
 
     KEYS: ClassVar[str]
+    has_discarded: bool
 
     def read(self) -> str:
         """What was typed. Raises EOFError for Ctrl-D, KeyboardInterrupt for Ctrl-C where nothing is to be discarded."""
@@ -58,6 +61,7 @@ class Lines:
   \"\"\"            begins and ends several lines, also pasted ones"""
 
     def __init__(self, history: History) -> None:
+        self.has_discarded = False
         self._history = history
         with suppress(ImportError):
             import readline

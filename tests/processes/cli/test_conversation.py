@@ -186,12 +186,32 @@ def test_an_answer_is_stopped_and_what_came_of_it_stays(screen: Screen, server: 
     kept = json.loads((tmp_path / "home" / "chat" / "last.json").read_text())
     assert kept["messages"][1]["interrupted"] is True
     screen.type(CTRL_C)
-    screen.wait_for("Ctrl-D or /exit ends")
+    screen.wait_for("Ctrl-C again ends, as Ctrl-D and /exit do")
     screen.wait_for_line(PROMPT)
-    screen.type("half a line" + CTRL_C)
+    screen.type("half a line")
+    screen.wait_for_line("> half a line")
+    screen.type(CTRL_C)
+    screen.wait_for_line(PROMPT)
+    screen.type(CTRL_C)
+    screen.wait_for(r"(?s)Ctrl-C again ends.*Ctrl-C again ends")  # something was typed in between
     screen.wait_for_line(PROMPT)
     screen.type(CTRL_D)
     assert screen.wait_until_it_ends() == 0
+
+
+@pytest.mark.parametrize("term", ["xterm-256color", "dumb"])
+def test_ctrl_c_twice_ends(server: Scripted, environment: dict[str, str], term: str) -> None:
+    with Screen(command(), environment | {"TERM": term}) as screen:
+        talk = Talk(screen)
+        for _ in range(2):
+            screen.type(CTRL_C)
+            screen.wait_for("Ctrl-C again ends")
+            talk.says("hello", "in between")  # after which the next one is the first again
+        screen.type(CTRL_C)
+        screen.wait_for("Ctrl-C again ends")
+        screen.wait_for_line(PROMPT)
+        screen.type(CTRL_C)
+        assert screen.wait_until_it_ends() == 130
 
 
 def test_what_is_pasted_while_an_answer_comes_is_one_question(server: Scripted, environment: dict[str, str]) -> None:
