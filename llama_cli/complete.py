@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import closing
-from typing import Annotated
+from itertools import chain
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,9 +15,16 @@ from llama_cli.exits import ExitCode, Failure
 from llama_cli.options import Json, Quiet, Url
 from llama_cli.terminal import console
 
+if TYPE_CHECKING:
+    from llama_cli.conversation.answers import Answer
+
 
 def command(
     prompt: Annotated[str | None, typer.Argument(help="The text to continue; otherwise what comes in a pipe.")] = None,
+    file: Annotated[str | None, typer.Option(metavar="FILE", help="Continue the text of a file; `-` is stdin.")] = None,
+    lines: Annotated[
+        bool, typer.Option("--lines", help="Each line of a pipe or file is a text; with --json, an object a line.")
+    ] = False,
     model: parameters.Model = None,
     url: Url = None,
     max_tokens: parameters.MaxTokens = None,
@@ -42,9 +51,7 @@ def command(
       llama complete "def total(rows):" --suffix "    return total" --json
     """
     from llama_cli.asking.address import address_of
-    from llama_cli.conversation import answers, models, piped
-    from llama_cli.conversation.answers import Answer
-    from llama_cli.conversation.shown import Raw, Shown
+    from llama_cli.conversation import given_texts, models
 
     fields = parameters.fields(
         field,
@@ -56,30 +63,39 @@ def command(
         seed=seed,
         stop=stop,
     )
-    text = piped.as_text(prompt if prompt is not None else piped.text(strip=False))
-    if not text:
+    texts = given_texts.lines(prompt, file) if lines else given_texts.whole(prompt, file)
+    first = next(texts, None)
+    if first is None:
         hint = 'give a text, as in `llama complete "Once upon a time"`, or pipe one in'
         raise Failure("there is nothing to continue", hint=hint, code=ExitCode.USAGE)
     address = address_of(url)
     chosen = model or models.default_model(address, "llm")
     if console.can_draw() and not model:
         console.dimly(f"{chosen} answers")
-    answer = Answer()
-    body = {"model": chosen, "prompt": text, **fields}
+    for text in chain([first], texts):
+        answer = _continued(address, {"model": chosen, "prompt": text, **fields}, stream=not no_stream and not json)
+        if json:
+            usage = answer.usage
+            document = {"model": chosen, "text": answer.content, "finish_reason": answer.finish_reason, "usage": usage}
+            (console.event if lines else console.document)(document)
+        if reason := answer.cut(max_tokens):
+            console.say(reason)
+
+
+def _continued(address: str, body: Mapping[str, Any], *, stream: bool) -> Answer:
+    """What a model writes after a text, shown while it comes unless it is printed as JSON. Raises Failure."""
+    from llama_cli.conversation import answers, models
+    from llama_cli.conversation.shown import Raw, Shown
+
+    model, answer = body["model"], answers.Answer()
     try:
         with (
-            Shown(chosen, None if json else Raw()) as shown,
-            closing(answers.parts(address, answers.COMPLETION, body, stream=not no_stream and not json)) as coming,
+            Shown(model, None if console.settings.json else Raw()) as shown,
+            closing(answers.parts(address, answers.COMPLETION, body, stream=stream)) as coming,
         ):
             for part in coming:
                 answer.add(part)
                 shown.add(part)
     except Failure as failure:
-        raise models.explained(failure, address, chosen, "llm") from failure.__cause__
-    if json:
-        usage = answer.usage
-        console.document(
-            {"model": chosen, "text": answer.content, "finish_reason": answer.finish_reason, "usage": usage}
-        )
-    if reason := answer.cut(max_tokens):
-        console.say(reason)
+        raise models.explained(failure, address, model, "llm") from failure.__cause__
+    return answer

@@ -29,11 +29,15 @@ def command(
         Literal["float", "base64"] | None,
         typer.Option(help="Numbers, or base64 of little-endian float32.", rich_help_panel=MORE),
     ] = None,
+    lines: Annotated[
+        bool, typer.Option("--lines", help="With --json, an object for each text, as it comes.", rich_help_panel=MORE)
+    ] = False,
     field: parameters.Other = None,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Turn texts into vectors: one JSON array a line, in the order of the texts; with --json one document.
+    """Turn texts into vectors: one JSON array a line, in the order of the texts; with --json one document, or with
+    --lines too, an object a line.
 
     On a terminal a vector is shown by its first numbers; -q prints all of it there too. The model is the one of
     `--model`, else the first that makes embeddings.
@@ -56,11 +60,13 @@ def command(
     found: list[Any] = []
     for batch in vectors.embedded(address, chosen, wanted, fields):
         vectors.add_up(usage, batch.usage)
-        if json:
+        if json and lines:
+            vectors.tell(batch, chosen)
+        elif json:
             found += batch.vectors
         else:
             vectors.show(batch)
-    if json:
+    if json and not lines:
         lengths = vectors.length(found[0])
         console.document({"model": chosen, "dimensions": lengths, "embeddings": found, "usage": usage or None})
     elif console.can_draw():

@@ -29,8 +29,11 @@ Vector = list[float] | str
 
 @dataclass(frozen=True)
 class Batch:
-    """Texts and their vectors, in the same order. usage: None where the server does not state it."""
+    """Texts and their vectors, in the same order. first: the place of the first among all, from 0. usage: None where
+    the server does not state it.
+    """
 
+    first: int
     texts: Sequence[str]
     vectors: list[Vector]
     usage: Mapping[str, Any] | None
@@ -49,7 +52,7 @@ def embedded(url: str, model: str, wanted: Sequence[str], fields: Mapping[str, A
                     document = reply.json()
             except Failure as failure:
                 raise models.explained(failure, url, model, "embedding") from failure.__cause__
-            yield _understood(url, batch, document)
+            yield _understood(url, start, batch, document)
             step.done += len(batch)
 
 
@@ -62,6 +65,12 @@ def show(batch: Batch) -> None:
             console.out(f"{words}  {length(vector)} numbers: {_beginning(vector)}")
         else:
             console.out(json.dumps(vector))
+
+
+def tell(batch: Batch, model: str) -> None:
+    """A JSON object a line, for programs: each text with its vector."""
+    for index, (text, vector) in enumerate(zip(batch.texts, batch.vectors, strict=True), batch.first):
+        console.event({"model": model, "index": index, "text": text, "dimensions": length(vector), "embedding": vector})
 
 
 def length(vector: Vector) -> int:
@@ -82,13 +91,13 @@ def _beginning(vector: Vector) -> str:
     return f"[{', '.join(f'{number:.3f}' for number in vector[:_SHOWN_NUMBERS])}, …]"
 
 
-def _understood(url: str, batch: Sequence[str], document: Any) -> Batch:
+def _understood(url: str, first: int, batch: Sequence[str], document: Any) -> Batch:
     """Raises Failure (NETWORK) for what is not one vector for each text."""
     try:
         rows = sorted(document["data"], key=lambda row: row["index"])
         vectors = [row["embedding"] for row in rows]
         if len(vectors) == len(batch) and all(_is_vector(vector) for vector in vectors):
-            return Batch(batch, vectors, document.get("usage"))
+            return Batch(first, batch, vectors, document.get("usage"))
     except (AttributeError, TypeError, LookupError):
         pass
     raise Failure(f"{url} answered with JSON that is no list of embeddings", code=ExitCode.NETWORK)

@@ -41,6 +41,20 @@ def test_json_is_one_document(cli: Cli) -> None:
     assert (seen[0]["encoding_format"], seen[0]["dimensions"]) == ("base64", 2)
 
 
+def test_lines_of_json_come_batch_by_batch(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(vectors, "_BATCH", 2)
+    with server(answer([1], [2]), sized(b'{"error": {"message": "no more"}}')) as (url, _):
+        result = cli("embed", "--lines", "--json", "--model", "m", "--url", url, stdin="a\nb\nc\n")
+    *rows, failure = [json.loads(line) for line in result.out.splitlines()]
+    assert rows == [
+        {"model": "m", "index": 0, "text": "a", "dimensions": 1, "embedding": [1]},
+        {"model": "m", "index": 1, "text": "b", "dimensions": 1, "embedding": [2]},
+    ]
+    for row in rows:
+        conform(row, "embed")
+    assert (result.code, failure["error"]["message"]) == (6, "no more")
+
+
 def test_the_first_model_for_it_is_taken(cli: Cli) -> None:
     models = {"data": [{"id": "c", "model_type": "llm"}, {"id": "e", "model_type": "embedding"}]}
     with server(sized(json.dumps(models).encode()), answer([1])) as (url, seen):
