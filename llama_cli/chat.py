@@ -21,11 +21,14 @@ def command(
     model: parameters.Model = None,
     url: Url = None,
     system: Annotated[
-        str | None, typer.Option("--system", "-s", metavar="TEXT", help="What the model reads first.")
+        str | None, typer.Option("--system", "-s", metavar="TEXT", help="What the model reads first, or `@FILE`.")
     ] = None,
     file: Annotated[
         list[str] | None,
-        typer.Option(help="Send a text or image along; `-` is stdin; repeatable."),
+        typer.Option(help="Send text, image or PDF along; `-` is stdin; repeatable."),
+    ] = None,
+    tool: Annotated[
+        list[str] | None, typer.Option(metavar="mcp:URL", help="Let it call an MCP server's tools; repeatable.")
     ] = None,
     schema: Annotated[
         str | None, typer.Option(metavar="FILE|JSON", help="Answer with JSON that fits a schema; `-` is stdin.")
@@ -58,6 +61,7 @@ def command(
     reasoning_effort: parameters.ReasoningEffort = None,
     field: parameters.Other = None,
     no_stream: parameters.NoStream = False,
+    yes: parameters.Agree = False,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -66,20 +70,28 @@ def command(
     The model is the one of `--model`; else the first in the server's list, which `default_model` in the run.yaml
     chooses. In a conversation, `/help` says what can be typed. What is not asked for is left to the server.
 
+    Each call of a tool is asked for on a terminal, unless --yes allows all. `mcp:NAME` is a connector that the server
+    knows, `mcp:LABEL=URL` a server under another name. LLAMA_MCP_AUTHORIZATION is the token that goes to it,
+    LLAMA_MCP_HEADERS a JSON object of headers; with `_LABEL` behind, to that one of several.
+
+    Ctrl-C stops an answer; the conversation goes on.
+
     Examples:
       llama chat "What is the capital of Japan?"
       git diff | llama chat "Write a commit message" -q
-      llama chat --model openai/gpt-4o-mini
     """
     from llama_cli.asking.address import address_of
-    from llama_cli.conversation import attachments, dialogue, models, piped, response_schema, saved
+    from llama_cli.conversation import attachments, dialogue, given_texts, mcp_tools, models, piped, saved
+    from llama_cli.conversation.response_schema import ResponseSchema
     from llama_cli.conversation.session import Session
     from llama_cli.conversation.turns import Turns
     from runtime.config.text import STDIN
 
-    is_read = piped.is_claimed(load, schema, *(file or ()), "-" if lines else None)
+    is_read = piped.is_claimed(load, schema, *(file or ()), given_texts.file_of(system), "-" if lines else None)
     if save is not None and save != STDIN:
         saved.place(save)  # before a model works for nothing
+    servers = mcp_tools.read(tool or ())
+    fitting = ResponseSchema(schema) if schema is not None else None
     fields = parameters.fields(
         field,
         max_completion_tokens=max_tokens,
@@ -88,8 +100,9 @@ def command(
         seed=seed,
         stop=stop,
         reasoning_effort=reasoning_effort,
-        response_format=response_schema.response_format(schema) if schema is not None else None,
+        response_format=fitting.response_format if fitting is not None else None,
     )
+    first = given_texts.or_of_file(system, "--system") if system is not None else None
     earlier = _earlier(load, continues=continues)
     attached = [attachments.read(name) for name in file or ()]
     text = piped.as_text("\n\n".join(part for part in (prompt, "" if is_read else piped.text()) if part))
@@ -104,15 +117,17 @@ def command(
         fields=fields,
         messages=earlier.messages,
         stream=not no_stream and not json,
+        tools=mcp_tools.Tools(servers, mcp_tools.Allowed(everything=yes)),
     )
-    if system is not None:
-        session.system = system
+    if first is not None:
+        session.system = first
     turns = Turns(
         session=session,
         raw=raw,
         show_reasoning=show_reasoning,
-        has_schema=schema is not None,
+        schema=fitting,
         lasts=lines or converses,
+        converses=converses,
         save_to=save,
     )
     if converses:

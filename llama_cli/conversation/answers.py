@@ -6,40 +6,70 @@ Knows how chat completions and completions look; prints nothing.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 from llama_cli.asking import ask
 from llama_cli.exits import ExitCode, Failure
 from llama_cli.terminal import console
 
+T = TypeVar("T")
+
 CHAT, COMPLETION = "/v1/chat/completions", "/v1/completions"
 _TIMEOUT_S = 600.0
 """Between two reads: a model that is still loading can take its time for the first token."""
 _NAMES = {CHAT: "chat completion", COMPLETION: "completion"}
+_ROUNDS = ("max_tool_calls", "max_infer_iters")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ToolCall:
+    """A tool that the server calls for the model. server: its label; arguments: a JSON object, as text; output, error:
+    what came of it, None where nothing did.
+    """
+
+    server: str
+    name: str
+    arguments: str
+    output: str | None = None
+    error: str | None = None
 
 
 @dataclass
 class Answer:
     """An answer, or the next part of one. reasoning: what the model thought before it; finish_reason and usage: None
     until the server states them.
+
+    begins: of a part, whether it begins another message; last: what the last message says. calling: of a part, a call
+    that begins; calls: those that are over; items: what came, as OpenAI's Responses API has it.
     """
 
     content: str = ""
     reasoning: str = ""
     finish_reason: str | None = None
     usage: Mapping[str, Any] | None = None
+    begins: bool = False
+    last: str = ""
+    calling: ToolCall | None = None
+    calls: list[ToolCall] = field(default_factory=list)
+    items: list[dict[str, Any]] = field(default_factory=list)
 
     def add(self, part: Answer) -> None:
         self.content += part.content
+        self.last = "" if part.begins or part.calling else self.last + part.content
         self.reasoning += part.reasoning
         self.finish_reason = part.finish_reason or self.finish_reason
         self.usage = part.usage or self.usage
+        self.calls += part.calls
+        self.items += part.items
 
     def cut(self, max_tokens: int | None) -> str | None:
         """Why an answer ended early, and what would allow more; None for one that did not."""
         if self.finish_reason == "content_filter":
             return "cut by the provider's filter"
+        if self.finish_reason in _ROUNDS:
+            return f"ended by the server after so many calls of tools (`{self.finish_reason}`)"
         if self.finish_reason != "length":
             return None
         stated = (self.usage or {}).get("completion_tokens")
@@ -55,15 +85,20 @@ def parts(url: str, path: str, body: Mapping[str, Any], *, stream: bool) -> Gene
 
     The connection, and with it the server's work, ends when the generator is closed.
     """
-    if stream:
-        body = {**body, "stream": True}
-    with ask.request(url, path, body, timeout_s=_TIMEOUT_S) as reply:
-        for warning in reply.warnings:
-            console.detail(f"{url}: {warning}")
+    with asked(url, path, body, stream=stream) as reply:
         if stream:
             yield from _streamed(reply, url, path)
         else:
-            yield _understood(url, path, _whole, reply.json())
+            yield understood(url, _NAMES[path], _whole, reply.json())
+
+
+@contextmanager
+def asked(url: str, path: str, body: Mapping[str, Any], *, stream: bool) -> Iterator[ask.ServerReply]:
+    """The open reply of a model, which can take its time. Raises Failure."""
+    with ask.request(url, path, {**body, "stream": True} if stream else body, timeout_s=_TIMEOUT_S) as reply:
+        for warning in reply.warnings:
+            console.detail(f"{url}: {warning}")
+        yield reply
 
 
 def _streamed(reply: ask.ServerReply, url: str, path: str) -> Iterator[Answer]:
@@ -78,7 +113,7 @@ def _streamed(reply: ask.ServerReply, url: str, path: str) -> Iterator[Answer]:
         return found
 
     for event in ask.events(reply, is_whole=lambda: bool(finished) and all(finished.values())):
-        yield _understood(url, path, read, event)
+        yield understood(url, _NAMES[path], read, event)
 
 
 def _whole(completion: Mapping[str, Any]) -> Answer:
@@ -98,9 +133,9 @@ def _of_choice(choice: Mapping[str, Any], message: Mapping[str, Any]) -> Answer:
     )
 
 
-def _understood(url: str, path: str, read: Callable[[Any], Answer], document: Any) -> Answer:
-    """A server's JSON, read. Raises Failure (NETWORK) where it has not the shape of a completion."""
+def understood(url: str, what: str, read: Callable[[Any], T], document: Any) -> T:
+    """A server's JSON, read. Raises Failure (NETWORK) where it has not the shape of `what`."""
     try:
         return read(document)
     except (AttributeError, TypeError, LookupError) as error:
-        raise Failure(f"{url} answered with JSON that is no {_NAMES[path]}", code=ExitCode.NETWORK) from error
+        raise Failure(f"{url} answered with JSON that is no {what}", code=ExitCode.NETWORK) from error

@@ -1,6 +1,6 @@
-"""Files that go along with a question: text in the prompt under its name, images beside it.
+"""Files that go along with a question: text in the prompt under its name, images and documents beside it.
 
-Knows kinds of files by their first bytes, and OpenAI's parts of a message.
+Knows kinds of files by their first bytes, and OpenAI's parts of a message. What is in a document the server reads.
 """
 
 from __future__ import annotations
@@ -9,23 +9,32 @@ import base64
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from llama_cli.exits import ExitCode, Failure
-from runtime.config.text import as_meant, decoded, read_bytes, shown
+from runtime.config.text import as_meant, decoded, is_stream, read_bytes, shown
 from runtime.errors import ConfigInvalid
 
+_PDF, _ZIP = b"%PDF-", b"PK\x03\x04"
+_OFFICE = "application/vnd.openxmlformats-officedocument"
+_ZIPPED = {
+    ".docx": f"{_OFFICE}.wordprocessingml.document",
+    ".pptx": f"{_OFFICE}.presentationml.presentation",
+    ".xlsx": f"{_OFFICE}.spreadsheetml.sheet",
+    ".epub": "application/epub+zip",
+}
 _IMAGES = ((b"\x89PNG\r\n\x1a\n", "png"), (b"\xff\xd8\xff", "jpeg"), (b"GIF87a", "gif"), (b"GIF89a", "gif"))
 
 
 @dataclass(frozen=True)
 class Attachment:
-    """name: as it was given; text: of a text file; image: of an image, as a `data:` URL; size: in bytes."""
+    """name: as it was given; text: of a text file; part: of a message, for what is no text; size: in bytes."""
 
     name: str
     size: int
     text: str = ""
-    image: str | None = None
+    part: dict[str, Any] | None = None
 
 
 def read(name: str) -> Attachment:
@@ -33,11 +42,11 @@ def read(name: str) -> Attachment:
     try:
         content = read_bytes(as_meant(name), what="file")
         if kind := _image(content):
-            data = base64.b64encode(content).decode()
-            return Attachment(shown(name), len(content), image=f"data:image/{kind};base64,{data}")
-        if content.startswith(b"%PDF-"):
-            hint = f"give its text instead: `pdftotext {name} - | llama chat --file -`"
-            raise Failure(f"`{shown(name)}` is a PDF, which cannot be sent yet", hint=hint, code=ExitCode.USAGE)
+            image = {"type": "image_url", "image_url": {"url": _data(f"image/{kind}", content)}}
+            return Attachment(shown(name), len(content), part=image)
+        if kind := _document(name, content):
+            file = {"filename": _filename(name, kind), "file_data": _data(kind, content)}
+            return Attachment(shown(name), len(content), part={"type": "file", "file": file})
         return Attachment(shown(name), len(content), decoded(content, as_meant(name), what="file"))
     except ConfigInvalid as error:
         problem = error.problems[0]
@@ -45,19 +54,35 @@ def read(name: str) -> Attachment:
 
 
 def content_of(prompt: str, attachments: Sequence[Attachment]) -> str | list[dict[str, Any]]:
-    """What a message holds: texts before the prompt, as the prompt speaks of them; parts only where there is an image,
-    since not every model takes them.
+    """What a message holds: texts before the prompt, as the prompt speaks of them; parts only where there is more than
+    text, since not every model takes them.
     """
-    texts = [_quoted(one) for one in attachments if one.image is None]
+    texts = [_quoted(one) for one in attachments if one.part is None]
     text = "\n\n".join(part for part in [*texts, prompt] if part)
-    images = [{"type": "image_url", "image_url": {"url": one.image}} for one in attachments if one.image is not None]
-    return [*([{"type": "text", "text": text}] if text else []), *images] if images else text
+    others = [one.part for one in attachments if one.part is not None]
+    return [*([{"type": "text", "text": text}] if text else []), *others] if others else text
 
 
 def _image(content: bytes) -> str | None:
     if content.startswith(b"RIFF") and content[8:12] == b"WEBP":
         return "webp"
     return next((kind for mark, kind in _IMAGES if content.startswith(mark)), None)
+
+
+def _document(name: str, content: bytes) -> str | None:
+    """The type of a document that a server can read."""
+    if content.startswith(_PDF):
+        return "application/pdf"
+    return _ZIPPED.get(Path(name).suffix.lower()) if content.startswith(_ZIP) else None
+
+
+def _filename(name: str, kind: str) -> str:
+    """Without its folder; a PDF that comes through a pipe has a name that says what it is."""
+    return Path(name).name if not is_stream(name) or kind != "application/pdf" else "document.pdf"
+
+
+def _data(kind: str, content: bytes) -> str:
+    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
 
 
 def _quoted(file: Attachment) -> str:

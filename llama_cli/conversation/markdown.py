@@ -65,6 +65,9 @@ class Markdown:
             self._drawn_at = time.monotonic()
             self._drawing_s = self._drawn_at - began
 
+    def pause(self) -> None:
+        self.close(is_whole=False)
+
     def close(self, *, is_whole: bool) -> None:
         if self._line:
             line, self._line = self._line, ""

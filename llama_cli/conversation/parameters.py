@@ -39,6 +39,7 @@ ReasoningEffort = Annotated[
     ),
 ]
 NoStream = Annotated[bool, typer.Option("--no-stream", help="Print the answer when it is whole.", rich_help_panel=MORE)]
+Agree = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask; agree to what is asked.", rich_help_panel=MORE)]
 Other = Annotated[
     list[str] | None,
     typer.Option(

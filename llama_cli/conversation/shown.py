@@ -16,15 +16,21 @@ from threading import Thread
 from types import TracebackType
 from typing import Protocol, Self
 
-from llama_cli.conversation.answers import Answer
+from llama_cli.conversation.answers import Answer, ToolCall
 from llama_cli.terminal import console
 from llama_cli.terminal.progress import working
+from llama_cli.terminal.step import cut
+from runtime.stdio import one_line
 
 
 class Writer(Protocol):
     """Where the text of an answer goes."""
 
     def write(self, text: str) -> None: ...
+
+    def pause(self) -> None:
+        """End a line that is begun: something else comes on the terminal before the rest."""
+        ...
 
     def close(self, *, is_whole: bool) -> None:
         """Write what is held back, and end the last line. is_whole: nothing of the answer is missing."""
@@ -41,6 +47,11 @@ class Raw:
     def write(self, text: str) -> None:
         self._wrote = True  # first: Ctrl-C can come right after it
         console.out(self._ends.decode(text) if self._ends else text, end="")
+
+    def pause(self) -> None:
+        if self._wrote:
+            console.out("")
+            self._wrote = False
 
     def close(self, *, is_whole: bool) -> None:
         # In a pipe half an answer stays as it is; on a terminal what comes next begins a line.
@@ -61,6 +72,10 @@ class _Markdown:
 
             self._to = Markdown()
         self._to.write(text)
+
+    def pause(self) -> None:
+        if self._to is not None:
+            self._to.pause()
 
     def close(self, *, is_whole: bool) -> None:
         if self._to is not None:
@@ -108,8 +123,8 @@ def silent_keys() -> Iterator[None]:
 class Shown:
     """Shows an answer for as long as the block runs. to: where its text goes, None where nothing of it is printed here.
 
-    Until there is something to read, a line says that the model works. Thoughts go to standard error, if they are
-    wanted at all.
+    Until there is something to read, a line says that the model works, or the tool that it has called. Thoughts go to
+    standard error, if they are wanted at all; so do calls of tools where that is a terminal.
     """
 
     def __init__(self, model: str, to: Writer | None, *, show_reasoning: bool = False) -> None:
@@ -117,20 +132,41 @@ class Shown:
         self._to = to
         self._show_reasoning = show_reasoning
         self._sign, self._until_end = ExitStack(), ExitStack()
-        self._is_thinking = False
+        self._is_thinking = self._is_paused = False
 
     def __enter__(self) -> Self:
         self._until_end.enter_context(silent_keys())
-        self._step = self._sign.enter_context(working(f"waiting for {self._model}"))
+        self._wait()
         return self
 
     def add(self, part: Answer) -> None:
         if part.reasoning:
             self._think(part.reasoning)
         if part.content and self._to is not None:
-            self._sign.close()
-            self._end_thoughts()
-            self._to.write(part.content)
+            text = part.content.lstrip("\n") if self._is_paused else part.content
+            if text:
+                self._sign.close()
+                self._end_thoughts()
+                self._is_paused = False
+                self._to.write(text)
+        if part.calling is not None:
+            self._pause()
+            self._wait(f"{part.calling.server}: {part.calling.name}")
+        for call in part.calls:
+            self._pause()
+            self._tell(call)
+            self._wait()
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """For as long as the block runs, the terminal is somebody else's."""
+        self._pause()
+        self._until_end.close()
+        try:
+            yield
+        finally:
+            self._until_end.enter_context(silent_keys())
+        self._wait()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -140,6 +176,27 @@ class Shown:
             self._end_thoughts()
             if self._to is not None and not isinstance(error, BrokenPipeError):
                 self._to.close(is_whole=error is None)
+
+    def _wait(self, what: str | None = None) -> None:
+        """what: for what; None for the model."""
+        self._sign.close()
+        self._step = self._sign.enter_context(working(what or f"waiting for {self._model}"))
+
+    def _pause(self) -> None:
+        """Leave the line to what is written to standard error, where both are one terminal."""
+        self._sign.close()
+        self._end_thoughts()
+        if self._to is not None and sys.stdout.isatty() and not self._is_paused:
+            self._is_paused = True
+            self._to.pause()
+
+    def _tell(self, call: ToolCall) -> None:
+        came = f"failed: {call.error}" if call.error is not None else call.output or ""
+        text = one_line(" ".join(f"{call.server}: {call.name} {call.arguments} -> {came}".split()))
+        if console.is_any_terminal(sys.stderr) and not console.settings.verbose:
+            console.dimly(cut(text, console.terminal_size(sys.stderr).columns - 1))
+        else:
+            console.detail(text)
 
     def _think(self, text: str) -> None:
         if self._show_reasoning:

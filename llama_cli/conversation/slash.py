@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from typing import ClassVar
 
-from llama_cli.conversation import attachments, models, saved
+from llama_cli.conversation import attachments, given_texts, mcp_tools, models, saved
 from llama_cli.conversation.attachments import Attachment
 from llama_cli.conversation.session import Session
 from llama_cli.exits import ExitCode, Failure
@@ -16,7 +16,7 @@ from runtime.similar import nearest, suggestion
 
 _COMMAND = re.compile(r"/(\w*)(?:[ \t]+(.*?))?[ \t]*")
 _KEYS = """\
-  Ctrl-C         stops an answer and keeps what came, or gives a fresh line
+  Ctrl-C         stops an answer, which stays, or clears a line; twice, ends
   Ctrl-D         ends, as /exit does"""
 
 
@@ -27,9 +27,10 @@ class Slash:
 
     USAGE: ClassVar[dict[str, tuple[str, str]]] = {
         "/model": ("[ID]", "list the models, or let another one answer"),
-        "/system": ("[TEXT]", "show or set what the model reads first; `-` removes it"),
+        "/system": ("[TEXT]", "what the model reads first: show, set (@FILE too), remove (-)"),
+        "/tool": ("[TOOL]", "list what the model may call, or add a server, as --tool does"),
         "/clear": ("", "forget what was said"),
-        "/file": ("PATH", "send a file with the next question: text or an image"),
+        "/file": ("PATH", "send a file with the next question: text, image or PDF"),
         "/save": ("[FILE]", "write the conversation to a file"),
         "/load": ("FILE", "go on with a conversation from a file"),
         "/help": ("", "show this"),
@@ -43,6 +44,7 @@ class Slash:
         self._does: dict[str, Callable[[str], None]] = {
             "/model": self._model,
             "/system": self._system,
+            "/tool": self._tool,
             "/clear": self._clear,
             "/file": self._file,
             "/save": self._save,
@@ -84,8 +86,17 @@ class Slash:
 
     def _system(self, text: str) -> None:
         if text:
-            self._session.system = None if text == "-" else text
+            self._session.system = None if text == "-" else given_texts.or_of_file(text, "/system")
         console.tell(self._session.system or "the model reads nothing first")
+
+    def _tool(self, given: str) -> None:
+        servers = self._session.tools.servers
+        if given:
+            servers += mcp_tools.read([given], beside=servers)
+        for server in servers:
+            console.tell(f"{server.label}: {server.place}")
+        if not servers:
+            console.tell("the model may call nothing; `/tool mcp:ADDRESS` lets it")
 
     def _clear(self, _: str) -> None:
         self._session.clear()

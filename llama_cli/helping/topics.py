@@ -10,6 +10,8 @@ _ENVIRONMENT = {
     "OGX_CONFIG_DIR": "An older name of LLAMA_HOME.",
     "LLAMA_STACK_URL": "The server that commands ask; --url comes first.",
     "LLAMA_STACK_API_KEY": "The key that a server is asked with.",
+    "LLAMA_MCP_AUTHORIZATION": "The token that `chat --tool mcp:URL` has for it; with `_LABEL`, for one of several.",
+    "LLAMA_MCP_HEADERS": "A JSON object of headers for it, likewise.",
     "LLAMA_STACK_PORT": "The port of `stack run`; --port comes first.",
     "OGX_PORT": "An older name of LLAMA_STACK_PORT.",
     "LLAMA_STACK_LOGGING": "What a server logs, as in `all=info;server=debug`.",

@@ -81,7 +81,7 @@ KINDS = {
     *("FILE", "DIR", "PATH", "PATTERN", "URL", "URL|NAME", "PATH|NAME", "JSON|@FILE", "FILE|JSON"),
     *("NAME", "NAME=VALUE", "NAME[=VALUE]", "NAME:VALUE", "NAME=@FILE", "NAME=MODEL", "API=TYPE,..."),
     *("DISTRO|NAME|FILE", "API", "FAULTS", "HOST", "ID", "KIND", "MODEL", "PORT", "PROVIDER", "STATE", "TEMPLATE"),
-    *("DURATION", "N", "NUMBER", "RUN", "TEXT"),
+    *("DURATION", "N", "NUMBER", "RUN", "TEXT", "mcp:URL"),
 }
 """What options take, beside one of several words: a new one is entered here if none of these says it."""
 

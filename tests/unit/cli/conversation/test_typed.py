@@ -151,6 +151,14 @@ def test_system_clear_save_and_load(slash: Slash, capsys: pytest.CaptureFixture[
     assert json.loads(kept.read_text()) == json.loads((tmp_path / "talk.json").read_text())
 
 
+def test_tools_are_listed_and_added(slash: Slash, capsys: pytest.CaptureFixture[str]) -> None:
+    assert slash.obey("/tool") and "/tool mcp:ADDRESS" in told(capsys)
+    assert slash.obey("/tool mcp:https://x.y/mcp") and told(capsys) == "x_y: https://x.y/mcp\n"
+    assert slash.obey("/tool mcp:github") and told(capsys) == "x_y: https://x.y/mcp\ngithub: github\n"
+    with pytest.raises(Failure, match="is no tool"):
+        slash.obey("/tool web")
+
+
 def test_help_fits_a_terminal_and_names_every_command(slash: Slash, capsys: pytest.CaptureFixture[str]) -> None:
     slash.obey("/help")
     text = told(capsys)

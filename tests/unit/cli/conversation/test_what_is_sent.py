@@ -83,7 +83,6 @@ def test_an_image_goes_beside_the_question(cli: Cli, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (b"%PDF-1.7", "a PDF"),
         ("é".encode("latin-1"), "not UTF-8"),
         (b"words and a \0 byte", "null"),
         (None, "there is no file"),
@@ -110,12 +109,39 @@ def test_a_schema_is_asked_for_and_its_json_printed(cli: Cli, tmp_path: Path, ho
     assert result.json()["parsed"] == {"a": 1}
 
 
-def test_an_answer_that_does_not_fit_is_a_failure(cli: Cli) -> None:
-    result, _ = asked(cli, "hi", "--schema", "{}", answer=said('{"a":', finish="length"))
-    assert (result.code, result.out) == (1, "") and "no JSON" in result.err and "--max-tokens" in result.err
+NAMED = '{"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"]}'
 
 
-@pytest.mark.parametrize("given", ["{oops", "nonesuch.json", "[]"])
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ('{"a":', "no JSON"),
+        ('{"a": 7}', "the answer does not fit the schema: `a`: 7 is not of type"),
+        ('{"b": "c"}', 'the answer does not fit the schema: "a" is a required property'),
+        ("7", "does not fit"),
+        ("", "said nothing"),
+    ],
+)
+def test_an_answer_that_does_not_fit_is_a_failure(cli: Cli, content: str, words: str) -> None:
+    result, _ = asked(cli, "hi", "--schema", NAMED, answer=said(content, finish="length"))
+    assert (result.code, result.out) == (1, "") and words in result.err and "--max-tokens" in result.err
+    result, _ = asked(cli, "hi", "--schema", NAMED, "--json", answer=said(content))
+    assert (result.code, words in result.json()["error"]["message"]) == (1, True)
+
+
+def test_what_the_model_reads_first_can_be_a_file(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "be.md").write_text("be\nbrief\n")
+    for given, stdin in ((f"@{tmp_path}/be.md", ""), ("@-", "be\nbrief\n")):
+        _, body = asked(cli, "hi", "-s", given, stdin=stdin)
+        assert body["messages"] == [{"role": "system", "content": "be\nbrief"}, {"role": "user", "content": "hi"}]
+    result, body = asked(cli, "hi", "-s", "@nonesuch")
+    assert (result.code, body) == (2, None) and "there is no file `nonesuch`" in result.err
+    assert asked(cli, "hi", "-s", "@-", "--load", "-")[0].code == 2
+
+
+@pytest.mark.parametrize(
+    "given", ["{oops", "nonesuch.json", "[]", '{"type": "strin"}', '{"$ref": "#/none"}', '{"$ref": "https://x.y/z"}']
+)
 def test_what_is_no_schema_is_usage(cli: Cli, given: str) -> None:
     result, body = asked(cli, "hi", "--schema", given)
     assert (result.code, body) == (2, None)
