@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 import signal
 import sys
-import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -26,11 +25,10 @@ from llama_cli.executing.recorded import complain, state_of
 from llama_cli.executing.server_log import Logs
 from llama_cli.exits import ExitCode, Failure
 from llama_cli.servers import prepare, tidy
-from llama_cli.servers.goals import Goal
-from llama_cli.servers.process import KILL_AFTER_S, ManagedServer, Signals, server_command
+from llama_cli.servers.process import ManagedServer, Signals, server_command
 from llama_cli.servers.ready import announce_in_files
-from llama_cli.servers.records import Record
 from llama_cli.servers.starting import ready_record, started, wait_until_ready
+from llama_cli.servers.temporary import SETTLED, end
 from llama_cli.terminal import console, words
 from llama_cli.terminal.progress import display, working
 from runtime.clock import utc_now
@@ -38,10 +36,6 @@ from runtime.clock import utc_now
 if TYPE_CHECKING:
     from llama_cli.start_options import Start
     from runtime.config.user_file import UserFile
-
-_SETTLED = Goal(kind="settled")
-_DRAIN_S = 5.0
-"""How long the server can take to end what nobody waits for any more."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +69,7 @@ def execute(start: Start, execution: Execution) -> int:
             try:
                 told = libraries()  # while the server starts
                 asked = wait_until_ready(
-                    server, record, signals, timeout_s=start.timeout_s, goals=start.goals or [_SETTLED]
+                    server, record, signals, timeout_s=start.timeout_s, goals=start.goals or [SETTLED]
                 )
                 if asked is None:
                     with working(f"asking `{record.id}`"):
@@ -91,7 +85,7 @@ def execute(start: Start, execution: Execution) -> int:
                 run = partial(_run, execution, variables, server, record.id, signals, since)
                 return run() if not start.choices.records else _noting(run, execution, ready.url or "", server)
             finally:
-                _end(server, record, signals)
+                end(server, record, signals)
                 if execution.log_file is not None:
                     server_log.copy(server.log_file, execution.log_file, since=since)
 
@@ -136,22 +130,3 @@ def _run(
             raise Failure(message, hint=f"its log: `{server.log_file}`", code=ExitCode.EXEC_FAILED)
         console.warn(message)
     return code
-
-
-def _end(server: ManagedServer, record: Record, signals: Signals) -> None:
-    """End the server, at once where a signal asks for it again, and all that was there for this start."""
-    from runtime.config import ready_files
-
-    server.ask_to_end()
-    drained, killed = time.monotonic() + _DRAIN_S, float("inf")
-    while not server.has_ended():
-        is_hurried = bool(signals.wait(0.05))
-        now = time.monotonic()
-        if killed == float("inf") and (is_hurried or now > drained):
-            server.ask_to_end()
-            killed = now + KILL_AFTER_S
-        elif now > killed:
-            server.kill()
-    server.close(asked=True)
-    ready_files.remove(record.path, pid=server.process.pid)
-    tidy.forget(record)

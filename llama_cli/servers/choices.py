@@ -37,7 +37,7 @@ class Choices:
     recorded answer takes; redact: patterns of what is not to be recorded. inject: what goes wrong on purpose, as typed.
     offline: build from what is cached on this machine.
     environment_names: of the variables given by `--env` and `--env-file`, never their values.
-    for_command: it is there for one command of `exec`, so that nobody starts it again.
+    for_command: it is there for one command, as `exec` has it, so that nobody starts it again.
     """
 
     target: str

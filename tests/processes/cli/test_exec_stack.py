@@ -1,35 +1,22 @@
-"""`llama stack exec` with a real stack: libraries find it, it alone has the keys, and nothing of it is left.
-
-It serves the models of a vendor that a small server here plays, so that it starts in a second.
-"""
+"""`llama stack exec` with a real stack: libraries find it, it alone has the keys, and nothing of it is left."""
 
 from __future__ import annotations
 
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 
+from tests.support.light_stack import light, nothing_is_left, servers, vendor
 from tests.support.stack_home import Home
-from tests.support.upstreams import Vendor, vendor_server
+
+__all__ = ["light", "vendor"]
 
 pytestmark = pytest.mark.e2e
 
-RUN_YAML = """\
-version: 2
-distro_name: light
-apis: [inspect, inference]
-providers:
-  inference:
-  - provider_id: vendor
-    provider_type: remote::openai
-    config: {base_url: "${env.VENDOR_URL}", api_key: "${env.OPENAI_API_KEY:=}"}
-"""
-KEY = "sk-of-the-vendor"
 ASKS = """
 import os
 from openai import OpenAI
@@ -51,21 +38,6 @@ print(urlopen(os.environ["OPENAI_BASE_URL"] + "/models").status)
 """
 
 
-@pytest.fixture(scope="module")
-def vendor() -> Iterator[Vendor]:
-    with vendor_server(Vendor(keys=frozenset({KEY}))) as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def light(home: Home, vendor: Vendor) -> Home:
-    """A home where the distribution `light` is built, and the vendor's key is set for whatever is started."""
-    made = Home(home.folder, environment={**home.environment, "OPENAI_API_KEY": KEY, "VENDOR_URL": vendor.url})
-    built = made("stack", "build", "--config", "-", stdin=RUN_YAML)
-    assert built.code == 0, built.err
-    return made
-
-
 def begin(home: Home, script: str, **environment: str) -> subprocess.Popen[str]:
     return home.start("stack", "exec", "light", "--", sys.executable, "-c", script, **environment)
 
@@ -74,14 +46,6 @@ def line_of(process: subprocess.Popen[str]) -> list[str]:
     """The words of the next line that the command prints."""
     assert process.stdout is not None
     return process.stdout.readline().split()
-
-
-def servers(home: Home) -> set[Path]:
-    return {*(home.folder / "servers").glob("light*.json")}
-
-
-def nothing_is_left(home: Home) -> bool:
-    return not servers(home) and not list((home.folder / "distributions/light/instances").glob("*"))
 
 
 def test_a_library_finds_the_stack_and_the_stack_alone_has_the_keys(light: Home) -> None:
