@@ -13,13 +13,17 @@ from llama_cli.options import Json, Quiet, Url
 from llama_cli.terminal import console, prompts
 
 if TYPE_CHECKING:
+    from llama_cli.conversation.attachments import Attachment
     from llama_cli.conversation.saved import Saved
+    from llama_cli.conversation.turns import Turns
 
 
 def command(
     prompt: Annotated[str | None, typer.Argument(help="What to say; what comes in a pipe follows it.")] = None,
     model: parameters.Model = None,
     url: Url = None,
+    distro: parameters.Distro = None,
+    config: parameters.Config = None,
     system: Annotated[
         str | None, typer.Option("--system", "-s", metavar="TEXT", help="What the model reads first, or `@FILE`.")
     ] = None,
@@ -80,14 +84,13 @@ def command(
       llama chat "What is the capital of Japan?"
       git diff | llama chat "Write a commit message" -q
     """
-    from llama_cli.asking.address import address_of
-    from llama_cli.conversation import attachments, dialogue, given_texts, mcp_tools, models, piped, saved
+    from llama_cli.conversation import attachments, given_texts, mcp_tools, models, piped, saved, stack
     from llama_cli.conversation.response_schema import ResponseSchema
     from llama_cli.conversation.session import Session
     from llama_cli.conversation.turns import Turns
     from runtime.config.text import STDIN
 
-    is_read = piped.is_claimed(load, schema, *(file or ()), given_texts.file_of(system), "-" if lines else None)
+    is_read = piped.is_claimed(load, schema, *(file or ()), given_texts.file_of(system), config, "-" if lines else None)
     if save is not None and save != STDIN:
         saved.place(save)  # before a model works for nothing
     servers = mcp_tools.read(tool or ())
@@ -110,31 +113,38 @@ def command(
     if not (text or attached or lines or converses):
         hint = 'give a prompt, as in `llama chat "Hi"`, or pipe one in'
         raise Failure("there is nothing to say", hint=hint, code=ExitCode.USAGE)
-    address = address_of(url)
-    session = Session(
-        url=address,
-        model=model or models.again_or_default(address, earlier.model),
-        fields=fields,
-        messages=earlier.messages,
-        stream=not no_stream and not json,
-        tools=mcp_tools.Tools(servers, mcp_tools.Allowed(everything=yes)),
-    )
-    if first is not None:
-        session.system = first
-    turns = Turns(
-        session=session,
-        raw=raw,
-        show_reasoning=show_reasoning,
-        schema=fitting,
-        lasts=lines or converses,
-        converses=converses,
-        save_to=save,
-    )
-    if converses:
+    with stack.asked(url, distro, config) as address:
+        session = Session(
+            url=address,
+            model=model or models.again_or_default(address, earlier.model),
+            fields=fields,
+            messages=earlier.messages,
+            stream=not no_stream and not json,
+            tools=mcp_tools.Tools(servers, mcp_tools.Allowed(everything=yes)),
+        )
+        if first is not None:
+            session.system = first
+        turns = Turns(
+            session=session,
+            raw=raw,
+            show_reasoning=show_reasoning,
+            schema=fitting,
+            lasts=lines or converses,
+            converses=converses,
+            save_to=save,
+        )
+        if console.can_draw() and not model and not converses:
+            console.dimly(f"{session.model} answers")
+        _talk(turns, text, attached, lines=lines)
+
+
+def _talk(turns: Turns, text: str, attached: list[Attachment], *, lines: bool) -> None:
+    """What is said, and answered. text: in a conversation with a person, nothing."""
+    from llama_cli.conversation import attachments, dialogue, piped
+
+    if turns.converses:
         dialogue.with_person(turns, attached)
         return
-    if console.can_draw() and not model:
-        console.dimly(f"{session.model} answers")
     if text or not lines:
         turns.take(attachments.content_of(text, attached))
         attached.clear()

@@ -27,6 +27,8 @@ def command(
     ] = False,
     model: parameters.Model = None,
     url: Url = None,
+    distro: parameters.Distro = None,
+    config: parameters.Config = None,
     max_tokens: parameters.MaxTokens = None,
     echo: Annotated[bool, typer.Option("--echo", help="Print the text before what follows it.")] = False,
     suffix: Annotated[
@@ -50,8 +52,9 @@ def command(
       llama complete "The capital of France is" --max-tokens 10
       llama complete "def total(rows):" --suffix "    return total" --json
     """
-    from llama_cli.asking.address import address_of
-    from llama_cli.conversation import given_texts, models
+    from llama_cli.conversation import given_texts, models, piped, stack
+
+    piped.is_claimed(config, file or ("-" if prompt is None else None))
 
     fields = parameters.fields(
         field,
@@ -68,18 +71,18 @@ def command(
     if first is None:
         hint = 'give a text, as in `llama complete "Once upon a time"`, or pipe one in'
         raise Failure("there is nothing to continue", hint=hint, code=ExitCode.USAGE)
-    address = address_of(url)
-    chosen = model or models.default_model(address, "llm")
-    if console.can_draw() and not model:
-        console.dimly(f"{chosen} answers")
-    for text in chain([first], texts):
-        answer = _continued(address, {"model": chosen, "prompt": text, **fields}, stream=not no_stream and not json)
-        if json:
-            usage = answer.usage
-            document = {"model": chosen, "text": answer.content, "finish_reason": answer.finish_reason, "usage": usage}
-            (console.event if lines else console.document)(document)
-        if reason := answer.cut(max_tokens):
-            console.say(reason)
+    with stack.asked(url, distro, config) as address:
+        chosen = model or models.default_model(address, "llm")
+        if console.can_draw() and not model:
+            console.dimly(f"{chosen} answers")
+        for text in chain([first], texts):
+            body = {"model": chosen, "prompt": text, **fields}
+            answer = _continued(address, body, stream=not no_stream and not json)
+            if json:
+                facts = {"finish_reason": answer.finish_reason, "usage": answer.usage}
+                (console.event if lines else console.document)({"model": chosen, "text": answer.content, **facts})
+            if reason := answer.cut(max_tokens):
+                console.say(reason)
 
 
 def _continued(address: str, body: Mapping[str, Any], *, stream: bool) -> Answer:

@@ -22,6 +22,8 @@ def command(
     ] = None,
     model: parameters.Model = None,
     url: Url = None,
+    distro: parameters.Distro = None,
+    config: parameters.Config = None,
     dimensions: Annotated[
         int | None, typer.Option(metavar="N", help="Numbers in a vector, where the model can make shorter ones.", min=1)
     ] = None,
@@ -46,26 +48,26 @@ def command(
       llama embed "A llama grazes." "It rains."
       cat sentences.txt | llama embed --json
     """
-    from llama_cli.asking.address import address_of
-    from llama_cli.conversation import given_texts, models, vectors
+    from llama_cli.conversation import given_texts, models, piped, stack, vectors
 
+    piped.is_claimed(config, file or ("-" if not texts else None))
     fields = parameters.fields(field, dimensions=dimensions, encoding_format=encoding_format)
     wanted = given_texts.texts(texts or [], file)
     if not wanted:
         hint = 'give some, as in `llama embed "A llama grazes."`, or pipe in one a line'
         raise Failure("there are no texts to embed", hint=hint, code=ExitCode.USAGE)
-    address = address_of(url)
-    chosen = model or models.default_model(address, "embedding")
-    usage: dict[str, int] = {}
-    found: list[Any] = []
-    for batch in vectors.embedded(address, chosen, wanted, fields):
-        vectors.add_up(usage, batch.usage)
-        if json and lines:
-            vectors.tell(batch, chosen)
-        elif json:
-            found += batch.vectors
-        else:
-            vectors.show(batch)
+    with stack.asked(url, distro, config) as address:
+        chosen = model or models.default_model(address, "embedding")
+        usage: dict[str, int] = {}
+        found: list[Any] = []
+        for batch in vectors.embedded(address, chosen, wanted, fields):
+            vectors.add_up(usage, batch.usage)
+            if json and lines:
+                vectors.tell(batch, chosen)
+            elif json:
+                found += batch.vectors
+            else:
+                vectors.show(batch)
     if json and not lines:
         lengths = vectors.length(found[0])
         console.document({"model": chosen, "dimensions": lengths, "embeddings": found, "usage": usage or None})

@@ -10,15 +10,18 @@ from llama_cli.servers.named import none_runs, several_run
 from llama_cli.servers.records import Record
 from runtime.errors import Unavailable
 
+_OR_ELSE = ", or name one with `--url`"
 
-def address_of(given: str | None) -> str:
-    """The address of a server. given: an address, or the name of a server that runs here.
+
+def address_of(given: str | None, *, or_else: str = _OR_ELSE) -> str:
+    """The address of a server. given: an address, or the name of a server that runs here. or_else: what else would do
+    where none runs, for the hint.
 
     Raises Unavailable where none runs, or the named one does not answer yet or any more; Failure (USAGE) where several
     do; NotFound, with close names, for what is neither a name nor an address.
     """
     if given is None:
-        return _only_one()
+        return _only_one(or_else)
     if "://" in given:  # no name has that, so it needs no home folder to look one up
         return given
     try:
@@ -27,7 +30,7 @@ def address_of(given: str | None) -> str:
         return given
 
 
-def _only_one() -> str:
+def _only_one(or_else: str) -> str:
     known = records.records()
     alive = [record for record in known if record.alive]
     running = [record for record in alive if record.can_be_asked] or alive
@@ -36,7 +39,7 @@ def _only_one() -> str:
     # What has become of the only one that there was is what its user wants to hear.
     fitting = running or [record for record in known if record.seen_state == "crashed"]
     if len(fitting) != 1:
-        raise none_runs(or_else=", or name one with `--url`")
+        raise none_runs(or_else=or_else)
     return _answering(fitting[0])
 
 

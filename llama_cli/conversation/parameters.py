@@ -16,6 +16,16 @@ MORE = "More"
 """The panel of options that few need."""
 
 Model = Annotated[str | None, typer.Option("--model", "-m", help="Which model; the server's default otherwise.")]
+Distro = Annotated[
+    str | None,
+    typer.Option(
+        "--distro", metavar="DISTRO", help="Start this distribution, and stop it at the end.", rich_help_panel=MORE
+    ),
+]
+Config = Annotated[
+    str | None,
+    typer.Option("--config", metavar="FILE", help="The same with a run.yaml; `-` is stdin.", rich_help_panel=MORE),
+]
 Temperature = Annotated[
     float | None, typer.Option(help="0 takes the likeliest word each time.", min=0, rich_help_panel=MORE)
 ]

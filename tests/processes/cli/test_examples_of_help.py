@@ -52,7 +52,6 @@ NOT_RUN = {
     "llama stack run starter --detach --env OPENAI_API_KEY": _KEY,
     "llama stack restart starter --env OPENAI_API_KEY": _KEY,
     "llama stack wait --for settled --for provider=openai": _KEY,
-    "llama chat --model openai/gpt-4o-mini": _KEY,
     "llama stack logs starter -f --level warning": "it goes on until the server ends",
     "llama stack list-deps starter --format uv | sh": "it installs into the environment that is active",
     "llama stack stop starter starter-2": "one server is enough here",

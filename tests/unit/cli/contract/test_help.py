@@ -80,7 +80,8 @@ def test_help_says_what_each_option_does(node: Node) -> None:
 KINDS = {
     *("FILE", "DIR", "PATH", "PATTERN", "URL", "URL|NAME", "PATH|NAME", "JSON|@FILE", "FILE|JSON"),
     *("NAME", "NAME=VALUE", "NAME[=VALUE]", "NAME:VALUE", "NAME=@FILE", "NAME=MODEL", "API=TYPE,..."),
-    *("DISTRO|NAME|FILE", "API", "FAULTS", "HOST", "ID", "KIND", "MODEL", "PORT", "PROVIDER", "STATE", "TEMPLATE"),
+    *("API", "DISTRO", "DISTRO|NAME|FILE", "FAULTS", "HOST", "ID", "KIND", "MODEL", "PORT", "PROVIDER", "STATE"),
+    "TEMPLATE",
     *("DURATION", "N", "NUMBER", "RUN", "TEXT", "mcp:URL"),
 }
 """What options take, beside one of several words: a new one is entered here if none of these says it."""

@@ -34,6 +34,7 @@ FREE = {
         "N",
         "TEXT",
         "NUMBER",
+        "mcp:URL",
         "JSON",
         "URL",
         "PATTERN",
