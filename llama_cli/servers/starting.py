@@ -1,4 +1,4 @@
-"""The beginning of a server's life, for `run`, `restart` and a single command: its process, and the wait until it is ready.
+"""The beginning of a server's life, for `run`, `restart` and single commands: its process, and the wait for readiness.
 
 Knows the words for a start that fails. Builds nothing, and leaves what comes after to those commands.
 """
