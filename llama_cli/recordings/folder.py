@@ -13,6 +13,7 @@ from llama_cli.terminal.words import some
 from runtime.config.home import expanded
 from runtime.recording import documents, library
 from runtime.recording.documents import Recording, RecordingError
+from runtime.recording.manifest import MANIFEST
 from runtime.recording.rules import asked
 from runtime.similar import names_for
 
@@ -33,12 +34,16 @@ class Folder:
     @classmethod
     def of(cls, given: str | None, *, sought: str | None = None) -> Folder:
         """The one that is named, or else the one that a variable of llama-stack names, or the usual one from here.
-        sought: what is looked for in it, for messages.
+        sought: what is looked for in it; a file that is there tells the folder that it is in.
 
         Raises Failure (USAGE) where there is none.
         """
         if given is not None:
             return cls(_checked(given), given)
+        if sought is not None and (file := expanded(sought)).is_file():
+            above = file.absolute().parents
+            whole = next((folder for folder in above if (folder / MANIFEST).is_file()), above[0])
+            return cls(whole, str(whole))
         for name in FOLDER_VARIABLES:
             if value := os.environ.get(name):
                 return cls(_checked(value, f", as `{name}` says,"), value)
