@@ -11,7 +11,7 @@ from llama_cli.exits import ExitCode
 from llama_cli.kept import admin
 from llama_cli.kept.whose import owner_of
 from llama_cli.options import usual_target
-from llama_cli.recordings.folder import Folder
+from llama_cli.recordings.stored import Folder
 from llama_cli.terminal import console, words
 from runtime.recording.documents import Recording
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from llama_cli.exits import Failure
-from llama_cli.recordings.folder import Folder, model_of
+from llama_cli.recordings.stored import Folder, model_of
 from llama_cli.terminal import words
 from runtime.recording import documents, used
 from runtime.recording.documents import Recording

@@ -11,7 +11,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from llama_cli.exits import ExitCode, Failure
-from llama_cli.recordings.folder import model_of
+from llama_cli.recordings.stored import model_of
 from runtime import discovery
 from runtime.recording import used
 from runtime.recording.documents import Recording

@@ -11,17 +11,14 @@ import json
 import struct
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
 from llama_cli.servers import records
 from llama_cli.weights.manifest import FileRecord, Manifest
 from runtime.catalog.on_disk import MANIFEST
-from runtime.recording.documents import Recording, save
-from runtime.recording.used import UsedLog
 from tests.support.command_runner import Cli
-from tests.support.recordings import peer_recording
+from tests.support.recordings import keep_two, peer_recording
 
 RUN_YAML = "version: 2\ndistro_name: mine\napis: [inspect]\nproviders: {}\n"
 LOG = [
@@ -59,7 +56,7 @@ def world(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cli]:
     monkeypatch.chdir(models / "own")
     beside = cli.home.parent
     monkeypatch.setenv("LLAMA_STACK_TEST_RECORDING_DIR", str(beside / "recordings"))
-    record(beside / "recordings")
+    keep_two(beside / "recordings")
     (beside / "peer").mkdir()
     (beside / "peer" / "one.json").write_text(json.dumps(peer_recording()))
     built = cli.home / "distributions" / "mine"
@@ -82,18 +79,3 @@ def world(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cli]:
     with reserved.path.open("r+") as file:  # as its server holds it
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield cli
-
-
-def record(folder: Path) -> None:
-    """Two answers of a chat, one of which is used."""
-    (folder / "tests").mkdir(parents=True)
-    for name in ("one", "two"):
-        body = {"model": "m", "messages": [{"role": "user", "content": name}]}
-        request = {"method": "POST", "server": "https://api.openai.com", "path": "/v1/chat/completions", "json": body}
-        choice = {"index": 0, "message": {"role": "assistant", "content": f"{name}!"}, "finish_reason": "stop"}
-        answer = {"status": 200, "headers": {}, "json": {"choices": [choice], "usage": {"total_tokens": 2}}}
-        recording = Recording(provider="inference/openai", request=request, answer=answer, scope=f"tests/a.py::{name}")
-        save(recording, folder / "tests" / f"{name}.json")
-    log = UsedLog(folder)
-    log.note(folder / "tests" / "one.json")
-    log.close()

@@ -1,8 +1,12 @@
-"""Recordings in the form of llama-stack and ogx, written here by how they document it."""
+"""Recordings that tests find: of ours, and in the form of llama-stack and ogx, written here by how they document it."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
+
+from runtime.recording.documents import Recording, save
+from runtime.recording.used import UsedLog
 
 OLLAMA = "http://0.0.0.0:11434/v1"
 CHAT = "/v1/chat/completions"
@@ -74,3 +78,18 @@ def peer_search(query: str = "news") -> dict[str, Any]:
     request = {"test_id": TEST, "provider": "tavily", "tool_name": "web_search", "kwargs": {"query": query}}
     return {"test_id": TEST, "request": request, "response": {"body": result, "is_streaming": False},
             "id_normalization_mapping": {}}  # fmt: skip
+
+
+def keep_two(folder: Path) -> None:
+    """Two answers of a chat, one of which is used."""
+    (folder / "tests").mkdir(parents=True)
+    for name in ("one", "two"):
+        body = {"model": "m", "messages": [{"role": "user", "content": name}]}
+        request = {"method": "POST", "server": "https://api.openai.com", "path": "/v1/chat/completions", "json": body}
+        choice = {"index": 0, "message": {"role": "assistant", "content": f"{name}!"}, "finish_reason": "stop"}
+        answer = {"status": 200, "headers": {}, "json": {"choices": [choice], "usage": {"total_tokens": 2}}}
+        recording = Recording(provider="inference/openai", request=request, answer=answer, scope=f"tests/a.py::{name}")
+        save(recording, folder / "tests" / f"{name}.json")
+    log = UsedLog(folder)
+    log.note(folder / "tests" / "one.json")
+    log.close()

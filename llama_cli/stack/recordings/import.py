@@ -39,10 +39,7 @@ def command(
     """
     from pathlib import Path
 
-    from llama_cli.recordings.folder import unusable
-    from llama_cli.recordings.taking import Vendors, by_reason, keep, take
     from runtime.config.home import expanded
-    from runtime.recording.documents import RecordingError
 
     given, into = expanded(source), expanded(folder).absolute()
     if not given.exists():
@@ -50,6 +47,10 @@ def command(
         raise Failure(f"`{source}` is not there", hint=hint, code=ExitCode.USAGE)
     if into.exists() and not into.is_dir():
         raise Failure(f"`{folder}` is no folder", hint="name another one", code=ExitCode.USAGE)
+    from llama_cli.recordings.stored import unusable
+    from llama_cli.recordings.taking import Vendors, by_reason, keep, take
+    from runtime.recording.documents import RecordingError
+
     vendors = Vendors(provider or [])
     taken = take(given, vendors)
     reasons = by_reason(taken.left_out)

@@ -32,11 +32,14 @@ def command(
       llama stack recordings ls tests/recordings --test test_chat.py
       llama stack recordings ls --unused -q
     """
-    from llama_cli.recordings.folder import Folder
+    from llama_cli.recordings.folder import place_of
+
+    place = place_of(folder)
     from llama_cli.recordings.rows import row_of, total, used_files
+    from llama_cli.recordings.stored import Folder
     from runtime.recording.used import used
 
-    found = Folder.of(folder)
+    found = Folder(place)
     recordings = found.recordings()
     is_used = used_files(found) if unused else used(found.path)
     if test is not None:

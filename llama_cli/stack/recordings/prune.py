@@ -28,14 +28,17 @@ def command(
       llama stack recordings prune --unused --dry-run
       llama stack recordings prune tests/recordings --unused --yes
     """
-    from llama_cli.recordings.folder import Folder
-    from llama_cli.recordings.rows import row_of, total, used_files
-    from runtime.recording import documents, used
+    from llama_cli.recordings.folder import place_of
 
-    found = Folder.of(folder)
+    place = place_of(folder)
     if not unused:
         hint = "`--unused` removes those that nobody has asked for"
         raise Failure("say what is to go", hint=hint, code=ExitCode.USAGE)
+    from llama_cli.recordings.rows import row_of, total, used_files
+    from llama_cli.recordings.stored import Folder
+    from runtime.recording import documents, used
+
+    found = Folder(place)
     recordings = found.recordings()
     is_used = used_files(found)
     rows = [row for row in (row_of(one, found, is_used) for one in recordings) if not row["used"]]

@@ -54,10 +54,13 @@ def command(
         hint = "name them, or `--test NAME`, or `--all`: one of the three"
         raise Failure("say what is to be recorded again", hint=hint, code=ExitCode.USAGE)
     _check_patterns(redact or ())
-    from llama_cli.recordings.anew import asked_anew, say_drift, summary
-    from llama_cli.recordings.folder import Folder
+    from llama_cli.recordings.folder import place_of
 
-    found = Folder.of(folder, sought=recordings[0] if recordings else None)
+    place = place_of(folder, sought=recordings[0] if recordings else None)
+    from llama_cli.recordings.anew import asked_anew, say_drift, summary
+    from llama_cli.recordings.stored import Folder
+
+    found = Folder(place)
     if recordings:
         chosen = list({one.path: one for one in map(found.named, recordings)}.values())
     else:

@@ -33,12 +33,21 @@ def command(
     if request + answer + normalized > 1:
         message = "`--request`, `--answer` and `--normalized` exclude each other"
         raise Failure(message, hint="leave them out for all of it", code=ExitCode.USAGE)
-    from llama_cli.recordings.folder import Folder
+    from llama_cli.recordings.folder import place_of
+    from runtime.config.home import expanded
+
+    path = expanded(recording)
+    place = None if path.is_file() else place_of(folder, sought=recording)
     from llama_cli.recordings.shown import document, lines_of_answer, lines_of_request, show
+    from llama_cli.recordings.stored import Folder, read
     from runtime.recording.rules import asked
     from runtime.stdio import json_text
 
-    found, file = Folder.file_of(recording, folder)
+    if place is None:
+        found, file = read(path.absolute()), recording
+    else:
+        found = Folder(place).named(recording)
+        file = Folder(place).name_of(found)
     if json:
         whole = document(found, file)
         if normalized:

@@ -35,10 +35,13 @@ def command(
       llama stack recordings verify --config starter
       llama stack recordings verify tests/recordings --only 'inference/openai'
     """
-    from llama_cli.recordings.anew import asked_anew, code_of, say_drift, summary
-    from llama_cli.recordings.folder import Folder
+    from llama_cli.recordings.folder import place_of
 
-    found = Folder.of(folder)
+    place = place_of(folder)
+    from llama_cli.recordings.anew import asked_anew, code_of, say_drift, summary
+    from llama_cli.recordings.stored import Folder
+
+    found = Folder(place)
     recordings = found.fitting(found.recordings(), only)[:limit]
     options = ["--alike", str(alike)]
     rows = asked_anew("verify", found, recordings, config=config, env=env, env_file=env_file, options=options)

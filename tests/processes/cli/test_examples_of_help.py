@@ -11,6 +11,7 @@ import pytest
 
 from llama_cli.exits import ExitCode
 from tests.support.command_tree import EVERYTHING
+from tests.support.recordings import keep_two
 from tests.support.stack_home import Home, reserved_port, uv_cache
 
 pytestmark = [pytest.mark.e2e, pytest.mark.smollm2]
@@ -23,6 +24,7 @@ _MANAGER = "it changes what the system starts"
 _BATCH = "it wants a file of requests, or a batch that there is"
 _EVAL = "it wants a suite, or a run that there is; test_eval runs it"
 _EXEC = "it wants a test suite of the user's; test_exec runs other commands"
+_RECORDED = "it wants recordings of the user's tests; the tests of recordings run it"
 _NO_RUNS = "`starter` has run no benchmark; test_storage asks in SQL"
 _POSTGRES = "it wants a PostgreSQL; test_storage_moves runs it"
 NOT_RUN = {
@@ -47,6 +49,14 @@ NOT_RUN = {
     "llama stack eval show run.json --markdown report.md": _EVAL,
     "llama stack exec starter -- pytest -q": _EXEC,
     "llama stack exec my-run.yaml --env-file keys.env -- node test.mjs": _EXEC,
+    "llama stack recordings import ../llama-stack/tests/integration": _RECORDED,
+    "llama stack recordings import suite/recordings --provider vllm --dry-run": _RECORDED,
+    "llama stack recordings ls tests/recordings --test test_chat.py": _RECORDED,
+    "llama stack recordings prune tests/recordings --unused --yes": _RECORDED,
+    "llama stack recordings refresh --test test_hello --config starter": _RECORDED,
+    "llama stack recordings show 0a1b2c --answer": _RECORDED,
+    "llama stack recordings show openai-POST-v1-chat-completions-0a1b2c3d4e.json": _RECORDED,
+    "llama stack recordings verify tests/recordings --only 'inference/openai'": _RECORDED,
     "llama stack run starter": _IN_FRONT,
     "llama stack run my-run.yaml --port 0 --ready-file ready.json": _IN_FRONT,
     "llama stack run starter --detach --env OPENAI_API_KEY": _KEY,
@@ -94,6 +104,7 @@ ENDS = {
     "llama doctor": {ExitCode.DONE, ExitCode.FAILED},  # it may find something here
     "llama doctor starter --fix --dry-run": {ExitCode.DONE, ExitCode.FAILED},
     "llama doctor --report report.md": {ExitCode.DONE, ExitCode.FAILED},
+    "llama stack recordings verify --config starter": {ExitCode.NETWORK},  # nobody has OpenAI's key here
     "llama stack status starter": {ExitCode.DONE, ExitCode.UNHEALTHY},
     "llama stack status http://127.0.0.1:8321 --json": {ExitCode.DONE, ExitCode.UNHEALTHY},
 }
@@ -112,6 +123,7 @@ def test_every_example_of_help_works(shell: Home, tmp_path: Path) -> None:
     subprocess.run(["git", "init", "-q"], cwd=work, check=True)
     message = ["-c", "user.name=A", "-c", "user.email=a@llama.example", "commit", "--allow-empty", "-qm", "Graze"]
     subprocess.run(["git", *message], cwd=work, check=True)
+    keep_two(work / "recordings")
     for name in ("sentences.txt", "messages.txt"):
         (work / name).write_text("A llama grazes.\nIt rains.\n")
     environment = shell.environment | {"HOME": str(user), "UV_CACHE_DIR": str(uv_cache()), "SHELL": "/bin/bash"}
