@@ -84,6 +84,7 @@ def _prepare(
         start_new_session=True,  # Ctrl-C reaches us alone, and we pass it on once
     )
     assert process.stdin is not None and process.stdout is not None
+    done: _Answer | None = None
     try:
         with suppress(BrokenPipeError):  # it did not come up: its end says so below
             pickle.dump((choices, dict(variables), config, replaces, console.settings, sys.argv), process.stdin)
@@ -93,6 +94,8 @@ def _prepare(
     except BaseException:
         process.terminate()
         process.wait()
+        if isinstance(done, Record):  # it was all done there, and nobody is left to start it
+            _take_back(done, replaces)
         raise
     finally:
         with suppress(BrokenPipeError):
@@ -181,11 +184,12 @@ def prepare_here(
 
     text = read_text(source.run_yaml, what="run config")
     warn_of_unread(choices.environment_names, text, variables, name=source.name)
-    record = records.reserve(source.name, facts, beside=choices.own_state, only=former.id if former else None)
     try:
+        record = records.reserve(source.name, facts, beside=choices.own_state, only=former.id if former else None)
         started_with.keep(record, text)
-    except BaseException:
-        _take_back(record, replaces)
+    except BaseException:  # an interruption may come when the record is there and nobody has it yet
+        for made in [one for one in records.records() if one.launch == launch]:
+            _take_back(made, replaces)
         raise
     return record
 

@@ -30,9 +30,12 @@ def vendor() -> Iterator[Vendor]:
 
 
 @pytest.fixture(scope="module")
-def light(home: Home, vendor: Vendor) -> Home:
-    """A home where the distribution `light` is built, and the vendor's key is set for whatever is started."""
-    made = Home(home.folder, environment={**home.environment, "OPENAI_API_KEY": KEY, "VENDOR_URL": vendor.url})
+def light(vendor: Vendor, tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """A home of its own, since what others serve would count, where the distribution `light` is built, and the vendor's
+    key is set for whatever is started.
+    """
+    alone = Home(tmp_path_factory.mktemp("light"))
+    made = Home(alone.folder, environment={**alone.environment, "OPENAI_API_KEY": KEY, "VENDOR_URL": vendor.url})
     built = made("stack", "build", "--config", "-", stdin=RUN_YAML)
     assert built.code == 0, built.err
     return made
