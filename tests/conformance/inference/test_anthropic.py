@@ -296,6 +296,27 @@ async def test_a_refusal_keeps_its_words_its_wait_and_its_request_id(
         assert answer.headers.get("retry-after") == ("46" if waits else None)
 
 
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_server_without_messages_is_said_to_be_of_another_provider(tmp_path: Path, stream: bool) -> None:
+    """As a proxy that has only OpenAI's protocol, which Claude was asked by before."""
+
+    async def missing(request: web.Request) -> web.StreamResponse:
+        return web.json_response({"detail": "Not Found"}, status=404)
+
+    async def unknown(request: web.Request) -> web.StreamResponse:
+        error = {"type": "error", "error": {"type": "not_found_error", "message": "model: x"}}
+        return web.json_response(error, status=404)
+
+    async with at("anthropic", tmp_path, network={"max_retries": 0}) as (client, upstream):
+        upstream.misbehaves = missing
+        answer = await client.post(CHATS, chat(stream=stream))
+        assert answer.status == 404 and "`remote::passthrough`" in answer.error["message"]
+        assert f"{upstream.url}/messages" in answer.error["message"]
+        upstream.misbehaves = unknown
+        answer = await client.post(CHATS, chat(stream=stream))
+        assert answer.status == 404 and "passthrough" not in answer.error["message"]
+
+
 @pytest.mark.parametrize(("before", "status"), [(b"", 503), (events(STARTED, *TEXT), 200)])
 async def test_an_error_in_a_stream_is_a_status_before_it_has_begun_and_an_event_after(
     tmp_path: Path, before: bytes, status: int

@@ -4,7 +4,8 @@ https://platform.claude.com/docs/en/api/models/list (read November 2026)
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 from urllib.parse import urlencode
@@ -14,6 +15,7 @@ from runtime.apis.inference.counting import TokenCount
 from runtime.apis.inference.protocol import ChatCompletionRequest
 from runtime.apis.inference.sense import making_sense
 from runtime.catalog.capabilities import capabilities_of
+from runtime.errors import UpstreamError
 from runtime.http.transport import Outgoing
 from runtime.provider import ListedModel, ProviderContext
 from runtime.providers.inference._messages.answers import completion_of
@@ -25,6 +27,7 @@ from runtime.providers.inference._openai_compatible.config import OpenAICompatib
 from runtime.providers.inference._openai_compatible.model_list import ListEntry
 from runtime.providers.inference._openai_compatible.outgoing_fields import apply_rules, given_fields
 from runtime.providers.inference._openai_compatible.spec import Chat
+from runtime.redaction import redact_text
 from runtime.sse import EventStream, Json, Reply
 
 _OF_COUNTED = 64_000
@@ -44,7 +47,8 @@ class AnthropicInference(OpenAICompatibleInference):
         asked = self._asked(chat, request)
         outgoing = self._sent(chat.path, request.model, asked.body, asked)
         if request.stream:
-            stream = await self._http.stream(outgoing, ending=Finished(), whole=as_event)
+            with self._having_messages():
+                stream = await self._http.stream(outgoing, ending=Finished(), whole=as_event)
             chunks = Chunks(
                 request.model,
                 self._provider_id,
@@ -52,7 +56,8 @@ class AnthropicInference(OpenAICompatibleInference):
                 has_answer_tool=asked.has_answer_tool,
             )
             return stream.through(chunks)
-        answer = (await self._http.reply(outgoing, objects="content")).value()
+        with self._having_messages():
+            answer = (await self._http.reply(outgoing, objects="content")).value()
         has_tool = asked.has_answer_tool
         return Reply.of(completion_of(answer, request.model, self._provider_id, has_answer_tool=has_tool))
 
@@ -110,6 +115,21 @@ class AnthropicInference(OpenAICompatibleInference):
         self._limit(body)
         apply_rules(chat.rules, body, provider_id=self._provider_id)
         return asked_of(body, self._model(request.model), self._provider_id)
+
+    @contextmanager
+    def _having_messages(self) -> Iterator[None]:
+        """Around a request: a server at another address that has no Messages is told from one without the model."""
+        try:
+            yield
+        except UpstreamError as error:
+            is_other = self._base_url != self._facts.base_url
+            if error.upstream_status == 404 and error.type != "not_found_error" and is_other and error.hint is None:
+                url = f"{self._base_url}/messages"
+                error.hint = (
+                    f"Anthropic's Messages are asked at {redact_text(url)}; a server that has only OpenAI's chat"
+                    " completions is of the type `remote::passthrough`"
+                )
+            raise
 
     def _sent(self, path: str, model: str, body: Json, asked: Asked) -> Outgoing:
         return self._outgoing(path, model, body).with_headers(asked.headers)
