@@ -6,15 +6,14 @@ Knows bytes and events, and no provider.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 
 from runtime.http.events import Splitter
-from runtime.http.transport import Exchange
+from runtime.http.transport import EVENT_STREAM, Exchange
 from runtime.sse import payloads
 
 Change = Callable[[AsyncIterator[bytes]], AsyncGenerator[bytes, None]]
-_EVENTS = "text/event-stream"
-_STREAMS = (_EVENTS, "application/vnd.amazon.eventstream")
+_STREAMS = (EVENT_STREAM, "application/vnd.amazon.eventstream")
 _LAST = 3
 """So many events at the end never pass where a stream is cut: with its `[DONE]`, its counts and its finish reason an
 answer would be whole, however its connection ends.
@@ -44,12 +43,6 @@ class Broken:
         await self._exchange.close()
 
 
-def kind_of(headers: Mapping[str, str]) -> str:
-    """The media type of an answer, in lower case."""
-    given = next((value for name, value in headers.items() if name.lower() == "content-type"), "")
-    return given.partition(";")[0].strip().lower()
-
-
 def is_stream(kind: str) -> bool:
     return kind in _STREAMS
 
@@ -64,7 +57,7 @@ def cut(events: int, kind: str, error: Callable[[], Exception]) -> Change:
     async def change(pieces: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
         held: deque[bytes] = deque()
         passed = 0
-        async for event in _events_in(pieces) if kind == _EVENTS else pieces:
+        async for event in _events_in(pieces) if kind == EVENT_STREAM else pieces:
             held.append(event)
             if len(held) > _LAST:
                 if passed == events:
@@ -86,8 +79,8 @@ def spoilt(kind: str) -> Change:
             yield _half(b"".join([piece async for piece in pieces]))
             return
         place = 0
-        async for event in _events_in(pieces) if kind == _EVENTS else pieces:
-            place += any(payloads(event)) or kind != _EVENTS
+        async for event in _events_in(pieces) if kind == EVENT_STREAM else pieces:
+            place += any(payloads(event)) or kind != EVENT_STREAM
             yield event if place != 2 else _half(event).rstrip(b"\n") + b"\n\n"
 
     return change

@@ -10,14 +10,14 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 
 from runtime.errors import UpstreamError, UpstreamUnreachable
-from runtime.faults.broken import Broken, cut, is_json, is_stream, kind_of, spoilt
+from runtime.faults.broken import Broken, cut, is_json, is_stream, spoilt
 from runtime.faults.injection import Attempt, ProviderFaults
 from runtime.faults.parsing import Fault
 from runtime.faults.refusal import INJECTED, WORDS, refusal_body, refusal_headers
 from runtime.http.phases import timeout_error
 from runtime.http.refusals import Call
 from runtime.http.timeouts import Timeouts
-from runtime.http.transport import Exchange, GoOn, Outgoing, close_parts
+from runtime.http.transport import Exchange, GoOn, Outgoing, close_parts, media_type
 
 
 class FaultyUpstream:
@@ -97,7 +97,7 @@ async def _wait(seconds: float, call: Call, timeouts: Timeouts) -> None:
 
 
 def _spoilt(exchange: Exchange, attempt: Attempt, call: Call) -> Exchange:
-    kind = kind_of(exchange.headers)
+    kind = media_type(exchange.headers)
     if exchange.status >= 300 or not (is_stream(kind) or is_json(kind)):
         return exchange
     fault = attempt.spoils(is_stream=is_stream(kind))

@@ -18,6 +18,8 @@ from runtime.addresses import PORTS
 from runtime.http.timeouts import Timeouts
 from runtime.sse import AsyncClosable, Json, encode
 
+EVENT_STREAM = "text/event-stream"
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Key:
@@ -64,7 +66,8 @@ class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
 class Exchange(Protocol):
     """An answer whose headers have arrived; its body is read from here. The receiver must close it.
 
-    proxy: the proxy that may have answered instead of the server, for messages; empty for none.
+    headers: looked up by names in lower case. proxy: the one that may have answered instead of the server, for
+    messages; empty for none.
     """
 
     status: int
@@ -130,6 +133,11 @@ def json_request(
         return Outgoing(method=method, url=url, headers=headers or {}, timeouts=timeouts)
     typed = {"content-type": "application/json", **(headers or {})}
     return Outgoing(method=method, url=url, headers=typed, body=encode(body), timeouts=timeouts)
+
+
+def media_type(headers: Mapping[str, str]) -> str:
+    """What kind of a body comes with these headers, in lower case and without parameters; empty if they do not say."""
+    return headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 def host_header(url: str) -> str:

@@ -7,7 +7,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import typing
 from collections.abc import AsyncGenerator
 from typing import Any
@@ -19,6 +18,7 @@ from runtime import errors
 from runtime.errors import RequestError
 from runtime.recording.bodies import event_bytes
 from runtime.recording.documents import RecordingError
+from runtime.recording.pace import in_time
 from runtime.sse import EventStream, Frames, Json, Reply
 
 _decode = msgspec.json.Decoder().decode
@@ -60,17 +60,8 @@ def restored(answer: Json, protocol: type, method: str, *, is_timed: bool) -> An
 
 
 def _stream(answer: Json, is_timed: bool) -> EventStream:
-    timing = answer.get("timing") or {}
-    times = timing.get("events_ms") or []
-
     async def frames() -> AsyncGenerator[Frames, None]:
-        if is_timed:
-            await asyncio.sleep(timing.get("began_ms", 0) / 1000)
-        passed_ms = 0.0
-        for place, event in enumerate(answer["events"]):
-            if is_timed and place < len(times):
-                await asyncio.sleep(max(0.0, times[place] - passed_ms) / 1000)
-                passed_ms = times[place]
+        async for event in in_time(answer, is_timed=is_timed):
             yield Frames(event_bytes(event))
 
     return EventStream(frames(), _nothing_to_close)

@@ -23,6 +23,7 @@ from urllib.parse import parse_qsl, urlencode
 
 import msgspec
 
+from runtime.http.transport import EVENT_STREAM
 from runtime.sse import Json, encode
 
 _decode = msgspec.json.Decoder().decode
@@ -41,7 +42,7 @@ class Held(msgspec.Struct, frozen=True, tag="bytes"):
 def readable(data: bytes, content_type: str) -> Json:
     """A whole body as a recording shows it. content_type: the header of it; empty where there is none."""
     kind = content_type.partition(";")[0].strip().lower()
-    if kind == "text/event-stream":
+    if kind == EVENT_STREAM:
         return {"events": as_events(data)}
     if kind == "multipart/form-data" and (parts := _parts(data, content_type)) is not None:
         return {"parts": parts}

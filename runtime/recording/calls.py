@@ -14,6 +14,8 @@ from runtime.provider import ListedModel
 from runtime.recording import answers
 from runtime.recording.bodies import as_events
 from runtime.recording.documents import Recording
+from runtime.recording.pace import timing_of
+from runtime.recording.reading import Reading
 from runtime.recording.session import Session
 from runtime.sse import EventStream, Frames, Json
 from runtime.wrapped import Wrapped
@@ -99,55 +101,39 @@ class _StandIn:
 
 
 class _KeptStream(EventStream):
-    """A stream that is recorded. When its reader leaves, it is read on, so that the recording is whole."""
+    """A stream that is recorded. When its reader leaves, it is read on, so that the recording is whole; what breaks off
+    is not recorded.
+    """
 
-    __slots__ = ("_began", "_is_over", "_keep", "_parts", "_session", "_stream")
+    __slots__ = ("_began", "_keep", "_reading", "_session", "_stream")
 
     def __init__(self, stream: EventStream, session: Session, keep: Callable[[Json], None], began: float) -> None:
         self._stream = stream
         self._session = session
         self._keep = keep
         self._began = began
-        self._parts: list[tuple[float, bytes]] = []
-        self._is_over = False
+        self._reading = Reading(stream, self._kept)
 
     async def __anext__(self) -> Frames:
-        try:
-            frames = await self._stream.__anext__()
-        except StopAsyncIteration:
-            self._kept()
-            raise
-        except BaseException:
-            self._is_over = True
-            raise
-        self._parts.append((time.monotonic(), frames.data))
-        return frames
+        return await anext(self._reading)
 
     async def aclose(self) -> None:
-        if self._is_over:
+        if self._reading.is_over:
             await self._stream.aclose()
         else:
-            self._is_over = True
             self._session.later(self._drained())
 
     async def _drained(self) -> None:
         try:
-            async for frames in self._stream:
-                self._parts.append((time.monotonic(), frames.data))
-            self._is_over = False
-            self._kept()
+            async for _ in self._reading:
+                pass
         finally:
+            await self._reading.stop()
             await self._stream.aclose()
 
-    def _kept(self) -> None:
-        if self._is_over:
+    def _kept(self, error: BaseException | None) -> None:
+        if error is not None:
             return
-        self._is_over = True
-        first = self._parts[0][0] if self._parts else self._began
-        events, times = [], []
-        for at, data in self._parts:
-            new = as_events(data)
-            events += new
-            times += [round((at - first) * 1000)] * len(new)
-        timing = {"began_ms": round((first - self._began) * 1000), "events_ms": times}
-        self._keep({"events": events, "timing": timing})
+        came = [(at, as_events(frames.data)) for at, frames in self._reading.came]
+        events = [event for _, new in came for event in new]
+        self._keep({"events": events, "timing": timing_of(self._began, ((at, len(new)) for at, new in came))})

@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from runtime.http.transport import server_of
+from runtime.http.transport import EVENT_STREAM, server_of
 from runtime.recording.bodies import as_events
 from runtime.recording.documents import Recording
 from runtime.sse import Json, encode
@@ -36,7 +36,7 @@ _STATUS = re.compile(r"(?:Error code: |HTTP )(\d{3})\b(?: - )?")
 _SEARCHED_RESULTS = 3
 """How many results a search asks for, unless somebody says otherwise; those of llama-stack and ogx said nothing."""
 _JSON = {"content-type": "application/json"}
-_EVENTS = {"content-type": "text/event-stream"}
+_EVENTS = {"content-type": EVENT_STREAM}
 Named = Callable[[str, str, str], str | None]
 """The id of a provider, by its server, a test and a model."""
 

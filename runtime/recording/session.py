@@ -171,15 +171,18 @@ class Session:
             log.exception("not recorded", extra={"error": self.failure})
 
     def later(self, work: Coroutine[Any, Any, None]) -> None:
-        """Do what nobody waits for; `close` does, for a while."""
+        """Do what nobody waits for; `close` does, for a while, and then cancels it."""
         task = asyncio.create_task(_told(work), name="record the rest of an answer")
         self._later.add(task)
         task.add_done_callback(self._later.discard)
 
     async def close(self) -> None:
-        """Wait for what is still being recorded."""
+        """Wait for what is still being recorded, but not for ever."""
         if self._later:
-            await asyncio.wait(self._later, timeout=_LATER_S)
+            _, late = await asyncio.wait(self._later, timeout=_LATER_S)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
         self._used.close()
 
 

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 
 from runtime.errors import RequestError
-from runtime.http.transport import Exchange, GoOn, Outgoing, close_parts, server_of
+from runtime.http.transport import EVENT_STREAM, Exchange, GoOn, Outgoing, close_parts, media_type, server_of
 from runtime.recording.bodies import event_bytes, readable, written
 from runtime.recording.documents import Recording
+from runtime.recording.pace import in_time, timing_of
+from runtime.recording.reading import Reading
 from runtime.recording.rules import repeating
 from runtime.recording.session import Session
 from runtime.sse import Json
@@ -69,20 +71,13 @@ class _Recorded:
         return b"".join([piece async for piece in self.chunks()])
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        timing = self._answer.get("timing") or {}
-        if self._is_timed:
-            await asyncio.sleep(timing.get("began_ms", 0) / 1000)
         if "events" not in self._answer:
             if "json" in self._answer:
                 yield written({"json": repeating(self._answer["json"], self._request)})
             else:
                 yield written(self._answer)
             return
-        passed_ms, times = 0.0, timing.get("events_ms") or []
-        for place, event in enumerate(self._answer["events"]):
-            if self._is_timed and place < len(times):
-                await asyncio.sleep(max(0.0, times[place] - passed_ms) / 1000)
-                passed_ms = times[place]
+        async for event in in_time(self._answer, is_timed=self._is_timed):
             data = event.get("data")
             yield event_bytes(event | {"data": repeating(data, self._request)} if isinstance(data, dict) else event)
 
@@ -91,8 +86,10 @@ class _Recorded:
 
 
 class _Kept:
-    """An answer that is recorded while it is read; implements `Exchange`. call: the request as the provider made it,
-    by which its attempts are known.
+    """An answer that is recorded while it is read, as far as it comes; implements `Exchange`.
+
+    call: the request as the provider made it, by which its attempts are known. began: when it was sent, by
+    `time.monotonic`.
     """
 
     def __init__(
@@ -104,9 +101,7 @@ class _Kept:
         self._recording = recording
         self._call = call
         self._began = began
-        self._pieces: list[tuple[float, bytes]] = []
-        self._reading: AsyncIterator[bytes] | None = None
-        self._is_over = False
+        self._reading: Reading[bytes] | None = None
         self._secrets = list(session.secrets_of_caller())
 
     @property
@@ -114,64 +109,77 @@ class _Kept:
         return self._exchange.proxy
 
     async def read(self) -> bytes:
-        body = await self._exchange.read()
-        self._pieces.append((time.monotonic(), body))
-        self._keep()
-        return body
+        if self._reading is None:
+            self._reading = Reading(_at_once(self._exchange), self._keep)
+        return b"".join([piece async for piece in self._reading])
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        async for piece in self._rest():
+        async for piece in self._begun():
             yield piece
 
     async def close(self) -> None:
         """Whoever leaves before the end does not wait for it. What only tells of changes has none."""
-        if self._recording.request["method"] == "GET" and self._pieces:
-            self._keep()
-        if self._is_over:
+        reading = self._begun()
+        if reading.came and (self._only_tells or _says_end(reading)):
+            await reading.stop()
+        if reading.is_over:
             await self._exchange.close()
         else:
-            self._session.later(self._drained())
+            self._session.later(self._drained(reading))
 
-    async def _rest(self) -> AsyncIterator[bytes]:
-        """What has not been read, and keeps it all at the end."""
+    def _begun(self) -> Reading[bytes]:
         if self._reading is None:
-            self._reading = self._exchange.chunks()
-        async for piece in self._reading:
-            self._pieces.append((time.monotonic(), piece))
-            yield piece
-        self._keep()
+            self._reading = Reading(self._exchange.chunks(), self._keep)
+        return self._reading
 
-    async def _drained(self) -> None:
+    async def _drained(self, reading: Reading[bytes]) -> None:
         try:
             async with asyncio.timeout(_DRAIN_S):
-                async for _ in self._rest():
-                    pass
+                async for _ in reading:
+                    if _says_end(reading):
+                        break
         except TimeoutError:
-            self._keep()
+            pass
         finally:
+            await reading.stop()
             await self._exchange.close()
 
-    def _keep(self) -> None:
-        if self._is_over:
+    @property
+    def _only_tells(self) -> bool:
+        """Whether a stream tells of what changes, for as long as somebody listens."""
+        return self._recording.request["method"] == "GET" and media_type(self.headers) == EVENT_STREAM
+
+    def _keep(self, error: BaseException | None) -> None:
+        assert self._reading is not None, "it has ended"
+        pieces = self._reading.came
+        if error is not None and not pieces:
             return
-        self._is_over = True
-        body = b"".join(piece for _, piece in self._pieces)
-        kind = next((value for name, value in self.headers.items() if name.lower() == "content-type"), "")
-        answer: Json = {"status": self.status, "headers": dict(self.headers), **readable(body, kind)}
+        body = b"".join(piece for _, piece in pieces)
+        shown = readable(body, self.headers.get("content-type", ""))
+        answer: Json = {"status": self.status, "headers": dict(self.headers), **shown}
         if "events" in answer:
-            answer["timing"] = self._timing(len(answer["events"]))
+            answer["timing"] = timing_of(self._began, _counted(pieces, len(answer["events"])))
         self._recording.answer = self._session.hiding.answer(answer, also=self._secrets)
         self._session.keep(self._recording, call=self._call, may_pass=self.status in PASSING)
 
-    def _timing(self, events: int) -> Json:
-        """When the first byte came, and after that each event, in whole milliseconds."""
-        first = self._pieces[0][0] if self._pieces else self._began
-        times: list[int] = []
-        for at, piece in self._pieces:
-            count = piece.replace(b"\r\n", b"\n").count(b"\n\n")
-            times += [round((at - first) * 1000)] * count
-        times += [times[-1] if times else 0] * (events - len(times))
-        return {"began_ms": round((first - self._began) * 1000), "events_ms": times[:events]}
+
+async def _at_once(exchange: Exchange) -> AsyncIterator[bytes]:
+    yield await exchange.read()
+
+
+def _says_end(reading: Reading[bytes]) -> bool:
+    """Whether a stream has said that it is complete, after which some servers keep the connection open."""
+    return bool(reading.came) and reading.came[-1][1].rstrip().endswith(b"[DONE]")
+
+
+def _counted(pieces: Sequence[tuple[float, bytes]], events: int) -> Iterator[tuple[float, int]]:
+    """When each piece came, and how many events ended with it; with the last one, all that are left."""
+    left = events
+    for place, (at, piece) in enumerate(pieces, start=1):
+        ended = piece.replace(b"\r\n", b"\n").count(b"\n\n")
+        count = left if place == len(pieces) else min(ended, left)
+        left -= count
+        yield at, count
 
 
 async def _whole(request: Outgoing) -> Outgoing:
@@ -197,6 +205,5 @@ def _shown(request: Outgoing) -> Json:
         shown["headers"] = dict(request.headers)
     if request.body:
         assert isinstance(request.body, bytes), "read before"
-        kind = next((value for name, value in request.headers.items() if name.lower() == "content-type"), "")
-        shown |= readable(request.body, kind)
+        shown |= readable(request.body, request.headers.get("content-type", ""))
     return shown

@@ -4,6 +4,7 @@ is, and what a replay is without it.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator
 from typing import Any, ClassVar
 
@@ -15,10 +16,13 @@ from runtime.sse import EventStream, Frames, Reply
 
 
 class Kettle:
-    """asked: what it was asked, by every one of them. released: how many streams were let go."""
+    """asked: what it was asked, by every one of them. released: the streams that were let go. fire: while there is one
+    that is not lit, streams wait after the first word.
+    """
 
     asked: ClassVar[list[Any]] = []
     released: ClassVar[list[str]] = []
+    fire: ClassVar[asyncio.Event | None] = None
 
     def __init__(self, config: object, context: ProviderContext) -> None:
         """Nothing to do."""
@@ -38,7 +42,9 @@ class Kettle:
                              "choices": [choice]})  # fmt: skip
 
         async def frames() -> AsyncGenerator[Frames, None]:
-            for word in (*text.split(), None):
+            for place, word in enumerate((*text.split(), None)):
+                if place == 1 and self.fire is not None:
+                    await self.fire.wait()
                 delta = {} if word is None else {"content": word}
                 choice = {"index": 0, "delta": delta, "finish_reason": "stop" if word is None else None}
                 yield Frames.of({"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1,

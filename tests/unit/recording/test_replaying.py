@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from collections.abc import Iterator
@@ -36,6 +37,7 @@ def kettles(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[kettle.Kettle]]:
     mount(monkeypatch, kettle)
     monkeypatch.setattr(kettle.Kettle, "asked", [])
     monkeypatch.setattr(kettle.Kettle, "released", [])
+    monkeypatch.setattr(kettle.Kettle, "fire", None)
     yield kettle.Kettle
 
 
@@ -133,19 +135,45 @@ async def test_a_refusal_is_replayed_and_one_that_passed_is_not(world: World, up
     assert (refused_again.status, refused_again.error) == (404, refused.error)
 
 
+async def _left_after_a_chunk(served: Served, body: dict[str, Any]) -> None:
+    call = served.client.call(
+        "POST", CHAT, headers={"content-type": "application/json"}, body=json.dumps(body).encode()
+    )
+    await call.start()
+    await call.chunk()
+    await call.leave()
+
+
 async def test_a_stream_whose_reader_left_is_recorded_whole(world: World, kettles: type[kettle.Kettle]) -> None:
     providers = {"inference": [{"provider_id": "k", "provider_type": "inline::kettle"}]}
     body = {"model": "k/steam", "messages": [{"role": "user", "content": "one two three"}], "stream": True}
     async with world.serving("record", UNUSED, providers=providers) as served:
-        head = {"content-type": "application/json"}
-        call = served.client.call("POST", CHAT, headers=head, body=json.dumps(body).encode())
-        await call.start()
-        await call.chunk()
-        await call.leave()
+        await _left_after_a_chunk(served, body)
     assert kettles.released == ["one two three"]
     async with world.serving("replay", UNUSED, providers=providers) as served:
         again = await served.client.post(CHAT, body)
     assert [word for word in ("one", "two", "three") if word in again.body.decode()] == ["one", "two", "three"]
+
+
+async def test_a_reader_who_leaves_while_it_waits_takes_nothing_with_it(
+    world: World, kettles: type[kettle.Kettle], upstream: Upstream
+) -> None:
+    kettles.fire = asyncio.Event()
+    upstream.gate.clear()
+    providers = {"inference": [openai_at(upstream.url), {"provider_id": "k", "provider_type": "inline::kettle"}]}
+    said = {"messages": [{"role": "user", "content": "one two three"}], "stream": True}
+    bodies = [{"model": CHAT_MODEL, **said}, {"model": "k/steam", **said}]
+    async with world.serving("record", UNUSED, providers=providers) as served:
+        for body in bodies:
+            await _left_after_a_chunk(served, body)
+        upstream.gate.set()
+        kettles.fire.set()
+    assert kettles.released == ["one two three"]
+    providers["inference"][0] = openai_at(UNUSED)
+    async with world.serving("replay", UNUSED, providers=providers) as served:
+        again = [await served.client.post(CHAT, body) for body in bodies]
+    assert [one.payloads()[-1] for one in again] == ["[DONE]"] * 2
+    assert ['"finish_reason":"stop"' in one.body.decode() for one in again] == [True, True]
 
 
 async def test_something_stands_in_for_what_computes_in_this_process(
