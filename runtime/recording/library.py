@@ -162,7 +162,7 @@ class Library:
         else:
             if same and same[-1].answer | {"timing": None} == recording.answer | {"timing": None}:
                 return None
-            path = self._path(recording, what.key, len(same) + 1)
+            path = self._free_path(recording, what.key, len(same) + 1)
         documents.save(recording, path)
         self._by_key[what.key].append((what, recording))
         return path
@@ -176,11 +176,16 @@ class Library:
             documents.remove(recording.path)
         self._by_key[key] = [pair for pair in self._by_key[key] if pair[1] is not recording]
 
-    def _path(self, recording: Recording, key: str, number: int) -> Path:
+    def _free_path(self, recording: Recording, key: str, number: int) -> Path:
+        """A file that is not there yet: those of a provider with the same name in another API are found beside it."""
         folder = self.folder.joinpath(*folders_of(recording.scope))
         name = _fit(f"{recording.provider.rpartition('/')[2]}-{recording.operation}")
-        ending = f"-{number}" if number > 1 else ""
-        return folder / f"{name}-{key[:10]}{ending}{documents.ENDING}"
+        while True:
+            ending = f"-{number}" if number > 1 else ""
+            path = folder / f"{name}-{key[:10]}{ending}{documents.ENDING}"
+            if not path.exists():
+                return path
+            number += 1
 
 
 def stored(folder: Path) -> Iterator[Recording]:

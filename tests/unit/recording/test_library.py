@@ -183,3 +183,11 @@ def test_no_test_s_name_leads_out_of_the_folder(scope: str, tmp_path: Path) -> N
     path = kept(library, "x", scope=scope)
     assert path is not None and folder in path.resolve().parents
     assert found(Library(folder), scope) == "x"
+
+
+def test_providers_with_one_name_in_two_apis_have_their_own(tmp_path: Path) -> None:
+    library = Library(tmp_path)
+    kept(library, "of inference", provider="inference/a")
+    kept(library, "of safety", provider="safety/a")
+    again = Library(tmp_path)
+    assert found(again, provider="inference/a") == "of inference" and found(again, provider="safety/a") == "of safety"
