@@ -9,11 +9,10 @@ from typing import NamedTuple
 from llama_cli.exits import ExitCode, Failure
 from llama_cli.servers.recorded import FOLDER_VARIABLES
 from runtime.config.home import expanded
+from runtime.recording.names import MANIFEST
 
 USUAL = ("recordings", "tests/recordings")
 """Where recordings are looked for from where somebody is."""
-_MANIFEST = "stack.json"
-"""What the folder itself has of files, beside those of tests: `runtime/recording/manifest.py`."""
 
 RECORD = "record some: `llama stack exec starter --record {folder} -- pytest -q`"
 
@@ -35,7 +34,7 @@ def place_of(given: str | None, *, sought: str | None = None) -> Place:
         return Place(_checked(given), given)
     if sought is not None and (file := expanded(sought)).is_file():
         above = file.absolute().parents
-        whole = next((folder for folder in above if (folder / _MANIFEST).is_file()), above[0])
+        whole = next((folder for folder in above if (folder / MANIFEST).is_file()), above[0])
         return Place(whole, str(whole))
     for name in FOLDER_VARIABLES:
         if value := os.environ.get(name):

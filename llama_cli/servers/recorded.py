@@ -4,11 +4,9 @@ and ogx.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from llama_cli.exits import ExitCode, Failure
 from llama_cli.terminal import console
@@ -16,10 +14,9 @@ from runtime.config.home import expanded
 
 MODES = {"--record": "record", "--replay": "replay", "--record-if-missing": "record_if_missing"}
 """The options, each with the name of its choice."""
-_MODE_VARIABLES = ("LLAMA_STACK_TEST_INFERENCE_MODE", "OGX_TEST_INFERENCE_MODE")
+MODE_VARIABLES = ("LLAMA_STACK_TEST_INFERENCE_MODE", "OGX_TEST_INFERENCE_MODE")
 FOLDER_VARIABLES = ("LLAMA_STACK_TEST_RECORDING_DIR", "OGX_TEST_RECORDING_DIR")
 _OLDER_MODES = {"record": "--record", "replay": "--replay", "record-if-missing": "--record-if-missing", "live": ""}
-_MANIFEST = "stack.json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,15 +50,23 @@ def with_recorded(variables: Mapping[str, str], replay: str | None) -> dict[str,
     they have none, since nobody is asked for real. Raises Failure (CONFIG) for a folder that cannot be used.
     """
     found = dict(variables)
-    if replay is not None:
-        for name, value in _recorded_variables(Path(replay)).items():
-            if not found.get(name):
-                found[name] = value
+    if replay is None:
+        return found
+    from runtime.errors import StackError
+    from runtime.recording.manifest import Manifest  # takes its time, and is for a replay alone
+
+    try:
+        recorded = Manifest.read(Path(replay))
+    except StackError as error:
+        raise Failure(error.message, hint=error.hint, code=ExitCode.CONFIG) from error
+    for name, value in (recorded.variables if recorded else {}).items():
+        if not found.get(name):
+            found[name] = value
     return found
 
 
 def _of_variables(variables: Mapping[str, str]) -> dict[str, str]:
-    name = next((name for name in _MODE_VARIABLES if variables.get(name)), None)
+    name = next((name for name in MODE_VARIABLES if variables.get(name)), None)
     if name is None:
         return {}
     mode = variables[name].strip().lower()
@@ -89,16 +94,3 @@ def _folder(option: str, given: str) -> str:
         hint = "record them: the same with `--record` in place of `--replay`"
         raise Failure(f"there are no recordings at `{given}`", hint=hint, code=ExitCode.CONFIG)
     return str(folder)
-
-
-def _recorded_variables(folder: Path) -> dict[str, str]:
-    path = folder / _MANIFEST
-    try:
-        read: Any = json.loads(path.read_bytes())
-        found = {str(name): str(value) for name, value in read.get("variables", {}).items()}
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError, AttributeError) as error:
-        hint = "restore it, or remove it and record again"
-        raise Failure(f"`{path}` cannot be read: {error}", hint=hint, code=ExitCode.CONFIG) from error
-    return found

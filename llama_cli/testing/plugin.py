@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
 _MARK = "llama_stack"
 _HAS_FAILED = pytest.StashKey[bool]()
-_MODE_VARIABLES = ("LLAMA_STACK_TEST_INFERENCE_MODE", "OGX_TEST_INFERENCE_MODE")
-_FOLDER_VARIABLES = ("LLAMA_STACK_TEST_RECORDING_DIR", "OGX_TEST_RECORDING_DIR")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -125,6 +123,7 @@ def _settings(config: pytest.Config, mark: pytest.Mark | None) -> Settings:
     """How a stack is started: as the test's mark says, over that the command line, below it the environment and the
     configuration.
     """
+    from llama_cli.servers.recorded import FOLDER_VARIABLES, MODE_VARIABLES
     from llama_cli.testing.served import MODES, Settings
 
     given: dict[str, Any] = dict(mark.kwargs) if mark is not None else {}
@@ -133,8 +132,8 @@ def _settings(config: pytest.Config, mark: pytest.Mark | None) -> Settings:
         pytest.fail(
             f"@pytest.mark.{_MARK} has no {', '.join(sorted(unknown)) or 'place for other values'}", pytrace=False
         )
-    mode = _variable(_MODE_VARIABLES) or config.getini("llama_stack_mode")
-    recordings = _variable(_FOLDER_VARIABLES) or config.getini("llama_stack_recordings")
+    mode = _variable(MODE_VARIABLES) or config.getini("llama_stack_mode")
+    recordings = _variable(FOLDER_VARIABLES) or config.getini("llama_stack_recordings")
     for one in MODES:
         if named := given.get(one.replace("-", "_")):
             mode, recordings = one, recordings if one == "live" else str(named)

@@ -15,7 +15,7 @@ from runtime.errors import RequestError
 from runtime.recording import documents
 from runtime.recording.differences import Difference, differences, nearest
 from runtime.recording.documents import Recording, RecordingError
-from runtime.recording.manifest import MANIFEST
+from runtime.recording.names import MANIFEST
 from runtime.recording.rules import Asked, are_near, asked
 from runtime.sse import Json
 

@@ -19,9 +19,9 @@ import msgspec
 from runtime.config.home import atomic_write
 from runtime.recording import documents
 from runtime.recording.layout import laid_out
+from runtime.recording.names import MANIFEST
 from runtime.redaction import is_secret, redact_text
 
-MANIFEST = "stack.json"
 PLACEHOLDER = "replay"
 _MODE = 0o644
 _SECRET = re.compile(r"(KEY|TOKEN|SECRET|PASSWORD|CREDENTIALS?)S?\Z", re.IGNORECASE)

@@ -24,7 +24,6 @@ from runtime.sse import Json
 
 log = logging.getLogger(__name__)
 Mode = Literal["record", "replay", "record-if-missing"]
-MODES: tuple[Mode, ...] = ("record", "replay", "record-if-missing")
 TEST_HEADER = "x-llamastack-test"
 """The test that a request belongs to, for those that run side by side; the others belong to the one that has begun."""
 _OLDER_TEST = "__test_id"

@@ -989,7 +989,8 @@ def test_no_server_is_said_plainly(llama: Llama) -> None:
     assert llama("chat", "hi") == (
         7,
         "",
-        "error: no server is running\n\nhint: start one with `llama stack run starter`, or name one with `--url`\n",
+        "error: no server is running\n\nhint: start one with `llama stack run starter`, "
+        "have one for this alone with `--distro starter`, or name one with `--url`\n",
     )
     nothing = llama("chat", "hi", "--url", "127.0.0.1:9")
     assert (nothing.code, "nothing answers at 127.0.0.1:9" in nothing.err) == (7, True)

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
@@ -32,8 +32,9 @@ def noisy(tmp_path: Path) -> Path:
 def test_a_library_that_writes_other_bytes_breaks_no_build(noisy: Path, tmp_path: Path) -> None:
     source: Any = SimpleNamespace(folder=tmp_path, name="mine", run_yaml=tmp_path / "run.yaml")
     made: Any = SimpleNamespace(python=noisy, path=tmp_path)
-    assert build._check(source, "text", made, cast(Any, SimpleNamespace(digest="d")), {}) > 0
-    assert build._check(source, "text", made, cast(Any, SimpleNamespace(digest="d")), {}) == 0
+    locked: Any = SimpleNamespace(digest="d")
+    assert build._check(source, build.Choice(target="mine"), "text", made, locked, {}) > 0
+    assert build._check(source, build.Choice(target="mine"), "text", made, locked, {}) == 0
 
 
 def test_another_program_reads_nothing_of_ours(noisy: Path) -> None:
