@@ -7,6 +7,8 @@ import os
 # One thread a worker: two of them share the cores. Before anything imports torch.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import signal
+
 import hypothesis
 import pytest
 from hypothesis.internal.conjecture import providers
@@ -29,6 +31,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     group.addoption("--update-snapshots", action="store_true", help="write the snapshots of tables anew")
     group.addoption("--screens", metavar="DIR", help="keep what tests see on terminals here, as text")
+
+
+# A script that runs the tests by `&`, or `nohup`, turns these off, also for every program that a test starts and
+# interrupts. What Python handles, even by doing nothing, is on again in those.
+for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
+    if signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(number, lambda *_: None)
 
 
 # The same examples each time, however busy the machine is, and whatever else is loaded. By itself Hypothesis reads
