@@ -32,11 +32,14 @@ _QUOTE = re.compile(r" {0,3}((?:>\s?)+)(.*)")
 
 @dataclass
 class _Code:
-    """A block of code that is open. fence: what ends it; lines: those that came."""
+    """A block of code that is open. fence: what ends it; lines: those that came; unseen: how many of them, the last
+    ones, are not on the screen yet.
+    """
 
     fence: str
     language: str
     lines: list[str] = field(default_factory=list)
+    unseen: int = 0
 
 
 class Markdown:
@@ -60,8 +63,8 @@ class Markdown:
             self._end(line.expandtabs(4))
         # Drawing takes half of the time at most: a model that is faster than a terminal does not wait for it.
         began = time.monotonic()
-        if self._line and began - self._drawn_at > self._drawing_s:
-            self._screen.draw(self._unfinished(self._line.expandtabs(4)))
+        if began - self._drawn_at > self._drawing_s:
+            self._draw()
             self._drawn_at = time.monotonic()
             self._drawing_s = self._drawn_at - began
 
@@ -72,20 +75,28 @@ class Markdown:
         if self._line:
             line, self._line = self._line, ""
             self._end(line.expandtabs(4))
+        self._settle_code()
         self._end_table()
 
+    def _draw(self) -> None:
+        """Show what has come since it was done last."""
+        self._settle_code()
+        if self._line or self._table:
+            self._screen.draw(self._unfinished(self._line.expandtabs(4)))
+
     def _unfinished(self, line: str) -> list[str]:
-        """A line as far as it came, below a table that may go on."""
-        if self._table and (is_row(line) or not line.strip()):
-            return self._rows([Text(row, style="dim") for row in [*self._table, line]], self._folded)
-        return self._rows([Text(row, style="dim") for row in self._table], self._folded) + self._styled(line)
+        """A line as far as it came, below a table that may go on, of which no more is made than can be shown."""
+        table = self._table[-self._screen.most :]
+        if not line or (table and (is_row(line) or not line.strip())):
+            rows = [*table, line] if line else table
+            return self._rows([Text(row, style="dim") for row in rows], self._folded)
+        return self._rows([Text(row, style="dim") for row in table], self._folded) + self._styled(line)
 
     def _end(self, line: str) -> None:
         if self._code is not None:
             self._end_code_line(self._code, line)
         elif is_row(line):
             self._table.append(line)
-            self._screen.draw(self._rows([Text(row, style="dim") for row in self._table], self._folded))
         else:
             self._end_table()
             if found := _FENCE.fullmatch(line):
@@ -97,12 +108,20 @@ class Markdown:
     def _end_code_line(self, code: _Code, line: str) -> None:
         bare = line.strip()
         if len(bare) >= len(code.fence) and set(bare) == {code.fence[0]}:
+            self._settle_code()
             self._code = None
             self._screen.settle(self._rows([Text(line, style="dim")], self._folded))
             return
         code.lines.append(line)
-        # Not folded: a terminal does so itself, and what is copied from there stays one line.
-        self._screen.settle(self._rows([highlighted(code.lines, code.language)], lambda text: [text]))
+        code.unseen += 1
+
+    def _settle_code(self) -> None:
+        """The lines of a program that have come whole, as many at once as there are: colouring takes its time."""
+        code = self._code
+        if code is not None and code.unseen:
+            texts, code.unseen = highlighted(code.lines, code.unseen, code.language), 0
+            # Not folded: a terminal does so itself, and what is copied from there stays one line.
+            self._screen.settle(self._rows(texts, lambda text: [text]))
 
     def _end_table(self) -> None:
         if self._table:

@@ -1,7 +1,8 @@
 """Rows at the end of a terminal's output that can still change: only what differs is written again.
 
 Knows cursors (ECMA-48) and nothing of what the rows say; a row is styled already, and fits in the width that the
-terminal had when it was settled last: in one that has become narrower since, a row takes several of the terminal's.
+terminal had when it was settled last: in one that has become narrower since, or has fewer columns than anything fits
+in, a row takes several of the terminal's.
 """
 
 from __future__ import annotations
@@ -31,9 +32,14 @@ class Screen:
         """How wide a row can be; the last column stays free, since terminals differ in what happens after it."""
         return max(20, self._size.columns) - 1
 
+    @property
+    def most(self) -> int:
+        """How many rows that are not final are shown."""
+        return max(1, self._size.lines - 2)
+
     def draw(self, rows: Sequence[str]) -> None:
         """Show these rows in place of those that are not final yet."""
-        self._put(list(rows[-max(1, self._size.lines - 2) :]))
+        self._put(list(rows[-self.most :]))
 
     def settle(self, rows: Sequence[str]) -> None:
         """The same, all of them, for good."""
@@ -64,7 +70,7 @@ class Screen:
     def _height(self, row: str) -> int:
         """How many of the terminal's rows it takes that is written now."""
         columns = shutil.get_terminal_size((80, 24)).columns
-        return max(1, -(-width(_STYLE.sub("", row)) // max(1, columns))) if columns < self._size.columns else 1
+        return max(1, -(-width(_STYLE.sub("", row)) // max(1, columns))) if columns <= self.columns else 1
 
 
 def _back(heights: Sequence[int]) -> str:

@@ -9,12 +9,16 @@ import io
 import re
 import sys
 from itertools import pairwise
+from types import SimpleNamespace
 
 import pyte
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from rich.console import Console
+from rich.syntax import Syntax
 
+from llama_cli.conversation import markdown
 from llama_cli.conversation.markdown import Markdown
 from llama_cli.conversation.screen import Screen
 from tests.support.terminal import HOSTILE, steering
@@ -138,6 +142,48 @@ def test_what_is_longer_than_the_screen_scrolls_and_stays_whole() -> None:
     text = f"```python\n{code}```\n{paragraph}\n\n{table}\nend"
     terminal = shown([text[start : start + 7] for start in range(0, len(text), 7)], columns=60, lines=10)
     assert words(terminal.seen()) == words(text)
+
+
+def test_code_is_colored_as_often_as_there_is_time_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A line takes as long as many, so that a program of a thousand would otherwise take minutes."""
+    now, highlight, began = [0.0], Syntax.highlight, list[str]()
+
+    def slow(self: Syntax, code: str) -> object:
+        began.append(code)
+        now[0] += 0.05
+        return highlight(self, code)
+
+    def tick() -> float:
+        now[0] += 0.001
+        return now[0]
+
+    monkeypatch.setattr(Syntax, "highlight", slow)
+    monkeypatch.setattr(markdown, "time", SimpleNamespace(monotonic=tick))
+    lines = [f"value{number} = 'text'" for number in range(600)]
+    terminal = shown(["```python\n", *(f"{line}\n" for line in lines), "```\n"])
+    assert terminal.seen() == "\n".join(["```python", *lines, "```"])
+    assert 2 < len(began) < 60
+    assert len(re.findall(r"\x1b\[[\d;]*mtext\x1b", terminal.getvalue())) == 600  # each of them
+
+
+def test_a_long_table_is_drawn_as_far_as_it_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    printed, print_ = [0], Console.print
+
+    def counting(self: Console, *objects: object, **options: object) -> None:
+        printed[0] += 1
+        print_(self, *objects, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Console, "print", counting)
+    rows = [f"| row{number} | x |\n" for number in range(400)]
+    terminal = shown(["| a | b |\n|---|---|\n", *rows])
+    assert words(terminal.seen())[-2:] == ["row399", "x"] and printed[0] < 400 * 25
+
+
+@pytest.mark.parametrize("columns", [8, 15, 19])
+def test_a_terminal_that_is_narrower_than_anything_shows_nothing_twice(columns: int) -> None:
+    text = "A line of words that goes on and on, 漢字漢字漢字漢字漢字漢字.\n\n| name | of |\n|---|---|\n| what | is |\n"
+    terminal = shown(list(text), columns=columns)
+    assert "".join(words(terminal.seen())) == "Alineofwordsthatgoesonandon漢字漢字漢字漢字漢字漢字nameofwhatis"
 
 
 def test_code_is_copied_as_it_was_written() -> None:
