@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from enum import IntEnum
 from typing import Self
 
@@ -79,6 +79,16 @@ class Failure(Exception):
     def of_option(cls, option: str, message: str, *, hint: str | None = None) -> Failure:
         """The failure that a value is which an option cannot have."""
         return cls(f"`{option}`: {message}", hint=hint, code=ExitCode.USAGE)
+
+    @classmethod
+    def of_file(cls, error: ConfigInvalid, *, option: str | None = None, hint: str | None = None) -> Failure:
+        """The failure that a file is which was named on a command line and cannot be read. hint: where the error has
+        none.
+        """
+        problem = error.problems[0]
+        message = str(replace(problem, hint=None))
+        message = f"`{option}`: {message}" if option is not None else message
+        return cls(message, hint=problem.hint or hint, code=ExitCode.USAGE)
 
     @classmethod
     def from_error(cls, error: StackError) -> Failure:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from llama_cli.exits import ExitCode, Failure
+from llama_cli.exits import Failure
 from runtime.config.text import as_meant, decoded, is_stream, read_bytes, shown
 from runtime.errors import ConfigInvalid
 
@@ -24,6 +24,7 @@ _ZIPPED = {
     ".xlsx": f"{_OFFICE}.spreadsheetml.sheet",
     ".epub": "application/epub+zip",
 }
+_SENT = "text in UTF-8, images, PDF, Office documents and EPUB can be sent, of 16 MiB at most"
 _IMAGES = ((b"\x89PNG\r\n\x1a\n", "png"), (b"\xff\xd8\xff", "jpeg"), (b"GIF87a", "gif"), (b"GIF89a", "gif"))
 
 
@@ -49,8 +50,7 @@ def read(name: str) -> Attachment:
             return Attachment(shown(name), len(content), part={"type": "file", "file": file})
         return Attachment(shown(name), len(content), decoded(content, as_meant(name), what="file"))
     except ConfigInvalid as error:
-        problem = error.problems[0]
-        raise Failure(str(problem).partition(" (")[0], hint=problem.hint, code=ExitCode.USAGE) from error
+        raise Failure.of_file(error, hint=_SENT) from error
 
 
 def content_of(prompt: str, attachments: Sequence[Attachment]) -> str | list[dict[str, Any]]:

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 
 from llama_cli.conversation import piped
-from llama_cli.exits import ExitCode, Failure
+from llama_cli.exits import Failure
 from llama_cli.terminal import console, words
 from runtime.config.text import as_meant, is_stdin, read_text
 from runtime.errors import ConfigInvalid
@@ -61,7 +61,7 @@ def _read(file: str) -> str:
     try:
         return read_text(as_meant(file), what="file")
     except ConfigInvalid as error:
-        raise Failure(str(error.problems[0]), code=ExitCode.USAGE) from error
+        raise Failure.of_file(error) from error
 
 
 def or_of_file(given: str, option: str) -> str:
@@ -72,7 +72,7 @@ def or_of_file(given: str, option: str) -> str:
     try:
         return read_text(as_meant(name), what="text").strip()
     except ConfigInvalid as error:
-        raise Failure.of_option(option, str(error.problems[0])) from error
+        raise Failure.of_file(error, option=option) from error
 
 
 def file_of(given: str | None) -> str | None:

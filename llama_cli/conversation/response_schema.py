@@ -13,18 +13,20 @@ from typing import Any
 from llama_cli.conversation.answers import Answer
 from llama_cli.exits import Failure
 from runtime.config.text import as_meant, read_text, shown
-from runtime.errors import RequestError
+from runtime.errors import ConfigInvalid, RequestError
 
 _OPTION = "--schema"
 _SHOWN = 200
 
 
 class ResponseSchema:
-    """given: JSON as it is, or a file that holds it. Raises Failure (USAGE) for what is no schema."""
+    """given: JSON as it is, or a file that holds it. Raises Failure (USAGE) for what is no schema, NotFound,
+    AccessDenied.
+    """
 
     def __init__(self, given: str) -> None:
         is_file = not given.lstrip().startswith("{")
-        text = read_text(as_meant(given), what="schema") if is_file else given
+        text = _read(given) if is_file else given
         where = f"`{shown(given)}`" if is_file else "what was given"
         try:
             schema = json.loads(text)
@@ -54,6 +56,13 @@ class ResponseSchema:
         if (wrong := self._wrong(found)) is not None:
             raise Failure(f"the answer does not fit the schema: {wrong}; it is `{said}`", hint=hint)
         return found
+
+
+def _read(name: str) -> str:
+    try:
+        return read_text(as_meant(name), what="schema")
+    except ConfigInvalid as error:
+        raise Failure.of_file(error, option=_OPTION) from error
 
 
 def _check(schema: Mapping[str, Any], where: str) -> Callable[[Any], str | None]:

@@ -48,8 +48,7 @@ def load(name: str) -> Saved:
         text = read_text(as_meant(name), what="conversation")
         found = _read(text)
     except ConfigInvalid as error:
-        problem = error.problems[0]
-        raise Failure(str(problem), code=ExitCode.USAGE) from error
+        raise Failure.of_file(error) from error
     if found is None:
         hint = '`llama chat --save FILE` makes one: `{"model": ..., "messages": [{"role": "user", "content": ...}]}`'
         raise Failure(f"`{shown(name)}` holds no conversation", hint=hint, code=ExitCode.USAGE)

@@ -78,7 +78,7 @@ def read_bytes(path: str | Path, *, what: str = "configuration") -> bytes:
     except OSError as error:
         raise _refused(path, f"cannot be read: {error.strerror}", what=what) from error
     if len(content) > _LARGEST_BYTES:
-        raise _refused(path, f"is larger than {_LARGEST_BYTES // 2**20} MiB, so it is something else", what=what)
+        raise _refused(path, f"is larger than {_LARGEST_BYTES // 2**20} MiB", what=what)
     return content
 
 

@@ -51,7 +51,7 @@ def test_a_mark_and_line_ends_of_other_systems_change_nothing(content: bytes, tm
         (TEXT.encode("utf-32"), None, "is UTF-32, not UTF-8"),
         (b"a: 1\r\nb: " + "é\n".encode("latin-1"), 2, "is not UTF-8: byte 0xe9 is not valid there"),
         (b"a: 1\nb: 2\nc: \0\n", 3, "contains a null character, so it is not text or was damaged"),
-        (b"x" * (16 * 2**20 + 1), None, "is larger than 16 MiB, so it is something else"),
+        (b"x" * (16 * 2**20 + 1), None, "is larger than 16 MiB"),
     ],
 )
 def test_what_is_no_utf_8_is_named_with_its_line(

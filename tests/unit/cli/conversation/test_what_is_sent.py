@@ -85,14 +85,16 @@ def test_an_image_goes_beside_the_question(cli: Cli, tmp_path: Path) -> None:
     [
         ("é".encode("latin-1"), "not UTF-8"),
         (b"words and a \0 byte", "null"),
+        (b"\x89PNG\r\n\x1a\n".ljust(2**24 + 1), "is larger than 16 MiB\n\nhint: text in UTF-8, images, PDF"),
         (None, "there is no file"),
     ],
 )
 def test_a_file_that_no_model_can_read_is_usage(cli: Cli, tmp_path: Path, content: bytes | None, words: str) -> None:
+    file = tmp_path / "a file (1).x"
     if content is not None:
-        (tmp_path / "file").write_bytes(content)
-    result, body = asked(cli, "hi", "--file", str(tmp_path / "file"))
-    assert (result.code, body) == (2, None) and words in result.err
+        file.write_bytes(content)
+    result, body = asked(cli, "hi", "--file", str(file))
+    assert (result.code, body) == (2, None) and words in result.err and str(file) in result.err
 
 
 @pytest.mark.parametrize("how", ["literal", "file", "stdin"])
@@ -140,7 +142,8 @@ def test_what_the_model_reads_first_can_be_a_file(cli: Cli, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(
-    "given", ["{oops", "nonesuch.json", "[]", '{"type": "strin"}', '{"$ref": "#/none"}', '{"$ref": "https://x.y/z"}']
+    "given",
+    ["{oops", "nonesuch.json", ".", "[]", '{"type": "strin"}', '{"$ref": "#/none"}', '{"$ref": "https://x.y/z"}'],
 )
 def test_what_is_no_schema_is_usage(cli: Cli, given: str) -> None:
     result, body = asked(cli, "hi", "--schema", given)
