@@ -54,10 +54,10 @@ class Faults:
     def closest(self, rules: Sequence[Rule], name: str) -> tuple[Fault, ...]:
         return closest(rules, name, of_every=self._providers[name])
 
-    def of_request(self, header: str) -> RequestFaults:
-        """What the header of a request says. Raises RequestError."""
+    def of_request(self, headers: Sequence[str]) -> RequestFaults:
+        """What the header of a request says, which can be there several times. Raises RequestError."""
         try:
-            rules = read_faults([header], where=HEADER)
+            rules = read_faults(headers, where=HEADER)
             check_providers(rules, self._providers, self._off)
         except ConfigInvalid as error:
             wrong = "; ".join(one.message + (f" ({one.hint})" if one.hint else "") for one in error.problems)

@@ -33,9 +33,9 @@ OF_ANSWERS: tuple[Kind, ...] = ("cut-stream", "bad-json")
 _KNOWN = "400 to 599, timeout, unreachable, cut-stream, bad-json, slow DURATION, down [DURATION]"
 _HOW_OFTEN = "how often is `10%`, `every 3` or `first 2`; each time where nothing is said"
 _EXAMPLE = "write PROVIDER: FAULT, ..., as in `openai: 429 10%, slow 3s; chromadb: down 5s`"
-_SHARE = re.compile(r"(\d{1,3}(?:\.\d{1,6})?)%")
-_COUNT = re.compile(r"[1-9]\d{0,8}")
-_STATUS = re.compile(r"\d{3}")
+_SHARE = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,6})?)%")
+_COUNT = re.compile(r"[1-9][0-9]{0,8}")
+_STATUS = re.compile(r"[0-9]{3}")
 _LONGEST_S = 86_400.0
 _LONGEST_SHOWN = 60
 

@@ -183,7 +183,8 @@ def _context(
     faults = None
     if _INJECT in sent and server_faults is not None:
         try:
-            faults = server_faults.of_request(sent[_INJECT].decode("latin-1"))
+            said = [value.decode(errors="replace") for name, value in headers if name == _INJECT]
+            faults = server_faults.of_request(said)
         except RequestError as error:
             wrong = wrong or error
     context = RequestContext(

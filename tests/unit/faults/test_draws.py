@@ -100,10 +100,10 @@ def test_only_requests_count() -> None:
 
 def test_what_a_request_asks_for_is_its_own(caplog: pytest.LogCaptureFixture) -> None:
     server = faults("a: 429")
-    own = RequestContext(faults=server.of_request("a: 503 first 1"))
+    own = RequestContext(faults=server.of_request(["a: 503 first 1"]))
     with serving(own):
         assert [_failure(server, "inference/a") for _ in range(2)] == ["503", ""]
-    other = RequestContext(faults=server.of_request("b: timeout"))
+    other = RequestContext(faults=server.of_request(["b: timeout"]))
     with serving(other):
         assert [_failure(server, name) for name in PROVIDERS] == ["429", "timeout"]
     assert failures(server, 1) == ["429"]

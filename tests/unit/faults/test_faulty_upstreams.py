@@ -179,9 +179,18 @@ async def test_a_request_asks_for_its_own_faults(upstream: Upstream, tmp_path: P
     assert [one.headers["x-llama-retries"] for one in (healed, again)] == ["1", "1"]
 
 
+async def test_a_header_that_comes_twice_counts_twice(upstream: Upstream, tmp_path: Path) -> None:
+    async with stack_with("header", upstream.url, tmp_path) as served:
+        both = await served.client.post(CHAT, BODY, headers={HEADER: "vendor: slow 1ms, 500", HEADER.lower(): "*: 503"})
+        twice = await served.client.post(CHAT, BODY, headers={HEADER: "vendor: 500", HEADER.lower(): "vendor: 503"})
+    assert (both.status, both.headers[TOLD]) == (502, "vendor slow 1ms, vendor 500")
+    assert twice.status == 400 and "`vendor` has two entries" in twice.error["message"]
+
+
 @pytest.mark.parametrize(
     ("header", "words"),
     [
+        ("größe: 500", "there is no provider `größe`"),
         ("vendor: 42", "`vendor`: `42` is no fault"),
         ("vndor: 429", "there is no provider `vndor` (did you mean `vendor`?)"),
         ("vendor: down", "a server is down for all requests, not for one (write `unreachable`)"),
@@ -191,8 +200,8 @@ async def test_a_request_asks_for_its_own_faults(upstream: Upstream, tmp_path: P
 )
 async def test_a_wrong_header_is_refused(upstream: Upstream, tmp_path: Path, header: str, words: str) -> None:
     async with stack_with("header", upstream.url, tmp_path) as served:
-        refused = await served.client.post(CHAT, BODY, headers={HEADER: header})
-        listing = await served.client.get("/v1/models", headers={HEADER: header})
+        refused = await served.client.post(CHAT, BODY, headers={HEADER: header.encode()})
+        listing = await served.client.get("/v1/models", headers={HEADER: header.encode()})
     assert (refused.status, refused.error["param"], listing.status) == (400, HEADER, 400)
     assert words in refused.error["message"]
 

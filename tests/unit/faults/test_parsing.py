@@ -55,6 +55,7 @@ WRONG = {
     "openai: 429,": ["`openai`: a fault is missing"],
     "openai: 429; openai: 500": ["`openai` has two entries", "with commas"],
     "openai: 200": ["`openai`: 200 is not the status of a failure", "400 to 599"],
+    "openai: ٤٢٩": ["`٤٢٩` is no fault"],
     "openai: timout": ["`openai`: `timout` is no fault", "did you mean `timeout`?"],
     "openai: explode": ["`openai`: `explode` is no fault", "a fault is 400 to 599"],
     "openai: slow": ["`slow` does not say how slow", "as in `slow 3s`"],
