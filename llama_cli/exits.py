@@ -81,7 +81,7 @@ class Failure(Exception):
         return cls(f"`{option}`: {message}", hint=hint, code=ExitCode.USAGE)
 
     @classmethod
-    def of_file(cls, error: ConfigInvalid, *, option: str | None = None, hint: str | None = None) -> Failure:
+    def of_unreadable(cls, error: ConfigInvalid, *, option: str | None = None, hint: str | None = None) -> Failure:
         """The failure that a file is which was named on a command line and cannot be read. hint: where the error has
         none.
         """

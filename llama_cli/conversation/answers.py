@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from llama_cli.asking import ask
 from llama_cli.exits import ExitCode, Failure
-from llama_cli.terminal import console
+from llama_cli.terminal import console, words
 
 T = TypeVar("T")
 
@@ -20,6 +20,7 @@ CHAT, COMPLETION = "/v1/chat/completions", "/v1/completions"
 _TIMEOUT_S = 600.0
 """Between two reads: a model that is still loading can take its time for the first token."""
 _NAMES = {CHAT: "chat completion", COMPLETION: "completion"}
+_MOST_NAMES = 3
 _ROUNDS = ("max_tool_calls", "max_infer_iters")
 
 
@@ -42,7 +43,8 @@ class Answer:
     until the server states them.
 
     begins: of a part, whether it begins another message; last: what the last message says. calling: of a part, a call
-    that begins; calls: those that are over; items: what came, as OpenAI's Responses API has it.
+    that begins; calls: those that are over; unanswered: functions that the model wants to be called by whoever asked
+    it; items: what came, as OpenAI's Responses API has it.
     """
 
     content: str = ""
@@ -53,6 +55,7 @@ class Answer:
     last: str = ""
     calling: ToolCall | None = None
     calls: list[ToolCall] = field(default_factory=list)
+    unanswered: list[str] = field(default_factory=list)
     items: list[dict[str, Any]] = field(default_factory=list)
 
     def add(self, part: Answer) -> None:
@@ -62,10 +65,14 @@ class Answer:
         self.finish_reason = part.finish_reason or self.finish_reason
         self.usage = part.usage or self.usage
         self.calls += part.calls
+        self.unanswered += part.unanswered
         self.items += part.items
 
     def cut(self, max_tokens: int | None) -> str | None:
         """Why an answer ended early, and what would allow more; None for one that did not."""
+        if self.unanswered:
+            names = words.some([f"`{name}`" for name in self.unanswered], _MOST_NAMES)
+            return f"ended with a call of {names}, which nobody answers here; with `--tool mcp:URL` the server does"
         if self.finish_reason == "content_filter":
             return "cut by the provider's filter"
         if self.finish_reason in _ROUNDS:
@@ -130,7 +137,13 @@ def _of_choice(choice: Mapping[str, Any], message: Mapping[str, Any]) -> Answer:
         # vLLM's newer name for it comes second
         reasoning="" + (message.get("reasoning_content") or message.get("reasoning") or ""),
         finish_reason=choice.get("finish_reason"),
+        # Of a stream, the first piece of a call has its name.
+        unanswered=[name for call in message.get("tool_calls") or () if (name := _function(call))],
     )
+
+
+def _function(call: Mapping[str, Any]) -> str:
+    return "" + ((call.get("function") or {}).get("name") or "")
 
 
 def understood(url: str, what: str, read: Callable[[Any], T], document: Any) -> T:

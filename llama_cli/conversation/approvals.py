@@ -16,8 +16,10 @@ def ask(call: ToolCall, allowed: Allowed, *, with_json: bool) -> bool:
 
     Raises Failure (USAGE) where nobody can be asked.
     """
-    wanted = f"`{call.server}` is to be asked for `{call.name}` with {one_line(call.arguments) or 'nothing'}"
-    if call.name in allowed.always.get(call.server, ()):  # asked for again before the server was told
+    # A name or an argument that begins a line could answer in place of the person.
+    wanted = one_line(f"`{call.server}` is to be asked for `{call.name}` with {call.arguments or 'nothing'}")
+    # What is allowed can be asked for again before the server was told.
+    if allowed.everything or call.name in allowed.always.get(call.server, ()):
         return True
     if not prompts.can_ask(with_json=with_json):
         raise Failure(f"{wanted}: that needs a yes", hint="add `--yes`", code=ExitCode.USAGE)
@@ -27,6 +29,9 @@ def ask(call: ToolCall, allowed: Allowed, *, with_json: bool) -> bool:
     except EOFError:
         console.tell("")
         return False
+    except KeyboardInterrupt:
+        console.tell("")
+        raise
     if answer in ("a", "always"):
         allowed.always.setdefault(call.server, set()).add(call.name)
     return answer in ("y", "yes", "a", "always")

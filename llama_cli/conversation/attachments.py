@@ -50,7 +50,7 @@ def read(name: str) -> Attachment:
             return Attachment(shown(name), len(content), part={"type": "file", "file": file})
         return Attachment(shown(name), len(content), decoded(content, as_meant(name), what="file"))
     except ConfigInvalid as error:
-        raise Failure.of_file(error, hint=_SENT) from error
+        raise Failure.of_unreadable(error, hint=_SENT) from error
 
 
 def content_of(prompt: str, attachments: Sequence[Attachment]) -> str | list[dict[str, Any]]:

@@ -61,7 +61,7 @@ def _read(file: str) -> str:
     try:
         return read_text(as_meant(file), what="file")
     except ConfigInvalid as error:
-        raise Failure.of_file(error) from error
+        raise Failure.of_unreadable(error) from error
 
 
 def or_of_file(given: str, option: str) -> str:
@@ -72,7 +72,7 @@ def or_of_file(given: str, option: str) -> str:
     try:
         return read_text(as_meant(name), what="text").strip()
     except ConfigInvalid as error:
-        raise Failure.of_file(error, option=option) from error
+        raise Failure.of_unreadable(error, option=option) from error
 
 
 def file_of(given: str | None) -> str | None:

@@ -62,7 +62,7 @@ def _read(name: str) -> str:
     try:
         return read_text(as_meant(name), what="schema")
     except ConfigInvalid as error:
-        raise Failure.of_file(error, option=_OPTION) from error
+        raise Failure.of_unreadable(error, option=_OPTION) from error
 
 
 def _check(schema: Mapping[str, Any], where: str) -> Callable[[Any], str | None]:

@@ -20,6 +20,7 @@ _WHAT = "response"
 _FINISHED = {"max_output_tokens": "length"}
 """Why a response is incomplete, in the words of chat completions; others stay."""
 _NO_ROUTE = (404, 405, 501)
+_CONNECTORS = "GET /v1/connectors"
 _COUNTS = (("prompt_tokens", "input_tokens"), ("completion_tokens", "output_tokens"))
 
 
@@ -34,6 +35,8 @@ def parts(url: str, body: Mapping[str, Any], *, stream: bool) -> Generator[Answe
     except ask.Refusal as refusal:
         if refusal.status in _NO_ROUTE and refusal.param is None:
             refusal.hint = f"tools and documents need a server with {RESPONSE}, as those of Llama Stack are"
+        elif _CONNECTORS in (refusal.hint or ""):  # a route is no help on a command line, where the name was typed
+            refusal.hint, refusal.code = f"`llama api {_CONNECTORS}` lists those there are", ExitCode.USAGE
         raise
 
 
@@ -93,6 +96,8 @@ def _done(item: Item) -> Answer:
     """An item that is over: what is to be shown of it, and the item itself where the conversation goes on with it."""
     if item["type"] == "mcp_call":
         return Answer(calls=[call_of(item)], items=[item])
+    if item["type"] == "function_call":
+        return Answer(unanswered=["" + item["name"]])
     return Answer(items=[item] if item["type"] in ("message", "mcp_approval_request") else [])
 
 

@@ -48,7 +48,7 @@ def load(name: str) -> Saved:
         text = read_text(as_meant(name), what="conversation")
         found = _read(text)
     except ConfigInvalid as error:
-        raise Failure.of_file(error) from error
+        raise Failure.of_unreadable(error) from error
     if found is None:
         hint = '`llama chat --save FILE` makes one: `{"model": ..., "messages": [{"role": "user", "content": ...}]}`'
         raise Failure(f"`{shown(name)}` holds no conversation", hint=hint, code=ExitCode.USAGE)

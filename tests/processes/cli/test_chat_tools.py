@@ -131,7 +131,7 @@ async def test_nothing_is_called_where_nobody_can_allow_it(world: World) -> None
 
 
 async def test_a_person_is_asked(world: World) -> None:
-    script = world.model_says(ADD, says("I may not."), ADD, says("It is **5**."), ADD, says("Once more 5."))
+    script = world.model_says(ADD, says("I may not."), ADD, ADD, says("It is **5**."), ADD, says("Once more 5."))
 
     def act(screen: Screen) -> None:
         screen.wait_for_line(PROMPT)
@@ -141,6 +141,11 @@ async def test_a_person_is_asked(world: World) -> None:
         screen.type("n\r")
         screen.wait_for_line(PROMPT)
         assert "I may not." in screen.fresh and world.mcp.ran == []
+        screen.enter("once more")
+        screen.wait_for_line(ALLOW)
+        screen.type(CTRL_C)
+        screen.wait_for_line(PROMPT)
+        assert screen.fresh.splitlines()[-2] == "(cut short)" and world.mcp.ran == []
         screen.enter("please")
         screen.wait_for_line(ALLOW)
         screen.type("a\r")
@@ -178,6 +183,13 @@ async def test_a_call_that_is_stopped_ends_and_the_conversation_goes_on(world: W
     await world.on_a_terminal(act, "--yes")
     await asyncio.wait_for(world.mcp.cancelled.wait(), LIMIT_S)
     assert script.asked[1]["messages"][-1]["content"] == "then quickly"
+
+
+async def test_a_connector_that_there_is_not_is_a_wrong_name(world: World) -> None:
+    code, _, err = await world("hi", tool="mcp:nosuch")
+    assert (
+        code == 2 and "`nosuch`" in err and err.endswith("hint: `llama api GET /v1/connectors` lists those there are\n")
+    )
 
 
 async def test_a_token_goes_to_the_tool_alone(world: World) -> None:

@@ -175,6 +175,36 @@ def test_without_a_terminal_and_a_yes_nothing_is_allowed(cli: Cli) -> None:
         assert body["tools"][0]["require_approval"] == "always"
 
 
+def test_what_is_to_be_allowed_stands_in_one_line(cli: Cli) -> None:
+    hostile = {**REQUEST, "name": "add`\nllamas: nothing\n`", "arguments": '{\n"a": "\u2028\x1b[2J"}'}
+    result, _ = asked(cli, "hi", *TOOL, "--no-stream", answer=sized(json.dumps(response(hostile)).encode()))
+    assert result.code == 2 and result.err.count("\n") == 3 and "\x1b" not in result.err
+    assert result.err.startswith("error: `llamas` is to be asked for `add`\\nllamas: nothing\\n`` with {\\n")
+
+
+def test_with_a_yes_to_everything_nobody_is_asked_whatever_the_server_makes_of_it(cli: Cli) -> None:
+    answers = [sized(json.dumps(response(one)).encode()) for one in (REQUEST, message("5"))]
+    with server(*answers) as (url, seen):
+        result = cli("chat", "hi", "--model", "m", "--url", url, *TOOL, "--yes", "--no-stream")
+    assert (result.code, result.out, result.err) == (0, "5\n", "")
+    said = {"type": "mcp_approval_response", "approval_request_id": "mcpr_1", "approve": True}
+    assert seen[1]["input"][-1] == said
+
+
+def test_a_function_that_nobody_calls_is_named(cli: Cli) -> None:
+    call = {"type": "function_call", "id": "fc_1", "call_id": "c1", "name": "nosuch", "arguments": "{}"}
+    told = "ended with a call of `nosuch`, which nobody answers here; with `--tool mcp:URL` the server does\n"
+    whole = sized(json.dumps(response(call)).encode())
+    assert asked(cli, "hi", *TOOL, "--no-stream", answer=whole)[0] == (0, "\n", told)
+    stream = chunked(*events(("output_item.added", {"item": call}), ("output_item.done", {"item": call}), END))
+    assert asked(cli, "hi", *TOOL, answer=stream)[0] == (0, "\n", told)
+    pieces = [{"name": "nosuch", "arguments": ""}, {"arguments": "{}"}]
+    deltas = [{"choices": [{"delta": {"tool_calls": [{"index": 0, "function": piece}]}}]} for piece in pieces]
+    end = {"choices": [{"delta": {}, "finish_reason": "tool_calls"}]}
+    chat = chunked(*[b"data: %b\n\n" % json.dumps(one).encode() for one in (*deltas, end)], b"data: [DONE]\n\n")
+    assert asked(cli, "hi", answer=chat)[0] == (0, "\n", told)
+
+
 def test_messages_become_items() -> None:
     picture = {"type": "image_url", "image_url": {"url": "data:x"}}
     file = {"type": "file", "file": {"filename": "a.pdf", "file_data": "data:y"}}
