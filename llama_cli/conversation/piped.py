@@ -36,20 +36,24 @@ def text(*, strip: bool = True) -> str:
 
 
 def lines() -> Iterator[str]:
-    """Each as it comes, without its end; blank ones too."""
+    """Each as it comes, without its end; blank ones too. Says so, once, where one is no text."""
     _mention_the_wait()
-    is_first = True
+    is_first, is_text = True, True
     while line := sys.stdin.readline():
-        yield as_text(line.rstrip("\r\n").removeprefix(_BYTE_ORDER_MARK if is_first else ""))
-        is_first = False
+        found = line.rstrip("\r\n").removeprefix(_BYTE_ORDER_MARK if is_first else "")
+        yield as_text(found) if is_text else well_formed(found)
+        is_first, is_text = False, is_text and _is_text(found)
 
 
 def as_text(given: str) -> str:
     """What can be sent of it. Says so where that is not all of it, or where it is no text."""
-    sent = well_formed(given)
-    if sent != given or "\0" in given:
-        console.warn("the prompt is not UTF-8 text, so the model cannot read all of it; `iconv -t UTF-8` makes it so")
-    return sent
+    if not _is_text(given):
+        console.warn("what was given is not UTF-8, so the model cannot read all of it; `iconv -t UTF-8` makes it so")
+    return well_formed(given)
+
+
+def _is_text(given: str) -> bool:
+    return "\0" not in given and well_formed(given) == given
 
 
 def _mention_the_wait() -> None:

@@ -14,6 +14,7 @@ import os
 import time
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +69,7 @@ def save(session: Session, name: str | None = None) -> Path:
     """Write a conversation, by default under the present time. Returns the file. Raises Failure as `place` does, and
     where it cannot be written.
     """
-    path = folder() / time.strftime("%Y-%m-%dT%H-%M-%S.json") if name is None else place(name)
+    path = _free_place() if name is None else place(name)
     try:
         atomic_write(path, document_of(session) + "\n")
     except PermissionError as error:
@@ -76,6 +77,13 @@ def save(session: Session, name: str | None = None) -> Path:
     except OSError as error:
         raise Failure(f"cannot write `{path}`: {error.strerror}") from error
     return path
+
+
+def _free_place() -> Path:
+    """A file that is not there yet, named after the present time: two can be saved within a second."""
+    now = time.strftime("%Y-%m-%dT%H-%M-%S")
+    names = chain([now], (f"{now}-{number}" for number in count(2)))
+    return next(path for path in (folder() / f"{name}.json" for name in names) if not path.exists())
 
 
 def place(name: str) -> Path:

@@ -6,6 +6,7 @@ import json
 import stat
 from pathlib import Path
 from threading import Thread
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -149,6 +150,18 @@ def test_system_clear_save_and_load(slash: Slash, capsys: pytest.CaptureFixture[
     assert session.messages[2] == stopped
     (kept,) = (tmp_path / "home" / "chat").glob("*.json")
     assert json.loads(kept.read_text()) == json.loads((tmp_path / "talk.json").read_text())
+
+
+def test_what_is_saved_within_a_second_is_saved_twice(
+    slash: Slash, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("llama_cli.conversation.saved.time", SimpleNamespace(strftime=lambda _: "now"))
+    for text in ("one", "two", "three"):
+        slash.obey(f"/system {text}")
+        slash.obey("/save")
+    kept = {file.name: json.loads(file.read_text()) for file in (tmp_path / "home" / "chat").glob("now*.json")}
+    found = {name: document["messages"][0]["content"] for name, document in kept.items()}
+    assert found == {"now.json": "one", "now-2.json": "two", "now-3.json": "three"}
 
 
 def test_tools_are_listed_and_added(slash: Slash, capsys: pytest.CaptureFixture[str]) -> None:

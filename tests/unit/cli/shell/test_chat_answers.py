@@ -145,7 +145,7 @@ def test_a_prompt_that_is_no_utf_8_is_reported(cli: Cli, piped: str, sent: str, 
     with server(sized(JSON)) as (url, seen):
         result = cli("chat", "--no-stream", "--model", "m", "--url", url, stdin=piped)
     assert (result.code, seen[0]["messages"][0]["content"]) == (0, sent)
-    assert ("the prompt is not UTF-8 text" in result.err) == is_warned
+    assert ("what was given is not UTF-8" in result.err) == is_warned
 
 
 def test_no_bound_is_sent_unless_one_is_given(cli: Cli) -> None:

@@ -76,6 +76,12 @@ def test_lines_are_texts(cli: Cli, tmp_path: Path, how: str, monkeypatch: pytest
     assert [body["input"] for body in seen] == [["one", "two"], ["three"]]
 
 
+def test_lines_that_are_no_text_are_told_of_once(cli: Cli) -> None:
+    with server(answer(*([1] for _ in range(3)))) as (url, seen):
+        result = cli("embed", "--model", "m", "--url", url, stdin="a\n\udcff\n\udcff\n")
+    assert result.err.count("not UTF-8") == 1 and seen[0]["input"] == ["a", "\ufffd", "\ufffd"]
+
+
 def test_what_cannot_be_embedded_is_usage(cli: Cli, tmp_path: Path) -> None:
     (tmp_path / "f").write_bytes(b"\xff\xfe")
     for arguments in ([], ["a", "--file", "x"], ["--file", str(tmp_path / "none")], ["--file", str(tmp_path / "f")]):
