@@ -9,12 +9,14 @@ import re
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 
+from runtime.faults.refusal import WORDS
 from runtime.http.events import Splitter
 from runtime.http.transport import EVENT_STREAM, Exchange
 from runtime.sse import payloads
 
 Change = Callable[[AsyncIterator[bytes]], AsyncGenerator[bytes, None]]
 _STREAMS = (EVENT_STREAM, "application/vnd.amazon.eventstream")
+_QUOTED = 200
 _DATA = re.compile(rb"^data: ?", re.MULTILINE)
 _LAST = 3
 """So many events at the end never pass where a stream is cut: with its `[DONE]`, its counts and its finish reason an
@@ -74,24 +76,25 @@ def cut(events: int, kind: str, error: Callable[[], Exception]) -> Change:
 
 
 def spoilt(kind: str) -> Change:
-    """Half of a body, or of the JSON of a stream's second event, whose others pass; a stream that has none gets one.
+    """The beginning of a body, or of the JSON of a stream's second event, whose others pass; a stream that has none
+    gets one.
 
     Where pieces are no events, since they are binary, the first one is halved: it may hold all of them.
     """
     is_text = kind == EVENT_STREAM
-    spoilt_place, halved = (2, _with_half_its_json) if is_text else (1, _half)
+    spoilt_place, spoil = (2, _without_its_json) if is_text else (1, _half)
 
     async def change(pieces: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
         if not is_stream(kind):
-            yield _half(b"".join([piece async for piece in pieces]))
+            yield _no_json(b"".join([piece async for piece in pieces]))
             return
         place = 0
         async for event in _events_in(pieces) if is_text else pieces:
             is_counted = any(payloads(event)) or not is_text
             place += is_counted
-            yield halved(event) if is_counted and place == spoilt_place else event
+            yield spoil(event) if is_counted and place == spoilt_place else event
         if place < spoilt_place:
-            yield _with_half_its_json(b"data: {}\n\n")
+            yield _without_its_json(b"data: {}\n\n")
 
     return change
 
@@ -108,11 +111,16 @@ async def _events_in(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         yield rest
 
 
-def _with_half_its_json(event: bytes) -> bytes:
+def _without_its_json(event: bytes) -> bytes:
     """Its name stays, which can be longer than its JSON: half of the whole could be an event without any."""
     found = _DATA.search(event)
     start = found.end() if found else 0
-    return event[:start] + (_half(event[start:].rstrip(b"\n")) or b"{") + b"\n\n"
+    return event[:start] + _no_json(event[start:].rstrip(b"\n")) + b"\n\n"
+
+
+def _no_json(data: bytes) -> bytes:
+    """As it begins, and that this is a fault: what a message quotes says so."""
+    return data[: min(len(data) // 2, _QUOTED)] + f": {WORDS}".encode()
 
 
 def _half(data: bytes) -> bytes:

@@ -56,7 +56,8 @@ async def test_what_a_client_sees(
         answer = await served.client.post(CHAT, BODY)
     error = answer.json()["error"]
     assert (answer.status, error["type"], error["code"]) == (status, kind, code)
-    assert words in error["message"] and error.get("injected") in (fault, None)
+    assert words in error["message"] and "an injected fault" in error["message"]
+    assert error.get("injected") in (fault, None)
     assert answer.headers[TOLD] == f"vendor {fault}"
     assert len(upstream.calls("/chat/completions")) == (fault == "bad-json")
 
@@ -116,6 +117,7 @@ async def test_an_event_that_is_no_json_fails_a_stream(upstream: Upstream, tmp_p
         answer = await served.client.post(CHAT, STREAM)
     *events, error = [json.loads(payload) for payload in answer.payloads()]
     assert len(events) == 1 and "sent an event that is not JSON" in error["error"]["message"]
+    assert "an injected fault" in error["error"]["message"]
 
 
 async def test_a_slow_answer_comes_late_and_one_that_is_too_slow_not_at_all(upstream: Upstream, tmp_path: Path) -> None:
