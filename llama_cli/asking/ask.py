@@ -25,6 +25,8 @@ _QUOTED = 200
 _NOT_OURS = (404, 405, 501)
 """What a server of another kind answers on our paths."""
 
+_IS_DOWN = "unavailable_error"
+"""The type of a server's own 503, of ours and of llama.cpp's."""
 _BY_STATUS = {**BY_STATUS, 404: ExitCode.FAILED, 501: ExitCode.FAILED}
 """The exit code for a server's refusal: a name that it does not know need not be one that was typed."""
 
@@ -38,7 +40,7 @@ class Refusal(Failure):
         self, message: str, *, status: int, kind: str | None = None, param: str | None = None, hint: str | None = None
     ) -> None:
         code = _BY_STATUS.get(status, ExitCode.FAILED if status // 100 == 4 else ExitCode.NETWORK)
-        if kind == "upstream_error" and status >= 500:  # it is well itself
+        if kind not in (None, _IS_DOWN) and status >= 500:  # it is well itself, and these are a vendor's words
             code = ExitCode.NETWORK
         super().__init__(message, hint=hint, code=code)
         self.status = status

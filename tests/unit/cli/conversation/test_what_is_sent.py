@@ -254,6 +254,8 @@ def test_the_model_that_comes_first_answers(cli: Cli) -> None:
         (b"501 Not Implemented", {"message": "no"}, 1),
         (b"503 Service Unavailable", {"message": "loading", "type": "unavailable_error"}, 7),
         (b"503 Service Unavailable", {"message": "vendor down", "type": "upstream_error"}, 6),
+        (b"503 Service Unavailable", {"message": "vendor is full", "type": "server_error"}, 6),
+        (b"503 Service Unavailable", {"message": "loading"}, 7),
     ],
 )
 def test_who_refuses_decides_how_it_ends(cli: Cli, status: bytes, error: dict[str, str], code: int) -> None:
