@@ -13,6 +13,8 @@ from runtime.config.text import is_stdin
 from runtime.stdio import well_formed
 
 _PATIENCE_S = 2.0
+_MOST_CHARACTERS = 16 * 2**20
+"""As many as a file may have bytes."""
 _BYTE_ORDER_MARK = "\ufeff"
 
 
@@ -26,12 +28,17 @@ def is_claimed(*names: str | None) -> bool:
 
 def text(*, strip: bool = True) -> str:
     """All of it; nothing from a terminal. Says so where it is open and nothing comes. strip: without blanks at its
-    ends; otherwise only the last line feed goes.
+    ends; otherwise only the last line feed goes. Raises Failure (USAGE) for more than any model reads, which may have
+    no end.
     """
     if sys.stdin.isatty():
         return ""
     _mention_the_wait()
-    found = sys.stdin.read().removeprefix(_BYTE_ORDER_MARK)
+    found = sys.stdin.read(_MOST_CHARACTERS + 1)
+    if len(found) > _MOST_CHARACTERS:
+        message = f"standard input is larger than {_MOST_CHARACTERS // 2**20} MiB"
+        raise Failure(message, hint="pipe in a part of it: `head -c 1M`", code=ExitCode.USAGE)
+    found = found.removeprefix(_BYTE_ORDER_MARK)
     return found.strip() if strip else found.removesuffix("\n")
 
 

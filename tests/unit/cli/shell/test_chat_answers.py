@@ -132,6 +132,12 @@ def test_a_list_of_models_that_is_none_is_reported(cli: Cli, models: bytes) -> N
     assert result.code == 6 and "/v1/models" in result.err and "bug of ours" not in result.err
 
 
+@pytest.mark.parametrize("command", ["chat", "complete"])
+def test_what_may_have_no_end_is_not_read_to_it(cli: Cli, command: str) -> None:
+    result = cli(command, "--model", "m", "--url", "http://127.0.0.1:9", stdin="y\n" * 2**23 + "y")
+    assert (result.code, result.out) == (2, "") and "standard input is larger than 16 MiB" in result.err
+
+
 @pytest.mark.parametrize(
     ("piped", "sent", "is_warned"),
     [
