@@ -80,7 +80,7 @@ class Client:
     there is no file to write. then: what to type after that.
 
     is_library: programs call a server with it, so that `exec` gives them its variables. instead: further variables that
-    it would take a key or an address from, which are another server's then.
+    it would take a key, headers or an address from, which are another server's then.
     """
 
     summary: str

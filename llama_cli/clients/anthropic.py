@@ -10,6 +10,6 @@ CLIENT = Client(
     speaks="messages",
     variables=lambda server: {"ANTHROPIC_BASE_URL": server.url, "ANTHROPIC_API_KEY": server.key},
     is_library=True,
-    instead=("ANTHROPIC_AUTH_TOKEN",),
+    instead=("ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_CUSTOM_HEADERS"),
     then=lambda server: f"Anthropic().messages.create(model={json.dumps(server.model)}, ...)",
 )

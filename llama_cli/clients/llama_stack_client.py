@@ -37,4 +37,5 @@ CLIENT = Client(
     variables=_variables,
     text=_text,
     is_library=True,
+    instead=("LLAMA_STACK_CLIENT_CUSTOM_HEADERS", "OGX_CLIENT_CUSTOM_HEADERS"),
 )

@@ -14,6 +14,7 @@ URL = "http://127.0.0.1:4711"
 REAL = {
     **dict.fromkeys(("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "GEMINI_API_KEY"), "real"),
     **dict.fromkeys(("GOOGLE_API_KEY", "GROQ_API_KEY", "PATH"), "real"),
+    **dict.fromkeys(("OPENAI_CUSTOM_HEADERS", "ANTHROPIC_CUSTOM_HEADERS", "GOOGLE_GENAI_USE_ENTERPRISE"), "real"),
 }
 NOT_OURS = {"GROQ_API_KEY", "PATH"}
 
@@ -25,9 +26,17 @@ def told(spoken: set[Protocol], base: Mapping[str, str] = REAL) -> dict[str, str
 @pytest.mark.parametrize(
     ("protocol", "addresses", "keys"),
     [
-        ("chat", {"OPENAI_BASE_URL": f"{URL}/v1"}, {"OPENAI_API_KEY"}),
-        ("messages", {"ANTHROPIC_BASE_URL": URL}, {"ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN"}),
-        ("generate-content", {"GOOGLE_GEMINI_BASE_URL": URL}, {"GEMINI_API_KEY", "GOOGLE_API_KEY"}),
+        ("chat", {"OPENAI_BASE_URL": f"{URL}/v1"}, {"OPENAI_API_KEY", "OPENAI_CUSTOM_HEADERS"}),
+        (
+            "messages",
+            {"ANTHROPIC_BASE_URL": URL},
+            {"ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_CUSTOM_HEADERS"},
+        ),
+        (
+            "generate-content",
+            {"GOOGLE_GEMINI_BASE_URL": URL},
+            {"GEMINI_API_KEY", "GOOGLE_API_KEY", "GOOGLE_GENAI_USE_ENTERPRISE"},
+        ),
     ],
 )
 def test_a_library_is_told_where_the_server_speaks_its_protocol(
@@ -37,7 +46,9 @@ def test_a_library_is_told_where_the_server_speaks_its_protocol(
     assert addresses.items() <= spoken.items()
     assert {spoken.get(key) for key in keys} <= {"none", None}, "a vendor's key goes to no server of ours"
     others = {key for key, value in spoken.items() if value == "real"}
-    assert others == REAL.keys() - keys - {"OPENAI_API_KEY"} >= NOT_OURS, "what does not ask us keeps its key"
+    assert others == REAL.keys() - keys - {"OPENAI_API_KEY", "OPENAI_CUSTOM_HEADERS"} >= NOT_OURS, (
+        "what does not ask us keeps its key"
+    )
 
 
 def test_nobody_is_sent_to_a_door_that_is_not_there() -> None:
