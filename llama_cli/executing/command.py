@@ -71,6 +71,8 @@ class KeptCommand:
         """Whether it was ended since it took too long."""
         self.was_interrupted = False
         """Whether somebody wanted it to end."""
+        self._not_its = frozenset(keeper.below(os.getpid()))
+        keeper.take_in_orphans()  # should the keeper be killed, what it has looked after becomes ours
         self._socket, theirs = socket.socketpair()
         # Until the keeper has handlers for them. What comes meanwhile is waiting for us, too.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, PASSED_ON)
@@ -117,7 +119,22 @@ class KeptCommand:
         while self._look():
             pass
         self._socket.close()
-        self._process.wait()
+        if self._process.wait() != os.EX_OK:
+            self._end_orphans()
+        keeper.take_in_orphans(False)
+
+    def _end_orphans(self) -> None:
+        """Kill what a keeper that was killed has left."""
+        give_up = time.monotonic() + keeper.GIVE_UP_AFTER_S
+        while (orphans := keeper.below(os.getpid(), self._not_its)) and time.monotonic() < give_up:
+            for pid in orphans:
+                with suppress(ProcessLookupError, PermissionError):
+                    os.kill(pid, signal.SIGKILL)
+            time.sleep(keeper.KILL_AGAIN_S)
+            for pid in orphans:
+                with suppress(ChildProcessError):
+                    os.waitpid(pid, os.WNOHANG)
+        self.left = len(orphans)
 
     def _say(self, byte: int) -> None:
         with suppress(OSError):  # it has ended, as the next look shows

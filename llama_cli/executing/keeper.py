@@ -24,15 +24,15 @@ from contextlib import suppress
 
 TYPE_CHECKING = False  # as `typing` has it, which would take as long as the rest of this program's start
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Container
     from typing import NoReturn
 
 END = 0
 GRACE_S = 5.0
 """From SIGTERM to SIGKILL for what is to end."""
-_GIVE_UP_AFTER_S = 5.0
+GIVE_UP_AFTER_S = 5.0
 """Of killing what cannot be killed, such as another user's process."""
-_KILL_AGAIN_S = 0.05
+KILL_AGAIN_S = 0.05
 _TAKEN_FOR_S = 10.0
 """How long a signal that we got counts as one that the whole group got, and with it the command."""
 
@@ -62,8 +62,7 @@ class Keeper:
         self._blocked = numbers
         self._numbers = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
         self._got: dict[int, list[float]] = {number: [] for number in self._numbers}
-        self._prctl = _prctl()
-        self._prctl(_PR_SET_CHILD_SUBREAPER, 1)
+        take_in_orphans()
         self._woken, write = os.pipe()
         os.set_blocking(self._woken, False)
         os.set_blocking(write, False)
@@ -94,7 +93,7 @@ class Keeper:
         try:
             for number in (*self._numbers, *_OF_PYTHON):
                 signal.signal(number, signal.SIG_DFL)
-            self._prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+            _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
             if os.getppid() != keeper:
                 os._exit(os.EX_OSERR)
             signal.pthread_sigmask(signal.SIG_UNBLOCK, self._blocked)
@@ -168,13 +167,13 @@ class Keeper:
         term = time.monotonic() + GRACE_S
         while not self._is_alone() and (left := term - time.monotonic()) > 0:
             select.select([self._woken], [], [], left)
-        kill = time.monotonic() + _GIVE_UP_AFTER_S
+        kill = time.monotonic() + GIVE_UP_AFTER_S
         while not self._is_alone():
             if time.monotonic() > kill:
-                self._tell(f"left {len(_below(os.getpid()))}")
+                self._tell(f"left {len(below(os.getpid()))}")
                 return
             self._signal_all(signal.SIGKILL)
-            select.select([self._woken], [], [], _KILL_AGAIN_S)
+            select.select([self._woken], [], [], KILL_AGAIN_S)
 
     def _is_alone(self) -> bool:
         """Whether nothing is left below us."""
@@ -193,7 +192,7 @@ class Keeper:
         return False
 
     def _signal_all(self, number: int) -> None:
-        for pid in _below(os.getpid()):
+        for pid in below(os.getpid()):
             with suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, number)
 
@@ -202,15 +201,19 @@ class Keeper:
             os.write(self._socket, f"{line}\n".encode())
 
 
-def _prctl() -> Callable[[int, int], bool]:
-    """Linux's prctl(2), as option, argument -> whether that was done; elsewhere it never is."""
-    if sys.platform != "linux":
-        return lambda option, argument: False
-    import ctypes
+def take_in_orphans(does: bool = True) -> None:
+    """Whether what loses its parent below this process becomes its child, where the system can."""
+    _prctl(_PR_SET_CHILD_SUBREAPER, int(does))
 
-    call = ctypes.CDLL(None).prctl
-    call.argtypes = [ctypes.c_int, *[ctypes.c_ulong] * 4]
-    return lambda option, argument: call(option, argument, 0, 0, 0) == 0
+
+def _prctl(option: int, argument: int) -> None:
+    """Linux's prctl(2); elsewhere nothing."""
+    if sys.platform == "linux":
+        import ctypes
+
+        call = ctypes.CDLL(None).prctl
+        call.argtypes = [ctypes.c_int, *[ctypes.c_ulong] * 4]
+        call(option, argument, 0, 0, 0)
 
 
 def _changed() -> list[tuple[int, int]]:
@@ -222,11 +225,12 @@ def _changed() -> list[tuple[int, int]]:
     return found
 
 
-def _below(root: int) -> list[int]:
-    """All processes below one, those nearer to it first."""
+def below(root: int, past: Container[int] = ()) -> list[int]:
+    """All processes below one, those nearer to it first. past: neither these nor what is below them."""
     children: dict[int, list[int]] = {}
     for pid, parent in _parents():
-        children.setdefault(parent, []).append(pid)
+        if pid not in past:
+            children.setdefault(parent, []).append(pid)
     found = list(children.get(root, ()))
     for pid in found:
         found += children.get(pid, ())

@@ -232,16 +232,19 @@ def test_nothing_outlives_an_exec_that_is_killed(llama: Home) -> None:
     assert nothing_is_left(llama)
 
 
-def test_a_command_ends_with_its_keeper(llama: Home) -> None:
-    process = begin(llama, COUNTS)
-    command = psutil.Process(int(line_of(process)[1]))
-    keeper = command.parent()
+def test_a_command_and_what_it_has_started_end_with_their_keeper(llama: Home) -> None:
+    process = begin(llama, LEAVES)
+    left = [psutil.Process(int(pid)) for pid in line_of(process)]
+    keeper = left[0].parent()
     assert keeper is not None and keeper.ppid() == process.pid
+    below = keeper.children(recursive=True)
+    assert len(below) == 3, "the command, the daemon and its child"
     keeper.kill()
-    psutil.wait_procs([command], timeout=60)
+    _, alive = psutil.wait_procs(below, timeout=60)
+    assert alive == []
     _, err = process.communicate(timeout=60)
     assert (process.returncode, "is gone: it was killed by SIGKILL" in err) == (125, True)
-    assert not is_running(command.pid) and nothing_is_left(llama)
+    assert nothing_is_left(llama)
 
 
 def test_a_command_that_takes_too_long_is_ended(llama: Home) -> None:
