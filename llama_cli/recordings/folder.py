@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from llama_cli.exits import ExitCode, Failure
-from llama_cli.servers.recorded import FOLDER_VARIABLES
+from llama_cli.servers import recording_variables
 from runtime.config.home import expanded
 from runtime.recording.names import MANIFEST
 
@@ -36,7 +36,7 @@ def place_of(given: str | None, *, sought: str | None = None) -> Place:
         above = file.absolute().parents
         whole = next((folder for folder in above if (folder / MANIFEST).is_file()), above[0])
         return Place(whole, str(whole))
-    for name in FOLDER_VARIABLES:
+    for name in recording_variables.FOLDER:
         if value := os.environ.get(name):
             return Place(_checked(value, f", as `{name}` says,"), value)
     for usual in USUAL:

@@ -9,13 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from llama_cli.exits import ExitCode, Failure
+from llama_cli.servers import recording_variables
 from llama_cli.terminal import console
 from runtime.config.home import expanded
 
 MODES = {"--record": "record", "--replay": "replay", "--record-if-missing": "record_if_missing"}
 """The options, each with the name of its choice."""
-MODE_VARIABLES = ("LLAMA_STACK_TEST_INFERENCE_MODE", "OGX_TEST_INFERENCE_MODE")
-FOLDER_VARIABLES = ("LLAMA_STACK_TEST_RECORDING_DIR", "OGX_TEST_RECORDING_DIR")
 _OLDER_MODES = {"record": "--record", "replay": "--replay", "record-if-missing": "--record-if-missing", "live": ""}
 
 
@@ -66,7 +65,7 @@ def with_recorded(variables: Mapping[str, str], replay: str | None) -> dict[str,
 
 
 def _of_variables(variables: Mapping[str, str]) -> dict[str, str]:
-    name = next((name for name in MODE_VARIABLES if variables.get(name)), None)
+    name = next((name for name in recording_variables.MODE if variables.get(name)), None)
     if name is None:
         return {}
     mode = variables[name].strip().lower()
@@ -76,7 +75,7 @@ def _of_variables(variables: Mapping[str, str]) -> dict[str, str]:
     option = _OLDER_MODES[mode]
     if not option:
         return {}
-    folder = next((variables[one] for one in FOLDER_VARIABLES if variables.get(one)), None)
+    folder = next((variables[one] for one in recording_variables.FOLDER if variables.get(one)), None)
     if folder is None:
         hint = f"set `{name.replace('INFERENCE_MODE', 'RECORDING_DIR')}`, or give `{option} DIR`"
         raise Failure(f"`{name}` is `{mode}`, and nothing says where", hint=hint, code=ExitCode.CONFIG)

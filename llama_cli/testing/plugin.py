@@ -12,16 +12,20 @@ Loaded by pytest in every project that has this package, so it imports little an
 from __future__ import annotations
 
 import os
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
-    from llama_cli.testing.served import RunningStack, Settings
+    from llama_cli.testing.asked import Asked
+    from llama_cli.testing.served import RunningStack
+    from llama_cli.testing.settings import Settings
 
 _MARK = "llama_stack"
-_HAS_FAILED = pytest.StashKey[bool]()
+_URL = "LLAMA_STACK_URL"
+_ASKED: pytest.StashKey[Asked] = pytest.StashKey()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -50,34 +54,68 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
+    """A test that has asked what was not recorded fails, whatever became of that."""
+    result = yield
+    if asked := item.stash.get(_ASKED, None):
+        _fail_for(asked)
+    return result
+
+
+@pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:
-    if call.when == "call":
-        item.stash[_HAS_FAILED] = call.excinfo is not None
-    return (yield)
+    """A test that has failed otherwise says that too: it may be the reason."""
+    report = yield
+    if call.when != "teardown" and report.failed and (asked := item.stash.get(_ASKED, None)):
+        said = asked.all_words()
+        if said and said not in report.longreprtext:
+            report.sections.append((_MARK, said))
+    return report
 
 
 class Stacks:
     """The stacks of a run of tests: the one that they run in, if there is one, and one for each way to start others."""
 
     def __init__(self) -> None:
+        self._around = os.environ.get(_URL)
         self._running: dict[Settings | None, RunningStack] = {}
+        self._failed: dict[Settings | None, str] = {}
+        self._open = ExitStack()
 
-    def of(self, config: pytest.Config, mark: pytest.Mark | None = None) -> RunningStack:
-        """The stack of a test. Fails what asks, with what the command says, where it does not start."""
-        from llama_cli.testing.served import URL, OwnStack, RunningStack, StackFailed
-
-        here = os.environ.get(URL) if mark is None and config.getoption("--llama-stack") is None else None
-        settings = None if here else _settings(config, mark)
-        if settings not in self._running:
-            try:
-                self._running[settings] = RunningStack(here) if here else OwnStack(_settings(config, mark))
-            except StackFailed as error:
-                pytest.fail(f"the stack did not start:\n{error}", pytrace=False)
+    def of(self, config: pytest.Config, marks: Iterable[pytest.Mark] = ()) -> RunningStack:
+        """The stack of a test. marks: how it is to be started, the closest first. Fails what asks, with what the
+        command says, where it does not start; who asks again is told the same.
+        """
+        marks = list(marks)
+        is_around = bool(self._around and not marks and config.getoption("--llama-stack") is None)
+        settings = None if is_around else _settings(config, marks)
+        if settings not in self._running and settings not in self._failed:
+            self._start(settings, is_one_of_many=_is_one_of_many(config))
+        if settings in self._failed:
+            pytest.fail(self._failed[settings], pytrace=False)
         return self._running[settings]
 
+    def _start(self, settings: Settings | None, *, is_one_of_many: bool) -> None:
+        from llama_cli.testing.served import OwnStack, RunningStack, StackFailed
+
+        try:
+            if settings is None:
+                stack = RunningStack(self._around or "")
+                if is_one_of_many and stack.recorded("") is not None:
+                    raise StackFailed(
+                        "recordings are made and replayed for one test at a time, and these run side by side: leave"
+                        " `llama stack exec` out, and each of pytest's processes starts a stack of its own"
+                    )
+            else:
+                stack = OwnStack(settings)
+        except StackFailed as error:
+            self._failed[settings] = f"the stack did not start:\n{error}" if settings else str(error)
+            return
+        self._open.callback(stack.close)
+        self._running[settings] = stack
+
     def close(self) -> None:
-        for stack in self._running.values():
-            stack.close()
+        self._open.close()
 
 
 @pytest.fixture(scope="session")
@@ -89,9 +127,15 @@ def llama_stacks() -> Iterator[Stacks]:
 
 
 @pytest.fixture(scope="session")
-def llama_stack_session(llama_stacks: Stacks, pytestconfig: pytest.Config) -> RunningStack:
+def llama_stack_session(llama_stacks: Stacks, pytestconfig: pytest.Config) -> Iterator[RunningStack]:
     """A stack for what is done once, such as filling a vector store: its requests belong to no test."""
-    return llama_stacks.of(pytestconfig)
+    from llama_cli.testing.asked import Asked
+
+    stack = llama_stacks.of(pytestconfig)
+    with _failing_aloud():
+        asked = Asked(stack)
+    yield stack
+    _fail_for(asked)
 
 
 @pytest.fixture
@@ -102,52 +146,55 @@ def llama_stack(
     run in, below `llama stack exec`, or one of their own. In a replay, the test fails if something was asked that was
     not recorded, whatever became of that.
     """
-    from llama_cli.testing.served import in_words
+    from llama_cli.testing.asked import Asked
 
-    stack = llama_stacks.of(request.config, request.node.get_closest_marker(_MARK))
-    name = request.node.nodeid
-    stack.begin(name)
+    stack = llama_stacks.of(request.config, request.node.iter_markers(_MARK))
+    with _failing_aloud():
+        asked = Asked(stack, request.node.nodeid)
+        asked.begin()
+    request.node.stash[_ASKED] = asked
     for variable, value in stack.variables.items():
-        monkeypatch.setenv(variable, value)
+        if value is None:
+            monkeypatch.delenv(variable, raising=False)
+        else:
+            monkeypatch.setenv(variable, value)
     yield stack
-    missed = stack.missed(name)
-    stack.begin("")
-    if missed and not request.node.stash.get(_HAS_FAILED, False):  # else that says it already
-        pytest.fail(
-            f"{in_words(missed)}\n\nrecord anew: pytest --llama-stack-mode record '{name}'",
-            pytrace=False,
-        )
+    del request.node.stash[_ASKED]
+    try:
+        _fail_for(asked)  # for what was asked at its end, by other fixtures
+    finally:
+        with _failing_aloud():
+            asked.end()
 
 
-def _settings(config: pytest.Config, mark: pytest.Mark | None) -> Settings:
-    """How a stack is started: as the test's mark says, over that the command line, below it the environment and the
-    configuration.
-    """
-    from llama_cli.servers.recorded import FOLDER_VARIABLES, MODE_VARIABLES
-    from llama_cli.testing.served import MODES, Settings
-
-    given: dict[str, Any] = dict(mark.kwargs) if mark is not None else {}
-    unknown = given.keys() - {"target", "replay", "record", "record_if_missing", "live", "inject", "options"}
-    if unknown or (mark is not None and mark.args):
-        pytest.fail(
-            f"@pytest.mark.{_MARK} has no {', '.join(sorted(unknown)) or 'place for other values'}", pytrace=False
-        )
-    mode = _variable(MODE_VARIABLES) or config.getini("llama_stack_mode")
-    recordings = _variable(FOLDER_VARIABLES) or config.getini("llama_stack_recordings")
-    for one in MODES:
-        if named := given.get(one.replace("-", "_")):
-            mode, recordings = one, recordings if one == "live" else str(named)
-    mode = config.getoption("--llama-stack-mode") or mode
-    if mode not in MODES:
-        pytest.fail(f"`{mode}` is no mode of recordings: {', '.join(MODES)}", pytrace=False)
-    return Settings(
-        target=config.getoption("--llama-stack") or given.get("target") or config.getini("llama_stack"),
-        mode=mode,
-        recordings=str(config.rootpath / (config.getoption("--llama-stack-recordings") or recordings)),
-        inject=given.get("inject"),
-        options=(*config.getini("llama_stack_options"), *given.get("options", ())),
-    )
+def _fail_for(asked: Asked) -> None:
+    with _failing_aloud():
+        said = asked.news()
+    if said:
+        pytest.fail(said, pytrace=False)
 
 
-def _variable(names: tuple[str, ...]) -> str | None:
-    return next((os.environ[name] for name in names if os.environ.get(name)), None)
+@contextmanager
+def _failing_aloud() -> Iterator[None]:
+    """What a stack that is gone has said is enough to know, without where we have asked it."""
+    from llama_cli.testing.served import StackFailed
+
+    try:
+        yield
+    except StackFailed as error:
+        raise pytest.fail.Exception(str(error), pytrace=False) from None
+
+
+def _settings(config: pytest.Config, marks: Iterable[pytest.Mark]) -> Settings:
+    from llama_cli.testing.settings import SettingsInvalid, settings_of
+
+    try:
+        return settings_of(config, marks)
+    except SettingsInvalid as error:
+        raise pytest.fail.Exception(str(error), pytrace=False) from None
+
+
+def _is_one_of_many(config: pytest.Config) -> bool:
+    """Whether pytest-xdist runs other tests beside ours."""
+    told: Mapping[str, Any] = getattr(config, "workerinput", {})
+    return int(told.get("workercount", 1)) > 1

@@ -7,66 +7,46 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from http.client import HTTPConnection
-from typing import Any, Literal
+from collections.abc import Mapping
+from http.client import HTTPConnection, HTTPException
+from typing import Any, NamedTuple
 from urllib.parse import urlencode, urlsplit
 
-Mode = Literal["record", "replay", "record-if-missing", "live"]
-MODES: tuple[Mode, ...] = ("record", "replay", "record-if-missing", "live")
-URL = "LLAMA_STACK_URL"
-"""What `exec` tells its command: where the stack answers."""
+from llama_cli.testing.settings import Settings
 
 _STATE, _TEST = "/v1alpha/recordings", "/v1alpha/recordings/test"
 _NO_ROUTE = 404
 _LIMIT_S = 30.0
 _END_S = 30.0
 _LAST_BYTES = 8_000
+# What the project keeps in this folder, or names by PYTHONPATH, can be called as packages of ours are.
+_LLAMA = (sys.executable, "-E", "-P", "-m", "llama_cli.entry")
 # What `exec` runs: says what its environment is, and waits until we have ended, or do not want it any more.
 _WAITER = "import json, os, sys; print(json.dumps(dict(os.environ)), flush=True); sys.stdin.read()"
+_URL = "LLAMA_STACK_URL"
 
 
 class StackFailed(Exception):
     """A stack that does not start, or that has ended. Its text is what `llama stack exec` has said."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Settings:
-    """How a stack is started. target: a distribution or a run config; recordings: the folder of them; inject: faults;
-    options: more of `llama stack exec`.
-    """
+class Recorded(NamedTuple):
+    """missed: each request without a recording, in words. failure: why the last recording could not be written."""
 
-    target: str = "starter"
-    mode: Mode = "replay"
-    recordings: str = "tests/recordings"
-    inject: str | None = None
-    options: tuple[str, ...] = ()
-
-    def words(self) -> list[str]:
-        """The options of `exec`."""
-        recorded = ["--live"] if self.mode == "live" else [f"--{self.mode}", self.recordings]
-        faults = [] if self.inject is None else ["--inject", self.inject]
-        return [*recorded, *faults, *self.options]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Miss:
-    """A request that was not recorded, in words."""
-
-    test: str
-    message: str
+    missed: list[str]
+    failure: str | None
 
 
 class RunningStack:
     """A stack that runs, whoever has started it. url: where it answers; variables: those that point libraries at it,
-    where they are not set already.
+    where they are not set already, and with None those that would lead elsewhere.
     """
 
-    variables: Mapping[str, str]
+    variables: Mapping[str, str | None]
 
     def __init__(self, url: str) -> None:
         self.url = url.rstrip("/")
@@ -81,10 +61,16 @@ class RunningStack:
         """Requests belong to this test from now on, where the stack records or replays. Raises StackFailed."""
         self.ask("POST", _TEST, {"test": test})
 
-    def missed(self, test: str) -> list[Miss]:
-        """What was not recorded, of a test. Raises StackFailed."""
-        found = self.ask("GET", f"{_STATE}?{urlencode({'test': test})}")
-        return [Miss(test=one["test"], message=one["message"]) for one in found["missed"]] if found else []
+    def recorded(self, test: str) -> Recorded | None:
+        """What was not recorded, of a test; empty for what belongs to none. None where the stack neither records nor
+        replays. Raises StackFailed.
+        """
+        found = self.ask("GET", f"{_STATE}?{urlencode({'test': test}, errors='surrogateescape')}")
+        return None if found is None else Recorded([one["message"] for one in found["missed"]], found["failure"])
+
+    def how_to_record(self, test: str) -> str:
+        """What to do for a request of a test that was not recorded; empty for what belongs to none."""
+        return "record again: `llama stack exec` with `--record`, or `--record-if-missing`, in place of `--replay`"
 
     def ask(self, method: str, path: str, body: Any = None) -> Any:
         """The JSON that the stack answers; None where it has no such route, as one that records nothing. Raises
@@ -97,8 +83,8 @@ class RunningStack:
             connection.request(method, path, data, {"content-type": "application/json"})
             answer = connection.getresponse()
             text = answer.read()
-        except OSError as error:
-            raise StackFailed(f"the stack at {self.url} does not answer: {error}\n{self.told()}") from error
+        except (OSError, HTTPException) as error:
+            raise StackFailed(f"the stack at {self.url} does not answer: {error}\n{self.told()}".rstrip()) from error
         finally:
             connection.close()
         if answer.status == _NO_ROUTE:
@@ -120,12 +106,25 @@ class OwnStack(RunningStack):
 
     def __init__(self, settings: Settings) -> None:
         self._said = tempfile.TemporaryFile()  # noqa: SIM115  # as long as the process
-        command = [sys.executable, "-m", "llama_cli.entry", "stack", "exec", settings.target, *settings.words()]
+        before = dict(os.environ)
         self._process = subprocess.Popen(
-            [*command, "--", sys.executable, "-c", _WAITER],
+            [
+                *_LLAMA,
+                "stack",
+                "exec",
+                "-q",
+                settings.target,
+                *settings.words(),
+                "--",
+                sys.executable,
+                "-I",
+                "-c",
+                _WAITER,
+            ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._said,
+            cwd=settings.folder,
         )
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
@@ -134,9 +133,12 @@ class OwnStack(RunningStack):
             said = self.told()
             self.close()
             raise StackFailed(said or "`llama stack exec` has said nothing")
-        environment: Mapping[str, str] = json.loads(line)
-        super().__init__(environment[URL])
-        self.variables = {name: value for name, value in environment.items() if os.environ.get(name) != value}
+        there: Mapping[str, str] = json.loads(line)
+        super().__init__(there[_URL])
+        self.variables = {name: there.get(name) for name in {*there, *before} if there.get(name) != before.get(name)}
+
+    def how_to_record(self, test: str) -> str:
+        return f"record anew: pytest --llama-stack-mode record {shlex.quote(test)}".removesuffix(" ''")
 
     def told(self) -> str:
         self._said.seek(0, os.SEEK_END)
@@ -154,8 +156,3 @@ class OwnStack(RunningStack):
             self._process.kill()
             self._process.wait()
         self._said.close()
-
-
-def in_words(misses: Sequence[Miss]) -> str:
-    """What a test fails with."""
-    return "\n\n".join(miss.message for miss in misses)

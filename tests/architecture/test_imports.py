@@ -126,7 +126,7 @@ ALLOWED: dict[str, set[str]] = {
 
 # library -> the only places that import it
 ONLY_IN = {
-    "pytest": ("runtime.conformance", "llama_cli.testing.plugin"),
+    "pytest": ("runtime.conformance", "llama_cli.testing.plugin", "llama_cli.testing.settings"),
     "pytest_asyncio": ("runtime.conformance",),
     "jsonschema": ("runtime.conformance",),
     "litestar": ("runtime.server",),
