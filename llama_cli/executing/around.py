@@ -64,6 +64,7 @@ def execute(start: Start, execution: Execution) -> int:
         record = prepare.prepare(start.choices, start.variables, config=start.config)
         server_words = server_command(record, start.choices.server_options())
         shows_log = execution.logs == "always"
+        code: int | None = None
         with Signals(PASSED_ON) as signals:
             server = started(server_words, record, start.choices, start.variables, in_front=True, shows_log=shows_log)
             try:
@@ -83,11 +84,22 @@ def execute(start: Start, execution: Execution) -> int:
                 if console.is_any_terminal(sys.stderr):
                     console.say(f"`{record.id}` at {ready.url}")
                 run = partial(_run, execution, variables, server, record.id, signals, since)
-                return run() if not start.choices.records else _noting(run, execution, ready.url or "", server)
+                code = run() if not start.choices.records else _noting(run, execution, ready.url or "", server)
+                return code
             finally:
                 end(server, record, signals)
                 if execution.log_file is not None:
-                    server_log.copy(server.log_file, execution.log_file, since=since)
+                    _copy_log(server, execution.log_file, since=since, has_succeeded=code == ExitCode.DONE)
+
+
+def _copy_log(server: ManagedServer, file: UserFile, *, since: datetime, has_succeeded: bool) -> None:
+    """Raises Failure where that fails and nothing else has, which would count more."""
+    try:
+        server_log.copy(server.log_file, file, since=since)
+    except Failure as failure:
+        if has_succeeded:
+            raise
+        console.warn(failure.message)
 
 
 def _noting(run: Callable[[], int], execution: Execution, url: str, server: ManagedServer) -> int:

@@ -90,3 +90,10 @@ def test_many_at_once_do_not_meet(light: Home) -> None:
         out, err = process.communicate("\n", timeout=120)
         assert (out, process.returncode) == ("200\n", 0), err
     assert nothing_is_left(light)
+
+
+@pytest.mark.parametrize(("its_code", "code", "label"), [(7, 7, "warning"), (0, 125, "error")])
+def test_a_log_that_cannot_be_copied_hides_no_failure(its_code: int, code: int, label: str, light: Home) -> None:
+    result = light("stack", "exec", "light", "--log-file", "/dev/full", "--", "sh", "-c", f"exit {its_code}")
+    assert (result.code, nothing_is_left(light)) == (code, True)
+    assert f"{label}: cannot write the log to `/dev/full`: No space left on device\n" in result.err
