@@ -53,12 +53,13 @@ def test_the_action_runs_a_command_with_a_stack(with_commands: dict[str, str], t
         "LLAMA_ACTION_RUN": 'echo "at $OPENAI_BASE_URL"; exit 7',
         "LLAMA_ACTION_TARGET": "run.yaml",
         "LLAMA_ACTION_REPLAY": os.fspath(TREE / "scripts/examples/ci/recordings"),
-        "LLAMA_ACTION_OPTIONS": "--inject 'meta-reference: 429 10%' -q",
+        "LLAMA_ACTION_OPTIONS": f"--inject 'meta-reference: 429 10%' --env A=$(>{tmp_path}/made) -q",
     }
     step = ACTION["runs"]["steps"][-1]
-    assert given.keys() == step["env"].keys()
+    assert given.keys() == step["env"].keys() and step["shell"] == "python"
     done = subprocess.run(
-        ["sh", "-c", step["run"]], cwd=TREE / "scripts/examples/ci", env={**with_commands, **given},
+        [sys.executable, "-c", step["run"]], cwd=TREE / "scripts/examples/ci", env={**with_commands, **given},
         capture_output=True, text=True, check=False, timeout=250,
     )  # fmt: skip
     assert done.returncode == 7 and done.stdout.startswith("at http://127.0.0.1:"), done.stderr
+    assert not (tmp_path / "made").exists(), "no shell has read the options"
