@@ -54,6 +54,6 @@ class Asked:
 
 
 def _shortened(test: str) -> str:
-    if len(test) <= _LONGEST_NAME:
-        return test
-    return f"{test[:_LONGEST_NAME]}-{sha256(test.encode(errors='surrogateescape')).hexdigest()[:12]}"
+    whole = test.encode(errors="backslashreplace")  # a file can have a name that is no text
+    name = whole.decode()
+    return name if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME]}-{sha256(whole).hexdigest()[:12]}"

@@ -65,7 +65,7 @@ class RunningStack:
         """What was not recorded, of a test; empty for what belongs to none. None where the stack neither records nor
         replays. Raises StackFailed.
         """
-        found = self.ask("GET", f"{_STATE}?{urlencode({'test': test}, errors='surrogateescape')}")
+        found = self.ask("GET", f"{_STATE}?{urlencode({'test': test})}")
         return None if found is None else Recorded([one["message"] for one in found["missed"]], found["failure"])
 
     def how_to_record(self, test: str) -> str:
