@@ -12,9 +12,11 @@ from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import aclosing
 from typing import Any
 
+import msgspec
 from pydantic import BaseModel
 
 from runtime.apis._api import Operation
+from runtime.apis._request import Request
 from runtime.context import current
 from runtime.errors import StackError, Unavailable, UpstreamError, UpstreamTimeout
 from runtime.faults.injection import ProviderFaults
@@ -44,17 +46,19 @@ class FaultyCalls:
     def door(self, adapter: Any) -> Any:
         """The provider as others see it."""
         had = {name: getattr(adapter, name, None) for name in self._names}
-        return Wrapped(adapter, {name: self._faulty(method) for name, method in had.items() if method is not None})
+        return Wrapped(
+            adapter, {name: self._faulty(name, method) for name, method in had.items() if method is not None}
+        )
 
     def outage(self) -> StackError | None:
         """Why it cannot be asked at all; None while it can."""
         return self._down() if self._faults.is_down() else None
 
-    def _faulty(self, method: Method) -> Method:
+    def _faulty(self, name: str, method: Method) -> Method:
         async def call(request: Any) -> Any:
             if self._faults.is_down():
                 raise self._down()
-            attempt = self._faults.attempt()
+            attempt = self._faults.attempt(_asked(name, request))
             if attempt is None:
                 return await method(request)
             if attempt.wait is not None:
@@ -98,6 +102,11 @@ class FaultyCalls:
 
     def _failed(self, what: str, **fields: Any) -> UpstreamError:
         return UpstreamError(f"{self._called} {what}: {WORDS}", provider_id=self._faults.provider_id, **fields)
+
+
+def _asked(name: str, request: Any) -> bytes:
+    """What a call asks. What JSON does not have stands there as a text."""
+    return name.encode() + msgspec.json.encode(request.wire() if isinstance(request, Request) else None, enc_hook=str)
 
 
 class _End:

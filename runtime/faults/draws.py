@@ -1,15 +1,18 @@
 """Which requests have which faults: drawn from a seed, so that the same requests have the same faults again, whatever
-other providers are asked meanwhile. Knows no provider.
+else is asked meanwhile. Knows no provider.
 """
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Container, Sequence
 from hashlib import sha256
 
 from runtime.faults.parsing import Fault
 
+_WORD, _DIGIT = re.compile(rb"[\w.:+-]+"), re.compile(rb"\d")
+_MOST_KINDS = 10_000
 _BITS = 53
 """As many as a float has."""
 
@@ -19,6 +22,27 @@ def drawn(seed: int, *place: object) -> float:
     digest = sha256("\0".join(map(str, (seed, *place))).encode(errors="surrogateescape")).digest()
     number = int.from_bytes(digest[:8], "big") >> (64 - _BITS)
     return number / float(1 << _BITS)
+
+
+class Alike:
+    """Tells requests apart by what they ask, and those that ask the same by their order: so it does not matter in which
+    order different ones come. Whatever has a digit in it, such as a number, an id or a time, counts as the same.
+    """
+
+    def __init__(self) -> None:
+        self._asked: Counter[str] = Counter()
+
+    def place(self, asked: bytes) -> tuple[str, int]:
+        """What is asked, in short, and how often that was asked until now."""
+        kind = sha256(_WORD.sub(_without_digits, asked)).hexdigest()
+        if kind not in self._asked and len(self._asked) >= _MOST_KINDS:
+            self._asked.clear()
+        self._asked[kind] += 1
+        return kind, self._asked[kind]
+
+
+def _without_digits(word: re.Match[bytes]) -> bytes:
+    return b"#" if _DIGIT.search(word[0]) else word[0]
 
 
 class Turns:

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 
 from runtime.context import current
 from runtime.errors import ConfigInvalid, RequestError
-from runtime.faults.draws import Turns, drawn
+from runtime.faults.draws import Alike, Turns, drawn
 from runtime.faults.parsing import HEADER, INSTEAD, Fault, Rule, check_providers, closest, read_faults
 
 log = logging.getLogger(__name__)
@@ -92,6 +92,7 @@ class ProviderFaults:
         self._downs = [fault for fault in faults if fault.kind == "down"]
         self._turns = Turns(faults)
         self._attempts = 0
+        self._alike = Alike()
 
     @property
     def seed(self) -> int:
@@ -108,8 +109,10 @@ class ProviderFaults:
             self.tell(down, None)
         return down is not None
 
-    def attempt(self) -> Attempt | None:
-        """What goes wrong with the next request to it; None for one that counts not, and where nothing can."""
+    def attempt(self, asked: bytes) -> Attempt | None:
+        """What goes wrong with the next request to it; None for one that counts not, and where nothing can. asked: what
+        it asks, of which numbers, ids and times do not count.
+        """
         context = current()
         if not context.is_serving:
             return None
@@ -118,7 +121,7 @@ class ProviderFaults:
         if isinstance(context.faults, RequestFaults):
             turns = context.faults.turns(self.name)
         turns = turns or self._turns
-        return Attempt(self, turns, self._attempts) if turns.faults else None
+        return Attempt(self, turns, self._attempts, self._alike.place(asked)) if turns.faults else None
 
     def tell(self, fault: Fault, ordinal: int | None) -> None:
         """A fault happens to the current request. ordinal: the place of the attempt among those of the provider."""
@@ -139,13 +142,16 @@ class ProviderFaults:
 
 
 class Attempt:
-    """One request to a provider. wait: what makes it slow; failure: what comes in place of an answer."""
+    """One request to a provider. wait: what makes it slow; failure: what comes in place of an answer. ordinal: how many
+    there have been. place: what is drawn for; see `Alike`.
+    """
 
-    def __init__(self, provider: ProviderFaults, turns: Turns, ordinal: int) -> None:
+    def __init__(self, provider: ProviderFaults, turns: Turns, ordinal: int, place: tuple[str, int]) -> None:
         self._provider = provider
         self._turns = turns
         self._ordinal = ordinal
-        self.wait = turns.slowest(provider.seed, provider.name, ordinal)
+        self._place = place
+        self.wait = turns.slowest(provider.seed, provider.name, *place)
         self.failure = turns.one_of(INSTEAD, self._drawn("instead"))
 
     def spoils(self, *, is_stream: bool) -> Fault | None:
@@ -162,4 +168,4 @@ class Attempt:
         self._provider.tell(fault, self._ordinal)
 
     def _drawn(self, what: str) -> float:
-        return drawn(self._provider.seed, self._provider.name, self._ordinal, what)
+        return drawn(self._provider.seed, self._provider.name, *self._place, what)

@@ -32,7 +32,7 @@ class FaultyUpstream:
         try:
             if self._faults.is_down():
                 raise call.unreachable(WORDS)
-            attempt = self._faults.attempt()
+            attempt = self._faults.attempt(_asked(request))
             refusal = None if attempt is None else await _before(attempt, call, request.timeouts or Timeouts())
         except BaseException:
             await close_parts(request.body)
@@ -42,6 +42,13 @@ class FaultyUpstream:
             return refusal
         exchange = await go_on(request)
         return exchange if attempt is None else _spoilt(exchange, attempt, call)
+
+
+def _asked(request: Outgoing) -> bytes:
+    """What a request asks, without where and with which key."""
+    path = request.url.partition("://")[2].partition("/")[2]
+    body = request.body if isinstance(request.body, bytes) else b""
+    return b"%b %b\n%b" % (request.method.encode(), path.encode(errors="replace"), body)
 
 
 def was_injected(failure: UpstreamError) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections import Counter
 
 import pytest
@@ -19,13 +20,13 @@ def faults(text: str, seed: int = 0) -> Faults:
 
 
 def failures(server: Faults, count: int, name: str = "inference/a") -> list[str]:
-    """What comes in place of so many answers; empty for nothing."""
+    """What comes in place of so many answers to the same; empty for nothing."""
     with serving(RequestContext()):
         return [_failure(server, name) for _ in range(count)]
 
 
-def _failure(server: Faults, name: str) -> str:
-    attempt = server.of(name).attempt()
+def _failure(server: Faults, name: str, asked: bytes = b"") -> str:
+    attempt = server.of(name).attempt(asked)
     return attempt.failure.name if attempt is not None and attempt.failure is not None else ""
 
 
@@ -50,6 +51,36 @@ def test_who_else_is_asked_meanwhile_changes_nothing() -> None:
     assert [other for _, other in mixed] == failures(beside, 100, "inference/b")
 
 
+def test_the_order_of_different_requests_changes_nothing() -> None:
+    questions = [f'{{"messages": ["tell me of {word}"]}}'.encode() for word in ("llamas", "alpacas", "vicunas") * 40]
+    shuffled = random.Random(0).sample(questions, len(questions))
+    found = []
+    for order in (questions, shuffled):
+        server = faults("a: 429 30%, timeout 20%")
+        with serving(RequestContext()):
+            found.append(Counter((asked, _failure(server, "inference/a", asked)) for asked in order))
+    assert found[0] == found[1]
+    assert {failure for _, failure in found[0]} == {"", "429", "timeout"}
+
+
+def test_what_has_a_digit_counts_as_the_same() -> None:
+    with serving(RequestContext()):
+        asked = b'{"at": "%b", "id": "call_%b", "n": %b}'
+        alike = [
+            asked % values for values in ((b"2026-11-28T10:00:00Z", b"0af7", b"1"), (b"2027-01-02", b"9c3f", b"-2.5e7"))
+        ]
+        found = []
+        for order in ([alike[0]] * 50, alike * 25, [b'{"something": "else"}'] * 50):
+            server = faults("a: 429 50%")
+            found.append([_failure(server, "inference/a", asked) for asked in order])
+    assert found[0] == found[1] != found[2]
+
+
+def test_a_long_word_takes_no_longer_than_it_is() -> None:
+    with serving(RequestContext()):
+        assert _failure(faults("a: 429 100%"), "inference/a", b"a" * 10_000_000) == "429"
+
+
 def test_shares_hold() -> None:
     """Chi-square over 20,000 draws: 3 degrees of freedom, beyond 16.27 once in a thousand seeds."""
     count, shares = 20_000, {"429": 0.1, "timeout": 0.02, "503": 0.3, "": 0.58}
@@ -64,7 +95,7 @@ def test_shares_of_answers_and_waits_hold_too() -> None:
     found: Counter[str] = Counter()
     with serving(RequestContext()):
         for number in range(count):
-            attempt = server.of("inference/a").attempt()
+            attempt = server.of("inference/a").attempt(b"")
             assert attempt is not None and attempt.failure is None
             assert 1 <= attempt.events <= 3
             found[attempt.wait.name if attempt.wait else "quick"] += 1
@@ -94,7 +125,7 @@ def test_those_that_are_counted_come_in_their_turn(text: str, expected: list[str
 
 def test_only_requests_count() -> None:
     server = faults("a: 500 first 1")
-    assert server.of("inference/a").attempt() is None  # asked for its health or its models
+    assert server.of("inference/a").attempt(b"") is None  # asked for its health or its models
     assert failures(server, 2) == ["500", ""]
 
 
@@ -114,7 +145,7 @@ def test_what_happened_is_told_in_a_header_of_bounded_length_and_in_the_log(capl
     server, context = faults("a: 429, slow 1ms", seed=5), RequestContext(request_id="req_1")
     with serving(context):
         for _ in range(500):
-            attempt = server.of("inference/a").attempt()
+            attempt = server.of("inference/a").attempt(b"")
             assert attempt is not None and attempt.wait is not None and attempt.failure is not None
             attempt.tell(attempt.wait)
             attempt.tell(attempt.failure)
