@@ -7,6 +7,7 @@ and to extensions, in a way that no statement can change.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import threading
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -33,18 +34,22 @@ _WRONG = (duckdb.ProgrammingError, duckdb.DataError, duckdb.NotSupportedError, d
 _WRONG_TOO = (duckdb.PermissionException, duckdb.TransactionException)
 _FAILED = (duckdb.Error, OSError)
 _COMMENT = "SELECT comment FROM duckdb_tables() WHERE table_name = ? AND NOT internal"
+_VIEW = "SELECT comment FROM duckdb_views() WHERE view_name = ? AND NOT internal"
 _READING = {"SELECT", "EXPLAIN"}
 
 
 @dataclass(frozen=True, slots=True)
 class _Addition:
-    """Rows to add, as the inside of a JSON array; or rows to remove, those before a time in seconds."""
+    """Rows to add, as the inside of a JSON array or as the values of each column; or rows to remove, those before a
+    time in seconds.
+    """
 
     table: AnalyticsTable
     slots: Slots
     future: asyncio.Future[Any]
     loop: asyncio.AbstractEventLoop
     rows: bytes = b""
+    columns: Sequence[list[Any]] = ()
     before: float | None = None
 
 
@@ -81,6 +86,10 @@ class Database(BatchThread[_Addition]):
     async def append(self, table: AnalyticsTable, rows: bytes) -> None:
         """Returns once they are on disk. rows: the inside of a JSON array. Raises RequestError, Unavailable."""
         await self._ask(table, rows=rows)
+
+    async def append_columns(self, table: AnalyticsTable, columns: Sequence[list[Any]]) -> None:
+        """Returns once they are on disk. Raises RequestError, Unavailable."""
+        await self._ask(table, columns=columns)
 
     async def remove(self, table: AnalyticsTable, before: float) -> int:
         """How many rows it has removed. Raises Unavailable."""
@@ -180,10 +189,13 @@ class Database(BatchThread[_Addition]):
     def _commit(self, connection: duckdb.DuckDBPyConnection, batch: Sequence[_Addition]) -> list[int]:
         """The outcomes of all, which are on disk. If it raises, nothing is, and a transaction may still be open."""
         added: dict[AnalyticsTable, list[bytes]] = {}
-        outcomes = []
+        outcomes: list[int] = []
         self._begin(connection)
         for one in batch:
-            if one.before is None:
+            if one.columns:
+                connection.execute(one.table.insertion_of_columns(), [*one.columns])
+                outcomes.append(0)
+            elif one.before is None:
                 added.setdefault(one.table, []).append(one.rows)
                 outcomes.append(0)
             else:
@@ -205,7 +217,7 @@ class Database(BatchThread[_Addition]):
             return refused
 
     def _make(self, connection: duckdb.DuckDBPyConnection, tables: Iterable[AnalyticsTable]) -> None:
-        """Make tables, or the columns that they lack."""
+        """Make tables, or the columns that they lack, and views where they are not as they should be."""
         query = "SELECT column_name FROM duckdb_columns() WHERE table_name = ? AND NOT internal"
         self._begin(connection)
         for table in tables:
@@ -214,6 +226,11 @@ class Database(BatchThread[_Addition]):
                 connection.execute(statement)
             if connection.execute(_COMMENT, [table.name]).fetchone() != (table.comment(),):
                 connection.execute(f"COMMENT ON TABLE \"{table.name}\" IS '{table.comment()}'")
+            for name, select in table.views:
+                made_of = hashlib.sha256(select.encode()).hexdigest()
+                if connection.execute(_VIEW, [name]).fetchone() != (made_of,):
+                    connection.execute(f'CREATE OR REPLACE VIEW "{name}" AS {select}')
+                    connection.execute(f"COMMENT ON VIEW \"{name}\" IS '{made_of}'")
         connection.execute("COMMIT")
 
     def _begin(self, connection: duckdb.DuckDBPyConnection) -> None:

@@ -14,6 +14,7 @@ import msgspec
 from runtime.errors import Unavailable
 from runtime.storage.analytics.config import PACKAGES, AnalyticsConfig
 from runtime.storage.analytics.tables import AnalyticsTable, Rows
+from runtime.to_the_end import to_the_end
 
 if TYPE_CHECKING:
     from runtime.storage.analytics.database import Database
@@ -53,6 +54,12 @@ class Analytics:
             return
         encoded = msgspec.json.encode(table.complete(rows))[1:-1]
         await (await self._opened()).append(table, encoded)
+
+    async def append_columns(self, table: AnalyticsTable, columns: Mapping[str, list[Any]]) -> None:
+        """As `append`, for many rows of a table without JSON: the values of every column, all of one length. A third of
+        its time.
+        """
+        await (await self._opened()).append_columns(table, [columns[one.name] for one in table.columns])
 
     @property
     def tables(self) -> tuple[AnalyticsTable, ...]:
@@ -108,12 +115,16 @@ class Analytics:
         if self._closed:
             raise RuntimeError("analytics are closed")
         if self._database is None:
-            async with self._opening:
-                if self._database is None and not self._closed:
-                    self._database = await asyncio.to_thread(self._open)
+            await to_the_end(self._open_once())
         if self._database is None:
             raise RuntimeError("analytics are closed")
         return self._database
+
+    async def _open_once(self) -> None:
+        """Not to be cancelled: a database that is opened for nobody would hold the file, and nobody would close it."""
+        async with self._opening:
+            if self._database is None and not self._closed:
+                self._database = await asyncio.to_thread(self._open)
 
     def _open(self) -> Database:
         try:

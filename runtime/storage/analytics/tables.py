@@ -37,12 +37,14 @@ class AnalyticsTable:
     """A table. Its columns stay for ever; later versions may add some, which are null in older rows.
 
     aged_by: a column of the kind `time`, by which old rows are removed; None for rows that are kept. Retention and
-    `storage prune` call what ages by the table's name, which an API or a spec declares as `analytics`.
+    `storage prune` call what ages by the table's name, which an API or a spec declares as `analytics`. views: what
+    else queries find of it, each a name and its SELECT.
     """
 
     name: str
     columns: tuple[AnalyticsColumn, ...]
     aged_by: str | None = None
+    views: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
         odd = [name for name in (self.name, *(one.name for one in self.columns)) if not _NAME.fullmatch(name)]
@@ -99,6 +101,16 @@ class AnalyticsTable:
         )
         rows = f"SELECT unnest(from_json_strict(?::JSON, '[{json.dumps(given)}]')) AS given"
         return f'INSERT INTO "{into or self.name}" ({names}) SELECT {values} FROM ({rows})'  # noqa: S608  # ours
+
+    def insertion_of_columns(self) -> str:
+        """The statement that adds rows, with `?` for the list of the values of each column in turn."""
+        given = {one.name: "DOUBLE" if one.kind == "time" else _TYPES[one.kind] for one in self.columns}
+        names = ", ".join(f'"{one.name}"' for one in self.columns)
+        values = ", ".join(
+            f'to_timestamp("{one.name}")' if one.kind == "time" else f'"{one.name}"' for one in self.columns
+        )
+        lists = ", ".join(f'unnest(?::{kind}[]) AS "{name}"' for name, kind in given.items())
+        return f'INSERT INTO "{self.name}" ({names}) SELECT {values} FROM (SELECT {lists})'  # noqa: S608  # ours
 
     def removal(self) -> str:
         """The statement that removes the rows that are older than `?`, in seconds since 1970."""

@@ -63,6 +63,39 @@ async def test_every_kind_of_value_is_read_back(analytics: Analytics) -> None:
     assert nothing == [(None, "x", None, None, None, None), (None,) * 6]
 
 
+async def test_rows_come_by_columns_too_and_views_show_them(tmp_path: Path) -> None:
+    columns = (AnalyticsColumn("at", "time"), AnalyticsColumn("text", "text"), AnalyticsColumn("n", "integer"))
+    table = AnalyticsTable(name="notes", columns=columns, views=(("longest", "SELECT max(n) AS n FROM notes"),))
+    made = opened(tmp_path, table)
+    values = {"text": ["a 'ключ'\n", None], "at": [0.25, None], "n": [-(2**63), 7]}
+    await asyncio.gather(made.append_columns(table, values), made.append(table, [{"n": 8}]))
+    assert (await made.query('SELECT text, epoch("at"), n FROM notes ORDER BY n')).rows == [
+        ("a 'ключ'\n", 0.25, -(2**63)), (None, None, 7), (None, None, 8)
+    ]  # fmt: skip
+    assert (await made.query("SELECT * FROM longest")).rows == [(8,)]
+    with pytest.raises(RequestError, match="cannot hold these rows"):
+        await made.append_columns(table, {"text": ["a"], "at": [0.0], "n": ["none"]})
+    await made.close()
+    later = AnalyticsTable(name="notes", columns=columns, views=(("longest", "SELECT min(n) AS n FROM notes"),))
+    made = opened(tmp_path, later)
+    assert (await made.query("SELECT * FROM longest")).rows == [(-(2**63),)]
+    await made.close()
+
+
+async def test_who_leaves_while_it_is_opened_leaves_nothing_open(tmp_path: Path) -> None:
+    first = opened(tmp_path)
+    asking = asyncio.create_task(first.query("SELECT 1"))
+    for _ in range(3):
+        await asyncio.sleep(0)  # a thread opens it now
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+    await first.close()
+    second = opened(tmp_path)
+    assert await count(second) == 0
+    await second.close()
+
+
 async def test_many_appends_at_once_are_all_there(analytics: Analytics) -> None:
     await asyncio.gather(*(analytics.append(USAGE, [{"tokens": n}] * 10) for n in range(200)))
     assert (await analytics.query("SELECT count(*), sum(tokens) FROM usage")).rows == [(2000, 199 * 1000)]
