@@ -14,6 +14,7 @@ import msgspec
 
 from runtime.access import ANYBODY, Caller
 from runtime.ids import new_id
+from runtime.telemetry.trace_context import Remote
 from runtime.timing import Timing
 
 
@@ -21,8 +22,8 @@ class RequestContext(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """One request.
 
     user: the caller; ANYBODY unless something else is said. provider_data: keys and settings that the caller sent
-    for providers, never logged. request_headers: as the caller sent them, names in lower case; see `header`. trace: the
-    caller's W3C traceparent, which is passed on to upstreams.
+    for providers, never logged. request_headers: as the caller sent them, names in lower case; see `header`. trace:
+    what the request belongs to for its caller, which is passed on to upstreams.
     faults: what is to go wrong in this request alone, as `runtime.faults` has it.
     headers: to add to the answer. warnings: reported in `x-llama-warnings`. Both are sent before the first byte of the
     body; later changes have no effect. timing: its waits for others.
@@ -34,7 +35,7 @@ class RequestContext(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     user: Caller = ANYBODY
     provider_data: Mapping[str, Any] = msgspec.field(default_factory=dict)
     request_headers: Mapping[bytes, bytes] = msgspec.field(default_factory=dict)
-    trace: str | None = None
+    trace: Remote | None = None
     faults: object | None = None
     headers: dict[str, str] = msgspec.field(default_factory=dict)
     warnings: list[str] = msgspec.field(default_factory=list)

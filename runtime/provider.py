@@ -28,6 +28,7 @@ from runtime.http.transport import Key
 from runtime.spec import Spec
 from runtime.storage.jobs import Jobs
 from runtime.storage.stores import Storage
+from runtime.telemetry.spans import SpanProcessor
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -54,6 +55,13 @@ class Stops(Protocol):
     """Has something to release when the stack ends."""
 
     async def stop(self) -> None: ...
+
+
+@runtime_checkable
+class ProcessesSpans(Protocol):
+    """Keeps or counts what happens. processor: is told each span of the stack that has ended."""
+
+    processor: SpanProcessor
 
 
 @runtime_checkable

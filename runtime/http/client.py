@@ -28,6 +28,8 @@ from runtime.http.timeouts import Timeouts
 from runtime.http.transport import Between, Exchange, Outgoing, Transport, close_parts, server_of
 from runtime.http.vendor_errors import states_error
 from runtime.sse import BYTE_ORDER_MARK, EventStream, Frames, Json, Reply, decode, has_objects, is_json_object
+from runtime.telemetry.attempts import attempted
+from runtime.telemetry.spans import current_span
 
 T = TypeVar("T")
 _KEY_REFUSED = (401, 403)
@@ -217,6 +219,15 @@ class HttpClient:
 
     async def _answered(self, request: Outgoing) -> tuple[Outgoing, Exchange]:
         """The request that was sent, and its answer with any status."""
+        if current_span() is None:
+            return await self._tried(request)
+        with attempted(request.method, request.url) as attempt:
+            sent, exchange = await self._tried(request)
+            attempt.answered(exchange.status)
+            return sent, exchange
+
+    async def _tried(self, request: Outgoing) -> tuple[Outgoing, Exchange]:
+        """`_answered`, whether or not it is looked at."""
         between, sent = self.connections.between, request
         try:
             if between is None:
@@ -245,8 +256,10 @@ class HttpClient:
         """The request as its server got it, and that one's answer with any status."""
         context = current()
         headers = {"x-request-id": context.request_id, **self.connections.headers}
-        if context.trace is not None:
-            headers["traceparent"] = context.trace
+        if (span := current_span()) is not None:
+            headers |= span.context
+        elif context.trace is not None:
+            headers |= context.trace.context
         prepared = request.with_headers(headers)
         sent, exchange = await self._sent(prepared)
         if exchange.status == 401 and isinstance(self._auth, Renews):

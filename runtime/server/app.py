@@ -112,7 +112,9 @@ def make_app(
     ongoing = Ongoing()
     app = routed(stack, Served(stack, doors, ongoing), doors, cors=cors, life=life)
     guarded = OriginMiddleware(app, cors=cors, hosts=hosts)
-    return RequestMiddleware(guarded, ongoing, stack.instance, doors, stack.nameless, stack.faults)
+    return RequestMiddleware(
+        guarded, ongoing, stack.instance, doors, stack.nameless, stack.faults, processor=lambda: stack.processor
+    )
 
 
 def routed(

@@ -38,9 +38,12 @@ _CLIENT_VERSION = b"x-llamastack-client-version"
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """An operation at one of its paths, with everything that is the same for all requests."""
+    """An operation at one of its paths, with everything that is the same for all requests. path: as it is documented,
+    with the names of its fields.
+    """
 
     operation: Operation
+    path: str
     mount: Mount
     method: Callable[[Any], Any]
     bind: Bind
@@ -91,7 +94,7 @@ class Served:
                 for method, path, _ in operation.route.mounts():
                     at = mount(path)
                     limit = operation.route.limit_bytes or MAX_BODY_BYTES
-                    one = Bound(operation, at, call, bind, doors.of(path), limit)
+                    one = Bound(operation, path, at, call, bind, doors.of(path), limit)
                     self.paths.setdefault(at.template, Path()).add(method, one)
 
     def serve(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
@@ -106,6 +109,7 @@ class Served:
         one, fields = several[0], _NO_FIELDS
         if scope["path_params"]:
             one, fields = _meant(several, scope)
+        scope["route"] = one.path  # for whoever tells of the request when it is over
         if method == "WS":
             return _serve_socket(one, receive, send, self._ongoing)
         if one.operation.route.method == "ANY":

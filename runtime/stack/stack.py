@@ -30,7 +30,7 @@ from runtime.context import RequestContext, serving
 from runtime.errors import Unavailable
 from runtime.http.client import HttpClient
 from runtime.http.transport import Transport
-from runtime.provider import ProviderContext, Tasks
+from runtime.provider import ProcessesSpans, ProviderContext, Tasks
 from runtime.routing.forward import Router, Routing
 from runtime.stack.api_relations import is_registry
 from runtime.stack.at_once import made_at_once
@@ -47,6 +47,8 @@ from runtime.storage.jobs import SCHEMA, JobRunner, Jobs
 from runtime.storage.placement import JOBS_STORE, RESOURCE_STORE
 from runtime.storage.stores import Stores
 from runtime.storage.used import UsedStores
+from runtime.telemetry.calls import TracedCalls
+from runtime.telemetry.spans import SpanProcessor
 
 if TYPE_CHECKING:
     from runtime.faults.injection import Faults
@@ -57,6 +59,8 @@ COMPLETE_AFTER_S = 60.0
 """When a stack that was opened by need is completed although nobody asks: jobs that were left wait for their provider,
 and so does what has expired.
 """
+TELEMETRY = "telemetry"
+"""The API whose providers keep what happens; where there is none, no call of a provider is looked at."""
 STARTS_WITHIN_S = 10.0
 """How long whoever asks for what has waited waits for its start too; what is still starting then says so itself."""
 
@@ -70,6 +74,7 @@ class Stack:
     provider: those of two APIs may have one id. interposed: what is recorded or replayed, or goes wrong on purpose.
     is_alone: whether no other process uses `state_dir`.
 
+    processor: is told the spans of requests that have ended; None where nobody is.
     nameless: who asks without a name, and for whom the jobs are done that are nobody's; there is no authentication.
     on_change: whoever sets it is called each time that what `degraded()` says may have changed, before anybody is told.
     """
@@ -106,6 +111,7 @@ class Stack:
         limits = run.storage.retention
         self._retention = Retention(self._stores, limits, changed=lambda: self.on_change()) if limits else None
         self.nameless: Nameless = EVERYBODY
+        self.processor: SpanProcessor | None = None
         self.instance = Instance()
         self.on_change: Callable[[], None] = lambda: None
         self.settled = asyncio.Event()
@@ -351,7 +357,7 @@ class Stack:
             lost=partial(self.instance.forget, place),
             changed=lambda: self.on_change(),
             stand_in=lambda context: between.stand_in(planned, api, context) if between else None,
-            door=lambda adapter: between.door(planned, api, adapter) if between else adapter,
+            door=lambda adapter: self._door(planned, api, adapter),
             cut_off=lambda: between.outage(planned, api) if between else None,
         )
         if kind is not None:
@@ -377,6 +383,17 @@ class Stack:
             recorder=between.session if between else None,
         )
         self._providers.construct(running, context)
+        if isinstance(running.adapter, ProcessesSpans):
+            self.processor = running.adapter.processor
+
+    def _door(self, planned: PlannedProvider, api: Api, adapter: Any) -> Any:
+        """A provider as others see it."""
+        seen = self._interposed.door(planned, api, adapter) if self._interposed is not None else adapter
+        if not self.plan.of(TELEMETRY) or api.name == TELEMETRY:
+            return seen
+        spec = planned.spec
+        traced = TracedCalls(api, planned.provider_id, spec.provider_type, is_remote=spec.kind == "remote")
+        return traced.door(seen)
 
     def _acting_for(self, owner: User | None) -> serving:
         """The context of work that is done for the owner of what it is about, while no request waits for it."""

@@ -55,9 +55,9 @@ ALLOWED: dict[str, set[str]] = {
     "runtime.wrapped": set(),
     "runtime.apis": {"errors", "invalid", "similar", "sse"},
     "runtime.access": {"errors", "ids", "apis"},
-    "runtime.context": {"access", "errors", "ids", "apis", "timing"},
-    "runtime.storage": {"access", "clock", "durations", "errors", "ids", "apis"},
-    "runtime.telemetry": {"access", "errors", "ids", "apis"},
+    "runtime.context": {"access", "errors", "ids", "apis", "telemetry.trace_context", "timing"},
+    "runtime.storage": {"access", "clock", "durations", "errors", "ids", "apis", "to_the_end"},
+    "runtime.telemetry": {"access", "addresses", "apis", "clock", "context", "errors", "ids", "sse", "wrapped"},
     "runtime.catalog": {"access", "errors", "ids", "apis", "similar"},
     "runtime.config": {
         "errors", "spec", "discovery", "apis", "storage.backends", "storage.placement", "storage.settings",
@@ -103,7 +103,7 @@ ALLOWED: dict[str, set[str]] = {
     "runtime.stack": {
         "access", "clock", "context", "discovery", "external", "routing", "provider", "storage", "config", "apis",
         "errors", "faults", "http", "recording",
-        "spec", "ids", "outage", "durations", "redaction", "similar",
+        "spec", "ids", "outage", "durations", "redaction", "similar", "telemetry",
     },
     "runtime.server": {
         "clock", "faults", "invalid", "own_process", "parsing", "ports", "recording", "redaction", "similar",

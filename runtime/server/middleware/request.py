@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from runtime.access import Caller
@@ -28,6 +27,9 @@ from runtime.server.plain_answers import send_error
 from runtime.server.probes import is_probe
 from runtime.sse import decode
 from runtime.stack.instance import Instance
+from runtime.telemetry.requests import begin_request, end_request, is_about_telemetry
+from runtime.telemetry.spans import SpanProcessor, inside
+from runtime.telemetry.trace_context import TRACEPARENT, TRACESTATE, parsed
 
 if TYPE_CHECKING:
     from runtime.faults.injection import Faults
@@ -38,11 +40,10 @@ _PROVIDER_DATA = {
     b"x-llamastack-provider-data": "X-LlamaStack-Provider-Data",
     b"x-ogx-provider-data": "X-OGX-Provider-Data",
 }
+_TRACEPARENT, _TRACESTATE = TRACEPARENT.encode(), TRACESTATE.encode()
 _INJECT = INJECT.lower().encode()
 _NO_FAULTS = f"{INJECT} has no effect: the server was not started with `--inject`"
 _STARTS = ("http.response.start", "websocket.accept", "websocket.http.response.start")
-_TRACE = re.compile(rb"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
-"""W3C Trace Context, 3.2."""
 _ID_LENGTH = 128
 _HTTP_STATUSES = 4000
 """Litestar closes WebSockets with an HTTP status plus this number."""
@@ -52,6 +53,7 @@ _POLICY_VIOLATION = 1008
 class RequestMiddleware:
     """ongoing: what the application serves at each moment. instance: gives the header by which a stack finds itself in
     an upstream's answer. user: who asks. faults: reads what a request wants to go wrong; None where that is not done.
+    processor: is told the spans of a request; asked for each, None where nobody is.
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class RequestMiddleware:
         doors: Doors,
         user: Caller,
         faults: Faults | None = None,
+        processor: Callable[[], SpanProcessor | None] = lambda: None,
     ) -> None:
         self.ongoing = ongoing
         self._app = app
@@ -69,6 +72,7 @@ class RequestMiddleware:
         self._doors = doors
         self._user = user
         self._faults = faults
+        self._processor = processor
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         kind: str = scope["type"]
@@ -109,7 +113,13 @@ class RequestMiddleware:
                 ]
             await send(message)
 
-        with serving(context):
+        processor = self._processor()
+        span, is_noise = None, is_probe(scope, context.request_headers)
+        if processor is not None and not is_noise and not is_about_telemetry(scope["path"]):
+            span = begin_request(
+                processor, context, method=method, path=scope["path"], scheme=scope.get("scheme", "http")
+            )
+        with serving(context), inside(span):
             try:
                 if wrong is not None:
                     raise wrong
@@ -126,9 +136,17 @@ class RequestMiddleware:
                     raise
                 await self._refuse(as_stack_error(error), scope, receive, sending)
             finally:
-                level = logging.DEBUG if is_probe(scope, context.request_headers) else logging.INFO
+                overhead_ms = timing.first_byte()[0] if timing.overhead_ms is None else timing.overhead_ms
+                if span is not None:
+                    end_request(
+                        span,
+                        route=scope.get("route"),
+                        status=status,
+                        overhead_ms=round(overhead_ms, 1),
+                        waited_ms=round(timing.waited_s * 1000, 1),
+                    )
+                level = logging.DEBUG if is_noise else logging.INFO
                 if access.isEnabledFor(level):
-                    overhead_ms = timing.first_byte()[0] if timing.overhead_ms is None else timing.overhead_ms
                     access.handle(
                         AccessLine(
                             method=method,
@@ -172,8 +190,7 @@ def _context(
     given = sent.get(b"x-request-id", b"")
     is_fine = given and len(given) <= _ID_LENGTH and given.isascii() and given.decode().isprintable()
     request_id = given.decode() if is_fine else new_id("req_")
-    traceparent = sent.get(b"traceparent")
-    trace = traceparent.decode() if traceparent and _TRACE.fullmatch(traceparent) else None
+    trace = parsed(sent[_TRACEPARENT], sent.get(_TRACESTATE)) if _TRACEPARENT in sent else None
     data, wrong = {}, None
     if not _PROVIDER_DATA.keys().isdisjoint(sent):
         try:

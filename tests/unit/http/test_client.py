@@ -19,6 +19,7 @@ from runtime.http.auth import NoAuth
 from runtime.http.client import HttpClient
 from runtime.http.timeouts import Timeouts
 from runtime.http.transport import Outgoing
+from runtime.telemetry.trace_context import parsed
 from tests.support.calls import HEADERS, SECRET, answering, chat, failure
 
 
@@ -383,7 +384,7 @@ async def test_the_user_of_an_address_is_sent_where_there_is_no_key(
 
 async def test_the_caller_s_trace_is_passed_on(upstream: Upstream, client: HttpClient) -> None:
     trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
-    with serving(RequestContext(trace=trace)):
+    with serving(RequestContext(trace=parsed(trace.encode()))):
         await client.reply(chat(upstream))
     await client.reply(chat(upstream))
     assert [seen.headers.get("traceparent") for seen in upstream.seen] == [trace, None]

@@ -48,8 +48,7 @@ external_providers_dir: null
         "`vector_stores_config` (line 7): this is now called `vector_stores`",
         "`logging_config` (line 6): this is now called `logging`",
         "`built_at` (line 9): has no effect: a server does not use it",
-        "`telemetry` (line 8): has no effect: spans and metrics are exported where the `OTEL_EXPORTER_OTLP_ENDPOINT`"
-        " variable is set",
+        "`telemetry` (line 8): has no effect: traces are kept where `providers` has one of `telemetry`",
         "`apis` (line 5): an empty list mounts every API; leave the key out to say so",
     ]
 

@@ -1,0 +1,138 @@
+"""Keeps what has happened, and answers for it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from runtime.access import sees_all
+from runtime.apis.telemetry.traces import (
+    QueryResult,
+    QuerySpansRequest,
+    QuerySqlRequest,
+    QueryTracesRequest,
+    Span,
+    SpanList,
+    SpanRequest,
+    SpanTree,
+    SpanTreeRequest,
+    Trace,
+    TraceList,
+    TraceRequest,
+)
+from runtime.clock import wall_time
+from runtime.context import current
+from runtime.errors import AccessDenied, NotFound, StackError
+from runtime.provider import ProviderContext
+from runtime.providers.telemetry.builtin import queries
+from runtime.providers.telemetry.builtin.config import TelemetryConfig
+from runtime.providers.telemetry.builtin.rows import TRACES, columns_of
+from runtime.storage.analytics.handle import Analytics
+from runtime.telemetry.batching import BatchProcessor
+from runtime.telemetry.spans import Span as EndedSpan
+
+log = logging.getLogger(__name__)
+_DAY_S, _REMOVE_EVERY_S = 86_400.0, 3600.0
+
+
+class BuiltinTelemetry:
+    """Implements `Telemetry`, `Starts`, `Stops` and `ProcessesSpans`."""
+
+    def __init__(self, config: TelemetryConfig, context: ProviderContext) -> None:
+        self._keep_s = config.keep_days * _DAY_S
+        self._analytics = context.storage.analytics(TRACES)
+        self._tasks = context.tasks
+        self.processor = BatchProcessor([_Kept(self._analytics)])
+
+    async def start(self) -> None:
+        self._tasks.spawn(self.processor.run(), name="hand on what has happened")
+        self._tasks.spawn(self._remove_old(), name="remove old traces")
+
+    async def stop(self) -> None:
+        await self.processor.flush()
+
+    async def query_traces(self, request: QueryTracesRequest) -> TraceList:
+        asked = queries.traces(request, owner=_owner())
+        return TraceList(data=[queries.trace_of(row) for row in await self._find(asked)])
+
+    async def get_trace(self, request: TraceRequest) -> Trace:
+        """Raises NotFound."""
+        for row in await self._find(queries.trace(request.trace_id, owner=_owner())):
+            return queries.trace_of(row)
+        raise _unknown("trace", request.trace_id)
+
+    async def get_span(self, request: SpanRequest) -> Span:
+        """Raises NotFound."""
+        found = await self._find(queries.spans_of_trace(request.trace_id, owner=_owner()))
+        for row in found:
+            if row["span_id"] == request.span_id:
+                return queries.span_of(row)
+        raise _unknown("span", request.span_id)
+
+    async def get_span_tree(self, request: SpanTreeRequest) -> SpanTree:
+        """Raises NotFound."""
+        rows = await self._find(queries.spans_beside(request.span_id, owner=_owner()))
+        below = queries.below(rows, [request.span_id], request.max_depth)
+        if request.span_id not in below:
+            raise _unknown("span", request.span_id)
+        wanted = request.attributes_to_return
+        return SpanTree(data={id: queries.span_of(row, wanted) for id, row in below.items()})
+
+    async def query_spans(self, request: QuerySpansRequest) -> SpanList:
+        rows = await self._find(queries.spans(request, owner=_owner()))
+        if request.max_depth:
+            ids = [row["span_id"] for row in rows]
+            every = await self._find(queries.spans_of_traces({row["trace_id"] for row in rows}, owner=_owner()))
+            rows = list(queries.below(every, ids, request.max_depth).values())
+        return SpanList(data=[queries.span_of(row, request.attributes_to_return) for row in rows])
+
+    async def query_sql(self, request: QuerySqlRequest) -> QueryResult:
+        """Raises AccessDenied, RequestError for what is not one SELECT."""
+        if not sees_all(current().user):
+            raise AccessDenied("A query in SQL sees everybody's requests", hint="ask `/v1/telemetry/spans`")
+        await self.processor.flush()
+        found = await self._analytics.query(request.sql, most_rows=request.limit)
+        rows = [[queries.json_of(value) for value in row] for row in found.rows]
+        return QueryResult(columns=list(found.columns), rows=rows, has_more=found.has_more)
+
+    async def _remove_old(self) -> None:
+        while True:
+            try:
+                await self._analytics.remove_before(TRACES, wall_time() - self._keep_s)
+            except StackError as error:
+                log.warning("old traces are removed later", extra={"error": error.message})
+            await asyncio.sleep(_REMOVE_EVERY_S)
+
+    async def _find(self, asked: queries.Asked) -> list[Mapping[str, Any]]:
+        """The rows that a query of ours finds, with what has just ended."""
+        await self.processor.flush()
+        found = await self._analytics.query(asked.sql, asked.parameters, most_rows=asked.limit)
+        return [dict(zip(found.columns, row, strict=True)) for row in found.rows]
+
+
+class _Kept:
+    """Implements `Exporter`."""
+
+    def __init__(self, analytics: Analytics) -> None:
+        self._analytics = analytics
+
+    async def export(self, spans: Sequence[EndedSpan], offset_s: float) -> None:
+        columns = columns_of(spans, offset_s)
+        if columns["trace_id"]:
+            await self._analytics.append_columns(TRACES, columns)
+
+
+def _owner() -> str | None:
+    """Whose traces the caller of the current request sees, beside nobody's; None for everybody's."""
+    user = current().user
+    return None if sees_all(user) else getattr(user, "principal", "")
+
+
+def _unknown(what: str, id: str) -> NotFound:
+    return NotFound(
+        f"There is no {what} `{id[:100]}`",
+        hint="`POST /v1/telemetry/traces` finds those that are kept",
+        param=f"{what}_id",
+    )

@@ -1,0 +1,13 @@
+"""What is kept of what happened."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class TelemetryConfig(BaseModel):
+    """How long traces stay."""
+
+    model_config = ConfigDict(extra="forbid", defer_build=True)
+
+    keep_days: float = Field(7.0, gt=0, description="How many days traces stay.")

@@ -1,0 +1,180 @@
+"""The queries for traces and spans, and what their rows are for the API. Knows no driver."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+from runtime.apis.telemetry.traces import QueryCondition, QuerySpansRequest, QueryTracesRequest, Span, Trace
+from runtime.errors import RequestError
+
+_MOST_SPANS = 10_000
+_COMPARED = {"eq": "=", "ne": "<>", "gt": ">", "lt": "<"}
+_ORDERS = {"start_time": "began", "end_time": "ended", "duration": "ended - began"}
+_OWN = ("name", "error", "request_id")
+"""What a span has that is no attribute."""
+_COLUMNS = "trace_id, span_id, parent_id, name, kind, began, duration_ms, error, message, attributes, events"
+_TRACES = """
+SELECT trace_id, min(began) AS began, max(began + to_microseconds((duration_ms * 1000)::BIGINT)) AS ended,
+arg_min(span_id, began) AS root_span_id, arg_min(name, began) AS name, arg_min(request_id, began) AS request_id,
+arg_min(coalesce(error, ''), began) AS error, count(*) AS span_count
+FROM spans
+"""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A query. limit: the most rows."""
+
+    sql: str
+    parameters: Sequence[Any]
+    limit: int = _MOST_SPANS
+
+
+def traces(request: QueryTracesRequest, *, owner: str | None) -> Asked:
+    """Raises RequestError for an order that is none."""
+    seen, parameters = _seen(owner)
+    where, values = _where(request.attribute_filters)
+    ids = f"trace_id IN (SELECT trace_id FROM spans WHERE {where})" if request.attribute_filters else "true"  # noqa: S608
+    order = ", ".join(_order(one) for one in request.order_by) or "began DESC"
+    sql = f"{_TRACES} WHERE {seen} AND {ids} GROUP BY trace_id ORDER BY {order}, trace_id LIMIT ? OFFSET ?"
+    return Asked(sql, [*parameters, *values, request.limit, request.offset])
+
+
+def trace(trace_id: str, *, owner: str | None) -> Asked:
+    seen, parameters = _seen(owner)
+    return Asked(f"{_TRACES} WHERE {seen} AND trace_id = ? GROUP BY trace_id", [*parameters, trace_id])
+
+
+def spans_of_trace(trace_id: str, *, owner: str | None) -> Asked:
+    return spans_of_traces([trace_id], owner=owner)
+
+
+def spans_of_traces(trace_ids: Collection[str], *, owner: str | None) -> Asked:
+    seen, parameters = _seen(owner)
+    sql = f"SELECT {_COLUMNS} FROM spans WHERE {seen} AND list_contains(?, trace_id) ORDER BY began"  # noqa: S608
+    return Asked(sql, [*parameters, [*trace_ids]])
+
+
+def spans_beside(span_id: str, *, owner: str | None) -> Asked:
+    """The spans of the trace that a span belongs to."""
+    seen, parameters = _seen(owner)
+    # The text of a row is looked into first: taking it apart is what costs time.
+    traces_with = "SELECT trace_id FROM traces WHERE contains(spans, ?)"
+    sql = f"SELECT {_COLUMNS} FROM spans WHERE {seen} AND trace_id IN ({traces_with}) ORDER BY began"  # noqa: S608
+    return Asked(sql, [*parameters, json.dumps(span_id)])
+
+
+def spans(request: QuerySpansRequest, *, owner: str | None) -> Asked:
+    seen, parameters = _seen(owner)
+    where, values = _where(request.attribute_filters)
+    sql = f"SELECT {_COLUMNS} FROM spans WHERE {seen} AND {where} ORDER BY began LIMIT ?"  # noqa: S608
+    return Asked(sql, [*parameters, *values, request.limit])
+
+
+def below(rows: Iterable[Mapping[str, Any]], ids: Iterable[str], depth: int | None) -> dict[str, Mapping[str, Any]]:
+    """Those of some spans, by id, and what lies below them. depth: how many levels; None for all."""
+    by_id = {row["span_id"]: row for row in rows}
+    children = defaultdict(list)
+    for row in by_id.values():
+        children[row["parent_id"]].append(row["span_id"])
+    found: dict[str, Mapping[str, Any]] = {}
+    level, left = [id for id in ids if id in by_id], math.inf if depth is None else depth
+    while level:
+        found |= {id: by_id[id] for id in level if id not in found}
+        level = [child for id in level for child in children[id] if child not in found] if left > 0 else []
+        left -= 1
+    return found
+
+
+def trace_of(row: Mapping[str, Any]) -> Trace:
+    return Trace(
+        trace_id=row["trace_id"],
+        root_span_id=row["root_span_id"],
+        start_time=row["began"],
+        end_time=row["ended"],
+        request_id=row["request_id"],
+        name=row["name"],
+        status="error" if row["error"] else "ok",
+        span_count=row["span_count"],
+    )
+
+
+def span_of(row: Mapping[str, Any], wanted: Collection[str] | None = None) -> Span:
+    """wanted: the attributes to have; None for all."""
+    attributes = json.loads(row["attributes"] or "{}")
+    if wanted:
+        attributes = {name: value for name, value in attributes.items() if name in wanted}
+    began: datetime = row["began"]
+    return Span(
+        span_id=row["span_id"],
+        trace_id=row["trace_id"],
+        parent_span_id=row["parent_id"],
+        name=row["name"],
+        start_time=began,
+        end_time=datetime.fromtimestamp(began.timestamp() + row["duration_ms"] / 1000, began.tzinfo),
+        attributes=attributes,
+        status="error" if row["error"] else "ok",
+        kind=row["kind"],
+        message=row["message"] or row["error"],
+        events=json.loads(row["events"] or "[]"),
+    )
+
+
+def json_of(value: Any) -> Any:
+    """A value of a query as JSON has it."""
+    if isinstance(value, datetime | date):
+        return value.isoformat()
+    if isinstance(value, Decimal):
+        return float(value)
+    if isinstance(value, dict):
+        return {str(name): json_of(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [json_of(inner) for inner in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value if isinstance(value, str | int | float | bool | None) else str(value)
+
+
+def _seen(owner: str | None) -> tuple[str, list[Any]]:
+    return ("true", []) if owner is None else ("(owner IS NULL OR owner = ?)", [owner])
+
+
+def _where(conditions: Iterable[QueryCondition]) -> tuple[str, list[Any]]:
+    parts = ["true"]
+    values: list[Any] = []
+    for one in conditions:
+        compared = _COMPARED[one.op]
+        if one.key in _OWN:
+            parts.append(f"coalesce({one.key}, '') {compared} ?")
+            values.append(_text(one.value))
+            continue
+        read = "json_extract_string(attributes, ?)"
+        values.append(f"$.{json.dumps(one.key)}")
+        if isinstance(one.value, int | float) and not isinstance(one.value, bool):
+            parts.append(f"try_cast({read} AS DOUBLE) {compared} ?")
+            values.append(float(one.value))
+        else:
+            there = f"coalesce({read}, '')" if one.op == "ne" else read  # what is not there is not equal either
+            parts.append(f"{there} {compared} ?")
+            values.append(_text(one.value))
+    return " AND ".join(parts), values
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _order(name: str) -> str:
+    column = _ORDERS.get(name.lstrip("-"))
+    if column is None:
+        raise RequestError(
+            f"`{name[:100]}` is no order", hint=f"by {', '.join(f'`{one}`' for one in _ORDERS)}", param="order_by"
+        )
+    return f"{column} {'DESC' if name.startswith('-') else 'ASC'}"

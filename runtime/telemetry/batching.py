@@ -1,0 +1,72 @@
+"""Takes the spans that have ended, and hands them on, many at once, to what keeps, counts or exports them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Sequence
+from typing import Protocol
+
+from runtime.clock import machine_time
+from runtime.telemetry.spans import Span
+
+log = logging.getLogger(__name__)
+EVERY_S = 1.0
+MOST_WAITING = 50_000
+"""Spans that may wait to be handed on; more are dropped, and the log says how many."""
+
+
+class Exporter(Protocol):
+    """Where spans go."""
+
+    async def export(self, spans: Sequence[Span], offset_s: float) -> None:
+        """offset_s: what makes seconds since 1970 of a span's seconds."""
+        ...
+
+
+class BatchProcessor:
+    """Implements `SpanProcessor`. exporters: each gets every span, also where another one fails."""
+
+    def __init__(self, exporters: Sequence[Exporter], *, every_s: float = EVERY_S) -> None:
+        self._exporters = exporters
+        self._every_s = every_s
+        self._ended: list[Span] = []
+        self._dropped = 0
+        self._handing_on = asyncio.Lock()
+        self._failing: set[Exporter] = set()
+
+    def on_end(self, span: Span) -> None:
+        if len(self._ended) < MOST_WAITING:
+            self._ended.append(span)
+        else:
+            self._dropped += 1
+
+    async def run(self) -> None:
+        """Hand on what has ended, again and again, until it is cancelled."""
+        while True:
+            await asyncio.sleep(self._every_s)
+            await self.flush()
+
+    async def flush(self) -> None:
+        """Returns when everything that has ended until now was handed on."""
+        async with self._handing_on:
+            spans, self._ended = self._ended, []
+            if dropped := self._dropped:
+                self._dropped = 0
+                log.warning("spans were dropped: more ended than could be kept", extra={"count": dropped})
+            if not spans:
+                return
+            offset_s = machine_time() - time.perf_counter()
+            for exporter in self._exporters:
+                await self._hand_on(exporter, spans, offset_s)
+
+    async def _hand_on(self, exporter: Exporter, spans: Sequence[Span], offset_s: float) -> None:
+        try:
+            await exporter.export(spans, offset_s)
+            self._failing.discard(exporter)
+        except Exception as error:
+            if exporter not in self._failing:  # logged once, although it is tried again every second
+                self._failing.add(exporter)
+                about = {"sink": type(exporter).__name__, "count": len(spans), "error": str(error)}
+                log.warning("what has happened is not kept", extra=about)

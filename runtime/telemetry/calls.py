@@ -1,0 +1,193 @@
+"""The calls of a provider, each as a span: a door before the provider begins it, and ends it with the answer. Of a
+stream, when that is over.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import inspect
+import time
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
+from importlib import import_module
+from typing import Any, Protocol
+
+from runtime.apis._api import Api
+from runtime.sse import EventStream, Frames
+from runtime.telemetry import conventions as names
+from runtime.telemetry.spans import CANCELLED, Attribute, Kind, Span, begin, inside
+from runtime.wrapped import Wrapped
+
+Method = Callable[[Any], Any]
+_now = time.perf_counter
+_LAST_READS = 3
+"""In which a stream says why it ended and what it used: in an event each, before `[DONE]`."""
+
+
+class Described(Protocol):
+    """What is told of one operation's calls, beside who answered it."""
+
+    def request(self, request: Any) -> tuple[str, dict[str, Attribute]]:
+        """The span's name, and attributes."""
+        ...
+
+    def answer(self, span: Span, answer: Any) -> None:
+        """Note what a whole answer says."""
+        ...
+
+    def stream(self, span: Span, first: Frames, last: Iterable[Frames]) -> None:
+        """Note what a stream says in its first events and in its last ones, which may be the same."""
+        ...
+
+
+class TracedCalls:
+    """The calls of one provider. provider_type: as its spec has it."""
+
+    def __init__(self, api: Api, provider_id: str, provider_type: str, *, is_remote: bool) -> None:
+        self._api = api
+        self._facts: dict[str, Attribute] = {
+            names.API: api.name,
+            names.PROVIDER_ID: provider_id,
+            names.PROVIDER_TYPE: provider_type,
+        }
+        self._kind: Kind = "client" if is_remote else "internal"
+        self._described = _described(api.name)
+
+    def door(self, adapter: Any) -> Any:
+        """The provider as others see it."""
+        methods = {}
+        for operation in self._api.operations():
+            if not hasattr(adapter, operation.name) or operation.route.method in ("WS", "ANY"):
+                continue
+            is_awaited = inspect.iscoroutinefunction(getattr(self._api.protocol, operation.name))
+            methods[operation.name] = (self._awaited if is_awaited else self._iterated)(operation.name, adapter)
+        return Wrapped(adapter, methods)
+
+    def _awaited(self, operation: str, adapter: Any) -> Method:
+        begun, described = self._begun(operation), self._described.get(operation)
+
+        async def call(request: Any) -> Any:
+            span, method = begun(request), getattr(adapter, operation)
+            if span is None:
+                return await method(request)
+            try:
+                with inside(span):
+                    answer = await method(request)
+            except BaseException as error:
+                span.fail(error)
+                span.end()
+                raise
+            if isinstance(answer, EventStream):
+                return _TracedStream(answer, span, described)
+            if isinstance(answer, AsyncGenerator):
+                return _traced(answer, span)
+            if described is not None:
+                described.answer(span, answer)
+            span.end()
+            return answer
+
+        return call
+
+    def _iterated(self, operation: str, adapter: Any) -> Method:
+        begun = self._begun(operation)
+
+        def call(request: Any) -> Any:
+            span, method = begun(request), getattr(adapter, operation)
+            return method(request) if span is None else _traced(method(request), span)
+
+        return call
+
+    def _begun(self, operation: str) -> Callable[[Any], Span | None]:
+        facts: dict[str, Attribute] = {**self._facts, names.API_OPERATION: operation}
+        usual, kind = f"{self._api.name}.{operation}", self._kind
+        described = self._described.get(operation)
+        if described is not None:
+            facts[names.PROVIDER] = names.provider_name(str(self._facts[names.PROVIDER_TYPE]))
+
+        def begun(request: Any) -> Span | None:
+            span = begin(usual, facts, kind)
+            if span is not None:
+                if described is None:
+                    span.attributes = facts.copy()
+                else:
+                    span.name, attributes = described.request(request)
+                    span.attributes = facts | attributes
+            return span
+
+        return begun
+
+
+class _TracedStream(EventStream):
+    """A stream that belongs to a span. Not a generator: each one between a read and its client costs time."""
+
+    __slots__ = ("_described", "_first_read", "_last", "_span", "_stream")
+
+    def __init__(self, stream: EventStream, span: Span, described: Described | None) -> None:
+        self._stream = stream
+        self._span = span
+        self._described = described
+        self._first_read: Frames | None = None
+        self._last: list[Frames] = []
+
+    async def __anext__(self) -> Frames:
+        try:
+            frames = await self._stream.__anext__()
+        except StopAsyncIteration:
+            self._end(None)
+            raise
+        except BaseException as error:
+            self._end(error)
+            raise
+        if self._first_read is None:
+            self._first_read = frames
+            self._span.attributes[names.FIRST_CHUNK_S] = _now() - self._span.began
+        last = self._last
+        last.append(frames)
+        if len(last) > _LAST_READS:
+            del last[0]
+        return frames
+
+    async def aclose(self) -> None:
+        try:
+            await self._stream.aclose()
+        finally:
+            if self._span.ended is None:
+                self._span.error = CANCELLED
+                self._end(None)
+
+    def _end(self, error: BaseException | None) -> None:
+        if error is not None:
+            self._span.fail(error)
+        if self._described is not None and self._first_read is not None:
+            self._described.stream(self._span, self._first_read, self._last)
+        self._span.end()
+
+
+async def _traced(events: AsyncGenerator[Any, None], span: Span) -> AsyncGenerator[Any, None]:
+    """A stream of models that belongs to a span. What it leads to is begun while it is read."""
+    is_first = True
+    try:
+        while True:
+            with inside(span):
+                event = await anext(events)
+            if is_first:
+                is_first = False
+                span.attributes[names.FIRST_CHUNK_S] = _now() - span.began
+            yield event
+    except StopAsyncIteration:
+        pass
+    except BaseException as error:
+        span.fail(error)
+        raise
+    finally:
+        try:
+            with inside(span):
+                await events.aclose()
+        finally:
+            span.end()
+
+
+def _described(api: str) -> Mapping[str, Described]:
+    """`DESCRIBED` of `runtime/telemetry/described/<api>.py`, if there is more to tell of an API's calls."""
+    module = f"runtime.telemetry.described.{api}"
+    found: Mapping[str, Described] = import_module(module).DESCRIBED if importlib.util.find_spec(module) else {}
+    return found

@@ -1,0 +1,153 @@
+"""Calls of models: what was asked for, what has answered, and how many tokens that took."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import msgspec
+
+from runtime.sse import Frames, Reply, payloads
+from runtime.telemetry import conventions as names
+from runtime.telemetry.spans import Attribute, Span
+
+_OF_REQUEST = {
+    "temperature": names.TEMPERATURE,
+    "top_p": names.TOP_P,
+    "top_k": names.TOP_K,
+    "frequency_penalty": names.FREQUENCY_PENALTY,
+    "presence_penalty": names.PRESENCE_PENALTY,
+    "seed": names.SEED,
+}
+_ID_LENGTH = 200
+_LAST_EVENTS = 8
+"""In which a stream says why each of its choices has ended, and what all of it took."""
+
+
+class _Details(msgspec.Struct):
+    cached_tokens: int | None = None
+    reasoning_tokens: int | None = None
+
+
+class _Usage(msgspec.Struct):
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    total_tokens: int | None = None
+    prompt_tokens_details: _Details | None = None
+    completion_tokens_details: _Details | None = None
+
+
+class _Choice(msgspec.Struct):
+    finish_reason: str | None = None
+
+
+class _Said(msgspec.Struct):
+    """What is looked for in an answer or in an event of a stream; whatever else it has is passed over."""
+
+    id: str | None = None
+    model: str | None = None
+    usage: _Usage | None = None
+    choices: list[_Choice] = []
+
+
+_said = msgspec.json.Decoder(_Said).decode
+
+
+class Generation:
+    """Chats and completions. operation: as the conventions call it."""
+
+    def __init__(self, operation: str) -> None:
+        self._operation = operation
+
+    def request(self, request: Any) -> tuple[str, dict[str, Attribute]]:
+        model: str = request.model
+        attributes: dict[str, Attribute] = {names.OPERATION: self._operation, names.REQUEST_MODEL: model}
+        if request.stream:
+            attributes[names.STREAM] = True
+        for field, name in _OF_REQUEST.items():
+            value = getattr(request, field, None)
+            if isinstance(value, int | float):
+                attributes[name] = value
+        limit = getattr(request, "max_completion_tokens", None) or request.max_tokens
+        if isinstance(limit, int):
+            attributes[names.MAX_TOKENS] = limit
+        if isinstance(request.n, int) and request.n != 1:
+            attributes[names.CHOICES] = request.n
+        if (stop := getattr(request, "stop", None)) is not None:
+            attributes[names.STOP] = [stop] if isinstance(stop, str) else [str(one) for one in stop]
+        return f"{self._operation} {model}", attributes
+
+    def answer(self, span: Span, answer: Any) -> None:
+        if isinstance(answer, Reply):
+            _note(span, [answer.data])
+
+    def stream(self, span: Span, first: Frames, last: Iterable[Frames]) -> None:
+        ending = b"".join(frames.data for frames in last).split(b"\n\n")[-_LAST_EVENTS:]
+        # A read may have hundreds of events, of which these are all that say more than the text.
+        events = dict.fromkeys((first.data.partition(b"\n\n")[0], *ending))
+        _note(span, [said for event in events for said in payloads(event) if said.startswith(b"{")])
+
+
+class Embedding:
+    """Vectors of texts."""
+
+    def request(self, request: Any) -> tuple[str, dict[str, Attribute]]:
+        attributes: dict[str, Attribute] = {names.OPERATION: "embeddings", names.REQUEST_MODEL: request.model}
+        if request.encoding_format:
+            attributes[names.ENCODING_FORMATS] = [request.encoding_format]
+        if isinstance(request.dimensions, int):
+            attributes[names.DIMENSIONS] = request.dimensions
+        return f"embeddings {request.model}", attributes
+
+    def answer(self, span: Span, answer: Any) -> None:
+        if isinstance(answer, Reply):
+            _note(span, [answer.data], has_output=False)
+
+    def stream(self, span: Span, first: Frames, last: Iterable[Frames]) -> None:
+        """There is none."""
+
+
+class Reranking(Embedding):
+    """Texts in the order of what they have to do with another."""
+
+    def request(self, request: Any) -> tuple[str, dict[str, Attribute]]:
+        return f"rerank {request.model}", {names.OPERATION: "rerank", names.REQUEST_MODEL: request.model}
+
+
+def _note(span: Span, documents: Iterable[bytes], *, has_output: bool = True) -> None:
+    """Note what some documents say together, the later ones before the earlier ones."""
+    attributes, reasons = span.attributes, []
+    for document in documents:
+        try:
+            said = _said(document)
+        except (msgspec.DecodeError, RecursionError):
+            continue
+        if said.id:
+            attributes[names.RESPONSE_ID] = said.id[:_ID_LENGTH]
+        if said.model:
+            attributes[names.RESPONSE_MODEL] = said.model[:_ID_LENGTH]
+        reasons += [one.finish_reason for one in said.choices if one.finish_reason]
+        if said.usage is not None:
+            _note_usage(attributes, said.usage, has_output=has_output)
+    if reasons:
+        attributes[names.FINISH_REASONS] = reasons
+
+
+def _note_usage(attributes: dict[str, Attribute], usage: _Usage, *, has_output: bool) -> None:
+    asked = usage.prompt_tokens if usage.prompt_tokens is not None or has_output else usage.total_tokens
+    if asked is not None:
+        attributes[names.INPUT_TOKENS] = asked
+    if usage.completion_tokens is not None and has_output:
+        attributes[names.OUTPUT_TOKENS] = usage.completion_tokens
+    if usage.prompt_tokens_details is not None and usage.prompt_tokens_details.cached_tokens is not None:
+        attributes[names.CACHE_READ_TOKENS] = usage.prompt_tokens_details.cached_tokens
+    if usage.completion_tokens_details is not None and usage.completion_tokens_details.reasoning_tokens is not None:
+        attributes[names.REASONING_TOKENS] = usage.completion_tokens_details.reasoning_tokens
+
+
+DESCRIBED: Mapping[str, Any] = {
+    "chat_completion": Generation("chat"),
+    "completion": Generation("text_completion"),
+    "embeddings": Embedding(),
+    "rerank": Reranking(),
+}

@@ -1,0 +1,42 @@
+"""The span of a request: what was asked, by which route, and how it was answered."""
+
+from __future__ import annotations
+
+from runtime.access import User
+from runtime.context import RequestContext
+from runtime.telemetry import conventions as names
+from runtime.telemetry.spans import Attribute, Span, SpanProcessor, begin_trace
+
+_SERVER_ERROR = 500
+_TELEMETRY = ("/v1/telemetry/", "/v1alpha/telemetry/")
+
+
+def is_about_telemetry(path: str) -> bool:
+    """Whether a request asks what has happened: if that were kept too, whoever watches would see themselves."""
+    return path.startswith(_TELEMETRY)
+
+
+def begin_request(processor: SpanProcessor, context: RequestContext, *, method: str, path: str, scheme: str) -> Span:
+    """The first span of a request, which goes on with its caller's trace if that sent one."""
+    attributes: dict[str, Attribute] = {
+        names.METHOD: method,
+        names.URL_PATH: path,
+        names.URL_SCHEME: scheme,
+        names.REQUEST_ID: context.request_id,
+    }
+    owner = context.user.principal if isinstance(context.user, User) else None
+    return begin_trace(processor, method, attributes, request_id=context.request_id, owner=owner, caller=context.trace)
+
+
+def end_request(span: Span, *, route: str | None, status: int, overhead_ms: float, waited_ms: float) -> None:
+    """route: the template of its path, None if it has none. overhead_ms, waited_ms: as the answer's headers have it."""
+    attributes = span.attributes
+    if route is not None:
+        span.name = f"{attributes[names.METHOD]} {route}"
+        attributes[names.ROUTE] = route
+    attributes[names.STATUS] = status
+    attributes[names.OVERHEAD_MS] = overhead_ms
+    attributes[names.WAITED_MS] = waited_ms
+    if status >= _SERVER_ERROR and not span.error:  # the fault of a caller is none of a server's span
+        span.error = str(status)
+    span.end()

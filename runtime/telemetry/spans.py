@@ -1,0 +1,133 @@
+"""Spans: what a request led to, what that took and how it ended. Cheap to begin and to end, and only while a trace is
+recorded.
+"""
+
+from __future__ import annotations
+
+import time
+from contextvars import ContextVar
+from typing import Literal, Protocol
+
+import msgspec
+
+from runtime.errors import StackError
+from runtime.telemetry.trace_context import Remote, headers_of, new_span_id, new_trace_id
+
+Kind = Literal["server", "client", "internal"]
+Attribute = str | bool | int | float | list[str]
+_now = time.perf_counter
+CANCELLED = "cancelled"
+
+
+class SpanProcessor(Protocol):
+    """Takes the spans that have ended."""
+
+    def on_end(self, span: Span) -> None: ...
+
+
+class Trace(msgspec.Struct, frozen=True, eq=False):
+    """What belongs to one request. id: 32 hex digits. state: W3C's `tracestate`, to be passed on. is_sampled: whether
+    its spans are kept; they are counted in any case. request_id: of the request that it began with here. owner: who
+    asked for that, None for a caller without a name.
+    """
+
+    processor: SpanProcessor
+    id: str
+    request_id: str
+    state: str = ""
+    is_sampled: bool = True
+    owner: str | None = None
+
+
+class Span(msgspec.Struct, eq=False):
+    """One thing that took time. id, parent_id: 16 hex digits, None for one that no other span has led to.
+
+    began, ended: seconds of `time.perf_counter()`; ended is None while it goes on. error: why it failed, as a word of
+    OpenTelemetry's `error.type`, empty if it did not. message: the same for people. events: what happened meanwhile, in
+    the same seconds.
+    """
+
+    trace: Trace
+    id: str
+    parent_id: str | None
+    name: str
+    kind: Kind
+    attributes: dict[str, Attribute]
+    began: float
+    ended: float | None = None
+    error: str = ""
+    message: str = ""
+    events: list[tuple[float, str, dict[str, Attribute]]] | None = None
+
+    def end(self) -> None:
+        """The second call does nothing."""
+        if self.ended is None:
+            self.ended = _now()
+            self.trace.processor.on_end(self)
+
+    def fail(self, error: BaseException) -> None:
+        """Note why it fails. Of an error that is not ours, nobody is told the words."""
+        if isinstance(error, StackError):
+            self.error, self.message = error.code or type(error).__name__, error.message
+        elif isinstance(error, Exception):
+            self.error = type(error).__name__
+        else:  # the task is cancelled, or a generator is closed
+            self.error = CANCELLED
+
+    def note(self, name: str, **attributes: Attribute) -> None:
+        """Note that something has happened."""
+        if self.events is None:
+            self.events = []
+        self.events.append((_now(), name, attributes))
+
+    @property
+    def context(self) -> dict[str, str]:
+        """The headers by which another service goes on with it."""
+        return headers_of(self.trace.id, self.id, is_sampled=self.trace.is_sampled, state=self.trace.state)
+
+
+_current: ContextVar[Span | None] = ContextVar("span", default=None)
+current_span = _current.get
+"""The span that what happens now belongs to; None where nothing is recorded."""
+
+
+def begin_trace(
+    processor: SpanProcessor,
+    name: str,
+    attributes: dict[str, Attribute],
+    *,
+    request_id: str,
+    owner: str | None = None,
+    caller: Remote | None = None,
+) -> Span:
+    """The first span of a request, which goes on with the trace of its caller if it has one."""
+    if caller is None:
+        trace, parent_id = Trace(processor, new_trace_id(), request_id, owner=owner), None
+    else:
+        trace = Trace(processor, caller.trace_id, request_id, caller.state, caller.is_sampled, owner)
+        parent_id = caller.span_id
+    return Span(trace, new_span_id(), parent_id, name, "server", attributes, _now())
+
+
+def begin(name: str, attributes: dict[str, Attribute], kind: Kind = "internal") -> Span | None:
+    """A span below the current one, which is to be ended; None where nothing is recorded."""
+    parent = _current.get()
+    if parent is None:
+        return None
+    return Span(parent.trace, new_span_id(), parent.id, name, kind, attributes, _now())
+
+
+class inside:  # used as a function
+    """What happens in `with inside(span):` belongs to the span. It does not end it."""
+
+    __slots__ = ("_span", "_token")
+
+    def __init__(self, span: Span | None) -> None:
+        self._span = span
+
+    def __enter__(self) -> Span | None:
+        self._token = _current.set(self._span)
+        return self._span
+
+    def __exit__(self, *_: object) -> None:
+        _current.reset(self._token)

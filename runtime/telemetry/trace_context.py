@@ -1,0 +1,62 @@
+"""The context of a trace as it travels in headers: W3C Trace Context, https://www.w3.org/TR/trace-context/."""
+
+from __future__ import annotations
+
+import random
+import re
+from typing import NamedTuple
+
+TRACEPARENT, TRACESTATE = "traceparent", "tracestate"
+_HEADER = re.compile(rb"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?", re.DOTALL)
+_OLDEST, _NO_VERSION = b"00", b"ff"
+_SAMPLED = 1
+_STATE_LENGTH = 512
+"""Longer ones need not be passed on (3.3.1.5)."""
+
+
+class Remote(NamedTuple):
+    """The span of another service that a request belongs to. trace_id: 32 hex digits. span_id: 16. state: what vendors
+    pass on among themselves.
+    """
+
+    trace_id: str
+    span_id: str
+    is_sampled: bool
+    state: str = ""
+
+    @property
+    def context(self) -> dict[str, str]:
+        """The headers by which another service goes on with it."""
+        return headers_of(self.trace_id, self.span_id, is_sampled=self.is_sampled, state=self.state)
+
+
+def parsed(traceparent: bytes | None, tracestate: bytes | None = None) -> Remote | None:
+    """The context that headers state; None where they state none that is valid, which is as if there were none."""
+    found = _HEADER.fullmatch(traceparent) if traceparent else None
+    if found is None:
+        return None
+    version, trace_id, span_id, flags, more = found.groups()
+    if version == _NO_VERSION or (version == _OLDEST and more) or not int(trace_id, 16) or not int(span_id, 16):
+        return None
+    state = ""
+    if tracestate and len(tracestate) <= _STATE_LENGTH and tracestate.isascii():
+        state = tracestate.decode()
+    return Remote(trace_id.decode(), span_id.decode(), bool(int(flags, 16) & _SAMPLED), state)
+
+
+def headers_of(trace_id: str, span_id: str, *, is_sampled: bool, state: str) -> dict[str, str]:
+    """The headers of a call that belongs to a span."""
+    headers = {TRACEPARENT: f"00-{trace_id}-{span_id}-{'01' if is_sampled else '00'}"}
+    if state:
+        headers[TRACESTATE] = state
+    return headers
+
+
+def new_trace_id() -> str:
+    """32 random hex digits, not all of them 0."""
+    return f"{random.getrandbits(128) or 1:032x}"
+
+
+def new_span_id() -> str:
+    """16 random hex digits, not all of them 0."""
+    return f"{random.getrandbits(64) or 1:016x}"

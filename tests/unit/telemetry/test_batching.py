@@ -1,0 +1,70 @@
+"""Spans are handed on many at once; what cannot be kept is dropped and said, and nobody waits for it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from runtime.telemetry import batching
+from runtime.telemetry.batching import BatchProcessor
+from runtime.telemetry.spans import Span, begin_trace
+
+
+class Kept:
+    def __init__(self, error: Exception | None = None) -> None:
+        self.batches: list[list[str]] = []
+        self.error = error
+
+    async def export(self, spans: Sequence[Span], offset_s: float) -> None:
+        self.batches.append([span.name for span in spans])
+        if self.error is not None:
+            raise self.error
+
+
+def end(processor: BatchProcessor, *names: str) -> None:
+    for name in names:
+        begin_trace(processor, name, {}, request_id="req_1").end()
+
+
+async def test_each_exporter_gets_all_of_them_also_where_another_fails(caplog: pytest.LogCaptureFixture) -> None:
+    broken, kept = Kept(OSError("the disk is full")), Kept()
+    processor = BatchProcessor([broken, kept])
+    end(processor, "a", "b")
+    await processor.flush()
+    await processor.flush()
+    end(processor, "c")
+    await processor.flush()
+    assert kept.batches == broken.batches == [["a", "b"], ["c"]]
+    assert [record.levelname for record in caplog.records] == ["WARNING"]  # once
+    assert caplog.records[0].__dict__["error"] == "the disk is full"
+    broken.error = None
+    end(processor, "d")
+    await processor.flush()
+    broken.error = OSError("again")
+    end(processor, "e")
+    await processor.flush()
+    assert len(caplog.records) == 2
+
+
+async def test_no_more_wait_than_can_be_kept(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    monkeypatch.setattr(batching, "MOST_WAITING", 2)
+    kept = Kept()
+    processor = BatchProcessor([kept])
+    end(processor, "a", "b", "c", "d")
+    await processor.flush()
+    end(processor, "e")
+    await processor.flush()
+    assert kept.batches == [["a", "b"], ["e"]]
+    assert [record.__dict__["count"] for record in caplog.records] == [2]
+
+
+async def test_a_span_ends_once() -> None:
+    kept = Kept()
+    processor = BatchProcessor([kept])
+    span = begin_trace(processor, "a", {}, request_id="req_1")
+    span.end()
+    ended = span.ended
+    span.end()
+    await processor.flush()
+    assert (kept.batches, span.ended) == ([["a"]], ended)

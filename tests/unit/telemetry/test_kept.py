@@ -1,0 +1,199 @@
+"""Traces that are kept by a stack: what its API says of a request, and who may ask."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runtime.access import User
+from runtime.apis.telemetry.traces import QuerySqlRequest, QueryTracesRequest, TraceRequest
+from runtime.clock import wall_time
+from runtime.conformance.stacks import Served, run_config, serving
+from runtime.conformance.upstream import Upstream, refusal
+from runtime.context import RequestContext
+from runtime.context import serving as serving_request
+from runtime.errors import AccessDenied, NotFound
+from runtime.providers.telemetry.builtin.rows import TRACES
+from runtime.telemetry.requests import begin_request
+from runtime.telemetry.trace_context import parsed
+from tests.support.calls import answering
+from tests.support.stacks import openai_at
+
+TELEMETRY = [{"provider_id": "builtin", "provider_type": "inline::builtin"}]
+TRACE, CALLER = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
+CHAT = {"model": "vendor/chat", "messages": [{"role": "user", "content": "a secret of mine"}]}
+
+
+@asynccontextmanager
+async def stack(upstream: Upstream, folder: Path, **config: Any) -> AsyncIterator[Served]:
+    telemetry = [{**TELEMETRY[0], "config": config}]
+    run = run_config(providers={"inference": [openai_at(upstream.url)], "telemetry": telemetry})
+    async with serving(run, folder) as served:
+        yield served
+
+
+async def asked(served: Served, path: str, **body: Any) -> Any:
+    answer = await served.client.post(f"/v1/telemetry/{path}", json=body)
+    assert answer.status == 200, answer.json()
+    return answer.json()
+
+
+async def test_a_chat_is_a_trace_down_to_the_request_that_its_vendor_gets(upstream: Upstream, tmp_path: Path) -> None:
+    upstream.models = ["chat"]
+    async with stack(upstream, tmp_path) as served:
+        answer = await served.client.post(
+            "/v1/chat/completions", json=CHAT, headers={"traceparent": f"00-{TRACE}-{CALLER}-01", "tracestate": "a=1"}
+        )
+        assert answer.status == 200
+        trace = (await served.client.get(f"/v1/telemetry/traces/{TRACE}")).json()
+        assert (trace["name"], trace["status"], trace["span_count"]) == ("POST /v1/chat/completions", "ok", 3)
+        assert trace["request_id"] == answer.headers["x-request-id"]
+        tree = (await asked(served, f"spans/{trace['root_span_id']}/tree"))["data"]
+        root = tree[trace["root_span_id"]]
+        [chat] = [span for span in tree.values() if span["parent_span_id"] == root["span_id"]]
+        [attempt] = [span for span in tree.values() if span["parent_span_id"] == chat["span_id"]]
+        assert (root["parent_span_id"], root["kind"]) == (CALLER, "server")
+        assert root["attributes"]["http.route"] == "/v1/chat/completions"
+        assert root["attributes"]["http.response.status_code"] == 200
+        assert root["attributes"]["llama_stack.overhead_ms"] == float(answer.headers["x-llama-overhead-ms"])
+        assert (chat["name"], chat["kind"]) == ("chat chat", "client")
+        assert chat["attributes"]["gen_ai.usage.input_tokens"] == answer.json()["usage"]["prompt_tokens"]
+        assert (attempt["name"], attempt["attributes"]["server.address"]) == ("POST", "127.0.0.1")
+        [sent] = upstream.calls("/chat/completions")
+        assert sent.headers["traceparent"] == f"00-{TRACE}-{attempt['span_id']}-01"
+        assert sent.headers["tracestate"] == "a=1"
+        times = [(span["start_time"], span["end_time"]) for span in (root, chat, attempt)]
+        assert all(outer[0] <= inner[0] and inner[1] <= outer[1] for outer, inner in pairwise(times))
+        assert "secret" not in str(tree)
+
+
+async def test_what_is_sent_again_and_what_fails_is_there(upstream: Upstream, tmp_path: Path) -> None:
+    upstream.models = ["chat"]
+    upstream.misbehaves = answering(lambda: refusal(429, "slow down", headers={"retry-after": "0"}))
+    async with stack(upstream, tmp_path) as served:
+        answer = await served.client.post("/v1/chat/completions", json=CHAT)
+        assert answer.status == 429
+        found = (await asked(served, "spans", attribute_filters=[{"key": "error", "op": "ne", "value": ""}]))["data"]
+        *attempts, chat = sorted(found, key=lambda span: span["end_time"])
+        assert [span["attributes"]["http.response.status_code"] for span in attempts] == [429] * 3
+        assert (chat["name"], chat["status"]) == ("chat chat", "error")
+        assert "slow down" in chat["message"]
+
+
+async def test_traces_are_found_by_what_they_led_to(upstream: Upstream, tmp_path: Path) -> None:
+    upstream.models = ["chat", "other"]
+    async with stack(upstream, tmp_path) as served:
+        for model in ("chat", "other", "none"):
+            await served.client.post("/v1/chat/completions", json={**CHAT, "model": f"vendor/{model}"})
+        every = (await asked(served, "traces"))["data"]
+        assert [one["status"] for one in every] == ["ok"] * 3  # what a caller does wrong is no failure of a server
+        assert [one["start_time"] for one in every] == sorted((one["start_time"] for one in every), reverse=True)
+        [other] = (
+            await asked(
+                served, "traces", attribute_filters=[{"key": "gen_ai.request.model", "op": "eq", "value": "other"}]
+            )
+        )["data"]
+        refused = (
+            await asked(
+                served, "traces", attribute_filters=[{"key": "http.response.status_code", "op": "gt", "value": 399}]
+            )
+        )["data"]
+        assert [one["trace_id"] for one in (refused[0], other)] == [every[0]["trace_id"], every[1]["trace_id"]]
+        pages = [
+            (await asked(served, "traces", limit=1, offset=place, order_by=["start_time"]))["data"]
+            for place in range(4)
+        ]
+        assert [one["trace_id"] for page in pages for one in page] == [one["trace_id"] for one in reversed(every)]
+        only = (await asked(served, "spans", attributes_to_return=["gen_ai.request.model"]))["data"]
+        assert {name for span in only for name in span["attributes"]} == {"gen_ai.request.model"}
+        tokens = await asked(
+            served, "query", sql="SELECT model, sum(input_tokens) FROM spans WHERE model IS NOT NULL GROUP BY 1"
+        )
+        assert (tokens["columns"][0], {row[0] for row in tokens["rows"]}) == ("model", {"chat", "other"})
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status", "words"),
+    [
+        ("traces", {"order_by": ["colour"]}, 400, "`colour` is no order"),
+        ("traces", {"limit": 0}, 400, "limit"),
+        ("query", {"sql": "DROP TABLE traces"}, 400, "a query is one SELECT"),
+        ("query", {"sql": "SELEC 1"}, 400, "syntax error"),
+        ("spans/0000000000000001/tree", {}, 404, "There is no span `0000000000000001`"),
+    ],
+)
+async def test_what_is_wrong_is_told(
+    upstream: Upstream, tmp_path: Path, path: str, body: dict[str, Any], status: int, words: str
+) -> None:
+    async with stack(upstream, tmp_path) as served:
+        answer = await served.client.post(f"/v1/telemetry/{path}", json=body)
+        assert (answer.status, words in answer.json()["error"]["message"]) == (status, True), answer.body
+
+
+async def test_a_caller_sees_its_own_traces_and_nobody_s(upstream: Upstream, tmp_path: Path) -> None:
+    async with stack(upstream, tmp_path) as served:
+        processor = served.stack.processor
+        assert processor is not None
+        ids = {}
+        for owner in ("ann", "bob", None):
+            user = User(principal=owner) if owner else served.stack.nameless
+            begun = begin_request(processor, RequestContext(user=user), method="GET", path="/", scheme="http")
+            begun.end()
+            ids[owner] = begun.trace.id
+        telemetry = served.stack.api("telemetry")
+        with serving_request(RequestContext(user=User(principal="ann"))):
+            seen = {one.trace_id for one in (await telemetry.query_traces(QueryTracesRequest())).data}
+            assert seen == {ids["ann"], ids[None]}
+            with pytest.raises(NotFound):
+                await telemetry.get_trace(TraceRequest(trace_id=ids["bob"]))
+            with pytest.raises(AccessDenied):
+                await telemetry.query_sql(QuerySqlRequest(sql="SELECT 1"))
+        every = (await asked(served, "traces"))["data"]
+        assert {one["trace_id"] for one in every} == {*ids.values()}
+
+
+async def test_a_trace_that_its_caller_does_not_sample_is_not_kept(upstream: Upstream, tmp_path: Path) -> None:
+    upstream.models = ["chat"]
+    async with stack(upstream, tmp_path) as served:
+        for flags in ("00", "01"):
+            headers = {"traceparent": f"00-{TRACE[:-2]}{flags}-{CALLER}-{flags}"}
+            assert (await served.client.post("/v1/chat/completions", json=CHAT, headers=headers)).status == 200
+        assert [one["trace_id"][-2:] for one in (await asked(served, "traces"))["data"]] == ["01"]
+        assert [
+            parsed(seen.headers["traceparent"].encode()).is_sampled for seen in upstream.calls("/chat/completions")
+        ] == [  # type: ignore[union-attr]
+            False,
+            True,
+        ]
+
+
+async def test_traces_are_there_after_a_restart_and_go_when_they_are_old(upstream: Upstream, tmp_path: Path) -> None:
+    async with stack(upstream, tmp_path) as served:
+        await served.client.get("/v1/models")
+    async with stack(upstream, tmp_path) as served:
+        [kept] = (await asked(served, "traces"))["data"]
+        assert kept["name"] == "GET /v1/models"
+        analytics = served.stack._stores.analytics()
+        assert await analytics.remove_before(TRACES, wall_time() - 60) == 0
+    async with stack(upstream, tmp_path, keep_days=1e-9) as served:
+        async with asyncio.timeout(20):
+            while (await asked(served, "traces"))["data"]:
+                pass
+
+
+async def test_without_a_provider_nothing_is_kept_and_the_caller_s_trace_goes_on(
+    upstream: Upstream, tmp_path: Path
+) -> None:
+    upstream.models = ["chat"]
+    async with serving(run_config(openai_at(upstream.url)), tmp_path) as served:
+        assert served.stack.processor is None
+        header = f"00-{TRACE}-{CALLER}-01"
+        await served.client.post("/v1/chat/completions", json=CHAT, headers={"traceparent": header})
+        assert [seen.headers["traceparent"] for seen in upstream.calls("/chat/completions")] == [header]
+        assert (await served.client.post("/v1/telemetry/traces", json={})).status == 404
