@@ -7,6 +7,7 @@ which names the provider.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from copy import copy
 from functools import partial
 from typing import Any, Self, TypeVar
@@ -15,7 +16,7 @@ from weakref import WeakValueDictionary
 import msgspec
 
 from runtime.context import current
-from runtime.errors import UpstreamError, UpstreamUnreachable
+from runtime.errors import StackError, UpstreamError, UpstreamUnreachable
 from runtime.http.auth import Auth, NoAuth, Renews
 from runtime.http.connections import Connections
 from runtime.http.half_characters import with_whole_characters
@@ -241,7 +242,8 @@ class HttpClient:
 
                 exchange = await between(request, go_on)
                 if sent is request and exchange.status in _KEY_REFUSED and not isinstance(self._auth, Renews):
-                    sent = await self._auth.apply(request)  # it says whose key was refused
+                    with suppress(StackError):  # in a replay there need be none
+                        sent = await self._auth.apply(request)  # it says whose key was refused
         except UpstreamError as error:
             self.connections.failed_calls += 1
             if isinstance(error, UpstreamUnreachable):

@@ -25,7 +25,8 @@ class Connections:
     addresses, which of others' servers may be keys. between: see `Between`.
 
     failed_calls: how many calls got no answer; when it grows, the provider's upstream may be down. headers: added to
-    every request by the config. retries: whether a request is sent again.
+    every request by the config. retries: whether a request is sent again. is_offline: whether what stands between
+    answers everything, so that nobody is connected to and no name is looked up.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class Connections:
         self.transport = transport
         self._replacement = transport
         self.retries = Retries()
+        self.is_offline = False
         self._is_closed = False
         self._hosts: set[str] = set()
         if network is not None:
@@ -72,9 +74,11 @@ class Connections:
             )
 
     def open(self) -> Transport:
-        """Raises Unavailable once they are closed."""
+        """Raises Unavailable once they are closed, and where they are offline."""
         if self._is_closed:
             raise Unavailable(f"provider `{self.provider_id}` was stopped")
+        if self.is_offline:
+            raise Unavailable(f"`{self.provider_id}` is not asked for real: this server answers from recordings")
         if self.transport is None:
             # Imported here, so that a stack without remote providers never loads the HTTP library.
             from runtime.http.live.transport import LiveTransport
@@ -107,6 +111,7 @@ class Connections:
             between=self.between,
         )
         made.retries.repeats = self.retries.repeats
+        made.is_offline = self.is_offline
         made._made_from = self
         self._others.add(made)
         return made

@@ -12,6 +12,7 @@ from urllib.parse import quote, urlsplit
 
 from runtime.addresses import PORTS, REDACTED, is_local, is_public, origin_of
 from runtime.errors import RequestError
+from runtime.http.connections import Connections
 from runtime.http.lookups import look_up
 from runtime.http.network import Network
 from runtime.http.proxies import proxy_for
@@ -20,18 +21,18 @@ _KEPT = "%/:=&?~+!$,;'@()*"
 """Characters of paths and queries that stay as they are."""
 
 
-async def checked_address(url: str, *, network: Network | None, allow_private: bool, allowed_by: str) -> str:
+async def checked_address(url: str, *, connections: Connections, allow_private: bool, allowed_by: str) -> str:
     """The address, made anew of its parts, so that nobody reads it otherwise than it was checked.
 
-    network: the settings of the client that will ask. allow_private: whether it may lead to this machine and to private
+    connections: of the client that will ask. allow_private: whether it may lead to this machine and to private
     networks; allowed_by: the setting that says so, for messages. Raises RequestError for what is no address, for one
     that is not public, and for a name that is not known.
     """
-    address, host, is_proxied = _parsed(url, network)
+    address, host, is_proxied = _parsed(url, connections.network)
     if allow_private:
         return address
     _refuse_private(url, host, allowed_by)
-    if not is_proxied and is_public(host) is None:
+    if not (is_proxied or connections.is_offline) and is_public(host) is None:
         try:
             found = await look_up(host)
         except OSError as error:

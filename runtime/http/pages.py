@@ -45,7 +45,6 @@ class Pages:
 
     def __init__(self, http: HttpClient, *, allow_private: bool, allowed_by: str) -> None:
         self._http = http.for_others(only_public=not allow_private, are_given=True)
-        self._network = http.connections.network
         self._allow_private = allow_private
         self._allowed_by = allowed_by
 
@@ -75,7 +74,10 @@ class Pages:
             async with asyncio.timeout(timeout_s):
                 for _ in range(_MAX_REDIRECTIONS + 1):
                     address = await checked_address(
-                        url, network=self._network, allow_private=self._allow_private, allowed_by=self._allowed_by
+                        url,
+                        connections=self._http.connections,
+                        allow_private=self._allow_private,
+                        allowed_by=self._allowed_by,
                     )
                     request = Outgoing(method="GET", url=address, timeouts=Timeouts(read_s=timeout_s))
                     exchange = await self._http.exchange(request, redirects=True)

@@ -347,6 +347,7 @@ class Stack:
         http = HttpClient(provider_id, network=planned.network, transport=transport, between=upstream)
         if between is not None:
             http.connections.retries = between.retries(http.connections.retries)
+            http.connections.is_offline = between.replays
         place = planned.api, provider_id
         storage = UsedStores(self._stores)
         running = RunningProvider(

@@ -52,8 +52,9 @@ class Opening:
                         tell()
             return
         may_be_private = server.is_trusted or config.allow_private_addresses
-        network = ours.connections.network
-        url = await checked_address(server.url, network=network, allow_private=may_be_private, allowed_by=ALLOWED_BY)
+        url = await checked_address(
+            server.url, connections=ours.connections, allow_private=may_be_private, allowed_by=ALLOWED_BY
+        )
         http = ours.for_others(only_public=not may_be_private, are_given=not server.is_trusted, called=server.label)
         try:
             async with AsyncExitStack() as stack:
