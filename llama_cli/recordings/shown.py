@@ -40,7 +40,8 @@ def lines_of_request(recording: Recording) -> Iterator[str]:
     request = recording.request
     if "server" in request:
         query = f"?{'&'.join(f'{name}={value}' for name, value in request['query'])}" if request.get("query") else ""
-        yield f"{request.get('method', '')} {request['server']}{request.get('path', '')}{query}"
+        what = request.get("call", request.get("method", ""))
+        yield f"{what} {request['server']}{request.get('path', '')}{query}"
     else:
         yield recording.operation
     body = request.get("json")

@@ -27,7 +27,7 @@ from runtime.recording.upstream import PASSING
 from runtime.sse import EventStream, Json
 
 _COMPUTE = ("inference", "safety", "tool_runtime", "file_processors")
-"""The APIs whose providers compute, and keep nothing of what they are posted."""
+"""The APIs whose providers compute, and keep nothing of what they are asked."""
 
 
 class NotAsked(StackError):
@@ -59,10 +59,9 @@ def why_not_asked(recording: Recording) -> str:
     request = recording.request
     if _has_hidden(request):
         return "something secret was left out of its request"
-    if isinstance(body := request.get("json"), dict) and "jsonrpc" in body:
-        return "it is a part of a conversation with an MCP server"
     api, method = recording.provider.partition("/")[0], request.get("method", "")
-    if "call" not in request and method not in ("GET", "HEAD") and not (method == "POST" and api in _COMPUTE):
+    computes = api in _COMPUTE and ("call" in request or method == "POST")
+    if not computes and method not in ("GET", "HEAD"):
         return f"`{recording.operation}` may change what the provider keeps"
     return ""
 

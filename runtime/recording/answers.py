@@ -2,7 +2,8 @@
 
 {"reply": ...}      a whole JSON answer          {"events": [...]}  a stream of events (`bodies.py`)
 {"model": {...}}    a response model of the API  {"nothing": true}  nothing
-{"error": {...}}    a refusal of the request: its kind, message, hint, param and code
+{"error": {...}}    a refusal of the request: its kind, message, hint, param and code; of another server also whose that
+                    is, `provider_id`, and what it answered, `upstream_status`
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import msgspec
 from pydantic import BaseModel
 
 from runtime import errors
-from runtime.errors import RequestError
+from runtime.errors import RequestError, UpstreamError
 from runtime.recording.bodies import event_bytes
 from runtime.recording.documents import RecordingError
 from runtime.recording.pace import in_time
@@ -35,14 +36,19 @@ def shown(answer: Any) -> Json | None:
     return None
 
 
-def shown_refusal(error: RequestError) -> Json:
-    facts = {"kind": type(error).__name__, "message": error.message, "hint": error.hint, "param": error.param,
+def shown_refusal(error: RequestError | UpstreamError) -> Json | None:
+    """A refusal; None for the failure of another server that has not answered, which may do so the next time."""
+    facts: Json = {"kind": type(error).__name__, "message": error.message, "hint": error.hint, "param": error.param,
              "code": error.code}  # fmt: skip
+    if isinstance(error, UpstreamError):
+        if error.upstream_status is None:
+            return None
+        facts |= {"provider_id": error.provider_id, "upstream_status": error.upstream_status}
     return {"error": {name: value for name, value in facts.items() if value is not None}}
 
 
 def restored(answer: Json, protocol: type, method: str, *, is_timed: bool) -> Any:
-    """What `method` answered. Raises the refusal that was recorded, a RequestError, and RecordingError for what is no
+    """What `method` answered. Raises the refusal that was recorded, and RecordingError for what is no
     answer of it.
     """
     if "reply" in answer:
@@ -71,10 +77,15 @@ async def _nothing_to_close() -> None:
     """Nothing is held."""
 
 
-def _refusal(facts: Json) -> RequestError:
+def _refusal(facts: Json) -> RequestError | UpstreamError:
     kind = getattr(errors, str(facts.get("kind")), None)
+    message = str(facts.get("message", ""))
+    how = {name: facts.get(name) for name in ("hint", "param", "code")}
+    if isinstance(kind, type) and issubclass(kind, UpstreamError):
+        whose, status = str(facts.get("provider_id", "")), facts.get("upstream_status")
+        return kind(message, provider_id=whose, upstream_status=status, **how)
     made = kind if isinstance(kind, type) and issubclass(kind, RequestError) else RequestError
-    return made(str(facts.get("message", "")), hint=facts.get("hint"), param=facts.get("param"), code=facts.get("code"))
+    return made(message, **how)
 
 
 def _model_of(protocol: type, method: str) -> type[BaseModel] | None:

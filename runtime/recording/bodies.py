@@ -19,11 +19,11 @@ import re
 from email.parser import BytesParser
 from email.policy import HTTP
 from typing import Any
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import msgspec
 
-from runtime.http.transport import EVENT_STREAM
+from runtime.http.transport import EVENT_STREAM, server_of
 from runtime.sse import Json, encode
 
 _decode = msgspec.json.Decoder().decode
@@ -73,6 +73,15 @@ def written(body: Json) -> bytes:
         return _multipart(body["parts"])
     held = body.get("bytes")
     return held.data if isinstance(held, Held) else b""
+
+
+def place_of(url: str) -> Json:
+    """An address as requests of recordings have it: `server`, `path` and perhaps `query`."""
+    parts = urlsplit(url)
+    place: Json = {"server": server_of(url), "path": parts.path or "/"}
+    return place | (
+        {"query": [list(pair) for pair in parse_qsl(parts.query, keep_blank_values=True)]} if parts.query else {}
+    )
 
 
 def has_body(message: Json) -> bool:

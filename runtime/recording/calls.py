@@ -9,10 +9,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from runtime.apis._request import Request
-from runtime.errors import RequestError
+from runtime.errors import RequestError, UpstreamError
 from runtime.provider import ListedModel
 from runtime.recording import answers
-from runtime.recording.bodies import as_events
+from runtime.recording.bodies import as_events, place_of
 from runtime.recording.documents import Recording
 from runtime.recording.pace import timing_of
 from runtime.recording.reading import Reading
@@ -57,7 +57,7 @@ class Calls:
 
         async def call(request: Request) -> Any:
             secrets = list(session.secrets_of_caller())
-            asked = session.hiding.request({"call": name, "json": request.wire()}, also=secrets)
+            asked = session.hiding.request(_shown(name, request), also=secrets)
             scope = session.scope()
             found = session.find(scope, self._name, asked)
             if found is not None:
@@ -72,8 +72,9 @@ class Calls:
             began = time.monotonic()
             try:
                 answer = await method(request)
-            except RequestError as error:
-                keep(answers.shown_refusal(error))
+            except (RequestError, UpstreamError) as error:
+                if (refusal := answers.shown_refusal(error)) is not None:
+                    keep(refusal)
                 raise
             if isinstance(answer, EventStream):
                 return _KeptStream(answer, session, keep, began)
@@ -82,6 +83,13 @@ class Calls:
             return answer
 
         return call
+
+
+def _shown(name: str, request: Request) -> Json:
+    """A call as a recording has it. A server that is named by its address may be at another one the next time."""
+    body = request.wire()
+    place = place_of(body.pop("url")) if isinstance(body.get("url"), str) else {}
+    return {"call": name, **place, "json": body}
 
 
 class _StandIn:

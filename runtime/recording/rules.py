@@ -28,7 +28,6 @@ class Rules(NamedTuple):
 
     without_effect: frozenset[str]
     usual: Mapping[str, Any]
-    repeated: tuple[str, ...]
     query: frozenset[str]
     digits: int
     vector_length: int
@@ -51,7 +50,6 @@ def the_rules() -> Rules:
     return Rules(
         frozenset(given["without_effect"]),
         given["usual"],
-        tuple(given["repeated_by_the_answer"]),
         frozenset(given["query"]),
         given["significant_digits"],
         given["vector_length"],
@@ -90,22 +88,13 @@ def normal_text(text: str) -> str:
     return _Normal(the_rules()).text(text)
 
 
-def repeating(answer: Any, request: Json) -> Any:
-    """The JSON of an answer with what it has to repeat of this request."""
-    sent = request.get("json")
-    if not (isinstance(answer, dict) and isinstance(sent, dict) and "jsonrpc" in sent and "jsonrpc" in answer):
-        return answer
-    return answer | {name: sent[name] for name in the_rules().repeated if name in sent and name in answer}
-
-
 def _with_effect(body: Any, rules: Rules) -> Any:
     if not isinstance(body, dict):
         return body
-    left_out = rules.without_effect | (frozenset(rules.repeated) if "jsonrpc" in body else frozenset())
     return {
         name: value
         for name, value in body.items()
-        if not (name in left_out or value is None or (name in rules.usual and value == rules.usual[name]))
+        if not (name in rules.without_effect or value is None or (name in rules.usual and value == rules.usual[name]))
     }
 
 

@@ -9,17 +9,15 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 
 from runtime.errors import RequestError
-from runtime.http.transport import EVENT_STREAM, Exchange, GoOn, Outgoing, close_parts, media_type, server_of
-from runtime.recording.bodies import event_bytes, readable, written
+from runtime.http.transport import EVENT_STREAM, Exchange, GoOn, Outgoing, close_parts, media_type
+from runtime.recording.bodies import event_bytes, place_of, readable, written
 from runtime.recording.documents import Recording
 from runtime.recording.pace import in_time, timing_of
 from runtime.recording.reading import Reading
-from runtime.recording.rules import repeating
 from runtime.recording.session import Session
 from runtime.sse import Json
 
@@ -48,7 +46,7 @@ class UpstreamRecorder:
         scope = session.scope()
         found = session.find(scope, self._provider, shown)
         if found is not None:
-            return _Recorded(found.answer, shown, session.is_timed)
+            return _Recorded(found.answer, session.is_timed)
         began = time.monotonic()
         exchange = await go_on(whole)
         return _Kept(exchange, session, Recording(provider=self._provider, request=shown, answer={}, scope=scope),
@@ -60,11 +58,10 @@ class _Recorded:
 
     proxy = ""
 
-    def __init__(self, answer: Json, request: Json, is_timed: bool) -> None:
+    def __init__(self, answer: Json, is_timed: bool) -> None:
         self.status: int = answer.get("status", 200)
         self.headers: Mapping[str, str] = answer.get("headers", {})
         self._answer = answer
-        self._request = request
         self._is_timed = is_timed
 
     async def read(self) -> bytes:
@@ -72,14 +69,10 @@ class _Recorded:
 
     async def chunks(self) -> AsyncIterator[bytes]:
         if "events" not in self._answer:
-            if "json" in self._answer:
-                yield written({"json": repeating(self._answer["json"], self._request)})
-            else:
-                yield written(self._answer)
+            yield written(self._answer)
             return
         async for event in in_time(self._answer, is_timed=self._is_timed):
-            data = event.get("data")
-            yield event_bytes(event | {"data": repeating(data, self._request)} if isinstance(data, dict) else event)
+            yield event_bytes(event)
 
     async def close(self) -> None:
         """Nothing is held."""
@@ -197,10 +190,7 @@ async def _whole(request: Outgoing) -> Outgoing:
 
 def _shown(request: Outgoing) -> Json:
     """A request as a recording has it."""
-    parts = urlsplit(request.url)
-    shown: Json = {"method": request.method, "server": server_of(request.url), "path": parts.path or "/"}
-    if parts.query:
-        shown["query"] = [list(pair) for pair in parse_qsl(parts.query, keep_blank_values=True)]
+    shown: Json = {"method": request.method, **place_of(request.url)}
     if request.headers:
         shown["headers"] = dict(request.headers)
     if request.body:

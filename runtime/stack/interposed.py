@@ -54,7 +54,7 @@ class Interposed:
     def upstream(self, planned: PlannedProvider, api: Api) -> Between | None:
         """What stands before the servers that a provider calls; None for nothing."""
         recorder, faulty = None, None
-        if self.session is not None and ":" not in api.in_replay:  # else another provider is there, which calls none
+        if self.session is not None and not is_replaced(planned.spec, api):  # else a replay calls none
             recorder = UpstreamRecorder(self.session, _name(planned))
         if self.faults is not None and not _fails_at_door(planned, api):
             faulty = FaultyUpstream(self.faults.of(_name(planned)))

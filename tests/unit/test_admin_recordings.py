@@ -176,7 +176,7 @@ async def test_a_key_goes_to_its_own_server_whatever_a_file_says(recorded: Recor
         ("inference/vendor", {"method": "POST", "path": "/x", "json": {"key": "<hidden>"}}, "something secret"),
         ("inference/vendor", {"method": "DELETE", "path": "/v1/models/mine"}, "`DELETE /v1/models/mine` may change"),
         ("files/vendor", {"method": "POST", "path": "/v1/files", "parts": []}, "may change what the provider keeps"),
-        ("tool_runtime/mcp", {"method": "POST", "path": "/mcp", "json": {"jsonrpc": "2.0"}}, "an MCP server"),
+        ("connectors/builtin", {"call": "call_server_tool", "json": {}}, "`call_server_tool` may change"),
         ("inference/vendor", {"call": "chat_completion", "json": {"model": 1}}, "does not take this request any more"),
         ("inference/vendor", {"call": "chat", "json": {}}, "it has no `chat` any more"),
     ],

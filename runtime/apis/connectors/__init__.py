@@ -24,4 +24,5 @@ API = Api(
     resource=CONNECTOR,
     offered_with=("inference",),
     mounted_with=("responses",),
+    in_replay="calls",
 )

@@ -150,13 +150,17 @@ class McpServer(Request):
         None, max_length=4096, repr=False, description="Its address. Default: that of its connector."
     )
     headers: Mapping[str, str] = Field(
-        default_factory=dict, repr=False, description="What is sent to it with each request. Default: nothing."
+        default_factory=dict,
+        repr=False,
+        exclude=True,
+        description="What is sent to it with each request. Default: nothing.",
     )
     authorization: str | None = Field(
-        None, repr=False, description="A token that is sent to it, without `Bearer`. Default: none."
+        None, repr=False, exclude=True, description="A token that is sent to it, without `Bearer`. Default: none."
     )
     is_configured: bool = Field(
         False,
+        exclude=True,
         description="Whether the run config says where `url` leads, so that it may be on this machine. Default: a user"
         " says it.",
     )
