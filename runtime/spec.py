@@ -63,6 +63,16 @@ class Instead:
     hint: str
 
 
+@dataclass(frozen=True)
+class StandIn:
+    """What answers in a provider's place in a replay. adapter: `module:Class`, as of a provider. packages: what it
+    needs of the provider's own.
+    """
+
+    adapter: str
+    packages: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, kw_only=True)
 class Spec:
     """One provider of one API.
@@ -79,6 +89,7 @@ class Spec:
     section: the section of the run config that is its `config` then. enabled_by: the environment variable that
     turns it on in a template; sample_config: its `config` there, with `${env.X}`.
     over_http: whether a remote one is asked with `context.http`, and not by a driver of its own.
+    in_replay: what answers in its place in a replay, where nothing of it is recorded; by default, what its API says.
     key_env: the variable with its key, if the provider waits for a key in each request while that is missing.
     ships: the models whose weights its packages bring, by the names under which they are served. serves: the names
     of the resource of its API's kind that it has without being told; of several providers with one, it is the first
@@ -104,6 +115,7 @@ class Spec:
     default: bool = False
     section: str = ""
     over_http: bool = True
+    in_replay: StandIn | None = None
     enabled_by: str | None = None
     key_env: str | None = None
     sample_config: Mapping[str, Any] = field(default_factory=dict)

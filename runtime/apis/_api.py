@@ -161,8 +161,9 @@ class Api:
     section: the run config's section that its router reads; an API's own has its name. stores: what its implementation
     keeps; analytics: its tables of analytics that age, by name. door: the shape of its errors, where that is not
     OpenAI's.
-    in_replay: what answers in a replay. Empty: its providers, as ever; `calls`: for those that compute in this process
-    with packages of their own, what was recorded of them; or the `module:Class` of a provider for all of them.
+    in_replay: what answers in a replay in place of a provider whose spec says nothing of it. Empty: that itself;
+    `calls`: for one that computes in this process with packages of its own, what was recorded of it; or the
+    `module:Class` of a provider for each.
     """
 
     name: str

@@ -5,6 +5,7 @@ Pure.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from runtime.config.run_config import ProviderEntry, RunConfig
 from runtime.errors import ConfigInvalid, Problem
@@ -49,11 +50,14 @@ def with_own_models(run: RunConfig, models: Sequence[str], *, require_gpu: bool)
     return run.model_copy(update={"providers": providers}), [entry.provider_id for entry in chosen]
 
 
-def with_recordings(run: RunConfig) -> RunConfig:
-    """The config of a server that records or replays, with the API that says so."""
+def with_recordings(run: RunConfig, *, replayed_in: Path | None = None) -> RunConfig:
+    """The config of a server that records or replays, with the API that says so. replayed_in: the state folder of one
+    that replays, which keeps nothing elsewhere: its ids are the same each time, and no database has to be there.
+    """
     name = "recordings"
     apis = [*run.apis, name] if run.apis else run.apis
-    return run.model_copy(update={"providers": {**run.providers, name: []}, "apis": apis})
+    storage = run.storage if replayed_in is None else run.storage.within(replayed_in)
+    return run.model_copy(update={"providers": {**run.providers, name: []}, "apis": apis, "storage": storage})
 
 
 def without_providers(run: RunConfig, names: Sequence[str]) -> RunConfig:

@@ -63,7 +63,9 @@ class Connections:
                 self.retries = network.retries.as_retries()
 
     def check(self) -> None:
-        """Raises Unavailable if a file of the network settings does not exist."""
+        """Raises Unavailable if a file of the network settings does not exist that is needed."""
+        if self.is_offline:
+            return
         tls, proxy = (self.network.tls, self.network.proxy) if self.network is not None else (None, None)
         missing = tls.missing() if tls is not None else None
         if missing is None and proxy is not None and proxy.cacert is not None and not proxy.cacert.exists():

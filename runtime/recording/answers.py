@@ -48,8 +48,8 @@ def shown_refusal(error: RequestError | UpstreamError) -> Json | None:
 
 
 def restored(answer: Json, protocol: type, method: str, *, is_timed: bool) -> Any:
-    """What `method` answered. Raises the refusal that was recorded, and RecordingError for what is no
-    answer of it.
+    """What `method` answered. Raises the refusal that was recorded, a RequestError or an UpstreamError, and
+    RecordingError for what is no answer of it.
     """
     if "reply" in answer:
         return Reply.of(answer["reply"])

@@ -161,7 +161,7 @@ def _serve(options: argparse.Namespace, record: ServerRecord, hidden: Hidden) ->
         run, own = with_own_models(run, options.model, require_gpu=options.require_gpu)
         required += own
     if options.record or options.replay or options.record_if_missing:
-        run = with_recordings(run)
+        run = with_recordings(run, replayed_in=options.state if options.replay else None)
     planned = plan(run, file=str(options.run_yaml))
     hidden.add(planned.secrets())
     for warning in (*run.warnings, *planned.warnings):

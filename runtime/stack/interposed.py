@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from runtime.apis._api import Api
+from runtime.discovery import load
 from runtime.errors import StackError
 from runtime.faults.calls import FaultyCalls
 from runtime.faults.injection import Faults
@@ -23,7 +23,7 @@ from runtime.provider import ListsModels, ProviderContext
 from runtime.recording.calls import Calls
 from runtime.recording.session import Session
 from runtime.recording.upstream import UpstreamRecorder
-from runtime.stack.in_replay import is_replaced
+from runtime.stack.in_replay import is_recorded_by_calls, is_replaced, stand_in_of
 from runtime.stack.planned import PlannedProvider
 
 if TYPE_CHECKING:
@@ -70,9 +70,8 @@ class Interposed:
         """What is there in a provider's place; None for itself."""
         if not self.replays:
             return None
-        if ":" in api.in_replay:
-            module, _, name = api.in_replay.partition(":")
-            return getattr(import_module(module), name)(planned.config, context)
+        if (stand_in := stand_in_of(planned.spec, api)) is not None:
+            return load(stand_in.adapter, package=planned.spec.module)(planned.config, context)
         calls = self._calls(planned, api)
         return calls.stand_in() if calls else None
 
@@ -111,7 +110,7 @@ class Interposed:
 
     def _calls(self, planned: PlannedProvider, api: Api) -> Calls | None:
         """The calls of a provider whose calls are recorded; None for any other."""
-        if self.session is None or ":" in api.in_replay or not is_replaced(planned.spec, api):
+        if self.session is None or not is_recorded_by_calls(planned.spec, api):
             return None
         return Calls(self.session, _name(planned), api.protocol, [one.name for one in api.operations()])
 
@@ -134,7 +133,8 @@ def _fails_at_door(planned: PlannedProvider, api: Api) -> bool:
     """Whether the faults of a provider happen to those who call it, and not to its calls of a server: there are none,
     not over `http`, or not in a replay.
     """
-    return planned.spec.kind == "inline" or not planned.spec.over_http or ":" in api.in_replay
+    spec = planned.spec
+    return spec.kind == "inline" or not spec.over_http or stand_in_of(spec, api) is not None
 
 
 def _both(outer: Between, inner: Between) -> Between:

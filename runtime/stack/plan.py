@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 from typing import Literal
 
@@ -29,7 +30,7 @@ from runtime.errors import ConfigInvalid, Problem
 from runtime.similar import did_you_mean, names_for, nearest
 from runtime.stack.api_relations import is_registry, registry_of
 from runtime.stack.guardrails import check_guardrails, note_unknown_shields
-from runtime.stack.in_replay import is_replaced
+from runtime.stack.in_replay import packages_of
 from runtime.stack.order import cycles, in_order
 from runtime.stack.placing import analytics_of_stack, check_placement, note_retention, stores_of_stack
 from runtime.stack.planned import PlannedProvider, Problems, check_named, chosen, defaults
@@ -143,8 +144,10 @@ def plan(run: RunConfig, *, world: World | None = None, file: str | None = None)
         apis=mounted,
         providers=tuple(replace(provider, of_storage=of_storage) for provider in ordered),
         off=tuple(_off(run.off)),
-        packages=_packages(ordered, run, world),
-        packages_in_replay=_packages((one for one in ordered if not is_replaced(one.spec, apis[one.api])), run, world),
+        packages=_packages([one.spec.packages for one in ordered], run.storage.packages(), run, world),
+        packages_in_replay=_packages(
+            [packages_of(one.spec, apis[one.api]) for one in ordered], run.storage.within(Path()).packages(), run, world
+        ),
         inner_apis={name: api for name, api in routed.items() if name not in mounted},
         resources=served,
         stores=stores,
@@ -316,9 +319,11 @@ def _named(providers: Iterable[PlannedProvider], field: Literal["needs", "may_us
     return {name for provider in providers for name in getattr(provider.spec, field)}
 
 
-def _packages(providers: Iterable[PlannedProvider], run: RunConfig, world: World) -> tuple[str, ...]:
-    named = [package for provider in providers for package in provider.spec.packages]
-    return tuple(sorted({*named, *run.storage.packages(), *run.additional_pip_packages, *world.packages}))
+def _packages(
+    of_providers: Iterable[tuple[str, ...]], of_storage: tuple[str, ...], run: RunConfig, world: World
+) -> tuple[str, ...]:
+    named = chain(*of_providers, of_storage, run.additional_pip_packages, world.packages)
+    return tuple(sorted(set(named)))
 
 
 def _note_sections(run: RunConfig, world: World, routed: Mapping[str, Api], noted: Problems) -> None:

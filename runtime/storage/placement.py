@@ -13,8 +13,8 @@ from pydantic import Field, field_validator, model_validator
 
 from runtime.apis._api import Family, Store
 from runtime.storage.analytics.config import PACKAGES, AnalyticsConfig
-from runtime.storage.backends import BACKENDS, AnyBackend
-from runtime.storage.settings import Age, BackendConfig, Namespace, Section, TableName
+from runtime.storage.backends import BACKENDS, AnyBackend, MemoryKeyValueConfig
+from runtime.storage.settings import Age, BackendConfig, KeyValueConfig, Namespace, Section, TableName
 from runtime.storage.sqlite.config import SqliteKeyValueConfig, SqliteSqlConfig
 
 RESOURCE_STORE = Store(name="metadata", part="registry", kinds=("registrations",))
@@ -117,6 +117,25 @@ class StorageConfig(Section):
             if family not in families:
                 self.backends[name] = default()
         return self
+
+    def within(self, state_dir: Path) -> StorageConfig:
+        """The same without what is elsewhere than in the state folder: a file there is in the place of each backend
+        that is a server, or a file of another folder.
+        """
+        backends = dict(self.backends)
+        for place, (name, backend) in enumerate(self.backends.items(), start=1):
+            file = file_of(backend, state_dir)
+            is_there = file is not None and file.resolve().is_relative_to(state_dir.resolve())
+            if is_there or isinstance(backend, MemoryKeyValueConfig):
+                continue
+            if isinstance(backend, KeyValueConfig):
+                backends[name] = SqliteKeyValueConfig(db_path=f"kv-{place}.db", namespace=backend.namespace)
+            else:
+                backends[name] = SqliteSqlConfig(db_path=f"sql-{place}.db")
+        analytics = self.analytics
+        if analytics and not (state_dir / analytics.db_path).resolve().is_relative_to(state_dir.resolve()):
+            analytics = analytics.model_copy(update={"db_path": AnalyticsConfig().db_path})
+        return self.model_copy(update={"backends": backends, "analytics": analytics})
 
     def place_of(self, store: Store) -> StoreReference:
         """Where a store is: as `stores` says, else in the default backend of the store's first family."""

@@ -198,7 +198,8 @@ async def test_something_stands_in_for_what_computes_in_this_process(
         unknown = await served.client.post("/v1/embeddings", {"model": "k/steam", "input": "x"})
     assert again.json() == told.json() and streamed_again.body == streamed.body
     assert (refused_again.status, refused_again.error) == (refused.status, refused.error)
-    assert models_again.json() == models.json()
+    listed = [[model | {"created": 0} for model in one.json()["data"]] for one in (models, models_again)]
+    assert listed[0] == listed[1]
     assert unknown.status in (400, 501) and len(kettles.asked) == count
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -105,3 +106,27 @@ def test_backends_of_our_own_process_need_no_packages() -> None:
 def test_a_family_without_a_backend_gets_one() -> None:
     assert with_defaults({"x": "kv_redis"}) == {"sql_default": "sql_sqlite", "x": "kv_redis"}
     assert with_defaults({"x": "tape"}) == {"kv_default": "kv_sqlite", "sql_default": "sql_sqlite", "x": "tape"}
+
+
+def test_nothing_is_elsewhere_than_in_the_state_folder(tmp_path: Path) -> None:
+    backends = {
+        "memory": {"type": "kv_memory"},
+        "here": {"type": "sql_sqlite", "db_path": "mine.db"},
+        "above": {"type": "kv_sqlite", "db_path": "../kv.db", "namespace": "mine"},
+        "server": {"type": "kv_redis", "host": "redis.example", "namespace": "theirs"},
+        "tables": {"type": "sql_postgres", "host": "postgres.example", "user": "u", "password": "p", "db": "d"},
+    }
+    section = {"backends": backends, "analytics": {"db_path": str(tmp_path.parent / "a.duckdb"), "threads": 1}}
+    config = StorageConfig.model_validate(section)
+    within = config.within(tmp_path)
+    assert within.model_dump(exclude_none=True, include={"backends", "analytics"}) == {
+        "backends": {
+            "memory": {"type": "kv_memory"},
+            "here": {"type": "sql_sqlite", "db_path": "mine.db"},
+            "above": {"type": "kv_sqlite", "db_path": "kv-3.db", "namespace": "mine"},
+            "server": {"type": "kv_sqlite", "db_path": "kv-4.db", "namespace": "theirs"},
+            "tables": {"type": "sql_sqlite", "db_path": "sql-5.db"},
+        },
+        "analytics": config.analytics.model_dump() | {"db_path": "analytics/analytics.duckdb"},  # type: ignore[union-attr]
+    }
+    assert within.packages() == ("duckdb>=1.4",) and "asyncpg>=0.30" in config.packages()

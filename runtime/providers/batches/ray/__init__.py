@@ -1,12 +1,13 @@
 """Batches whose lines are asked by the machines of a Ray cluster. https://docs.ray.io/en/latest/cluster"""
 
-from runtime.spec import live, remote
+from runtime.spec import StandIn, live, remote
 
 SPEC = remote(
     "ray",
     summary="Batches whose requests are sent by workers on an existing Ray cluster, each to a server beside it",
     adapter=".adapter:RayBatches",
     over_http=False,
+    in_replay=StandIn(".in_replay:BatchesHere"),
     config=".config:RayBatchesConfig",
     packages=(
         "ray[client]>=2.40",

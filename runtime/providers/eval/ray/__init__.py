@@ -1,12 +1,13 @@
 """Evaluations whose rows are asked by the machines of a Ray cluster. https://docs.ray.io/en/latest/cluster"""
 
-from runtime.spec import live, remote
+from runtime.spec import StandIn, live, remote
 
 SPEC = remote(
     "ray",
     summary="Evaluations of models whose rows are asked by workers on an existing Ray cluster; scored and kept here",
     adapter=".adapter:RayEval",
     over_http=False,
+    in_replay=StandIn(".in_replay:EvalHere"),
     config=".config:RayEvalConfig",
     packages=("ray[client]>=2.40",),
     needs=("inference", "models", "datasets", "datasetio", "scoring", "scoring_functions"),

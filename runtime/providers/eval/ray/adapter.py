@@ -9,9 +9,9 @@ from runtime.apis.providers.protocol import ProviderHealth
 from runtime.context import current, warn
 from runtime.provider import ProviderContext
 from runtime.providers._vendors.ray.asking import OnCluster, on_cluster
-from runtime.providers.eval._shared.candidates import MadeAgents
 from runtime.providers.eval._shared.evaluations import KeptEvaluations
 from runtime.providers.eval.ray.config import RayEvalConfig
+from runtime.providers.eval.ray.in_replay import no_agents
 from runtime.sse import Reply, encode
 
 
@@ -23,13 +23,8 @@ class RayEval(KeptEvaluations):
     def __init__(self, config: RayEvalConfig, context: ProviderContext) -> None:
         at_once = config.max_concurrent_jobs * config.max_concurrent_rows
         self._workers = on_cluster(config, context, work="an evaluation", at_once=at_once)
-        agents = MadeAgents(
-            None,
-            why="cannot be asked by the workers of a cluster",
-            hint="evaluate it with `inline::builtin`, or evaluate a model",
-        )
         inference = ModelsOnCluster(self._workers)
-        super().__init__(config, context, inference=inference, agents=agents, max_wait_s=config.max_wait_s)
+        super().__init__(config, context, inference=inference, agents=no_agents(), max_wait_s=config.max_wait_s)
 
     async def run_eval(self, request: RunEvalRequest) -> Job:
         """Raises as `KeptEvaluations` does."""

@@ -4,13 +4,14 @@ A file of more than 5 MiB is sent in parts. If this process is killed meanwhile,
 shows: a rule of its lifecycle, AbortIncompleteMultipartUpload, removes them.
 """
 
-from runtime.spec import live, remote
+from runtime.spec import StandIn, live, remote
 
 SPEC = remote(
     "s3",
     summary="Files in a bucket of Amazon S3, or of a server that speaks its protocol",
     adapter=".adapter:s3_files",
     over_http=False,
+    in_replay=StandIn("runtime.providers.files._shared.in_state:files_in_state", packages=("xxhash>=3.4",)),
     config=".config:S3FilesConfig",
     packages=("xxhash>=3.4", "obstore>=0.12"),
     enabled_by="S3_BUCKET_NAME",
