@@ -54,7 +54,7 @@ _FORMS: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
     **dict.fromkeys(("headers", "error", "timing"), ("object", lambda value: isinstance(value, dict))),
     **dict.fromkeys(("query", "fields"), ("list of pairs", _is_pairs)),
     **dict.fromkeys(("events", "parts"), ("list of objects", _is_objects)),
-    "status": ("whole number", lambda value: type(value) is int),
+    "status": ("status of HTTP", lambda value: type(value) is int and 100 <= value <= 599),
 }
 """What members of a request and an answer are, where they are there: what that is called, and whether a value is it."""
 
@@ -99,11 +99,8 @@ def load(path: Path) -> Recording:
     wrong = [name for name, part in parts.items() if not isinstance(part, dict)]
     if wrong or not isinstance(value.get("provider"), str):
         raise _damaged(path, f"lacks `{wrong[0] if wrong else 'provider'}`")
-    for part in parts:
-        members: Mapping[str, Any] = value[part]
-        for name, (kind, is_it) in _FORMS.items():
-            if name in members and not is_it(members[name]):
-                raise _damaged(path, f"is damaged: `{part}.{name}` is no {kind}")
+    if problem := problem_of(value["request"], value["answer"]):
+        raise _damaged(path, f"is damaged: {problem}")
     try:
         read: Mapping[str, Any] = as_read(parts, lambda name: _held(path, name))
     except ValueError as error:
@@ -115,6 +112,15 @@ def load(path: Path) -> Recording:
         path=path,
         scope=str(value.get("test", "")),
     )
+
+
+def problem_of(request: Json, answer: Json) -> str:
+    """What of a request and its answer cannot be read, in words; empty for nothing."""
+    for part, members in (("request", request), ("answer", answer)):
+        for name, (kind, is_it) in _FORMS.items():
+            if name in members and not is_it(members[name]):
+                return f"`{part}.{name}` is no {kind}"
+    return ""
 
 
 def check_schema(schema: object, path: Path) -> None:

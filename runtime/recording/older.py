@@ -14,7 +14,7 @@ that was taken down below an SDK has `url` and `payload` instead, a call of a to
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -22,8 +22,8 @@ import msgspec
 
 from runtime.http.transport import EVENT_STREAM, server_of
 from runtime.recording.bodies import as_events
-from runtime.recording.documents import Recording
-from runtime.sse import Json, encode
+from runtime.recording.documents import Recording, problem_of
+from runtime.sse import Json
 
 _decode = msgspec.json.Decoder().decode
 _PREFIXES = ("/v1/openai/v1/", "/v1/")
@@ -59,16 +59,19 @@ def imported(data: bytes, *, named: Named) -> Imported:
     except (ValueError, RecursionError) as error:
         raise NotImported("it is not JSON") from error
     mapping = value.get("id_normalization_mapping") if isinstance(value, dict) else None
-    for normal, original in mapping.items() if isinstance(mapping, dict) else ():
-        value = _decode(encode(value).replace(encode(original)[1:-1], encode(normal)[1:-1]))
+    if isinstance(mapping, dict) and mapping:
+        value = _renamed(value, {name: normal for normal, name in mapping.items() if isinstance(name, str) and name})
     request, response = (value.get(name) if isinstance(value, dict) else None for name in ("request", "response"))
     if not isinstance(request, dict) or not isinstance(response, dict) or "body" not in response:
         raise NotImported("it is no recording of llama-stack or ogx")
     test = value.get("test_id") or request.get("test_id") or ""
     try:
-        return _of(request, response, test if isinstance(test, str) else "", named)
+        made = _of(request, response, test if isinstance(test, str) else "", named)
     except (LookupError, TypeError, ValueError, AttributeError) as error:
         raise NotImported(f"it is damaged ({type(error).__name__}: {error})") from error
+    if problem := problem_of(made.recording.request, made.recording.answer):
+        raise NotImported(f"it is damaged ({problem})")
+    return made
 
 
 def united(lists: list[Recording]) -> Recording:
@@ -83,10 +86,21 @@ def united(lists: list[Recording]) -> Recording:
     )
 
 
+def _renamed(value: Any, names: Mapping[str, str]) -> Any:
+    """A value in whose texts ids have other names."""
+    if isinstance(value, str):
+        for name, other in names.items():
+            value = value.replace(name, other)
+        return value
+    if isinstance(value, list):
+        return [_renamed(one, names) for one in value]
+    return {key: _renamed(one, names) for key, one in value.items()} if isinstance(value, dict) else value
+
+
 def _of(request: Json, response: Json, test: str, named: Named) -> Imported:
     if "tool_name" in request:
         return Imported(_search(request, response, test))
-    url, endpoint = str(request.get("url", "")), str(request.get("endpoint") or "")
+    url, endpoint = request["url"], str(request.get("endpoint") or "")
     if url.startswith("vertexai://"):
         raise NotImported("it was taken above Google's SDK, and does not say what was asked of which address")
     if endpoint in _OF_OLLAMA:
@@ -140,6 +154,8 @@ def _answer(response: Json, path: str) -> Json:
             return {"status": status, "headers": _JSON, "json": error}
         return {"status": 200, "headers": _EVENTS, "events": [*events, {"data": error}]}
     if not is_stream:
+        if not isinstance(body, dict | list):
+            raise NotImported("it has no answer")
         return {"status": response.get("status", 200), "headers": _JSON, "json": _plain(body)}
     if path.endswith("/completions"):
         events.append({"data": "[DONE]"})

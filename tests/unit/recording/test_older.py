@@ -164,6 +164,24 @@ def test_what_is_damaged_is_left_out(broken: dict[str, Any]) -> None:
         taken(value)
 
 
+@pytest.mark.parametrize(
+    "broken", [{"status": "ok"}, {"status": 99999}, {"body": None}, {"body": "words"}], ids=lambda one: str(one)
+)
+def test_nothing_is_imported_that_could_not_be_read_again(broken: dict[str, Any]) -> None:
+    value = peer_recording()
+    value["response"] |= broken
+    with pytest.raises(NotImported, match=r"it is damaged|it has no answer"):
+        taken(value)
+
+
+@pytest.mark.parametrize(
+    "names", [{"a": ""}, {"a": 5}, {"a": None}, {"a": ["x"]}, {"a": "{"}, {"a": '"'}, {"a": "choices"}]
+)
+def test_ids_that_are_none_damage_nothing(names: dict[str, Any]) -> None:
+    one = taken(peer_recording() | {"id_normalization_mapping": names})
+    assert said(one.answer).choices[0].text == "Hello"
+
+
 def test_who_was_asked_has_to_be_known() -> None:
     with pytest.raises(NotImported, match=r"nothing says whose address `http://0\.0\.0\.0:11434` is"):
         taken(peer_recording(), None)
