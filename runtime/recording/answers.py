@@ -10,15 +10,16 @@ from __future__ import annotations
 
 import typing
 from collections.abc import AsyncGenerator
+from contextlib import suppress
 from typing import Any
 
 import msgspec
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from runtime import errors
 from runtime.errors import RequestError, UpstreamError
 from runtime.recording.bodies import event_bytes
-from runtime.recording.documents import RecordingError
+from runtime.recording.documents import Recording, RecordingError
 from runtime.recording.pace import in_time
 from runtime.sse import EventStream, Frames, Json, Reply
 
@@ -47,10 +48,11 @@ def shown_refusal(error: RequestError | UpstreamError) -> Json | None:
     return {"error": {name: value for name, value in facts.items() if value is not None}}
 
 
-def restored(answer: Json, protocol: type, method: str, *, is_timed: bool) -> Any:
+def restored(recording: Recording, protocol: type, method: str, *, is_timed: bool) -> Any:
     """What `method` answered. Raises the refusal that was recorded, a RequestError or an UpstreamError, and
     RecordingError for what is no answer of it.
     """
+    answer = recording.answer
     if "reply" in answer:
         return Reply.of(answer["reply"])
     if "events" in answer:
@@ -60,9 +62,10 @@ def restored(answer: Json, protocol: type, method: str, *, is_timed: bool) -> An
     if "error" in answer:
         raise _refusal(answer["error"])
     model = _model_of(protocol, method)
-    if model is None or "model" not in answer:
-        raise RecordingError(f"a recording of `{method}` has no answer of it", hint="record it again")
-    return model.model_validate(answer["model"])
+    if model is not None and "model" in answer:
+        with suppress(ValidationError):
+            return model.model_validate(answer["model"])
+    raise RecordingError(f"`{recording.path}` has no answer of `{method}`", hint="restore it, or record it again")
 
 
 def _stream(answer: Json, is_timed: bool) -> EventStream:

@@ -61,7 +61,7 @@ class Calls:
             scope = session.scope()
             found = session.find(scope, self._name, asked)
             if found is not None:
-                return answers.restored(found.answer, self._protocol, name, is_timed=session.is_timed)
+                return answers.restored(found, self._protocol, name, is_timed=session.is_timed)
             assert method is not None, "a replay raises for what was not recorded"
             recording = Recording(provider=self._name, request=asked, answer={}, scope=scope)
 

@@ -51,7 +51,7 @@ class Manifest:
         documents.check_schema(given.get("schema"), path)
         variables, providers = given.get("variables", {}), given.get("providers", {})
         is_fine = isinstance(variables, dict) and isinstance(providers, dict)
-        if not (is_fine and all(isinstance(one, dict) for one in providers.values())):
+        if not (is_fine and all(map(_are_facts, providers.values()))):
             raise documents.RecordingError(f"`{path}` is damaged", hint="restore it, or remove it and record again")
         return cls({str(name): str(value) for name, value in variables.items()}, providers)
 
@@ -65,6 +65,20 @@ class Manifest:
         data, path = laid_out(shown, lambda _: ""), folder / MANIFEST
         if not path.exists() or path.read_bytes() != data:
             atomic_write(path, data, mode=_MODE)
+
+
+def _are_facts(value: Any) -> bool:
+    """Whether they say what a provider has and lists."""
+    if not isinstance(value, dict):
+        return False
+    methods, models = value.get("methods", []), value.get("models", [])
+    are_lists = isinstance(methods, list) and isinstance(models, list)
+    return are_lists and all(isinstance(one, str) for one in methods) and all(map(_is_model, models))
+
+
+def _is_model(value: Any) -> bool:
+    named = isinstance(value, dict) and isinstance(value.get("provider_model_id"), str)
+    return named and value.keys() <= {"provider_model_id", "model_type", "metadata"}
 
 
 def recorded_variables(names: Mapping[str, str], *, secrets: Iterable[str] = ()) -> dict[str, str]:

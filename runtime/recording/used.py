@@ -60,7 +60,7 @@ def used(folder: Path) -> set[Path] | None:
         return None
     names: set[str] = set()
     for file in place.iterdir():
-        if not file.name.startswith("."):
+        if not file.name.startswith(".") and file.is_file():
             names.update(file.read_text(encoding="utf-8", errors="surrogateescape").splitlines())
     return {folder / name for name in names}
 
