@@ -49,9 +49,21 @@ def _is_objects(value: Any) -> bool:
     return isinstance(value, list) and all(isinstance(one, dict) for one in value)
 
 
+def _is_texts(value: Any) -> bool:
+    return isinstance(value, dict) and all(isinstance(one, str) for one in value.values())
+
+
+def _is_timing(value: Any) -> bool:
+    if not isinstance(value, dict) or not isinstance(value.get("events_ms", []), list):
+        return False
+    return all(type(one) in (int, float) for one in (value.get("began_ms", 0), *value.get("events_ms", [])))
+
+
 _FORMS: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
     **dict.fromkeys(("method", "server", "path", "call"), ("text", lambda value: isinstance(value, str))),
-    **dict.fromkeys(("headers", "error", "timing"), ("object", lambda value: isinstance(value, dict))),
+    "headers": ("object of texts", _is_texts),
+    "error": ("object", lambda value: isinstance(value, dict)),
+    "timing": ("timing", _is_timing),
     **dict.fromkeys(("query", "fields"), ("list of pairs", _is_pairs)),
     **dict.fromkeys(("events", "parts"), ("list of objects", _is_objects)),
     "status": ("status of HTTP", lambda value: type(value) is int and 100 <= value <= 599),
