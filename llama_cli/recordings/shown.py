@@ -105,9 +105,10 @@ def _messages(name: str, value: Any) -> Iterator[str]:
         if text:
             yield from _indented(role, text)
         calls = message.get("tool_calls") or ([message] if message.get("type") == "function_call" else [])
-        for call in calls:
+        for call in calls if isinstance(calls, list) else ():
             function = call.get("function", call) if isinstance(call, dict) else {}
-            yield f"{role} calls {function.get('name', '')} {function.get('arguments', '')}"
+            if isinstance(function, dict):
+                yield f"{role} calls {function.get('name', '')} {function.get('arguments', '')}"
 
 
 def _indented(name: str, text: str) -> Iterator[str]:

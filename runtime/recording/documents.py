@@ -42,7 +42,8 @@ _decode = msgspec.json.Decoder().decode
 
 
 def _is_pairs(value: Any) -> bool:
-    return isinstance(value, list) and all(isinstance(one, list) and len(one) == 2 for one in value)
+    are_pairs = isinstance(value, list) and all(isinstance(one, list) and len(one) == 2 for one in value)
+    return are_pairs and all(isinstance(name, str) for name, _ in value)
 
 
 def _is_objects(value: Any) -> bool:

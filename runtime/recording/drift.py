@@ -180,9 +180,9 @@ def _of_choice(path: str, one: Choice, other: Choice, alike: float) -> Iterator[
     if one.finish != other.finish:
         yield Drift(f"{path}.finish_reason", one.finish or ABSENT, other.finish or ABSENT)
     calls = [list(each.calls.values()) for each in (one, other)]
-    names = [", ".join(call.name for call in each) for each in calls]
+    names = [[call.name for call in each] for each in calls]
     if names[0] != names[1]:
-        yield Drift(f"{path}.tool_calls", names[0] or "none", names[1] or "none")
+        yield Drift(f"{path}.tool_calls", *(", ".join(each) or "none" for each in names))
     else:
         for number, (call, again) in enumerate(zip(*calls, strict=True)):
             for each in differences({"arguments": call.value}, {"arguments": again.value}):

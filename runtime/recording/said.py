@@ -52,7 +52,7 @@ class Choice:
     reasoning: str = ""
     refusal: str = ""
     finish: str = ""
-    calls: dict[Any, Call] = field(default_factory=dict)
+    calls: dict[int, Call] = field(default_factory=dict)
 
 
 @dataclass
@@ -84,14 +84,14 @@ def objects_of(answer: Json) -> list[Json]:
 
 def said(answer: Json) -> Said:
     """What an answer of a recording says; nothing, where it is in a form that is not known."""
-    choices: defaultdict[Any, Choice] = defaultdict(Choice)
+    choices: defaultdict[int, Choice] = defaultdict(Choice)
     found = Said()
     for part in objects_of(answer):
         for read in _READERS:
             read(part, choices)
         if usage := _usage_of(part):
             found.usage |= usage
-    found.choices = [choices[index] for index in sorted(choices, key=str)]
+    found.choices = [choices[index] for index in sorted(choices)]
     found.vectors = list(_vectors(value_of(answer)))
     return found
 
@@ -115,11 +115,11 @@ def _part(part: Any) -> str:
     return f"<{kind or next(iter(part), 'part') if isinstance(part, dict) else 'part'}>"
 
 
-def _openai(part: Json, choices: defaultdict[Any, Choice]) -> None:
+def _openai(part: Json, choices: defaultdict[int, Choice]) -> None:
     """https://platform.openai.com/docs/api-reference/chat and /completions."""
     for one in _objects(part.get("choices")):
-        choice = choices[one.get("index", 0)]
-        choice.finish = one.get("finish_reason") or choice.finish
+        choice = choices[_place(one)]
+        choice.finish = _first(one, "finish_reason") or choice.finish
         if isinstance(one.get("text"), str):
             choice.text += one["text"]
         for message in (one.get("message"), one.get("delta")):
@@ -131,10 +131,10 @@ def _openai(part: Json, choices: defaultdict[Any, Choice]) -> None:
                     function = call.get("function")
                     if isinstance(function, dict):
                         # Some vendors leave out which of several a piece belongs to.
-                        _add(choice, call.get("index", place), function.get("name"), function.get("arguments"))
+                        _add(choice, _place(call, place), function.get("name"), function.get("arguments"))
 
 
-def _responses(part: Json, choices: defaultdict[Any, Choice]) -> None:
+def _responses(part: Json, choices: defaultdict[int, Choice]) -> None:
     """https://platform.openai.com/docs/api-reference/responses: a whole response, or the event at a stream's end."""
     whole = part.get("response") if str(part.get("type", "")).startswith("response.") else part
     if not isinstance(whole, dict) or whole.get("object") != "response" or whole.get("status") == "in_progress":
@@ -149,7 +149,7 @@ def _responses(part: Json, choices: defaultdict[Any, Choice]) -> None:
             _add(choice, len(choice.calls), item.get("name"), item.get("arguments"))
 
 
-def _anthropic(part: Json, choices: defaultdict[Any, Choice]) -> None:
+def _anthropic(part: Json, choices: defaultdict[int, Choice]) -> None:
     """https://docs.anthropic.com/en/api/messages and /messages-streaming."""
     kind = part.get("type")
     if kind == "message":
@@ -158,14 +158,14 @@ def _anthropic(part: Json, choices: defaultdict[Any, Choice]) -> None:
             _block(choices[0], place, block)
     elif kind == "content_block_start" and isinstance(begun := part.get("content_block"), dict):
         is_call = begun.get("type") == "tool_use"  # whose `input`, empty here, comes in pieces
-        _block(choices[0], part.get("index", 0), begun | {"input": ""} if is_call else begun)
+        _block(choices[0], _place(part), begun | {"input": ""} if is_call else begun)
     elif kind == "content_block_delta" and isinstance(piece := part.get("delta"), dict):
-        _block(choices[0], part.get("index", 0), piece)
+        _block(choices[0], _place(part), piece)
     elif kind == "message_delta" and isinstance(end := part.get("delta"), dict):
         choices[0].finish = str(end.get("stop_reason") or "")
 
 
-def _block(choice: Choice, place: Any, block: Json) -> None:
+def _block(choice: Choice, place: int, block: Json) -> None:
     choice.text += _first(block, "text")
     choice.reasoning += _first(block, "thinking")
     if block.get("type") == "tool_use":
@@ -174,11 +174,11 @@ def _block(choice: Choice, place: Any, block: Json) -> None:
         _add(choice, place, None, block.get("partial_json"))
 
 
-def _google(part: Json, choices: defaultdict[Any, Choice]) -> None:
+def _google(part: Json, choices: defaultdict[int, Choice]) -> None:
     """https://ai.google.dev/api/generate-content; the answers of a stream are as a whole one, one after the other."""
     for one in _objects(part.get("candidates")):
-        choice = choices[one.get("index", 0)]
-        choice.finish = one.get("finishReason") or choice.finish
+        choice = choices[_place(one)]
+        choice.finish = _first(one, "finishReason") or choice.finish
         content = one.get("content")
         for piece in _objects(content.get("parts") if isinstance(content, dict) else None):
             if piece.get("thought"):
@@ -189,7 +189,7 @@ def _google(part: Json, choices: defaultdict[Any, Choice]) -> None:
                 _add(choice, len(choice.calls), call.get("name"), call.get("args"))
 
 
-def _converse(part: Json, choices: defaultdict[Any, Choice]) -> None:
+def _converse(part: Json, choices: defaultdict[int, Choice]) -> None:
     """https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html; its streams are bytes."""
     output = part.get("output")
     message = output.get("message") if isinstance(output, dict) else None
@@ -205,7 +205,7 @@ def _converse(part: Json, choices: defaultdict[Any, Choice]) -> None:
 _READERS = (_openai, _responses, _anthropic, _google, _converse)
 
 
-def _add(choice: Choice, place: Any, name: Any, arguments: Any) -> None:
+def _add(choice: Choice, place: int, name: Any, arguments: Any) -> None:
     call = choice.calls.setdefault(place, Call())
     call.name += name if isinstance(name, str) else ""
     if isinstance(arguments, str) and isinstance(call.arguments, str):
@@ -244,6 +244,12 @@ def _vectors(value: Any, name: str = "") -> Iterator[tuple[float, ...]]:
 
 def _objects(value: Any) -> Iterable[Json]:
     return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
+
+
+def _place(value: Json, otherwise: int = 0) -> int:
+    """Which of several a piece belongs to."""
+    place = value.get("index")
+    return place if isinstance(place, int) else otherwise
 
 
 def _first(value: Json, *names: str) -> str:

@@ -152,3 +152,10 @@ def test_how_alike_texts_have_to_be_is_said_by_whoever_asks() -> None:
 def test_long_texts_are_compared_in_reasonable_time() -> None:
     one, other = "word " * 50_000, "other " * 50_000
     assert text_ratio(one, one) == 1.0 and text_ratio(one, other) == 0.0
+
+
+def test_a_call_without_a_name_is_none_the_less_one() -> None:
+    answers = [
+        {"json": {"choices": [{"message": {"content": "", "tool_calls": calls}}]}} for calls in ([], [{"function": {}}])
+    ]
+    assert [one.path for one in meaning_drift(*answers, alike=0.5)] == ["choices[0].tool_calls"]

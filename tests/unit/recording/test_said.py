@@ -151,3 +151,11 @@ def test_the_parts_of_a_content_are_text_or_named() -> None:
     parts = [{"type": "text", "text": "What is this?"}, {"type": "image_url", "image_url": {"url": "data:..."}}, "x"]
     assert text_of(parts) == "What is this?\n<image_url>\nx"
     assert (text_of(None), text_of("a"), text_of({"a": 1})) == ("", "a", '{"a":1}')
+
+
+@pytest.mark.parametrize("index", [None, [1], {"x": 1}, "first"])
+def test_a_place_that_is_none_is_the_first(index: Any) -> None:
+    call = {"index": index, "function": {"name": "f", "arguments": "{}"}}
+    choice = {"index": index, "message": {"content": "hm", "tool_calls": [call]}, "finish_reason": {"x": 1}}
+    [found] = said({"json": {"choices": [choice]}}).choices
+    assert (found.text, found.finish, [one.name for one in found.calls.values()]) == ("hm", "", ["f"])
