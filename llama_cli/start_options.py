@@ -114,7 +114,7 @@ class StartOptions:
     timing: Annotated[
         Timing | None,
         typer.Option(
-            help="How long a recorded answer takes: no time, or as long as it did; none unless given.",
+            help="How long a recorded stream takes: no time, or as long as it did; none unless given.",
             case_sensitive=False,
             rich_help_panel=_RECORDING,
         ),
