@@ -139,7 +139,10 @@ class Library:
         if found is None:
             return Miss(scope, provider, asked_for.operation, None, ())
         kept, recording = found
-        parts = differences(kept.value, what.value) or [Difference("(vectors)", "another vector", "one far from it")]
+        other = Difference("(vectors)", "another vector", "one far from it")
+        if recording.provider != provider:
+            other = Difference("(provider)", recording.provider, provider)
+        parts = differences(kept.value, what.value) or [other]
         return Miss(scope, provider, asked_for.operation, recording.path, tuple(parts))
 
     def keep(self, recording: Recording, *, instead: Path | None = None) -> Path | None:

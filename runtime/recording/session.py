@@ -118,7 +118,7 @@ class Session:
         if self.mode == "record":
             return None
         found = self._library.find(scope, provider, request)
-        if found is None:
+        if found is None or not _may_answer(found.recording, provider, request):
             if not self.replays:
                 return None
             miss = self._library.miss(scope, provider, request)
@@ -183,6 +183,14 @@ class Session:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
         self._used.close()
+
+
+def _may_answer(recording: Recording, provider: str, request: Json) -> bool:
+    """Whether a recording answers this provider: what is read, such as a list of models, is what its own server has,
+    while what is asked may be asked of any other.
+    """
+    is_its_own = recording.provider == provider or recording.request.get("server") == request.get("server")
+    return is_its_own or request.get("method") not in ("GET", "HEAD")
 
 
 async def _told(work: Coroutine[Any, Any, None]) -> None:

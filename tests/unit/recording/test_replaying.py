@@ -203,6 +203,21 @@ async def test_something_stands_in_for_what_computes_in_this_process(
     assert unknown.status in (400, 501) and len(kettles.asked) == count
 
 
+async def test_a_provider_has_not_the_models_of_another(world: World, upstream: Upstream) -> None:
+    """One that was not reached when it was recorded has none then either, so that a bare name means the same."""
+    away = openai_at("http://127.0.0.1:7/v1", "away")
+    body = {"model": CHAT_MODEL, **HELLO}
+    async with world.serving(
+        "record", upstream.url, providers={"inference": [away, openai_at(upstream.url)]}
+    ) as served:
+        told = await served.client.post(CHAT, body)
+    async with world.serving("replay", UNUSED, providers={"inference": [away, openai_at(UNUSED)]}) as served:
+        again = await served.client.post(CHAT, body)
+        models = await served.client.get("/v1/models")
+    assert told.status == 200 and again.json() == told.json()
+    assert {one["provider_id"] for one in models.json()["data"]} == {"vendor"}
+
+
 async def test_a_test_s_requests_belong_to_it(world: World, upstream: Upstream) -> None:
     async with world.serving("record", upstream.url) as served:
         world.session.begin("tests/a.py::test_a")
