@@ -11,25 +11,27 @@ from typing import Any
 
 from runtime import discovery
 from runtime.external.importing import importing
-from runtime.stack.in_replay import is_replaced
+from runtime.stack.in_replay import is_recorded_by_calls, stand_in_of
 from runtime.stack.plan import plan, read_run_config
 from runtime.stdio import one_line
 
 
 def check_adapters(run_yaml: Path, *, for_replay: bool = False) -> list[dict[str, Any]]:
     """Every adapter that cannot be imported: provider id, type, the external package that brings it, empty for one of
-    ours, and error. for_replay: only of those that a replay asks. Raises ConfigInvalid for a run config that cannot be
+    ours, and error. for_replay: of those that a replay has. Raises ConfigInvalid for a run config that cannot be
     planned.
     """
     failures = []
     run = read_run_config(run_yaml, os.environ, to_build=True)
     whole = plan(run, file=str(run_yaml))
     for planned in whole.providers:
-        if for_replay and is_replaced(planned.spec, whole.world.load_api(planned.api)):
+        spec, api = planned.spec, whole.world.load_api(planned.api)
+        if for_replay and is_recorded_by_calls(spec, api):
             continue
+        stand_in = stand_in_of(spec, api) if for_replay else None
         try:
-            with importing(planned.spec.package) if planned.spec.package else nullcontext():
-                discovery.load(planned.spec.adapter, package=planned.spec.module)
+            with importing(spec.package) if spec.package else nullcontext():
+                discovery.load(stand_in.adapter if stand_in else spec.adapter, package=spec.module)
         except KeyboardInterrupt:
             raise
         except BaseException as error:

@@ -9,9 +9,9 @@
     }
 
 `test` is left out of what belongs to none. A request over HTTP has `method`, `server`, `path`, `query`, `headers` and a
-body (`bodies.py`); a call of a provider in this process has `call`, the name of the method, and `json`. An answer over
-HTTP has `status`, `headers` and a body, an answer of a call is one of `answers.py`. `timing`, in milliseconds: when the
-answer began, and each of its events.
+body (`bodies.py`); a call of a provider in this process has `call`, the name of the method, `json`, and of a server
+whose address it names `server`, `path` and `query`. An answer over HTTP has `status`, `headers` and a body, an answer
+of a call is one of `answers.py`. `timing`, in milliseconds: when the answer began, and each of its events.
 """
 
 from __future__ import annotations

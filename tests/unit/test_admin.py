@@ -36,6 +36,22 @@ def test_an_adapter_whose_package_is_missing_is_named_with_its_provider(
     ]
 
 
+def test_of_a_provider_that_a_replay_does_without_what_is_there_in_its_place_is_imported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = {"bucket_name": "b", "endpoint_url": "http://127.0.0.1:9"}
+    run = written(tmp_path, {"files": [{"provider_id": "s3", "provider_type": "remote::s3", "config": config}]})
+    for module in [name for name in sys.modules if name.startswith("runtime.providers.files.")]:
+        monkeypatch.delitem(sys.modules, module)
+    monkeypatch.setitem(sys.modules, "obstore", None)
+    assert check_adapters(run, for_replay=True) == []
+    assert [one["provider_id"] for one in check_adapters(run)] == ["s3"]
+    monkeypatch.setitem(sys.modules, "xxhash", None)
+    for module in [name for name in sys.modules if name.startswith("runtime.providers.files.")]:
+        monkeypatch.delitem(sys.modules, module)
+    assert [one["provider_id"] for one in check_adapters(run, for_replay=True)] == ["s3"]
+
+
 @pytest.mark.parametrize("ends", ["", "raise SystemExit(3)"])
 def test_what_a_package_does_while_it_is_imported_is_no_part_of_the_answer(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], ends: str
