@@ -14,14 +14,19 @@ def machine_time() -> float:
     return time.time()  # noqa: TID251  # the only place
 
 
+def _as_measured(span_s: float) -> float:
+    return span_s
+
+
 _now: Callable[[], float] = machine_time
 _stamp: Callable[[], float] = machine_time
+_span: Callable[[float], float] = _as_measured
 
 
-def use(*, now: Callable[[], float], stamp: Callable[[], float]) -> None:
-    """Other clocks for this process, of `wall_time` and of `stamp`."""
-    global _now, _stamp
-    _now, _stamp = now, stamp
+def use(*, now: Callable[[], float], stamp: Callable[[], float], span: Callable[[float], float]) -> None:
+    """Other clocks for this process, of `wall_time`, `stamp` and `span`."""
+    global _now, _stamp, _span
+    _now, _stamp, _span = now, stamp, span
 
 
 def wall_time() -> float:
@@ -32,6 +37,11 @@ def wall_time() -> float:
 def stamp() -> float:
     """Seconds since 1970, to write down when something was made or done."""
     return _stamp()
+
+
+def span(measured_s: float) -> float:
+    """How long something took, in seconds, to write down."""
+    return _span(measured_s)
 
 
 def machine_date() -> datetime:

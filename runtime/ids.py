@@ -16,22 +16,24 @@ os.register_at_fork(after_in_child=_ready.clear)
 
 def new_id(prefix: str) -> str:
     """`prefix` and 24 random hex digits, as in `chatcmpl-0f3c...`; the prefix brings its own separator."""
-    return prefix + _random_digits()
+    return prefix + _digits_for(prefix)
 
 
-def use(*, digits: Callable[[int], str], position: Callable[[], int]) -> None:
-    """Ids of another kind for this process: digits gives so many hex digits, position what `new_position` returns."""
+def use(*, digits: Callable[[str, int], str], position: Callable[[], int]) -> None:
+    """Ids of another kind for this process: digits gives so many hex digits for an id with this prefix, position what
+    `new_position` returns.
+    """
     global _other_digits, _other_position
     _other_digits, _other_position = digits, position
 
 
-_other_digits: Callable[[int], str] | None = None
+_other_digits: Callable[[str, int], str] | None = None
 _other_position: Callable[[], int] | None = None
 
 
-def _random_digits() -> str:
+def _digits_for(prefix: str) -> str:
     if _other_digits is not None:
-        return _other_digits(_DIGITS)
+        return _other_digits(prefix, _DIGITS)
     try:
         return _ready.pop()
     except IndexError:
@@ -62,7 +64,7 @@ def ordered_id(prefix: str, position: int) -> str:
     """`prefix` and 24 hex digits, the first of which are the position, the others random: so that a page can begin
     after something that was deleted since.
     """
-    return f"{prefix}{position:0{_POSITION_DIGITS}x}{_random_digits()[_POSITION_DIGITS:]}"
+    return f"{prefix}{position:0{_POSITION_DIGITS}x}{_digits_for(prefix)[_POSITION_DIGITS:]}"
 
 
 def position_in(ordered: str) -> int | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from runtime import clock, ids
 from runtime.conformance.stacks import Served, run_config
 from runtime.conformance.upstream import CHAT_MODEL, EMBEDDING_MODEL, Upstream, refusal
 from runtime.context import RequestContext
+from runtime.context import serving as within
 from runtime.recording.documents import RecordingError
 from runtime.recording.manifest import Manifest, recorded_variables
 from runtime.recording.session import Mode, RecordingChoice, Session
@@ -281,20 +282,47 @@ def test_what_turned_providers_on_is_known_without_its_secrets(tmp_path: Path) -
     }
 
 
-def test_ids_and_times_are_the_same_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module, names in ((clock, ("_now", "_stamp")), (ids, ("_other_digits", "_other_position"))):
+@pytest.fixture
+def steady(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    for module, names in ((clock, ("_now", "_stamp", "_span")), (ids, ("_other_digits", "_other_position"))):
         for name in names:
             monkeypatch.setattr(module, name, getattr(module, name))
-    from runtime.context import serving as within
+    return make_steady
 
+
+def _made_by(request_id: str) -> list[Any]:
+    with within(RequestContext(request_id=request_id)):
+        return [ids.new_id("resp_"), ids.ordered_id("file-", ids.new_position()), clock.stamp()]
+
+
+def test_ids_and_times_are_the_same_each_time(steady: Callable[[], None]) -> None:
     def made() -> list[Any]:
-        make_steady()
-        seen: list[Any] = [ids.new_id("req_"), clock.stamp()]
-        for number in range(2):
-            with within(RequestContext(request_id=f"req_{number}")):
-                seen += [ids.new_id("resp_"), ids.ordered_id("file-", ids.new_position()), clock.stamp()]
-        return seen
+        steady()
+        return [ids.new_id("req_"), clock.stamp(), *_made_by("one"), *_made_by("two"), clock.span(1.5)]
 
     first = made()
     assert made() == first and len(set(map(str, first))) == len(first)
     assert ids.position_in(str(first[3])) is not None
+
+
+def test_ids_do_not_follow_from_how_often_somebody_looks_nor_from_what_a_request_is_called(
+    steady: Callable[[], None],
+) -> None:
+    def made(looks: int, name: str) -> list[Any]:
+        steady()
+        found = _made_by(f"{name} 1")
+        for look in range(looks):
+            with within(RequestContext(request_id=ids.new_id("req_"))):
+                found += [clock.stamp()] * (look == 0)
+        return [*found, *_made_by(f"{name} 2"), ids.new_id("job_")]
+
+    assert made(1, "mine") == made(7, "yours")
+
+
+def test_an_id_is_not_given_twice_to_a_request_that_lasts(
+    steady: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("runtime.recording.steady._REQUESTS", 2)
+    steady()
+    made = [_made_by(name)[0] for name in ("long", "a", "b", "c", "long", "d", "long")]
+    assert len(set(made)) == len(made)

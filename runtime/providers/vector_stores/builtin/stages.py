@@ -7,6 +7,8 @@ from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from runtime.clock import span
+
 
 class Stages:
     """seconds: by stage. Stages that run beside each other add up to more than the whole."""
@@ -24,4 +26,4 @@ class Stages:
             self.seconds[name] += time.monotonic() - began
 
     def shown(self) -> dict[str, float]:
-        return {name: round(taken, 3) for name, taken in self.seconds.items()}
+        return {name: round(span(taken), 3) for name, taken in self.seconds.items()}
