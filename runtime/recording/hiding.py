@@ -4,23 +4,29 @@ the patterns of whoever records. A request in a replay goes through the same, an
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import quote
 
 import yaml
 
 from runtime.errors import ConfigInvalid, Problem
 from runtime.recording.bodies import Held
-from runtime.redaction import redact_text
+from runtime.recording.pieces import Span, hide_across
+from runtime.redaction import redact_text, secrets_of_queries
 from runtime.sse import Json
 
 HIDDEN = "<hidden>"
 _SHORTEST = 8
 """A secret that is shorter is not looked for in texts: it would be found in words."""
+_KINDS = frozenset(("object", "array", "string", "number", "integer", "boolean", "null"))
+_JOINS = frozenset(("$ref", "anyOf", "oneOf", "allOf"))
+"""What a JSON schema has: its types, or one of these members."""
 
 
 class _Names(NamedTuple):
@@ -36,33 +42,37 @@ class _Names(NamedTuple):
 
     def has(self, name: str) -> bool:
         plain = _plain(name)
-        return plain in self.whole or plain.endswith(self.ends)
+        return any(one in self.whole or one.endswith(self.ends) for one in (plain, plain.removesuffix("s")))
 
 
 class _Lists(NamedTuple):
+    """`hidden.yaml`. in_texts: a member of an object that a text quotes, whatever it escapes quotes with."""
+
     request_headers: tuple[str, ...]
     answer_headers: tuple[str, ...]
     members: _Names
     in_addresses: _Names
+    in_texts: re.Pattern[str]
     patterns: tuple[re.Pattern[str], ...]
 
 
 @cache
 def _lists() -> _Lists:
     given: Mapping[str, Any] = yaml.safe_load(Path(__file__).with_name("hidden.yaml").read_text(encoding="utf-8"))
-    only_there = set(given["only_in_addresses"])
+    secrets, accounts, only_there = given["members"], given["accounts"], given["only_in_addresses"]
     return _Lists(
         tuple(given["request_headers"]),
         tuple(given["answer_headers"]),
-        _Names.of(name for name in given["members"] if name not in only_there),
-        _Names.of(given["members"]),
+        _Names.of([*secrets, *accounts]),
+        _Names.of([*secrets, *accounts, *only_there]),
+        _quoting(secrets),
         tuple(map(re.compile, given["patterns"])),
     )
 
 
 class Hiding:
     """known: the secrets that this process knows by their values, asked each time. patterns: more of them, as regular
-    expressions. Raises ConfigInvalid for one that is none.
+    expressions. Raises ConfigInvalid for one that is none, or that finds nothing everywhere.
     """
 
     def __init__(self, known: Callable[[], Iterable[str]] = tuple, patterns: Iterable[str] = ()) -> None:
@@ -77,56 +87,118 @@ class Hiding:
         """An answer of a recording without secrets."""
         return self._message(answer, _lists().answer_headers, self._values(also))
 
+    def text(self, text: str) -> str:
+        """A text without secrets, such as the name of a test."""
+        return self._text(text, self._values(()))
+
     def _values(self, also: Iterable[str]) -> list[str]:
-        found = {value for value in (*self._known(), *also) if len(value) >= _SHORTEST}
-        return sorted(found, key=len, reverse=True)
+        """Those that are known, and as they are spelt in an address and in JSON."""
+        known = {value for value in (*self._known(), *also) if len(value) >= _SHORTEST}
+        spelt = {way(value) for value in known for way in _SPELT}
+        return sorted(spelt, key=len, reverse=True)
 
     def _message(self, message: Json, headers: Iterable[str], values: list[str]) -> Json:
         clean: Json = {}
         for name, part in message.items():
             if name == "headers":
-                part = {key.lower(): value for key, value in part.items() if _is_one_of(key.lower(), headers)}
+                part = {key.lower(): value for key, value in sorted(part.items()) if _is_one_of(key.lower(), headers)}
             if name in ("query", "fields"):
-                clean[name] = [[key, self._of(value, key, values, _lists().in_addresses)] for key, value in part]
+                clean[name] = [self._pair(key, value, values) for key, value in part]
+            elif name == "parts":
+                clean[name] = [self._part(one, values) for one in part]
+            elif name == "events":
+                clean[name] = self._of(part, values)
+                hide_across(clean[name], partial(self._spans, values=values), HIDDEN)
             else:
-                clean[name] = self._of(part, "", values, _lists().members)
+                clean[name] = self._of(part, values)
         return clean
 
-    def _of(self, value: Any, name: str, values: list[str], members: _Names) -> Any:
-        if name and isinstance(value, str) and value and members.has(name):
-            return HIDDEN
+    def _pair(self, name: str, value: str, values: list[str]) -> list[str]:
+        is_secret = value and _lists().in_addresses.has(name)
+        return [self._text(name, values), HIDDEN if is_secret else self._text(value, values)]
+
+    def _part(self, part: Json, values: list[str]) -> Json:
+        """A part of a form."""
+        clean: Json = self._of(part, values)
+        is_secret = "filename" not in part and _lists().in_addresses.has(str(part.get("name", "")))
+        return clean | {"text": HIDDEN} if is_secret and part.get("text") else clean
+
+    def _of(self, value: Any, values: list[str]) -> Any:
         if isinstance(value, str):
             return self._text(value, values)
         if isinstance(value, dict):
-            if "name" in value and "filename" not in value and isinstance(value.get("text"), str):  # a part of a form
-                is_secret = _lists().in_addresses.has(str(value["name"]))
-                return value | {"text": HIDDEN if is_secret else self._text(value["text"], values)}
-            return {key: self._of(inner, str(key), values, members) for key, inner in value.items()}
+            named = value.get("name")  # as a list of headers or variables has them
+            is_named = isinstance(named, str) and "value" in value and _lists().members.has(named)
+            return {
+                self._text(str(key), values): _hidden(inner)
+                if _lists().members.has(str(key)) or (is_named and key == "value")
+                else self._of(inner, values)
+                for key, inner in value.items()
+            }
         if isinstance(value, list):
-            return [self._of(inner, "", values, members) for inner in value]
+            return [self._of(inner, values) for inner in value]
         if isinstance(value, Held):
-            return Held(_without(value.data, values), value.suffix)
+            return Held(self._data(value.data, values), value.suffix)
         return value
 
-    def _text(self, text: str, values: list[str]) -> str:
+    def _text(self, text: str, values: Iterable[str]) -> str:
+        text = self._found(text, values)
+        if '"' in text or "'" in text:
+            text = _lists().in_texts.sub(_hide, text)
+        for secret in secrets_of_queries(text):
+            text = text.replace(secret, HIDDEN)
+        return redact_text(text) if "://" in text else text
+
+    def _data(self, data: bytes, values: Iterable[str]) -> bytes:
+        return self._found(data.decode(errors="surrogateescape"), values).encode(errors="surrogateescape")
+
+    def _found(self, text: str, values: Iterable[str]) -> str:
         for value in values:
             text = text.replace(value, HIDDEN)
         for pattern in self._patterns:
             text = pattern.sub(_hide, text)
-        return redact_text(text) if "://" in text else text
+        return text
+
+    def _spans(self, text: str, values: Iterable[str]) -> Iterator[Span]:
+        """Where secrets stand in a text."""
+        for pattern in (*map(re.compile, map(re.escape, values)), *self._patterns, _lists().in_texts):
+            for found in pattern.finditer(text):
+                yield found.span(_group(found))
+
+
+def _hidden(value: Any) -> Any:
+    """What stands under the name of a secret. What only describes it, a JSON schema, stays, and so does what kind of
+    secret it is; a number becomes another one.
+    """
+    if isinstance(value, str):
+        return HIDDEN if value else value
+    if isinstance(value, bool) or value is None:
+        return value
+    if isinstance(value, int | float):
+        return 0
+    if isinstance(value, list):
+        return [_hidden(inner) for inner in value]
+    if isinstance(value, dict) and not _is_schema(value):
+        return {key: inner if key == "type" else _hidden(inner) for key, inner in value.items()}
+    return value
+
+
+def _is_schema(value: Mapping[str, Any]) -> bool:
+    given = value.get("type")
+    kinds = given if isinstance(given, list) else [given]
+    return all(isinstance(kind, str) and kind in _KINDS for kind in kinds) or not _JOINS.isdisjoint(value)
 
 
 def _hide(found: re.Match[str]) -> str:
-    if not found.re.groups or found[1] is None:
-        return HIDDEN
-    start, end = found.start(1) - found.start(), found.end(1) - found.start()
-    return found[0][:start] + HIDDEN + found[0][end:]
+    (begin, _), (start, end) = found.span(), found.span(_group(found))
+    return found[0][: start - begin] + HIDDEN + found[0][end - begin :]
 
 
-def _without(data: bytes, values: Iterable[str]) -> bytes:
-    for value in values:
-        data = data.replace(value.encode(errors="surrogateescape"), HIDDEN.encode())
-    return data
+def _group(found: re.Match[str]) -> str | int:
+    """Which group of a match is the secret; 0 for all of it."""
+    if "value" in found.re.groupindex:
+        return "value"
+    return 1 if found.re.groups and found[1] is not None else 0
 
 
 def _compiled(patterns: Iterable[str]) -> list[re.Pattern[str]]:
@@ -136,9 +208,31 @@ def _compiled(patterns: Iterable[str]) -> list[re.Pattern[str]]:
             compiled.append(re.compile(pattern))
         except re.error as error:
             problems.append(Problem(message=f"`{pattern}` is no regular expression: {error}", path="--redact"))
+            continue
+        if compiled[-1].search("") is not None:
+            problems.append(Problem(message=f"`{pattern}` finds also what is empty", path="--redact"))
     if problems:
         raise ConfigInvalid(problems, what="choice")
     return compiled
+
+
+def _quoting(names: Iterable[str]) -> re.Pattern[str]:
+    """Finds members with such names where a text quotes an object, or a piece of one. The group `value` is a value."""
+    words = "|".join(rf"[\w-]*{name}" if "_" in name else name for name in names).replace("_", "[_-]?")
+    name = rf"""(?P<quote>(?<!\\)\\*["'])(?i:{words})s?(?P=quote)"""
+    return re.compile(rf"{name}\s*:\s*(?P=quote)(?P<value>.+?)(?:(?<!\\)(?P=quote)|\Z)", re.DOTALL)
+
+
+def _in_json(value: str, *, ascii_only: bool) -> str:
+    return json.dumps(value, ensure_ascii=ascii_only)[1:-1]
+
+
+_SPELT: tuple[Callable[[str], str], ...] = (
+    str,
+    partial(quote, safe=""),
+    partial(_in_json, ascii_only=True),
+    partial(_in_json, ascii_only=False),
+)
 
 
 def _plain(name: str) -> str:

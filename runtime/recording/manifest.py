@@ -24,7 +24,11 @@ from runtime.redaction import is_secret, redact_text
 
 PLACEHOLDER = "replay"
 _MODE = 0o644
-_SECRET = re.compile(r"(KEY|TOKEN|SECRET|PASSWORD|CREDENTIALS?)S?\Z", re.IGNORECASE)
+_HIDDEN = re.compile(
+    r"(KEY|TOKEN|SECRET|PASSWORD|CREDENTIALS?)S?\Z|(?:\A|_)(ACCOUNT|TENANT|ORG|ORGANIZATION|TENANCY|PROJECT|COMPARTMENT)(_|\Z)",
+    re.IGNORECASE,
+)
+"""Variables with a secret, or with whose account it is."""
 _decode = msgspec.json.Decoder().decode
 
 
@@ -90,7 +94,7 @@ def recorded_variables(names: Mapping[str, str], *, secrets: Iterable[str] = ())
 
 
 def _recorded(name: str, value: str, known: set[str]) -> str:
-    is_hidden = is_secret(name) or _SECRET.search(name) or any(secret in value for secret in known)
+    is_hidden = is_secret(name) or _HIDDEN.search(name) or any(secret in value for secret in known)
     return PLACEHOLDER if is_hidden else redact_text(value)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections import OrderedDict, deque
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from runtime.recording.hiding import Hiding
 from runtime.recording.library import Library, Miss, NotRecorded
 from runtime.recording.manifest import Manifest
 from runtime.recording.used import UsedLog
+from runtime.redaction import is_secret
 from runtime.sse import Json
 
 log = logging.getLogger(__name__)
@@ -28,6 +30,7 @@ TEST_HEADER = "x-llamastack-test"
 """The test that a request belongs to, for those that run side by side; the others belong to the one that has begun."""
 _OLDER_TEST = "__test_id"
 """llama-stack's name for it, in the provider data of a request."""
+_LONGEST_WORD = 20
 _ATTEMPTS = 256
 _MISSES = 1_000
 _LATER_S = 15.0
@@ -96,22 +99,26 @@ class Session:
 
     def begin(self, test: str) -> None:
         """A test begins; empty for none."""
-        self._test = test
-        self._library.begin(test)
+        self._test = self.scope_of(test)
+        self._library.begin(self._test)
 
     def scope(self) -> str:
         """The test that the current request belongs to."""
         context = current()
         named = context.header(TEST_HEADER) or context.provider_data.get(_OLDER_TEST)
-        return named if isinstance(named, str) and named else self._test
+        return self.scope_of(named) if isinstance(named, str) and named else self._test
+
+    def scope_of(self, test: str) -> str:
+        """The name of a test as recordings have it: it may have been made of a key."""
+        return self.hiding.text(test)
 
     def secrets_of_caller(self) -> Iterator[str]:
         """What the current request brings that nobody else may see."""
         context = current()
-        yield from _texts_of(context.provider_data)
-        given = context.header("authorization")
-        if given:
-            yield given.partition(" ")[2] or given
+        yield from _texts_of({name: one for name, one in context.provider_data.items() if name != _OLDER_TEST})
+        for name, value in context.request_headers.items():
+            if is_secret(name.decode("latin-1")):
+                yield from _words_of(value.decode("latin-1"))
 
     def find(self, scope: str, provider: str, request: Json) -> Recording | None:
         """The recording of a request; None where it is to be asked for real. Raises NotRecorded in a replay."""
@@ -162,7 +169,7 @@ class Session:
         if self.replays:
             return
         self.manifest.variables |= variables
-        self.manifest.providers |= {name: dict(facts) for name, facts in providers.items()}
+        self.manifest.providers |= self.hiding.answer({"providers": providers})["providers"]
         try:
             self.manifest.write(self.folder)
         except OSError as error:
@@ -198,6 +205,16 @@ async def _told(work: Coroutine[Any, Any, None]) -> None:
         await work
     except Exception as error:
         log.warning("the rest of an answer is not recorded", extra={"error": repr(error)})
+
+
+def _words_of(header: str) -> Iterator[str]:
+    """A header with a secret, and what it may consist of: a scheme and a key, cookies with their names. Without what
+    may be a word of a prompt as well: many a client is given `anything` as its key.
+    """
+    for word in re.split(r"[\s;]+", header):
+        for one in (word, word.partition("=")[2]):
+            if len(one) >= _LONGEST_WORD or any(map(str.isdecimal, one)):
+                yield one
 
 
 def _texts_of(value: Any) -> Iterator[str]:

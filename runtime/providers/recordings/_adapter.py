@@ -26,7 +26,8 @@ class BuiltinRecordings:
 
     async def recording_state(self, request: RecordingsRequest) -> RecordingState:
         recorder = self._recorder
-        missed = [one for one in recorder.misses if request.test in (None, one.scope)]
+        scope = None if request.test is None else recorder.scope_of(request.test)
+        missed = [one for one in recorder.misses if scope in (None, one.scope)]
         return RecordingState(
             mode=recorder.mode,
             folder=str(recorder.folder),

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from aiohttp import web
@@ -230,6 +231,36 @@ async def test_a_test_s_requests_belong_to_it(world: World, upstream: Upstream) 
     assert used(world.folder) is not None
 
 
+async def test_nothing_of_a_caller_s_keys_is_recorded_but_for_words(world: World, upstream: Upstream) -> None:
+    key, cookie = "caller-canary-0123456789", "cookie-canary-0123456789"
+    said = f"{key} and {cookie} are not anything"
+    body = {"model": CHAT_MODEL, "messages": [{"role": "user", "content": said}], "store": False}
+    for headers in (
+        {"x-api-key": key, "cookie": f"a={cookie}; b=1", "authorization": "Bearer anything"},
+        {"authorization": f"Bearer {key}", "x-llamastack-provider-data": json.dumps({"x_key": cookie})},
+    ):
+        async with world.serving("record", upstream.url) as served:
+            assert (await served.client.post(CHAT, body, headers=headers)).status == 200
+        [path] = world.folder.rglob("*POST*.json")
+        recorded = json.loads(path.read_text())["request"]["json"]["messages"][0]["content"]
+        assert recorded == "<hidden> and <hidden> are not anything"
+
+
+async def test_a_test_whose_name_has_a_key_keeps_it_for_itself(world: World, upstream: Upstream) -> None:
+    test = "tests/a.py::test_a[sk-configured-secret]"
+    async with world.serving("record", upstream.url) as served:
+        world.session.begin(test)
+        await served.client.post(CHAT, {"model": CHAT_MODEL, **HELLO})
+    everything = "".join(f"{path} {path.read_text()}" for path in world.folder.rglob("*") if path.is_file())
+    assert "configured-secret" not in everything
+    async with world.serving("replay", UNUSED, apis=["inference", "recordings"]) as served:
+        named = {"x-llamastack-test": test}
+        again = await served.client.post(CHAT, {"model": CHAT_MODEL, **HELLO}, headers=named)
+        await served.client.post(CHAT, {"model": CHAT_MODEL, **HELLO, "seed": 1}, headers=named)
+        missed = (await served.client.get(f"/v1alpha/recordings?test={quote(test)}")).json()["missed"]
+    assert again.status == 200 and [one["operation"] for one in missed] == ["POST /v1/chat/completions"]
+
+
 async def test_a_recorded_stream_can_take_its_time(world: World, upstream: Upstream) -> None:
     body = {"model": CHAT_MODEL, **HELLO, "stream": True}
     async with world.serving("record", upstream.url) as served:
@@ -269,13 +300,15 @@ def test_what_turned_providers_on_is_known_without_its_secrets(tmp_path: Path) -
         "STORE": "/home/me/x",
         "MODEL": "llama",
     }
-    given |= {"VENDOR_KEY": "sk-2", "OF_A_PASSWORD_FIELD": "hunter"}
+    given |= {"VENDOR_KEY": "sk-2", "OF_A_PASSWORD_FIELD": "hunter", "CLOUD_PROJECT": "mine", "TENANT_ID": "t"}
     Manifest(recorded_variables(given, secrets=["hunter"]), {}).write(tmp_path)
     read = Manifest.read(tmp_path)
     assert read is not None
     assert read.variables == {
         "OF_A_PASSWORD_FIELD": "replay",
         "VENDOR_KEY": "replay",
+        "CLOUD_PROJECT": "replay",
+        "TENANT_ID": "replay",
         "MODEL": "llama",
         "OLLAMA_URL": "http://********@localhost:1/v1",
         "OPENAI_API_KEY": "replay",
