@@ -16,8 +16,9 @@ Wire formats: RFC 7578 (multipart/form-data), WHATWG HTML 9.2.6 (server-sent eve
 from __future__ import annotations
 
 import re
-from email.parser import BytesParser
-from email.policy import HTTP
+from email.message import Message
+from email.parser import HeaderParser
+from email.utils import collapse_rfc2231_value
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
@@ -28,6 +29,7 @@ from runtime.sse import Json, encode
 
 _decode = msgspec.json.Decoder().decode
 _FIELD = re.compile(r"(data|event|id|retry):? ?(.*)", re.DOTALL)
+_HEADERS = HeaderParser()
 _BOUNDARY = "recorded-boundary"
 _BODIES = ("json", "text", "fields", "parts", "events", "bytes")
 
@@ -108,25 +110,29 @@ def as_events(data: bytes) -> list[Json]:
 def _event(block: bytes) -> Json | None:
     event: Json = {}
     lines: list[str] = []
-    for line in block.decode(errors="surrogateescape").split("\n"):
+    try:
+        text = block.decode()
+    except UnicodeDecodeError:
+        return {"raw": block.decode(errors="backslashreplace")}
+    for line in text.split("\n"):
         if not line or line.startswith(":"):
             continue
         found = _FIELD.fullmatch(line)
         if found is None or (found[1] != "data" and found[1] in event):
-            return {"raw": block.decode(errors="backslashreplace")}
+            return {"raw": text}
         if found[1] == "data":
             lines.append(found[2])
         else:
             event[found[1]] = found[2]
     if not lines:
         return event or None
-    text = "\n".join(lines)
+    data = "\n".join(lines)
     try:
-        event["data"] = _decode(text.encode())
+        event["data"] = _decode(data)
     except (ValueError, RecursionError):
-        event["data"] = text.encode(errors="backslashreplace").decode()
-    if isinstance(event["data"], str) and text[:1] == '"':
-        return {"raw": block.decode(errors="backslashreplace")}
+        event["data"] = data
+    if isinstance(event["data"], str) and data[:1] == '"':
+        return {"raw": text}
     return event
 
 
@@ -152,30 +158,44 @@ def _text(data: bytes) -> str | None:
 
 def _parts(data: bytes, content_type: str) -> list[Json] | None:
     """The parts of a form; None for what is not one."""
-    head = b"Content-Type: " + content_type.encode(errors="replace") + b"\r\n\r\n"
-    message = BytesParser(policy=HTTP).parsebytes(head + data)
-    if not message.is_multipart():
+    boundary = _header("content-type", content_type).get_boundary()
+    if not boundary:
+        return None
+    _, *pieces = (b"\r\n" + data).split(b"\r\n--" + boundary.encode(errors="replace"))
+    if not pieces or not pieces.pop().startswith(b"--"):
         return None
     parts = []
-    for part in message.iter_parts():
-        content = part.get_payload(decode=True)
-        facts = {"name": part.get_param("name", header="content-disposition"), "filename": part.get_filename()}
-        kind = part.get("content-type")
-        shown: Json = {name: str(value) for name, value in facts.items() if value is not None}
-        if kind:
-            shown["type"] = str(kind)
-        parts.append(shown | readable(content if isinstance(content, bytes) else b"", str(kind or "")))
+    for piece in pieces:
+        lines, _, content = piece.lstrip(b" \t").partition(b"\r\n\r\n")
+        head = _HEADERS.parsestr(lines.decode(errors="replace").removeprefix("\r\n"), headersonly=True)
+        facts = {"name": head.get_param("name", header="content-disposition"), "filename": head.get_filename()}
+        shown: Json = {name: collapse_rfc2231_value(value) for name, value in facts.items() if value is not None}
+        if kind := head.get("content-type"):
+            shown["type"] = kind
+        parts.append(shown | readable(content, kind or ""))
     return parts
 
 
 def _multipart(parts: list[Any]) -> bytes:
     lines = []
     for part in parts:
-        filename = f'; filename="{part["filename"]}"' if "filename" in part else ""
+        filename = f'; filename="{_quoted(part["filename"])}"' if "filename" in part else ""
         kind = f"content-type: {part['type']}\r\n" if "type" in part else ""
-        head = f'--{_BOUNDARY}\r\ncontent-disposition: form-data; name="{part.get("name", "")}"{filename}\r\n{kind}\r\n'
+        name = f'form-data; name="{_quoted(part.get("name", ""))}"{filename}'
+        head = f"--{_BOUNDARY}\r\ncontent-disposition: {name}\r\n{kind}\r\n"
         lines.append(head.encode() + written(part) + b"\r\n")
     return b"".join(lines) + f"--{_BOUNDARY}--\r\n".encode()
+
+
+def _quoted(name: str) -> str:
+    """https://html.spec.whatwg.org/multipage/form-control-infrastructure.html#multipart-form-data"""
+    return str(name).translate({ord('"'): "%22", ord("\r"): "%0D", ord("\n"): "%0A"})
+
+
+def _header(name: str, value: str) -> Message:
+    header = Message()
+    header[name] = value
+    return header
 
 
 def _suffix(kind: str) -> str:

@@ -42,32 +42,38 @@ _decode = msgspec.json.Decoder().decode
 
 
 def _is_pairs(value: Any) -> bool:
-    are_pairs = isinstance(value, list) and all(isinstance(one, list) and len(one) == 2 for one in value)
-    return are_pairs and all(isinstance(name, str) for name, _ in value)
+    return isinstance(value, list) and all(
+        isinstance(one, list) and len(one) == 2 and all(isinstance(text, str) for text in one) for one in value
+    )
 
 
 def _is_objects(value: Any) -> bool:
     return isinstance(value, list) and all(isinstance(one, dict) for one in value)
 
 
+def _is_timing(value: Any) -> bool:
+    if not isinstance(value, dict) or not isinstance(value.get("events_ms", []), list):
+        return False
+    return all(_is_number(one) for one in (value.get("began_ms", 0), *value.get("events_ms", [])))
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) in (int, float) and value >= 0
+
+
 def _is_texts(value: Any) -> bool:
     return isinstance(value, dict) and all(isinstance(one, str) for one in value.values())
 
 
-def _is_timing(value: Any) -> bool:
-    if not isinstance(value, dict) or not isinstance(value.get("events_ms", []), list):
-        return False
-    return all(type(one) in (int, float) for one in (value.get("began_ms", 0), *value.get("events_ms", [])))
-
-
 _FORMS: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
-    **dict.fromkeys(("method", "server", "path", "call"), ("text", lambda value: isinstance(value, str))),
+    **dict.fromkeys(("method", "server", "path", "call", "text"), ("text", lambda value: isinstance(value, str))),
     "headers": ("object of texts", _is_texts),
     "error": ("object", lambda value: isinstance(value, dict)),
-    "timing": ("timing", _is_timing),
-    **dict.fromkeys(("query", "fields"), ("list of pairs", _is_pairs)),
+    "timing": ("object of milliseconds", _is_timing),
+    **dict.fromkeys(("query", "fields"), ("list of pairs of texts", _is_pairs)),
     **dict.fromkeys(("events", "parts"), ("list of objects", _is_objects)),
-    "status": ("status of HTTP", lambda value: type(value) is int and 100 <= value <= 599),
+    "status": ("HTTP status", lambda value: type(value) is int and 100 <= value <= 599),
+    "bytes": ("bytes of a file", lambda value: isinstance(value, Held)),
 }
 """What members of a request and an answer are, where they are there: what that is called, and whether a value is it."""
 
@@ -106,18 +112,21 @@ def load(path: Path) -> Recording:
     except (ValueError, RecursionError) as error:
         raise _damaged(path, f"is not JSON: {error}") from error
     if not isinstance(value, dict) or "schema" not in value:
-        raise _damaged(path, "is no recording: it has no `schema`")
+        raise RecordingError(
+            f"`{path}` is no recording: it has no `schema`",
+            hint="give recordings a folder of their own, or restore it if it was one",
+        )
     check_schema(value["schema"], path)
     parts = {name: value.get(name) for name in ("request", "answer")}
     wrong = [name for name, part in parts.items() if not isinstance(part, dict)]
     if wrong or not isinstance(value.get("provider"), str):
         raise _damaged(path, f"lacks `{wrong[0] if wrong else 'provider'}`")
-    if problem := problem_of(value["request"], value["answer"]):
-        raise _damaged(path, f"is damaged: {problem}")
     try:
         read: Mapping[str, Any] = as_read(parts, lambda name: _held(path, name))
-    except ValueError as error:
+    except (ValueError, TypeError) as error:
         raise _damaged(path, f"is damaged: {error}") from error
+    if problem := problem_of(read["request"], read["answer"]):
+        raise _damaged(path, f"is damaged: {problem}")
     return Recording(
         provider=value["provider"],
         request=read["request"],
@@ -127,9 +136,11 @@ def load(path: Path) -> Recording:
     )
 
 
-def problem_of(request: Json, answer: Json) -> str:
-    """What of a request and its answer cannot be read, in words; empty for nothing."""
+def problem_of(request: Any, answer: Any) -> str:
+    """What of a request and its answer cannot be used, in words; empty for nothing."""
     for part, members in (("request", request), ("answer", answer)):
+        if not isinstance(members, dict):
+            return f"`{part}` is no object"
         for name, (kind, is_it) in _FORMS.items():
             if name in members and not is_it(members[name]):
                 return f"`{part}.{name}` is no {kind}"

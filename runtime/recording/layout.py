@@ -3,6 +3,7 @@ one, and a text of several lines line by line.
 
     {"$lines": ["first line", "second line"]}   a text of several lines
     {"$file": "name.bin"}                       bytes, in a file beside this one
+    {"$number": "nan"}                          a number that JSON has not: also inf and -inf
     {"$as_is": {...}}                           an object that has one of these names itself
 """
 
@@ -11,19 +12,22 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from functools import partial
+from math import isfinite
 from typing import Any
 
 from runtime.recording.bodies import Held
 
 _WIDTH = 110
-_LINES, _FILE, _AS_IS = "$lines", "$file", "$as_is"
-_MARKS = (_LINES, _FILE, _AS_IS)
+_LINES, _FILE, _NUMBER, _AS_IS = "$lines", "$file", "$number", "$as_is"
+_MARKS = (_LINES, _FILE, _NUMBER, _AS_IS)
 _text = partial(json.dumps, ensure_ascii=False)
 
 
 def laid_out(value: Any, keep: Callable[[Held], str]) -> bytes:
-    """JSON text of a value with a line break at its end. keep: keeps bytes, and returns the name of their file."""
-    return ("".join(_lines(_marked(value, keep), "")) + "\n").encode()
+    """JSON text of a value with a line break at its end, in which halves of characters are question marks. keep: keeps
+    bytes, and returns the name of their file.
+    """
+    return ("".join(_lines(_marked(value, keep), "")) + "\n").encode(errors="replace")
 
 
 def as_read(value: Any, held: Callable[[str], Held]) -> Any:
@@ -40,6 +44,8 @@ def as_read(value: Any, held: Callable[[str], Held]) -> Any:
             return "\n".join(inner)
         if name == _FILE:
             return held(str(inner))
+        if name == _NUMBER:
+            return float(inner)
         if name == _AS_IS and isinstance(inner, dict):
             return {key: as_read(one, held) for key, one in inner.items()}
     return {key: as_read(one, held) for key, one in value.items()}
@@ -50,6 +56,8 @@ def _marked(value: Any, keep: Callable[[Held], str]) -> Any:
         return {_FILE: keep(value)}
     if isinstance(value, str):
         return {_LINES: value.split("\n")} if value.count("\n") > 1 and len(value) > _WIDTH / 2 else value
+    if isinstance(value, float) and not isfinite(value):
+        return {_NUMBER: str(value)}
     if isinstance(value, Mapping):
         marked = {str(key): _marked(one, keep) for key, one in value.items()}
         return {_AS_IS: marked} if len(value) == 1 and next(iter(value)) in _MARKS else marked

@@ -14,7 +14,7 @@ import msgspec
 
 from runtime.errors import RequestError
 from runtime.http.transport import EVENT_STREAM, Exchange, GoOn, Outgoing, close_parts, media_type
-from runtime.recording.bodies import event_bytes, place_of, readable, written
+from runtime.recording.bodies import content_type, event_bytes, place_of, readable, written
 from runtime.recording.documents import Recording
 from runtime.recording.pace import in_time, timing_of
 from runtime.recording.reading import Reading
@@ -195,5 +195,7 @@ def _shown(request: Outgoing) -> Json:
         shown["headers"] = dict(request.headers)
     if request.body:
         assert isinstance(request.body, bytes), "read before"
-        shown |= readable(request.body, request.headers.get("content-type", ""))
+        shown |= readable(request.body, given := request.headers.get("content-type", ""))
+        if given:
+            shown["headers"]["content-type"] = content_type(shown, given)
     return shown

@@ -6,19 +6,20 @@ import json
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from runtime.recording import documents
-from runtime.recording.bodies import Held, as_events, event_bytes, readable, written
+from runtime.recording.bodies import Held, as_events, content_type, event_bytes, readable, written
 from runtime.recording.documents import Recording, RecordingError, load, save
 from runtime.recording.layout import as_read, laid_out
 
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=60)
-NAMES = TEXTS | st.sampled_from(["$lines", "$file"])
+NAMES = TEXTS | st.sampled_from(["$lines", "$file", "$number"])
 VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False) | TEXTS,
+    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False) | TEXTS,
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(NAMES, inner, max_size=3),
     max_leaves=12,
 )  # fmt: skip
@@ -30,6 +31,20 @@ def test_any_value_is_read_as_it_was_laid_out(value: Any) -> None:
         raise AssertionError
 
     assert as_read(json.loads(laid_out(value, no_file)), no_file) == value
+
+
+def test_what_json_has_not_is_laid_out_as_json_all_the_same() -> None:
+    value = {"scores": [float("nan"), float("-inf")], "text": "half \udcff"}
+    shown = laid_out(value, str)
+    assert repr(as_read(msgspec.json.decode(shown), str)) == repr(value | {"text": "half ?"})
+
+
+def test_no_one_is_told_to_remove_a_file_that_was_never_a_recording(tmp_path: Path) -> None:
+    path = tmp_path / "package.json"
+    path.write_text('{"name": "mine"}')
+    with pytest.raises(RecordingError) as caught:
+        load(path)
+    assert caught.value.hint and caught.value.hint.startswith("give recordings a folder of their own")
 
 
 def test_a_text_of_several_lines_is_laid_out_line_by_line() -> None:
@@ -90,6 +105,27 @@ def test_a_form_is_shown_by_its_parts() -> None:
     assert (file["filename"], file["bytes"].data) == ("a.bin", b"\0\1\2")
 
 
+def test_mail_in_a_form_is_kept_as_it_is() -> None:
+    head = b'--b\r\ncontent-disposition: form-data; name="file"\r\ncontent-type: message/rfc822\r\n\r\n'
+    for mail in (b"Subject: hi\r\n\r\none", b"Subject: hi\r\n\r\nanother\r"):
+        [part] = readable(head + mail + b"\r\n--b--\r\n", "multipart/form-data; boundary=b")["parts"]
+        assert part["text"].encode() == mail
+
+
+@pytest.mark.parametrize("name", ['a"b.txt', "\u00fc.txt", "a\r\nx: y", ""])
+def test_any_name_of_a_file_stays_within_its_quotes(name: str) -> None:
+    shown = {"parts": [{"name": "file", "filename": name, "text": "x"}]}
+    [part] = readable(written(shown), content_type(shown, ""))["parts"]
+    assert (part["text"], list(part)) == ("x", ["name", "filename", "text"])
+    assert part["filename"].replace("%22", '"').replace("%0D", "\r").replace("%0A", "\n") == name
+
+
+def test_an_event_that_is_no_text_is_shown_as_it_came() -> None:
+    events = as_events(b"event: \xff\ndata: 1\n\nid: 3\ndata: 2\n\n")
+    assert events == [{"raw": "event: \\xff\ndata: 1"}, {"id": "3", "data": 2}]
+    assert as_events(b"".join(map(event_bytes, events)))[1] == events[1]
+
+
 def recording(**answer: Any) -> Recording:
     return Recording(
         provider="inference/openai",
@@ -127,6 +163,13 @@ def test_what_takes_the_place_of_a_recording_leaves_nothing_of_it(tmp_path: Path
     ("part", "wrong"),
     [
         ("answer", {"status": "200"}),
+        ("answer", {"status": 42}),
+        ("answer", {"headers": {"content-type": 5}}),
+        ("answer", {"text": 5}),
+        ("answer", {"bytes": "one-0123.bin"}),
+        ("answer", {"timing": {"began_ms": "soon"}}),
+        ("answer", {"timing": {"events_ms": [0, -5]}}),
+        ("request", {"fields": [["a", 1]]}),
         ("answer", {"events": {"data": 1}}),
         ("answer", {"events": ["data: 1"]}),
         ("answer", {"status": 99999}),
@@ -154,6 +197,8 @@ def test_a_member_that_is_not_what_it_has_to_be_is_named(part: str, wrong: dict[
     [
         (b"{", "is not JSON"),
         (b"[]", "is no recording: it has no `schema`"),
+        (b'{"schema": 1, "provider": "a", "request": {"$lines": ["a"]}, "answer": {}}', "`request` is no object"),
+        (b'{"schema": 1, "provider": "a", "request": {}, "answer": {"json": {"$number": "x"}}}', "could not convert"),
         (b'{"schema": 2}', "has the schema 2; this version of llama reads 1"),
         (b'{"schema": "x"}', "has the schema `x`, which is none"),
         (b'{"schema": 1, "provider": "a/b", "answer": {}}', "lacks `request`"),

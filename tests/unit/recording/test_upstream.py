@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from runtime.http.transport import Exchange, Outgoing
-from runtime.recording.library import stored
+from runtime.recording.library import paths, stored
 from runtime.recording.session import RecordingChoice, Session
 from runtime.recording.upstream import UpstreamRecorder
 
@@ -121,3 +121,24 @@ async def test_what_never_ends_does_not_outlive_a_session(tmp_path: Path, monkey
     await session.close()
     [kept] = stored(tmp_path)
     assert kept.answer["events"] == [{"data": {"a": 1}}] and answer.is_closed
+
+
+async def test_a_form_is_recorded_alike_whatever_parts_it(tmp_path: Path) -> None:
+    written = []
+    for boundary in ("one", "another"):
+        folder = tmp_path / boundary
+        session = Session(RecordingChoice(mode="record", folder=folder))
+        form = f'--{boundary}\r\ncontent-disposition: form-data; name="a"\r\n\r\nx\r\n--{boundary}--\r\n'
+        request = Outgoing(
+            method="POST", url="http://acme/v1/x", body=form.encode(),
+            headers={"content-type": f"multipart/form-data; boundary={boundary}"},
+        )  # fmt: skip
+
+        async def go_on(request: Outgoing) -> Answer:
+            return Answer()
+
+        await (await UpstreamRecorder(session, "inference/acme")(request, go_on)).read()
+        await session.close()
+        [path] = paths(folder)
+        written.append((path.name, path.read_text()))
+    assert written[0] == written[1] and '"name": "a"' in written[0][1]
