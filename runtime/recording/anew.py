@@ -18,10 +18,10 @@ from runtime.apis._api import Api
 from runtime.errors import RequestError, StackError
 from runtime.http.client import HttpClient
 from runtime.http.transport import Exchange, Outgoing, server_of
-from runtime.recording.bodies import Held, content_type, has_body, written
+from runtime.recording.bodies import content_type, has_body, written
 from runtime.recording.calls import Calls
 from runtime.recording.documents import Recording
-from runtime.recording.hiding import HIDDEN
+from runtime.recording.rules import has_hidden
 from runtime.recording.session import RecordingChoice, Session
 from runtime.recording.upstream import PASSING
 from runtime.sse import EventStream, Json
@@ -57,7 +57,7 @@ class Anew(Session):
 def why_not_asked(recording: Recording) -> str:
     """Why a recording cannot be asked anew by itself; empty where it can."""
     request = recording.request
-    if _has_hidden(request):
+    if has_hidden(request):
         return "something secret was left out of its request"
     api, method = recording.provider.partition("/")[0], request.get("method", "")
     computes = api in _COMPUTE and ("call" in request or method == "POST")
@@ -133,13 +133,3 @@ def _outgoing(request: Json, address: str) -> Outgoing:
         headers=headers,
         body=written(request) if has_body(request) else None,
     )
-
-
-def _has_hidden(value: Any) -> bool:
-    if isinstance(value, str):
-        return HIDDEN in value
-    if isinstance(value, Held):
-        return HIDDEN.encode() in value.data
-    if isinstance(value, dict):
-        return any(map(_has_hidden, value.values()))
-    return isinstance(value, list) and any(map(_has_hidden, value))

@@ -16,12 +16,13 @@ from runtime.recording import documents
 from runtime.recording.differences import Difference, differences, nearest
 from runtime.recording.documents import Recording, RecordingError
 from runtime.recording.names import MANIFEST
-from runtime.recording.rules import Asked, are_near, asked
+from runtime.recording.rules import Asked, are_near, asked, fits_hidden
 from runtime.sse import Json
 
 _UNFIT = re.compile(r"[^A-Za-z0-9.\[\]_-]+")
 _LONGEST_NAME = 60
 _SHOWN_DIFFERENCES = 12
+_Kept = tuple[Asked, Recording]
 
 
 class Found(NamedTuple):
@@ -73,9 +74,9 @@ class Library:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._by_key: dict[str, list[tuple[Asked, Recording]]] = defaultdict(list)
-        self._times: Counter[tuple[str, str, str]] = Counter()
-        self._fresh: set[tuple[str, str, str]] = set()
+        self._by_key: dict[str, list[_Kept]] = defaultdict(list)
+        self._times: Counter[tuple[str, str, Path | None]] = Counter()
+        self._fresh: dict[tuple[str, str, str], list[Asked]] = defaultdict(list)
         for recording in stored(folder):
             self._add(recording)
 
@@ -98,29 +99,33 @@ class Library:
         recordings, and the last one again after that.
         """
         what = asked(request)
-        fitting = [one for kept, one in self._by_key.get(what.key, ()) if are_near(kept.vectors, what.vectors)]
+        fitting, rules = self._same(what), []
+        if not fitting:
+            fitting = self._same_but_hidden(what)
+            rules.append("the same but for what is hidden")
         if not fitting:
             return None
-        rules = []
         for rule, of_it in (
-            ("this test's own", [one for one in fitting if one.scope == scope]),
-            ("belongs to no test", [one for one in fitting if not one.scope]),
+            ("this test's own", [pair for pair in fitting if pair[1].scope == scope]),
+            ("belongs to no test", [pair for pair in fitting if not pair[1].scope]),
             ("another test's", fitting),
         ):
             if of_it:
                 if len(of_it) < len(fitting) or _are_others(of_it, scope):
                     rules.append(rule)
                 break
-        same = [one for one in of_it if one.provider == provider]
-        if same and len(same) < len(of_it):
-            rules.append("the same provider")
-        chosen = same or of_it
-        there = [one for one in chosen if one.request.get("server") == request.get("server")]
-        if there and len(there) < len(chosen):
-            rules.append("the same server")
-        chosen = there or chosen
-        turn = self._times[scope, what.key, provider]
-        self._times[scope, what.key, provider] += 1
+        for rule, is_closer in (
+            ("the same provider", lambda kept, one: one.provider == provider),
+            ("the same server", lambda kept, one: one.request.get("server") == request.get("server")),
+            ("to the letter", lambda kept, one: kept.letter == what.letter),
+        ):
+            closer = [pair for pair in of_it if is_closer(*pair)]
+            if closer and len(closer) < len(of_it):
+                rules.append(rule)
+            of_it = closer or of_it
+        chosen = [one for _, one in of_it]
+        turn = self._times[scope, provider, chosen[0].path]
+        self._times[scope, provider, chosen[0].path] += 1
         if len(chosen) > 1:
             rules.append(f"asked for the {turn + 1}. time")
         return Found(chosen[min(turn, len(chosen) - 1)], ", ".join(rules))
@@ -151,9 +156,10 @@ class Library:
         """
         what = asked(recording.request)
         place = recording.scope, what.key, recording.provider
-        same = [one for _, one in self._by_key[what.key] if (one.scope, one.provider) == (place[0], place[2])]
-        if place not in self._fresh and instead is None:
-            self._fresh.add(place)
+        same = [one for _, one in self._same(what) if (one.scope, one.provider) == (place[0], place[2])]
+        is_fresh = any(are_near(one.vectors, what.vectors) for one in self._fresh[place])
+        if not is_fresh and instead is None:
+            self._fresh[place].append(what)
             for old in same:
                 self._forget(what.key, old)
             same = []
@@ -169,6 +175,19 @@ class Library:
         documents.save(recording, path)
         self._by_key[what.key].append((what, recording))
         return path
+
+    def _same(self, what: Asked) -> list[_Kept]:
+        """Those of the same request."""
+        return [pair for pair in self._by_key.get(what.key, ()) if are_near(pair[0].vectors, what.vectors)]
+
+    def _same_but_hidden(self, what: Asked) -> list[_Kept]:
+        """Those that are the same whatever was hidden in them: whoever replays may hide less, and know no keys."""
+        return [
+            (kept, one)
+            for entries in self._by_key.values()
+            for kept, one in entries
+            if kept.has_hidden and fits_hidden(kept.value, what.value) and are_near(kept.vectors, what.vectors)
+        ]
 
     def _add(self, recording: Recording) -> None:
         what = asked(recording.request)
@@ -201,13 +220,14 @@ def stored(folder: Path) -> Iterator[Recording]:
 def paths(folder: Path) -> Iterator[Path]:
     """The file of each, in the same order; none where there is no folder."""
     for path in sorted(folder.rglob(f"*{documents.ENDING}"), key=_by_number):
-        if path.name != MANIFEST and not any(part.startswith(".") for part in path.relative_to(folder).parts):
+        is_hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+        if path.name != MANIFEST and not is_hidden and not path.is_dir():  # a test may be called `reads a.json`
             yield path
 
 
-def _are_others(recordings: list[Recording], scope: str) -> bool:
+def _are_others(recordings: list[_Kept], scope: str) -> bool:
     """Whether they belong to other tests than this one."""
-    return bool(scope) and all(one.scope not in ("", scope) for one in recordings)
+    return bool(scope) and all(one.scope not in ("", scope) for _, one in recordings)
 
 
 def folders_of(scope: str) -> list[str]:

@@ -17,6 +17,7 @@ import msgspec
 import yaml
 
 from runtime.recording.bodies import Held
+from runtime.recording.hiding import HIDDEN
 from runtime.sse import Json
 
 _encode = msgspec.json.Encoder(order="sorted").encode
@@ -37,11 +38,15 @@ class Rules(NamedTuple):
 
 
 class Asked(NamedTuple):
-    """A request after the rules. value: what is compared. key: its digest. vectors: those in it, in order."""
+    """A request after the rules. value: what is compared. key: its digest. vectors: those in it, in order. letter: a
+    digest of what is asked before the rules. has_hidden: whether something secret was left out.
+    """
 
     value: Json
     key: str
     vectors: tuple[tuple[float, ...], ...]
+    letter: str
+    has_hidden: bool
 
 
 @cache
@@ -74,7 +79,39 @@ def asked(request: Json) -> Asked:
             value[name] = normal.of(part)
     if not value.get("query"):
         value.pop("query", None)
-    return Asked(value, sha256(_encode(value)).hexdigest(), tuple(normal.vectors))
+    letter = {name: part for name, part in request.items() if name not in _NOT_ASKED}
+    return Asked(value, _digest(value), tuple(normal.vectors), _digest(letter), has_hidden(value))
+
+
+def _digest(value: Json) -> str:
+    return sha256(_encode(value)).hexdigest()
+
+
+def fits_hidden(recorded: Any, asked: Any) -> bool:
+    """Whether two values after the rules are the same, whatever stands where the first has something hidden."""
+    if isinstance(recorded, dict) and isinstance(asked, dict):
+        return recorded.keys() == asked.keys() and all(fits_hidden(one, asked[name]) for name, one in recorded.items())
+    if isinstance(recorded, list) and isinstance(asked, list):
+        return len(recorded) == len(asked) and all(map(fits_hidden, recorded, asked))
+    if isinstance(recorded, str) and isinstance(asked, str) and HIDDEN in recorded:
+        first, *others = recorded.split(HIDDEN)
+        place = len(first) if asked.startswith(first) else -1
+        for part in others[:-1]:
+            found = asked.find(part, place + 1) if place >= 0 else -1
+            place = found + len(part) if found >= 0 else -1
+        return place >= 0 and asked.endswith(others[-1]) and len(asked) - len(others[-1]) > place
+    return bool(recorded == asked)
+
+
+def has_hidden(value: Any) -> bool:
+    """Whether something secret was left out of a part of a recording."""
+    if isinstance(value, str):
+        return HIDDEN in value
+    if isinstance(value, Held):
+        return HIDDEN.encode() in value.data
+    if isinstance(value, dict):
+        return any(map(has_hidden, value.values()))
+    return isinstance(value, list) and any(map(has_hidden, value))
 
 
 def are_near(some: Iterable[tuple[float, ...]], others: Iterable[tuple[float, ...]]) -> bool:
@@ -136,10 +173,12 @@ class _Normal:
         return int(rounded) if rounded.is_integer() and abs(rounded) < 2**53 else rounded
 
     def _is_vector(self, value: list[Any]) -> bool:
-        return len(value) >= self.rules.vector_length and all(type(one) is float for one in value)
+        """Lists of whole numbers alone are tokens."""
+        kinds = set(map(type, value)) if len(value) >= self.rules.vector_length else set()
+        return float in kinds and kinds <= {int, float}
 
     def _vector(self, value: list[float]) -> str:
-        self.vectors.append(tuple(value))
+        self.vectors.append(tuple(map(float, value)))
         return f"<vector of {len(value)}>"
 
 

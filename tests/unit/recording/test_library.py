@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from runtime.recording.documents import Recording
+from runtime.recording.hiding import HIDDEN
 from runtime.recording.library import Library
 from runtime.recording.rules import asked
 
@@ -43,6 +44,14 @@ def found(library: Library, scope: str = "", provider: str = "inference/a", **ho
         (request(n=1.0), request(n=1)),
         (request("see file-0123456789abcdef01234567"), request("see file-fedcba987654321001234567")),
         (request("at 2026-11-28T09:00:00Z"), request("at 2025-01-02 10:11:12")),
+        (request("Date: Sat, 28 Nov 2026 13:53:55 GMT"), request("Date: Sun, 01 Feb 2026 01:02:03 +0000")),
+        (request('{"created_at": 1795874616}'), request('{"created_at": 1795874616123}')),
+        (request("Today's date is 2026-11-28."), request("Today's date is 2027-01-02.")),
+        (request("Today Date: 28 Nov 2026\n"), request("Today Date: 1 Dec 2026\n")),
+        (request("Today is Saturday, November 28, 2026."), request("Today is Sunday, November 29th, 2026.")),
+        (request("As of 28/11/2026 14:05"), request("As of 29/11/2026 09:12:01")),
+        (request("It is now 14:05."), request("It is now 9:12 pm.")),
+        (request(f"run {'0f' * 6}4abc9{'1' * 15}"), request(f"run {'f0' * 6}4cba8{'2' * 15}")),
         (request("score: 0.834523"), request("score: 0.834519")),
         (request() | {"headers": {"x": "1"}}, request() | {"server": "http://127.0.0.1:9"}),
         (request() | {"query": [["key", "a"], ["alt", "sse"]]}, request() | {"query": [["alt", "sse"], ["key", "b"]]}),
@@ -80,6 +89,67 @@ def test_vectors_are_the_same_if_they_are_near(tmp_path: Path) -> None:
     assert library.find("", "x/y", request(vector=near)) is not None
     assert library.find("", "x/y", request(vector=vector[::-1])) is None
     assert library.miss("", "x/y", request(vector=vector[::-1])).differences[0].path == "(vectors)"
+
+
+@pytest.mark.parametrize(
+    "one, other",
+    [
+        ("born on 2026-11-28", "born on 2026-11-29"),
+        ("today I saw 28 llamas", "today I saw 29 llamas"),
+        ("now count to 10", "now count to 20"),
+        ("today we look at the year 1990", "today we look at the year 1991"),
+    ],
+)
+def test_a_day_that_is_asked_about_is_none_that_passes(one: str, other: str) -> None:
+    assert asked(request(one)).key != asked(request(other)).key
+
+
+VECTORS = [[sign * 1.0, *([0.5] * 20)] for sign in (1, -1)]
+
+
+def test_a_vector_may_have_whole_numbers_among_others_and_tokens_are_none() -> None:
+    first, second = (asked(request(vector=[0, 1, *([0.25 + noise] * 20)])) for noise in (0, 1e-6))
+    assert first.key == second.key and len(first.vectors) == 1
+    assert asked(request(tokens=[1] * 20)).key != asked(request(tokens=[2] * 20)).key
+
+
+def test_requests_with_vectors_that_are_far_apart_are_kept_beside_each_other(tmp_path: Path) -> None:
+    library = Library(tmp_path)
+    for vector in VECTORS:
+        kept(library, "nothing found", vector=vector)
+    again = Library(tmp_path)
+    kept(again, "one", vector=VECTORS[0])
+    kept(again, "two", vector=VECTORS[0])
+    last = Library(tmp_path)
+    assert [found(last, vector=vector) for vector in (*VECTORS, *VECTORS)] == [
+        "one", "nothing found", "two", "nothing found",
+    ]  # fmt: skip
+
+
+def test_the_recording_of_the_very_same_request_comes_before_those_that_the_rules_make_equal(tmp_path: Path) -> None:
+    library, asked_for = Library(tmp_path), ("is 0.12345 much?", "is 0.99999 much?")
+    for content, text in zip(asked_for, ("no", "yes"), strict=True):
+        kept(library, text, content=content)
+    again = Library(tmp_path)
+    assert [found(again, content=content) for content in reversed(asked_for)] == ["yes", "no"]
+    other = again.find("", "inference/a", request(asked_for[0]))
+    assert other is not None and other.rule == "to the letter"
+    assert found(Library(tmp_path), content="is 0.55555 much?") == "no"
+
+
+def test_a_recording_whose_secrets_are_hidden_answers_who_does_not_hide_them(tmp_path: Path) -> None:
+    library = Library(tmp_path)
+    kept(library, "hi", content=f"I am {HIDDEN}, of {HIDDEN}.", key=HIDDEN)
+    again = Library(tmp_path)
+    one = again.find("", "inference/a", request("I am Ada, of of here.", key="k"))
+    assert one is not None and one.rule == "the same but for what is hidden"
+    for other in ("I am Ada.", "I am , of x.", "I am Ada, of x", "Am I Ada, of x."):
+        assert again.find("", "inference/a", request(other, key="k")) is None
+
+
+def test_a_test_may_be_called_as_a_file_is(tmp_path: Path) -> None:
+    kept(Library(tmp_path), "x", scope="reads config.json")
+    assert found(Library(tmp_path), "reads config.json") == "x"
 
 
 def test_a_request_that_is_asked_again_gets_the_next_answer_and_the_last_one_for_ever(tmp_path: Path) -> None:
