@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
@@ -114,15 +114,16 @@ class Library:
                 if len(of_it) < len(fitting) or _are_others(of_it, scope):
                     rules.append(rule)
                 break
-        for rule, is_closer in (
-            ("the same provider", lambda kept, one: one.provider == provider),
-            ("the same server", lambda kept, one: one.request.get("server") == request.get("server")),
-            ("to the letter", lambda kept, one: kept.letter == what.letter),
-        ):
-            closer = [pair for pair in of_it if is_closer(*pair)]
-            if closer and len(closer) < len(of_it):
+        closer: tuple[tuple[str, Callable[[_Kept], bool]], ...] = (
+            ("the same provider", lambda pair: pair[1].provider == provider),
+            ("the same server", lambda pair: pair[1].request.get("server") == request.get("server")),
+            ("to the letter", lambda pair: pair[0].letter == what.letter),
+        )
+        for rule, is_closer in closer:
+            those = list(filter(is_closer, of_it))
+            if those and len(those) < len(of_it):
                 rules.append(rule)
-            of_it = closer or of_it
+            of_it = those or of_it
         chosen = [one for _, one in of_it]
         turn = self._times[scope, provider, chosen[0].path]
         self._times[scope, provider, chosen[0].path] += 1
