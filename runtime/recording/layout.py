@@ -3,13 +3,18 @@ one, and a text of several lines line by line.
 
     {"$lines": ["first line", "second line"]}   a text of several lines
     {"$file": "name.bin"}                       bytes, in a file beside this one
+    {"$float32": "wl9mPQ..."}                   many floats of 32 bits, in base64, little-endian: written out, a vector
+                                                takes four times as much
     {"$number": "nan"}                          a number that JSON has not: also inf and -inf
     {"$as_is": {...}}                           an object that has one of these names itself
 """
 
 from __future__ import annotations
 
+import base64
 import json
+import sys
+from array import array
 from collections.abc import Callable, Mapping
 from functools import partial
 from math import isfinite
@@ -18,8 +23,9 @@ from typing import Any
 from runtime.recording.bodies import Held
 
 _WIDTH = 110
-_LINES, _FILE, _NUMBER, _AS_IS = "$lines", "$file", "$number", "$as_is"
-_MARKS = (_LINES, _FILE, _NUMBER, _AS_IS)
+_MANY = 128
+_LINES, _FILE, _FLOATS, _NUMBER, _AS_IS = "$lines", "$file", "$float32", "$number", "$as_is"
+_MARKS = (_LINES, _FILE, _FLOATS, _NUMBER, _AS_IS)
 _text = partial(json.dumps, ensure_ascii=False)
 
 
@@ -44,6 +50,8 @@ def as_read(value: Any, held: Callable[[str], Held]) -> Any:
             return "\n".join(inner)
         if name == _FILE:
             return held(str(inner))
+        if name == _FLOATS:
+            return _little_endian(array("f", base64.b64decode(inner, validate=True))).tolist()
         if name == _NUMBER:
             return float(inner)
         if name == _AS_IS and isinstance(inner, dict):
@@ -61,14 +69,34 @@ def _marked(value: Any, keep: Callable[[Held], str]) -> Any:
     if isinstance(value, Mapping):
         marked = {str(key): _marked(one, keep) for key, one in value.items()}
         return {_AS_IS: marked} if len(value) == 1 and next(iter(value)) in _MARKS else marked
+    if isinstance(value, list) and (packed := _packed(value)):
+        return {_FLOATS: packed}
     if isinstance(value, list | tuple):
         return [_marked(one, keep) for one in value]
     return value
 
 
+def _packed(values: list[Any]) -> str:
+    """Floats in base64; empty where they are few, or would not be the same afterwards."""
+    if len(values) < _MANY or not all(type(one) is float for one in values):
+        return ""
+    try:
+        packed = array("f", values)
+    except OverflowError:
+        return ""
+    return base64.b64encode(_little_endian(packed)).decode() if packed.tolist() == values else ""
+
+
+def _little_endian(floats: array[float]) -> array[float]:
+    if sys.byteorder == "big":
+        floats.byteswap()
+    return floats
+
+
 def _lines(value: Any, indent: str) -> list[str]:
     short = _text(value)
     is_numbers = isinstance(value, list) and all(isinstance(one, int | float) for one in value)
+    is_numbers = is_numbers or (isinstance(value, dict) and list(value) == [_FLOATS])
     fits = len(indent) + len(short) <= _WIDTH and f'"{_LINES}"' not in short
     if is_numbers or not isinstance(value, list | dict) or not value or fits:
         return [short]

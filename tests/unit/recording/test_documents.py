@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from array import array
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from runtime.recording.documents import Recording, RecordingError, load, save
 from runtime.recording.layout import as_read, laid_out
 
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=60)
-NAMES = TEXTS | st.sampled_from(["$lines", "$file", "$number"])
+NAMES = TEXTS | st.sampled_from(["$lines", "$file", "$float32", "$number"])
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False) | TEXTS,
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(NAMES, inner, max_size=3),
@@ -37,6 +38,19 @@ def test_what_json_has_not_is_laid_out_as_json_all_the_same() -> None:
     value = {"scores": [float("nan"), float("-inf")], "text": "half \udcff"}
     shown = laid_out(value, str)
     assert repr(as_read(msgspec.json.decode(shown), str)) == repr(value | {"text": "half ?"})
+
+
+def test_a_vector_of_an_engine_takes_little_room_and_stays_the_same() -> None:
+    vector = array("f", [number / 997 for number in range(1024)]).tolist()
+    shown = laid_out({"embedding": vector}, str)
+    assert len(shown) < len(json.dumps(vector)) / 3 and len(shown.splitlines()) == 3
+    assert as_read(json.loads(shown), str) == {"embedding": vector}
+
+
+@pytest.mark.parametrize("other", [[0.1], [1.0, 1], [1e300], [float("nan")], [1.0, "x"]])
+def test_numbers_that_are_not_of_32_bits_are_written_out(other: list[Any]) -> None:
+    values = [*other, *([0.5] * 200)]
+    assert repr(as_read(json.loads(laid_out(values, str)), str)) == repr(values)
 
 
 def test_no_one_is_told_to_remove_a_file_that_was_never_a_recording(tmp_path: Path) -> None:
@@ -199,6 +213,8 @@ def test_a_member_that_is_not_what_it_has_to_be_is_named(part: str, wrong: dict[
         (b"[]", "is no recording: it has no `schema`"),
         (b'{"schema": 1, "provider": "a", "request": {"$lines": ["a"]}, "answer": {}}', "`request` is no object"),
         (b'{"schema": 1, "provider": "a", "request": {}, "answer": {"json": {"$number": "x"}}}', "could not convert"),
+        (b'{"schema": 1, "provider": "a", "request": {}, "answer": {"json": {"$float32": "?"}}}', "is damaged: "),
+        (b'{"schema": 1, "provider": "a", "request": {}, "answer": {"json": {"$float32": 7}}}', "is damaged: "),
         (b'{"schema": 2}', "has the schema 2; this version of llama reads 1"),
         (b'{"schema": "x"}', "has the schema `x`, which is none"),
         (b'{"schema": 1, "provider": "a/b", "answer": {}}', "lacks `request`"),
