@@ -272,9 +272,9 @@ def _did_you_mean(ctx: Context, name: str) -> str:
 def _options_of_all() -> list[Parameter]:
     """The options of every command: read by `console.configure` already, and here to be accepted and shown."""
     flags = {
-        "--verbose": "Say more.",
-        "--no-input": "Never ask: fail where an answer would be needed.",
-        "--debug": "Show a traceback for an unexpected error.",
+        ("--verbose", "-v"): "Say more.",
+        ("--no-input",): "Never ask: fail where an answer would be needed.",
+        ("--debug",): "Show a traceback for an unexpected error.",
     }
     shared: dict[str, Any] = {"expose_value": False, "rich_help_panel": EVERYWHERE}
     color = TyperOption(
@@ -284,7 +284,7 @@ def _options_of_all() -> list[Parameter]:
         help="When to colour.",
         **shared,
     )
-    return [color, *(TyperOption(param_decls=[name], is_flag=True, help=flags[name], **shared) for name in flags)]
+    return [color, *(TyperOption(param_decls=[*names], is_flag=True, help=flags[names], **shared) for names in flags)]
 
 
 def _split_examples(docstring: str) -> tuple[str, list[str]]:

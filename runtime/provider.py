@@ -176,6 +176,23 @@ class Missed(Protocol):
     def words(self) -> str: ...
 
 
+class Decided(Protocol):
+    """A request that several recordings fitted, and by which rule one of them answered it."""
+
+    @property
+    def scope(self) -> str: ...
+    @property
+    def provider(self) -> str: ...
+    @property
+    def operation(self) -> str: ...
+    @property
+    def path(self) -> Path: ...
+    @property
+    def rule(self) -> str: ...
+    @property
+    def words(self) -> str: ...
+
+
 class Recorder(Protocol):
     """What the stack records or replays. failure: why the last recording was not written; empty where it was."""
 
@@ -185,6 +202,9 @@ class Recorder(Protocol):
 
     @property
     def misses(self) -> Sequence[Missed]: ...
+
+    @property
+    def decisions(self) -> Sequence[Decided]: ...
 
     @property
     def test(self) -> str: ...

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 from llama_cli.executing import server_log
 from llama_cli.executing.command import PASSED_ON, KeptCommand
 from llama_cli.executing.environment import libraries, variables_of
-from llama_cli.executing.recorded import complain, state_of
+from llama_cli.executing.recorded import complain, explain, state_of
 from llama_cli.executing.server_log import Logs
 from llama_cli.exits import ExitCode, Failure
 from llama_cli.servers import prepare, tidy
@@ -107,9 +107,13 @@ def _noting(run: Callable[[], int], execution: Execution, url: str, server: Mana
     although something was not recorded.
     """
     code = run()
-    if server.has_ended() or (code != ExitCode.DONE and execution.logs != "never"):
+    if server.has_ended():
+        return code
+    recorded = state_of(url)
+    explain(recorded)
+    if code != ExitCode.DONE and execution.logs != "never":
         return code  # of what failed, the log has shown it
-    failure = complain(state_of(url))
+    failure = complain(recorded)
     if failure is not None and code == ExitCode.DONE:
         failure.code = int(ExitCode.EXEC_FAILED)
         raise failure

@@ -1,4 +1,6 @@
-"""What a stack that records or replays says at the end of a command: what was asked and not recorded."""
+"""What a stack that records or replays says at the end of a command: what was asked and not recorded, and, to whoever
+wants to know more, which of several recordings answered.
+"""
 
 from __future__ import annotations
 
@@ -13,9 +15,12 @@ _SHOWN = 10
 
 
 class Recorded(NamedTuple):
-    """missed: each request without a recording, in words. failure: why the last recording could not be written."""
+    """missed: each request without a recording, in words; decided: each that several fitted. failure: why the last
+    recording could not be written.
+    """
 
     missed: list[str]
+    decided: list[str]
     failure: str | None
 
 
@@ -24,8 +29,15 @@ def state_of(url: str) -> Recorded:
     try:
         found: Any = get(url, "/v1alpha/recordings", timeout_s=_LIMIT_S)
     except Failure:
-        return Recorded([], None)
-    return Recorded([one["message"] for one in found["missed"]], found["failure"])
+        return Recorded([], [], None)
+    missed, decided = ([one["message"] for one in found[name]] for name in ("missed", "decided"))
+    return Recorded(missed, decided, found["failure"])
+
+
+def explain(recorded: Recorded) -> None:
+    """Say by which rules recordings were taken, with `--verbose`."""
+    for message in recorded.decided:
+        console.detail(message)
 
 
 def complain(recorded: Recorded) -> Failure | None:

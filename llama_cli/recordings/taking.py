@@ -98,6 +98,7 @@ def take(source: Path, vendors: Vendors) -> Taken:
             continue
         recording = one.recording
         recording.request, recording.answer = hiding.request(recording.request), hiding.answer(recording.answer)
+        recording.scope = hiding.text(recording.scope)
         if one.models:
             lists[f"{recording.provider} {recording.request['path']}"].append(recording)
         else:

@@ -55,7 +55,7 @@ def configure(arguments: Sequence[str]) -> None:
         given = given[: given.index("--")]
     settings.json = "--json" in given
     settings.debug = "--debug" in given
-    settings.verbose = "--verbose" in given
+    settings.verbose = "--verbose" in given or "-v" in given
     settings.no_input = "--no-input" in given
     settings.quiet = "--quiet" in given or "-q" in given
     settings.color = "auto"

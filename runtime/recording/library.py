@@ -32,6 +32,20 @@ class Found(NamedTuple):
     rule: str
 
 
+class Decision(NamedTuple):
+    """Which of several recordings answered a request, and the rule by which it did."""
+
+    scope: str
+    provider: str
+    operation: str
+    path: Path
+    rule: str
+
+    @property
+    def words(self) -> str:
+        return f"`{self.operation}` of {self.provider}{_of(self.scope)} is answered by `{self.path}`: {self.rule}"
+
+
 class Miss(NamedTuple):
     """A request that was not recorded. nearest: the file of the one that is most like it, if any."""
 
@@ -43,8 +57,7 @@ class Miss(NamedTuple):
 
     @property
     def words(self) -> str:
-        of = f" of the test `{self.scope}`" if self.scope else ""
-        head = f"`{self.operation}` of {self.provider}{of} was not recorded as it is asked now"
+        head = f"`{self.operation}` of {self.provider}{_of(self.scope)} was not recorded as it is asked now"
         if self.nearest is None:
             return f"{head}, nor is there anything like it"
         shown = [f"  {one}" for one in self.differences[:_SHOWN_DIFFERENCES]]
@@ -128,7 +141,7 @@ class Library:
         turn = self._times[scope, provider, chosen[0].path]
         self._times[scope, provider, chosen[0].path] += 1
         if len(chosen) > 1:
-            rules.append(f"asked for the {turn + 1}. time")
+            rules.append(f"answer {min(turn + 1, len(chosen))} of {len(chosen)}")
         return Found(chosen[min(turn, len(chosen) - 1)], ", ".join(rules))
 
     def miss(self, scope: str, provider: str, request: Json) -> Miss:
@@ -209,6 +222,10 @@ class Library:
             if not path.exists():
                 return path
             number += 1
+
+
+def _of(scope: str) -> str:
+    return f" of the test `{scope}`" if scope else ""
 
 
 def stored(folder: Path) -> Iterator[Recording]:

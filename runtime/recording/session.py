@@ -18,7 +18,7 @@ from typing import Any, Literal
 from runtime.context import current
 from runtime.recording.documents import Recording, RecordingError
 from runtime.recording.hiding import Hiding
-from runtime.recording.library import Library, Miss, NotRecorded
+from runtime.recording.library import Decision, Library, Miss, NotRecorded
 from runtime.recording.manifest import Manifest
 from runtime.recording.used import UsedLog
 from runtime.redaction import is_secret
@@ -32,7 +32,7 @@ _OLDER_TEST = "__test_id"
 """llama-stack's name for it, in the provider data of a request."""
 _LONGEST_WORD = 20
 _ATTEMPTS = 256
-_MISSES = 1_000
+_TOLD = 1_000
 _LATER_S = 15.0
 
 
@@ -59,7 +59,8 @@ class Session:
         self.folder = choice.folder
         self.is_timed = choice.is_timed
         self.hiding = Hiding(secrets, choice.hidden)
-        self._misses: deque[Miss] = deque(maxlen=_MISSES)
+        self._misses: deque[Miss] = deque(maxlen=_TOLD)
+        self._decisions: deque[Decision] = deque(maxlen=_TOLD)
         self._test = ""
         if choice.mode == "replay" and not choice.folder.is_dir():
             raise RecordingError(
@@ -91,6 +92,11 @@ class Session:
     def misses(self) -> Sequence[Miss]:
         """What was not recorded, the oldest first."""
         return tuple(self._misses)
+
+    @property
+    def decisions(self) -> Sequence[Decision]:
+        """Which of several recordings were taken, and why, the oldest first."""
+        return tuple(self._decisions)
 
     @property
     def replays(self) -> bool:
@@ -140,9 +146,11 @@ class Session:
             raise NotRecorded(miss)
         assert found.recording.path is not None, "it was read from there"
         self._used.note(found.recording.path)
-        log.debug(
-            "answered from a recording", extra={"file": str(found.recording.path), "rule": found.rule or "the only one"}
-        )
+        if found.rule:
+            decision = Decision(scope, provider, found.recording.operation, found.recording.path, found.rule)
+            self._decisions.append(decision)
+        said = {"file": str(found.recording.path), "rule": found.rule or "the only one"}
+        log.debug("answered from a recording", extra=said)
         return found.recording
 
     def keep(self, recording: Recording, *, call: object, may_pass: bool) -> None:

@@ -46,6 +46,17 @@ class MissedRequest(Response):
     message: str = Field(description="The same in words.")
 
 
+class DecidedRequest(Response):
+    """A request that several recordings fitted."""
+
+    test: str = Field(description="The test that it belongs to; empty for none.")
+    provider: str = Field(description="Of which provider it was asked, as `api/id`.")
+    operation: str = Field(description="What was asked: a method and a path, or the name of a call.")
+    file: str = Field(description="The recording that answered it.")
+    rule: str = Field(description="Why that one, such as `this test's own, answer 2 of 3`.")
+    message: str = Field(description="The same in words.")
+
+
 class RecordingState(Response):
     """What a server records or replays."""
 
@@ -54,6 +65,9 @@ class RecordingState(Response):
     test: str = Field(description="The test that has begun; empty for none.")
     count: int = Field(description="How many recordings there are.")
     missed: list[MissedRequest] = Field(description="Requests without a recording, the oldest first, at most 1,000.")
+    decided: list[DecidedRequest] = Field(
+        description="Requests that several recordings fitted, the oldest first, the last 1,000."
+    )
     failure: str | None = Field(description="Why the last recording could not be written; null where it could.")
 
 

@@ -99,6 +99,19 @@ async def test_what_was_not_recorded_is_refused_with_the_nearest_and_is_told(wor
     assert [one.scope for one in told] == ["", "t::b"] and "of the test `t::b`" in other.error["message"]
 
 
+async def test_which_of_several_recordings_answered_is_told_with_the_rule(world: World, upstream: Upstream) -> None:
+    async with world.serving("record", upstream.url) as served:
+        for test in ("t::a", "t::b"):
+            await served.client.post(CHAT, {"model": CHAT_MODEL, **HELLO}, headers={"x-llamastack-test": test})
+    async with world.serving("replay", UNUSED, apis=["inference", "recordings"]) as served:
+        await served.client.post(CHAT, {"model": CHAT_MODEL, **HELLO}, headers={"x-llamastack-test": "t::b"})
+        state = (await served.client.get("/v1alpha/recordings")).json()
+        others = (await served.client.get("/v1alpha/recordings?test=t::a")).json()
+    [decided] = state["decided"]
+    assert (decided["test"], decided["rule"], others["decided"]) == ("t::b", "this test's own", [])
+    assert decided["message"].endswith(f"is answered by `{decided['file']}`: this test's own")
+
+
 async def test_only_what_is_missing_is_asked_for(world: World, upstream: Upstream) -> None:
     async with world.serving("record", upstream.url) as served:
         await served.client.post(CHAT, {"model": CHAT_MODEL, **HELLO})

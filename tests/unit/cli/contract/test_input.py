@@ -26,7 +26,7 @@ SHORT = dict(
     pair.split()
     for pair in (
         *("-q --quiet", "-f --follow", "-n --tail", "-d --detach", "-y --yes", "-m --model", "-s --system", "-a --all"),
-        *("-o --output", "-i --include", "-F --field", "-H --header", "-c --continue", "-h --help"),
+        *("-o --output", "-i --include", "-F --field", "-H --header", "-c --continue", "-h --help", "-v --verbose"),
     )
 )
 """What each short option is short for; the same everywhere. A new one is entered here."""
