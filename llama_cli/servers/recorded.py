@@ -56,6 +56,10 @@ def with_recorded(variables: Mapping[str, str], replay: str | None) -> dict[str,
 
     try:
         recorded = Manifest.read(Path(replay))
+        if recorded is None:  # else a provider that nothing turns on would be named as what is wrong
+            from runtime.recording.library import check_recorded
+
+            check_recorded(Path(replay))
     except StackError as error:
         raise Failure(error.message, hint=error.hint, code=ExitCode.CONFIG) from error
     for name, value in (recorded.variables if recorded else {}).items():

@@ -235,6 +235,14 @@ def stored(folder: Path) -> Iterator[Recording]:
     return map(documents.load, paths(folder))
 
 
+def check_recorded(folder: Path) -> None:
+    """Raises RecordingError where a folder holds no recordings, or the first one cannot be used."""
+    if next(stored(folder), None) is None:
+        raise RecordingError(
+            f"`{folder}` holds no recordings", hint="record them: the same with `--record` in place of `--replay`"
+        )
+
+
 def paths(folder: Path) -> Iterator[Path]:
     """The file of each, in the same order; none where there is no folder."""
     for path in sorted(folder.rglob(f"*{documents.ENDING}"), key=_by_number):

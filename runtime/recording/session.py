@@ -18,7 +18,7 @@ from typing import Any, Literal
 from runtime.context import current
 from runtime.recording.documents import Recording, RecordingError
 from runtime.recording.hiding import Hiding
-from runtime.recording.library import Decision, Library, Miss, NotRecorded
+from runtime.recording.library import Decision, Library, Miss, NotRecorded, check_recorded
 from runtime.recording.manifest import Manifest
 from runtime.recording.used import UsedLog
 from runtime.redaction import is_secret
@@ -70,10 +70,7 @@ class Session:
         self._library = Library(choice.folder)
         self.manifest = Manifest.read(choice.folder) or Manifest({}, {})
         if choice.mode == "replay" and not len(self._library):
-            raise RecordingError(
-                f"`{choice.folder}` holds no recordings",
-                hint="record them: the same with `--record` in place of `--replay`",
-            )
+            check_recorded(choice.folder)
         self._used = UsedLog(choice.folder)
         self._attempts: OrderedDict[int, tuple[object, Path]] = OrderedDict()
         self._later: set[asyncio.Task[None]] = set()
