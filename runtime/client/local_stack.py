@@ -81,7 +81,7 @@ class LocalStack:
 
     async def _open(self) -> Stack:
         from runtime.config.home import usable_cache_dir, usable_models_dir
-        from runtime.server.in_process import in_process_app
+        from runtime.server.by_need import app_by_need
         from runtime.stack.stack import Stack
 
         chosen = self._chosen
@@ -101,7 +101,7 @@ class LocalStack:
         except BaseException:
             held.let_go()
             raise
-        self._stack, self._app = stack, in_process_app(stack, hidden=self._hidden)
+        self._stack, self._app = stack, app_by_need(stack, hidden=self._hidden)
         self._masking.cover()
         keeper = self._keeper = asyncio.create_task(self._keep(), name=f"llama stack {chosen.run.distro_name}")
         _keepers.add(keeper)

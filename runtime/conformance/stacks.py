@@ -18,7 +18,7 @@ from runtime.config.run_config import RunConfig
 from runtime.conformance.asgi import Client, living
 from runtime.http.transport import Transport
 from runtime.server.app import make_app
-from runtime.server.in_process import in_process_app
+from runtime.server.by_need import app_by_need
 from runtime.spec import Spec
 from runtime.stack.interposed import Interposed
 from runtime.stack.plan import plan
@@ -80,7 +80,7 @@ async def _in_process(stack: Stack) -> AsyncIterator[Client]:
     """A client as programs have one that have the stack as a library."""
     stack.start()
     try:
-        yield Client(in_process_app(stack))
+        yield Client(app_by_need(stack))
     finally:
         await stack.close()
 

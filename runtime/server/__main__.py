@@ -30,7 +30,10 @@ from runtime.server.record import ServerRecord
 from runtime.storage import state_folder
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from runtime.config.run_config import RunConfig
+    from runtime.server.middleware.request import RequestMiddleware
     from runtime.stack.stack import Stack
 
 log = logging.getLogger("runtime.server")
@@ -217,12 +220,13 @@ async def _run(
     hidden: Hidden,
 ) -> int:
     from runtime.config.exposure import addressed_as
-    from runtime.server.app import make_app
     from runtime.server.reporting import report
     from runtime.server.serving import EXIT_INTERRUPTED, Server
 
+    # A test waits for its start, and asks for a part of it; CORS is Litestar's, which is a tenth of that start.
+    by_need = options.replay is not None and run.server.cors is None
     try:
-        await stack.open()
+        await stack.open(by_need=by_need)
     except RequestError as error:
         if not options.alias:
             raise
@@ -232,7 +236,7 @@ async def _run(
         )
         raise ConfigInvalid([Problem(message=error.message, path="--alias", hint=hint)], what="choice") from error
     hosts = addressed_as(run.server, listening.getsockname()[0])
-    app = make_app(stack, cors=run.server.cors, hosts=hosts, starts_stack=False, hidden=hidden)
+    app = _app_by_need(stack, hosts, hidden) if by_need else _whole_app(stack, run, hosts, hidden)
     server = Server(
         app,
         run.server,
@@ -253,6 +257,18 @@ async def _run(
     if not server.started:
         raise StackError("the application did not start; see the log")
     return EXIT_INTERRUPTED if server.force_exit else 0
+
+
+def _app_by_need(stack: Stack, hosts: Sequence[str] | None, hidden: Hidden) -> RequestMiddleware:
+    from runtime.server.by_need import app_by_need
+
+    return app_by_need(stack, hosts=hosts, hidden=hidden)
+
+
+def _whole_app(stack: Stack, run: RunConfig, hosts: Sequence[str] | None, hidden: Hidden) -> RequestMiddleware:
+    from runtime.server.app import make_app
+
+    return make_app(stack, cors=run.server.cors, hosts=hosts, starts_stack=False, hidden=hidden)
 
 
 def _write_start(record: ServerRecord, **fields: Any) -> None:

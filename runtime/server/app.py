@@ -4,8 +4,6 @@ stack.
 
 from __future__ import annotations
 
-import asyncio
-import logging
 import re
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -23,6 +21,7 @@ from litestar.types.internal_types import RouteHandlerMapItem
 
 from runtime.config.sections import CorsConfig
 from runtime.server.asgi import App
+from runtime.server.closing import close_in_time
 from runtime.server.doors import Doors
 from runtime.server.errors import KnownPaths
 from runtime.server.handlers import handlers
@@ -34,10 +33,6 @@ from runtime.server.openapi.handlers import PAGE_PATH, document_handlers
 from runtime.server.routing_errors import ErrorAnswer, our_error
 from runtime.server.served import Served
 from runtime.stack.stack import Stack
-
-log = logging.getLogger(__name__)
-CLOSE_LIMIT_S = 3.0
-"""How long a stack may take to close. Work that does not end has a part of it: providers are stopped after that."""
 
 
 class _PlainLitestar(Litestar):
@@ -101,12 +96,7 @@ def make_app(
         try:
             yield
         finally:
-            closing = asyncio.create_task(stack.close())
-            done, _unfinished = await asyncio.wait({closing}, timeout=CLOSE_LIMIT_S)
-            if not done:
-                # For example a model that is being loaded. Everything acknowledged is on disk; the end of the process
-                # stops it.
-                log.warning("not everything stopped in time", extra={"limit_s": CLOSE_LIMIT_S})
+            await close_in_time(stack)
 
     doors = Doors(stack.plan.apis.values(), hidden or Hidden(stack.plan.secrets()))
     ongoing = Ongoing()

@@ -17,7 +17,7 @@ from runtime.conformance.upstream import CHAT_MODEL, Upstream, refusal
 from runtime.context import current
 from runtime.errors import Unavailable
 from runtime.provider import ListedModel, unhealthy
-from runtime.server import app
+from runtime.server import closing
 from runtime.spec import inline
 from runtime.stack import failures
 from runtime.stack import listings as listings_module
@@ -473,4 +473,4 @@ async def test_a_provider_that_did_not_start_is_tried_again(
 
 
 def test_work_that_does_not_end_leaves_time_to_stop_the_providers() -> None:
-    assert 2 * max(failures.CANCEL_LIMIT_S, jobs_runner.STOP_S) <= app.CLOSE_LIMIT_S
+    assert 2 * max(failures.CANCEL_LIMIT_S, jobs_runner.STOP_S) <= closing.CLOSE_LIMIT_S

@@ -1,4 +1,5 @@
-"""The application of a stack for callers in its own process, which do without most of what a server needs.
+"""The application of a stack that was opened by need, for callers in its own process and for a server that is to answer
+soon: it does without most of what a server needs otherwise.
 
 What is asked in the plainest way, a path as it is documented and a method that it has, is found in a table. Whatever
 else is asked goes to the application that a server has, which is made for the first such request, and so is what waits
@@ -11,8 +12,10 @@ from __future__ import annotations
 import asyncio
 import importlib
 import re
+from collections.abc import Sequence
 
 from runtime.server.asgi import HTTP, App, Receive, Scope, Send
+from runtime.server.closing import close_in_time
 from runtime.server.doors import Doors
 from runtime.server.masking import Hidden
 from runtime.server.middleware.origin import OriginMiddleware
@@ -26,15 +29,19 @@ _ROUTED = "runtime.server.app"
 _NO_PARAMETERS: dict[str, str] = {}
 
 
-def in_process_app(stack: Stack, *, hidden: Hidden | None = None) -> RequestMiddleware:
-    """The application of an open stack, without a lifespan. hidden: see `make_app`."""
+def app_by_need(stack: Stack, *, hosts: Sequence[str] | None = None, hidden: Hidden | None = None) -> RequestMiddleware:
+    """The application of an open stack, without CORS. Its lifespan, which a server has and a caller in this process has
+    not, closes the stack at the end; the caller starts it. hosts, hidden: see `make_app`.
+    """
     doors = Doors(stack.plan.apis.values(), hidden or Hidden(stack.plan.secrets()))
     ongoing = Ongoing()
-    guarded = OriginMiddleware(InProcess(stack, doors, ongoing), cors=None, hosts=None)
-    return RequestMiddleware(guarded, ongoing, stack.instance, doors, stack.nameless, stack.faults)
+    guarded = OriginMiddleware(ByNeed(stack, doors, ongoing), cors=None, hosts=hosts)
+    return RequestMiddleware(
+        guarded, ongoing, stack.instance, doors, stack.nameless, stack.faults, processor=lambda: stack.processor
+    )
 
 
-class InProcess:
+class ByNeed:
     """Finds what is meant, and gives what it does not find to `routed`."""
 
     def __init__(self, stack: Stack, doors: Doors, ongoing: Ongoing) -> None:
@@ -51,6 +58,9 @@ class InProcess:
             scope["path_template"], scope["path_params"] = found
             await self._served.serve(scope, receive, send)
             return
+        if scope["type"] == "lifespan":
+            await _live(self._stack, receive, send)
+            return
         if self._others is None:
             await self._stack.complete()
             await asyncio.to_thread(importlib.import_module, _ROUTED)  # it would hold up a program's own event loop
@@ -64,6 +74,17 @@ class InProcess:
         self._served = Served(self._stack, self._doors, self._ongoing)
         self._table = Table(self._served.paths)
         return routed(self._stack, self._served, self._doors)
+
+
+async def _live(stack: Stack, receive: Receive, send: Send) -> None:
+    """ASGI's lifespan: https://asgi.readthedocs.io/en/latest/specs/lifespan.html"""
+    while True:
+        message = await receive()
+        if message["type"] == "lifespan.shutdown":
+            await close_in_time(stack)
+        await send({"type": f"{message['type']}.complete"})
+        if message["type"] == "lifespan.shutdown":
+            return
 
 
 class Table:
