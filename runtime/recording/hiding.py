@@ -17,6 +17,7 @@ import yaml
 
 from runtime.errors import ConfigInvalid, Problem
 from runtime.recording.bodies import Held
+from runtime.recording.needed import Sought, small_letters
 from runtime.recording.pieces import Span, hide_across
 from runtime.redaction import redact_text, secrets_of_queries
 from runtime.sse import Json
@@ -52,8 +53,8 @@ class _Lists(NamedTuple):
     answer_headers: tuple[str, ...]
     members: _Names
     in_addresses: _Names
-    in_texts: re.Pattern[str]
-    patterns: tuple[re.Pattern[str], ...]
+    in_texts: Sought
+    patterns: tuple[Sought, ...]
 
 
 @cache
@@ -66,7 +67,7 @@ def _lists() -> _Lists:
         _Names.of([*secrets, *accounts]),
         _Names.of([*secrets, *accounts, *only_there]),
         _quoting(secrets),
-        tuple(map(re.compile, given["patterns"])),
+        tuple(map(Sought.of, given["patterns"])),
     )
 
 
@@ -143,8 +144,8 @@ class Hiding:
 
     def _text(self, text: str, values: Iterable[str]) -> str:
         text = self._found(text, values)
-        if '"' in text or "'" in text:
-            text = _lists().in_texts.sub(_hide, text)
+        if ('"' in text or "'" in text) and _lists().in_texts.may_be_in(small_letters(text)):
+            text = _lists().in_texts.pattern.sub(_hide, text)
         for secret in secrets_of_queries(text):
             text = text.replace(secret, HIDDEN)
         return redact_text(text) if "://" in text else text
@@ -155,13 +156,19 @@ class Hiding:
     def _found(self, text: str, values: Iterable[str]) -> str:
         for value in values:
             text = text.replace(value, HIDDEN)
-        for pattern in self._patterns:
-            text = pattern.sub(_hide, text)
+        small = small_letters(text)
+        for sought in self._patterns:
+            if sought.may_be_in(small):
+                text = sought.pattern.sub(_hide, text)
         return text
 
     def _spans(self, text: str, values: Iterable[str]) -> Iterator[Span]:
         """Where secrets stand in a text."""
-        for pattern in (*map(re.compile, map(re.escape, values)), *self._patterns, _lists().in_texts):
+        for pattern in (
+            *map(re.compile, map(re.escape, values)),
+            *(sought.pattern for sought in self._patterns),
+            _lists().in_texts.pattern,
+        ):
             for found in pattern.finditer(text):
                 yield found.span(_group(found))
 
@@ -201,26 +208,27 @@ def _group(found: re.Match[str]) -> str | int:
     return 1 if found.re.groups and found[1] is not None else 0
 
 
-def _compiled(patterns: Iterable[str]) -> list[re.Pattern[str]]:
-    compiled, problems = [], []
+def _compiled(patterns: Iterable[str]) -> list[Sought]:
+    compiled: list[Sought] = []
+    problems = []
     for pattern in patterns:
         try:
-            compiled.append(re.compile(pattern))
+            compiled.append(Sought.of(pattern))
         except re.error as error:
             problems.append(Problem(message=f"`{pattern}` is no regular expression: {error}", path="--redact"))
             continue
-        if compiled[-1].search("") is not None:
+        if compiled[-1].pattern.search("") is not None:
             problems.append(Problem(message=f"`{pattern}` finds also what is empty", path="--redact"))
     if problems:
         raise ConfigInvalid(problems, what="choice")
     return compiled
 
 
-def _quoting(names: Iterable[str]) -> re.Pattern[str]:
+def _quoting(names: Iterable[str]) -> Sought:
     """Finds members with such names where a text quotes an object, or a piece of one. The group `value` is a value."""
     words = "|".join(rf"[\w-]*{name}" if "_" in name else name for name in names).replace("_", "[_-]?")
     name = rf"""(?P<quote>(?<!\\)\\*["'])(?i:{words})s?(?P=quote)"""
-    return re.compile(rf"{name}\s*:\s*(?P=quote)(?P<value>.+?)(?:(?<!\\)(?P=quote)|\Z)", re.DOTALL)
+    return Sought.of(rf"{name}\s*:\s*(?P=quote)(?P<value>(?s:.+?))(?:(?<!\\)(?P=quote)|\Z)")
 
 
 def _in_json(value: str, *, ascii_only: bool) -> str:

@@ -18,6 +18,7 @@ import yaml
 
 from runtime.recording.bodies import Held
 from runtime.recording.hiding import HIDDEN
+from runtime.recording.needed import Sought, small_letters
 from runtime.sse import Json
 
 _encode = msgspec.json.Encoder(order="sorted").encode
@@ -33,8 +34,8 @@ class Rules(NamedTuple):
     digits: int
     vector_length: int
     similarity: float
-    ids: re.Pattern[str]
-    texts: tuple[tuple[re.Pattern[str], str], ...]
+    ids: Sought
+    texts: tuple[tuple[Sought, str], ...]
 
 
 class Asked(NamedTuple):
@@ -59,8 +60,8 @@ def the_rules() -> Rules:
         given["significant_digits"],
         given["vector_length"],
         given["vector_similarity"],
-        re.compile("|".join(f"(?:{pattern})" for pattern in given["ids"])),
-        tuple((re.compile(one["pattern"]), one["instead"]) for one in given["texts"]),
+        Sought.of("|".join(f"(?:{pattern})" for pattern in given["ids"])),
+        tuple((Sought.of(one["pattern"]), one["instead"]) for one in given["texts"]),
     )
 
 
@@ -159,9 +160,12 @@ class _Normal:
         return value
 
     def text(self, text: str) -> str:
-        for pattern, instead in self.rules.texts:
-            text = pattern.sub(instead, text)
-        return self.rules.ids.sub(self._name, text)
+        small = small_letters(text)  # what is put in place of something has nothing that a later rule looks for
+        for sought, instead in self.rules.texts:
+            if sought.may_be_in(small):
+                text = sought.pattern.sub(instead, text)
+        ids = self.rules.ids
+        return ids.pattern.sub(self._name, text) if ids.may_be_in(small) else text
 
     def _name(self, found: re.Match[str]) -> str:
         return self._names.setdefault(found[0], f"<id {len(self._names) + 1}>")
