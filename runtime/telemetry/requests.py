@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from runtime.access import User
-from runtime.context import RequestContext
+from runtime.access import Caller, User
 from runtime.telemetry import conventions as names
 from runtime.telemetry.spans import Attribute, Span, SpanProcessor, begin_trace
+from runtime.telemetry.trace_context import Remote
 
 _SERVER_ERROR = 500
 _TELEMETRY = ("/v1/telemetry/", "/v1alpha/telemetry/")
@@ -16,16 +16,25 @@ def is_about_telemetry(path: str) -> bool:
     return path.startswith(_TELEMETRY)
 
 
-def begin_request(processor: SpanProcessor, context: RequestContext, *, method: str, path: str, scheme: str) -> Span:
-    """The first span of a request, which goes on with its caller's trace if that sent one."""
+def begin_request(
+    processor: SpanProcessor,
+    *,
+    request_id: str,
+    user: Caller,
+    caller: Remote | None,
+    method: str,
+    path: str,
+    scheme: str,
+) -> Span:
+    """The first span of a request. user: who asks. caller: the trace that its caller goes on with, if any."""
     attributes: dict[str, Attribute] = {
         names.METHOD: method,
         names.URL_PATH: path,
         names.URL_SCHEME: scheme,
-        names.REQUEST_ID: context.request_id,
+        names.REQUEST_ID: request_id,
     }
-    owner = context.user.principal if isinstance(context.user, User) else None
-    return begin_trace(processor, method, attributes, request_id=context.request_id, owner=owner, caller=context.trace)
+    owner = user.principal if isinstance(user, User) else None
+    return begin_trace(processor, method, attributes, request_id=request_id, owner=owner, caller=caller)
 
 
 def end_request(span: Span, *, route: str | None, status: int, overhead_ms: float, waited_ms: float) -> None:

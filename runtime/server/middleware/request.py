@@ -117,7 +117,13 @@ class RequestMiddleware:
         span, is_noise = None, is_probe(scope, context.request_headers)
         if processor is not None and not is_noise and not is_about_telemetry(scope["path"]):
             span = begin_request(
-                processor, context, method=method, path=scope["path"], scheme=scope.get("scheme", "http")
+                processor,
+                request_id=context.request_id,
+                user=context.user,
+                caller=context.trace,
+                method=method,
+                path=scope["path"],
+                scheme=scope.get("scheme", "http"),
             )
         with serving(context), inside(span):
             try:

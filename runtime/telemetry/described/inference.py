@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from runtime.apis.inference.counted import Usage
 from runtime.sse import Frames, Reply, payloads
 from runtime.telemetry import conventions as names
 from runtime.telemetry.spans import Attribute, Span
@@ -24,19 +25,6 @@ _LAST_EVENTS = 8
 """In which a stream says why each of its choices has ended, and what all of it took."""
 
 
-class _Details(msgspec.Struct):
-    cached_tokens: int | None = None
-    reasoning_tokens: int | None = None
-
-
-class _Usage(msgspec.Struct):
-    prompt_tokens: int | None = None
-    completion_tokens: int | None = None
-    total_tokens: int | None = None
-    prompt_tokens_details: _Details | None = None
-    completion_tokens_details: _Details | None = None
-
-
 class _Choice(msgspec.Struct):
     finish_reason: str | None = None
 
@@ -46,7 +34,7 @@ class _Said(msgspec.Struct):
 
     id: str | None = None
     model: str | None = None
-    usage: _Usage | None = None
+    usage: Usage | None = None
     choices: list[_Choice] = []
 
 
@@ -133,16 +121,18 @@ def _note(span: Span, documents: Iterable[bytes], *, has_output: bool = True) ->
         attributes[names.FINISH_REASONS] = reasons
 
 
-def _note_usage(attributes: dict[str, Attribute], usage: _Usage, *, has_output: bool) -> None:
-    asked = usage.prompt_tokens if usage.prompt_tokens is not None or has_output else usage.total_tokens
-    if asked is not None:
-        attributes[names.INPUT_TOKENS] = asked
-    if usage.completion_tokens is not None and has_output:
-        attributes[names.OUTPUT_TOKENS] = usage.completion_tokens
-    if usage.prompt_tokens_details is not None and usage.prompt_tokens_details.cached_tokens is not None:
-        attributes[names.CACHE_READ_TOKENS] = usage.prompt_tokens_details.cached_tokens
-    if usage.completion_tokens_details is not None and usage.completion_tokens_details.reasoning_tokens is not None:
-        attributes[names.REASONING_TOKENS] = usage.completion_tokens_details.reasoning_tokens
+def _note_usage(attributes: dict[str, Attribute], usage: Usage, *, has_output: bool) -> None:
+    asked, cached, answered, reasoning = usage.counted
+    if asked is None and not has_output:
+        asked = usage.total_tokens
+    for name, count in (
+        (names.INPUT_TOKENS, asked),
+        (names.CACHE_READ_TOKENS, cached),
+        (names.OUTPUT_TOKENS, answered if has_output else None),
+        (names.REASONING_TOKENS, reasoning),
+    ):
+        if count is not None:
+            attributes[name] = count
 
 
 DESCRIBED: Mapping[str, Any] = {

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from runtime.access import Caller
+from runtime.apis.inference.counted import Usage
 from runtime.context import RequestContext
 from runtime.errors import StackError
 from runtime.ids import new_id
@@ -26,25 +27,7 @@ _MOST_TOKENS = 2**40
 """So that those of all lines together are a number that each database has."""
 
 
-class _Details(msgspec.Struct):
-    cached_tokens: int | None = None
-    reasoning_tokens: int | None = None
-
-
-class _Usage(msgspec.Struct):
-    """The tokens of an answer, as each endpoint calls them."""
-
-    prompt_tokens: int | None = None
-    completion_tokens: int | None = None
-    input_tokens: int | None = None
-    output_tokens: int | None = None
-    prompt_tokens_details: _Details | None = None
-    completion_tokens_details: _Details | None = None
-    input_tokens_details: _Details | None = None
-    output_tokens_details: _Details | None = None
-
-
-_usage = msgspec.json.Decoder(_Usage).decode
+_usage = msgspec.json.Decoder(Usage).decode
 
 
 class Asker:
@@ -120,15 +103,7 @@ def _columns(number: int, said: Json, *, is_error: bool) -> Json:
 def _tokens(data: bytes) -> Json:
     """The tokens that an answer counts; none where it does not, or counts what cannot be."""
     try:
-        usage = _usage(raw_members(data)["usage"])
+        counts = _usage(raw_members(data)["usage"]).counted
     except (LookupError, ValueError):
         return {}
-    read = usage.input_tokens_details or usage.prompt_tokens_details or _Details()
-    written = usage.output_tokens_details or usage.completion_tokens_details or _Details()
-    counts: tuple[int | None, ...] = (
-        usage.input_tokens or usage.prompt_tokens,
-        read.cached_tokens,
-        usage.output_tokens or usage.completion_tokens,
-        written.reasoning_tokens,
-    )
     return dict(zip(TOKENS, (count if 0 < (count or 0) < _MOST_TOKENS else 0 for count in counts), strict=True))
