@@ -23,8 +23,8 @@ from runtime.context import RequestContext, current
 from runtime.context import serving as acting
 from runtime.errors import Unavailable
 from runtime.server.app import routed
+from runtime.server.by_need import Table
 from runtime.server.doors import Doors
-from runtime.server.in_process import Table
 from runtime.server.ongoing import Ongoing
 from runtime.server.served import Served as ServedPaths
 from runtime.stack import stack as stack_module
