@@ -153,8 +153,9 @@ class Library:
             for kept, one in entries
             if one.operation == asked_for.operation
         ]
-        own = [pair for pair in alike if pair[1][1].scope in ("", scope)]
-        found = nearest(what.value, own or alike)
+        own = [pair for pair in alike if not scope or pair[1][1].scope in ("", scope)]  # without a test all may answer
+        same = [pair for pair in own if pair[1][1].provider == provider]
+        found = nearest(what.value, same or own or alike)
         if found is None:
             return Miss(scope, provider, asked_for.operation, None, ())
         kept, recording = found

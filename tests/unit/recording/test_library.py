@@ -214,6 +214,18 @@ def test_the_last_attempt_of_a_call_takes_the_place_of_those_before(tmp_path: Pa
     assert [found(Library(tmp_path)), len(Library(tmp_path))] == ["fine", 1]
 
 
+def test_the_nearest_is_one_that_could_have_answered(tmp_path: Path) -> None:
+    library = Library(tmp_path)
+    spain = kept(library, "x", content="What is the capital of Spain?", scope="one", provider="inference/a")
+    none = kept(library, "x", content="Say a word.", provider="inference/b")
+    asked = request("What is the capital of France?")
+    assert library.miss("", "inference/a", asked).nearest == spain, "without a test those of all tests answer"
+    assert library.miss("two", "inference/a", asked).nearest == none, "those of other tests come last"
+    france = kept(library, "x", content="What is the capital of France, please?", provider="inference/b")
+    assert library.miss("", "inference/a", asked).nearest == spain, "the same provider comes first"
+    assert library.miss("two", "inference/a", asked).nearest == france
+
+
 def test_a_miss_names_the_nearest_recording_and_each_member_that_differs(tmp_path: Path) -> None:
     library = Library(tmp_path)
     near = kept(library, "1", content="What is the capital of France? Answer in one word.")
