@@ -28,7 +28,8 @@ def with_commands(home: Home, tmp_path_factory: pytest.TempPathFactory) -> dict[
     for name, module in (("llama", "llama_cli.main"), ("pytest", "pytest")):
         (folder / name).write_text(f'#!/bin/sh\nexec "{sys.executable}" -m {module} "$@"\n')
         (folder / name).chmod(0o755)
-    return {**home.environment, "PATH": f"{folder}:{home.environment['PATH']}"}
+    usual = {name: value for name, value in home.environment.items() if not name.startswith("PYTEST_")}
+    return {**usual, "PATH": f"{folder}:{home.environment['PATH']}"}
 
 
 @pytest.mark.timeout(600)
