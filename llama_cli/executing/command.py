@@ -13,7 +13,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from types import TracebackType
 from typing import Self
@@ -122,6 +122,7 @@ class KeptCommand:
         if self._process.wait() != os.EX_OK:
             self._end_orphans()
         keeper.take_in_orphans(False)
+        _reap(keeper.below(os.getpid(), self._not_its))
 
     def _end_orphans(self) -> None:
         """Kill what a keeper that was killed has left."""
@@ -131,9 +132,7 @@ class KeptCommand:
                 with suppress(ProcessLookupError, PermissionError):
                     os.kill(pid, signal.SIGKILL)
             time.sleep(keeper.KILL_AGAIN_S)
-            for pid in orphans:
-                with suppress(ChildProcessError):
-                    os.waitpid(pid, os.WNOHANG)
+            _reap(orphans)
         self.left = len(orphans)
 
     def _say(self, byte: int) -> None:
@@ -168,3 +167,10 @@ class KeptCommand:
             hint = "if it is a script, is the program there that its first line names?"
             message = f"`{self._name}` cannot be executed: {os.strerror(int(number))}"
             raise Failure(message, hint=hint, code=self.code)
+
+
+def _reap(pids: Iterable[int]) -> None:
+    """Let go of those that have become our children and have ended."""
+    for pid in pids:
+        with suppress(ChildProcessError):
+            os.waitpid(pid, os.WNOHANG)
