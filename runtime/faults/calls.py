@@ -10,9 +10,9 @@ import asyncio
 import inspect
 from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import aclosing
+from functools import partial
 from typing import Any
 
-import msgspec
 from pydantic import BaseModel
 
 from runtime.apis._api import Operation
@@ -58,7 +58,7 @@ class FaultyCalls:
         async def call(request: Any) -> Any:
             if self._faults.is_down():
                 raise self._down()
-            attempt = self._faults.attempt(_asked(name, request))
+            attempt = self._faults.attempt(partial(_asked, name, request))
             if attempt is None:
                 return await method(request)
             if attempt.wait is not None:
@@ -105,8 +105,8 @@ class FaultyCalls:
 
 
 def _asked(name: str, request: Any) -> bytes:
-    """What a call asks. What JSON does not have stands there as a text."""
-    return name.encode() + msgspec.json.encode(request.wire() if isinstance(request, Request) else None, enc_hook=str)
+    """What a call asks; it may hold what JSON does not have, and characters that UTF-8 does not have."""
+    return f"{name} {request.wire() if isinstance(request, Request) else None!r}".encode(errors="backslashreplace")
 
 
 class _End:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from runtime.context import current
 from runtime.errors import ConfigInvalid, RequestError
@@ -109,9 +109,9 @@ class ProviderFaults:
             self.tell(down, None)
         return down is not None
 
-    def attempt(self, asked: bytes) -> Attempt | None:
+    def attempt(self, asked: Callable[[], bytes]) -> Attempt | None:
         """What goes wrong with the next request to it; None for one that counts not, and where nothing can. asked: what
-        it asks, of which numbers, ids and times do not count.
+        it asks, of which numbers, ids and times do not count; called only where something can go wrong.
         """
         context = current()
         if not context.is_serving:
@@ -121,7 +121,7 @@ class ProviderFaults:
         if isinstance(context.faults, RequestFaults):
             turns = context.faults.turns(self.name)
         turns = turns or self._turns
-        return Attempt(self, turns, self._attempts, self._alike.place(asked)) if turns.faults else None
+        return Attempt(self, turns, self._attempts, self._alike.place(asked())) if turns.faults else None
 
     def tell(self, fault: Fault, ordinal: int | None) -> None:
         """A fault happens to the current request. ordinal: the place of the attempt among those of the provider."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
+from functools import partial
 
 from runtime.errors import UpstreamError, UpstreamUnreachable
 from runtime.faults.broken import Broken, cut, is_json, is_stream, spoilt
@@ -32,7 +33,7 @@ class FaultyUpstream:
         try:
             if self._faults.is_down():
                 raise call.unreachable(WORDS)
-            attempt = self._faults.attempt(_asked(request))
+            attempt = self._faults.attempt(partial(_asked, request))
             refusal = None if attempt is None else await _before(attempt, call, request.timeouts or Timeouts())
         except BaseException:
             await close_parts(request.body)

@@ -26,7 +26,7 @@ def failures(server: Faults, count: int, name: str = "inference/a") -> list[str]
 
 
 def _failure(server: Faults, name: str, asked: bytes = b"") -> str:
-    attempt = server.of(name).attempt(asked)
+    attempt = server.of(name).attempt(lambda: asked)
     return attempt.failure.name if attempt is not None and attempt.failure is not None else ""
 
 
@@ -95,7 +95,7 @@ def test_shares_of_answers_and_waits_hold_too() -> None:
     found: Counter[str] = Counter()
     with serving(RequestContext()):
         for number in range(count):
-            attempt = server.of("inference/a").attempt(b"")
+            attempt = server.of("inference/a").attempt(bytes)
             assert attempt is not None and attempt.failure is None
             assert 1 <= attempt.events <= 3
             found[attempt.wait.name if attempt.wait else "quick"] += 1
@@ -125,7 +125,7 @@ def test_those_that_are_counted_come_in_their_turn(text: str, expected: list[str
 
 def test_only_requests_count() -> None:
     server = faults("a: 500 first 1")
-    assert server.of("inference/a").attempt(b"") is None  # asked for its health or its models
+    assert server.of("inference/a").attempt(bytes) is None  # asked for its health or its models
     assert failures(server, 2) == ["500", ""]
 
 
@@ -145,7 +145,7 @@ def test_what_happened_is_told_in_a_header_of_bounded_length_and_in_the_log(capl
     server, context = faults("a: 429, slow 1ms", seed=5), RequestContext(request_id="req_1")
     with serving(context):
         for _ in range(500):
-            attempt = server.of("inference/a").attempt(b"")
+            attempt = server.of("inference/a").attempt(bytes)
             assert attempt is not None and attempt.wait is not None and attempt.failure is not None
             attempt.tell(attempt.wait)
             attempt.tell(attempt.failure)

@@ -163,7 +163,9 @@ async def test_every_vector_database_fails_for_those_who_call_it(serve: Serve) -
 
 
 class AskedRequest(Request):
-    """Nothing is asked."""
+    """What is asked."""
+
+    text: str = ""
 
 
 class Counting:
@@ -213,6 +215,11 @@ def test_a_wrapped_one_is_what_it_was() -> None:
     assert isinstance(seen, LimitsUploads) and isinstance(seen, Counter)
     assert seen.count is print and seen.ended is False
     assert not isinstance(Wrapped(object(), {}), LimitsUploads)
+
+
+async def test_a_call_with_half_a_character_is_a_call_like_any_other() -> None:
+    with within(RequestContext()), pytest.raises(UpstreamRejected, match="418"):
+        await faulty(Counter(), "c: 418").count(AskedRequest.model_construct(text="\ud800"))
 
 
 async def test_any_status_of_a_failure_is_a_vendor_s() -> None:
