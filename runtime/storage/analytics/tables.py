@@ -94,23 +94,25 @@ class AnalyticsTable:
         """The statement that adds rows, with `?` for a JSON array of them: a thousand times faster than row by row.
         into: another table of the same columns.
         """
-        given = {one.name: "DOUBLE" if one.kind == "time" else _TYPES[one.kind] for one in self.columns}
+        rows = f"SELECT unnest(from_json_strict(?::JSON, '[{json.dumps(self._given())}]')) AS given"
+        return self._inserting(f"({rows})", into)
+
+    def insertion_of_columns(self) -> str:
+        """The statement that adds rows, with `?` for the list of the values of each column in turn."""
+        lists = ", ".join(f'unnest(?::{kind}[]) AS "{name}"' for name, kind in self._given().items())
+        return self._inserting(f"(SELECT {lists}) AS given")
+
+    def _given(self) -> dict[str, str]:
+        """The types of the values that are given, by column."""
+        return {one.name: "DOUBLE" if one.kind == "time" else _TYPES[one.kind] for one in self.columns}
+
+    def _inserting(self, given: str, into: str | None = None) -> str:
+        """given: what has the values of a row as `given."column"`."""
         names = ", ".join(f'"{one.name}"' for one in self.columns)
         values = ", ".join(
             f'to_timestamp(given."{one.name}")' if one.kind == "time" else f'given."{one.name}"' for one in self.columns
         )
-        rows = f"SELECT unnest(from_json_strict(?::JSON, '[{json.dumps(given)}]')) AS given"
-        return f'INSERT INTO "{into or self.name}" ({names}) SELECT {values} FROM ({rows})'  # noqa: S608  # ours
-
-    def insertion_of_columns(self) -> str:
-        """The statement that adds rows, with `?` for the list of the values of each column in turn."""
-        given = {one.name: "DOUBLE" if one.kind == "time" else _TYPES[one.kind] for one in self.columns}
-        names = ", ".join(f'"{one.name}"' for one in self.columns)
-        values = ", ".join(
-            f'to_timestamp("{one.name}")' if one.kind == "time" else f'"{one.name}"' for one in self.columns
-        )
-        lists = ", ".join(f'unnest(?::{kind}[]) AS "{name}"' for name, kind in given.items())
-        return f'INSERT INTO "{self.name}" ({names}) SELECT {values} FROM (SELECT {lists})'  # noqa: S608  # ours
+        return f'INSERT INTO "{into or self.name}" ({names}) SELECT {values} FROM {given}'  # noqa: S608  # ours
 
     def removal(self) -> str:
         """The statement that removes the rows that are older than `?`, in seconds since 1970."""
