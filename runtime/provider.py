@@ -159,8 +159,8 @@ class StackView(Protocol):
     def routes(self) -> list[RouteInfo]: ...
 
 
-class Missed(Protocol):
-    """A request that was not recorded. differences: path, what was recorded, what is asked."""
+class Told(Protocol):
+    """What is told of a request that is replayed."""
 
     @property
     def scope(self) -> str: ...
@@ -168,29 +168,26 @@ class Missed(Protocol):
     def provider(self) -> str: ...
     @property
     def operation(self) -> str: ...
+    @property
+    def words(self) -> str: ...
+
+
+class Missed(Told, Protocol):
+    """A request that was not recorded. differences: path, what was recorded, what is asked."""
+
     @property
     def nearest(self) -> Path | None: ...
     @property
     def differences(self) -> Sequence[tuple[str, str, str]]: ...
-    @property
-    def words(self) -> str: ...
 
 
-class Decided(Protocol):
+class Decided(Told, Protocol):
     """A request that several recordings fitted, and by which rule one of them answered it."""
 
-    @property
-    def scope(self) -> str: ...
-    @property
-    def provider(self) -> str: ...
-    @property
-    def operation(self) -> str: ...
     @property
     def path(self) -> Path: ...
     @property
     def rule(self) -> str: ...
-    @property
-    def words(self) -> str: ...
 
 
 class Recorder(Protocol):
