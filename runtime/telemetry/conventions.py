@@ -20,23 +20,15 @@ STOP = "gen_ai.request.stop_sequences"
 ENCODING_FORMATS, DIMENSIONS = "gen_ai.request.encoding_formats", "gen_ai.embeddings.dimension.count"
 INPUT_TOKENS, OUTPUT_TOKENS = "gen_ai.usage.input_tokens", "gen_ai.usage.output_tokens"
 CACHE_READ_TOKENS = "gen_ai.usage.cache_read.input_tokens"
-CACHE_WRITE_TOKENS = "gen_ai.usage.cache_creation.input_tokens"
 REASONING_TOKENS = "gen_ai.usage.reasoning.output_tokens"
-CONVERSATION = "gen_ai.conversation.id"
-AGENT_ID, AGENT_NAME = "gen_ai.agent.id", "gen_ai.agent.name"
-TOOL_NAME, TOOL_CALL_ID, TOOL_TYPE = "gen_ai.tool.name", "gen_ai.tool.call.id", "gen_ai.tool.type"
-DATA_SOURCE = "gen_ai.data_source.id"
 
-ERROR_TYPE = "error.type"
 METHOD, ROUTE, STATUS = "http.request.method", "http.route", "http.response.status_code"
-RESENT = "http.request.resend_count"
 URL_PATH, URL_SCHEME = "url.path", "url.scheme"
 SERVER_ADDRESS, SERVER_PORT = "server.address", "server.port"
 
 REQUEST_ID = "llama_stack.request.id"
 API, API_OPERATION = "llama_stack.api", "llama_stack.operation"
 PROVIDER_ID, PROVIDER_TYPE = "llama_stack.provider.id", "llama_stack.provider.type"
-USER = "enduser.id"
 OVERHEAD_MS, WAITED_MS = "llama_stack.overhead_ms", "llama_stack.waited_ms"
 
 _PROVIDERS = {

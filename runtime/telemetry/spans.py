@@ -43,8 +43,7 @@ class Span(msgspec.Struct, eq=False):
     """One thing that took time. id, parent_id: 16 hex digits, None for one that no other span has led to.
 
     began, ended: seconds of `time.perf_counter()`; ended is None while it goes on. error: why it failed, as a word of
-    OpenTelemetry's `error.type`, empty if it did not. message: the same for people. events: what happened meanwhile, in
-    the same seconds.
+    OpenTelemetry's `error.type`, empty if it did not. message: the same for people.
     """
 
     trace: Trace
@@ -57,7 +56,6 @@ class Span(msgspec.Struct, eq=False):
     ended: float | None = None
     error: str = ""
     message: str = ""
-    events: list[tuple[float, str, dict[str, Attribute]]] | None = None
 
     def end(self) -> None:
         """The second call does nothing."""
@@ -73,12 +71,6 @@ class Span(msgspec.Struct, eq=False):
             self.error = type(error).__name__
         else:  # the task is cancelled, or a generator is closed
             self.error = CANCELLED
-
-    def note(self, name: str, **attributes: Attribute) -> None:
-        """Note that something has happened."""
-        if self.events is None:
-            self.events = []
-        self.events.append((_now(), name, attributes))
 
     @property
     def context(self) -> dict[str, str]:

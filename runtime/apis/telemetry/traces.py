@@ -81,7 +81,6 @@ class Span(Response):
         None, description="Whether it is a request to us, a call of another server, or neither."
     )
     message: str | None = Field(None, description="Why it failed.")
-    events: list[dict[str, Any]] = Field(default_factory=list, description="What happened meanwhile.")
 
 
 class SpanRequest(Request):

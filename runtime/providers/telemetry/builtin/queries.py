@@ -19,7 +19,7 @@ _COMPARED = {"eq": "=", "ne": "<>", "gt": ">", "lt": "<"}
 _ORDERS = {"start_time": "began", "end_time": "ended", "duration": "ended - began"}
 _OWN = ("name", "error", "request_id")
 """What a span has that is no attribute."""
-_COLUMNS = "trace_id, span_id, parent_id, name, kind, began, duration_ms, error, message, attributes, events"
+_COLUMNS = "trace_id, span_id, parent_id, name, kind, began, duration_ms, error, message, attributes"
 _TRACES = """
 SELECT trace_id, min(began) AS began, max(began + to_microseconds((duration_ms * 1000)::BIGINT)) AS ended,
 arg_min(span_id, began) AS root_span_id, arg_min(name, began) AS name, arg_min(request_id, began) AS request_id,
@@ -123,7 +123,6 @@ def span_of(row: Mapping[str, Any], wanted: Collection[str] | None = None) -> Sp
         status="error" if row["error"] else "ok",
         kind=row["kind"],
         message=row["message"] or row["error"],
-        events=json.loads(row["events"] or "[]"),
     )
 
 

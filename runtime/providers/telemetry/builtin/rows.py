@@ -24,7 +24,6 @@ _MEMBERS = {
     "error": "VARCHAR",
     "message": "VARCHAR",
     "attributes": "JSON",
-    "events": "JSON",
 }
 _SHOWN = {
     "api": (names.API, "VARCHAR"),
@@ -43,7 +42,7 @@ _SPANS = f"""
 SELECT trace_id, request_id, owner, span.span_id, span.parent_id, span.name, span.kind,
 to_timestamp(span.began) AS began, span.seconds * 1000 AS duration_ms, span.error, span.message,
 {_COLUMNS},
-span.attributes, span.events
+span.attributes
 FROM (SELECT trace_id, request_id, owner, unnest(from_json(spans, '{json.dumps([_MEMBERS])}')) AS span FROM traces)
 """  # noqa: S608  # ours
 TRACES = AnalyticsTable(
@@ -73,7 +72,6 @@ class _Kept(msgspec.Struct, omit_defaults=True):
     attributes: dict[str, Attribute]
     error: str | None = None
     message: str | None = None
-    events: list[dict[str, Any]] | None = None
 
 
 def columns_of(spans: Iterable[Span], offset_s: float) -> dict[str, list[Any]]:
@@ -101,8 +99,4 @@ def _kept(span: Span, offset_s: float) -> _Kept:
     )
     if span.error:
         kept.error, kept.message = span.error, redact_text(span.message)
-    if span.events:
-        kept.events = [
-            {"at": at + offset_s, "name": name, "attributes": attributes} for at, name, attributes in span.events
-        ]
     return kept
