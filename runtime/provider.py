@@ -28,7 +28,7 @@ from runtime.http.transport import Key
 from runtime.spec import Spec
 from runtime.storage.jobs import Jobs
 from runtime.storage.stores import Storage
-from runtime.telemetry.spans import SpanProcessor
+from runtime.telemetry.batching import Exporter
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -55,13 +55,6 @@ class Stops(Protocol):
     """Has something to release when the stack ends."""
 
     async def stop(self) -> None: ...
-
-
-@runtime_checkable
-class ProcessesSpans(Protocol):
-    """Keeps or counts what happens. processor: is told each span of the stack that has ended."""
-
-    processor: SpanProcessor
 
 
 @runtime_checkable
@@ -190,6 +183,16 @@ class Decided(Told, Protocol):
     def rule(self) -> str: ...
 
 
+class Spans(Protocol):
+    """What happens in the stack, for whoever keeps, counts or sends it."""
+
+    def add(self, exporter: Exporter) -> None: ...
+
+    async def flush(self) -> None:
+        """Returns when every exporter has what has ended until now."""
+        ...
+
+
 class Recorder(Protocol):
     """What the stack records or replays. failure: why the last recording was not written; empty where it was."""
 
@@ -268,7 +271,7 @@ class ProviderContext:
     called by `api`, `optional_api`, `jobs` and `check_upstream`. registered: what the run config lists of the kind that
     its API keeps itself, but for what belongs to a provider that is off. registrations: what users have
     registered with it, as it is kept now. configured_key: the `api_key` of its config, for `keys`. recorder: None where
-    nothing is recorded or replayed.
+    nothing is recorded or replayed. spans: None where nothing is told; a provider of `telemetry` is told everything.
     """
 
     provider_id: str
@@ -289,6 +292,7 @@ class ProviderContext:
     registered: Sequence[BaseModel] = ()
     configured_key: str | None = field(default=None, repr=False)
     recorder: Recorder | None = None
+    spans: Spans | None = None
 
     @cached_property
     def keys(self) -> ProviderKeys:

@@ -12,7 +12,7 @@ import asyncio
 import contextlib
 import contextvars
 import logging
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,7 +30,7 @@ from runtime.context import RequestContext, serving
 from runtime.errors import Unavailable
 from runtime.http.client import HttpClient
 from runtime.http.transport import Transport
-from runtime.provider import ProcessesSpans, ProviderContext, Tasks
+from runtime.provider import ProviderContext, Tasks
 from runtime.routing.forward import Router, Routing
 from runtime.stack.api_relations import is_registry
 from runtime.stack.at_once import made_at_once
@@ -47,8 +47,8 @@ from runtime.storage.jobs import SCHEMA, JobRunner, Jobs
 from runtime.storage.placement import JOBS_STORE, RESOURCE_STORE
 from runtime.storage.stores import Stores
 from runtime.storage.used import UsedStores
+from runtime.telemetry.batching import BatchProcessor, Exporter
 from runtime.telemetry.calls import TracedCalls
-from runtime.telemetry.spans import SpanProcessor
 
 if TYPE_CHECKING:
     from runtime.faults.injection import Faults
@@ -72,7 +72,8 @@ class Stack:
     other stacks too; by default, each in its own. models_dir: where models are that the user downloaded or imported.
     aliases: more names for models, each with its target. transport: replaces the network, for tests, provider by
     provider: those of two APIs may have one id. interposed: what is recorded or replayed, or goes wrong on purpose.
-    is_alone: whether no other process uses `state_dir`.
+    exporters: are told what happens, beside the providers of `telemetry`. is_alone: whether no other process uses
+    `state_dir`.
 
     processor: is told the spans of requests that have ended; None where nobody is.
     nameless: who asks without a name, and for whom the jobs are done that are nobody's; there is no authentication.
@@ -90,6 +91,7 @@ class Stack:
         aliases: Mapping[str, str] | None = None,
         transport: Callable[[PlannedProvider], Transport] | None = None,
         interposed: Interposed | None = None,
+        exporters: Sequence[Exporter] = (),
         is_alone: bool = False,
     ) -> None:
         self.plan = plan
@@ -111,7 +113,8 @@ class Stack:
         limits = run.storage.retention
         self._retention = Retention(self._stores, limits, changed=lambda: self.on_change()) if limits else None
         self.nameless: Nameless = EVERYBODY
-        self.processor: SpanProcessor | None = None
+        is_kept = bool(plan.of(TELEMETRY)) and not (interposed is not None and interposed.replays)
+        self.processor = BatchProcessor(exporters) if exporters or is_kept else None
         self.instance = Instance()
         self.on_change: Callable[[], None] = lambda: None
         self.settled = asyncio.Event()
@@ -204,6 +207,8 @@ class Stack:
         if self._interposed is not None:
             self._interposed.begin()
         self._tasks.spawn(self._start_all(), name="start providers")
+        if self.processor is not None:
+            self._tasks.spawn(self.processor.run(), name="hand on what has happened")
         self._jobs.start()
         if self._retention is not None:
             self._tasks.spawn(self._retention.run(), name="remove what is too old")
@@ -251,6 +256,8 @@ class Stack:
         await asyncio.gather(self._tasks.close(), self._jobs.stop())
         if self._interposed is not None:
             await self._interposed.close()
+        if self.processor is not None:
+            await self.processor.close()
         await self._providers.close()
         await self._stores.close()
 
@@ -382,15 +389,14 @@ class Stack:
             models_dir=self._models_dir,
             configured_key=configured_key(planned),
             recorder=between.session if between else None,
+            spans=self.processor,
         )
         self._providers.construct(running, context)
-        if isinstance(running.adapter, ProcessesSpans):
-            self.processor = running.adapter.processor
 
     def _door(self, planned: PlannedProvider, api: Api, adapter: Any) -> Any:
         """A provider as others see it."""
         seen = self._interposed.door(planned, api, adapter) if self._interposed is not None else adapter
-        if not self.plan.of(TELEMETRY) or api.name == TELEMETRY:
+        if self.processor is None or api.name == TELEMETRY:
             return seen
         spec = planned.spec
         traced = TracedCalls(api, planned.provider_id, spec.provider_type, is_remote=spec.kind == "remote")

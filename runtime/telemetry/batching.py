@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from runtime.clock import machine_time
@@ -21,20 +21,30 @@ class Exporter(Protocol):
     """Where spans go."""
 
     async def export(self, spans: Sequence[Span], offset_s: float) -> None:
-        """offset_s: what makes seconds since 1970 of a span's seconds."""
+        """Take spans, soon: all others wait, and so do those who ask what has happened. What another server has to
+        answer is sent from a queue of its own. offset_s: what makes seconds since 1970 of a span's seconds.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Nothing more comes. What still waits is sent, but not for ever."""
         ...
 
 
 class BatchProcessor:
-    """Implements `SpanProcessor`. exporters: each gets every span, also where another one fails."""
+    """Implements `SpanProcessor` and `Spans`. exporters: each gets every span, also where another one fails."""
 
-    def __init__(self, exporters: Sequence[Exporter], *, every_s: float = EVERY_S) -> None:
-        self._exporters = exporters
+    def __init__(self, exporters: Iterable[Exporter] = (), *, every_s: float = EVERY_S) -> None:
+        self._exporters = list(exporters)
         self._every_s = every_s
         self._ended: list[Span] = []
         self._dropped = 0
         self._handing_on = asyncio.Lock()
         self._failing: set[Exporter] = set()
+
+    def add(self, exporter: Exporter) -> None:
+        """One more, which gets what ends from now on."""
+        self._exporters.append(exporter)
 
     def on_end(self, span: Span) -> None:
         if len(self._ended) < MOST_WAITING:
@@ -61,6 +71,15 @@ class BatchProcessor:
             for exporter in self._exporters:
                 await self._hand_on(exporter, spans, offset_s)
 
+    async def close(self) -> None:
+        """Hand on what is left."""
+        await self.flush()
+        for exporter in self._exporters:
+            try:
+                await exporter.close()
+            except Exception as error:
+                log.warning("what has happened is not kept", extra=_about(exporter, 0, error))
+
     async def _hand_on(self, exporter: Exporter, spans: Sequence[Span], offset_s: float) -> None:
         try:
             await exporter.export(spans, offset_s)
@@ -68,5 +87,8 @@ class BatchProcessor:
         except Exception as error:
             if exporter not in self._failing:  # logged once, although it is tried again every second
                 self._failing.add(exporter)
-                about = {"sink": type(exporter).__name__, "count": len(spans), "error": str(error)}
-                log.warning("what has happened is not kept", extra=about)
+                log.warning("what has happened is not kept", extra=_about(exporter, len(spans), error))
+
+
+def _about(exporter: Exporter, count: int, error: Exception) -> dict[str, object]:
+    return {"sink": type(exporter).__name__, "count": count, "error": str(error)}

@@ -15,9 +15,15 @@ class Kept:
     def __init__(self, error: Exception | None = None) -> None:
         self.batches: list[list[str]] = []
         self.error = error
+        self.is_closed = False
 
     async def export(self, spans: Sequence[Span], offset_s: float) -> None:
         self.batches.append([span.name for span in spans])
+        if self.error is not None:
+            raise self.error
+
+    async def close(self) -> None:
+        self.is_closed = True
         if self.error is not None:
             raise self.error
 
@@ -68,3 +74,15 @@ async def test_a_span_ends_once() -> None:
     span.end()
     await processor.flush()
     assert (kept.batches, span.ended) == ([["a"]], ended)
+
+
+async def test_at_the_end_each_gets_what_is_left_also_after_a_failure(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    broken, kept = Kept(OSError("the disk is full")), Kept()
+    processor = BatchProcessor([broken])
+    processor.add(kept)
+    end(processor, "a")
+    await processor.close()
+    assert (kept.batches, kept.is_closed, broken.is_closed) == ([["a"]], True, True)
+    assert [record.__dict__["count"] for record in caplog.records] == [1, 0]

@@ -30,7 +30,6 @@ from runtime.providers.telemetry.builtin import queries
 from runtime.providers.telemetry.builtin.config import TelemetryConfig
 from runtime.providers.telemetry.builtin.rows import TRACES, columns_of
 from runtime.storage.analytics.handle import Analytics
-from runtime.telemetry.batching import BatchProcessor
 from runtime.telemetry.spans import Span as EndedSpan
 
 log = logging.getLogger(__name__)
@@ -38,20 +37,18 @@ _DAY_S, _REMOVE_EVERY_S = 86_400.0, 3600.0
 
 
 class BuiltinTelemetry:
-    """Implements `Telemetry`, `Starts`, `Stops` and `ProcessesSpans`."""
+    """Implements `Telemetry` and `Starts`."""
 
     def __init__(self, config: TelemetryConfig, context: ProviderContext) -> None:
         self._keep_s = config.keep_days * _DAY_S
         self._analytics = context.storage.analytics(TRACES)
         self._tasks = context.tasks
-        self.processor = BatchProcessor([_Kept(self._analytics)])
+        assert context.spans is not None, "whoever keeps them is told"
+        self._spans = context.spans
+        self._spans.add(_Kept(self._analytics))
 
     async def start(self) -> None:
-        self._tasks.spawn(self.processor.run(), name="hand on what has happened")
         self._tasks.spawn(self._remove_old(), name="remove old traces")
-
-    async def stop(self) -> None:
-        await self.processor.flush()
 
     async def query_traces(self, request: QueryTracesRequest) -> TraceList:
         asked = queries.traces(request, owner=_owner())
@@ -92,7 +89,7 @@ class BuiltinTelemetry:
         """Raises AccessDenied, RequestError for what is not one SELECT."""
         if not sees_all(current().user):
             raise AccessDenied("A query in SQL sees everybody's requests", hint="ask `/v1/telemetry/spans`")
-        await self.processor.flush()
+        await self._spans.flush()
         found = await self._analytics.query(request.sql, most_rows=request.limit)
         rows = [[queries.json_of(value) for value in row] for row in found.rows]
         return QueryResult(columns=list(found.columns), rows=rows, has_more=found.has_more)
@@ -107,7 +104,7 @@ class BuiltinTelemetry:
 
     async def _find(self, asked: queries.Asked) -> list[Mapping[str, Any]]:
         """The rows that a query of ours finds, with what has just ended."""
-        await self.processor.flush()
+        await self._spans.flush()
         found = await self._analytics.query(asked.sql, asked.parameters, most_rows=asked.limit)
         return [dict(zip(found.columns, row, strict=True)) for row in found.rows]
 
@@ -122,6 +119,9 @@ class _Kept:
         columns = columns_of(spans, offset_s)
         if columns["trace_id"]:
             await self._analytics.append_columns(TRACES, columns)
+
+    async def close(self) -> None:
+        """Nothing waits here."""
 
 
 def _owner() -> str | None:
