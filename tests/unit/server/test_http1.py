@@ -190,14 +190,24 @@ NO_REQUESTS = {
 async def test_what_is_no_request_is_a_400_in_our_shape_and_the_end(
     connection: Connection, data: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(http1, "LINGER_S", 0.01)
+    monkeypatch.setattr(http1, "LINGER_S", LIMIT_S * 2)  # the server closes after what follows has come
     await connection.send(data)
     answer = await connection.answer()
     assert (answer.status, answer.headers["connection"]) == (400, "close")
     said = answer.json()
     assert said["error"]["type"] == "invalid_request_error" and said["request_id"] == answer.headers["x-request-id"]
     await connection.send(b"GET /a HTTP/1.1\r\n" + HOST + b"\r\n")
+    connection.writer.write_eof()
     assert await connection.ended() == b""  # nothing that follows is taken for a request
+
+
+async def test_after_what_is_no_request_the_server_ends_by_itself(
+    connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http1, "LINGER_S", 0.01)
+    await connection.send(NO_REQUESTS["folded"])
+    assert (await connection.answer()).status == 400
+    assert await connection.ended() == b""
 
 
 async def test_connect_is_refused(connection: Connection) -> None:
@@ -346,7 +356,7 @@ async def test_a_body_that_does_not_go_on_is_a_408(echo: Echo, begun: bytes, mon
 @pytest.mark.parametrize("begun", PART_OF.values(), ids=PART_OF)
 async def test_a_body_must_come_at_some_pace(echo: Echo, begun: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     """A byte now and then would else hold a connection for ever."""
-    monkeypatch.setattr(http1, "LINGER_S", 0.01)
+    monkeypatch.setattr(http1, "LINGER_S", LIMIT_S * 2)  # a reset in the middle of what is sent could lose the answer
     config = ServerConfig(client_timeout_seconds=0.05, client_min_bytes_per_second=10**9)
     async with listening(echo, config) as server, server.connection() as connection:
         await connection.send(begun)
