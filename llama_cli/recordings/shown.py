@@ -128,7 +128,7 @@ def _body(message: Json) -> Iterator[str]:
         yield from str(message["text"]).split("\n")
     elif "events" in message:
         for event in message["events"]:
-            yield _setting(event.get("data", event))
+            yield _setting(event.get("data", event.get("line", event)))
     elif "parts" in message:
         for part in message["parts"]:
             content = "bytes" in part and f"{words.size(len(part['bytes'].data))} of {part.get('type', 'bytes')}"

@@ -1,6 +1,6 @@
 """What a provider in this process answers, as recordings show it, and back.
 
-{"reply": ...}      a whole JSON answer          {"events": [...]}  a stream of events (`bodies.py`)
+{"reply": ...}      a whole JSON answer          {"events": [...]}  a stream of events (`streams.py`)
 {"model": {...}}    a response model of the API  {"nothing": true}  nothing
 {"error": {...}}    a refusal of the request: its kind, message, hint, param and code; of another server also whose that
                     is, `provider_id`, and what it answered, `upstream_status`
@@ -18,9 +18,9 @@ from pydantic import BaseModel, ValidationError
 
 from runtime import errors
 from runtime.errors import RequestError, UpstreamError
-from runtime.recording.bodies import event_bytes
 from runtime.recording.documents import Recording, RecordingError
 from runtime.recording.pace import in_time
+from runtime.recording.streams import event_bytes
 from runtime.sse import EventStream, Frames, Json, Reply
 
 _decode = msgspec.json.Decoder().decode

@@ -1,4 +1,4 @@
-"""Bodies as recordings show them: JSON as JSON, an event stream as its events, a form as its parts, and what nobody
+"""Bodies as recordings show them: JSON as JSON, a stream as its events, a form as its parts, and what nobody
 can read as bytes beside the recording.
 
 A body is an object with one member that says how it is written, and perhaps others beside it:
@@ -7,10 +7,10 @@ A body is an object with one member that says how it is written, and perhaps oth
     {"text": "..."}             text in UTF-8
     {"fields": [[name, text]]}  a form of names and values (`application/x-www-form-urlencoded`)
     {"parts": [...]}            a form with files (`multipart/form-data`); each part is a body with a `name`
-    {"events": [...]}           server-sent events; see `as_events`
+    {"events": [...]}           of a stream; see `streams.py`
     {"bytes": <Held>}           anything else
 
-Wire formats: RFC 7578 (multipart/form-data), WHATWG HTML 9.2.6 (server-sent events).
+Wire format: RFC 7578 (multipart/form-data).
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import msgspec
 
-from runtime.http.transport import EVENT_STREAM, server_of
+from runtime.http.transport import server_of
+from runtime.recording.streams import event_bytes
 from runtime.sse import Json, encode
 
 _decode = msgspec.json.Decoder().decode
-_FIELD = re.compile(r"(data|event|id|retry):? ?(.*)", re.DOTALL)
 _HEADERS = HeaderParser()
 _BOUNDARY = "recorded-boundary"
 _BODIES = ("json", "text", "fields", "parts", "events", "bytes")
@@ -42,10 +42,8 @@ class Held(msgspec.Struct, frozen=True, tag="bytes"):
 
 
 def readable(data: bytes, content_type: str) -> Json:
-    """A whole body as a recording shows it. content_type: the header of it; empty where there is none."""
+    """A body that is no stream as a recording shows it. content_type: its header; empty where there is none."""
     kind = content_type.partition(";")[0].strip().lower()
-    if kind == EVENT_STREAM:
-        return {"events": as_events(data)}
     if kind == "multipart/form-data" and (parts := _parts(data, content_type)) is not None:
         return {"parts": parts}
     text = _text(data)
@@ -96,56 +94,6 @@ def content_type(body: Json, given: str) -> str:
     if "parts" in body:
         return f"multipart/form-data; boundary={_BOUNDARY}"
     return given or ("application/json" if "json" in body else "application/octet-stream")
-
-
-def as_events(data: bytes) -> list[Json]:
-    """The events of a stream, each as its fields: `data` is JSON where it can be, else text; comments are left out.
-
-    An event that would not be the same after writing it (two `id` fields, data that is not UTF-8) is `{"raw": text}`.
-    """
-    normal = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-    return [event for block in normal.split(b"\n\n") if (event := _event(block)) is not None]
-
-
-def _event(block: bytes) -> Json | None:
-    event: Json = {}
-    lines: list[str] = []
-    try:
-        text = block.decode()
-    except UnicodeDecodeError:
-        return {"raw": block.decode(errors="backslashreplace")}
-    for line in text.split("\n"):
-        if not line or line.startswith(":"):
-            continue
-        found = _FIELD.fullmatch(line)
-        if found is None or (found[1] != "data" and found[1] in event):
-            return {"raw": text}
-        if found[1] == "data":
-            lines.append(found[2])
-        else:
-            event[found[1]] = found[2]
-    if not lines:
-        return event or None
-    data = "\n".join(lines)
-    try:
-        event["data"] = _decode(data)
-    except (ValueError, RecursionError):
-        event["data"] = data
-    if isinstance(event["data"], str) and data[:1] == '"':
-        return {"raw": text}
-    return event
-
-
-def event_bytes(event: Json) -> bytes:
-    """One event as it is sent, with the blank line at its end."""
-    if "raw" in event:
-        return str(event["raw"]).encode() + b"\n\n"
-    lines = [f"{name}: {event[name]}" for name in ("event", "id", "retry") if name in event]
-    if "data" in event:
-        data = event["data"]
-        text = data if isinstance(data, str) else encode(data).decode()
-        lines += [f"data: {line}" for line in text.split("\n")]
-    return "\n".join(lines).encode() + b"\n\n"
 
 
 def _text(data: bytes) -> str | None:

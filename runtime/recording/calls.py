@@ -12,11 +12,12 @@ from runtime.apis._request import Request
 from runtime.errors import RequestError, UpstreamError
 from runtime.provider import ListedModel
 from runtime.recording import answers
-from runtime.recording.bodies import as_events, place_of
+from runtime.recording.bodies import place_of
 from runtime.recording.documents import Recording
 from runtime.recording.pace import timing_of
 from runtime.recording.reading import Reading
 from runtime.recording.session import Session
+from runtime.recording.streams import as_events
 from runtime.sse import EventStream, Frames, Json
 from runtime.wrapped import Wrapped
 

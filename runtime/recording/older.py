@@ -21,8 +21,8 @@ from urllib.parse import urlsplit
 import msgspec
 
 from runtime.http.transport import EVENT_STREAM, server_of
-from runtime.recording.bodies import as_events
 from runtime.recording.documents import Recording, problem_of
+from runtime.recording.streams import as_events
 from runtime.sse import Json
 
 _decode = msgspec.json.Decoder().decode

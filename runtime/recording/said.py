@@ -1,8 +1,8 @@
 """What an answer says, whatever protocol it is written in: its texts, the tools that it calls, how it ended, what it
 cost, its vectors. For people, and to compare two answers by what they mean.
 
-Knows the answers of OpenAI's chats, completions and responses, Anthropic's messages, Google's `generateContent` and
-Amazon's Converse, whole and as events. Vectors are found by their looks, wherever they stand.
+Knows the answers of OpenAI's chats, completions and responses, Anthropic's messages, Google's `generateContent`,
+Ollama's chats and Amazon's Converse, whole and as events. Vectors are found by their looks, wherever they stand.
 """
 
 from __future__ import annotations
@@ -18,10 +18,12 @@ from typing import Any
 import msgspec
 
 from runtime.recording.rules import the_rules
+from runtime.recording.streams import objects_in
 from runtime.sse import Json
 
 _decode = msgspec.json.Decoder().decode
 _BODIES = ("json", "reply", "model")
+_OLLAMA_COUNTS = ("prompt_eval_count", "eval_count")
 _LEAST_ENCODED = 64
 """Characters of base64 from which on an `embedding` is one."""
 
@@ -77,7 +79,7 @@ def is_refusal(answer: Json) -> bool:
 def objects_of(answer: Json) -> list[Json]:
     """The JSON objects of an answer in their order: the one of a whole answer, or those of its events."""
     if "events" in answer:
-        return [event["data"] for event in answer["events"] if isinstance(event.get("data"), dict)]
+        return objects_in(answer["events"])
     value = value_of(answer)
     return [value] if isinstance(value, dict) else []
 
@@ -189,20 +191,50 @@ def _google(part: Json, choices: defaultdict[int, Choice]) -> None:
                 _add(choice, len(choice.calls), call.get("name"), call.get("args"))
 
 
+def _ollama(part: Json, choices: defaultdict[int, Choice]) -> None:
+    """https://docs.ollama.com/api/chat and /generate, whole or as lines."""
+    if not isinstance(part.get("done"), bool):
+        return
+    choice = choices[0]
+    choice.finish = _first(part, "done_reason") or choice.finish
+    choice.text += _first(part, "response")
+    if isinstance(message := part.get("message"), dict):
+        choice.text += _first(message, "content")
+        choice.reasoning += _first(message, "thinking")
+        for call in _objects(message.get("tool_calls")):
+            if isinstance(function := call.get("function"), dict):
+                _add(choice, len(choice.calls), function.get("name"), function.get("arguments"))
+
+
 def _converse(part: Json, choices: defaultdict[int, Choice]) -> None:
-    """https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html; its streams are bytes."""
+    """https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html and _ConverseStream."""
+    if "contentBlockIndex" in part:
+        _converse_piece(part, choices[0])
+    elif isinstance(part.get("stopReason"), str):
+        choices[0].finish = part["stopReason"]
     output = part.get("output")
     message = output.get("message") if isinstance(output, dict) else None
     if not isinstance(message, dict):
         return
-    choices[0].finish = str(part.get("stopReason") or "")
     for block in _objects(message.get("content")):
         choices[0].text += _first(block, "text")
         if isinstance(call := block.get("toolUse"), dict):
             _add(choices[0], len(choices[0].calls), call.get("name"), call.get("input"))
 
 
-_READERS = (_openai, _responses, _anthropic, _google, _converse)
+def _converse_piece(part: Json, choice: Choice) -> None:
+    """A piece of a block that a stream says."""
+    for piece in (part.get("start"), part.get("delta")):
+        if not isinstance(piece, dict):
+            continue
+        choice.text += _first(piece, "text")
+        if isinstance(thought := piece.get("reasoningContent"), dict):
+            choice.reasoning += _first(thought, "text")
+        if isinstance(call := piece.get("toolUse"), dict):
+            _add(choice, part["contentBlockIndex"], call.get("name"), call.get("input"))
+
+
+_READERS = (_openai, _responses, _anthropic, _google, _ollama, _converse)
 
 
 def _add(choice: Choice, place: int, name: Any, arguments: Any) -> None:
@@ -220,7 +252,7 @@ def _usage_of(part: Json) -> Json:
         for name in ("usage", "usageMetadata"):
             if isinstance(found := place.get(name), dict):
                 return {key: number for key, number in found.items() if isinstance(number, int | float) and number}
-    return {}
+    return {name: part[name] for name in _OLLAMA_COUNTS if isinstance(part.get(name), int)}
 
 
 def _vectors(value: Any, name: str = "") -> Iterator[tuple[float, ...]]:

@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 
 import msgspec
 
 from runtime.errors import RequestError
 from runtime.http.transport import EVENT_STREAM, Exchange, GoOn, Outgoing, close_parts, media_type
-from runtime.recording.bodies import content_type, event_bytes, place_of, readable, written
+from runtime.recording.bodies import content_type, place_of, readable, written
 from runtime.recording.documents import Recording
 from runtime.recording.pace import in_time, timing_of
 from runtime.recording.reading import Reading
 from runtime.recording.session import Session
+from runtime.recording.streams import event_bytes, form_of
 from runtime.sse import Json
 
 _LONGEST_BODY = 256 * 1024 * 1024
@@ -148,10 +149,15 @@ class _Kept:
         if error is not None and not pieces:
             return
         body = b"".join(piece for _, piece in pieces)
-        shown = readable(body, self.headers.get("content-type", ""))
-        answer: Json = {"status": self.status, "headers": dict(self.headers), **shown}
-        if "events" in answer:
-            answer["timing"] = timing_of(self._began, _counted(pieces, len(answer["events"])))
+        answer: Json = {"status": self.status, "headers": dict(self.headers)}
+        kind = self.headers.get("content-type", "")
+        form = form_of(kind)
+        events = form.shown(body) if form is not None else None
+        if form is None or events is None:
+            answer |= readable(body, kind)
+        else:
+            counted = _counted(pieces, len(events), form.counting())
+            answer |= {"events": events, "timing": timing_of(self._began, counted)}
         self._recording.answer = self._session.hiding.answer(answer, also=self._secrets)
         self._session.keep(self._recording, call=self._call, may_pass=self.status in PASSING)
 
@@ -165,12 +171,13 @@ def _says_end(reading: Reading[bytes]) -> bool:
     return bool(reading.came) and reading.came[-1][1].rstrip().endswith(b"[DONE]")
 
 
-def _counted(pieces: Sequence[tuple[float, bytes]], events: int) -> Iterator[tuple[float, int]]:
+def _counted(
+    pieces: Sequence[tuple[float, bytes]], events: int, ended_in: Callable[[bytes], int]
+) -> Iterator[tuple[float, int]]:
     """When each piece came, and how many events ended with it; with the last one, all that are left."""
     left = events
     for place, (at, piece) in enumerate(pieces, start=1):
-        ended = piece.replace(b"\r\n", b"\n").count(b"\n\n")
-        count = left if place == len(pieces) else min(ended, left)
+        count = left if place == len(pieces) else min(ended_in(piece), left)
         left -= count
         yield at, count
 

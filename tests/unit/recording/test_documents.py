@@ -13,9 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runtime.recording import documents
-from runtime.recording.bodies import Held, as_events, content_type, event_bytes, readable, written
+from runtime.recording.bodies import Held, content_type, readable, written
 from runtime.recording.documents import Recording, RecordingError, load, save
 from runtime.recording.layout import as_read, laid_out
+from runtime.recording.streams import as_events, event_bytes
 
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=60)
 NAMES = TEXTS | st.sampled_from(["$lines", "$file", "$float32", "$number"])

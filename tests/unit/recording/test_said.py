@@ -94,6 +94,24 @@ CONVERSE = whole({
     "usage": {"inputTokens": 3},
 })  # fmt: skip
 
+CONVERSE_STREAM = {"events": [
+    {"headers": {}, "data": {"contentBlockIndex": 0, "delta": {"reasoningContent": {"text": "hm"}}}},
+    {"headers": {}, "data": {"contentBlockIndex": 1, "delta": {"text": "It "}}},
+    {"headers": {}, "data": {"contentBlockIndex": 1, "delta": {"text": "rains"}}},
+    {"headers": {}, "data": {"contentBlockIndex": 2, "start": {"toolUse": {"name": "weather"}}}},
+    {"headers": {}, "data": {"contentBlockIndex": 2, "delta": {"toolUse": {"input": '{"city": '}}}},
+    {"headers": {}, "data": {"contentBlockIndex": 2, "delta": {"toolUse": {"input": '"Rome"}'}}}},
+    {"headers": {}, "data": {"stopReason": "tool_use"}},
+    {"headers": {}, "data": {"usage": {"inputTokens": 3}}},
+]}  # fmt: skip
+OLLAMA = {"events": [
+    {"line": {"message": {"content": "It ", "thinking": "hm"}, "done": False}},
+    {"line": {"message": {"content": "rains"}, "done": False}},
+    {"line": {"message": {"content": "", "tool_calls": [{"function": {"name": "weather",
+     "arguments": {"city": "Rome"}}}]}, "done": False}},
+    {"line": {"done": True, "done_reason": "stop", "prompt_eval_count": 3}},
+]}  # fmt: skip
+
 
 @pytest.mark.parametrize(
     ("answer", "finish", "thinks"),
@@ -107,10 +125,12 @@ CONVERSE = whole({
         (ANTHROPIC_WHOLE, "tool_use", True),
         (GOOGLE, "STOP", True),
         (CONVERSE, "tool_use", False),
+        (CONVERSE_STREAM, "tool_use", True),
+        (OLLAMA, "stop", True),
         ({"reply": OPENAI_WHOLE["json"]}, "tool_calls", True),
     ],
     ids=["chunks", "chat", "response", "response events", "message events", "message", "candidates", "converse",
-         "call"],
+         "converse events", "ollama's lines", "call"],
 )  # fmt: skip
 def test_each_protocol_says_the_same(answer: dict[str, Any], finish: str, thinks: bool) -> None:
     found = said(answer)

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import pytest
 
+from runtime.amazon_events import Splitter
 from runtime.http.transport import Exchange, Outgoing
+from runtime.recording.bodies import Held
+from runtime.recording.hiding import HIDDEN
 from runtime.recording.library import paths, stored
 from runtime.recording.session import RecordingChoice, Session
 from runtime.recording.upstream import UpstreamRecorder
+from tests.support.bedrock import event_message
 
 
 class Answer:
@@ -20,17 +24,25 @@ class Answer:
     proxy = ""
     status = 200
 
-    def __init__(self, body: bytes = b"{}", kind: str = "application/json", last: Exception | str = "") -> None:
+    def __init__(
+        self,
+        body: bytes = b"{}",
+        kind: str = "application/json",
+        last: Exception | str = "",
+        *,
+        pieces: Sequence[bytes] = (),
+    ) -> None:
         self.headers = {"content-type": kind}
-        self._body = body
+        self._pieces = pieces or [body]
         self._last = last
         self.is_closed = False
 
     async def read(self) -> bytes:
-        return self._body
+        return b"".join(self._pieces)
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        yield self._body
+        for piece in self._pieces:
+            yield piece
         if isinstance(self._last, Exception):
             raise self._last
         if self._last:
@@ -121,6 +133,74 @@ async def test_what_never_ends_does_not_outlive_a_session(tmp_path: Path, monkey
     await session.close()
     [kept] = stored(tmp_path)
     assert kept.answer["events"] == [{"data": {"a": 1}}] and answer.is_closed
+
+
+LINES = (b'{"message":{"content":"Hel"},"done":false}\n', b'{"message":{"content":"lo"},"done":true}\n')
+MESSAGES = (
+    event_message("contentBlockDelta", {"contentBlockIndex": 0, "delta": {"text": "Hel"}}),
+    event_message("contentBlockDelta", {"contentBlockIndex": 0, "delta": {"text": "lo"}}),
+)
+CUT = MESSAGES[0][:-1]
+SHOWN_MESSAGE = {
+    "headers": {":message-type": "event", ":event-type": "contentBlockDelta", ":content-type": "application/json"},
+    "data": {"contentBlockIndex": 0, "delta": {"text": "Hel"}},
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "events", "first"),
+    [
+        ("application/x-ndjson", LINES, {"line": {"message": {"content": "Hel"}, "done": False}}),
+        ("application/vnd.amazon.eventstream", MESSAGES, SHOWN_MESSAGE),
+    ],
+    ids=["lines", "messages"],
+)
+async def test_whatever_a_stream_is_written_in_it_is_replayed_piece_by_piece(
+    kind: str, events: tuple[bytes, ...], first: object, tmp_path: Path
+) -> None:
+    whole = b"".join(events)
+    session = Session(RecordingChoice(mode="record", folder=tmp_path))
+    await (await asked(Answer(kind=kind, pieces=[whole[:50], whole[50:]]), session)).read()
+    await session.close()
+    [kept] = stored(tmp_path)
+    assert kept.answer["events"][0] == first and len(kept.answer["timing"]["events_ms"]) == 2
+    replaying = Session(RecordingChoice(mode="replay", folder=tmp_path))
+    pieces = [piece async for piece in (await asked(Answer(), replaying)).chunks()]
+    await replaying.close()
+    assert len(pieces) == 2
+    if kind == "application/x-ndjson":
+        assert pieces == list(events)
+    else:  # its JSON is in the shortest form, and its checksums are those of that
+        assert [one.payload for piece in pieces for one in Splitter().feed(piece)] == [
+            b'{"contentBlockIndex":0,"delta":{"text":"Hel"}}', b'{"contentBlockIndex":0,"delta":{"text":"lo"}}',
+        ]  # fmt: skip
+
+
+async def test_secrets_that_lines_say_in_pieces_are_hidden(tmp_path: Path) -> None:
+    session = Session(RecordingChoice(mode="record", folder=tmp_path), secrets=lambda: ["hush-hush-1"])
+    said = [b'{"message":{"content":"%b"}}\n' % word for word in (b"it is hush", b"-hush", b"-1, no more")]
+    await (await asked(Answer(kind="application/x-ndjson", pieces=said), session)).read()
+    await session.close()
+    [kept] = stored(tmp_path)
+    assert [one["line"]["message"]["content"] for one in kept.answer["events"]] == [f"it is {HIDDEN}", "", ", no more"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "shown"),
+    [
+        ("application/x-ndjson", b"{\n", {"text": "{\n"}),
+        ("application/vnd.amazon.eventstream", CUT, {"bytes": Held(CUT, ".vndamazoneventstream")}),
+    ],
+    ids=["lines", "messages"],
+)  # fmt: skip
+async def test_what_is_no_stream_of_its_kind_is_kept_as_it_is(
+    kind: str, body: bytes, shown: dict[str, object], tmp_path: Path
+) -> None:
+    session = Session(RecordingChoice(mode="record", folder=tmp_path))
+    await (await asked(Answer(body, kind), session)).read()
+    await session.close()
+    [kept] = stored(tmp_path)
+    assert kept.answer == {"status": 200, "headers": {"content-type": kind}, **shown}
 
 
 async def test_a_form_is_recorded_alike_whatever_parts_it(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import replace
 
+from runtime.amazon_events import Damaged, Message, Splitter
 from runtime.apis.inference.sense import making_sense
 from runtime.context import current
 from runtime.errors import UpstreamError
@@ -12,7 +13,6 @@ from runtime.http.client import HttpClient
 from runtime.http.refusals import Call
 from runtime.http.transport import Outgoing
 from runtime.http.vendor_errors import vendor_error
-from runtime.providers._vendors.aws.event_stream import Damaged, Message, Splitter
 from runtime.providers.inference.bedrock.chunks import Chunks
 from runtime.sse import EventStream, Frames, Json, decode
 

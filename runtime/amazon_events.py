@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+MEDIA_TYPE = "application/vnd.amazon.eventstream"
 _PRELUDE, _CRC = 12, 4
 _MOST_BYTES, _MOST_HEADER_BYTES = 24 * 1024**2, 128 * 1024
 _SIZES = {0: 0, 1: 0, 2: 1, 3: 2, 4: 4, 5: 8, 8: 8, 9: 16}
@@ -43,6 +44,18 @@ class Message:
         """Of the event, of the exception, or of the error."""
         of_kind = {"event": ":event-type", "exception": ":exception-type", "error": ":error-code"}
         return self.headers.get(of_kind[self.kind], "")
+
+
+def message_bytes(headers: Mapping[str, str], payload: bytes) -> bytes:
+    """A message as it is sent."""
+    head = b"".join(_header(name.encode(), value.encode()) for name, value in headers.items())
+    begun = struct.pack(">II", _PRELUDE + len(head) + len(payload) + _CRC, len(head))
+    begun += struct.pack(">I", zlib.crc32(begun)) + head + payload
+    return begun + struct.pack(">I", zlib.crc32(begun))
+
+
+def _header(name: bytes, value: bytes) -> bytes:
+    return b"%c%b%c%b%b" % (len(name), name, _TEXT, struct.pack(">H", len(value)), value)
 
 
 class Splitter:

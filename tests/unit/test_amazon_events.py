@@ -7,7 +7,7 @@ import zlib
 
 import pytest
 
-from runtime.providers._vendors.aws.event_stream import Damaged, Message, Splitter
+from runtime.amazon_events import Damaged, Message, Splitter
 from tests.support.bedrock import event_message
 
 WORDS = [event_message("messageStart", {"role": "assistant"}), event_message("messageStop", {"stopReason": "end_turn"})]
