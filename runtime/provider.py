@@ -26,6 +26,7 @@ from runtime.http.client import HttpClient
 from runtime.http.keys import ProviderKeys
 from runtime.http.transport import Key
 from runtime.spec import Spec
+from runtime.sse import Json, Reply
 from runtime.storage.jobs import Jobs
 from runtime.storage.stores import Storage
 from runtime.telemetry.batching import Exporter
@@ -193,6 +194,16 @@ class Spans(Protocol):
         ...
 
 
+class Recorded(Protocol):
+    """A part of a provider's work that is recorded by itself, where a replay does all the rest for real."""
+
+    async def __call__(self, name: str, asked: Json, work: Callable[[], Awaitable[Reply]]) -> Reply:
+        """What the work gives: in a replay what was recorded, else what it does, which is kept. name: of the work;
+        asked: what it depends on. Raises what the work does, and RequestError for what was not recorded.
+        """
+        ...
+
+
 class Recorder(Protocol):
     """What the stack records or replays. failure: why the last recording was not written; empty where it was."""
 
@@ -270,8 +281,9 @@ class ProviderContext:
     say. tasks: background work. stack: what it may see of the stack. find_api, find_optional_api, find_jobs, find_loop:
     called by `api`, `optional_api`, `jobs` and `check_upstream`. registered: what the run config lists of the kind that
     its API keeps itself, but for what belongs to a provider that is off. registrations: what users have
-    registered with it, as it is kept now. configured_key: the `api_key` of its config, for `keys`. recorder: None where
-    nothing is recorded or replayed. spans: None where nothing is told; a provider of `telemetry` is told everything.
+    registered with it, as it is kept now. configured_key: the `api_key` of its config, for `keys`. recorder, recorded:
+    None where nothing is recorded or replayed. spans: None where nothing is told; a provider of `telemetry` is told
+    everything.
     """
 
     provider_id: str
@@ -292,6 +304,7 @@ class ProviderContext:
     registered: Sequence[BaseModel] = ()
     configured_key: str | None = field(default=None, repr=False)
     recorder: Recorder | None = None
+    recorded: Recorded | None = None
     spans: Spans | None = None
 
     @cached_property

@@ -5,7 +5,7 @@ and answer, and in a replay something stands in for it that has only the recordi
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from runtime.apis._request import Request
@@ -18,7 +18,7 @@ from runtime.recording.pace import timing_of
 from runtime.recording.reading import Reading
 from runtime.recording.session import Session
 from runtime.recording.streams import as_events
-from runtime.sse import EventStream, Frames, Json
+from runtime.sse import EventStream, Frames, Json, Reply
 from runtime.wrapped import Wrapped
 
 Method = Callable[[Any], Any]
@@ -53,37 +53,46 @@ class Calls:
         ]
         return {"methods": has, "models": listed}
 
+    async def work(self, name: str, asked: Json, work: Callable[[], Awaitable[Reply]]) -> Reply:
+        """Implements `Recorded`."""
+        found = await self._answered(name, {"call": name, "json": asked}, work)
+        assert isinstance(found, Reply), "nothing else is recorded of it"
+        return found
+
     def _recorded(self, name: str, method: Method | None) -> Method:
-        session = self._session
-
         async def call(request: Request) -> Any:
-            secrets = list(session.secrets_of_caller())
-            asked = session.hiding.request(_shown(name, request), also=secrets)
-            scope = session.scope()
-            found = session.find(scope, self._name, asked)
-            if found is not None:
-                return answers.restored(found, self._protocol, name, is_timed=session.is_timed)
-            assert method is not None, "a replay raises for what was not recorded"
-            recording = Recording(provider=self._name, request=asked, answer={}, scope=scope)
-
-            def keep(answer: Json) -> None:
-                recording.answer = session.hiding.answer(answer, also=secrets)
-                session.keep(recording, call=request, may_pass=False)
-
-            began = time.monotonic()
-            try:
-                answer = await method(request)
-            except (RequestError, UpstreamError) as error:
-                if (refusal := answers.shown_refusal(error)) is not None:
-                    keep(refusal)
-                raise
-            if isinstance(answer, EventStream):
-                return _KeptStream(answer, session, keep, began)
-            if (shown := answers.shown(answer)) is not None:
-                keep(shown)
-            return answer
+            return await self._answered(name, _shown(name, request), method and (lambda: method(request)))
 
         return call
+
+    async def _answered(self, name: str, shown: Json, do: Callable[[], Awaitable[Any]] | None) -> Any:
+        """What was recorded, or what it gives to do it. do: None where a replay has nothing that could."""
+        session = self._session
+        secrets = list(session.secrets_of_caller())
+        asked = session.hiding.request(shown, also=secrets)
+        scope = session.scope()
+        found = session.find(scope, self._name, asked)
+        if found is not None:
+            return answers.restored(found, self._protocol, name, is_timed=session.is_timed)
+        assert do is not None, "a replay raises for what was not recorded"
+        recording = Recording(provider=self._name, request=asked, answer={}, scope=scope)
+
+        def keep(answer: Json) -> None:
+            recording.answer = session.hiding.answer(answer, also=secrets)
+            session.keep(recording, call=shown, may_pass=False)
+
+        began = time.monotonic()
+        try:
+            answer = await do()
+        except (RequestError, UpstreamError) as error:
+            if (refusal := answers.shown_refusal(error)) is not None:
+                keep(refusal)
+            raise
+        if isinstance(answer, EventStream):
+            return _KeptStream(answer, session, keep, began)
+        if (kept := answers.shown(answer)) is not None:
+            keep(kept)
+        return answer
 
 
 def _shown(name: str, request: Request) -> Json:

@@ -19,7 +19,7 @@ from runtime.faults.parsing import Rule
 from runtime.faults.upstream import FaultyUpstream, was_injected
 from runtime.http.retries import Retries
 from runtime.http.transport import Between, Exchange, GoOn, Outgoing
-from runtime.provider import ListsModels, ProviderContext
+from runtime.provider import ListsModels, ProviderContext, Recorded
 from runtime.recording.calls import Calls
 from runtime.recording.session import Session
 from runtime.recording.upstream import UpstreamRecorder
@@ -65,6 +65,10 @@ class Interposed:
         was what came after it.
         """
         return replace(configured, repeats=was_injected) if self.replays else configured
+
+    def recorded(self, planned: PlannedProvider, api: Api) -> Recorded | None:
+        """Does what a provider wants to have recorded of its own work."""
+        return Calls(self.session, _name(planned), api.protocol, ()).work if self.session is not None else None
 
     def stand_in(self, planned: PlannedProvider, api: Api, context: ProviderContext) -> Any | None:
         """What is there in a provider's place; None for itself."""

@@ -389,6 +389,7 @@ class Stack:
             models_dir=self._models_dir,
             configured_key=configured_key(planned),
             recorder=between.session if between else None,
+            recorded=between.recorded(planned, api) if between else None,
             spans=self.processor,
         )
         self._providers.construct(running, context)

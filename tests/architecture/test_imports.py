@@ -73,7 +73,7 @@ ALLOWED: dict[str, set[str]] = {
     "runtime.documents": set(),
     "runtime.parsing": {"apis", "errors", "invalid"},
     "runtime.engine": {"allowance", "clock", "errors", "catalog", "own_process"},
-    "runtime.provider": {"apis", "context", "storage", "http", "telemetry", "errors", "spec"},
+    "runtime.provider": {"apis", "context", "storage", "http", "telemetry", "errors", "spec", "sse"},
     "runtime.providers": {
         "access", "addresses", "amazon_events", "apis", "clock", "concurrently", "provider", "http", "storage",
         "context", "durations", "ids", "errors", "invalid", "own_process", "parsing", "redaction", "rounds",

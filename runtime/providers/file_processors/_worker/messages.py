@@ -33,7 +33,8 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
 
     reader: `module:function`. filename, content_type: as the caller says, so never a path and never trusted.
     pages: first and last of each range, None for all. settings: the reader's own. sizes: of the chunks, None for one
-    chunk. document: the members of each chunk's metadata, `document_id` among them.
+    chunk. document: the members of each chunk's metadata, `document_id` among them. is_read_only: the answer is what
+    was read, a `Document`, which is not cut.
     """
 
     reader: str
@@ -46,6 +47,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     sizes: Sizes | None
     document: dict[str, Any]
     limits: Limits
+    is_read_only: bool = False
 
 
 class Refusal(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,8 +61,8 @@ class Refusal(msgspec.Struct, frozen=True, kw_only=True):
 class Outcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What became of a task: an answer, a refusal, a package that is missing, or a bug with its traceback.
 
-    answer: a `ProcessFileResponse`, else NO_ANSWER. memory_bytes: that the worker holds now. is_spent: it should not
-    be used again.
+    answer: a `ProcessFileResponse` or a `Document`, else NO_ANSWER. memory_bytes: that the worker holds now. is_spent:
+    it should not be used again.
     """
 
     answer: msgspec.Raw = NO_ANSWER

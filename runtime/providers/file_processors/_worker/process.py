@@ -107,6 +107,8 @@ def _answer(task: Task, file: BinaryIO) -> bytes:
             settings=task.settings,
         ),
     ).storable()
+    if task.is_read_only:
+        return msgspec.json.encode(document)
     if task.clean_text:
         document = document.cleaned()
     _check_length(document, task.limits.max_text_bytes)

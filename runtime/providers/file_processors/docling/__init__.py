@@ -13,6 +13,7 @@ SPEC = inline_processor(
     reader="docling:read",
     config=".config:DoclingConfig",
     older={"vlm_preset": NoEffect("it is of `vlm_model`, which is not supported")},
+    is_recorded=True,
     packages=("docling>=2.100",),
     evidence=unproven("docling 2.143 was tried by hand on HTML, CSV and DOCX; the tests are without its packages"),
 )

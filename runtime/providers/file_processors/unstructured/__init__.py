@@ -13,6 +13,7 @@ SPEC = inline_processor(
     summary="Elements of a document, by unstructured",
     reader="unstructured:read",
     config=".config:UnstructuredConfig",
+    is_recorded=True,
     packages=("unstructured[all-docs]>=0.27",),
     evidence=unproven("unstructured 0.27 was tried by hand on text, HTML and DOCX; the tests are without its packages"),
 )
