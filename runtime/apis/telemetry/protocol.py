@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from runtime.apis._api import Alias, route
+from runtime.apis.telemetry.events import ExportSpansRequest, LogEventRequest
 from runtime.apis.telemetry.traces import (
     QueryResult,
     QuerySpansRequest,
@@ -20,6 +21,8 @@ from runtime.apis.telemetry.traces import (
     TraceRequest,
 )
 from runtime.errors import Unavailable
+
+MAX_EVENT_BYTES = 1024 * 1024
 
 
 def _also(path: str) -> tuple[Alias, ...]:
@@ -72,4 +75,27 @@ class Telemetry(Protocol):
     @route("POST", "/v1/telemetry/query", raises=(Unavailable,))
     async def query_sql(self, request: QuerySqlRequest) -> QueryResult:
         """Ask in SQL. 400 for what is not one SELECT, 403 for a caller who does not see everything."""
+        ...
+
+    @route(
+        "POST",
+        "/v1/telemetry/events",
+        aliases=_also("/v1alpha/telemetry/events"),
+        status=204,
+        limit_bytes=MAX_EVENT_BYTES,
+        raises=(Unavailable,),
+    )
+    async def log_event(self, request: LogEventRequest) -> None:
+        """Keep what an application tells of itself. 400 for the end of a span whose beginning is not there."""
+        ...
+
+    @route(
+        "POST",
+        "/v1/telemetry/spans/export",
+        aliases=_also("/v1alpha/telemetry/spans/export"),
+        status=204,
+        raises=(Unavailable,),
+    )
+    async def export_spans(self, request: ExportSpansRequest) -> None:
+        """Append spans to a dataset, as rows; 10,000 at most. 404 for an unknown dataset."""
         ...

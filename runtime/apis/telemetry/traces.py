@@ -9,7 +9,7 @@ from pydantic import Field
 
 from runtime.apis._request import Request, Response, example
 
-MOST_TRACES, USUAL_TRACES, MOST_CONDITIONS = 1000, 100, 100
+MOST_TRACES, USUAL_TRACES, MOST_CONDITIONS, MOST_SPANS = 1000, 100, 100, 10_000
 SpanStatus = Literal["ok", "error"]
 
 
@@ -102,7 +102,7 @@ class QuerySpansRequest(Request):
         None, max_length=1000, description="Only these attributes. Default: all of them."
     )
     max_depth: int | None = Field(None, ge=0, description="Also what lies so many levels below each span. Default: 0.")
-    limit: int = Field(MOST_TRACES, ge=1, le=10 * MOST_TRACES, description="The most spans. Default: 1000.")
+    limit: int = Field(MOST_TRACES, ge=1, le=MOST_SPANS, description="The most spans. Default: 1000.")
 
 
 class SpanList(Response):

@@ -19,6 +19,7 @@ SPEC = inline(
         "otel_metric_endpoint": _KEPT_HERE,
     },
     packages=("duckdb>=1.4",),
-    analytics=("traces",),
+    analytics=("traces", "events"),
+    may_use=("datasetio",),
     evidence=live("tested on a running server"),
 )

@@ -7,8 +7,11 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from runtime.access import sees_all
+from runtime.access import User, sees_all
+from runtime.apis.datasetio.protocol import AppendRowsRequest, DatasetIO
+from runtime.apis.telemetry.events import ExportSpansRequest, LogEventRequest, SpanEndPayload, StructuredLogEvent
 from runtime.apis.telemetry.traces import (
+    MOST_SPANS,
     QueryResult,
     QuerySpansRequest,
     QuerySqlRequest,
@@ -24,11 +27,12 @@ from runtime.apis.telemetry.traces import (
 )
 from runtime.clock import wall_time
 from runtime.context import current
-from runtime.errors import AccessDenied, NotFound, StackError
+from runtime.errors import AccessDenied, NotFound, RequestError, StackError
 from runtime.provider import ProviderContext
 from runtime.providers.telemetry.builtin import queries
 from runtime.providers.telemetry.builtin.config import TelemetryConfig
-from runtime.providers.telemetry.builtin.rows import TRACES, columns_of
+from runtime.providers.telemetry.builtin.events import BEGUN, EVENTS, ended, row_of
+from runtime.providers.telemetry.builtin.rows import TRACES, columns_of, row_of_told
 from runtime.storage.analytics.handle import Analytics
 from runtime.telemetry.spans import Span as EndedSpan
 
@@ -41,7 +45,8 @@ class BuiltinTelemetry:
 
     def __init__(self, config: TelemetryConfig, context: ProviderContext) -> None:
         self._keep_s = config.keep_days * _DAY_S
-        self._analytics = context.storage.analytics(TRACES)
+        self._analytics = context.storage.analytics(TRACES, EVENTS)
+        self._datasets = context.optional_api(DatasetIO)  # type: ignore[type-abstract]
         self._tasks = context.tasks
         assert context.spans is not None, "whoever keeps them is told"
         self._spans = context.spans
@@ -94,10 +99,41 @@ class BuiltinTelemetry:
         rows = [[queries.json_of(value) for value in row] for row in found.rows]
         return QueryResult(columns=list(found.columns), rows=rows, has_more=found.has_more)
 
+    async def log_event(self, request: LogEventRequest) -> None:
+        """Raises RequestError for the end of a span whose beginning is not there."""
+        owner, event = _as_owner(), request.event
+        rows = []
+        if isinstance(event, StructuredLogEvent) and isinstance(event.payload, SpanEndPayload):
+            begun = await self._find(queries.Asked(BEGUN, [event.trace_id, event.span_id, owner]))
+            if not begun:
+                raise RequestError(
+                    f"The beginning of the span `{event.span_id}` is not there",
+                    hint="tell of it first: an event with the payload `span_start`",
+                    param="event.span_id",
+                )
+            rows = [row_of_told(ended(event, event.payload, begun[0]), owner)]
+        await self._analytics.append(EVENTS, [row_of(request, owner, wall_time())])
+        await self._analytics.append(TRACES, rows)
+
+    async def export_spans(self, request: ExportSpansRequest) -> None:
+        """Raises RequestError where the stack has no datasets, and what appending to one does."""
+        if self._datasets is None:
+            raise RequestError("No dataset can be written here: no provider of the API datasetio is configured")
+        asked = QuerySpansRequest(
+            attribute_filters=request.attribute_filters,
+            attributes_to_return=request.attributes_to_save or None,
+            max_depth=request.max_depth,
+            limit=MOST_SPANS,
+        )
+        found = (await self.query_spans(asked)).data
+        rows = [queries.exported(span, request.attributes_to_save) for span in found]
+        await self._datasets.append_rows(AppendRowsRequest(dataset_id=request.dataset_id, rows=rows))
+
     async def _remove_old(self) -> None:
         while True:
             try:
                 await self._analytics.remove_before(TRACES, wall_time() - self._keep_s)
+                await self._analytics.remove_before(EVENTS, wall_time())
             except StackError as error:
                 log.warning("old traces are removed later", extra={"error": error.message})
             await asyncio.sleep(_REMOVE_EVERY_S)
@@ -128,6 +164,12 @@ def _owner() -> str | None:
     """Whose traces the caller of the current request sees, beside nobody's; None for everybody's."""
     user = current().user
     return None if sees_all(user) else getattr(user, "principal", "")
+
+
+def _as_owner() -> str | None:
+    """Whose an event is that the caller tells of; None for a caller without a name."""
+    user = current().user
+    return user.principal if isinstance(user, User) else None
 
 
 def _unknown(what: str, id: str) -> NotFound:

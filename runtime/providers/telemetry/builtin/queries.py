@@ -11,10 +11,9 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from runtime.apis.telemetry.traces import QueryCondition, QuerySpansRequest, QueryTracesRequest, Span, Trace
+from runtime.apis.telemetry.traces import MOST_SPANS, QueryCondition, QuerySpansRequest, QueryTracesRequest, Span, Trace
 from runtime.errors import RequestError
 
-_MOST_SPANS = 10_000
 _COMPARED = {"eq": "=", "ne": "<>", "gt": ">", "lt": "<"}
 _ORDERS = {"start_time": "began", "end_time": "ended", "duration": "ended - began"}
 _OWN = ("name", "error", "request_id")
@@ -34,7 +33,7 @@ class Asked:
 
     sql: str
     parameters: Sequence[Any]
-    limit: int = _MOST_SPANS
+    limit: int = MOST_SPANS
 
 
 def traces(request: QueryTracesRequest, *, owner: str | None) -> Asked:
@@ -124,6 +123,12 @@ def span_of(row: Mapping[str, Any], wanted: Collection[str] | None = None) -> Sp
         kind=row["kind"],
         message=row["message"] or row["error"],
     )
+
+
+def exported(span: Span, attributes: Iterable[str]) -> dict[str, Any]:
+    """A row of a dataset. attributes: of the span, which become columns."""
+    facts = span.model_dump(mode="json", exclude={"attributes"})
+    return facts | {name: span.attributes.get(name) for name in attributes}
 
 
 def json_of(value: Any) -> Any:

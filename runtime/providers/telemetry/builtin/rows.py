@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from runtime.providers.telemetry.builtin.events import Ended
 from runtime.redaction import redact_text
 from runtime.sse import encode
 from runtime.storage.analytics.tables import AnalyticsColumn, AnalyticsTable
@@ -90,6 +91,16 @@ def columns_of(spans: Iterable[Span], offset_s: float) -> dict[str, list[Any]]:
         "owner": [trace.owner for trace in traces],
         "spans": [encode([_kept(span, offset_s) for span in some]).decode() for some in by_trace.values()],
     }
+
+
+def row_of_told(span: Ended, owner: str | None) -> dict[str, Any]:
+    """The row of a span that an application has told of."""
+    kept = _Kept(
+        span.span_id, span.parent_id, span.name, "internal", span.began, span.ended - span.began, {**span.attributes}
+    )
+    if span.is_error:
+        kept.error = "error"
+    return {"began": span.began, "trace_id": span.trace_id, "owner": owner, "spans": encode([kept]).decode()}
 
 
 def _kept(span: Span, offset_s: float) -> _Kept:

@@ -1,0 +1,134 @@
+"""What applications tell of themselves, and spans that become rows of a dataset."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from runtime.access import User
+from runtime.apis.telemetry.events import LogEventRequest
+from runtime.conformance.stacks import Served, run_config, serving
+from runtime.context import RequestContext
+from runtime.context import serving as serving_request
+from runtime.errors import RequestError
+
+PROVIDERS = {
+    "telemetry": [{"provider_id": "builtin", "provider_type": "inline::builtin"}],
+    "datasetio": [{"provider_id": "localfs", "provider_type": "inline::localfs"}],
+}
+IDS = {"trace_id": "a-trace", "span_id": "a-span"}
+BEGIN = {"type": "structured_log", **IDS, "timestamp": "2026-11-28T12:00:00Z",
+         "attributes": {"color": "red", "size": 1},
+         "payload": {"type": "span_start", "name": "a step", "parent_span_id": "another"}}  # fmt: skip
+END = {"type": "structured_log", **IDS, "timestamp": "2026-11-28T12:00:01.500000", "attributes": {"size": 2},
+       "payload": {"type": "span_end", "status": "error"}}  # fmt: skip
+
+
+@pytest_asyncio.fixture
+async def served(tmp_path: Path) -> AsyncIterator[Served]:
+    async with serving(run_config(providers=PROVIDERS), tmp_path) as running:
+        yield running
+
+
+async def tell(served: Served, event: dict[str, Any], **fields: Any) -> None:
+    answer = await served.client.post("/v1/telemetry/events", json={"event": event, **fields})
+    assert (answer.status, answer.body) == (204, b""), answer.body
+
+
+async def rows(served: Served, sql: str) -> Any:
+    answer = await served.client.post("/v1/telemetry/query", json={"sql": sql})
+    assert answer.status == 200, answer.body
+    return answer.json()["rows"]
+
+
+async def test_lines_and_numbers_are_kept_and_asked_for_in_sql(served: Served) -> None:
+    at = {"timestamp": "2026-11-28T12:00:00+01:00", **IDS}
+    await tell(served, {"type": "unstructured_log", **at, "message": "it rains", "severity": "warn"}, ttl_seconds=60)
+    await tell(
+        served, {"type": "metric", **at, "metric": "drops", "value": 3, "unit": "1", "attributes": {"in": "Oslo"}}
+    )
+    assert await rows(served, "SELECT kind, name, detail, value, unit, epoch(time) FROM events ORDER BY kind") == [
+        ["log", "it rains", "warn", None, None, 1795863600.0],
+        ["metric", "drops", None, 3.0, "1", 1795863600.0],
+    ]
+    assert await rows(served, "SELECT attributes->>'in' FROM events WHERE kind = 'metric'") == [["Oslo"]]
+    [[stays]] = await rows(served, "SELECT epoch(expires) - epoch(now()) FROM events WHERE kind = 'log'")
+    assert 0 < stays <= 60
+
+
+async def test_a_beginning_and_an_end_are_a_span(served: Served) -> None:
+    await tell(served, BEGIN)
+    assert (await served.client.get("/v1/telemetry/traces/a-trace")).status == 404, "it goes on"
+    await tell(served, END)
+    span = (await served.client.get("/v1alpha/telemetry/traces/a-trace/spans/a-span")).json()
+    assert span == {
+        "span_id": "a-span",
+        "trace_id": "a-trace",
+        "parent_span_id": "another",
+        "name": "a step",
+        "start_time": "2026-11-28T12:00:00Z",
+        "end_time": "2026-11-28T12:00:01.500000Z",
+        "attributes": {"color": "red", "size": 2},
+        "status": "error",
+        "kind": "internal",
+        "message": "error",
+    }
+
+
+async def test_an_end_wants_a_beginning_of_the_same_caller(served: Served) -> None:
+    refused = await served.client.post("/v1/telemetry/events", json={"event": END})
+    assert (refused.status, refused.error["param"]) == (400, "event.span_id")
+    telemetry = served.stack.api("telemetry")
+    with serving_request(RequestContext(request_id="req_1", user=User(principal="ann"))):
+        await telemetry.log_event(LogEventRequest.model_validate({"event": BEGIN}))
+    with (
+        serving_request(RequestContext(request_id="req_2", user=User(principal="ben"))),
+        pytest.raises(RequestError, match="beginning of the span"),
+    ):
+        await telemetry.log_event(LogEventRequest.model_validate({"event": END}))
+
+
+@pytest.mark.parametrize(
+    ("event", "param"),
+    [
+        ({"type": "colour", **IDS}, "event"),
+        ({**BEGIN, "attributes": {"a": [1]}}, "attributes"),
+        ({**BEGIN, "payload": {"type": "span_start"}}, "name"),
+        ({**BEGIN, "attributes": {str(number): 1 for number in range(200)}}, "attributes"),
+    ],
+)
+async def test_what_is_no_event_is_told(served: Served, event: dict[str, Any], param: str) -> None:
+    refused = await served.client.post("/v1/telemetry/events", json={"event": event})
+    assert refused.status == 400 and param in str(refused.error)
+
+
+async def test_spans_become_rows_of_a_dataset(served: Served) -> None:
+    made = await served.client.post(
+        "/v1beta/datasets",
+        json={
+            "purpose": "eval/question-answer",
+            "source": {"type": "rows", "rows": [{"name": "first"}]},
+            "dataset_id": "spans",
+        },
+    )
+    assert made.status == 200, made.body
+    await tell(served, BEGIN)
+    await tell(served, END)
+    asked = {
+        "dataset_id": "spans",
+        "attributes_to_save": ["color", "weight"],
+        "attribute_filters": [{"key": "color", "op": "eq", "value": "red"}],
+    }
+    answer = await served.client.post("/v1/telemetry/spans/export", json=asked)
+    assert answer.status == 204, answer.body
+    found = (await served.client.get("/v1beta/datasetio/iterrows/spans")).json()["data"]
+    assert [one["name"] for one in found] == ["first", "a step"]
+    assert {name: found[1][name] for name in ("trace_id", "color", "weight", "status")} == {
+        "trace_id": "a-trace", "color": "red", "weight": None, "status": "error",
+    }  # fmt: skip
+    unknown = await served.client.post("/v1/telemetry/spans/export", json={**asked, "dataset_id": "none"})
+    assert unknown.status == 404
