@@ -15,6 +15,7 @@ from agent_turns import agent_classes, agents
 from driver import PERSON_SCHEMA, SAY, failure, serve
 from evaluations import evaluated_before, evaluations
 from of_openai import LIBRARY, PACKAGE, SCENARIOS, client
+from traced import traced
 
 RAG_QUERY = {
     "max_tokens_in_context": 1000,
@@ -323,5 +324,6 @@ if __name__ == "__main__":
             "coroutines": coroutines,
             "evaluations": evaluations,
             "evaluated_before": evaluated_before,
+            "traced": traced,
         },
     )
