@@ -7,13 +7,15 @@ from __future__ import annotations
 import importlib.util
 import inspect
 import time
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from importlib import import_module
-from typing import Any, Protocol
+from typing import Any
 
 from runtime.apis._api import Api
+from runtime.apis._request import Request
 from runtime.sse import EventStream, Frames
 from runtime.telemetry import conventions as names
+from runtime.telemetry.operation import Described
 from runtime.telemetry.spans import CANCELLED, Attribute, Kind, Span, begin, inside
 from runtime.wrapped import Wrapped
 
@@ -21,22 +23,7 @@ Method = Callable[[Any], Any]
 _now = time.perf_counter
 _LAST_READS = 3
 """In which a stream says why it ended and what it used: in an event each, before `[DONE]`."""
-
-
-class Described(Protocol):
-    """What is told of one operation's calls, beside who answered it."""
-
-    def request(self, request: Any) -> tuple[str, dict[str, Attribute]]:
-        """The span's name, and attributes."""
-        ...
-
-    def answer(self, span: Span, answer: Any) -> None:
-        """Note what a whole answer says."""
-        ...
-
-    def stream(self, span: Span, first: Frames, last: Iterable[Frames]) -> None:
-        """Note what a stream says in its first events and in its last ones, which may be the same."""
-        ...
+_UNDESCRIBED = Described()
 
 
 class TracedCalls:
@@ -63,7 +50,8 @@ class TracedCalls:
         return Wrapped(adapter, methods)
 
     def _awaited(self, operation: str, adapter: Any) -> Method:
-        begun, described = self._begun(operation), self._described.get(operation)
+        described = self._described.get(operation, _UNDESCRIBED)
+        begun, read = self._begun(operation), _LeadingStream if described.leads_on else _TracedStream
 
         async def call(request: Any) -> Any:
             span, method = begun(request), getattr(adapter, operation)
@@ -77,11 +65,10 @@ class TracedCalls:
                 span.end()
                 raise
             if isinstance(answer, EventStream):
-                return _TracedStream(answer, span, described)
+                return read(answer, span, described)
             if isinstance(answer, AsyncGenerator):
                 return _traced(answer, span)
-            if described is not None:
-                described.answer(span, answer)
+            described.answer(span, answer)
             span.end()
             return answer
 
@@ -97,20 +84,19 @@ class TracedCalls:
         return call
 
     def _begun(self, operation: str) -> Callable[[Any], Span | None]:
-        facts: dict[str, Attribute] = {**self._facts, names.API_OPERATION: operation}
+        described, provider_type = self._described.get(operation, _UNDESCRIBED), str(self._facts[names.PROVIDER_TYPE])
+        facts = {**self._facts, names.API_OPERATION: operation, **described.facts(provider_type)}
         usual, kind = f"{self._api.name}.{operation}", self._kind
-        described = self._described.get(operation)
-        if described is not None:
-            facts[names.PROVIDER] = names.provider_name(str(self._facts[names.PROVIDER_TYPE]))
 
         def begun(request: Any) -> Span | None:
             span = begin(usual, facts, kind)
             if span is not None:
-                if described is None:
-                    span.attributes = facts.copy()
-                else:
-                    span.name, attributes = described.request(request)
-                    span.attributes = facts | attributes
+                name, attributes = described.request(request)
+                if name:
+                    span.name = name
+                span.attributes = facts | attributes
+                if isinstance(request, Request) and (routed := request.routed) is not None:
+                    span.attributes[names.RESOURCE_ID], span.attributes[names.ASKED_FOR] = routed[0].id, routed[1]
             return span
 
         return begun
@@ -121,7 +107,7 @@ class _TracedStream(EventStream):
 
     __slots__ = ("_described", "_first_read", "_last", "_span", "_stream")
 
-    def __init__(self, stream: EventStream, span: Span, described: Described | None) -> None:
+    def __init__(self, stream: EventStream, span: Span, described: Described) -> None:
         self._stream = stream
         self._span = span
         self._described = described
@@ -157,9 +143,23 @@ class _TracedStream(EventStream):
     def _end(self, error: BaseException | None) -> None:
         if error is not None:
             self._span.fail(error)
-        if self._described is not None and self._first_read is not None:
+        if self._first_read is not None:
             self._described.stream(self._span, self._first_read, self._last)
         self._span.end()
+
+
+class _LeadingStream(_TracedStream):
+    """One whose reading leads to other calls."""
+
+    __slots__ = ()
+
+    async def __anext__(self) -> Frames:
+        with inside(self._span):
+            return await super().__anext__()
+
+    async def aclose(self) -> None:
+        with inside(self._span):
+            await super().aclose()
 
 
 async def _traced(events: AsyncGenerator[Any, None], span: Span) -> AsyncGenerator[Any, None]:
