@@ -15,6 +15,8 @@ from runtime.apis._api import Api
 from runtime.apis._request import Request
 from runtime.sse import EventStream, Frames
 from runtime.telemetry import conventions as names
+from runtime.telemetry.bodies.chats import Heard
+from runtime.telemetry.bodies.told import Chat, with_bodies
 from runtime.telemetry.operation import Described
 from runtime.telemetry.spans import CANCELLED, Attribute, Kind, Span, begin, inside
 from runtime.wrapped import Wrapped
@@ -27,9 +29,11 @@ _UNDESCRIBED = Described()
 
 
 class TracedCalls:
-    """The calls of one provider. provider_type: as its spec has it."""
+    """The calls of one provider. provider_type: as its spec has it. tells_bodies: whether what was said is told too."""
 
-    def __init__(self, api: Api, provider_id: str, provider_type: str, *, is_remote: bool) -> None:
+    def __init__(
+        self, api: Api, provider_id: str, provider_type: str, *, is_remote: bool, tells_bodies: bool = False
+    ) -> None:
         self._api = api
         self._facts: dict[str, Attribute] = {
             names.API: api.name,
@@ -37,7 +41,8 @@ class TracedCalls:
             names.PROVIDER_TYPE: provider_type,
         }
         self._kind: Kind = "client" if is_remote else "internal"
-        self._described = _described(api.name)
+        described = _described(api.name)
+        self._described = with_bodies(api.name, described) if tells_bodies else described
 
     def door(self, adapter: Any) -> Any:
         """The provider as others see it."""
@@ -51,7 +56,7 @@ class TracedCalls:
 
     def _awaited(self, operation: str, adapter: Any) -> Method:
         described = self._described.get(operation, _UNDESCRIBED)
-        begun, read = self._begun(operation), _LeadingStream if described.leads_on else _TracedStream
+        begun, read = self._begun(operation), _stream_of(described)
 
         async def call(request: Any) -> Any:
             span, method = begun(request), getattr(adapter, operation)
@@ -160,6 +165,32 @@ class _LeadingStream(_TracedStream):
     async def aclose(self) -> None:
         with inside(self._span):
             await super().aclose()
+
+
+class _HeardStream(_TracedStream):
+    """One whose answer is put together while it is read."""
+
+    __slots__ = ("_chat", "_heard")
+
+    def __init__(self, stream: EventStream, span: Span, described: Chat) -> None:
+        super().__init__(stream, span, described)
+        self._chat, self._heard = described, Heard()
+
+    async def __anext__(self) -> Frames:
+        frames = await super().__anext__()
+        self._heard.add(frames.data)
+        return frames
+
+    def _end(self, error: BaseException | None) -> None:
+        self._chat.heard(self._span, self._heard)
+        super()._end(error)
+
+
+def _stream_of(described: Described) -> Callable[[EventStream, Span, Any], EventStream]:
+    """How the streams of an operation are read."""
+    if isinstance(described, Chat):
+        return _HeardStream
+    return _LeadingStream if described.leads_on else _TracedStream
 
 
 async def _traced(events: AsyncGenerator[Any, None], span: Span) -> AsyncGenerator[Any, None]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sized
-from typing import Any, ClassVar
+from typing import Any
 
 from runtime.sse import Frames
 from runtime.telemetry.spans import Attribute, Span
@@ -21,7 +21,7 @@ class Described:
     are to belong to it.
     """
 
-    leads_on: ClassVar[bool] = True
+    leads_on: bool = True
 
     def facts(self, provider_type: str) -> dict[str, Attribute]:
         """What is true of each call of a provider."""
