@@ -56,7 +56,10 @@ class TracedCalls:
 
     def _awaited(self, operation: str, adapter: Any) -> Method:
         described = self._described.get(operation, _UNDESCRIBED)
-        begun, read = self._begun(operation), _stream_of(described)
+        begun = self._begun(operation)
+        read: Callable[[EventStream, Span, Any], EventStream] = _TracedStream
+        if isinstance(described, Chat):
+            read = _HeardStream
 
         async def call(request: Any) -> Any:
             span, method = begun(request), getattr(adapter, operation)
@@ -110,18 +113,23 @@ class TracedCalls:
 class _TracedStream(EventStream):
     """A stream that belongs to a span. Not a generator: each one between a read and its client costs time."""
 
-    __slots__ = ("_described", "_first_read", "_last", "_span", "_stream")
+    __slots__ = ("_described", "_first_read", "_last", "_leads_on", "_span", "_stream")
 
     def __init__(self, stream: EventStream, span: Span, described: Described) -> None:
         self._stream = stream
         self._span = span
         self._described = described
+        self._leads_on = described.leads_on
         self._first_read: Frames | None = None
         self._last: list[Frames] = []
 
     async def __anext__(self) -> Frames:
         try:
-            frames = await self._stream.__anext__()
+            if self._leads_on:
+                with inside(self._span):
+                    frames = await self._stream.__anext__()
+            else:
+                frames = await self._stream.__anext__()
         except StopAsyncIteration:
             self._end(None)
             raise
@@ -139,7 +147,8 @@ class _TracedStream(EventStream):
 
     async def aclose(self) -> None:
         try:
-            await self._stream.aclose()
+            with inside(self._span):
+                await self._stream.aclose()
         finally:
             if self._span.ended is None:
                 self._span.error = CANCELLED
@@ -151,20 +160,6 @@ class _TracedStream(EventStream):
         if self._first_read is not None:
             self._described.stream(self._span, self._first_read, self._last)
         self._span.end()
-
-
-class _LeadingStream(_TracedStream):
-    """One whose reading leads to other calls."""
-
-    __slots__ = ()
-
-    async def __anext__(self) -> Frames:
-        with inside(self._span):
-            return await super().__anext__()
-
-    async def aclose(self) -> None:
-        with inside(self._span):
-            await super().aclose()
 
 
 class _HeardStream(_TracedStream):
@@ -184,13 +179,6 @@ class _HeardStream(_TracedStream):
     def _end(self, error: BaseException | None) -> None:
         self._chat.heard(self._span, self._heard)
         super()._end(error)
-
-
-def _stream_of(described: Described) -> Callable[[EventStream, Span, Any], EventStream]:
-    """How the streams of an operation are read."""
-    if isinstance(described, Chat):
-        return _HeardStream
-    return _LeadingStream if described.leads_on else _TracedStream
 
 
 async def _traced(events: AsyncGenerator[Any, None], span: Span) -> AsyncGenerator[Any, None]:
