@@ -17,7 +17,7 @@ from runtime.sse import Frames
 from runtime.telemetry.spans import Span
 from tests.support.stacks import openai_at
 from tests.support.tool_groups import SPEC, group, toolbox
-from tests.unit.telemetry._seen import Seen
+from tests.unit.telemetry._seen import Exported
 
 TREE = [
     "POST /v1/responses",
@@ -95,16 +95,17 @@ async def test_each_step_is_below_what_led_to_it(served: Served, upstream: Upstr
     await client.post("/v1/vector-io/insert", {"vector_store_id": store, "chunks": [chunk]})
     wanted = ("c1", "file_search", '{"queries":["what do llamas do"]}'), ("c2", "look", '{"query":"secret"}')
     upstream.misbehaves = Searched(upstream, calls(*wanted), says("They hum."))
-    served.stack.processor = seen = Seen()
+    exported = await Exported.of(served.stack)
     tools = [{"type": "file_search", "vector_store_ids": [store]}, {"type": "tool_group", "tool_group": "sky"}]
     asked = {"model": "mine", "input": "What do llamas do?", "tools": tools, "stream": streams}
     answer = await client.post("/v1/responses", asked)
     assert answer.status == 200
-    steps = [line.replace(store, "STORE") for line in tree(seen.spans)]
+    spans = await exported.spans()
+    steps = [line.replace(store, "STORE") for line in tree(spans)]
     collection = next(line for line in steps if "search_vectors" in line)
     steps[steps.index(collection)] = collection.rpartition(" ")[0]
     assert steps == TREE
-    told = {span.name: span.attributes for span in seen.spans}
+    told = {span.name: span.attributes for span in spans}
     response, look, search = (told[name] for name in ("invoke_agent", "execute_tool look", "execute_tool file_search"))
     last = Frames(answer.body).events()[-1]["response"] if streams else answer.json()
     assert (response["gen_ai.request.model"], response["gen_ai.response.id"]) == ("mine", last["id"])
@@ -116,8 +117,8 @@ async def test_each_step_is_below_what_led_to_it(served: Served, upstream: Upstr
     model, found = told["chat small-chat"], told[f"retrieval {store}"]
     assert (model["llama_stack.resource.asked_for"], model["gen_ai.request.model"]) == ("mine", "small-chat")
     assert (found["gen_ai.data_source.id"], found["llama_stack.found"]) == (store, 1)
-    assert not any(span.error for span in seen.spans)
-    said = str([span.attributes for span in seen.spans])
+    assert not any(span.error for span in spans)
+    said = str([span.attributes for span in spans])
     assert "secret" not in said and "hum" not in said and "what do" not in said.lower()
-    executed = [span for span in seen.spans if span.attributes.get("gen_ai.operation.name") == "execute_tool"]
+    executed = [span for span in spans if span.attributes.get("gen_ai.operation.name") == "execute_tool"]
     assert len(executed) == 2, "what a provider does of it is the same call"

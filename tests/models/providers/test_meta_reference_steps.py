@@ -14,7 +14,7 @@ from runtime.apis.inference.protocol import ChatCompletionRequest
 from runtime.conformance.stacks import Served, run_config, serving
 from runtime.telemetry.spans import Span, inside
 from tests.support.tiny_model import write_tiny_chat_model
-from tests.unit.telemetry._seen import Seen
+from tests.unit.telemetry._seen import Exported, Seen
 
 pytestmark_module = pytest.mark.asyncio(loop_scope="module")
 TELEMETRY = {"telemetry": [{"provider_id": "builtin", "provider_type": "inline::builtin"}]}
@@ -43,10 +43,10 @@ def chat(**fields: Any) -> dict[str, Any]:
 
 async def told(served: Served, **fields: Any) -> tuple[Span, list[Span], bytes]:
     """What is told of a chat, its steps in their order, and the answer."""
-    served.stack.processor = seen = Seen()
+    exported = await Exported.of(served.stack)
     answer = await served.client.post("/v1/chat/completions", fields)
     assert answer.status == 200, answer.body
-    *steps, model, _ = seen.spans
+    *steps, model, _ = await exported.spans()
     assert model.name.startswith("chat ") and {span.parent_id for span in steps} == {model.id}
     return model, steps, answer.body
 
@@ -102,9 +102,9 @@ async def test_of_an_answer_that_is_left_what_was_done_is_told(served: Served) -
 @pytestmark_module
 async def test_without_a_trace_nothing_is_noted(served: Served) -> None:
     request = ChatCompletionRequest.model_validate(chat())
-    before = served.stack.processor = Seen()
+    exported = await Exported.of(served.stack)
     await served.stack.api("inference").chat_completion(request)
-    assert before.spans == []
+    assert await exported.spans() == []
 
 
 @pytest.mark.smollm2

@@ -22,7 +22,7 @@ from runtime.telemetry.bodies.room import MOST_BYTES
 from runtime.telemetry.calls import TracedCalls
 from runtime.telemetry.spans import Span, inside
 from tests.support.stacks import openai_at
-from tests.unit.telemetry._seen import Seen
+from tests.unit.telemetry._seen import Exported, Seen
 
 INPUT, OUTPUT, CUT = "gen_ai.input.messages", "gen_ai.output.messages", "llama_stack.cut"
 
@@ -250,7 +250,9 @@ async def test_a_stack_tells_it_where_its_environment_asks(
     telemetry = [{"provider_id": "builtin", "provider_type": "inline::builtin"}]
     run = run_config(providers={"inference": [openai_at(upstream.url)], "telemetry": telemetry})
     async with serving(run, tmp_path) as served:
-        served.stack.processor = seen = Seen()
+        exported = await Exported.of(served.stack)
         body = {"model": "vendor/chat", "messages": [{"role": "user", "content": "what"}]}
         assert (await served.client.post("/v1/chat/completions", body)).status == 200
-    assert ('"content":"what"' in str([span.attributes for span in seen.spans])) is (value is not None)
+        spans = await exported.spans()
+    assert len(spans) == 3
+    assert ('"content":"what"' in str([span.attributes for span in spans])) is (value is not None)
