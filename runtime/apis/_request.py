@@ -76,17 +76,17 @@ class Request(BaseModel):
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False, defer_build=True, protected_namespaces=())
 
     # Not pydantic's private attributes, which cost as much as the validation of a short request.
-    __slots__ = ("_changes", "_raw", "_resource")
+    __slots__ = ("_changes", "_raw", "_routed")
     if TYPE_CHECKING:
         _raw: bytes | None
         _changes: dict[str, Any]
-        _resource: Registered | None
+        _routed: tuple[Registered, str] | None
 
     def model_post_init(self, _: Any) -> None:
         """Called by pydantic for a new request. A copy has to set these attributes itself."""
         _set(self, "_raw", None)
         _set(self, "_changes", _NO_CHANGES)
-        _set(self, "_resource", None)
+        _set(self, "_routed", None)
 
     @property
     def raw(self) -> bytes | None:
@@ -96,7 +96,14 @@ class Request(BaseModel):
     @property
     def resource(self) -> Registered | None:
         """The resource that the request was routed by; None where no resource is named, or no router was passed."""
-        return self._resource
+        return None if self._routed is None else self._routed[0]
+
+    @property
+    def routed(self) -> tuple[Registered, str] | None:
+        """The resource that the request was routed by, and the name by which it was asked for, of which it may have
+        several; None as for `resource`.
+        """
+        return self._routed
 
     def with_raw(self, raw: bytes) -> Self:
         """Keep the bytes that this request was validated from."""
@@ -112,9 +119,9 @@ class Request(BaseModel):
         """The request for the resource's owner: with the owner's own name in the field `key`, and the resource beside
         it.
         """
-        own = resource.provider_resource_id
-        request = self if self.__dict__[key] == own else self.changed(**{key: own})
-        _set(request, "_resource", resource)
+        own, asked = resource.provider_resource_id, self.__dict__[key]
+        request = self if asked == own else self.changed(**{key: own})
+        _set(request, "_routed", (resource, asked))
         return request
 
     def changed(self, **fields: Any) -> Self:
@@ -122,7 +129,7 @@ class Request(BaseModel):
         copy = self.model_copy(update=fields)
         _set(copy, "_raw", self._raw)
         _set(copy, "_changes", {**self._changes, **fields})
-        _set(copy, "_resource", self._resource)
+        _set(copy, "_routed", self._routed)
         return copy
 
     def without(self, *names: str) -> Self:

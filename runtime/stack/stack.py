@@ -48,6 +48,7 @@ from runtime.storage.placement import JOBS_STORE, RESOURCE_STORE
 from runtime.storage.stores import Stores
 from runtime.storage.used import UsedStores
 from runtime.telemetry.batching import BatchProcessor, Exporter
+from runtime.telemetry.bodies.asked_for import are_asked_for
 from runtime.telemetry.calls import TracedCalls
 
 if TYPE_CHECKING:
@@ -400,7 +401,13 @@ class Stack:
         if self.processor is None or api.name == TELEMETRY:
             return seen
         spec = planned.spec
-        traced = TracedCalls(api, planned.provider_id, spec.provider_type, is_remote=spec.kind == "remote")
+        traced = TracedCalls(
+            api,
+            planned.provider_id,
+            spec.provider_type,
+            is_remote=spec.kind == "remote",
+            tells_bodies=are_asked_for(),
+        )
         return traced.door(seen)
 
     def _acting_for(self, owner: User | None) -> serving:

@@ -7,13 +7,17 @@ from __future__ import annotations
 import importlib.util
 import inspect
 import time
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from importlib import import_module
-from typing import Any, Protocol
+from typing import Any
 
 from runtime.apis._api import Api
+from runtime.apis._request import Request
 from runtime.sse import EventStream, Frames
 from runtime.telemetry import conventions as names
+from runtime.telemetry.bodies.chats import Heard
+from runtime.telemetry.bodies.told import Chat, with_bodies
+from runtime.telemetry.operation import Described
 from runtime.telemetry.spans import CANCELLED, Attribute, Kind, Span, begin, inside
 from runtime.wrapped import Wrapped
 
@@ -21,28 +25,15 @@ Method = Callable[[Any], Any]
 _now = time.perf_counter
 _LAST_READS = 3
 """In which a stream says why it ended and what it used: in an event each, before `[DONE]`."""
-
-
-class Described(Protocol):
-    """What is told of one operation's calls, beside who answered it."""
-
-    def request(self, request: Any) -> tuple[str, dict[str, Attribute]]:
-        """The span's name, and attributes."""
-        ...
-
-    def answer(self, span: Span, answer: Any) -> None:
-        """Note what a whole answer says."""
-        ...
-
-    def stream(self, span: Span, first: Frames, last: Iterable[Frames]) -> None:
-        """Note what a stream says in its first events and in its last ones, which may be the same."""
-        ...
+_UNDESCRIBED = Described()
 
 
 class TracedCalls:
-    """The calls of one provider. provider_type: as its spec has it."""
+    """The calls of one provider. provider_type: as its spec has it. tells_bodies: whether what was said is told too."""
 
-    def __init__(self, api: Api, provider_id: str, provider_type: str, *, is_remote: bool) -> None:
+    def __init__(
+        self, api: Api, provider_id: str, provider_type: str, *, is_remote: bool, tells_bodies: bool = False
+    ) -> None:
         self._api = api
         self._facts: dict[str, Attribute] = {
             names.API: api.name,
@@ -50,7 +41,8 @@ class TracedCalls:
             names.PROVIDER_TYPE: provider_type,
         }
         self._kind: Kind = "client" if is_remote else "internal"
-        self._described = _described(api.name)
+        described = _described(api.name)
+        self._described = with_bodies(api.name, described) if tells_bodies else described
 
     def door(self, adapter: Any) -> Any:
         """The provider as others see it."""
@@ -63,7 +55,11 @@ class TracedCalls:
         return Wrapped(adapter, methods)
 
     def _awaited(self, operation: str, adapter: Any) -> Method:
-        begun, described = self._begun(operation), self._described.get(operation)
+        described = self._described.get(operation, _UNDESCRIBED)
+        begun = self._begun(operation)
+        read: Callable[[EventStream, Span, Any], EventStream] = _TracedStream
+        if isinstance(described, Chat):
+            read = _HeardStream
 
         async def call(request: Any) -> Any:
             span, method = begun(request), getattr(adapter, operation)
@@ -77,11 +73,10 @@ class TracedCalls:
                 span.end()
                 raise
             if isinstance(answer, EventStream):
-                return _TracedStream(answer, span, described)
+                return read(answer, span, described)
             if isinstance(answer, AsyncGenerator):
                 return _traced(answer, span)
-            if described is not None:
-                described.answer(span, answer)
+            described.answer(span, answer)
             span.end()
             return answer
 
@@ -97,20 +92,19 @@ class TracedCalls:
         return call
 
     def _begun(self, operation: str) -> Callable[[Any], Span | None]:
-        facts: dict[str, Attribute] = {**self._facts, names.API_OPERATION: operation}
+        described, provider_type = self._described.get(operation, _UNDESCRIBED), str(self._facts[names.PROVIDER_TYPE])
+        facts = {**self._facts, names.API_OPERATION: operation, **described.facts(provider_type)}
         usual, kind = f"{self._api.name}.{operation}", self._kind
-        described = self._described.get(operation)
-        if described is not None:
-            facts[names.PROVIDER] = names.provider_name(str(self._facts[names.PROVIDER_TYPE]))
 
         def begun(request: Any) -> Span | None:
             span = begin(usual, facts, kind)
             if span is not None:
-                if described is None:
-                    span.attributes = facts.copy()
-                else:
-                    span.name, attributes = described.request(request)
-                    span.attributes = facts | attributes
+                name, attributes = described.request(request)
+                if name:
+                    span.name = name
+                span.attributes = facts | attributes
+                if isinstance(request, Request) and (routed := request.routed) is not None:
+                    span.attributes[names.RESOURCE_ID], span.attributes[names.ASKED_FOR] = routed[0].id, routed[1]
             return span
 
         return begun
@@ -119,18 +113,23 @@ class TracedCalls:
 class _TracedStream(EventStream):
     """A stream that belongs to a span. Not a generator: each one between a read and its client costs time."""
 
-    __slots__ = ("_described", "_first_read", "_last", "_span", "_stream")
+    __slots__ = ("_described", "_first_read", "_last", "_leads_on", "_span", "_stream")
 
-    def __init__(self, stream: EventStream, span: Span, described: Described | None) -> None:
+    def __init__(self, stream: EventStream, span: Span, described: Described) -> None:
         self._stream = stream
         self._span = span
         self._described = described
+        self._leads_on = described.leads_on
         self._first_read: Frames | None = None
         self._last: list[Frames] = []
 
     async def __anext__(self) -> Frames:
         try:
-            frames = await self._stream.__anext__()
+            if self._leads_on:
+                with inside(self._span):
+                    frames = await self._stream.__anext__()
+            else:
+                frames = await self._stream.__anext__()
         except StopAsyncIteration:
             self._end(None)
             raise
@@ -148,7 +147,8 @@ class _TracedStream(EventStream):
 
     async def aclose(self) -> None:
         try:
-            await self._stream.aclose()
+            with inside(self._span):
+                await self._stream.aclose()
         finally:
             if self._span.ended is None:
                 self._span.error = CANCELLED
@@ -157,9 +157,28 @@ class _TracedStream(EventStream):
     def _end(self, error: BaseException | None) -> None:
         if error is not None:
             self._span.fail(error)
-        if self._described is not None and self._first_read is not None:
+        if self._first_read is not None:
             self._described.stream(self._span, self._first_read, self._last)
         self._span.end()
+
+
+class _HeardStream(_TracedStream):
+    """One whose answer is put together while it is read."""
+
+    __slots__ = ("_chat", "_heard")
+
+    def __init__(self, stream: EventStream, span: Span, described: Chat) -> None:
+        super().__init__(stream, span, described)
+        self._chat, self._heard = described, Heard()
+
+    async def __anext__(self) -> Frames:
+        frames = await super().__anext__()
+        self._heard.add(frames.data)
+        return frames
+
+    def _end(self, error: BaseException | None) -> None:
+        self._chat.heard(self._span, self._heard)
+        super()._end(error)
 
 
 async def _traced(events: AsyncGenerator[Any, None], span: Span) -> AsyncGenerator[Any, None]:

@@ -1,5 +1,5 @@
-"""The names of OpenTelemetry's semantic conventions that are used here: for generative AI
-(https://github.com/open-telemetry/semantic-conventions-genai, read in November 2026), HTTP, servers and errors.
+"""The names of OpenTelemetry's semantic conventions that are used here: for generative AI and MCP
+(https://github.com/open-telemetry/semantic-conventions-genai, read in November 2026), HTTP, servers and databases.
 
 A test holds them against the published list, attribute by attribute. What these do not name begins with `llama_stack.`.
 """
@@ -21,15 +21,39 @@ ENCODING_FORMATS, DIMENSIONS = "gen_ai.request.encoding_formats", "gen_ai.embedd
 INPUT_TOKENS, OUTPUT_TOKENS = "gen_ai.usage.input_tokens", "gen_ai.usage.output_tokens"
 CACHE_READ_TOKENS = "gen_ai.usage.cache_read.input_tokens"
 REASONING_TOKENS = "gen_ai.usage.reasoning.output_tokens"
+CONVERSATION_ID, AGENT_ID, AGENT_NAME = "gen_ai.conversation.id", "gen_ai.agent.id", "gen_ai.agent.name"
+TOOL_NAME, TOOL_TYPE, TOOL_CALL_ID = "gen_ai.tool.name", "gen_ai.tool.type", "gen_ai.tool.call.id"
+DATA_SOURCE_ID = "gen_ai.data_source.id"
+INSTRUCTIONS = "gen_ai.system_instructions"
+INPUT, OUTPUT = "gen_ai.input.messages", "gen_ai.output.messages"
+MCP_METHOD = "mcp.method.name"
 
 METHOD, ROUTE, STATUS = "http.request.method", "http.route", "http.response.status_code"
 URL_PATH, URL_SCHEME = "url.path", "url.scheme"
 SERVER_ADDRESS, SERVER_PORT = "server.address", "server.port"
+DB_SYSTEM, DB_COLLECTION, DB_OPERATION = "db.system.name", "db.collection.name", "db.operation.name"
+DB_ROWS = "db.response.returned_rows"
 
 REQUEST_ID = "llama_stack.request.id"
 API, API_OPERATION = "llama_stack.api", "llama_stack.operation"
 PROVIDER_ID, PROVIDER_TYPE = "llama_stack.provider.id", "llama_stack.provider.type"
 OVERHEAD_MS, WAITED_MS = "llama_stack.overhead_ms", "llama_stack.waited_ms"
+RESOURCE_ID, ASKED_FOR = "llama_stack.resource.id", "llama_stack.resource.asked_for"
+"""The resource that a call was routed by, and the name by which its caller has asked for that."""
+RESPONSE_STATUS, PREVIOUS_RESPONSE = "llama_stack.response.status", "llama_stack.response.previous_id"
+BACKGROUND, TURN_ID = "llama_stack.response.background", "llama_stack.turn.id"
+CONNECTOR_ID, FILE_ID, UPLOAD_ID = "llama_stack.connector.id", "llama_stack.file.id", "llama_stack.upload.id"
+JOB_ID, BATCH_ID, BATCH_STATUS = "llama_stack.job.id", "llama_stack.batch.id", "llama_stack.batch.status"
+JOB_STATUS, ENDPOINT = "llama_stack.job.status", "llama_stack.batch.endpoint"
+FLAGGED, VIOLATION_LEVEL = "llama_stack.shield.flagged", "llama_stack.shield.violation_level"
+SEARCH_MODE, QUERIES, FOUND = "llama_stack.retrieval.mode", "llama_stack.retrieval.queries", "llama_stack.found"
+CHUNKS, VECTORS, FILES, ROWS = "llama_stack.chunks", "llama_stack.vectors", "llama_stack.files", "llama_stack.rows"
+DOCUMENTS, TOOLS, PAGES = "llama_stack.documents", "llama_stack.tools", "llama_stack.pages"
+FUNCTIONS, SIZE_BYTES = "llama_stack.scoring_functions", "llama_stack.size_bytes"
+ENGINE_TOKENS, ENGINE_CACHED = "llama_stack.engine.tokens", "llama_stack.engine.cached_tokens"
+ENGINE_RATE, ENGINE_CHOICE = "llama_stack.engine.tokens_per_second", "llama_stack.engine.choice"
+CUT = "llama_stack.cut"
+"""The attributes that have not all of what was said."""
 
 _PROVIDERS = {
     "remote::azure": "azure.ai.openai",
@@ -42,8 +66,16 @@ _PROVIDERS = {
     "remote::xai": "x_ai",
 }
 """Those that the conventions call otherwise than we do; the others are called as here."""
+_DATABASES = {"pgvector": "postgresql", "sqlite-vec": "sqlite", "oci": "oracle.db", "elasticsearch": "elasticsearch"}
+"""The same of vector databases."""
 
 
 def provider_name(provider_type: str) -> str:
     """What the conventions call a type of provider."""
     return _PROVIDERS.get(provider_type) or provider_type.partition("::")[2] or provider_type
+
+
+def database_name(provider_type: str) -> str:
+    """What the conventions call the database behind a type of provider."""
+    name = provider_type.partition("::")[2]
+    return _DATABASES.get(name, name)

@@ -63,6 +63,11 @@ class Span(msgspec.Struct, eq=False):
             self.ended = _now()
             self.trace.processor.on_end(self)
 
+    def note(self, name: str, attributes: dict[str, Attribute], began: float, ended: float) -> None:
+        """Something that belongs to it and is over. began, ended: as of a span."""
+        processor = self.trace.processor
+        processor.on_end(Span(self.trace, new_span_id(), self.id, name, "internal", attributes, began, ended))
+
     def fail(self, error: BaseException) -> None:
         """Note why it fails. Of an error that is not ours, nobody is told the words."""
         if isinstance(error, StackError):

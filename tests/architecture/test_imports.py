@@ -58,7 +58,7 @@ ALLOWED: dict[str, set[str]] = {
     "runtime.access": {"errors", "ids", "apis"},
     "runtime.context": {"access", "errors", "ids", "apis", "telemetry.trace_context", "timing"},
     "runtime.storage": {"access", "clock", "durations", "errors", "ids", "apis", "to_the_end"},
-    "runtime.telemetry": {"access", "addresses", "apis", "clock", "errors", "ids", "sse", "wrapped"},
+    "runtime.telemetry": {"access", "addresses", "apis", "clock", "errors", "ids", "redaction", "sse", "wrapped"},
     "runtime.catalog": {"access", "errors", "ids", "apis", "similar"},
     "runtime.config": {
         "errors", "spec", "discovery", "apis", "storage.backends", "storage.placement", "storage.settings",

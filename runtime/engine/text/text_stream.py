@@ -6,6 +6,7 @@ Knows token ids and text; no engine, no tensors.
 from __future__ import annotations
 
 import math
+import time
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
@@ -95,6 +96,11 @@ class TextStream:
                 return output
         raise StopAsyncIteration
 
+    @property
+    def timing(self) -> Timing | None:
+        """Of the whole answer, or of what there is by now; None before the first token."""
+        return self._assembly.timing
+
     async def aclose(self) -> None:
         self._assembly.is_finished = True
         close = getattr(self._tokens, "aclose", None)  # not every iterator has one
@@ -127,6 +133,7 @@ class Assembly:
         self._prompt_shown: tuple[TextToken, ...] = ()  # until they are returned
         self._prefill: Prefill | None = None
         self._first_at_s = 0.0
+        self._timing: Timing | None = None  # of the whole
 
     def push(self, token: TokenOutput) -> TextOutput | None:
         """The output after `token`; None while all its text is held back."""
@@ -148,6 +155,8 @@ class Assembly:
             finish_reason = "stop" if is_stopped else finish_reason
         self._shown += len(text)
         self.is_finished = finish_reason is not None
+        if self.is_finished:
+            self._timing = self._timing_at(token.at_s)
         tokens = self._tokens_shown(all=self.is_finished and not is_stopped)
         if not text and not tokens and finish_reason is None:
             return None
@@ -159,11 +168,18 @@ class Assembly:
             finish_reason=finish_reason,
             prompt_tokens=len(self._prompt),
             completion_tokens=self._completion_tokens,
-            timing=self._timing(token.at_s) if self.is_finished else None,
+            timing=self._timing,
         )
 
-    def _timing(self, at_s: float) -> Timing | None:
-        """As of a token at `at_s`."""
+    @property
+    def timing(self) -> Timing | None:
+        """Of the whole answer, or of what there is by now; None before the first token, and where the engine measures
+        nothing.
+        """
+        return self._timing or self._timing_at(time.monotonic())
+
+    def _timing_at(self, at_s: float) -> Timing | None:
+        """As of `at_s`, of `time.monotonic()`."""
         if self._prefill is None:
             return None
         return Timing(

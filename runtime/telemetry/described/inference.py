@@ -1,4 +1,10 @@
-"""Calls of models: what was asked for, what has answered, and how many tokens that took."""
+"""Calls of models: what was asked for, what has answered, and how many tokens that took.
+
+A stream says what it took only where `stream_options.include_usage` was asked for. Our own engine notes it without
+being asked, see `providers/inference/meta_reference/steps.py`. Of a vendor it is not asked for in the caller's place:
+what the caller has not asked for would have to be taken out of the stream again, of which no byte is looked at on its
+way, and some vendors refuse the field.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +16,7 @@ import msgspec
 from runtime.apis.inference.counted import Usage
 from runtime.sse import Frames, Reply, payloads
 from runtime.telemetry import conventions as names
+from runtime.telemetry.operation import Described, bounded
 from runtime.telemetry.spans import Attribute, Span
 
 _OF_REQUEST = {
@@ -20,7 +27,8 @@ _OF_REQUEST = {
     "presence_penalty": names.PRESENCE_PENALTY,
     "seed": names.SEED,
 }
-_ID_LENGTH = 200
+_MOST_STOPS, _LONGEST_STOP = 8, 100
+"""How many sequences that end an answer are told, and how much of each; OpenAI takes four."""
 _LAST_EVENTS = 8
 """In which a stream says why each of its choices has ended, and what all of it took."""
 
@@ -41,7 +49,16 @@ class _Said(msgspec.Struct):
 _said = msgspec.json.Decoder(_Said).decode
 
 
-class Generation:
+class _OfModel(Described):
+    """A call of a model. What it leads to has begun when it answers."""
+
+    leads_on = False
+
+    def facts(self, provider_type: str) -> dict[str, Attribute]:
+        return {names.PROVIDER: names.provider_name(provider_type)}
+
+
+class Generation(_OfModel):
     """Chats and completions. operation: as the conventions call it."""
 
     def __init__(self, operation: str) -> None:
@@ -62,7 +79,8 @@ class Generation:
         if isinstance(request.n, int) and request.n != 1:
             attributes[names.CHOICES] = request.n
         if (stop := getattr(request, "stop", None)) is not None:
-            attributes[names.STOP] = [stop] if isinstance(stop, str) else [str(one) for one in stop]
+            several = [stop] if isinstance(stop, str) else stop[:_MOST_STOPS]
+            attributes[names.STOP] = [str(one)[:_LONGEST_STOP] for one in several]
         return f"{self._operation} {model}", attributes
 
     def answer(self, span: Span, answer: Any) -> None:
@@ -76,7 +94,7 @@ class Generation:
         _note(span, [said for event in events for said in payloads(event) if said.startswith(b"{")])
 
 
-class Embedding:
+class Embedding(_OfModel):
     """Vectors of texts."""
 
     def request(self, request: Any) -> tuple[str, dict[str, Attribute]]:
@@ -90,9 +108,6 @@ class Embedding:
     def answer(self, span: Span, answer: Any) -> None:
         if isinstance(answer, Reply):
             _note(span, [answer.data], has_output=False)
-
-    def stream(self, span: Span, first: Frames, last: Iterable[Frames]) -> None:
-        """There is none."""
 
 
 class Reranking(Embedding):
@@ -111,17 +126,18 @@ def _note(span: Span, documents: Iterable[bytes], *, has_output: bool = True) ->
         except (msgspec.DecodeError, RecursionError):
             continue
         if said.id:
-            attributes[names.RESPONSE_ID] = said.id[:_ID_LENGTH]
+            attributes[names.RESPONSE_ID] = bounded(said.id)
         if said.model:
-            attributes[names.RESPONSE_MODEL] = said.model[:_ID_LENGTH]
+            attributes[names.RESPONSE_MODEL] = bounded(said.model)
         reasons += [one.finish_reason for one in said.choices if one.finish_reason]
         if said.usage is not None:
-            _note_usage(attributes, said.usage, has_output=has_output)
+            note_usage(attributes, said.usage, has_output=has_output)
     if reasons:
         attributes[names.FINISH_REASONS] = reasons
 
 
-def _note_usage(attributes: dict[str, Attribute], usage: Usage, *, has_output: bool) -> None:
+def note_usage(attributes: dict[str, Attribute], usage: Usage, *, has_output: bool = True) -> None:
+    """Note how many tokens an answer took."""
     asked, cached, answered, reasoning = usage.counted
     if asked is None and not has_output:
         asked = usage.total_tokens
@@ -135,7 +151,7 @@ def _note_usage(attributes: dict[str, Attribute], usage: Usage, *, has_output: b
             attributes[name] = count
 
 
-DESCRIBED: Mapping[str, Any] = {
+DESCRIBED: Mapping[str, Described] = {
     "chat_completion": Generation("chat"),
     "completion": Generation("text_completion"),
     "embeddings": Embedding(),

@@ -15,6 +15,7 @@ from runtime.providers.responses.builtin.answering import Answering
 from runtime.providers.responses.builtin.compacting import Compacting
 from runtime.providers.responses.builtin.loop import Loop, Plan
 from runtime.providers.responses.builtin.messages import COMPACTED, messages_of
+from runtime.providers.responses.builtin.offering import Tool
 from runtime.providers.responses.builtin.sealing import Seal
 from runtime.sse import Json
 from tests.support.response_parts import MODEL, Speaker, beginning, piece, told
@@ -28,7 +29,7 @@ CALL = [piece({"tool_calls": [{"index": 0, "id": "c", "function": {"name": "look
 ANSWER = [piece({"content": "Weekly."}), {"choices": [], "usage": USAGE}]
 
 
-class Looked:
+class Looked(Tool):
     """A tool of ours, whose call is an item."""
 
     def asks(self, call: Call, answering: Answering) -> bool:

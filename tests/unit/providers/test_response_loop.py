@@ -22,7 +22,7 @@ CALL = [
 ]
 
 
-class Broken:
+class Broken(Tool):
     """A tool of ours with a fault."""
 
     def __init__(self, error: Exception) -> None:
@@ -56,7 +56,7 @@ async def test_a_fault_of_ours_fails_the_response_and_is_told_in_the_log(
     assert record.exc_info is not None and isinstance(record.exc_info[1], error)
 
 
-class Looks:
+class Looks(Tool):
     """A tool of ours, which gives back `rain`."""
 
     to_give_less = None
@@ -125,7 +125,7 @@ async def test_a_model_that_still_does_nothing_but_call_says_why_there_is_no_ans
     assert (response["status"], response["incomplete_details"]) == ("incomplete", {"reason": "max_tool_calls"})
 
 
-class Meets:
+class Meets(Tool):
     """A tool of ours: a call of it ends when all of them run. all: how many these are."""
 
     to_give_less = None

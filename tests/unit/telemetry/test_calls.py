@@ -11,6 +11,7 @@ import pytest
 from runtime.apis.inference import API as INFERENCE
 from runtime.apis.inference.protocol import ChatCompletionRequest, EmbeddingsRequest
 from runtime.apis.responses import API as RESPONSES
+from runtime.apis.responses.request import CreateResponseRequest
 from runtime.errors import RateLimited
 from runtime.sse import DONE, EventStream, Frames, Reply
 from runtime.telemetry.calls import TracedCalls
@@ -132,7 +133,7 @@ async def test_a_refusal_is_told() -> None:
     assert (span.name, span.error, span.message) == ("chat m", "rate_limit_exceeded", "slow down")
 
 
-STREAMED = CHAT.model_copy(update={"stream": True})
+STREAMED = CHAT.changed(stream=True)
 WHOLE = (
     Frames.of(chunk(choices=[{"index": 0, "delta": {"content": "a"}, "finish_reason": None}])),
     *(Frames.of(chunk(choices=[{"index": 0, "delta": {"content": "b"}}])) for _ in range(9)),
@@ -193,7 +194,7 @@ async def test_what_a_stream_of_models_leads_to_belongs_to_it() -> None:
     seen = Seen()
     door = TracedCalls(RESPONSES, "builtin", "inline::builtin", is_remote=False).door(Turns())
     with inside(seen.begin()) as request:
-        events = await door.create_response(None)
+        events = await door.create_response(CreateResponseRequest(model="m"))
         found = []
         async for number in events:
             assert current_span() is request  # what its reader does is not its own
@@ -201,7 +202,7 @@ async def test_what_a_stream_of_models_leads_to_belongs_to_it() -> None:
     assert found == [0, 1]
     *steps, response = seen.spans
     assert [span.parent_id for span in steps] == [response.id] * 2
-    assert (response.name, response.kind) == ("responses.create_response", "internal")
+    assert (response.name, response.kind) == ("invoke_agent", "internal")
 
 
 async def test_calls_beside_each_other_each_have_their_own() -> None:

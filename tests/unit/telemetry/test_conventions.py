@@ -1,7 +1,7 @@
 """Every name of ours is one of OpenTelemetry's list, and what is written under it has the list's type.
 
 `semconv.tsv` has what we use of https://github.com/open-telemetry/semantic-conventions-genai (the file
-model/gen-ai/registry.yaml at commit 002c8a6e) and, for http, server, url, error and enduser, of
+model/gen-ai/registry.yaml at commit 002c8a6e, and model/mcp/registry.yaml) and, for http, server, url and db, of
 https://github.com/open-telemetry/semantic-conventions.
 """
 

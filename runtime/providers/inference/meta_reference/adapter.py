@@ -36,9 +36,11 @@ from runtime.providers.inference.meta_reference.defaults import SamplingDefaults
 from runtime.providers.inference.meta_reference.requests import place_in_line, stop_strings
 from runtime.providers.inference.meta_reference.runner import EngineRunner
 from runtime.providers.inference.meta_reference.served import engine_options, language_models
+from runtime.providers.inference.meta_reference.steps import Steps, now_s
 from runtime.providers.inference.meta_reference.streams import close_all, frames, merged
 from runtime.providers.inference.meta_reference.usage import Usage
 from runtime.sse import EventStream, Reply
+from runtime.telemetry.spans import current_span
 
 
 class MetaReferenceInference(ModelsInMemory[ModelEntry, SamplingDefaults, EngineRunner]):
@@ -147,6 +149,8 @@ class MetaReferenceInference(ModelsInMemory[ModelEntry, SamplingDefaults, Engine
         stop = stop_strings(request.stop)
         line = place_in_line(request)
         streams: list[TextStream] = []
+        span = current_span()
+        steps = None if span is None else Steps(span=span, streams=streams, prompts=lengths, began_s=now_s())
         try:
             for prompt in prompts:
                 for copy in range(each):
@@ -163,14 +167,20 @@ class MetaReferenceInference(ModelsInMemory[ModelEntry, SamplingDefaults, Engine
                     await close_all(streams)
                 finally:
                     use.release()
+                    if steps is not None:
+                        steps.note(usage)
 
             return EventStream(frames(streams, shape, usage, wants_usage=request.wants_usage), end)
         choices: list[list[TextOutput]] = [[] for _ in streams]
-        with current().timing:
-            async with aclosing(merged(streams)) as outputs:
-                async for index, output in outputs:
-                    choices[index].append(output)
-                    usage.add(index, output)
+        try:
+            with current().timing:
+                async with aclosing(merged(streams)) as outputs:
+                    async for index, output in outputs:
+                        choices[index].append(output)
+                        usage.add(index, output)
+        finally:
+            if steps is not None:
+                steps.note(usage)
         return Reply.of(shape.whole(choices if kept == each else best(choices, each, kept), usage))
 
 

@@ -40,12 +40,12 @@ class Usage:
         return made
 
     def json(self) -> Json:
-        written = sum(self.completion_tokens.values())
+        written = self.written
         made: Json = {
             "prompt_tokens": self.prompt_tokens,
             "completion_tokens": written,
             "total_tokens": self.prompt_tokens + written,
-            "prompt_tokens_details": {"cached_tokens": self._cached_tokens()},
+            "prompt_tokens_details": {"cached_tokens": self.cached_tokens},
         }
         if self.reasoning_tokens:
             made["completion_tokens_details"] = {"reasoning_tokens": sum(self.reasoning_tokens.values())}
@@ -59,7 +59,7 @@ class Usage:
         known = [timing for timing in self.ended.values() if timing is not None]
         if not known:
             return None
-        cached, written = self._cached_tokens(), sum(self.completion_tokens.values())
+        cached, written = self.cached_tokens, self.written
         prompt_ms = max(timing.prompt_s for timing in known) * 1000
         rest_ms = max(timing.rest_s for timing in known) * 1000
         return {
@@ -69,7 +69,13 @@ class Usage:
             "queue_ms": round(max(timing.waited_s for timing in known) * 1000, 3),
         }
 
-    def _cached_tokens(self) -> int:
+    @property
+    def written(self) -> int:
+        """The tokens of all choices."""
+        return sum(self.completion_tokens.values())
+
+    @property
+    def cached_tokens(self) -> int:
         """Of every prompt, as found by the answer that began it: those after it find what this one has computed."""
         least: dict[int, int] = {}
         for choice, timing in self.ended.items():

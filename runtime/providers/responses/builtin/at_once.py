@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator, Sequence
 
 from runtime.providers.responses.builtin.answering import Answering
 from runtime.providers.responses.builtin.offering import ToRun
+from runtime.telemetry.tool_calls import called
 
 
 async def run_calls(
@@ -22,10 +23,12 @@ async def run_calls(
 
     async def run(place: int) -> None:
         end: BaseException | None = None
+        call, tool = calls[place].call, calls[place].tool
         try:
-            async with contextlib.aclosing(calls[place].tool.run(calls[place].call, answering)) as running:
-                async for words in running:
-                    news.put_nowait((place, words))
+            with called(call.name, call.id, tool.type):
+                async with contextlib.aclosing(tool.run(call, answering)) as running:
+                    async for words in running:
+                        news.put_nowait((place, words))
         except BaseException as error:  # a cancellation too that did not come from here: whoever waits would wait on
             end = error
         news.put_nowait((place, end))

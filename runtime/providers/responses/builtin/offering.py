@@ -18,12 +18,16 @@ from runtime.providers.responses.builtin.answering import Answering
 from runtime.providers.responses.builtin.approving import Approved
 from runtime.providers.responses.builtin.transcript import Transcript
 from runtime.sse import Json
+from runtime.telemetry.tool_calls import ToolType
 
 
 class Tool(Protocol):
-    """A function that is run here. to_give_less: what a caller can do whose model cannot read so much of it."""
+    """A function that is run here. to_give_less: what a caller can do whose model cannot read so much of it. type: what
+    a trace calls it.
+    """
 
     to_give_less: str = ""
+    type: ToolType = "extension"
 
     def asks(self, call: Call, answering: Answering) -> bool:
         """Whether the caller has to allow the call first. If so, the item that asks for it is in the output now."""

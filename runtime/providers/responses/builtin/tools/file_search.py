@@ -85,6 +85,7 @@ class FileSearch(Corrects):
     """given: the tool as the request has it. shows_results: whether the item has what was found."""
 
     to_give_less = "ask for less by `max_num_results` of `file_search`"
+    type = "datastore"
 
     def __init__(self, given: FileSearchTool, stores: VectorStores, *, shows_results: bool) -> None:
         self._given = given
