@@ -11,7 +11,7 @@ IDS = {"trace_id": "of-the-client", "span_id": "a-step"}
 
 
 def traced(url: str, model: str, dataset: str) -> Any:
-    """A chat is found again: its trace, its spans, their tree, and as rows of a dataset; so is what the client tells."""
+    """A chat is found again: its trace, spans, their tree, and as rows of a dataset; so is what the client tells."""
     at = client(url)
     telemetry = at.telemetry if hasattr(at, "telemetry") else at.alpha.telemetry
     SCENARIOS["chat"](url, model, max_tokens=2)
