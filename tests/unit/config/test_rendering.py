@@ -26,6 +26,7 @@ SPECS = (
     inline("localfs", summary="Datasets", adapter="a:B", sample_config={"api_key": "${env.HF_TOKEN:=}"}).found_in(
         "datasetio", "somewhere"
     ),
+    inline("builtin", summary="Traces", adapter="a:B").found_in("telemetry", "somewhere"),
     *(
         inline(name, summary="Scores", adapter="a:B").found_in("scoring", "somewhere")
         for name in ("basic", "llm-as-judge", "braintrust")
@@ -145,6 +146,9 @@ providers:
     provider_type: inline::basic
   - provider_id: llm-as-judge
     provider_type: inline::llm-as-judge
+  telemetry:
+  - provider_id: builtin
+    provider_type: inline::builtin
 
 # Where state is kept; a relative path is below the distribution's folder for state.
 storage:
@@ -210,6 +214,7 @@ def test_providers_that_are_named_replace_those_of_their_api_and_are_on() -> Non
         ("localfs", "inline::localfs"),
         ("basic", "inline::basic"),
         ("llm-as-judge", "inline::llm-as-judge"),
+        ("builtin", "inline::builtin"),
     ]
     assert [entry.provider_id for entry in config.off] == ["llama-guard"]
 

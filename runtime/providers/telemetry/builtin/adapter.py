@@ -50,7 +50,8 @@ class BuiltinTelemetry:
         self._tasks = context.tasks
         assert context.spans is not None, "whoever keeps them is told"
         self._spans = context.spans
-        self._spans.add(_Kept(self._analytics))
+        self._used = asyncio.Event()
+        self._spans.add(_Kept(self._analytics, self._used))
 
     async def start(self) -> None:
         self._tasks.spawn(self._remove_old(), name="remove old traces")
@@ -130,6 +131,7 @@ class BuiltinTelemetry:
         await self._datasets.append_rows(AppendRowsRequest(dataset_id=request.dataset_id, rows=rows))
 
     async def _remove_old(self) -> None:
+        await self._used.wait()  # a server that nobody asks does not open the file
         while True:
             try:
                 await self._analytics.remove_before(TRACES, wall_time() - self._keep_s)
@@ -141,6 +143,7 @@ class BuiltinTelemetry:
     async def _find(self, asked: queries.Asked) -> list[Mapping[str, Any]]:
         """The rows that a query of ours finds, with what has just ended."""
         await self._spans.flush()
+        self._used.set()
         found = await self._analytics.query(asked.sql, asked.parameters, most_rows=asked.limit)
         return [dict(zip(found.columns, row, strict=True)) for row in found.rows]
 
@@ -148,12 +151,14 @@ class BuiltinTelemetry:
 class _Kept:
     """Implements `Exporter`."""
 
-    def __init__(self, analytics: Analytics) -> None:
+    def __init__(self, analytics: Analytics, used: asyncio.Event) -> None:
         self._analytics = analytics
+        self._used = used
 
     async def export(self, spans: Sequence[EndedSpan], offset_s: float) -> None:
         columns = columns_of(spans, offset_s)
         if columns["trace_id"]:
+            self._used.set()
             await self._analytics.append_columns(TRACES, columns)
 
     async def close(self) -> None:

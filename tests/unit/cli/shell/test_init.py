@@ -76,7 +76,7 @@ def test_the_defaults_need_no_answer(cli: Cli) -> None:
     result = cli("stack", "init")
     assert (result.code, result.out) == (0, "")
     [wrote] = result.err.splitlines()
-    assert wrote.startswith("wrote `run.yaml`: `my-starter` with 11 providers, and ")  # a folder with a blank
+    assert wrote.startswith("wrote `run.yaml`: `my-starter` with 12 providers, and ")  # a folder with a blank
     told = cli.at_terminal("stack", "init", "--force").err
     assert told == f"{wrote}\nnext: llama stack run run.yaml\n"
 
