@@ -46,6 +46,7 @@ class Record:
 
     settled: whether every provider has come up or given up; a server answers before that. loading: ids of providers
     whose models are not there yet; load_timeout_s: how long a request that comes now waits for them.
+    last_hour: what it was like, as `runtime.telemetry.last_hour` sums it up; None where that is not counted.
     degraded: reasons by provider id, or by the run config's key for what is no provider. off: providers that are not
     started, as `{provider_type, variables}`.
     options: what `restart` needs to do the same again, the interpreter that it runs in, and `launch`, which tells this
@@ -70,6 +71,7 @@ class Record:
     settled: bool = True
     loading: list[str] = field(default_factory=list)
     load_timeout_s: float | None = None
+    last_hour: dict[str, Any] | None = None
     degraded: dict[str, str] = field(default_factory=dict)
     off: list[dict[str, Any]] = field(default_factory=list)
     options: dict[str, Any] = field(default_factory=dict)

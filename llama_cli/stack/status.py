@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import typer
 
 from llama_cli.exits import ExitCode
@@ -17,13 +19,14 @@ def command(name: ServerName = None, url: Url = None, json: Json = False, quiet:
       llama stack status starter
       llama stack status http://127.0.0.1:8321 --json
     """
-    from llama_cli.servers import condition, records
+    from llama_cli.servers import busyness, condition, records
     from runtime.stdio import one_line
 
     found = condition.of(one_server(name, url))
     record = found.record
     if json:
-        facts = {"state": found.state, "reason": found.reason, "load_timeout_s": record.load_timeout_s}
+        facts: dict[str, Any] = {"state": found.state, "reason": found.reason, "load_timeout_s": record.load_timeout_s}
+        facts["last_hour"] = record.last_hour if record.alive else None
         facts |= {"name": None} if found.is_elsewhere else {}
         console.document(record.summary() | facts | {"providers": found.providers})
     elif quiet:
@@ -37,6 +40,7 @@ def command(name: ServerName = None, url: Url = None, json: Json = False, quiet:
             ("address", None if found.is_elsewhere else record.url),
             ("up for", uptime),
             ("log", record.log_file),
+            ("last h", busyness.line(record.last_hour) if record.alive else None),
         )
         for label, value in labelled:
             lines += [f"  {label:8} {value}"] if value else []

@@ -9,6 +9,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from runtime.server.masking import Hidden
@@ -77,7 +78,7 @@ class _Reporter:
 
 
 def _state(stack: Stack, hidden: Hidden) -> dict[str, Any]:
-    """The fields of the record: ready or degraded, the reason, and what is still loading."""
+    """The fields of the record: ready or degraded, why, what is still loading, and what the last hour was like."""
     degraded, loading = hidden.without(stack.degraded()), stack.loading()
     return {
         "state": "degraded" if degraded else "ready",
@@ -86,6 +87,7 @@ def _state(stack: Stack, hidden: Hidden) -> dict[str, Any]:
         "settled": stack.settled.is_set(),
         "loading": list(loading),
         "load_timeout_s": max(loading.values(), default=None),
+        "last_hour": asdict(stack.last_hour.summary()) if stack.last_hour is not None else None,
     }
 
 

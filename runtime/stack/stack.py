@@ -50,6 +50,7 @@ from runtime.storage.used import UsedStores
 from runtime.telemetry.batching import BatchProcessor, Exporter
 from runtime.telemetry.bodies.asked_for import are_asked_for
 from runtime.telemetry.calls import TracedCalls
+from runtime.telemetry.last_hour import LastHour
 
 if TYPE_CHECKING:
     from runtime.faults.injection import Faults
@@ -76,7 +77,7 @@ class Stack:
     exporters: are told what happens, beside the providers of `telemetry`. is_alone: whether no other process uses
     `state_dir`.
 
-    processor: is told the spans of requests that have ended; None where nobody is.
+    processor: is told the spans of requests that have ended; None where nobody is. last_hour: what it was like, if so.
     nameless: who asks without a name, and for whom the jobs are done that are nobody's; there is no authentication.
     on_change: whoever sets it is called each time that what `degraded()` says may have changed, before anybody is told.
     """
@@ -116,6 +117,10 @@ class Stack:
         self.nameless: Nameless = EVERYBODY
         is_kept = bool(plan.of(TELEMETRY)) and not (interposed is not None and interposed.replays)
         self.processor = BatchProcessor(exporters) if exporters or is_kept else None
+        self.last_hour: LastHour | None = None
+        if self.processor is not None:
+            self.last_hour = LastHour()
+            self.processor.add(self.last_hour)
         self.instance = Instance()
         self.on_change: Callable[[], None] = lambda: None
         self.settled = asyncio.Event()

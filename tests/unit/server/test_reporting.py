@@ -18,6 +18,10 @@ from runtime.errors import Unavailable
 from runtime.server import reporting
 from runtime.server.masking import Hidden
 from runtime.server.record import ServerRecord
+from runtime.telemetry import conventions as names
+from runtime.telemetry.last_hour import LastHour
+from runtime.telemetry.spans import begin_trace
+from tests.unit.telemetry._seen import Seen
 
 LIMIT_S = 10.0
 
@@ -32,6 +36,7 @@ class FakeStack:
         self.cannot_start = False
         self.is_started = False
         self.on_change: Callable[[], None] = lambda: None
+        self.last_hour: LastHour | None = None
 
     def start(self) -> None:
         if self.cannot_start:
@@ -191,3 +196,14 @@ async def test_what_is_still_starting_when_the_server_is_stopped_is_no_failure(r
     reported.stack.settled.set()
     async with asyncio.timeout(LIMIT_S):
         await reported.task
+
+
+async def test_it_says_what_the_last_hour_was_like(reported: Reported) -> None:
+    reported.begin([])
+    assert (await reported.until(lambda found: found["state"] == "ready"))["last_hour"] is None
+    reported.stack.last_hour = hour = LastHour()
+    asked = begin_trace(Seen(), "POST /", {names.METHOD: "POST", names.STATUS: 500}, request_id="req_1")
+    asked.end()
+    await hour.export([asked], 0)
+    said = (await reported.until(lambda found: found["last_hour"] is not None))["last_hour"]
+    assert (said["requests"], said["errors"], said["output_tokens"]) == (1, 1, 0)
