@@ -48,9 +48,9 @@ class BuiltinTelemetry:
         self._analytics = context.storage.analytics(TRACES, EVENTS)
         self._datasets = context.optional_api(DatasetIO)  # type: ignore[type-abstract]
         self._tasks = context.tasks
-        assert context.spans is not None, "whoever keeps them is told"
         self._spans = context.spans
-        self._spans.add(_Kept(self._analytics))
+        if self._spans is not None:  # else nothing is told, and what was kept before can be read
+            self._spans.add(_Kept(self._analytics))
 
     async def start(self) -> None:
         self._tasks.spawn(self._remove_old(), name="remove old traces")
@@ -94,7 +94,7 @@ class BuiltinTelemetry:
         """Raises AccessDenied, RequestError for what is not one SELECT."""
         if not sees_all(current().user):
             raise AccessDenied("A query in SQL sees everybody's requests", hint="ask `/v1/telemetry/spans`")
-        await self._spans.flush()
+        await self._flush()
         found = await self._analytics.query(request.sql, most_rows=request.limit)
         rows = [[queries.json_of(value) for value in row] for row in found.rows]
         return QueryResult(columns=list(found.columns), rows=rows, has_more=found.has_more)
@@ -138,9 +138,13 @@ class BuiltinTelemetry:
                 log.warning("old traces are removed later", extra={"error": error.message})
             await asyncio.sleep(_REMOVE_EVERY_S)
 
+    async def _flush(self) -> None:
+        if self._spans is not None:
+            await self._spans.flush()
+
     async def _find(self, asked: queries.Asked) -> list[Mapping[str, Any]]:
         """The rows that a query of ours finds, with what has just ended."""
-        await self._spans.flush()
+        await self._flush()
         found = await self._analytics.query(asked.sql, asked.parameters, most_rows=asked.limit)
         return [dict(zip(found.columns, row, strict=True)) for row in found.rows]
 
