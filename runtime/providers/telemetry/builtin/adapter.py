@@ -10,6 +10,7 @@ from typing import Any
 from runtime.access import User, sees_all
 from runtime.apis.datasetio.protocol import AppendRowsRequest, DatasetIO
 from runtime.apis.telemetry.events import ExportSpansRequest, LogEventRequest, SpanEndPayload, StructuredLogEvent
+from runtime.apis.telemetry.metrics import QueryMetricsRequest, QueryMetricsResponse
 from runtime.apis.telemetry.traces import (
     MOST_SPANS,
     QueryResult,
@@ -32,6 +33,7 @@ from runtime.provider import ProviderContext
 from runtime.providers.telemetry.builtin import queries
 from runtime.providers.telemetry.builtin.config import TelemetryConfig
 from runtime.providers.telemetry.builtin.events import BEGUN, EVENTS, ended, row_of
+from runtime.providers.telemetry.builtin.metrics import metrics, series_of
 from runtime.providers.telemetry.builtin.rows import TRACES, columns_of, row_of_told
 from runtime.storage.analytics.handle import Analytics
 from runtime.telemetry.spans import Span as EndedSpan
@@ -89,6 +91,11 @@ class BuiltinTelemetry:
             every = await self._find(queries.spans_of_traces({row["trace_id"] for row in rows}, owner=_owner()))
             rows = list(queries.below(every, ids, request.max_depth).values())
         return SpanList(data=[queries.span_of(row, request.attributes_to_return) for row in rows])
+
+    async def query_metrics(self, request: QueryMetricsRequest) -> QueryMetricsResponse:
+        """Raises NotFound, RequestError."""
+        rows = await self._find(metrics(request, owner=_owner(), now=wall_time()))
+        return QueryMetricsResponse(data=series_of(request, rows))
 
     async def query_sql(self, request: QuerySqlRequest) -> QueryResult:
         """Raises AccessDenied, RequestError for what is not one SELECT."""
