@@ -66,6 +66,17 @@ class HasHealth(Protocol):
 
 
 @runtime_checkable
+class HasFigures(Protocol):
+    """A provider that computes models itself, and can say at any time how much there is to do."""
+
+    def figures(self) -> Mapping[str, Mapping[str, float]]:
+        """Of each model that is there, its figures by name: see `runtime.engine.requests.metrics`. Asked every few
+        seconds, and answered without waiting for anything.
+        """
+        ...
+
+
+@runtime_checkable
 class HoldsBytes(Protocol):
     """Keeps bytes outside of the databases for rows of tables that are pruned by `expire`, so that `storage export` and
     `import` take both along. table: as its schema calls it.

@@ -10,6 +10,7 @@ import contextlib
 import logging
 import os
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ from runtime.server.memory import a_start_in_a_program
 
 if TYPE_CHECKING:
     from runtime.server.middleware.request import RequestMiddleware
+    from runtime.stack.exporters import Exporters
     from runtime.stack.stack import Stack
     from runtime.storage.state_folder import Held
 
@@ -47,6 +49,7 @@ class LocalStack:
         self._hidden = Hidden(chosen.plan.secrets())
         self._masking = LogMasking(self._hidden)
         self._exchanges: set[Exchange] = set()
+        self._metrics = AsyncExitStack()
         self._is_closed = False
         self._ended = asyncio.Event()
         self._keeper: asyncio.Task[None] | None = None
@@ -81,10 +84,15 @@ class LocalStack:
 
     async def _open(self) -> Stack:
         from runtime.config.home import usable_cache_dir, usable_models_dir
+        from runtime.config.sections import TelemetryConfig
         from runtime.server.by_need import app_by_need
+        from runtime.stack.exporters import exporters_of
         from runtime.stack.stack import Stack
 
         chosen = self._chosen
+        # Of what the run config has for a server, a program gets nothing: it says by variables what it wants to have.
+        section = TelemetryConfig(enabled=chosen.run.telemetry.enabled)
+        exporters = exporters_of(section, os.environ, chosen.plan.apis.values(), is_kept=False)
         for warning in (*chosen.run.warnings, *chosen.plan.warnings):
             log.warning(warning)
         held = self._held = _hold(chosen)
@@ -95,18 +103,31 @@ class LocalStack:
                 state_dir=chosen.state_dir,
                 cache_dir=usable_cache_dir(),
                 models_dir=usable_models_dir(),
+                exporters=exporters.every,
                 is_alone=held.is_locked,
             )
             await stack.open(by_need=True)
+            await self._serve_metrics(exporters, stack)
         except BaseException:
             held.let_go()
             raise
-        self._stack, self._app = stack, app_by_need(stack, hidden=self._hidden)
+        self._stack, self._app = stack, app_by_need(stack, hidden=self._hidden, metrics=exporters.metrics)
         self._masking.cover()
         keeper = self._keeper = asyncio.create_task(self._keep(), name=f"llama stack {chosen.run.distro_name}")
         _keepers.add(keeper)
         keeper.add_done_callback(_keepers.discard)
         return stack
+
+    async def _serve_metrics(self, exporters: Exporters, stack: Stack) -> None:
+        metrics, wanted = exporters.metrics, exporters.wanted
+        if metrics is not None and wanted is not None and wanted.port is not None:
+            from runtime.server.metrics_port import served_apart  # not above: it brings a server
+
+            try:
+                await self._metrics.enter_async_context(served_apart(metrics, wanted, stack, self._hidden))
+            except BaseException:
+                await stack.close()
+                raise
 
     def begin(self, asked: Asked, put: Callable[[Message], None]) -> Exchange:
         """Begin a request. Raises Unavailable once the stack is closed."""
@@ -142,6 +163,7 @@ class LocalStack:
             await self._end_exchanges()
         finally:
             try:
+                await self._metrics.aclose()
                 if self._stack is not None:
                     await self._stack.close()
             finally:

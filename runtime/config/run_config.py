@@ -18,7 +18,7 @@ from runtime.config.document import Node
 from runtime.config.external import External
 from runtime.config.reading import as_warning
 from runtime.config.safety import SafetyConfig
-from runtime.config.sections import LoggingConfig, ServerConfig
+from runtime.config.sections import LoggingConfig, ServerConfig, TelemetryConfig
 from runtime.config.substitution import Use
 from runtime.discovery import World
 from runtime.errors import Problem
@@ -133,6 +133,7 @@ class RunFile(Section):
     )
     server: ServerConfig = Field(default_factory=ServerConfig)
     logging: LoggingConfig = Field(default_factory=LoggingConfig)
+    telemetry: TelemetryConfig = Field(default_factory=TelemetryConfig)
     default_model: str | None = Field(
         None,
         description="The model that comes first in `GET /v1/models`, which clients take that were told none: its id,"

@@ -146,6 +146,34 @@ class LoggingConfig(Section):
         return {category: level.lower() for category, level in value.items()}
 
 
+class MetricsConfig(Section):
+    """Where metrics are read. `true` is with the API, `false` nowhere."""
+
+    enabled: bool = Field(True, description="`false`: there are none.")
+    port: int | None = Field(
+        None, ge=0, le=65535, description="Also on a port of their own, that serves nothing else; 0: any free port."
+    )
+    host: str = Field("127.0.0.1", description="The address of that port; whoever reaches it reads them.", min_length=1)
+
+
+class TelemetryConfig(Section):
+    """What is told of what happens. `providers` has who keeps it."""
+
+    enabled: bool | None = Field(
+        None, description="`false`: nothing is, whatever is configured. Otherwise what is configured."
+    )
+    metrics: MetricsConfig | None = Field(
+        None,
+        description="Figures for Prometheus at `/metrics`: `true`, `false`, or a mapping. Left out: where there is a "
+        "provider of `telemetry`, or `LLAMA_STACK_METRICS_ENDPOINT_ENABLED` is set.",
+    )
+
+    @field_validator("metrics", mode="before")
+    @classmethod
+    def _by_switch(cls, value: Any) -> Any:
+        return {"enabled": value} if isinstance(value, bool) else value
+
+
 def _is_ipv6(host: str) -> bool:
     try:
         return ipaddress.ip_address(host.removeprefix("[").removesuffix("]")).version == 6

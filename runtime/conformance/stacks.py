@@ -19,11 +19,13 @@ from runtime.conformance.asgi import Client, living
 from runtime.http.transport import Transport
 from runtime.server.app import make_app
 from runtime.server.by_need import app_by_need
+from runtime.server.middleware.request import RequestMiddleware
 from runtime.spec import Spec
+from runtime.stack.exporters import exporters_of
 from runtime.stack.interposed import Interposed
 from runtime.stack.plan import plan
 from runtime.stack.planned import PlannedProvider
-from runtime.stack.stack import Stack
+from runtime.stack.stack import TELEMETRY, Stack
 
 
 def run_config(
@@ -58,29 +60,34 @@ async def serving(
     run: RunConfig, state_dir: Path, *, cache_dir: Path | None = None, settled: bool = True, by_need: bool = False,
     aliases: Mapping[str, str] | None = None, transport: Callable[[PlannedProvider], Transport] | None = None,
     specs: Sequence[Spec] = (), models_dir: Path | None = None, interposed: Interposed | None = None,
+    env: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Served]:  # fmt: skip
     """Plan, open, serve and close. settled: wait until every provider has started or failed. by_need: as for a library,
     with what only comes by default left until it is asked for. specs: of providers beside those that are built in.
-    models_dir: where models are that were downloaded. interposed: what is recorded or replayed. Raises ConfigInvalid.
+    models_dir: where models are that were downloaded. interposed: what is recorded or replayed. env: variables of the
+    server's own. Raises ConfigInvalid.
     """
     planned = plan(run, world=discovery.built_in().beside((), specs) if specs else None)
+    exporters = exporters_of(run.telemetry, env or {}, planned.apis.values(), is_kept=bool(planned.of(TELEMETRY)))
     stack = Stack(
         planned, run, state_dir=state_dir, cache_dir=cache_dir, models_dir=models_dir, aliases=aliases,
-        transport=transport, interposed=interposed,
+        transport=transport, interposed=interposed, exporters=exporters.every,
     )  # fmt: skip
     await stack.open(by_need=by_need)
-    async with _in_process(stack) if by_need else living(make_app(stack, cors=run.server.cors)) as client:
+    metrics = exporters.metrics
+    app = app_by_need(stack, metrics=metrics) if by_need else make_app(stack, cors=run.server.cors, metrics=metrics)
+    async with _in_process(stack, app) if by_need else living(app) as client:
         if settled:
             await stack.settled.wait()
         yield Served(stack, client)
 
 
 @asynccontextmanager
-async def _in_process(stack: Stack) -> AsyncIterator[Client]:
+async def _in_process(stack: Stack, app: RequestMiddleware) -> AsyncIterator[Client]:
     """A client as programs have one that have the stack as a library."""
     stack.start()
     try:
-        yield Client(app_by_need(stack))
+        yield Client(app)
     finally:
         await stack.close()
 

@@ -15,6 +15,7 @@ import logging
 import os
 import socket
 import sys
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -34,7 +35,9 @@ if TYPE_CHECKING:
 
     from runtime.config.run_config import RunConfig
     from runtime.server.middleware.request import RequestMiddleware
+    from runtime.stack.exporters import Exporters
     from runtime.stack.stack import Stack
+    from runtime.telemetry.metrics.of_spans import SpanMetrics
 
 log = logging.getLogger("runtime.server")
 _OWNER_ALONE = 0o077
@@ -188,8 +191,11 @@ def _serve(options: argparse.Namespace, record: ServerRecord, hidden: Hidden) ->
     import uvloop
 
     from runtime.config.home import usable_cache_dir, usable_models_dir
-    from runtime.stack.stack import Stack
+    from runtime.stack.exporters import exporters_of
+    from runtime.stack.stack import TELEMETRY, Stack
 
+    is_kept = bool(planned.of(TELEMETRY)) and options.replay is None
+    exporters = exporters_of(run.telemetry, os.environ, planned.apis.values(), is_kept=is_kept)
     is_fresh = state_folder.is_new(options.state)
     held = state_folder.hold(
         options.state, holder=f"pid {os.getpid()}, whose record is `{options.record_file.absolute()}`"
@@ -203,17 +209,19 @@ def _serve(options: argparse.Namespace, record: ServerRecord, hidden: Hidden) ->
         cache_dir=usable_cache_dir(),
         models_dir=usable_models_dir(),
         aliases=aliases,
+        exporters=exporters.every,
         is_alone=held.is_locked,
     )
     # Never closed: that would wait for everything that did not stop in time, and the process ends anyway.
     runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)
-    return runner.run(_run(options, run, stack, required, listening, record, hidden))
+    return runner.run(_run(options, run, stack, exporters, required, listening, record, hidden))
 
 
 async def _run(
     options: argparse.Namespace,
     run: RunConfig,
     stack: Stack,
+    exporters: Exporters,
     required: list[str],
     listening: socket.socket,
     record: ServerRecord,
@@ -236,7 +244,7 @@ async def _run(
         )
         raise ConfigInvalid([Problem(message=error.message, path="--alias", hint=hint)], what="choice") from error
     hosts = addressed_as(run.server, listening.getsockname()[0])
-    app = _app_by_need(stack, hosts, hidden) if by_need else _whole_app(stack, run, hosts, hidden)
+    app = (_app_by_need if by_need else _whole_app)(stack, run, hosts, hidden, exporters.metrics)
     server = Server(
         app,
         run.server,
@@ -248,7 +256,8 @@ async def _run(
         asyncio.get_running_loop().add_reader(options.parent_fd, server.end_with_parent, options.parent_fd)
     reporting = asyncio.create_task(report(server, stack, required, record, hidden))
     try:
-        await server.serve(sockets=[listening])
+        async with _metrics_apart(exporters, stack, hidden):
+            await server.serve(sockets=[listening])
     finally:
         reporting.cancel()
         missing = (await asyncio.gather(reporting, return_exceptions=True))[0]
@@ -259,16 +268,29 @@ async def _run(
     return EXIT_INTERRUPTED if server.force_exit else 0
 
 
-def _app_by_need(stack: Stack, hosts: Sequence[str] | None, hidden: Hidden) -> RequestMiddleware:
+def _app_by_need(
+    stack: Stack, run: RunConfig, hosts: Sequence[str] | None, hidden: Hidden, metrics: SpanMetrics | None
+) -> RequestMiddleware:
     from runtime.server.by_need import app_by_need
 
-    return app_by_need(stack, hosts=hosts, hidden=hidden)
+    return app_by_need(stack, hosts=hosts, hidden=hidden, metrics=metrics)
 
 
-def _whole_app(stack: Stack, run: RunConfig, hosts: Sequence[str] | None, hidden: Hidden) -> RequestMiddleware:
+def _whole_app(
+    stack: Stack, run: RunConfig, hosts: Sequence[str] | None, hidden: Hidden, metrics: SpanMetrics | None
+) -> RequestMiddleware:
     from runtime.server.app import make_app
 
-    return make_app(stack, cors=run.server.cors, hosts=hosts, starts_stack=False, hidden=hidden)
+    return make_app(stack, cors=run.server.cors, hosts=hosts, starts_stack=False, hidden=hidden, metrics=metrics)
+
+
+def _metrics_apart(exporters: Exporters, stack: Stack, hidden: Hidden) -> AbstractAsyncContextManager[None]:
+    metrics, wanted = exporters.metrics, exporters.wanted
+    if metrics is None or wanted is None or wanted.port is None:
+        return contextlib.nullcontext()
+    from runtime.server.metrics_port import served_apart
+
+    return served_apart(metrics, wanted, stack, hidden)
 
 
 def _write_start(record: ServerRecord, **fields: Any) -> None:

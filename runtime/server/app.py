@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from litestar import Litestar, Request, Response
 from litestar.config.app import AppConfig
@@ -33,6 +33,9 @@ from runtime.server.openapi.handlers import PAGE_PATH, document_handlers
 from runtime.server.routing_errors import ErrorAnswer, our_error
 from runtime.server.served import Served
 from runtime.stack.stack import Stack
+
+if TYPE_CHECKING:
+    from runtime.telemetry.metrics.of_spans import SpanMetrics
 
 
 class _PlainLitestar(Litestar):
@@ -81,12 +84,13 @@ def make_app(
     hosts: Sequence[str] | None = None,
     starts_stack: bool = True,
     hidden: Hidden | None = None,
+    metrics: SpanMetrics | None = None,
 ) -> RequestMiddleware:
     """The application of an open stack. Its lifespan starts the stack's slow work, and closes the stack at the end.
 
     hosts: host names that requests may use, besides those of this machine; None if other machines may use any name.
     starts_stack: False if the caller starts the stack once the socket answers. hidden: what its errors never show; by
-    default the secrets of its plan.
+    default the secrets of its plan. metrics: what is counted in the stack, if that is to be read.
     """
 
     @asynccontextmanager
@@ -101,6 +105,10 @@ def make_app(
     doors = Doors(stack.plan.apis.values(), hidden or Hidden(stack.plan.secrets()))
     ongoing = Ongoing()
     app = routed(stack, Served(stack, doors, ongoing), doors, cors=cors, life=life)
+    if metrics is not None:
+        from runtime.server.metrics import with_metrics  # not above: most servers have none
+
+        app = with_metrics(app, metrics, stack, ongoing)
     guarded = OriginMiddleware(app, cors=cors, hosts=hosts)
     return RequestMiddleware(
         guarded, ongoing, stack.instance, doors, stack.nameless, stack.faults, processor=lambda: stack.processor

@@ -13,6 +13,7 @@ import asyncio
 import importlib
 import re
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from runtime.server.asgi import HTTP, App, Receive, Scope, Send
 from runtime.server.closing import close_in_time
@@ -25,17 +26,31 @@ from runtime.server.ongoing import Ongoing
 from runtime.server.served import Path, Served
 from runtime.stack.stack import Stack
 
+if TYPE_CHECKING:
+    from runtime.telemetry.metrics.of_spans import SpanMetrics
+
 _ROUTED = "runtime.server.app"
 _NO_PARAMETERS: dict[str, str] = {}
 
 
-def app_by_need(stack: Stack, *, hosts: Sequence[str] | None = None, hidden: Hidden | None = None) -> RequestMiddleware:
+def app_by_need(
+    stack: Stack,
+    *,
+    hosts: Sequence[str] | None = None,
+    hidden: Hidden | None = None,
+    metrics: SpanMetrics | None = None,
+) -> RequestMiddleware:
     """The application of an open stack, without CORS. Its lifespan, which a server has and a caller in this process has
-    not, closes the stack at the end; the caller starts it. hosts, hidden: see `make_app`.
+    not, closes the stack at the end; the caller starts it. hosts, hidden, metrics: see `make_app`.
     """
     doors = Doors(stack.plan.apis.values(), hidden or Hidden(stack.plan.secrets()))
     ongoing = Ongoing()
-    guarded = OriginMiddleware(ByNeed(stack, doors, ongoing), cors=None, hosts=hosts)
+    app: App = ByNeed(stack, doors, ongoing)
+    if metrics is not None:
+        from runtime.server.metrics import with_metrics  # not above: most servers have none
+
+        app = with_metrics(app, metrics, stack, ongoing)
+    guarded = OriginMiddleware(app, cors=None, hosts=hosts)
     return RequestMiddleware(
         guarded, ongoing, stack.instance, doors, stack.nameless, stack.faults, processor=lambda: stack.processor
     )

@@ -74,8 +74,8 @@ class Stack:
     other stacks too; by default, each in its own. models_dir: where models are that the user downloaded or imported.
     aliases: more names for models, each with its target. transport: replaces the network, for tests, provider by
     provider: those of two APIs may have one id. interposed: what is recorded or replayed, or goes wrong on purpose.
-    exporters: are told what happens, beside the providers of `telemetry`. is_alone: whether no other process uses
-    `state_dir`.
+    exporters: are told what happens, beside the providers of `telemetry`; nobody is where the run config says so.
+    is_alone: whether no other process uses `state_dir`.
 
     processor: is told the spans of requests that have ended; None where nobody is. last_hour: what it was like, if so.
     nameless: who asks without a name, and for whom the jobs are done that are nobody's; there is no authentication.
@@ -116,7 +116,8 @@ class Stack:
         self._retention = Retention(self._stores, limits, changed=lambda: self.on_change()) if limits else None
         self.nameless: Nameless = EVERYBODY
         is_kept = bool(plan.of(TELEMETRY)) and not (interposed is not None and interposed.replays)
-        self.processor = BatchProcessor(exporters) if exporters or is_kept else None
+        is_told = (is_kept or bool(exporters)) and run.telemetry.enabled is not False
+        self.processor = BatchProcessor(exporters) if is_told else None
         self.last_hour: LastHour | None = None
         if self.processor is not None:
             self.last_hour = LastHour()
@@ -320,6 +321,10 @@ class Stack:
         """
         own = self._retention.trouble if self._retention is not None else ""
         return self._providers.degraded() | ({"storage.retention": own} if own else {})
+
+    def troubles(self) -> Iterator[tuple[PlannedProvider, str]]:
+        """See `Supervisor.troubles`."""
+        return self._providers.troubles()
 
     def loading(self) -> dict[str, float]:
         """See `Supervisor.loading`."""

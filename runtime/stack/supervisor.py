@@ -93,6 +93,11 @@ class Supervisor:
         """
         return {self._short_name(running): running.trouble for running in self._running if running.trouble}
 
+    def troubles(self) -> Iterator[tuple[PlannedProvider, str]]:
+        """Each provider, with the reason why it did not start or does not work any more, empty where it does."""
+        for running in self._running:
+            yield running.planned, running.trouble
+
     def loading(self) -> dict[str, float]:
         """Providers whose requests wait while they load: name -> the longest wait in seconds."""
         return {

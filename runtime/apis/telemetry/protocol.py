@@ -6,6 +6,7 @@ from typing import Protocol
 
 from runtime.apis._api import Alias, route
 from runtime.apis.telemetry.events import ExportSpansRequest, LogEventRequest
+from runtime.apis.telemetry.metrics import QueryMetricsRequest, QueryMetricsResponse
 from runtime.apis.telemetry.traces import (
     QueryResult,
     QuerySpansRequest,
@@ -70,6 +71,16 @@ class Telemetry(Protocol):
     @route("POST", "/v1/telemetry/spans", aliases=_also("/v1alpha/telemetry/spans"), raises=(Unavailable,))
     async def query_spans(self, request: QuerySpansRequest) -> SpanList:
         """Find spans."""
+        ...
+
+    @route(
+        "POST",
+        "/v1/telemetry/metrics/{metric_name}",
+        aliases=_also("/v1alpha/telemetry/metrics/{metric_name}"),
+        raises=(Unavailable,),
+    )
+    async def query_metrics(self, request: QueryMetricsRequest) -> QueryMetricsResponse:
+        """Read a metric of what was kept. 404 for an unknown one, 400 for a label that it has not."""
         ...
 
     @route("POST", "/v1/telemetry/query", raises=(Unavailable,))

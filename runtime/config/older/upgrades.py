@@ -20,7 +20,6 @@ _WITHOUT_EFFECT = {
     "built_at": "a server does not use it",  # until 0.1
     "conda_env": "environments are made by `llama stack build`",
     "image_type": "environments are made by `llama stack build`",
-    "telemetry": "traces are kept where `providers` has one of `telemetry`",  # 0.3
 }
 _BEFORE_VERSION_1 = ("routing_table", "api_providers", "apis_to_serve", "provider_map")
 

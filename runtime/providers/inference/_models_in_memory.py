@@ -13,7 +13,7 @@ from runtime.apis.providers.protocol import ProviderHealth
 from runtime.provider import ProviderContext
 from runtime.providers.inference._extra_fields import checked_keep_alive
 from runtime.providers.inference._model_pool import ModelPool
-from runtime.providers.inference._pool_report import health_of
+from runtime.providers.inference._pool_report import figures_of, health_of
 from runtime.providers.inference._served_models import E, F, Kind, M, served_models
 
 
@@ -56,6 +56,9 @@ class ModelsInMemory(Generic[E, F, M]):
 
     async def check_health(self) -> ProviderHealth:
         return health_of(self._pool.members.values())
+
+    def figures(self) -> dict[str, dict[str, float]]:
+        return figures_of(self._pool.members.values())
 
     async def load_model(self, request: LoadModelRequest) -> ModelChanged:
         await self._pool.load(self._name(request.model), keep_alive_s=checked_keep_alive(request.keep_alive))

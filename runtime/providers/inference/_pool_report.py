@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from runtime.apis.providers.protocol import ProviderHealth
@@ -29,8 +29,13 @@ def health_of(members: Collection[Member[Any]]) -> ProviderHealth:
     failures = [(member.name, member.state.failure) for member in members]
     failed = [f"`{name}` could not be loaded: {_reason(why)}" for name, why in failures if why is not None]
     health = unhealthy("; ".join(failed)) if failed else healthy("; ".join(map(_condition, members)))
+    return health.model_copy(update={"metrics": figures_of(members) or None})
+
+
+def figures_of(members: Iterable[Member[Any]]) -> dict[str, dict[str, float]]:
+    """What each model measures; those that measure nothing are left out."""
     figures = {member.name: member.runner.figures() for member in members if member.runner is not None}
-    return health.model_copy(update={"metrics": {name: found for name, found in figures.items() if found} or None})
+    return {name: found for name, found in figures.items() if found}
 
 
 def _condition(member: Member[Any]) -> str:

@@ -325,8 +325,8 @@ def test_the_message_is_all_problems() -> None:
         "  r.yaml:1: distro_name: is missing",
         "  r.yaml:1: a: unknown key `a` (the keys here are additional_pip_packages, apis,"
         " container_image, default_model, distro_name, external_apis_dir,"
-        " external_providers_dir, logging, providers, registered_resources, safety, server, storage, vector_stores,"
-        " version)",
+        " external_providers_dir, logging, providers, registered_resources, safety, server, storage, telemetry,"
+        " vector_stores, version)",
     ]
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from runtime.access import User, sees_all
 from runtime.apis.datasetio.protocol import AppendRowsRequest, DatasetIO
 from runtime.apis.telemetry.events import ExportSpansRequest, LogEventRequest, SpanEndPayload, StructuredLogEvent
+from runtime.apis.telemetry.metrics import QueryMetricsRequest, QueryMetricsResponse
 from runtime.apis.telemetry.traces import (
     MOST_SPANS,
     QueryResult,
@@ -32,6 +33,7 @@ from runtime.provider import ProviderContext
 from runtime.providers.telemetry.builtin import queries
 from runtime.providers.telemetry.builtin.config import TelemetryConfig
 from runtime.providers.telemetry.builtin.events import BEGUN, EVENTS, ended, row_of
+from runtime.providers.telemetry.builtin.metrics import metrics, series_of
 from runtime.providers.telemetry.builtin.rows import TRACES, columns_of, row_of_told
 from runtime.storage.analytics.handle import Analytics
 from runtime.telemetry.spans import Span as EndedSpan
@@ -48,10 +50,10 @@ class BuiltinTelemetry:
         self._analytics = context.storage.analytics(TRACES, EVENTS)
         self._datasets = context.optional_api(DatasetIO)  # type: ignore[type-abstract]
         self._tasks = context.tasks
-        assert context.spans is not None, "whoever keeps them is told"
         self._spans = context.spans
         self._used = asyncio.Event()
-        self._spans.add(_Kept(self._analytics, self._used))
+        if self._spans is not None:  # else nothing is told, and what was kept before can be read
+            self._spans.add(_Kept(self._analytics, self._used))
 
     async def start(self) -> None:
         self._tasks.spawn(self._remove_old(), name="remove old traces")
@@ -91,11 +93,16 @@ class BuiltinTelemetry:
             rows = list(queries.below(every, ids, request.max_depth).values())
         return SpanList(data=[queries.span_of(row, request.attributes_to_return) for row in rows])
 
+    async def query_metrics(self, request: QueryMetricsRequest) -> QueryMetricsResponse:
+        """Raises NotFound, RequestError."""
+        rows = await self._find(metrics(request, owner=_owner(), now=wall_time()))
+        return QueryMetricsResponse(data=series_of(request, rows))
+
     async def query_sql(self, request: QuerySqlRequest) -> QueryResult:
         """Raises AccessDenied, RequestError for what is not one SELECT."""
         if not sees_all(current().user):
             raise AccessDenied("A query in SQL sees everybody's requests", hint="ask `/v1/telemetry/spans`")
-        await self._spans.flush()
+        await self._flush()
         found = await self._analytics.query(request.sql, most_rows=request.limit)
         rows = [[queries.json_of(value) for value in row] for row in found.rows]
         return QueryResult(columns=list(found.columns), rows=rows, has_more=found.has_more)
@@ -140,9 +147,13 @@ class BuiltinTelemetry:
                 log.warning("old traces are removed later", extra={"error": error.message})
             await asyncio.sleep(_REMOVE_EVERY_S)
 
+    async def _flush(self) -> None:
+        if self._spans is not None:
+            await self._spans.flush()
+
     async def _find(self, asked: queries.Asked) -> list[Mapping[str, Any]]:
         """The rows that a query of ours finds, with what has just ended."""
-        await self._spans.flush()
+        await self._flush()
         self._used.set()
         found = await self._analytics.query(asked.sql, asked.parameters, most_rows=asked.limit)
         return [dict(zip(found.columns, row, strict=True)) for row in found.rows]

@@ -38,7 +38,7 @@ class Asked:
 
 def traces(request: QueryTracesRequest, *, owner: str | None) -> Asked:
     """Raises RequestError for an order that is none."""
-    seen, parameters = _seen(owner)
+    seen, parameters = seen_by(owner)
     where, values = _where(request.attribute_filters)
     ids = f"trace_id IN (SELECT trace_id FROM spans WHERE {where})" if request.attribute_filters else "true"  # noqa: S608
     order = ", ".join(_order(one) for one in request.order_by) or "began DESC"
@@ -47,7 +47,7 @@ def traces(request: QueryTracesRequest, *, owner: str | None) -> Asked:
 
 
 def trace(trace_id: str, *, owner: str | None) -> Asked:
-    seen, parameters = _seen(owner)
+    seen, parameters = seen_by(owner)
     return Asked(f"{_TRACES} WHERE {seen} AND trace_id = ? GROUP BY trace_id", [*parameters, trace_id])
 
 
@@ -56,14 +56,14 @@ def spans_of_trace(trace_id: str, *, owner: str | None) -> Asked:
 
 
 def spans_of_traces(trace_ids: Collection[str], *, owner: str | None) -> Asked:
-    seen, parameters = _seen(owner)
+    seen, parameters = seen_by(owner)
     sql = f"SELECT {_COLUMNS} FROM spans WHERE {seen} AND list_contains(?, trace_id) ORDER BY began"  # noqa: S608
     return Asked(sql, [*parameters, [*trace_ids]])
 
 
 def spans_beside(span_id: str, *, owner: str | None) -> Asked:
     """The spans of the trace that a span belongs to."""
-    seen, parameters = _seen(owner)
+    seen, parameters = seen_by(owner)
     # The text of a row is looked into first: taking it apart is what costs time.
     traces_with = "SELECT trace_id FROM traces WHERE contains(spans, ?)"
     sql = f"SELECT {_COLUMNS} FROM spans WHERE {seen} AND trace_id IN ({traces_with}) ORDER BY began"  # noqa: S608
@@ -71,7 +71,7 @@ def spans_beside(span_id: str, *, owner: str | None) -> Asked:
 
 
 def spans(request: QuerySpansRequest, *, owner: str | None) -> Asked:
-    seen, parameters = _seen(owner)
+    seen, parameters = seen_by(owner)
     where, values = _where(request.attribute_filters)
     sql = f"SELECT {_COLUMNS} FROM spans WHERE {seen} AND {where} ORDER BY began LIMIT ?"  # noqa: S608
     return Asked(sql, [*parameters, *values, request.limit])
@@ -146,7 +146,8 @@ def json_of(value: Any) -> Any:
     return value if isinstance(value, str | int | float | bool | None) else str(value)
 
 
-def _seen(owner: str | None) -> tuple[str, list[Any]]:
+def seen_by(owner: str | None) -> tuple[str, list[Any]]:
+    """Which rows a caller sees, in SQL, with its parameters. owner: None for one who sees all of them."""
     return ("true", []) if owner is None else ("(owner IS NULL OR owner = ?)", [owner])
 
 

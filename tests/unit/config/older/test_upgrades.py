@@ -41,6 +41,7 @@ external_providers_dir: null
 """
     )
     assert (config.version, config.distro_name, config.container_image, config.apis) == (2, "0123", "img", None)
+    assert config.telemetry.enabled is True
     assert (config.logging.category_levels, config.vector_stores) == ({"all": "info"}, {"default_provider_id": "faiss"})
     assert config.warnings == [
         "`image_name` (line 3): this is now called `distro_name`",
@@ -48,7 +49,6 @@ external_providers_dir: null
         "`vector_stores_config` (line 7): this is now called `vector_stores`",
         "`logging_config` (line 6): this is now called `logging`",
         "`built_at` (line 9): has no effect: a server does not use it",
-        "`telemetry` (line 8): has no effect: traces are kept where `providers` has one of `telemetry`",
         "`apis` (line 5): an empty list mounts every API; leave the key out to say so",
     ]
 
@@ -164,7 +164,7 @@ telemetry: {enabled: true}
     )
     assert resources_of(config)["shields"] == []
     assert [warning.split("`")[1] for warning in config.warnings] == [
-        *("image_name", "telemetry", "providers.inference[1].config.tls_verify", "storage.stores.inference.num_writers")
+        *("image_name", "providers.inference[1].config.tls_verify", "storage.stores.inference.num_writers")
     ]
 
 
