@@ -189,12 +189,14 @@ def _serve(options: argparse.Namespace, record: ServerRecord, hidden: Hidden) ->
 
     from runtime.config.home import usable_cache_dir, usable_models_dir
     from runtime.stack.stack import Stack
+    from runtime.telemetry.exporters import exporting
 
     is_fresh = state_folder.is_new(options.state)
     held = state_folder.hold(
         options.state, holder=f"pid {os.getpid()}, whose record is `{options.record_file.absolute()}`"
     )
     interposed = interposed_of(read_session(options, hidden, is_fresh=is_fresh), run, planned, faults)
+    told = exporting(os.environ, distribution=run.distro_name, hidden=hidden)
     stack = Stack(
         planned,
         run,
@@ -203,11 +205,19 @@ def _serve(options: argparse.Namespace, record: ServerRecord, hidden: Hidden) ->
         cache_dir=usable_cache_dir(),
         models_dir=usable_models_dir(),
         aliases=aliases,
+        exporters=told.exporters,
+        sampler=told.sampler,
         is_alone=held.is_locked,
     )
+    if told.log_handler is not None:
+        logging.getLogger().addHandler(told.log_handler)
     # Never closed: that would wait for everything that did not stop in time, and the process ends anyway.
     runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)
-    return runner.run(_run(options, run, stack, required, listening, record, hidden))
+    try:
+        return runner.run(_run(options, run, stack, required, listening, record, hidden))
+    finally:
+        if told.log_handler is not None:
+            told.log_handler.close()
 
 
 async def _run(

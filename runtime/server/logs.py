@@ -21,6 +21,7 @@ from runtime.server.log_writer import LogWriter, Target
 from runtime.server.masking import Hidden
 from runtime.stdio import json_text, one_line, printable
 from runtime.telemetry.log_fields import fields
+from runtime.telemetry.otlp.settings import secrets_in
 from runtime.telemetry.spans import current_span
 
 
@@ -92,6 +93,7 @@ def set_up(level: str, *, file: Path | None, stderr: bool, hidden: Hidden) -> Lo
     that cannot be opened.
     """
     hidden.add(value for name, value in os.environ.items() if is_secret(name) and name != "PWD")  # the shell's folder
+    hidden.add(secrets_in(os.environ))
     targets: list[Target] = []
     if file is not None:
         to_file = LogFile(file)
