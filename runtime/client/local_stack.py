@@ -19,6 +19,7 @@ from runtime.client.log_masking import LogMasking
 from runtime.errors import ConfigInvalid, Conflict, Unavailable
 from runtime.server.masking import Hidden
 from runtime.server.memory import a_start_in_a_program
+from runtime.telemetry.otlp.settings import secrets_in
 
 if TYPE_CHECKING:
     from runtime.server.middleware.request import RequestMiddleware
@@ -44,7 +45,7 @@ class LocalStack:
         self._stack: Stack | None = None
         self._app: RequestMiddleware | None = None
         self._held: Held | None = None
-        self._hidden = Hidden(chosen.plan.secrets())
+        self._hidden = Hidden((*chosen.plan.secrets(), *secrets_in(os.environ)))
         self._masking = LogMasking(self._hidden)
         self._exchanges: set[Exchange] = set()
         self._is_closed = False
@@ -83,10 +84,12 @@ class LocalStack:
         from runtime.config.home import usable_cache_dir, usable_models_dir
         from runtime.server.by_need import app_by_need
         from runtime.stack.stack import Stack
+        from runtime.telemetry.exporters import exporting
 
         chosen = self._chosen
         for warning in (*chosen.run.warnings, *chosen.plan.warnings):
             log.warning(warning)
+        told = exporting(os.environ, distribution=chosen.run.distro_name, hidden=self._hidden)
         held = self._held = _hold(chosen)
         try:
             stack = Stack(
@@ -95,6 +98,8 @@ class LocalStack:
                 state_dir=chosen.state_dir,
                 cache_dir=usable_cache_dir(),
                 models_dir=usable_models_dir(),
+                exporters=told.exporters,
+                sampler=told.sampler,
                 is_alone=held.is_locked,
             )
             await stack.open(by_need=True)
