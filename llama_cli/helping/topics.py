@@ -16,6 +16,8 @@ _ENVIRONMENT = {
     "OGX_PORT": "An older name of LLAMA_STACK_PORT.",
     "LLAMA_STACK_LOGGING": "What a server logs, as in `all=info;server=debug`.",
     "OGX_LOGGING": "An older name of LLAMA_STACK_LOGGING.",
+    "OTEL_EXPORTER_OTLP_ENDPOINT": "Where a server sends traces, metrics and its log; OpenTelemetry's others likewise.",
+    "TELEMETRY_SINKS": "llama-stack 0.3's way to say what is sent: `otel_trace`, `otel_metric`, `console`.",
     "LLAMA_TORCH": "Which PyTorch `stack build` installs: `cpu` or `cuda`; else what the machine has.",
     "LLAMA_META_URL": "The address that Meta sent, for `model download`.",
     "HF_TOKEN": "The token for Hugging Face, or HF_TOKEN_PATH, its file; HUGGING_FACE_HUB_TOKEN is an older name.",

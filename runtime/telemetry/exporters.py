@@ -11,11 +11,17 @@ from typing import Any, Protocol
 
 from runtime.redaction import redact_text
 from runtime.telemetry.batching import Exporter
+from runtime.telemetry.otlp.readings import RegularReadings
 from runtime.telemetry.otlp.sending import Outlet, QueuedLogs, QueuedSpans, Sender
-from runtime.telemetry.otlp.settings import Settings, Target, is_asked, read
+from runtime.telemetry.otlp.settings import METRICS, Batching, Signal, Target, is_asked, read
 from runtime.telemetry.sampling import Sampler
 
 log = logging.getLogger(__name__)
+_MODULES: Mapping[Signal, str] = {
+    "traces": "runtime.telemetry.otlp.spans",
+    "metrics": "runtime.telemetry.otlp.metrics",
+    "logs": "runtime.telemetry.otlp.logs",
+}
 
 
 class Hides(Protocol):
@@ -29,12 +35,14 @@ class Hides(Protocol):
 @dataclass(frozen=True, kw_only=True)
 class Exporting:
     """exporters: of spans. sampler: which traces are kept; None for all that their callers keep. log_handler: for the
-    log of a process that is ours alone, after the handler that notes the spans of its lines; None where none is sent.
+    log of a process that is ours alone, after the handler that notes the spans of its lines. metrics: for instruments.
+    Both are None where none are sent.
     """
 
     exporters: tuple[Exporter, ...] = ()
     sampler: Sampler | None = None
     log_handler: logging.Handler | None = None
+    metrics: RegularReadings | None = None
 
 
 def exporting(env: Mapping[str, str], *, distribution: str, hidden: Hides) -> Exporting:
@@ -44,35 +52,26 @@ def exporting(env: Mapping[str, str], *, distribution: str, hidden: Hides) -> Ex
     settings = read(env)
     for warning in settings.warnings:
         log.warning(warning)
-    spans = [
-        QueuedSpans(
-            Sender(
-                "traces",
-                _place(target),
-                _outlet("spans", target, settings, distribution, hidden.without),
-                settings.spans,
-            )
-        )
-        for target in settings.of("traces")
-    ]
-    logs = [
-        Sender[logging.LogRecord](
-            "logs", _place(target), _outlet("logs", target, settings, distribution, hidden.masked), settings.logs
-        )
-        for target in settings.of("logs")
-    ]
-    return Exporting(exporters=tuple(spans), sampler=settings.sampler, log_handler=QueuedLogs(logs) if logs else None)
+
+    def senders(signal: Signal, batching: Batching, hide: Callable[[Any], Any]) -> list[Sender[Any]]:
+        """One for each place. What the thread that sends calls first imports OpenTelemetry there."""
+        found = settings.of(signal)
+        return [
+            Sender(signal, _place(one), partial(_load, _MODULES[signal], one, settings, distribution, hide), batching)
+            for one in found
+        ]
+
+    logs, metrics = senders("logs", settings.logs, hidden.masked), senders("metrics", METRICS, hidden.without)
+    return Exporting(
+        exporters=tuple(QueuedSpans(sender) for sender in senders("traces", settings.spans, hidden.without)),
+        sampler=settings.sampler,
+        log_handler=QueuedLogs(logs) if logs else None,
+        metrics=RegularReadings(metrics, settings.metric_every_s) if metrics else None,
+    )
 
 
 def _place(target: Target) -> str:
     return redact_text(target.endpoint) if target.kind == "otlp" else "standard output"
-
-
-def _outlet(
-    module: str, target: Target, settings: Settings, distribution: str, hide: Callable[[Any], Any]
-) -> Callable[[], Outlet[Any]]:
-    """What the thread that sends calls: it imports OpenTelemetry there, which takes half a second."""
-    return partial(_load, f"runtime.telemetry.otlp.{module}", target, settings, distribution, hide)
 
 
 def _load(module: str, *facts: Any) -> Outlet[Any]:

@@ -74,6 +74,12 @@ class Collector:
             for line in scope.log_records
         ]
 
+    def metrics(self) -> dict[str, Any]:
+        """The metrics of the last request, by name."""
+        found = self._of(ExportMetricsServiceRequest)
+        last = found[-1].resource_metrics[0].scope_metrics[0].metrics if found else ()
+        return {metric.name: metric for metric in last}
+
     def resource(self) -> dict[str, Any]:
         """What is told of who sends the spans."""
         request = self._of(ExportTraceServiceRequest)[0]
