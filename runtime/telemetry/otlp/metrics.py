@@ -32,7 +32,7 @@ _SINCE_THE_START = AggregationTemporality.CUMULATIVE
 
 
 def outlet(target: Target, settings: Settings, distribution: str, without: Callable[[Any], Any]) -> Outgoing[Snapshot]:
-    """Sends snapshots, of which the last one has what those before it have. without: masks what is secret."""
+    """Sends snapshots, one at a time. without: masks what is secret in a value."""
     made = Made(resource_of(distribution, settings.service), without)
     return Outgoing(target, lambda snapshots: made(snapshots[-1]))
 

@@ -75,7 +75,7 @@ class Limits(NamedTuple):
 
 SPANS, LOGS = Batching(5.0, 20_000, 512), Batching(1.0, 20_000, 512)
 """As in the specification, but for the queue, which is a tenth as long there: spans come here once a second."""
-METRICS = Batching(3600.0, 2, 1)
+METRICS = Batching(3600.0, 100, 1)
 """They are read once in a while, and each reading is sent at once: as soon as one waits."""
 USUAL_LIMITS = Limits()
 
