@@ -48,21 +48,26 @@ class Outgoing(Generic[T]):
     def __init__(self, target: Target, make: Callable[[Sequence[T]], Any]) -> None:
         self._exporter = _exporter(target)
         self._make = make
+        self._said: list[str] = []
         for name in _LOGGERS:
             logging.getLogger(name).addFilter(_taken_out)  # once, however often it is said
         attach(set_value(_SUPPRESS_INSTRUMENTATION_KEY, True))  # in this thread: requests of ours are nobody's spans
 
     def send(self, items: Sequence[T]) -> str | None:
-        _here.said = []
+        _here.said = self._said = []
         try:
             result = self._exporter.export(self._make(items))
-            said: list[str] = _here.said
+            reason = self.trouble or "the exporter does not say why"
         finally:
             del _here.said
-        if result.name == "SUCCESS":
-            return None
-        # The first line has the reason; those that follow say that it was tried again, and for how long.
-        return redact_text(_TRIED_AGAIN.sub(r"\1", said[0]) if said else "the exporter does not say why")
+            self._said = []
+        return None if result.name == "SUCCESS" else reason
+
+    @property
+    def trouble(self) -> str | None:
+        """What the first line says that the exporter has logged; those that follow say that it has tried again."""
+        said = self._said
+        return redact_text(_TRIED_AGAIN.sub(r"\1", said[0])) if said else None
 
     def stop(self) -> None:
         self._exporter.shutdown()

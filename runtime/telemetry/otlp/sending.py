@@ -17,7 +17,7 @@ from runtime.telemetry.otlp.settings import Batching
 from runtime.telemetry.spans import Span
 
 log = logging.getLogger(__name__)
-LAST_S = 2.0
+LAST_S = 1.5
 """How long the last of it may take at the end, when a server has 3 seconds to stop everything."""
 _LAST_FAILING_S = 0.3
 """The same where the collector has not answered before."""
@@ -36,6 +36,11 @@ class Outlet(Protocol[T_contra]):
 
     def send(self, items: Sequence[T_contra]) -> str | None:
         """Returns why that failed; None where it did not."""
+        ...
+
+    @property
+    def trouble(self) -> str | None:
+        """Why `send` is trying again at this moment; None where it is not. Read from another thread."""
         ...
 
     def stop(self) -> None:
@@ -81,13 +86,15 @@ class Sender(Generic[T]):
         if thread is None or not thread.is_alive():
             return
         self._awake.set()
-        thread.join(_LAST_FAILING_S if self._is_failing else LAST_S)
+        outlet = self._outlet
+        trouble = outlet.trouble if outlet is not None else None
+        thread.join(_LAST_FAILING_S if self._is_failing or trouble is not None else LAST_S)
         if thread.is_alive():
             self._is_given_up = True
             if self._outlet is not None:
                 self._outlet.stop()
             if not self._is_failing:
-                self._tell_of("the last of what has happened was not sent in time", None)
+                self._tell_of("the last of what has happened was not sent in time", trouble)
 
     def _start(self) -> None:
         with self._starting:

@@ -25,6 +25,7 @@ class Taking:
         self.gate.set()
         self.is_asked = threading.Event()
         self.has_been_told = False
+        self.trouble: str | None = None
 
     def send(self, items: Sequence[int]) -> str | None:
         self.is_asked.set()
@@ -102,11 +103,13 @@ def test_what_cannot_be_loaded_is_said_and_nothing_waits_for_it(caplog: pytest.L
     assert [record.__dict__["error"] for record in caplog.records] == ["no such package"]
 
 
+@pytest.mark.parametrize("trouble", [None, "refused"])
 def test_the_end_waits_only_a_moment_for_a_collector_that_does_not_answer(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    trouble: str | None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(sending, "LAST_S", 0.05)
+    monkeypatch.setattr(sending, "LAST_S", LIMIT_S if trouble else 0.05)
     taking = Taking()
+    taking.trouble = trouble
     taking.gate.clear()
     sender = sender_by(lambda: taking)
     sender.put([1])
@@ -116,3 +119,4 @@ def test_the_end_waits_only_a_moment_for_a_collector_that_does_not_answer(
     assert time.monotonic() - began < LIMIT_S / 2
     assert taking.has_been_told
     assert [record.getMessage() for record in caplog.records] == ["the last of what has happened was not sent in time"]
+    assert caplog.records[0].__dict__.get("error") == trouble
