@@ -20,6 +20,8 @@ _ENVIRONMENT = {
     "LLAMA_STACK_METRICS_PORT": "That port; 9464 otherwise.",
     "LLAMA_STACK_METRICS_HOST": "The address of that port; 127.0.0.1 otherwise.",
     "OGX_METRICS_ENDPOINT_ENABLED": "An older name, as OGX_METRICS_PORT and OGX_METRICS_HOST are.",
+    "OTEL_EXPORTER_OTLP_ENDPOINT": "Where a server sends traces, metrics and its log; OpenTelemetry's others likewise.",
+    "TELEMETRY_SINKS": "llama-stack 0.3's way to say what is sent: `otel_trace`, `otel_metric`, `console`.",
     "LLAMA_TORCH": "Which PyTorch `stack build` installs: `cpu` or `cuda`; else what the machine has.",
     "LLAMA_META_URL": "The address that Meta sent, for `model download`.",
     "HF_TOKEN": "The token for Hugging Face, or HF_TOKEN_PATH, its file; HUGGING_FACE_HUB_TOKEN is an older name.",

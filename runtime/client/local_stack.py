@@ -20,6 +20,7 @@ from runtime.client.log_masking import LogMasking
 from runtime.errors import ConfigInvalid, Conflict, Unavailable
 from runtime.server.masking import Hidden
 from runtime.server.memory import a_start_in_a_program
+from runtime.telemetry.otlp.settings import secrets_in
 
 if TYPE_CHECKING:
     from runtime.server.middleware.request import RequestMiddleware
@@ -46,7 +47,7 @@ class LocalStack:
         self._stack: Stack | None = None
         self._app: RequestMiddleware | None = None
         self._held: Held | None = None
-        self._hidden = Hidden(chosen.plan.secrets())
+        self._hidden = Hidden((*chosen.plan.secrets(), *secrets_in(os.environ)))
         self._masking = LogMasking(self._hidden)
         self._exchanges: set[Exchange] = set()
         self._metrics = AsyncExitStack()
@@ -92,7 +93,10 @@ class LocalStack:
         chosen = self._chosen
         # Of what the run config has for a server, a program gets nothing: it says by variables what it wants to have.
         section = TelemetryConfig(enabled=chosen.run.telemetry.enabled)
-        exporters = exporters_of(section, os.environ, chosen.plan.apis.values(), is_kept=False)
+        exporters = exporters_of(
+            section, os.environ, chosen.plan.apis.values(), is_kept=False, distribution=chosen.run.distro_name,
+            hidden=self._hidden,
+        )  # fmt: skip
         for warning in (*chosen.run.warnings, *chosen.plan.warnings):
             log.warning(warning)
         held = self._held = _hold(chosen)
@@ -104,6 +108,7 @@ class LocalStack:
                 cache_dir=usable_cache_dir(),
                 models_dir=usable_models_dir(),
                 exporters=exporters.every,
+                sampler=exporters.sampler,
                 is_alone=held.is_locked,
             )
             await stack.open(by_need=True)
@@ -111,7 +116,7 @@ class LocalStack:
         except BaseException:
             held.let_go()
             raise
-        self._stack, self._app = stack, app_by_need(stack, hidden=self._hidden, metrics=exporters.metrics)
+        self._stack, self._app = stack, app_by_need(stack, hidden=self._hidden, metrics=exporters.read)
         self._masking.cover()
         keeper = self._keeper = asyncio.create_task(self._keep(), name=f"llama stack {chosen.run.distro_name}")
         _keepers.add(keeper)
@@ -119,6 +124,7 @@ class LocalStack:
         return stack
 
     async def _serve_metrics(self, exporters: Exporters, stack: Stack) -> None:
+        await self._metrics.enter_async_context(exporters.sending_metrics())
         metrics, wanted = exporters.metrics, exporters.wanted
         if metrics is not None and wanted is not None and wanted.port is not None:
             from runtime.server.metrics_port import served_apart  # not above: it brings a server

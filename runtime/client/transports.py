@@ -12,6 +12,7 @@ from types import ModuleType
 from typing import Any, Protocol
 
 from runtime.client.exchange import Asked, Start
+from runtime.client.program_span import with_span_of_program
 from runtime.client.reading import Broken, LoopReading, ThreadReading
 from runtime.errors import StackError
 
@@ -164,7 +165,8 @@ def _refuse_upgrade(library: ModuleType, request: Any) -> None:
 
 
 def _asked(request: Any, body: bytes | AsyncIterator[bytes]) -> Asked:
-    return Asked(method=request.method, target=request.url.raw_path, headers=request.headers.raw, body=body)
+    headers = with_span_of_program(request.headers.raw)
+    return Asked(method=request.method, target=request.url.raw_path, headers=headers, body=body)
 
 
 def _timeout_s(request: Any) -> float | None:

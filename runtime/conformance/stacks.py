@@ -19,6 +19,7 @@ from runtime.conformance.asgi import Client, living
 from runtime.http.transport import Transport
 from runtime.server.app import make_app
 from runtime.server.by_need import app_by_need
+from runtime.server.masking import Hidden
 from runtime.server.middleware.request import RequestMiddleware
 from runtime.spec import Spec
 from runtime.stack.exporters import exporters_of
@@ -68,13 +69,16 @@ async def serving(
     server's own. Raises ConfigInvalid.
     """
     planned = plan(run, world=discovery.built_in().beside((), specs) if specs else None)
-    exporters = exporters_of(run.telemetry, env or {}, planned.apis.values(), is_kept=bool(planned.of(TELEMETRY)))
+    exporters = exporters_of(
+        run.telemetry, env or {}, planned.apis.values(), is_kept=bool(planned.of(TELEMETRY)),
+        distribution=run.distro_name, hidden=Hidden(planned.secrets()),
+    )  # fmt: skip
     stack = Stack(
         planned, run, state_dir=state_dir, cache_dir=cache_dir, models_dir=models_dir, aliases=aliases,
-        transport=transport, interposed=interposed, exporters=exporters.every,
+        transport=transport, interposed=interposed, exporters=exporters.every, sampler=exporters.sampler,
     )  # fmt: skip
     await stack.open(by_need=by_need)
-    metrics = exporters.metrics
+    metrics = exporters.read
     app = app_by_need(stack, metrics=metrics) if by_need else make_app(stack, cors=run.server.cors, metrics=metrics)
     async with _in_process(stack, app) if by_need else living(app) as client:
         if settled:

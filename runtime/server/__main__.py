@@ -195,7 +195,9 @@ def _serve(options: argparse.Namespace, record: ServerRecord, hidden: Hidden) ->
     from runtime.stack.stack import TELEMETRY, Stack
 
     is_kept = bool(planned.of(TELEMETRY)) and options.replay is None
-    exporters = exporters_of(run.telemetry, os.environ, planned.apis.values(), is_kept=is_kept)
+    exporters = exporters_of(
+        run.telemetry, os.environ, planned.apis.values(), is_kept=is_kept, distribution=run.distro_name, hidden=hidden
+    )
     is_fresh = state_folder.is_new(options.state)
     held = state_folder.hold(
         options.state, holder=f"pid {os.getpid()}, whose record is `{options.record_file.absolute()}`"
@@ -210,11 +212,18 @@ def _serve(options: argparse.Namespace, record: ServerRecord, hidden: Hidden) ->
         models_dir=usable_models_dir(),
         aliases=aliases,
         exporters=exporters.every,
+        sampler=exporters.sampler,
         is_alone=held.is_locked,
     )
+    if exporters.log_handler is not None:
+        logging.getLogger().addHandler(exporters.log_handler)
     # Never closed: that would wait for everything that did not stop in time, and the process ends anyway.
     runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)
-    return runner.run(_run(options, run, stack, exporters, required, listening, record, hidden))
+    try:
+        return runner.run(_run(options, run, stack, exporters, required, listening, record, hidden))
+    finally:
+        if exporters.log_handler is not None:
+            exporters.log_handler.close()
 
 
 async def _run(
@@ -244,7 +253,7 @@ async def _run(
         )
         raise ConfigInvalid([Problem(message=error.message, path="--alias", hint=hint)], what="choice") from error
     hosts = addressed_as(run.server, listening.getsockname()[0])
-    app = (_app_by_need if by_need else _whole_app)(stack, run, hosts, hidden, exporters.metrics)
+    app = (_app_by_need if by_need else _whole_app)(stack, run, hosts, hidden, exporters.read)
     server = Server(
         app,
         run.server,
@@ -256,7 +265,7 @@ async def _run(
         asyncio.get_running_loop().add_reader(options.parent_fd, server.end_with_parent, options.parent_fd)
     reporting = asyncio.create_task(report(server, stack, required, record, hidden))
     try:
-        async with _metrics_apart(exporters, stack, hidden):
+        async with _metrics_apart(exporters, stack, hidden), exporters.sending_metrics():
             await server.serve(sockets=[listening])
     finally:
         reporting.cancel()

@@ -12,8 +12,8 @@ _COMMON = logging.makeLogRecord(
 
 class AccessLine(logging.LogRecord):
     """The line of one request. duration_ms: of the whole request. overhead_ms: our own part up to the first byte.
-    retries: how often its call upstream was sent again; in the line only if it was. level: `logging.INFO`, or
-    `logging.DEBUG` for what only looks how the server is.
+    trace_id, span_id: of its span, if it has one. retries: how often its call upstream was sent again; in the line only
+    if it was. level: `logging.INFO`, or `logging.DEBUG` for what only looks how the server is.
 
     Made without `LogRecord.__init__`, which looks up the caller, thread and process: that costs more than all the rest
     of the line.
@@ -29,6 +29,8 @@ class AccessLine(logging.LogRecord):
         created: float,
         duration_ms: float,
         overhead_ms: float,
+        trace_id: str | None = None,
+        span_id: str | None = None,
         retries: int = 0,
         level: int = logging.INFO,
     ) -> None:
@@ -37,6 +39,8 @@ class AccessLine(logging.LogRecord):
             "args": (method, path),
             "created": created,
             "request_id": request_id,
+            "trace_id": trace_id,
+            "span_id": span_id,
             "status": status,
             "duration_ms": duration_ms,
             "overhead_ms": overhead_ms,
@@ -56,10 +60,11 @@ class AccessLine(logging.LogRecord):
         if not _is_plain(message) or not _is_plain(fields["request_id"]):
             return None
         retries = f', "retries": {fields["retries"]}' if "retries" in fields else ""
+        trace = f'"trace_id": "{fields["trace_id"]}", ' if fields["trace_id"] is not None else ""
         level = fields["levelname"].lower()
         return (
             f'{{"time": "{time}", "level": "{level}", "logger": "{NAME}", "message": "{message}", '
-            f'"request_id": "{fields["request_id"]}", "status": {fields["status"]}, '
+            f'"request_id": "{fields["request_id"]}", {trace}"status": {fields["status"]}, '
             f'"duration_ms": {fields["duration_ms"]}, "overhead_ms": {fields["overhead_ms"]}{retries}}}'
         )
 

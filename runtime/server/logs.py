@@ -18,12 +18,15 @@ from runtime.redaction import is_secret
 from runtime.server.access import AccessLine
 from runtime.server.log_targets import LogFile, Stream
 from runtime.server.log_writer import LogWriter, Target
-from runtime.server.masking import Hidden, fields
+from runtime.server.masking import Hidden
 from runtime.stdio import json_text, one_line, printable
+from runtime.telemetry.log_fields import fields
+from runtime.telemetry.otlp.settings import secrets_in
+from runtime.telemetry.spans import current_span
 
 
 class _Queued(logging.Handler):
-    """Adds the request id in the request's own context, since the writing thread has no context."""
+    """Adds request, trace and span in the request's own context, since the writing thread has no context."""
 
     def __init__(self, writer: LogWriter) -> None:
         super().__init__()
@@ -34,6 +37,8 @@ class _Queued(logging.Handler):
         if not hasattr(record, "request_id"):
             context = current()
             record.request_id = context.request_id if context.is_serving else None
+            if (span := current_span()) is not None:
+                record.trace_id, record.span_id = span.trace.id, span.id
         if record.exc_info and not record.exc_text:
             record.exc_text = logging.Formatter().formatException(record.exc_info)
         self._writer.put(record)
@@ -41,7 +46,7 @@ class _Queued(logging.Handler):
 
 
 class JsonLines(logging.Formatter):
-    """`{"time", "level", "logger", "message", "request_id"?, ...fields, "exception"?}`, times in UTC."""
+    """`{"time", "level", "logger", "message", "request_id"?, "trace_id"?, ...fields, "exception"?}`, times in UTC."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -55,6 +60,8 @@ class JsonLines(logging.Formatter):
         line["message"] = record.getMessage()
         if getattr(record, "request_id", None):
             line["request_id"] = record.request_id  # type: ignore[attr-defined]  # set by _Queued
+        if getattr(record, "trace_id", None):
+            line["trace_id"] = record.trace_id  # type: ignore[attr-defined]  # the same
         line |= fields(record)
         if record.exc_text:
             line["exception"] = record.exc_text
@@ -86,6 +93,7 @@ def set_up(level: str, *, file: Path | None, stderr: bool, hidden: Hidden) -> Lo
     that cannot be opened.
     """
     hidden.add(value for name, value in os.environ.items() if is_secret(name) and name != "PWD")  # the shell's folder
+    hidden.add(secrets_in(os.environ))
     targets: list[Target] = []
     if file is not None:
         to_file = LogFile(file)

@@ -13,15 +13,10 @@ from urllib.parse import quote
 
 from runtime.redaction import MASK
 from runtime.server.access import AccessLine
+from runtime.telemetry.log_fields import fields
 
 _SECRET_LENGTH = 8
 """Shorter values are words (`EMPTY`, `dummy`): masking them would damage the log and hide nothing."""
-_STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName", "request_id"}
-
-
-def fields(record: logging.LogRecord) -> dict[str, Any]:
-    """The fields that were logged with a record, beside its message."""
-    return {name: value for name, value in record.__dict__.items() if name not in _STANDARD}
 
 
 class Hidden:

@@ -51,6 +51,7 @@ from runtime.telemetry.batching import BatchProcessor, Exporter
 from runtime.telemetry.bodies.asked_for import are_asked_for
 from runtime.telemetry.calls import TracedCalls
 from runtime.telemetry.last_hour import LastHour
+from runtime.telemetry.sampling import Sampler
 
 if TYPE_CHECKING:
     from runtime.faults.injection import Faults
@@ -75,7 +76,8 @@ class Stack:
     aliases: more names for models, each with its target. transport: replaces the network, for tests, provider by
     provider: those of two APIs may have one id. interposed: what is recorded or replayed, or goes wrong on purpose.
     exporters: are told what happens, beside the providers of `telemetry`; nobody is where the run config says so.
-    is_alone: whether no other process uses `state_dir`.
+    sampler: which traces are kept; None for all that their callers keep. is_alone: whether no other process uses
+    `state_dir`.
 
     processor: is told the spans of requests that have ended; None where nobody is. last_hour: what it was like, if so.
     nameless: who asks without a name, and for whom the jobs are done that are nobody's; there is no authentication.
@@ -94,6 +96,7 @@ class Stack:
         transport: Callable[[PlannedProvider], Transport] | None = None,
         interposed: Interposed | None = None,
         exporters: Sequence[Exporter] = (),
+        sampler: Sampler | None = None,
         is_alone: bool = False,
     ) -> None:
         self.plan = plan
@@ -117,7 +120,7 @@ class Stack:
         self.nameless: Nameless = EVERYBODY
         is_kept = bool(plan.of(TELEMETRY)) and not (interposed is not None and interposed.replays)
         is_told = (is_kept or bool(exporters)) and run.telemetry.enabled is not False
-        self.processor = BatchProcessor(exporters) if is_told else None
+        self.processor = BatchProcessor(exporters, sampler=sampler) if is_told else None
         self.last_hour: LastHour | None = None
         if self.processor is not None:
             self.last_hour = LastHour()

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from runtime.clock import machine_time
+from runtime.telemetry.sampling import Sampler
 from runtime.telemetry.spans import Span
 
 log = logging.getLogger(__name__)
@@ -34,7 +35,10 @@ class Exporter(Protocol):
 class BatchProcessor:
     """Implements `SpanProcessor` and `Spans`. exporters: each gets every span, also where another one fails."""
 
-    def __init__(self, exporters: Iterable[Exporter] = (), *, every_s: float = EVERY_S) -> None:
+    def __init__(
+        self, exporters: Iterable[Exporter] = (), *, sampler: Sampler | None = None, every_s: float = EVERY_S
+    ) -> None:
+        self.sampler = sampler
         self._exporters = list(exporters)
         self._every_s = every_s
         self._ended: list[Span] = []

@@ -33,6 +33,8 @@ URL_PATH, URL_SCHEME = "url.path", "url.scheme"
 SERVER_ADDRESS, SERVER_PORT = "server.address", "server.port"
 DB_SYSTEM, DB_COLLECTION, DB_OPERATION = "db.system.name", "db.collection.name", "db.operation.name"
 DB_ROWS = "db.response.returned_rows"
+ERROR = "error.type"
+EXCEPTION_TYPE, STACKTRACE = "exception.type", "exception.stacktrace"
 
 REQUEST_ID = "llama_stack.request.id"
 API, API_OPERATION = "llama_stack.api", "llama_stack.operation"

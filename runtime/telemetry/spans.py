@@ -11,6 +11,7 @@ from typing import Literal, Protocol
 import msgspec
 
 from runtime.errors import StackError
+from runtime.telemetry.sampling import Sampler
 from runtime.telemetry.trace_context import Remote, headers_of, new_span_id, new_trace_id
 
 Kind = Literal["server", "client", "internal"]
@@ -20,7 +21,10 @@ CANCELLED = "cancelled"
 
 
 class SpanProcessor(Protocol):
-    """Takes the spans that have ended."""
+    """Takes the spans that have ended. sampler: which traces are kept; None for all that their callers keep."""
+
+    @property
+    def sampler(self) -> Sampler | None: ...
 
     def on_end(self, span: Span) -> None: ...
 
@@ -98,11 +102,14 @@ def begin_trace(
     caller: Remote | None = None,
 ) -> Span:
     """The first span of a request, which goes on with the trace of its caller if it has one."""
+    sampler = processor.sampler
     if caller is None:
-        trace, parent_id = Trace(processor, new_trace_id(), request_id, owner=owner), None
+        trace_id, parent_id, state, is_sampled = new_trace_id(), None, "", True
     else:
-        trace = Trace(processor, caller.trace_id, request_id, caller.state, caller.is_sampled, owner)
-        parent_id = caller.span_id
+        trace_id, parent_id, is_sampled, state = caller
+    if sampler is not None:
+        is_sampled = sampler(trace_id, caller)
+    trace = Trace(processor, trace_id, request_id, state, is_sampled, owner)
     return Span(trace, new_span_id(), parent_id, name, "server", attributes, _now())
 
 

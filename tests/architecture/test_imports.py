@@ -114,7 +114,7 @@ ALLOWED: dict[str, set[str]] = {
     },
     "runtime.client": {
         "server", "stack", "config", "storage", "http", "discovery", "errors", "apis", "sse", "context", "stdio",
-        "to_the_end",
+        "telemetry", "to_the_end",
     },
     "runtime.conformance": {
         "apis", "access", "config", "context", "discovery", "errors", "http", "ids", "provider",
@@ -141,6 +141,7 @@ ONLY_IN = {
     "asyncpg": ("runtime.storage.postgres",),
     "httpx": ("runtime.http.bridge",),
     "httpx2": ("runtime.http.bridge", "runtime.providers.connectors.builtin"),
+    "opentelemetry": ("runtime.telemetry.otlp",),
     "requests": (),
     "openai": (),
     "duckdb": (

@@ -90,7 +90,21 @@ class RequestMiddleware:
         status = 499  # the status if no answer starts, because the client has left
         answered = False
         is_head = method == "HEAD"
-        name, value = b"x-request-id", context.request_id.encode("latin-1")
+        processor, is_noise = self._processor(), is_probe(scope, context.request_headers)
+        span = None
+        if processor is not None and not is_noise and not is_about_telemetry(scope["path"]):
+            span = begin_request(
+                processor,
+                request_id=context.request_id,
+                user=context.user,
+                caller=context.trace,
+                method=method,
+                path=scope["path"],
+                scheme=scope.get("scheme", "http"),
+            )
+        ids = [(b"x-request-id", context.request_id.encode("latin-1"))]
+        if span is not None:
+            ids.append((b"x-trace-id", span.trace.id.encode()))
 
         async def sending(message: Message) -> None:
             nonlocal status, answered
@@ -106,25 +120,13 @@ class RequestMiddleware:
                 overhead_ms, waited_ms = timing.first_byte()
                 message["headers"] = [
                     *message["headers"],
-                    (name, value),
+                    *ids,
                     (b"x-llama-overhead-ms", b"%.1f" % overhead_ms),
                     (b"server-timing", b"overhead;dur=%.1f, upstream;dur=%.1f" % (overhead_ms, waited_ms)),
                     self._instance.header,
                 ]
             await send(message)
 
-        processor = self._processor()
-        span, is_noise = None, is_probe(scope, context.request_headers)
-        if processor is not None and not is_noise and not is_about_telemetry(scope["path"]):
-            span = begin_request(
-                processor,
-                request_id=context.request_id,
-                user=context.user,
-                caller=context.trace,
-                method=method,
-                path=scope["path"],
-                scheme=scope.get("scheme", "http"),
-            )
         with serving(context), inside(span):
             try:
                 if wrong is not None:
@@ -158,6 +160,8 @@ class RequestMiddleware:
                             method=method,
                             path=scope["path"],
                             request_id=context.request_id,
+                            trace_id=span.trace.id if span is not None else None,
+                            span_id=span.id if span is not None else None,
                             status=status,
                             created=machine_time(),
                             duration_ms=round((time.perf_counter() - started) * 1000, 1),

@@ -21,6 +21,7 @@ HEADERS: Mapping[str, Json] = MappingProxyType(
         "x-request-id": _header(
             "The request's id in the server's log: the caller's own, if it sent a valid one.", required=True
         ),
+        "x-trace-id": _header("The trace that the request belongs to. Not sent if it is not traced."),
         "x-llama-overhead-ms": _header(
             "This server's own part of the time up to the first byte, in milliseconds.", type="number", minimum=0
         ),
@@ -37,7 +38,7 @@ HEADERS: Mapping[str, Json] = MappingProxyType(
         "content-range": _header("The range that was sent, `bytes first-last/size`."),
     }
 )
-_ALWAYS = ("x-request-id", "x-llama-overhead-ms", "server-timing")
+_ALWAYS = ("x-request-id", "x-trace-id", "x-llama-overhead-ms", "server-timing")
 _UPSTREAM = (REQUEST_ID, COUNT)
 _OF_ERRORS: Mapping[type[StackError], tuple[str, ...]] = MappingProxyType(
     {

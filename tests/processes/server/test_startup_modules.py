@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parents[3]
 MODELS = {"torch", "numpy", "llvmlite", "safetensors", "tokenizers", "transformers", "llguidance", "jinja2"}
-CLIENTS = {"aiohttp", "httpx", "openai", "requests"}
+CLIENTS = {"aiohttp", "httpx", "openai", "opentelemetry", "requests"}
 OF_SOME = {"asyncpg", "duckdb", "obstore", "pymongo", "redis"}
 """What only distributions have whose run config wants it."""
 REMOTE = {
@@ -139,6 +139,7 @@ def test_listing_specs_loads_the_standard_library_alone() -> None:
         ("runtime.stack.plan", MODELS | CLIENTS | {"litestar", "uvicorn"}),
         ("runtime.stack.stack", MODELS | CLIENTS | {"litestar", "uvicorn"}),
         ("runtime.http.client", CLIENTS | {"yarl"}),
+        ("runtime.telemetry.exporters", CLIENTS),
         *((f"runtime.admin.storage.{verb}", OF_SOME) for verb in ("export", "importing", "prune", "restore", "show")),
     ],
 )

@@ -18,6 +18,8 @@ from runtime.server.access import AccessLine
 from runtime.server.log_writer import LogWriter
 from runtime.server.logs import JsonLines, Readable, set_up
 from runtime.server.masking import Hidden
+from runtime.telemetry.spans import inside
+from tests.unit.telemetry._seen import Seen
 
 
 def record(message: str = "provider started", *arguments: Any, **fields: Any) -> logging.LogRecord:
@@ -197,10 +199,25 @@ def test_a_line_that_cannot_be_put_together_is_told_and_the_next_ones_are_writte
     assert "test_logs.py:" in lines[0]["message"] and lines[0]["logger"] == "somebody.else"
 
 
-def access_line(path: str = "/v1/models", request_id: str = "req_1", retries: int = 0) -> AccessLine:
+@pytest.mark.usefixtures("logging_as_it_was")
+def test_a_line_inside_a_request_has_its_trace(tmp_path: Path) -> None:
+    writer = set_up("info", file=tmp_path / "log", stderr=False, hidden=Hidden())
+    with inside(span := Seen().begin()):
+        logging.getLogger("runtime.stack").info("inside")
+    logging.getLogger("runtime.stack").info("outside")
+    logging.getLogger("runtime.server.access").handle(access_line(trace_id=span.trace.id))
+    writer.stop()
+    lines = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
+    assert [line.get("trace_id") for line in lines] == [span.trace.id, None, span.trace.id]
+    assert not any("span_id" in line for line in lines)
+
+
+def access_line(
+    path: str = "/v1/models", request_id: str = "req_1", retries: int = 0, trace_id: str | None = None
+) -> AccessLine:
     return AccessLine(
         method="GET", path=path, request_id=request_id, status=200, created=1_700_000_000.25, duration_ms=3.5,
-        overhead_ms=0.4, retries=retries,
+        overhead_ms=0.4, retries=retries, trace_id=trace_id,
     )  # fmt: skip
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from runtime.stack.stack import Stack
+from runtime.telemetry.sampling import Sampler
 from runtime.telemetry.spans import Span, begin_trace
 
 
@@ -14,6 +15,7 @@ class Seen:
     """Implements `SpanProcessor`."""
 
     spans: list[Span] = field(default_factory=list)
+    sampler: Sampler | None = None
 
     def on_end(self, span: Span) -> None:
         self.spans.append(span)

@@ -54,6 +54,8 @@ async def test_a_chat_is_a_trace_down_to_the_request_that_its_vendor_gets(upstre
         trace = (await served.client.get(f"/v1/telemetry/traces/{TRACE}")).json()
         assert (trace["name"], trace["status"], trace["span_count"]) == ("POST /v1/chat/completions", "ok", 3)
         assert trace["request_id"] == answer.headers["x-request-id"]
+        assert answer.headers["x-trace-id"] == TRACE
+        assert "x-trace-id" not in (await served.client.get(f"/v1/telemetry/traces/{TRACE}")).headers
         tree = (await asked(served, f"spans/{trace['root_span_id']}/tree"))["data"]
         root = tree[trace["root_span_id"]]
         [chat] = [span for span in tree.values() if span["parent_span_id"] == root["span_id"]]
