@@ -118,7 +118,8 @@ class Keeper:
             self._note_signals()  # after what exec has said of one, so that what the whole group got is here as well
             if self._command_has_ended() or said == b"" or END in (said or b""):
                 return
-            self._pass_on(said or b"")
+            for number in said or b"":
+                self._pass_on(number)
 
     def _heard(self) -> bytes:
         """What exec says; nothing where it is gone."""
@@ -133,26 +134,17 @@ class Keeper:
                 if number in self._got:
                     self._got[number].append(time.monotonic())
 
-    def _pass_on(self, numbers: bytes) -> None:
-        """To the command, but for what it has already: what the whole group gets, we get too. Of two that are alike and
-        came while we could not run, we got one.
+    def _pass_on(self, number: int) -> None:
+        """To the command, unless it has the signal already: what the whole group gets, we get too. Of two that are
+        alike and come before we could run, we get one, and the command may get three.
         """
-        of_all = set()
-        for number in numbers:
-            if number in of_all or self._was_of_all(number):
-                of_all.add(number)
-                continue
-            with suppress(ProcessLookupError, PermissionError):
-                os.kill(self._command, number)
-
-    def _was_of_all(self, number: int) -> bool:
-        """Whether we got a signal too, which then counts no more."""
         got = self._got.setdefault(number, [])
         now = time.monotonic()
         while got:
             if now - got.pop(0) < _TAKEN_FOR_S:
-                return True
-        return False
+                return
+        with suppress(ProcessLookupError, PermissionError):
+            os.kill(self._command, number)
 
     def _command_has_ended(self) -> bool:
         """Whether it has, in which case exec is told how. What else has ended below is cleared away."""

@@ -12,11 +12,11 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from runtime.amazon_events import MEDIA_TYPE as AMAZON
 from runtime.faults.refusal import WORDS
 from runtime.http.events import Splitter
-from runtime.http.transport import EVENT_STREAM, Exchange
+from runtime.http.transport import EVENT_STREAM, NDJSON, Exchange
 from runtime.sse import payloads
 
 Change = Callable[[AsyncIterator[bytes]], AsyncGenerator[bytes, None]]
-_STREAMS = (EVENT_STREAM, AMAZON)
+_STREAMS = (EVENT_STREAM, NDJSON, AMAZON)
 _QUOTED = 200
 _DATA = re.compile(rb"^data: ?", re.MULTILINE)
 _LAST = 3

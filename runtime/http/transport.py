@@ -19,6 +19,7 @@ from runtime.http.timeouts import Timeouts
 from runtime.sse import AsyncClosable, Json, encode
 
 EVENT_STREAM = "text/event-stream"
+NDJSON = "application/x-ndjson"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

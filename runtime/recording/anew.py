@@ -94,6 +94,8 @@ async def answer_of_adapter(session: Anew, api: Api, adapter: Any, recording: Re
     """
     name = recording.request["call"]
     operation = next((one for one in api.operations() if one.name == name), None)
+    if "sha256" in recording.request.get("json", {}):
+        raise NotAsked("its document is not in the recording")
     if operation is None or getattr(adapter, name, None) is None:
         raise NotAsked(f"it has no `{name}` any more")
     try:

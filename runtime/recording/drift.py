@@ -16,7 +16,7 @@ import msgspec
 from runtime.recording.differences import ABSENT, differences
 from runtime.recording.rules import cosine, normal_text, the_rules
 from runtime.recording.said import Choice, Said, is_refusal, said, value_of
-from runtime.recording.streams import objects_in
+from runtime.recording.streams import name_of, objects_in
 from runtime.sse import Json
 
 _VECTORS_ALIKE = 0.99
@@ -104,8 +104,7 @@ def _shape(answer: Json) -> Mapping[_Path, set[str]]:
         found["events",] = {"object"}
         for event in answer["events"]:
             for value in objects_in([event]):
-                kind = event.get("event") or value.get("type")
-                _walk(value, ("events", f"[{kind if isinstance(kind, str) else ''}]"), found)
+                _walk(value, ("events", f"[{name_of(event)}]"), found)
     else:
         value = value_of(answer)
         for name, inner in value.items() if isinstance(value, dict) else ():

@@ -193,7 +193,7 @@ def _google(part: Json, choices: defaultdict[int, Choice]) -> None:
 
 def _ollama(part: Json, choices: defaultdict[int, Choice]) -> None:
     """https://docs.ollama.com/api/chat and /generate, whole or as lines."""
-    if not isinstance(part.get("done"), bool):
+    if not isinstance(part.get("done"), bool) or not isinstance(part.get("model"), str):
         return
     choice = choices[0]
     choice.finish = _first(part, "done_reason") or choice.finish
@@ -252,7 +252,7 @@ def _usage_of(part: Json) -> Json:
         for name in ("usage", "usageMetadata"):
             if isinstance(found := place.get(name), dict):
                 return {key: number for key, number in found.items() if isinstance(number, int | float) and number}
-    return {name: part[name] for name in _OLLAMA_COUNTS if isinstance(part.get(name), int)}
+    return {name: part[name] for name in _OLLAMA_COUNTS if type(part.get(name)) is int}
 
 
 def _vectors(value: Any, name: str = "") -> Iterator[tuple[float, ...]]:

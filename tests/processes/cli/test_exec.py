@@ -11,13 +11,11 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import psutil
 import pytest
 
-from llama_cli.executing import keeper as keeper_program
 from tests.support import command_line
 from tests.support.screen import CTRL_C, Screen
 from tests.support.stack_home import TREE, Home, Result, clean_environment, is_running
@@ -79,21 +77,13 @@ def line_of(process: subprocess.Popen[str]) -> list[str]:
     return process.stdout.readline().split()
 
 
-def all_have_run(pid: int) -> None:
+def all_have_run(pid: int, *, limit_s: float = 30.0) -> None:
     """Wait until neither exec nor one of its children has a signal that it has not taken yet: of two that are alike and
     wait, only one comes, whereas others may have had both.
     """
-    taken_by(pid, *(child.pid for child in psutil.Process(pid).children()))
-
-
-def taken_by(*pids: int) -> None:
-    comes_true(lambda: not any(map(pending, pids)))
-
-
-def comes_true(holds: Callable[[], bool], *, limit_s: float = 30.0) -> None:
     end = time.monotonic() + limit_s
-    while not holds():
-        assert time.monotonic() < end
+    while any(map(pending, (pid, *(child.pid for child in psutil.Process(pid).children())))):
+        assert time.monotonic() < end, "signals are not taken"
         time.sleep(0.001)
 
 
@@ -212,25 +202,6 @@ def test_a_signal_reaches_the_command_once(whom: str, llama: Home) -> None:
     out, _ = process.communicate("end\n", timeout=60)
     assert (out, process.returncode) == ("", 40 + len(numbers))
     assert nothing_is_left(llama)
-
-
-def test_two_alike_that_come_while_the_keeper_cannot_run_reach_the_command_once_each(llama: Home) -> None:
-    process = begin(llama, COUNTS)
-    assert line_of(process)[0] == "ready"
-    [keeper] = [one for one in psutil.Process(process.pid).children() if keeper_program.__file__ in one.cmdline()]
-    keeper.suspend()
-    comes_true(lambda: keeper.status() == psutil.STATUS_STOPPED)
-    for _ in range(2):
-        os.killpg(process.pid, signal.SIGTERM)
-        assert line_of(process) == ["got", "15"]
-        taken_by(process.pid)
-        comes_true(lambda: psutil.Process(process.pid).status() == psutil.STATUS_SLEEPING)  # it has told the keeper
-    keeper.resume()
-    all_have_run(process.pid)
-    process.send_signal(signal.SIGUSR1)
-    assert line_of(process) == ["got", str(int(signal.SIGUSR1))], "what exec has said before is passed on before"
-    out, _ = process.communicate("end\n", timeout=60)
-    assert (out, process.returncode) == ("", 40 + 3)
 
 
 def test_a_signal_that_was_switched_off_stays_off(llama: Home) -> None:

@@ -105,11 +105,11 @@ CONVERSE_STREAM = {"events": [
     {"headers": {}, "data": {"usage": {"inputTokens": 3}}},
 ]}  # fmt: skip
 OLLAMA = {"events": [
-    {"line": {"message": {"content": "It ", "thinking": "hm"}, "done": False}},
-    {"line": {"message": {"content": "rains"}, "done": False}},
-    {"line": {"message": {"content": "", "tool_calls": [{"function": {"name": "weather",
+    {"line": {"model": "m", "message": {"content": "It ", "thinking": "hm"}, "done": False}},
+    {"line": {"model": "m", "message": {"content": "rains"}, "done": False}},
+    {"line": {"model": "m", "message": {"content": "", "tool_calls": [{"function": {"name": "weather",
      "arguments": {"city": "Rome"}}}]}, "done": False}},
-    {"line": {"done": True, "done_reason": "stop", "prompt_eval_count": 3}},
+    {"line": {"model": "m", "done": True, "done_reason": "stop", "prompt_eval_count": 3}},
 ]}  # fmt: skip
 
 

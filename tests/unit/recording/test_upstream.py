@@ -14,6 +14,7 @@ from runtime.recording.bodies import Held
 from runtime.recording.hiding import HIDDEN
 from runtime.recording.library import paths, stored
 from runtime.recording.session import RecordingChoice, Session
+from runtime.recording.streams import as_events, form_of
 from runtime.recording.upstream import UpstreamRecorder
 from tests.support.bedrock import event_message
 
@@ -176,6 +177,59 @@ async def test_whatever_a_stream_is_written_in_it_is_replayed_piece_by_piece(
         ]  # fmt: skip
 
 
+WORDS = (b'{"m":"it is hush"}\n', b'{"m":"-hush"}\n', b'{"m":"-1, no more"}\n', b'{"m":"x')
+
+
+@pytest.mark.parametrize(
+    ("kind", "said", "end"),
+    [
+        ("application/x-ndjson", WORDS, [{"rest": '{"m":"x'}]),
+        ("application/x-ndjson", (*WORDS[:3], b'{"m":NaN}\n'), [{"text": '{"m":NaN}'}]),
+        ("text/event-stream", [b"data: " + one.rstrip() + b"\n\n" for one in WORDS[:3]] + [b'data: {"m"'],
+         [{"rest": 'data: {"m"'}]),
+        ("application/vnd.amazon.eventstream",
+         [event_message("a", {"m": word}) for word in ("it is hush", "-hush", "-1, no more")] + [MESSAGES[0][:-1]], []),
+    ],
+    ids=["a cut line", "a line that is none", "a cut event", "a cut message"],
+)  # fmt: skip
+async def test_a_stream_that_is_cut_keeps_its_events_and_no_secret(
+    kind: str, said: Sequence[bytes], end: list[object], tmp_path: Path
+) -> None:
+    session = Session(RecordingChoice(mode="record", folder=tmp_path), secrets=lambda: ["hush-hush-1"])
+    await (await asked(Answer(kind=kind, pieces=said), session)).read()
+    await session.close()
+    [kept] = stored(tmp_path)
+    events = kept.answer["events"]
+    texts = [(one.get("data") or one.get("line"))["m"] for one in events[:3]]
+    assert (texts, events[3:]) == ([f"it is {HIDDEN}", "", ", no more"], end)
+    replaying = Session(RecordingChoice(mode="replay", folder=tmp_path))
+    pieces = [piece async for piece in (await asked(Answer(), replaying)).chunks()]
+    await replaying.close()
+    if end:
+        assert pieces[-1].rstrip() == said[-1].rstrip()
+
+
+@pytest.mark.parametrize(
+    ("kind", "pieces", "ended"),
+    [
+        ("text/event-stream", [b": ping\n\n", b"data: 1\n", b"\ndata: 2\r\n\r", b"\ndata: 3\n\n"], [0, 0, 1, 2]),
+        ("application/x-ndjson", [b"\n", b'{"a"', b":1}\n\n", b'{"a":2}\n{"a":3}\n'], [0, 0, 1, 2]),
+        ("application/vnd.amazon.eventstream", [MESSAGES[0][:9], MESSAGES[0][9:] + MESSAGES[1]], [0, 2]),
+    ],
+)
+def test_events_are_counted_where_they_end(kind: str, pieces: list[bytes], ended: list[int]) -> None:
+    form = form_of(kind)
+    assert form is not None
+    count = form.counting()
+    assert [count(piece) for piece in pieces] == ended
+    shown = form.shown(b"".join(pieces))
+    assert shown is not None and len(shown) == sum(ended)
+
+
+def test_a_field_is_a_field_by_its_whole_name() -> None:
+    assert as_events(b"data\nid: 1\n\ndataX: 1\n\n") == [{"id": "1", "data": ""}, {"raw": "dataX: 1"}]
+
+
 async def test_secrets_that_lines_say_in_pieces_are_hidden(tmp_path: Path) -> None:
     session = Session(RecordingChoice(mode="record", folder=tmp_path), secrets=lambda: ["hush-hush-1"])
     said = [b'{"message":{"content":"%b"}}\n' % word for word in (b"it is hush", b"-hush", b"-1, no more")]
@@ -188,7 +242,7 @@ async def test_secrets_that_lines_say_in_pieces_are_hidden(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("kind", "body", "shown"),
     [
-        ("application/x-ndjson", b"{\n", {"text": "{\n"}),
+        ("application/x-ndjson", b"\xff\n", {"bytes": Held(b"\xff\n", ".ndjson")}),
         ("application/vnd.amazon.eventstream", CUT, {"bytes": Held(CUT, ".vndamazoneventstream")}),
     ],
     ids=["lines", "messages"],
