@@ -57,8 +57,6 @@ def lines_of_request(recording: Recording) -> Iterator[str]:
 
 def lines_of_answer(recording: Recording) -> Iterator[str]:
     """What was answered: how, what it says and calls, and what it cost."""
-    from runtime.recording.streams import exceptions_in
-
     answer = recording.answer
     status = f", status {answer['status']}" if "status" in answer else ""
     count = f" of {words.counted(len(answer['events']), 'event')}" if "events" in answer else ""
@@ -66,8 +64,7 @@ def lines_of_answer(recording: Recording) -> Iterator[str]:
     found = said(answer)
     if kind_of(recording) != "refusal" and (found.choices or found.vectors):
         yield from _said(found)
-        for why in exceptions_in(answer.get("events", ())):
-            yield f"ended by {why}"
+        yield from (f"ended by {why}" for why in found.exceptions)
     elif "error" in answer:
         yield _setting(answer["error"].get("message", answer["error"]))
     else:

@@ -18,7 +18,7 @@ from typing import Any
 import msgspec
 
 from runtime.recording.rules import the_rules
-from runtime.recording.streams import objects_in
+from runtime.recording.streams import exceptions_in, objects_in
 from runtime.sse import Json
 
 _decode = msgspec.json.Decoder().decode
@@ -59,11 +59,14 @@ class Choice:
 
 @dataclass
 class Said:
-    """What an answer says. usage: as the vendor counts it; empty where it does not."""
+    """What an answer says. usage: as the vendor counts it; empty where it does not. exceptions: why a stream of
+    Amazon's ended, where it says so.
+    """
 
     choices: list[Choice] = field(default_factory=list)
     usage: Json = field(default_factory=dict)
     vectors: list[tuple[float, ...]] = field(default_factory=list)
+    exceptions: list[str] = field(default_factory=list)
 
 
 def value_of(answer: Json) -> Any:
@@ -95,6 +98,7 @@ def said(answer: Json) -> Said:
             found.usage |= usage
     found.choices = [choices[index] for index in sorted(choices)]
     found.vectors = list(_vectors(value_of(answer)))
+    found.exceptions = exceptions_in(answer.get("events", ()))
     return found
 
 

@@ -29,7 +29,7 @@ class SpanProcessor(Protocol):
     def on_end(self, span: Span) -> None: ...
 
 
-class Trace(msgspec.Struct, frozen=True, eq=False):
+class Trace(msgspec.Struct, frozen=True, eq=False, gc=False):
     """What belongs to one request. id: 32 hex digits. state: W3C's `tracestate`, to be passed on. is_sampled: whether
     its spans are kept; they are counted in any case. request_id: of the request that it began with here. owner: who
     asked for that, None for a caller without a name.
@@ -43,7 +43,7 @@ class Trace(msgspec.Struct, frozen=True, eq=False):
     owner: str | None = None
 
 
-class Span(msgspec.Struct, eq=False):
+class Span(msgspec.Struct, eq=False, gc=False):
     """One thing that took time. id, parent_id: 16 hex digits, None for one that no other span has led to.
 
     began, ended: seconds of `time.perf_counter()`; ended is None while it goes on. error: why it failed, as a word of

@@ -80,6 +80,8 @@ def _counting_us() -> float:
 
 
 class _Nobody:
+    sampler = None
+
     def on_end(self, span: Span) -> None:
         pass
 

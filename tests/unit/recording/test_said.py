@@ -179,3 +179,10 @@ def test_a_place_that_is_none_is_the_first(index: Any) -> None:
     choice = {"index": index, "message": {"content": "hm", "tool_calls": [call]}, "finish_reason": {"x": 1}}
     [found] = said({"json": {"choices": [choice]}}).choices
     assert (found.text, found.finish, [one.name for one in found.calls.values()]) == ("hm", "", ["f"])
+
+
+def test_why_a_stream_of_amazons_ended_is_said() -> None:
+    headers = {":message-type": "exception", ":exception-type": "throttlingException"}
+    told = said({"events": [*CONVERSE_STREAM["events"][:3], {"headers": headers, "data": {"message": "slow down"}}]})
+    assert (told.choices[0].text, told.exceptions) == ("It rains", ["throttlingException: slow down"])
+    assert said(CONVERSE_STREAM).exceptions == []

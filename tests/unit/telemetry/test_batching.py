@@ -54,6 +54,7 @@ async def test_each_exporter_gets_all_of_them_also_where_another_fails(caplog: p
 
 
 async def test_no_more_wait_than_can_be_kept(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    monkeypatch.setattr(batching, "AT_ONCE", 1)
     monkeypatch.setattr(batching, "MOST_WAITING", 2)
     kept = Kept()
     processor = BatchProcessor([kept])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from runtime.access import User, sees_all
@@ -33,10 +33,9 @@ from runtime.provider import ProviderContext
 from runtime.providers.telemetry.builtin import queries
 from runtime.providers.telemetry.builtin.config import TelemetryConfig
 from runtime.providers.telemetry.builtin.events import BEGUN, EVENTS, ended, row_of
+from runtime.providers.telemetry.builtin.kept import Kept
 from runtime.providers.telemetry.builtin.metrics import metrics, series_of
-from runtime.providers.telemetry.builtin.rows import TRACES, columns_of, row_of_told
-from runtime.storage.analytics.handle import Analytics
-from runtime.telemetry.spans import Span as EndedSpan
+from runtime.providers.telemetry.builtin.rows import TRACES, row_of_told
 
 log = logging.getLogger(__name__)
 _DAY_S, _REMOVE_EVERY_S = 86_400.0, 3600.0
@@ -51,11 +50,12 @@ class BuiltinTelemetry:
         self._datasets = context.optional_api(DatasetIO)  # type: ignore[type-abstract]
         self._tasks = context.tasks
         self._spans = context.spans
-        self._used = asyncio.Event()
+        self._kept = Kept(self._analytics)
         if self._spans is not None:  # else nothing is told, and what was kept before can be read
-            self._spans.add(_Kept(self._analytics, self._used))
+            self._spans.add(self._kept)
 
     async def start(self) -> None:
+        self._tasks.spawn(self._kept.run(), name="write what has happened")
         self._tasks.spawn(self._remove_old(), name="remove old traces")
 
     async def query_traces(self, request: QueryTracesRequest) -> TraceList:
@@ -138,7 +138,7 @@ class BuiltinTelemetry:
         await self._datasets.append_rows(AppendRowsRequest(dataset_id=request.dataset_id, rows=rows))
 
     async def _remove_old(self) -> None:
-        await self._used.wait()  # a server that nobody asks does not open the file
+        await self._kept.has_begun.wait()  # a server that nobody asks does not open the file
         while True:
             try:
                 await self._analytics.remove_before(TRACES, wall_time() - self._keep_s)
@@ -150,30 +150,14 @@ class BuiltinTelemetry:
     async def _flush(self) -> None:
         if self._spans is not None:
             await self._spans.flush()
+            await self._kept.write()
 
     async def _find(self, asked: queries.Asked) -> list[Mapping[str, Any]]:
         """The rows that a query of ours finds, with what has just ended."""
         await self._flush()
-        self._used.set()
+        self._kept.has_begun.set()
         found = await self._analytics.query(asked.sql, asked.parameters, most_rows=asked.limit)
         return [dict(zip(found.columns, row, strict=True)) for row in found.rows]
-
-
-class _Kept:
-    """Implements `Exporter`."""
-
-    def __init__(self, analytics: Analytics, used: asyncio.Event) -> None:
-        self._analytics = analytics
-        self._used = used
-
-    async def export(self, spans: Sequence[EndedSpan], offset_s: float) -> None:
-        columns = columns_of(spans, offset_s)
-        if columns["trace_id"]:
-            self._used.set()
-            await self._analytics.append_columns(TRACES, columns)
-
-    async def close(self) -> None:
-        """Nothing waits here."""
 
 
 def _owner() -> str | None:

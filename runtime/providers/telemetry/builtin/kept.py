@@ -1,0 +1,80 @@
+"""Keeps spans: they are rows soon after they have ended, so that not much waits, and on disk a second later."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+from runtime.errors import StackError
+from runtime.providers.telemetry.builtin.rows import TRACES, columns_of
+from runtime.storage.analytics.handle import Analytics
+from runtime.telemetry.spans import Span
+
+log = logging.getLogger(__name__)
+EVERY_S = 1.0
+MOST_WAITING = 50_000
+"""Rows that may wait for a disk that cannot be written; more are lost, and the log says how many."""
+
+
+class Kept:
+    """Implements `Exporter`. has_begun: set once there is something to keep."""
+
+    def __init__(self, analytics: Analytics) -> None:
+        self._analytics = analytics
+        self._waiting: dict[str, list[Any]] = defaultdict(list)
+        self._count = self._lost = 0
+        self._writing = asyncio.Lock()
+        self._is_failing = False
+        self.has_begun = asyncio.Event()
+
+    async def export(self, spans: Sequence[Span], offset_s: float) -> None:
+        columns = columns_of(spans, offset_s)
+        count = len(columns["trace_id"])
+        if not count:
+            return
+        self.has_begun.set()
+        if self._count + count > MOST_WAITING:
+            self._lost += count
+            return
+        self._count += count
+        for name, values in columns.items():
+            self._waiting[name] += values
+
+    async def close(self) -> None:
+        """Write what is left."""
+        await self.write()
+
+    async def run(self) -> None:
+        """Write, again and again, until it is cancelled."""
+        while True:
+            await asyncio.sleep(EVERY_S)
+            await self.write()
+
+    async def write(self) -> None:
+        """Returns when everything that was told until now is on disk, or cannot be, which the log says once."""
+        async with self._writing:
+            rows, count, lost = self._waiting, self._count, self._lost
+            if not count:
+                return
+            self._waiting, self._count, self._lost = defaultdict(list), 0, 0
+            try:
+                await self._analytics.append_columns(TRACES, rows)
+            except StackError as error:
+                self._put_back(rows, count, lost)
+                if not self._is_failing:
+                    log.warning("what has happened is not kept", extra={"count": count, "error": error.message})
+                self._is_failing = True
+                return
+            self._is_failing = False
+            if lost:
+                log.warning("traces are lost: they could not be written for too long", extra={"count": lost})
+
+    def _put_back(self, rows: dict[str, list[Any]], count: int, lost: int) -> None:
+        """Before what has come meanwhile."""
+        for name, values in rows.items():
+            self._waiting[name] = values + self._waiting[name]
+        self._count += count
+        self._lost += lost
