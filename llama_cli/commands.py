@@ -2,8 +2,8 @@
 
 A command file states its summary in the first line of its docstring and the command itself as a function `command`,
 whose docstring is the help: paragraphs, then a line `Examples:` with indented command lines. A folder is a group of
-such files; `DEFAULT` in its `__init__.py` names the one that is meant where none is named. Knows Typer's classes, no
-command.
+such files; `DEFAULT` in its `__init__.py` names the one that is meant where none is named, with `RUNS_BARE` also where
+nothing is. Knows Typer's classes, no command.
 """
 
 from __future__ import annotations
@@ -116,7 +116,9 @@ class CommandGroup(_Explained, TyperGroup):
     usual: Sequence[str] = ()
     """The commands that the group's short help explains; empty for all of them."""
     default: str | None = None
-    """The command that is meant where none is named; None for none. What it takes is a file."""
+    """The command that is meant where none is named; None for none. What it takes is no command's name."""
+    runs_bare: bool = False
+    """Whether it is meant also where nothing follows the group, which otherwise explains itself."""
 
     def parse_args(self, ctx: Context, args: list[str]) -> list[str]:
         """As Typer's; a word that is no command, and not nearly one, is for the default."""
@@ -128,7 +130,9 @@ class CommandGroup(_Explained, TyperGroup):
         while place < len(args) and (option := own.get(args[place].partition("=")[0])) is not None:
             has_value = not getattr(option, "is_flag", False) and "=" not in args[place]
             place += 2 if has_value else 1
-        if place >= len(args) or (word := args[place]) in self.modules:
+        if place >= len(args):
+            return [*args, str(self.default)] if self.runs_bare else args
+        if (word := args[place]) in self.modules:
             return args
         if not word.startswith("-") and nearest(word, list(self.modules)) and not os.path.exists(word):  # noqa: PTH110  # of any word
             return args
@@ -200,6 +204,7 @@ def load(name: str, module: str) -> ClickCommand:
     group.older = getattr(stated, "OLDER", {})
     group.usual = getattr(stated, "USUAL", ())
     group.default = getattr(stated, "DEFAULT", None)
+    group.runs_bare = getattr(stated, "RUNS_BARE", False)
     return group
 
 

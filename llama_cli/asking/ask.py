@@ -124,10 +124,11 @@ class ServerReply:
 
 @contextmanager
 def request(
-    url: str, path: str, body: Mapping[str, Any] | None = None, *, timeout_s: float = 10.0
+    url: str, path: str, body: Mapping[str, Any] | None = None, *, timeout_s: float = 10.0, is_look: bool = False
 ) -> Iterator[ServerReply]:
     """Send GET, or POST where there is a body, and give the open reply, its status a success. Whatever is sent without
-    a body is a look at how the server is, and says so: a server of ours on this machine keeps it out of its log.
+    a body, or is_look, is a look at how the server is, and says so: a server of ours on this machine keeps it out of
+    its log.
 
     url: the server's address, with or without `/v1` at its end; path: begins with `/v1/`. timeout_s: between two reads.
     Raises Failure: UNHEALTHY where nothing answers, USAGE for what is no address; Refusal for any other status.
@@ -136,7 +137,7 @@ def request(
     if body is not None:
         data = json.dumps(body, ensure_ascii=False).encode(errors="replace")  # half a surrogate pair is no text
         headers["content-type"] = "application/json"
-    else:
+    if body is None or is_look:
         headers["user-agent"] = PROBE
     method = "GET" if data is None else "POST"
     with asked(url, path, method=method, body=data, headers=headers, timeout_s=timeout_s) as reply:

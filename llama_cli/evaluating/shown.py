@@ -27,7 +27,7 @@ def show(report: Report) -> None:
         _show_worst(report.worst)
         _show_errors(report.run.without_score)
         if report.comparison is not None:
-            console.out(console.heading(f"Beside {report.comparison.baseline.id}"))
+            console.title(f"Beside {report.comparison.baseline.id}")
             show_changes(report.comparison)
     say_gates(report)
 
@@ -59,7 +59,7 @@ def _show_figures(figures: Sequence[Figure]) -> None:
 def _show_worst(worst: Sequence[Row]) -> None:
     if not worst:
         return
-    console.out(console.heading("Worst cases"))
+    console.title("Worst cases")
     rows = [
         {
             "name": row.name,
@@ -83,7 +83,7 @@ def _show_worst(worst: Sequence[Row]) -> None:
 def _show_errors(rows: Sequence[Row]) -> None:
     if not rows:
         return
-    console.out(console.heading("Without a score"))
+    console.title("Without a score")
     listing(
         [{"name": row.name, "why": cut(row.why_not)} for row in rows],
         [Column("name", "Case"), Column("why", "Why", gives_way=True)],

@@ -155,6 +155,6 @@ def _plain(value: Any, path: Path) -> Any:
 
 def show(title: str, lines: Iterator[str]) -> None:
     """A heading, and lines below it."""
-    console.out(console.heading(title))
+    console.title(title)
     for line in lines:
         console.out(f"  {line}")

@@ -143,6 +143,11 @@ def out(text: str, *, end: str = "\n") -> None:
     write((printable(text) if is_any_terminal(sys.stdout) else well_formed(text)) + end)
 
 
+def title(text: str) -> None:
+    """The same for what stands above data, on one line, which stands out where there is colour."""
+    write(heading(" ".join(text.split())) + "\n")
+
+
 def row(*cells: object) -> None:
     """Data for a program that reads line by line: one line, its cells separated by tabs, whatever is in them."""
     write("\t".join(one_line(" ".join(str(cell).split())) for cell in cells) + "\n")

@@ -20,8 +20,9 @@ class Column:
 
     groups: on a terminal, rows that follow each other with the same value stand under it, instead of repeating it.
     On a terminal that is too narrow: spare: it is left out, a higher one first; gives_way: its cells are narrower, on
-    several lines, or cut short if it is spare; readable: a width of these which matters more than spare columns. Other
-    columns are names, types and addresses, of which a part is of no use.
+    several lines, or cut short if it is spare; readable: a width of these which matters more than spare columns, and
+    their least where it is less than the usual one. Other columns are names, types and addresses, of which a part is of
+    no use.
     """
 
     key: str
@@ -63,15 +64,32 @@ def listing(
     elif not rows:
         console.say(empty)
     elif console.is_terminal(sys.stdout):
-        console.write(_boxed(rows, columns, wide=wide))
+        console.write(table(rows, columns, wide=wide))
     else:
         for row in rows:
             console.row(*(column.cell(row) for column in columns))
 
 
-def _boxed(rows: Sequence[Mapping[str, object]], columns: Sequence[Column], *, wide: bool) -> str:
-    """Of the spare columns there are those that fit, the less spare first, from the left; where it is still too wide,
-    Rich narrows what gives way, the widest first. What stands under a value that groups is indented by two blanks.
+def answer(columns: Sequence[str], rows: Sequence[Sequence[object]], *, has_more: bool, wide: bool) -> None:
+    """What a query in SQL finds, as `listing` prints it: `-q` prints the first column alone. Columns can be called
+    alike.
+    """
+    found = [{str(place): value for place, value in enumerate(row)} for row in rows]
+    listing(
+        found,
+        [Column(str(place), header) for place, header in enumerate(columns)],
+        name="0",
+        wide=wide,
+        empty="the query finds nothing",
+    )
+    if has_more:
+        console.say(f"there are more than {len(rows)} rows")
+
+
+def table(rows: Sequence[Mapping[str, object]], columns: Sequence[Column], *, wide: bool = False) -> str:
+    """For a terminal. Of the spare columns there are those that fit, the less spare first, from the left; where it is
+    still too wide, Rich narrows what gives way, the widest first. What stands under a value that groups is indented by
+    two blanks.
     """
     import shutil
 
@@ -90,7 +108,7 @@ def _boxed(rows: Sequence[Mapping[str, object]], columns: Sequence[Column], *, w
 
     def width(column: Column, least: int = 0) -> int:
         whole = max(map(cell_len, [column.header, *cells[column]]))
-        return min(whole, least or _LEAST_WIDTH) if column.gives_way and not wide else whole
+        return min(whole, least or min(_LEAST_WIDTH, column.readable)) if column.gives_way and not wide else whole
 
     def needed() -> int:
         return sum(width(column) for column in cells) + 2 * len(cells)  # two blanks between, and one at either end

@@ -138,6 +138,7 @@ ASKS: dict[str, str] = {
     "llama stack eval ls": "a server",
     "llama stack eval run": "a server",
     "llama stack eval show": "a server",
+    "llama stack explain": "a server",
     "llama stack mcp": "a server",
     "llama stack recordings refresh": "providers, by a distribution's interpreter",
     "llama stack recordings verify": "providers, by a distribution's interpreter",
@@ -149,6 +150,9 @@ ASKS: dict[str, str] = {
     "llama stack storage query": "databases, by a distribution's interpreter",
     "llama stack storage restore": "databases, by a distribution's interpreter",
     "llama stack storage show": "databases, by a distribution's interpreter",
+    "llama stack top": "a server",
+    "llama stack traces show": "a server",
+    "llama stack traces sql": "a server",
     "llama stack wait": "a server",
 }
 """Commands that have no such line, and whom they ask or what they start."""

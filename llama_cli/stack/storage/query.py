@@ -9,7 +9,7 @@ import typer
 from llama_cli.configs.reading import while_reading
 from llama_cli.options import EnvFile, EnvPairs, Json, Quiet, StateDir, Target, Wide
 from llama_cli.terminal import console
-from llama_cli.terminal.tables import Column, listing
+from llama_cli.terminal.tables import answer
 
 
 def command(
@@ -42,8 +42,4 @@ def command(
     if json:
         console.document({"name": owner.name, **found})
         return
-    rows = [{str(place): value for place, value in enumerate(row)} for row in found["rows"]]
-    columns = [Column(str(place), header) for place, header in enumerate(found["columns"])]
-    listing(rows, columns, name="0", wide=wide, empty="the query finds nothing")
-    if found["has_more"]:
-        console.say(f"there are more than {limit} rows")
+    answer(found["columns"], found["rows"], has_more=found["has_more"], wide=wide)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import AwareDatetime, Field
 
 from runtime.apis._request import Request, Response, example
 
@@ -16,9 +16,12 @@ SpanStatus = Literal["ok", "error"]
 class QueryCondition(Request):
     """What an attribute has to be."""
 
-    key: str = Field(description="The attribute, such as `gen_ai.request.model`; or `name`, `error` or `request_id`.")
-    op: Literal["eq", "ne", "gt", "lt"] = Field(
-        description="How it is compared: equal, not equal, greater or less. Numbers as numbers, all else as text."
+    key: str = Field(
+        description="The attribute, such as `gen_ai.request.model`; or `name`, `error`, `request_id` or `trace_id`."
+    )
+    op: Literal["eq", "ne", "gt", "lt", "starts_with"] = Field(
+        description="How it is compared: equal, not equal, greater, less, or as how it begins. Numbers as numbers, all "
+        "else as text."
     )
     value: Any = Field(description="What it is compared with.")
 
@@ -30,6 +33,14 @@ class QueryTracesRequest(Request):
         default_factory=list,
         max_length=MOST_CONDITIONS,
         description="What one of its spans has to satisfy, all of it. Default: nothing.",
+    )
+    since: AwareDatetime | None = Field(
+        None, description="Only those that began then or later, in ISO 8601 with an offset. Default: all that are kept."
+    )
+    failed: bool = Field(
+        False,
+        description="Only those that failed: refused with a status of 400 or more, or with an answer that broke off. "
+        "Default: all.",
     )
     limit: int = Field(USUAL_TRACES, ge=1, le=MOST_TRACES, description="The most traces. Default: 100.")
     offset: int = Field(0, ge=0, le=1_000_000, description="How many to pass over. Default: none.")
@@ -51,6 +62,11 @@ class Trace(Response):
     request_id: str | None = Field(None, description="The id of the request, as in `x-request-id`.")
     name: str | None = Field(None, description="What was asked.")
     status: SpanStatus | None = Field(None, description="How the request ended.")
+    http_status: int | None = Field(None, description="The status that it was answered with; null until it has ended.")
+    model: str | None = Field(None, description="The first model that a provider was asked for.")
+    input_tokens: int | None = Field(None, description="The tokens that all of its models have read.")
+    output_tokens: int | None = Field(None, description="The tokens that all of its models have written.")
+    message: str | None = Field(None, description="Why it failed, where one of its calls says so.")
     span_count: int | None = Field(None, description="How many spans it has.")
 
 

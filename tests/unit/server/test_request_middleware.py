@@ -164,6 +164,10 @@ async def test_no_other_request_can_pass_for_one(client: Client, caplog: pytest.
     assert not is_probe({**scope, "client": None}, known)
     assert is_probe({**scope, "client": ("::ffff:127.0.0.1", 1)}, known)
     assert not is_probe({**scope, "client": ("127.0.0.1", 1), "type": "websocket"}, known)
+    question = {**scope, "method": "POST", "path": "/v1/telemetry/traces"}
+    assert is_probe({**question, "client": ("127.0.0.1", 1)}, known)
+    assert not is_probe(question, known)
+    assert not is_probe({**question, "client": ("127.0.0.1", 1), "path": "/v1/telemetry/events"}, known)
 
 
 async def test_a_client_that_left_without_an_answer_is_a_499(

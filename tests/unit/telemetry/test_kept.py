@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from runtime.apis.telemetry.traces import QuerySqlRequest, QueryTracesRequest, T
 from runtime.clock import wall_time
 from runtime.conformance.stacks import Served, run_config, serving
 from runtime.conformance.upstream import Upstream, refusal
+from runtime.conformance.upstream.scripted import Script, says
 from runtime.context import RequestContext
 from runtime.context import serving as serving_request
 from runtime.errors import AccessDenied, NotFound
@@ -201,3 +203,78 @@ async def test_without_a_provider_nothing_is_kept_and_the_caller_s_trace_goes_on
         await served.client.post("/v1/chat/completions", json=CHAT, headers={"traceparent": header})
         assert [seen.headers["traceparent"] for seen in upstream.calls("/chat/completions")] == [header]
         assert (await served.client.post("/v1/telemetry/traces", json={})).status == 404
+
+
+async def test_a_list_says_how_each_request_was_answered(upstream: Upstream, tmp_path: Path) -> None:
+    upstream.models = ["chat"]
+    async with stack(upstream, tmp_path) as served:
+        started = datetime.now(UTC)
+        answer = await served.client.post("/v1/chat/completions", json=CHAT)
+        usage = answer.json()["usage"]
+        upstream.misbehaves = answering(lambda: refusal(401, "no such key"))
+        await served.client.post("/v1/chat/completions", json=CHAT)
+        await served.client.post("/v1/chat/completions", json={**CHAT, "model": "vendor/none"})
+        unknown, refused, fine = (await asked(served, "traces", since=started.isoformat()))["data"]
+        assert (fine["http_status"], fine["model"], fine["message"]) == (200, "chat", None)
+        assert (fine["input_tokens"], fine["output_tokens"]) == (usage["prompt_tokens"], usage["completion_tokens"])
+        assert refused["http_status"] >= 400 and "no such key" in refused["message"]
+        assert (unknown["http_status"], unknown["model"], unknown["input_tokens"]) == (404, None, None)
+        assert (await asked(served, "traces", failed=True))["data"] == [unknown, refused]
+        upstream.misbehaves = Script(says("Once ", "upon", breaks="cut"))
+        await served.client.post("/v1/chat/completions", json={**CHAT, "stream": True})
+        [broken, *_] = (await asked(served, "traces", failed=True))["data"]
+        assert (broken["http_status"], bool(broken["message"])) == (200, True)
+
+
+async def test_the_tokens_of_a_response_are_those_of_its_models(upstream: Upstream, tmp_path: Path) -> None:
+    upstream.models = ["chat"]
+    responses = {"provider_id": "responses", "provider_type": "inline::builtin"}
+    run = run_config(
+        providers={"inference": [openai_at(upstream.url)], "telemetry": TELEMETRY, "responses": [responses]}
+    )
+    async with serving(run, tmp_path) as served:
+        answer = await served.client.post("/v1/responses", json={"model": "vendor/chat", "input": "a secret of mine"})
+        usage = answer.json()["usage"]
+        [trace] = (await asked(served, "traces"))["data"]
+        assert (trace["model"], trace["http_status"]) == ("chat", 200)
+        assert (trace["input_tokens"], trace["output_tokens"]) == (usage["input_tokens"], usage["output_tokens"])
+
+
+async def test_traces_are_found_by_when_they_began_and_how_an_id_begins(upstream: Upstream, tmp_path: Path) -> None:
+    async with stack(upstream, tmp_path) as served:
+        ids = []
+        for trace in (f"aa{TRACE[2:]}", f"ab{TRACE[2:]}"):
+            headers = {"traceparent": f"00-{trace}-{CALLER}-01", "x-request-id": f"mine-{trace[:2]}"}
+            ids.append((await served.client.get("/v1/models", headers=headers)).headers["x-request-id"])
+        every = (await asked(served, "traces"))["data"]
+
+        async def found(**wanted: Any) -> list[str]:
+            return [one["request_id"] for one in (await asked(served, "traces", **wanted))["data"]]
+
+        assert ids == ["mine-aa", "mine-ab"]
+        for begin, expected in {"a": 2, "ab": 1, "b": 0, "": 2}.items():
+            beginning = {"op": "starts_with", "value": begin}
+            assert len(await found(attribute_filters=[{"key": "trace_id", **beginning}])) == expected
+            assert (
+                len(
+                    await found(
+                        attribute_filters=[{"key": "request_id", "op": "starts_with", "value": f"mine-{begin}"}]
+                    )
+                )
+                == expected
+            )
+            assert (
+                len(
+                    await found(
+                        attribute_filters=[
+                            {"key": "llama_stack.request.id", "op": "starts_with", "value": f"mine-{begin}"}
+                        ]
+                    )
+                )
+                == expected
+            )
+        assert await found(since=every[0]["start_time"]) == ["mine-ab"]
+        assert await found(since=every[1]["start_time"]) == ["mine-ab", "mine-aa"]
+        path = {"key": "url.path", "op": "eq", "value": "/v1/models"}
+        assert await found(since=every[0]["start_time"], attribute_filters=[path]) == ["mine-ab"]
+        assert await found(since="2999-01-01T00:00:00Z") == []

@@ -14,17 +14,29 @@ from typing import Any
 from runtime.apis.telemetry.traces import MOST_SPANS, QueryCondition, QuerySpansRequest, QueryTracesRequest, Span, Trace
 from runtime.errors import RequestError
 
+_REFUSED = 400
 _COMPARED = {"eq": "=", "ne": "<>", "gt": ">", "lt": "<"}
 _ORDERS = {"start_time": "began", "end_time": "ended", "duration": "ended - began"}
-_OWN = ("name", "error", "request_id")
+_OWN = ("name", "error", "request_id", "trace_id")
 """What a span has that is no attribute."""
 _COLUMNS = "trace_id, span_id, parent_id, name, kind, began, duration_ms, error, message, attributes"
 _TRACES = """
 SELECT trace_id, min(began) AS began, max(began + to_microseconds((duration_ms * 1000)::BIGINT)) AS ended,
 arg_min(span_id, began) AS root_span_id, arg_min(name, began) AS name, arg_min(request_id, began) AS request_id,
-arg_min(coalesce(error, ''), began) AS error, count(*) AS span_count
+arg_min(coalesce(error, ''), began) AS error, count(*) AS span_count,
+arg_min(status, began) FILTER (kind = 'server') AS http_status,
+arg_min(model, began) FILTER (api = 'inference') AS asked_model,
+sum(input_tokens) FILTER (api = 'inference')::BIGINT AS tokens_in,
+sum(output_tokens) FILTER (api = 'inference')::BIGINT AS tokens_out,
+arg_min(coalesce(nullif(message, ''), error), began) FILTER (provider_id IS NOT NULL) AS first_failure,
+arg_min(coalesce(nullif(message, ''), error), began)
+FILTER (provider_id IS NOT NULL AND api IN ('inference', 'responses', 'agents')) AS no_answer
 FROM spans
 """
+"""Of a response, the tokens are those of its calls of models. no_answer: why a call failed that an answer depends on,
+of which a stream's status says nothing; a tool that fails is an answer too.
+"""
+_FAILED = f"coalesce(http_status, 0) >= {_REFUSED} OR no_answer IS NOT NULL"
 
 
 @dataclass(frozen=True)
@@ -38,12 +50,16 @@ class Asked:
 
 def traces(request: QueryTracesRequest, *, owner: str | None) -> Asked:
     """Raises RequestError for an order that is none."""
-    seen, parameters = seen_by(owner)
+    (seen, owners), (recent, times) = seen_by(owner), _recent(request.since)
     where, values = _where(request.attribute_filters)
-    ids = f"trace_id IN (SELECT trace_id FROM spans WHERE {where})" if request.attribute_filters else "true"  # noqa: S608
+    whole = ["true"]  # what is told only by all of its spans
+    whole += ["min(began) >= to_timestamp(?)"] if times else []
+    whole += [f"({_FAILED})"] if request.failed else []
+    ids = f"trace_id IN (SELECT trace_id FROM spans WHERE {recent} AND {where})" if values else recent  # noqa: S608
     order = ", ".join(_order(one) for one in request.order_by) or "began DESC"
-    sql = f"{_TRACES} WHERE {seen} AND {ids} GROUP BY trace_id ORDER BY {order}, trace_id LIMIT ? OFFSET ?"
-    return Asked(sql, [*parameters, *values, request.limit, request.offset])
+    grouped = f"GROUP BY trace_id HAVING {' AND '.join(whole)}"
+    sql = f"{_TRACES} WHERE {seen} AND {ids} {grouped} ORDER BY {order}, trace_id LIMIT ? OFFSET ?"
+    return Asked(sql, [*owners, *times, *values, *times, request.limit, request.offset])
 
 
 def trace(trace_id: str, *, owner: str | None) -> Asked:
@@ -93,6 +109,7 @@ def below(rows: Iterable[Mapping[str, Any]], ids: Iterable[str], depth: int | No
 
 
 def trace_of(row: Mapping[str, Any]) -> Trace:
+    is_refused = (row["http_status"] or 0) >= _REFUSED
     return Trace(
         trace_id=row["trace_id"],
         root_span_id=row["root_span_id"],
@@ -101,6 +118,11 @@ def trace_of(row: Mapping[str, Any]) -> Trace:
         request_id=row["request_id"],
         name=row["name"],
         status="error" if row["error"] else "ok",
+        http_status=row["http_status"],
+        model=row["asked_model"],
+        input_tokens=row["tokens_in"],
+        output_tokens=row["tokens_out"],
+        message=row["no_answer"] or (row["first_failure"] if is_refused else None),
         span_count=row["span_count"],
     )
 
@@ -151,25 +173,35 @@ def seen_by(owner: str | None) -> tuple[str, list[Any]]:
     return ("true", []) if owner is None else ("(owner IS NULL OR owner = ?)", [owner])
 
 
+def _recent(since: datetime | None) -> tuple[str, list[Any]]:
+    """Of the traces that have kept something since, which is cheap to tell: no text is taken apart."""
+    if since is None:
+        return "true", []
+    return "trace_id IN (SELECT trace_id FROM traces WHERE began >= to_timestamp(?))", [since.timestamp()]
+
+
 def _where(conditions: Iterable[QueryCondition]) -> tuple[str, list[Any]]:
     parts = ["true"]
     values: list[Any] = []
     for one in conditions:
-        compared = _COMPARED[one.op]
         if one.key in _OWN:
-            parts.append(f"coalesce({one.key}, '') {compared} ?")
+            parts.append(_comparison(f"coalesce({one.key}, '')", one.op))
             values.append(_text(one.value))
             continue
         read = "json_extract_string(attributes, ?)"
         values.append(f"$.{json.dumps(one.key)}")
-        if isinstance(one.value, int | float) and not isinstance(one.value, bool):
-            parts.append(f"try_cast({read} AS DOUBLE) {compared} ?")
+        if one.op != "starts_with" and isinstance(one.value, int | float) and not isinstance(one.value, bool):
+            parts.append(_comparison(f"try_cast({read} AS DOUBLE)", one.op))
             values.append(float(one.value))
         else:
             there = f"coalesce({read}, '')" if one.op == "ne" else read  # what is not there is not equal either
-            parts.append(f"{there} {compared} ?")
+            parts.append(_comparison(there, one.op))
             values.append(_text(one.value))
     return " AND ".join(parts), values
+
+
+def _comparison(what: str, op: str) -> str:
+    return f"starts_with({what}, ?)" if op == "starts_with" else f"{what} {_COMPARED[op]} ?"
 
 
 def _text(value: Any) -> str:

@@ -92,6 +92,10 @@ PROVEN_ELSEWHERE: dict[str, str] = {
     "llama stack storage query": "tests/processes/cli/test_storage.py::test_what_sql_finds_in_analytics",
     "llama stack storage restore": "tests/processes/cli/test_storage.py::test_a_copy_leads_back",
     "llama stack storage show": "tests/processes/cli/test_storage.py::test_what_is_kept_is_shown_by_kind",
+    "llama stack explain": "tests/processes/cli/test_traces.py::test_a_request_is_explained",
+    "llama stack top": "tests/processes/cli/test_traces.py::test_what_goes_on_is_watched",
+    "llama stack traces show": "tests/processes/cli/test_traces.py::test_requests_are_listed_and_shown",
+    "llama stack traces sql": "tests/processes/cli/test_traces.py::test_what_sql_finds",
     "llama stack wait": "tests/processes/test_processes.py::test_a_server_is_waited_for_until_it_is_what_one_wants",
     "llama stack restart": "tests/processes/test_processes.py::test_options_reach_the_server_and_survive_a_restart",
 }
@@ -154,6 +158,7 @@ READS = {
     "llama stack eval compare",
     "llama stack eval ls",
     "llama stack eval show",
+    *("llama stack explain", "llama stack top", "llama stack traces show", "llama stack traces sql"),
 }
 """Commands that change nothing that lasts; all others have `--dry-run`."""
 
@@ -168,7 +173,7 @@ PASSES_ON = {"llama api", "llama stack mcp"}
 
 NOT_ROWS_ALONE = {
     *("llama api", "llama connect", "llama help", "llama model verify", "llama stack show-provider"),
-    *("llama stack storage query", "llama stack storage show"),
+    *("llama stack storage query", "llama stack storage show", "llama stack traces show", "llama stack traces sql"),
 }
 """Commands that print a list with some arguments only, or beside other facts."""
 
@@ -179,6 +184,9 @@ TAKES_ANYTHING = {
     "llama stack eval compare",
     "llama stack eval ls",
     "llama stack eval show",
+    "llama stack explain",
+    "llama stack traces show",
+    "llama stack traces sql",
     "llama stack init",
     "llama stack new-provider",
     "llama chat",

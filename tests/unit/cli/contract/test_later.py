@@ -36,7 +36,7 @@ def test_differences_and_thresholds_have_a_code_of_their_own(path: str) -> None:
     assert "ExitCode.DIFFERENT" in source, f"`{path}` ends with 9 where it finds differences"
 
 
-@pytest.mark.parametrize("path", ["llama traces", "llama stack traces"])
+@pytest.mark.parametrize("path", ["llama stack logs", "llama stack traces show"])
 def test_what_is_followed_is_an_object_a_line(path: str) -> None:
     node = needed(path, "--follow", "--json")
     assert calls_in(node.module, "event")

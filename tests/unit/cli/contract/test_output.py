@@ -61,7 +61,8 @@ def test_json_is_what_the_schema_says(node: Node, world: Cli) -> None:
 def test_what_is_proven_elsewhere_is(path: str, test: str) -> None:
     file, name = test.split("::")
     source = (ROOT / file).read_text()
-    functions = {node.name: node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.FunctionDef)}
+    tests = (node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
+    functions = {node.name: node for node in tests}
     assert name in functions, f"{CALLS} says that {test} proves `{path}`, and there is no such test"
     schema = "-".join(path.split()[1:])
     assert f'"{schema}' in (ast.get_source_segment(source, functions[name]) or ""), (

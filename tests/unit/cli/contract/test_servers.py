@@ -30,6 +30,8 @@ BESIDE: dict[str, list[str]] = {
     "llama stack eval cancel": ["evaljob-1"],
     "llama stack eval compare": ["evaljob-1", "evaljob-2"],
     "llama stack eval run": ["--from-completions", "--model", "m", "--score", "basic::equality"],
+    "llama stack explain": ["req_1"],
+    "llama stack traces sql": ["SELECT 1"],
     "llama stack wait": ["--timeout", "20ms"],
 }
 """Command -> what it needs before it looks for the server."""

@@ -41,6 +41,8 @@ FREE = {
         "PATH",
         "[TEXT]...",
         "[BENCHMARK]",
+        "[ID]",
+        "REQUEST_ID",
         "[-- OPTIONS]",
     ),
 }

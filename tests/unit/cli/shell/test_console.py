@@ -317,3 +317,13 @@ def test_duration(seconds: float, text: str) -> None:
 @pytest.mark.parametrize(("count", "text"), [(0, "0 bytes"), (1500, "1.5 kB"), (131_072, "131.1 kB"), (5e12, "5.0 TB")])
 def test_size(count: float, text: str) -> None:
     assert words.size(count) == text
+
+
+def test_a_title_stands_out_on_a_terminal_and_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    console.title("Worst\n cases")
+    assert capsys.readouterr().out == "Worst cases\n"
+    monkeypatch.setattr("sys.stdout", screen := Terminal())
+    console.title("Worst \x1b[2Jcases")
+    assert screen.getvalue() == "\x1b[1mWorst \\x1b[2Jcases\x1b[0m\n"

@@ -40,6 +40,7 @@ def asked(text: str) -> None:
 
 PRINTS: dict[str, Callable[[str], None]] = {
     "out": console.out,
+    "title": console.title,
     "row": lambda text: console.row(text, text),
     "say": lambda text: console.say(text, label="ready"),
     "detail": console.detail,

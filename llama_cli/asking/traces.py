@@ -1,0 +1,193 @@
+"""Traces of a running stack: what its requests led to. Knows the routes of telemetry. Prints nothing."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from llama_cli.asking import ask
+from llama_cli.exits import ExitCode, Failure
+from llama_cli.terminal import words
+from llama_cli.terminal.progress import waiting
+from runtime.clock import utc_now
+from runtime.telemetry import conventions as names
+
+_ROUTES = "/v1/telemetry"
+_POLL_S = 0.5
+_FOLLOWED_FOR = timedelta(hours=1)
+"""How long a request can take that is still told of when it ends: the server does not look at older ones each time."""
+_OURS = "req_"
+"""What ids of requests begin with where the caller has given none; lists leave it out."""
+_MOST, _MOST_SPANS = 1000, 10_000
+_READ_S = 60.0
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """Which of them. failed: only those that did. model: that was asked for, by any of its names. since: that began
+    then or later. number: the most, the newest of all.
+    """
+
+    failed: bool = False
+    model: str | None = None
+    since: datetime | None = None
+    number: int = 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kept:
+    """The spans of a trace, in the order in which they began. root: the span of the request that was meant, if it was
+    one of those.
+    """
+
+    trace_id: str
+    root: str | None
+    spans: list[Row]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """What a query has found."""
+
+    columns: list[str]
+    rows: list[list[Any]]
+    has_more: bool
+
+
+def newest(url: str, wanted: Wanted) -> list[Row]:
+    """The last ones, the newest at the end. Raises Failure as `ask.request` does, and where the server keeps none."""
+    if not wanted.number:
+        return []
+    with waiting(f"asking {url}"):
+        found = _traces(url, wanted, order="-start_time", number=wanted.number)
+    return sorted(found, key=lambda one: _time(one["start_time"]))[-wanted.number :]
+
+
+def followed(url: str, wanted: Wanted, *, is_read: Callable[[], bool]) -> Iterator[Row]:
+    """First the last ones, then each as it ends, for as long as somebody reads them. One that has ended, and of which
+    something ends later, is told again: several requests can belong to the trace of their caller.
+    """
+
+    def ended() -> list[Row]:
+        recent = Wanted(failed=wanted.failed, model=wanted.model, since=utc_now() - _FOLLOWED_FOR)
+        found = _traces(url, recent, order="-end_time", number=_MOST, is_look=True)
+        return sorted((one for one in found if one["http_status"] is not None), key=lambda one: _time(one["end_time"]))
+
+    def keys(rows: Sequence[Row]) -> set[tuple[str, str]]:
+        return {(one["trace_id"], one["end_time"]) for one in rows}
+
+    seen = keys(ended())
+    first = newest(url, wanted)
+    yield from first
+    seen |= keys(first)
+    while is_read():
+        time.sleep(_POLL_S)
+        rows = ended()
+        for one in rows:
+            if (one["trace_id"], one["end_time"]) not in seen:
+                yield one
+        seen = keys(rows)
+
+
+def kept(url: str, id: str) -> Kept:
+    """A trace, or one of its requests. id: its own, that of a request, or how one begins.
+
+    Raises Failure (USAGE) where none or several have it.
+    """
+    with waiting(f"asking {url}"):
+        trace_id, root = _meant(url, id)
+        return Kept(trace_id=trace_id, root=root, spans=_spans(url, [_condition("trace_id", "eq", trace_id)]))
+
+
+def queried(url: str, sql: str, *, number: int, is_look: bool = False) -> Found:
+    """Raises Failure as `ask.request` does, and where the server keeps no traces."""
+    try:
+        with waiting(f"asking {url}"):
+            document = _posted(url, "query", {"sql": sql, "limit": number}, is_look=is_look)
+    except ask.Refusal as refused:
+        if refused.status == 403:
+            raise Failure(refused.message, hint="`llama stack traces` lists your own", code=refused.code) from refused
+        raise
+    return Found(columns=document["columns"], rows=document["rows"], has_more=document["has_more"])
+
+
+def _meant(url: str, id: str) -> tuple[str, str | None]:
+    """A trace, and the span of the request in it where that is what was named. Raises Failure (USAGE)."""
+    is_hex = bool(id) and set(id) <= set("0123456789abcdef")
+    if id and not id.startswith(_OURS):
+        body = {"attribute_filters": [_condition("trace_id", "starts_with", id)], "limit": 4}
+        traces = [one["trace_id"] for one in _posted(url, "traces", body)["data"]]
+        if traces:
+            return _only(id, traces, "traces"), None
+    requests: list[Row] = []
+    for beginning in (id, *([f"{_OURS}{id}"] if is_hex else [])) if id else ():
+        # The first is cheap to tell, and the second only the request itself has.
+        both = [_condition(key, "starts_with", beginning) for key in ("request_id", names.REQUEST_ID)]
+        requests = requests or _spans(url, both)
+    asked = {str(span["attributes"][names.REQUEST_ID]) for span in requests}
+    if not asked:
+        hint = "`llama stack traces` lists the last ones"
+        raise Failure(f"no request and no trace that is kept begins with `{id}`", hint=hint, code=ExitCode.USAGE)
+    request_id = _only(id, sorted(asked), "requests")
+    roots = [span for span in requests if span["attributes"][names.REQUEST_ID] == request_id]
+    if len(traces := sorted({span["trace_id"] for span in roots})) > 1:
+        message = f"{words.counted(len(traces), 'request')} have the id `{request_id}`"
+        hint = f"choose one by its trace: {words.some(traces, 3)}"
+        raise Failure(message, hint=hint, code=ExitCode.USAGE)
+    return roots[0]["trace_id"], roots[0]["span_id"] if len(roots) == 1 else None
+
+
+def _only(id: str, ids: Sequence[str], what: str) -> str:
+    """The id that is that, or else the only one. Raises Failure (USAGE)."""
+    if id in ids or len(ids) == 1:
+        return id if id in ids else ids[0]
+    hint = f"give more of it: {words.some(ids, 3)}"
+    raise Failure(f"several {what} begin with `{id}`", hint=hint, code=ExitCode.USAGE)
+
+
+def _traces(url: str, wanted: Wanted, *, order: str, number: int, is_look: bool = False) -> list[Row]:
+    """In that order, where no model is wanted; else in any."""
+    body: dict[str, Any] = {"failed": wanted.failed, "order_by": [order], "limit": number}
+    if wanted.since is not None:
+        body["since"] = wanted.since.isoformat()
+    found: dict[str, Row] = {}
+    for conditions in _of_model(wanted.model):
+        rows = _posted(url, "traces", {**body, "attribute_filters": conditions}, is_look=is_look)["data"]
+        found |= {one["trace_id"]: one for one in rows}
+    return list(found.values())
+
+
+def _of_model(model: str | None) -> list[list[Row]]:
+    """What a span has to satisfy: any of these. A model has the name that was asked for, ours, and its provider's."""
+    if model is None:
+        return [[]]
+    return [[_condition(key, "eq", model)] for key in (names.ASKED_FOR, names.RESOURCE_ID, names.REQUEST_MODEL)]
+
+
+def _time(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
+def _condition(key: str, op: str, value: str) -> Row:
+    return {"key": key, "op": op, "value": value}
+
+
+def _spans(url: str, conditions: Sequence[Row]) -> list[Row]:
+    found: list[Row] = _posted(url, "spans", {"attribute_filters": conditions, "limit": _MOST_SPANS})["data"]
+    return found
+
+
+def _posted(url: str, what: str, body: Row, *, is_look: bool = False) -> Any:
+    try:
+        with ask.request(url, f"{_ROUTES}/{what}", body, timeout_s=_READ_S, is_look=is_look) as reply:
+            return reply.json()
+    except ask.Refusal as refused:
+        if refused.status == 404 and refused.kind is not None:  # a server of ours without these routes
+            stated = "telemetry: [{provider_id: builtin, provider_type: inline::builtin}]"
+            hint = f"add to `providers:` of its run.yaml: `{stated}`, and start it anew"
+            raise Failure(f"{url} keeps no traces: it has no provider of `telemetry`", hint=hint) from refused
+        raise

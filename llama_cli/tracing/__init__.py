@@ -1,0 +1,1 @@
+"""Traces for people: as rows, as a waterfall, in words and as figures of the last minute."""

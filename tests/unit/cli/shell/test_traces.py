@@ -1,0 +1,175 @@
+"""`llama stack traces`, `explain` and `top` at a server that says what a test wants it to.
+
+The real one is in tests/processes/cli/test_traces.py; here are the answers that it gives to few.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from http.server import HTTPServer
+from typing import Any
+
+import pytest
+
+from tests.support.command_runner import Cli
+from tests.support.small_server import SmallHandler, running, url_of
+from tests.unit.cli.tracing._spans import BEGAN, TRACE, call, request
+
+NO_ROUTE = {"error": {"message": "`POST` is no route of this server", "type": "invalid_request_error"}}
+REFUSED = {"error": {"message": "A query in SQL sees everybody's requests", "type": "permission_error"}}
+
+
+def trace(id: str = TRACE, **facts: Any) -> dict[str, Any]:
+    began = BEGAN.isoformat().replace("+00:00", "Z")
+    usual = {"name": "GET /v1/models", "http_status": 200, "model": None, "message": None, "span_count": 1}
+    counted = {"input_tokens": None, "output_tokens": None, "request_id": "req_1"}
+    return {"trace_id": id, "start_time": began, "end_time": began, **usual, **counted, **facts}
+
+
+class Handler(SmallHandler):
+    """Answers with what lies under the last word of the path; of spans and traces, those that are asked for."""
+
+    answers: dict[str, Any]
+    asked: list[tuple[str, dict[str, Any]]]
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        what = self.path.rpartition("/")[2]
+        self.asked.append((what, body))
+        status, answer = self.answers.get(what, (404, NO_ROUTE))
+        if what in ("spans", "traces") and status == 200:
+            conditions = body["attribute_filters"]
+            answer = {"data": [one for one in answer if all(fits(one, each) for each in conditions)]}
+        self.document(answer, status=status)
+
+
+def fits(one: dict[str, Any], condition: dict[str, Any]) -> bool:
+    key, value = condition["key"], condition["value"]
+    said = one["trace_id"] if key == "trace_id" else one.get("attributes", {}).get("llama_stack.request.id", "")
+    return bool(said == value if condition["op"] == "eq" else said.startswith(value))
+
+
+@pytest.fixture
+def answers(monkeypatch: pytest.MonkeyPatch, cli: Cli) -> Iterator[dict[str, Any]]:
+    Handler.answers, Handler.asked = {}, []
+    with running(HTTPServer(("127.0.0.1", 0), Handler)) as server:
+        monkeypatch.setenv("LLAMA_STACK_URL", url_of(server))
+        yield Handler.answers
+
+
+def two_requests(answers: dict[str, Any]) -> None:
+    spans = [request("one", request_id="req_10"), request("two", request_id="req_20"), call("chat", "two")]
+    answers["spans"] = 200, spans
+    answers["traces"] = 200, [trace()]
+
+
+@pytest.mark.parametrize("command", [["traces"], ["traces", "req_1"], ["explain", "req_1"], ["top"], ["traces", "-f"]])
+def test_a_server_that_keeps_none_says_what_to_add(command: list[str], answers: dict[str, Any], cli: Cli) -> None:
+    result = cli("stack", *command)
+    assert (result.code, result.out) == (1, "")
+    assert (
+        "keeps no traces: it has no provider of `telemetry`\n\nhint: add to `providers:` of its run.yaml:" in result.err
+    )
+    assert "`telemetry: [{provider_id: builtin, provider_type: inline::builtin}]`" in result.err
+    error = cli("stack", *command, "--json").json()["error"]
+    assert (error["code"], "telemetry" in error["hint"]) == (1, True)
+
+
+def test_another_kind_of_server_is_told_as_such(answers: dict[str, Any], cli: Cli) -> None:
+    answers["traces"] = 404, {}
+    result = cli("stack", "traces")
+    assert result.code == 1 and "is it a server of Llama Stack?" in result.err
+
+
+@pytest.mark.parametrize("command", [["top"], ["traces", "sql", "SELECT 1"]])
+def test_who_may_not_see_all_is_told_what_they_may(command: list[str], answers: dict[str, Any], cli: Cli) -> None:
+    answers["query"] = 403, REFUSED
+    result = cli("stack", *command)
+    assert (result.code, result.out) == (4, "")
+    assert "sees everybody's requests\n\nhint: `llama stack traces` lists your own" in result.err
+
+
+@pytest.mark.parametrize("option", [["-f"], ["--errors"], ["-m", "m"], ["--since", "1m"], ["-n", "1"]])
+def test_what_is_for_the_list_is_none_for_one(option: list[str], cli: Cli) -> None:
+    result = cli("stack", "traces", "req_1", *option)
+    assert result.code == 2 and "are for the list\n\nhint: leave them out, or the id" in result.err
+
+
+def test_the_bare_group_lists(answers: dict[str, Any], cli: Cli) -> None:
+    answers["traces"] = 200, [trace(), trace("ff" * 16, request_id=None, http_status=None)]
+    assert cli("stack", "traces", "-q").out == f"req_1\n{'ff' * 16}\n"
+    for words in ([], ["--color", "never"], ["show"], ["--verbose", "show"]):
+        assert len(cli("stack", "traces", *words).out.splitlines()) == 2, words
+    assert cli("stack", "traces", "--help").out.startswith("Usage: llama stack traces [OPTIONS] COMMAND ...")
+    nearly = cli("stack", "traces", "shwo")
+    assert nearly.code == 2 and "did you mean `llama stack traces show`" in nearly.err
+
+
+def test_what_is_wanted_is_asked_for(answers: dict[str, Any], cli: Cli) -> None:
+    answers["traces"] = 200, []
+    said = cli("stack", "traces", "--errors", "-m", "vendor/small", "--since", "90s", "-n", "7")
+    assert (said.code, said.out, said.err) == (0, "", "no requests\n")
+    bodies = [body for _, body in Handler.asked]
+    assert all((body["failed"], body["limit"], body["order_by"]) == (True, 7, ["-start_time"]) for body in bodies)
+    assert all(body["since"].endswith("+00:00") for body in bodies)
+    assert [
+        [(one["key"].rpartition(".")[2], one["value"]) for one in body["attribute_filters"]] for body in bodies
+    ] == [[(key, "vendor/small")] for key in ("asked_for", "id", "model")]
+
+
+@pytest.mark.parametrize(
+    ("id", "spans"),
+    [("req_1", ["one"]), ("req_20", ["two", "chat"]), ("20", ["two", "chat"]), (TRACE[:3], ["one", "two", "chat"])],
+)
+def test_an_id_is_a_request_s_or_a_trace_s_or_how_one_begins(
+    id: str, spans: list[str], answers: dict[str, Any], cli: Cli
+) -> None:
+    two_requests(answers)
+    found = cli("stack", "traces", id, "--json").json()
+    assert [span["span_id"] for span in found["spans"]] == spans
+
+
+@pytest.mark.parametrize("command", [["traces", "show"], ["explain"]])
+@pytest.mark.parametrize(
+    ("id", "message", "hint"),
+    [
+        ("req_", "several requests begin with `req_`", "give more of it: req_10, req_20"),
+        ("zz", "no request and no trace that is kept begins with `zz`", "`llama stack traces` lists the last ones"),
+        ("", "no request and no trace that is kept begins with ``", "`llama stack traces` lists the last ones"),
+    ],
+)
+def test_an_id_that_names_nothing_alone(
+    command: list[str], id: str, message: str, hint: str, answers: dict[str, Any], cli: Cli
+) -> None:
+    two_requests(answers)
+    result = cli("stack", *command, id)
+    assert (result.code, result.out, result.err) == (2, "", f"error: {message}\n\nhint: {hint}\n")
+
+
+def test_an_id_that_several_requests_have(answers: dict[str, Any], cli: Cli) -> None:
+    again = {**request("two", request_id="mine"), "trace_id": "f" * 32}
+    answers["spans"], answers["traces"] = (200, [request("one", request_id="mine"), again]), (200, [])
+    result = cli("stack", "explain", "mine")
+    assert result.code == 2
+    assert result.err == f"error: 2 requests have the id `mine`\n\nhint: choose one by its trace: {TRACE}, {'f' * 32}\n"
+
+
+def test_a_trace_of_several_requests_is_not_explained_as_one(answers: dict[str, Any], cli: Cli) -> None:
+    two_requests(answers)
+    result = cli("stack", "explain", TRACE)
+    assert result.code == 2
+    assert f"the trace `{TRACE}` has 2 requests\n\nhint: `llama stack explain req_10` explains the first" in result.err
+    assert "Provider `vendor`" in cli("stack", "explain", "req_20").out
+
+
+def test_where_the_reason_may_be_found(answers: dict[str, Any], cli: Cli) -> None:
+    answers["spans"] = 200, [request(status=404)]
+    result = cli("stack", "explain", "req_1")
+    assert "was answered with status 404" in result.out
+    assert result.err == "hint: `llama stack logs --request req_1` may say why\n"
+
+
+def test_a_server_is_not_asked_without_a_pause(cli: Cli) -> None:
+    result = cli("stack", "top", "--interval", "10ms")
+    assert result.code == 2 and "`--interval`: less than 0.1 s would keep the server busy" in result.err
