@@ -7,9 +7,9 @@ from functools import cached_property
 from typing import Any
 
 from runtime.telemetry import conventions as names
-from runtime.telemetry.metrics import attributes as also
-from runtime.telemetry.metrics.attributes import text
+from runtime.telemetry.metrics import values as also
 from runtime.telemetry.metrics.instruments import Counter, Distribution, Found, Histogram, Instrument, Sum
+from runtime.telemetry.metrics.values import text
 from runtime.telemetry.spans import Span
 
 _TYPES = {"chat": "completion", "text_completion": "completion", "embeddings": "embedding", "rerank": "reranker"}
@@ -24,12 +24,12 @@ class Models:
     """
 
     def __init__(self) -> None:
-        of_failed = (*_OF_MODEL, also.ERROR_TYPE)
+        of_failed = (*_OF_MODEL, names.ERROR)
         self.duration = Histogram(
             "gen_ai.client.operation.duration", "s", "Duration of calls of models.", of_failed, also.MODEL_SECONDS
         )
         self.tokens = Histogram(
-            "gen_ai.client.token.usage", "{token}", "Tokens of a call.", (*_OF_MODEL, also.TOKEN_TYPE), also.TOKENS
+            "gen_ai.client.token.usage", "{token}", "Tokens of a call.", (*_OF_MODEL, names.TOKEN_TYPE), also.TOKENS
         )
         self.first_chunk = Histogram(
             "gen_ai.client.operation.time_to_first_chunk",
@@ -99,7 +99,7 @@ class Models:
             return
         alike = self._found[
             said(names.OPERATION), said(names.PROVIDER), said(names.REQUEST_MODEL), said(names.PROVIDER_ID),
-            said(also.RESOURCE_ID), said(names.STREAM), span.error, span.kind,
+            said(names.RESOURCE_ID), said(names.STREAM), span.error, span.kind,
         ]  # fmt: skip
         alike.calls.value += 1
         for duration in alike.durations:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from runtime.telemetry import conventions as names
-from runtime.telemetry.metrics import attributes as also
-from runtime.telemetry.metrics.attributes import number, text
+from runtime.telemetry.metrics import values as also
 from runtime.telemetry.metrics.instruments import Counter, Distribution, Found, Histogram, Instrument, Sum
+from runtime.telemetry.metrics.values import number, text
 from runtime.telemetry.spans import Span
 
 Operations = Mapping[tuple[str, str], tuple[str, str]]
@@ -28,7 +28,7 @@ class Requests:
             "http.server.request.duration",
             "s",
             "Duration of requests, until the last byte of their answers.",
-            (names.METHOD, names.URL_SCHEME, names.ROUTE, names.STATUS, also.ERROR_TYPE),
+            (names.METHOD, names.URL_SCHEME, names.ROUTE, names.STATUS, names.ERROR),
             also.LONG_SECONDS,
         )
         self._requests = Counter(
@@ -70,7 +70,7 @@ class Attempts:
             "http.client.request.duration",
             "s",
             "Duration of attempts to get an answer from another server, until its headers are there.",
-            (names.METHOD, names.SERVER_ADDRESS, names.SERVER_PORT, names.STATUS, also.ERROR_TYPE),
+            (names.METHOD, names.SERVER_ADDRESS, names.SERVER_PORT, names.STATUS, names.ERROR),
             also.LONG_SECONDS,
         )
         self.instruments: tuple[Instrument, ...] = (self._duration,)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from runtime.telemetry import conventions as names
-from runtime.telemetry.metrics import attributes as also
 from runtime.telemetry.metrics.instruments import Counter, Instrument
 from runtime.telemetry.spans import Span
 
@@ -15,9 +14,9 @@ _PARAMETERS = {
     names.MAX_TOKENS: "max_output_tokens",
     names.FREQUENCY_PENALTY: "frequency_penalty",
     names.PRESENCE_PENALTY: "presence_penalty",
-    also.BACKGROUND: "background",
-    also.CONVERSATION_ID: "conversation",
-    also.PREVIOUS_RESPONSE: "previous_response_id",
+    names.BACKGROUND: "background",
+    names.CONVERSATION_ID: "conversation",
+    names.PREVIOUS_RESPONSE: "previous_response_id",
 }
 
 

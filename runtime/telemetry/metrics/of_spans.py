@@ -6,14 +6,15 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 from runtime.telemetry import conventions as names
-from runtime.telemetry.metrics import attributes as also
-from runtime.telemetry.metrics.attributes import text
+from runtime.telemetry.metrics import values as also
 from runtime.telemetry.metrics.instruments import Distribution, Found, Histogram, Instrument
 from runtime.telemetry.metrics.of_models import Models
 from runtime.telemetry.metrics.of_requests import Attempts, Operations, Requests
 from runtime.telemetry.metrics.of_responses import Responses
 from runtime.telemetry.metrics.of_stores import Stores
 from runtime.telemetry.metrics.of_tools import ExecutedTools, Tools
+from runtime.telemetry.metrics.values import text
+from runtime.telemetry.operation import EXECUTE_TOOL
 from runtime.telemetry.spans import Span
 
 
@@ -42,7 +43,7 @@ class SpanMetrics:
             "llama_stack.provider.call.duration",
             "s",
             "Duration of calls of providers; of a stream, until it is over.",
-            (names.API, names.API_OPERATION, names.PROVIDER_ID, also.ERROR_TYPE),
+            (names.API, names.API_OPERATION, names.PROVIDER_ID, names.ERROR),
             also.LONG_SECONDS,
         )
         self._calls_of: Found[tuple[object, ...], Distribution] = Found(
@@ -79,5 +80,5 @@ class SpanMetrics:
                 kind.count(span, seconds)
         elif span.kind == "client" and names.METHOD in said:
             self._attempts.count(span, seconds)
-        if said.get(names.OPERATION) == also.EXECUTE_TOOL:
+        if said.get(names.OPERATION) == EXECUTE_TOOL:
             self._executed.count(span, seconds)

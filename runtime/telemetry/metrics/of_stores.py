@@ -5,9 +5,9 @@ here: the one that has stores, and not the database below it.
 from __future__ import annotations
 
 from runtime.telemetry import conventions as names
-from runtime.telemetry.metrics import attributes as also
-from runtime.telemetry.metrics.attributes import number, text
+from runtime.telemetry.metrics import values as also
 from runtime.telemetry.metrics.instruments import Counter, Histogram, Instrument
+from runtime.telemetry.metrics.values import number, text
 from runtime.telemetry.spans import Span
 
 _INSERTS = {"insert_chunks": "chunks", "insert_documents": "documents", "attach_file": "file"}
@@ -43,19 +43,19 @@ class Stores:
     def count(self, span: Span, seconds: float) -> None:
         said = span.attributes
         operation, outcome = text(said.get(names.API_OPERATION)), also.ERROR if span.error else also.SUCCESS
-        provider, store = text(said.get(names.PROVIDER_ID)), text(said.get(also.DATA_SOURCE_ID))
+        provider, store = text(said.get(names.PROVIDER_ID)), text(said.get(names.DATA_SOURCE_ID))
         if (kind := _QUERIES.get(operation)) is not None:
-            mode = text(said.get(also.SEARCH_MODE))
+            mode = text(said.get(names.SEARCH_MODE))
             self._queries.add((store, kind, provider, outcome, mode))
             self._query_s.record((kind, provider, outcome, mode), seconds)
-            if found := said.get(also.FOUND):
+            if found := said.get(names.FOUND):
                 self._found.add((store, kind, provider, outcome), number(found))
         elif (kind := _INSERTS.get(operation)) is not None:
             self._inserts.add((store, kind, provider, outcome))
             self._insert_s.record((kind, provider, outcome), seconds)
             if kind == "file":
                 self._files.add((store, kind, provider, outcome))
-            if chunks := said.get(also.CHUNKS):
+            if chunks := said.get(names.CHUNKS):
                 self._chunks.add((store, kind, provider, outcome), number(chunks))
         elif (kind := _DELETES.get(operation)) is not None:
             self._deletes.add((store, kind, provider, outcome))

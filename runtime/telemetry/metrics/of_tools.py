@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from runtime.telemetry import conventions as names
-from runtime.telemetry.metrics import attributes as also
-from runtime.telemetry.metrics.attributes import text
+from runtime.telemetry.metrics import values as also
 from runtime.telemetry.metrics.instruments import Counter, Histogram, Instrument
+from runtime.telemetry.metrics.values import text
 from runtime.telemetry.spans import Span
 
 _INVOKE = "invoke_tool"
@@ -26,7 +26,7 @@ class Tools:
         said = span.attributes
         if said.get(names.API_OPERATION) != _INVOKE:
             return
-        group, tool = text(said.get(also.RESOURCE_ID)), text(said.get(also.TOOL_NAME))
+        group, tool = text(said.get(names.RESOURCE_ID)), text(said.get(names.TOOL_NAME))
         outcome = also.ERROR if span.error else also.SUCCESS
         values = (group, tool, text(said.get(names.PROVIDER_ID)), outcome)
         self._calls.add(values)
@@ -41,10 +41,10 @@ class ExecutedTools:
             "gen_ai.execute_tool.duration",
             "s",
             "Duration of calls of tools.",
-            (also.TOOL_NAME, also.ERROR_TYPE),
+            (names.TOOL_NAME, names.ERROR),
             also.MODEL_SECONDS,
         )
         self.instruments: tuple[Instrument, ...] = (self._duration,)
 
     def count(self, span: Span, seconds: float) -> None:
-        self._duration.record((text(span.attributes.get(also.TOOL_NAME)), span.error), seconds)
+        self._duration.record((text(span.attributes.get(names.TOOL_NAME)), span.error), seconds)

@@ -6,7 +6,6 @@ from typing import Any
 
 from runtime.errors import RateLimited
 from runtime.telemetry import conventions as names
-from runtime.telemetry.metrics import attributes as also
 from runtime.telemetry.metrics.instruments import Distribution, Sum
 from runtime.telemetry.metrics.of_spans import SpanMetrics
 from runtime.telemetry.spans import Kind, Span, begin_trace
@@ -94,7 +93,7 @@ async def test_a_call_of_a_model_is_told_with_its_tokens_and_its_waits() -> None
 
 
 async def test_our_own_engine_is_a_server_too() -> None:
-    usage = {names.OUTPUT_TOKENS: 4, names.FIRST_CHUNK_S: 0.5, also.RESOURCE_ID: "mine"}
+    usage = {names.OUTPUT_TOKENS: 4, names.FIRST_CHUNK_S: 0.5, names.RESOURCE_ID: "mine"}
     found = await counted(span(CALL | usage, "internal"), span(CALL, "internal", error="engine_failed"))
     of_model = ("chat", "openai", "large", "vendor")
     assert found["gen_ai.server.request.duration"] == {of_model: (2.0, 1), (*of_model, "engine_failed"): (2.0, 1)}
@@ -129,13 +128,13 @@ async def test_tools_stores_and_responses_are_told_as_ogx_does() -> None:
         return {names.API: api, names.API_OPERATION: operation, names.PROVIDER_ID: "p", **said}
 
     found = await counted(
-        span(of("tool_runtime", "invoke_tool", **{also.TOOL_NAME: "search", names.OPERATION: "execute_tool"})),
+        span(of("tool_runtime", "invoke_tool", **{names.TOOL_NAME: "search", names.OPERATION: "execute_tool"})),
         span(of("tool_runtime", "list_tools")),
         span(of("vector_stores", "create_store")),
-        span(of("vector_stores", "attach_file", **{also.DATA_SOURCE_ID: "vs_1"})),
-        span(of("vector_stores", "insert_chunks", **{also.DATA_SOURCE_ID: "vs_1", also.CHUNKS: 7})),
-        span(of("vector_stores", "search_store", **{also.DATA_SOURCE_ID: "vs_1", also.FOUND: 3})),
-        span(of("vector_stores", "delete_store", **{also.DATA_SOURCE_ID: "vs_1"}), error="not_found"),
+        span(of("vector_stores", "attach_file", **{names.DATA_SOURCE_ID: "vs_1"})),
+        span(of("vector_stores", "insert_chunks", **{names.DATA_SOURCE_ID: "vs_1", names.CHUNKS: 7})),
+        span(of("vector_stores", "search_store", **{names.DATA_SOURCE_ID: "vs_1", names.FOUND: 3})),
+        span(of("vector_stores", "delete_store", **{names.DATA_SOURCE_ID: "vs_1"}), error="not_found"),
         span(of("responses", "create_response", **{names.STREAM: True, names.TEMPERATURE: 0.5})),
     )
     assert found["llama_stack.tool_runtime.invocations_total"] == {("search", "p", "success"): 1}

@@ -1,14 +1,6 @@
-"""What metrics are split by beside `runtime.telemetry.conventions`, and what some spans say that others do not."""
+"""What series are split by, and into which buckets their numbers go."""
 
 from __future__ import annotations
-
-ERROR_TYPE, TOKEN_TYPE = "error.type", "gen_ai.token.type"
-TOOL_NAME, DATA_SOURCE_ID = "gen_ai.tool.name", "gen_ai.data_source.id"
-EXECUTE_TOOL = "execute_tool"
-CONVERSATION_ID = "gen_ai.conversation.id"
-RESOURCE_ID = "llama_stack.resource.id"
-SEARCH_MODE, FOUND, CHUNKS = "llama_stack.retrieval.mode", "llama_stack.found", "llama_stack.chunks"
-BACKGROUND, PREVIOUS_RESPONSE = "llama_stack.response.background", "llama_stack.response.previous_id"
 
 SUCCESS, ERROR = "success", "error"
 """What llama-stack and ogx call how something has ended."""
