@@ -91,10 +91,13 @@ def unforeseen() -> StackError:
 
 
 class RequestError(StackError):
-    """The caller's request is wrong and the same request will fail again."""
+    """The caller's request is wrong and the same request will fail again, but for one that `may_pass`: as what it lacks
+    is time, memory or a turn of this machine.
+    """
 
     status = 400
     type = "invalid_request_error"
+    may_pass: bool = False
     fixed_headers: ClassVar[Mapping[str, str]] = {}
 
 
@@ -123,6 +126,7 @@ class MethodNotAllowed(RequestError):
 class RequestTimeout(RequestError):
     status = 408
     code = "request_timeout"
+    may_pass = True
 
 
 class Conflict(RequestError):
@@ -156,6 +160,7 @@ class RateLimited(RequestError):
     status = 429
     type = "rate_limit_error"
     code = "rate_limit_exceeded"
+    may_pass = True
 
 
 class NotSupported(StackError):

@@ -208,9 +208,12 @@ class Spans(Protocol):
 class Recorded(Protocol):
     """A part of a provider's work that is recorded by itself, where a replay does all the rest for real."""
 
-    async def __call__(self, name: str, asked: Json, work: Callable[[], Awaitable[Reply]]) -> Reply:
-        """What the work gives: in a replay what was recorded, else what it does, which is kept. name: of the work;
-        asked: what it depends on. Raises what the work does, and RequestError for what was not recorded.
+    async def __call__(
+        self, name: str, asked: Json, work: Callable[[], Awaitable[Reply]], *, check: Callable[[bytes], object]
+    ) -> Reply:
+        """What the work gives: in a replay what was recorded, else what it does, as it was recorded: without secrets.
+        name: of the work; asked: what it depends on. check: raises ValueError for what it never gives. Raises what the
+        work does, RequestError for what was not recorded, StackError for a recording that is damaged.
         """
         ...
 

@@ -90,7 +90,7 @@ async def answer_of_server(session: Anew, http: HttpClient, recording: Recording
 
 async def answer_of_adapter(session: Anew, api: Api, adapter: Any, recording: Recording) -> Json:
     """What a provider in this process answers now. Raises NotAsked for a method or a request that there is no more, and
-    what the provider raises but for refusals, which are answers.
+    what the provider raises but for refusals that do not pass, which are answers.
     """
     name = recording.request["call"]
     operation = next((one for one in api.operations() if one.name == name), None)
@@ -105,7 +105,9 @@ async def answer_of_adapter(session: Anew, api: Api, adapter: Any, recording: Re
     door = Calls(session, recording.provider, api.protocol, [name]).door(adapter)
     try:
         answer = await getattr(door, name)(request)
-    except RequestError:
+    except RequestError as error:
+        if error.may_pass:
+            raise
         return session.taken()
     if isinstance(answer, EventStream):
         async for _ in answer:

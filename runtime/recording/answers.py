@@ -38,7 +38,11 @@ def shown(answer: Any) -> Json | None:
 
 
 def shown_refusal(error: RequestError | UpstreamError) -> Json | None:
-    """A refusal; None for the failure of another server that has not answered, which may do so the next time."""
+    """A refusal; None for one that may pass: also of another server that has not answered, which may do so the next
+    time.
+    """
+    if isinstance(error, RequestError) and error.may_pass:
+        return None
     facts: Json = {"kind": type(error).__name__, "message": error.message, "hint": error.hint, "param": error.param,
              "code": error.code}  # fmt: skip
     if isinstance(error, UpstreamError):
@@ -65,7 +69,12 @@ def restored(recording: Recording, protocol: type, method: str, *, is_timed: boo
     if model is not None and "model" in answer:
         with suppress(ValidationError):
             return model.model_validate(answer["model"])
-    raise RecordingError(f"`{recording.path}` has no answer of `{method}`", hint="restore it, or record it again")
+    raise no_answer(recording, method)
+
+
+def no_answer(recording: Recording, method: str) -> RecordingError:
+    """What is raised for a recording whose answer is none of `method`."""
+    return RecordingError(f"`{recording.path}` has no answer of `{method}`", hint="restore it, or record it again")
 
 
 def _stream(answer: Json, is_timed: bool) -> EventStream:
@@ -92,6 +101,7 @@ def _refusal(facts: Json) -> RequestError | UpstreamError:
 
 
 def _model_of(protocol: type, method: str) -> type[BaseModel] | None:
-    returned = typing.get_type_hints(getattr(protocol, method)).get("return")
+    declared = getattr(protocol, method, None)
+    returned = typing.get_type_hints(declared).get("return") if declared is not None else None
     kinds = typing.get_args(returned) or (returned,)
     return next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)), None)

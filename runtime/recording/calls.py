@@ -4,8 +4,10 @@ and answer, and in a replay something stands in for it that has only the recordi
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from runtime.apis._request import Request
@@ -19,6 +21,7 @@ from runtime.recording.reading import Reading
 from runtime.recording.session import Session
 from runtime.recording.streams import as_events
 from runtime.sse import EventStream, Frames, Json, Reply
+from runtime.to_the_end import to_the_end
 from runtime.wrapped import Wrapped
 
 Method = Callable[[Any], Any]
@@ -53,11 +56,36 @@ class Calls:
         ]
         return {"methods": has, "models": listed}
 
-    async def work(self, name: str, asked: Json, work: Callable[[], Awaitable[Reply]]) -> Reply:
-        """Implements `Recorded`."""
-        found = await self._answered(name, {"call": name, "json": asked}, work)
-        assert isinstance(found, Reply), "nothing else is recorded of it"
-        return found
+    async def work(
+        self, name: str, asked: Json, work: Callable[[], Awaitable[Reply]], *, check: Callable[[bytes], object]
+    ) -> Reply:
+        """Implements `Recorded`. What takes long with an answer of many megabytes is done in threads."""
+        recording, secrets = self._asked({"call": name, "json": asked})
+        found = self._session.find(recording.scope, self._name, recording.request)
+        if found is not None:
+            return await asyncio.to_thread(self._reply_of, found, name, check)
+        try:
+            shown = answers.shown(await work())
+        except (RequestError, UpstreamError) as error:
+            if (refusal := answers.shown_refusal(error)) is not None:
+                await to_the_end(self._keep_large(recording, refusal, secrets))
+            raise
+        assert shown is not None, "it is a reply"
+        await to_the_end(self._keep_large(recording, shown, secrets))
+        return Reply.of(recording.answer["reply"])
+
+    async def _keep_large(self, recording: Recording, answer: Json, secrets: list[str]) -> None:
+        hide = self._session.hiding.answer
+        recording.answer = await asyncio.to_thread(hide, answer, also=secrets)
+        await self._session.keep_large(recording)
+
+    def _reply_of(self, found: Recording, name: str, check: Callable[[bytes], object]) -> Reply:
+        answer = answers.restored(found, self._protocol, name, is_timed=False)
+        if isinstance(answer, Reply):
+            with suppress(ValueError):
+                check(answer.data)
+                return answer
+        raise answers.no_answer(found, name)
 
     def _recorded(self, name: str, method: Method | None) -> Method:
         async def call(request: Request) -> Any:
@@ -68,14 +96,11 @@ class Calls:
     async def _answered(self, name: str, shown: Json, do: Callable[[], Awaitable[Any]] | None) -> Any:
         """What was recorded, or what it gives to do it. do: None where a replay has nothing that could."""
         session = self._session
-        secrets = list(session.secrets_of_caller())
-        asked = session.hiding.request(shown, also=secrets)
-        scope = session.scope()
-        found = session.find(scope, self._name, asked)
+        recording, secrets = self._asked(shown)
+        found = session.find(recording.scope, self._name, recording.request)
         if found is not None:
             return answers.restored(found, self._protocol, name, is_timed=session.is_timed)
         assert do is not None, "a replay raises for what was not recorded"
-        recording = Recording(provider=self._name, request=asked, answer={}, scope=scope)
 
         def keep(answer: Json) -> None:
             recording.answer = session.hiding.answer(answer, also=secrets)
@@ -93,6 +118,13 @@ class Calls:
         if (kept := answers.shown(answer)) is not None:
             keep(kept)
         return answer
+
+    def _asked(self, shown: Json) -> tuple[Recording, list[str]]:
+        """A recording of what is asked now, without an answer; and the secrets of whoever asks."""
+        session = self._session
+        secrets = list(session.secrets_of_caller())
+        request = session.hiding.request(shown, also=secrets)
+        return Recording(provider=self._name, request=request, answer={}, scope=session.scope()), secrets
 
 
 def _shown(name: str, request: Request) -> Json:

@@ -160,21 +160,26 @@ def check_schema(schema: object, path: Path) -> None:
 
 def save(recording: Recording, path: Path) -> None:
     """Write one, the bytes beside it first: a file with the name `path` is always whole. Nothing is left of a recording
-    that was there. Raises OSError.
+    that was there. Raises OSError, and RecordingError for one that is so large that `load` refuses it; then nothing is
+    written.
     """
-    kept = {path.name}
+    beside: dict[Path, bytes] = {}
 
     def keep(held: Held) -> str:
-        beside = file_beside(path, held)
-        atomic_write(beside, held.data, mode=_MODE)
-        kept.add(beside.name)
-        return beside.name
+        its_file = file_beside(path, held)
+        beside[its_file] = held.data
+        return its_file.name
 
     shown: Json = {"schema": SCHEMA, "test": recording.scope} if recording.scope else {"schema": SCHEMA}
     shown |= {"provider": recording.provider, "request": recording.request, "answer": recording.answer}
-    atomic_write(path, laid_out(shown, keep), mode=_MODE)
+    text = laid_out(shown, keep)
+    if len(text) > _BYTES:
+        raise RecordingError(f"`{path}` would be larger than 64 MB, which is not read again")
+    for its_file, data in beside.items():
+        atomic_write(its_file, data, mode=_MODE)
+    atomic_write(path, text, mode=_MODE)
     for one in files_of(path):
-        if one.name not in kept:
+        if one != path and one not in beside:
             one.unlink(missing_ok=True)
     recording.path = path
 

@@ -71,6 +71,20 @@ def _lists() -> _Lists:
     )
 
 
+class _Name(NamedTuple):
+    """The name of a member without secrets. is_secret: whether what stands under it is one."""
+
+    shown: str
+    is_secret: bool
+
+
+class _Sought(NamedTuple):
+    """What is looked for in one message, and what its members' names were found to be."""
+
+    values: list[str]
+    names: dict[str, _Name]
+
+
 class Hiding:
     """known: the secrets that this process knows by their values, asked each time. patterns: more of them, as regular
     expressions. Raises ConfigInvalid for one that is none, or that finds nothing everywhere.
@@ -82,15 +96,18 @@ class Hiding:
 
     def request(self, request: Json, *, also: Iterable[str] = ()) -> Json:
         """A request of a recording without secrets. also: more of them, such as the caller's own."""
-        return self._message(request, _lists().request_headers, self._values(also))
+        return self._message(request, _lists().request_headers, self._sought(also))
 
     def answer(self, answer: Json, *, also: Iterable[str] = ()) -> Json:
         """An answer of a recording without secrets."""
-        return self._message(answer, _lists().answer_headers, self._values(also))
+        return self._message(answer, _lists().answer_headers, self._sought(also))
 
     def text(self, text: str) -> str:
         """A text without secrets, such as the name of a test."""
         return self._text(text, self._values(()))
+
+    def _sought(self, also: Iterable[str]) -> _Sought:
+        return _Sought(self._values(also), {})
 
     def _values(self, also: Iterable[str]) -> list[str]:
         """Those that are known, and as they are spelt in an address and in JSON."""
@@ -98,49 +115,56 @@ class Hiding:
         spelt = {way(value) for value in known for way in _SPELT}
         return sorted(spelt, key=len, reverse=True)
 
-    def _message(self, message: Json, headers: Iterable[str], values: list[str]) -> Json:
+    def _message(self, message: Json, headers: Iterable[str], sought: _Sought) -> Json:
         clean: Json = {}
         for name, part in message.items():
             if name == "headers":
                 part = {key.lower(): value for key, value in sorted(part.items()) if _is_one_of(key.lower(), headers)}
             if name in ("query", "fields"):
-                clean[name] = [self._pair(key, value, values) for key, value in part]
+                clean[name] = [self._pair(key, value, sought.values) for key, value in part]
             elif name == "parts":
-                clean[name] = [self._part(one, values) for one in part]
+                clean[name] = [self._part(one, sought) for one in part]
             elif name == "events":
-                clean[name] = self._of(part, values)
-                hide_across(clean[name], partial(self._spans, values=values), HIDDEN)
+                clean[name] = self._of(part, sought)
+                hide_across(clean[name], partial(self._spans, values=sought.values), HIDDEN)
             else:
-                clean[name] = self._of(part, values)
+                clean[name] = self._of(part, sought)
         return clean
 
     def _pair(self, name: str, value: str, values: list[str]) -> list[str]:
         is_secret = value and _lists().in_addresses.has(name)
         return [self._text(name, values), HIDDEN if is_secret else self._text(value, values)]
 
-    def _part(self, part: Json, values: list[str]) -> Json:
+    def _part(self, part: Json, sought: _Sought) -> Json:
         """A part of a form."""
-        clean: Json = self._of(part, values)
+        clean: Json = self._of(part, sought)
         is_secret = "filename" not in part and _lists().in_addresses.has(str(part.get("name", "")))
         return clean | {"text": HIDDEN} if is_secret and part.get("text") else clean
 
-    def _of(self, value: Any, values: list[str]) -> Any:
+    def _of(self, value: Any, sought: _Sought) -> Any:
         if isinstance(value, str):
-            return self._text(value, values)
+            return self._text(value, sought.values)
         if isinstance(value, dict):
             named = value.get("name")  # as a list of headers or variables has them
             is_named = isinstance(named, str) and "value" in value and _lists().members.has(named)
-            return {
-                self._text(str(key), values): _hidden(inner)
-                if _lists().members.has(str(key)) or (is_named and key == "value")
-                else self._of(inner, values)
-                for key, inner in value.items()
-            }
+            clean = {}
+            for key, inner in value.items():
+                name = self._name(str(key), sought)
+                is_secret = name.is_secret or (is_named and key == "value")
+                clean[name.shown] = _hidden(inner) if is_secret else self._of(inner, sought)
+            return clean
         if isinstance(value, list):
-            return [self._of(inner, values) for inner in value]
+            return [self._of(inner, sought) for inner in value]
         if isinstance(value, Held):
-            return Held(self._data(value.data, values), value.suffix)
+            return Held(self._data(value.data, sought.values), value.suffix)
         return value
+
+    def _name(self, name: str, sought: _Sought) -> _Name:
+        """A member's name, which is looked through once in a message: a document has a hundred thousand blocks."""
+        known = sought.names.get(name)
+        if known is None:
+            known = sought.names[name] = _Name(self._text(name, sought.values), _lists().members.has(name))
+        return known
 
     def _text(self, text: str, values: Iterable[str]) -> str:
         text = self._found(text, values)

@@ -16,7 +16,6 @@ import json
 import sys
 from array import array
 from collections.abc import Callable, Mapping
-from functools import partial
 from math import isfinite
 from typing import Any
 
@@ -26,7 +25,7 @@ _WIDTH = 110
 _MANY = 128
 _LINES, _FILE, _FLOATS, _NUMBER, _AS_IS = "$lines", "$file", "$float32", "$number", "$as_is"
 _MARKS = (_LINES, _FILE, _FLOATS, _NUMBER, _AS_IS)
-_text = partial(json.dumps, ensure_ascii=False)
+_text = json.JSONEncoder(ensure_ascii=False).encode
 
 
 def laid_out(value: Any, keep: Callable[[Held], str]) -> bytes:
@@ -94,12 +93,15 @@ def _little_endian(floats: array[float]) -> array[float]:
 
 
 def _lines(value: Any, indent: str) -> list[str]:
-    short = _text(value)
     is_numbers = isinstance(value, list) and all(isinstance(one, int | float) for one in value)
     is_numbers = is_numbers or (isinstance(value, dict) and list(value) == [_FLOATS])
-    fits = len(indent) + len(short) <= _WIDTH and f'"{_LINES}"' not in short
-    if is_numbers or not isinstance(value, list | dict) or not value or fits:
-        return [short]
+    if is_numbers or not isinstance(value, list | dict) or not value:
+        return [_text(value)]
+    room = _WIDTH - len(indent)
+    if _left(value, room) >= 0:
+        short = _text(value)
+        if len(short) <= room and f'"{_LINES}"' not in short:
+            return [short]
     inner = indent + "  "
     if isinstance(value, dict):
         is_lines = len(value) == 1 and _LINES in value
@@ -109,6 +111,21 @@ def _lines(value: Any, indent: str) -> list[str]:
         ]
         return _joined("{", items, indent + "}")
     return _joined("[", [[inner, *_lines(one, inner)] for one in value], indent + "]")
+
+
+def _left(value: Any, room: int) -> int:
+    """At most so many characters of a line are left beside a value; below zero, it surely does not fit. Told without
+    writing it: what is large would be written once for each level that it is deep.
+    """
+    if isinstance(value, str):
+        return room - len(value) - 2
+    if not isinstance(value, list | dict):
+        return room - 1
+    for one in value.values() if isinstance(value, dict) else value:
+        room = _left(one, room - 2)
+        if room < 0:
+            break
+    return room
 
 
 def _rows(values: Any, indent: str) -> list[str]:

@@ -91,7 +91,7 @@ class Library:
         self._times: Counter[tuple[str, str, Path | None]] = Counter()
         self._fresh: dict[tuple[str, str, str], list[Asked]] = defaultdict(list)
         for recording in stored(folder):
-            self._add(recording)
+            self.add(recording)
 
     def __len__(self) -> int:
         return sum(map(len, self._by_key.values()))
@@ -167,8 +167,17 @@ class Library:
 
     def keep(self, recording: Recording, *, instead: Path | None = None) -> Path | None:
         """Write a recording. instead: the file of an earlier attempt of the same call, whose place it takes. Returns
-        its file; None where the last recording of the same request says the same. Raises OSError.
+        its file; None where the last recording of the same request says the same. Raises OSError, and RecordingError
+        for one that is too large.
         """
+        path = self.place(recording, instead=instead)
+        if path is not None:
+            documents.save(recording, path)
+            self.add(recording)
+        return path
+
+    def place(self, recording: Recording, *, instead: Path | None = None) -> Path | None:
+        """The first half of `keep`, for whoever writes by themselves: where it belongs. What it replaces is gone."""
         what = asked(recording.request)
         place = recording.scope, what.key, recording.provider
         same = [one for _, one in self._same(what) if (one.scope, one.provider) == (place[0], place[2])]
@@ -182,14 +191,15 @@ class Library:
             for one in same:
                 if one.path == instead:
                     self._forget(what.key, one)
-            path = instead
-        else:
-            if same and same[-1].answer | {"timing": None} == recording.answer | {"timing": None}:
-                return None
-            path = self._free_path(recording, what.key, len(same) + 1)
-        documents.save(recording, path)
+            return instead
+        if same and same[-1].answer | {"timing": None} == recording.answer | {"timing": None}:
+            return None
+        return self._free_path(recording, what.key, len(same) + 1)
+
+    def add(self, recording: Recording) -> None:
+        """One that was written: the second half of `keep`."""
+        what = asked(recording.request)
         self._by_key[what.key].append((what, recording))
-        return path
 
     def _same(self, what: Asked) -> list[_Kept]:
         """Those of the same request."""
@@ -203,10 +213,6 @@ class Library:
             for kept, one in entries
             if kept.has_hidden and fits_hidden(kept.value, what.value) and are_near(kept.vectors, what.vectors)
         ]
-
-    def _add(self, recording: Recording) -> None:
-        what = asked(recording.request)
-        self._by_key[what.key].append((what, recording))
 
     def _forget(self, key: str, recording: Recording) -> None:
         if recording.path is not None:

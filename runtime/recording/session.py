@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from runtime.context import current
+from runtime.recording import documents
 from runtime.recording.documents import Recording, RecordingError
 from runtime.recording.hiding import Hiding
 from runtime.recording.library import Decision, Library, Miss, NotRecorded, check_recorded
@@ -74,6 +75,7 @@ class Session:
         self._used = UsedLog(choice.folder)
         self._attempts: OrderedDict[int, tuple[object, Path]] = OrderedDict()
         self._later: set[asyncio.Task[None]] = set()
+        self._writing = asyncio.Lock()
         self.failure = ""
 
     def __len__(self) -> int:
@@ -157,9 +159,8 @@ class Session:
         before = self._attempts.pop(id(call), None)
         try:
             path = self._library.keep(recording, instead=before[1] if before else None)
-        except OSError as error:
-            self.failure = f"`{self.folder}` cannot be written: {error.strerror or error}"
-            log.exception("not recorded", extra={"error": self.failure})
+        except (OSError, RecordingError) as error:
+            self._not_written(error)
             return
         if path is None:
             return
@@ -168,6 +169,22 @@ class Session:
             self._attempts[id(call)] = call, path
             while len(self._attempts) > _ATTEMPTS:
                 self._attempts.popitem(last=False)
+
+    async def keep_large(self, recording: Recording) -> None:
+        """Write what a call of its own was asked and answered, while others are served. One after the other: the next
+        one of the same request has to find this one.
+        """
+        async with self._writing:
+            try:
+                path = self._library.place(recording)
+                if path is None:
+                    return
+                await asyncio.to_thread(documents.save, recording, path)
+            except (OSError, RecordingError) as error:
+                self._not_written(error)
+                return
+            self._library.add(recording)
+        self._used.note(path)
 
     def note_stack(self, variables: Mapping[str, str], providers: Mapping[str, Mapping[str, Any]]) -> None:
         """Keep what a replay has to know of the stack, beside what is known already."""
@@ -178,14 +195,20 @@ class Session:
         try:
             self.manifest.write(self.folder)
         except OSError as error:
-            self.failure = f"`{self.folder}` cannot be written: {error.strerror or error}"
-            log.exception("not recorded", extra={"error": self.failure})
+            self._not_written(error)
 
     def later(self, work: Coroutine[Any, Any, None]) -> None:
         """Do what nobody waits for; `close` does, for a while, and then cancels it."""
         task = asyncio.create_task(_told(work), name="record the rest of an answer")
         self._later.add(task)
         task.add_done_callback(self._later.discard)
+
+    def _not_written(self, error: OSError | RecordingError) -> None:
+        if isinstance(error, RecordingError):
+            self.failure = error.message
+        else:
+            self.failure = f"`{self.folder}` cannot be written: {error.strerror or error}"
+        log.error("not recorded", extra={"error": self.failure}, exc_info=error)
 
     async def close(self) -> None:
         """Wait for what is still being recorded, but not for ever."""

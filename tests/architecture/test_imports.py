@@ -67,7 +67,7 @@ ALLOWED: dict[str, set[str]] = {
     "runtime.http": {"addresses", "clock", "context", "telemetry", "errors", "ids", "outage", "rounds", "sse", "unset"},
     "runtime.recording": {
         "amazon_events", "apis", "clock", "config.home", "context", "errors", "http", "ids", "provider", "redaction",
-        "sse", "telemetry", "trees", "wrapped",
+        "sse", "telemetry", "to_the_end", "trees", "wrapped",
     },
     "runtime.faults": {"amazon_events", "apis", "context", "durations", "errors", "http", "similar", "sse", "wrapped"},
     "runtime.documents": set(),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -24,6 +25,12 @@ def says(text: str) -> Document:
 
 def echo(file: BinaryIO, reading: Reading) -> Document:
     return says(f"{os.getpid()} {file.read().decode()}")
+
+
+def tells(file: BinaryIO, reading: Reading) -> Document:
+    """What it is asked."""
+    asked = {name: getattr(reading, name) for name in ("filename", "content_type", "pages", "max_pages", "settings")}
+    return says(json.dumps(asked))
 
 
 def hang(file: BinaryIO, reading: Reading) -> Document:

@@ -45,12 +45,12 @@ def task(reader: str, *, timeout_s: float = 30, memory_mib: int = 300) -> Task:
     )
 
 
-async def said(pool: WorkerPool, what: Task, content: bytes = b"x") -> str:
+async def said(pool: WorkerPool, what: Task, content: bytes = b"x", *, has_waited: bool = False) -> str:
     with tempfile.TemporaryFile() as file:
         file.write(content)
         file.flush()
         async with asyncio.timeout(LIMIT_S):
-            answer = json.loads(await pool.run(what, file))
+            answer = json.loads(await pool.run(what, file, has_waited=has_waited))
     found: str = answer["chunks"][0]["content"]
     return found
 
@@ -166,6 +166,13 @@ async def test_too_many_that_wait_are_told_to_come_later(pool: WorkerPool) -> No
     results = await asyncio.gather(*asked, return_exceptions=True)
     kinds = [type(result) for result in results]
     assert kinds.count(RateLimited) == 1 and kinds.count(RequestError) == 3
+
+
+async def test_what_has_waited_before_is_not_told_to_come_later(pool: WorkerPool) -> None:
+    asked = [asyncio.create_task(said(pool, task("hang", timeout_s=1))) for _ in range(3)]
+    await asyncio.sleep(0)
+    assert "read before" in await said(pool, task("echo"), b"read before", has_waited=True)
+    assert all(isinstance(one, RequestError) for one in await asyncio.gather(*asked, return_exceptions=True))
 
 
 async def test_stopping_ends_the_work_and_says_so(pool: WorkerPool) -> None:

@@ -16,7 +16,8 @@ from runtime.recording.answers import restored, shown_refusal
 from runtime.recording.documents import Recording, RecordingError
 from runtime.recording.manifest import Manifest
 
-KINDS = [one for one in vars(errors).values() if isinstance(one, type) and issubclass(one, RequestError)]
+REFUSALS = [one for one in vars(errors).values() if isinstance(one, type) and issubclass(one, RequestError)]
+KINDS = [one for one in REFUSALS if not one.may_pass]
 UPSTREAM = [one for one in vars(errors).values() if isinstance(one, type) and issubclass(one, UpstreamError)]
 
 
@@ -36,6 +37,8 @@ def test_a_refusal_is_the_same_again(kind: Any) -> None:
 
 def test_what_has_not_answered_may_do_so_the_next_time() -> None:
     assert shown_refusal(UpstreamError("gone", provider_id="acme")) is None
+    passing = [one for one in REFUSALS if shown_refusal(one("not now")) is None]
+    assert passing == [errors.RequestTimeout, errors.RateLimited]
 
 
 @pytest.mark.parametrize("answer", [{}, {"model": {"content": 5}}, {"model": None}])

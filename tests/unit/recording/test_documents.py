@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtime.recording import documents
+from runtime.recording import documents, layout
 from runtime.recording.bodies import Held, content_type, readable, written
 from runtime.recording.documents import Recording, RecordingError, load, save
 from runtime.recording.layout import as_read, laid_out
@@ -65,6 +65,22 @@ def test_no_one_is_told_to_remove_a_file_that_was_never_a_recording(tmp_path: Pa
 def test_a_text_of_several_lines_is_laid_out_line_by_line() -> None:
     shown = laid_out({"content": "one\ntwo\nthree, which makes it long enough to be worth the room"}, str).decode()
     assert shown.splitlines()[3:5] == ['      "one",', '      "two",']
+
+
+def test_what_is_large_is_not_written_again_for_each_level_that_it_is_deep(monkeypatch: pytest.MonkeyPatch) -> None:
+    written: list[int] = []
+
+    def text(value: Any) -> str:
+        found = json.dumps(value, ensure_ascii=False)
+        written.append(len(found))
+        return found
+
+    monkeypatch.setattr(layout, "_text", text)
+    value: Any = [{"text": "llamas " * 20, "kind": "paragraph"}] * 200
+    for _ in range(6):
+        value = {"inner": value}
+    whole = laid_out(value, lambda held: "")
+    assert sum(written) < 2 * len(whole)
 
 
 def test_each_event_of_a_stream_has_a_line() -> None:

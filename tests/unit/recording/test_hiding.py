@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from runtime.errors import ConfigInvalid
+from runtime.recording import hiding
 from runtime.recording.bodies import Held
 from runtime.recording.hiding import HIDDEN, Hiding
 
@@ -183,3 +184,19 @@ def test_what_only_has_the_name_of_a_secret_stays() -> None:
         "headers": {"content-type": "application/json"},
     }
     assert Hiding().answer(usual) == usual
+
+
+def test_the_same_name_is_looked_through_once_in_a_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A document that was read has a hundred thousand blocks with the same members."""
+    hiding._lists()
+    looked: list[str] = []
+    plain = hiding._plain
+
+    def counted(name: str) -> str:
+        looked.append(name)
+        return plain(name)
+
+    monkeypatch.setattr(hiding, "_plain", counted)
+    message = {"reply": {"blocks": [{"kind": "code", "text": "x", "password": CANARY}] * 1000}}
+    assert CANARY not in dumped(Hiding().answer(message))
+    assert len(looked) < 30

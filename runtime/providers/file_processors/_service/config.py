@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from runtime.apis._chunk_sizes import DEFAULT_CHUNK_TOKENS, DEFAULT_OVERLAP_TOKENS
 
 _MIB = 1024 * 1024
+_OF_DOCUMENTS = {"max_pages", "max_decompressed_bytes", "max_text_bytes"}
 
 
 class ProcessorConfig(BaseModel):
@@ -46,7 +47,11 @@ class ProcessorConfig(BaseModel):
         description="How long the result of a job is kept, in seconds; also a document that is not processed.",
     )
 
-    def settings(self) -> dict[str, Any]:
-        """Those that only this kind of provider has, for its reader."""
+    def settings(self, *, only_changed: bool = False) -> dict[str, Any]:
+        """Those that only this kind of provider has, for its reader. only_changed: without those at their defaults."""
         own = set(type(self).model_fields) - set(ProcessorConfig.model_fields)
-        return self.model_dump(mode="json", include=own)
+        return self.model_dump(mode="json", include=own, exclude_defaults=only_changed)
+
+    def changed_limits(self) -> dict[str, Any]:
+        """Those that decide which documents are read, whatever the machine, where they are not at their defaults."""
+        return self.model_dump(mode="json", include=_OF_DOCUMENTS, exclude_defaults=True)

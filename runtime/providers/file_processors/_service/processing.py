@@ -61,17 +61,19 @@ class Processing:
         began: float,
         settings: dict[str, Any] | None = None,
         readable: Incoming | None = None,
+        has_waited: bool = False,
     ) -> Reply:
         """A `ProcessFileResponse` with the chunks of a document. They stay JSON: those of a book are many megabytes.
 
         reader: `module:function` of what reads it in the worker. settings: the reader's. began: when the request
         arrived, by `time.perf_counter`. readable: what is read in its place, such as another server's answer about it.
+        has_waited: the document has waited for a worker before, so it is not told to come later.
 
         Raises RequestError with the reason why it cannot be read, RateLimited if too many wait, Unavailable without a
         worker.
         """
         task = self._task(request, document, options, reader=reader, settings=settings)
-        written = await self._workers.run(task, (readable or document).file)
+        written = await self._workers.run(task, (readable or document).file, has_waited=has_waited)
         found = members(written, opaque=("chunks",))
         found["metadata"] |= {
             "processor": self._name,
@@ -80,19 +82,23 @@ class Processing:
         }
         return Reply(encode(found))
 
-    async def read(self, request: ProcessFileRequest, document: Incoming, options: Options, *, reader: str) -> Reply:
+    async def parsed(self, request: ProcessFileRequest, document: Incoming, options: Options, *, reader: str) -> Reply:
         """What a reader makes of a document, as `_readers/read_before.py` takes it. Raises as `answer` does."""
         task = self._task(request, document, options, reader=reader)
-        return Reply(await self._workers.run(msgspec.structs.replace(task, is_read_only=True), document.file))
+        return Reply(await self._workers.run(msgspec.structs.replace(task, gives="document"), document.file))
 
     def reading(self, document: Incoming, options: Options) -> Json:
-        """What it depends on what is made of a document, beside its content."""
-        return {
+        """What `parsed` depends on beside the content of the document. What says nothing is left out, as are settings
+        at their defaults: a new setting does not make it another one.
+        """
+        given: Json = {
             "filename": document.filename,
             "content_type": document.content_type,
             "pages": options.pages and [list(pages) for pages in options.pages],
-            "settings": self._config.settings(),
+            "settings": self._config.settings(only_changed=True),
+            "limits": self._config.changed_limits(),
         }
+        return {name: value for name, value in given.items() if value}
 
     def _task(
         self,

@@ -5,7 +5,7 @@ A task comes with the file's descriptor, so that a worker opens no path. Imports
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -33,8 +33,8 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
 
     reader: `module:function`. filename, content_type: as the caller says, so never a path and never trusted.
     pages: first and last of each range, None for all. settings: the reader's own. sizes: of the chunks, None for one
-    chunk. document: the members of each chunk's metadata, `document_id` among them. is_read_only: the answer is what
-    was read, a `Document`, which is not cut.
+    chunk. document: the members of each chunk's metadata, `document_id` among them. gives: what the answer is; a
+    document is as `_readers/read_before.py` reads it, and is not cut.
     """
 
     reader: str
@@ -47,15 +47,16 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     sizes: Sizes | None
     document: dict[str, Any]
     limits: Limits
-    is_read_only: bool = False
+    gives: Literal["chunks", "document"] = "chunks"
 
 
 class Refusal(msgspec.Struct, frozen=True, kw_only=True):
-    """Why the document cannot be read; the caller's to know."""
+    """Why the document cannot be read; the caller's to know. may_pass: another machine may read it."""
 
     message: str
     code: str | None
     hint: str | None
+    may_pass: bool = False
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

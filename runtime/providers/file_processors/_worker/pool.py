@@ -27,13 +27,14 @@ class WorkerPool:
         self._idle_timer: asyncio.TimerHandle | None = None
         self._ending: set[asyncio.Task[None]] = set()
 
-    async def run(self, task: Task, file: IO[bytes]) -> bytes:
-        """The JSON of the answer about a document. If the caller is cancelled, so is the work.
+    async def run(self, task: Task, file: IO[bytes], *, has_waited: bool = False) -> bytes:
+        """The JSON of the answer about a document. If the caller is cancelled, so is the work. has_waited: it is the
+        second task of a document that has waited before, which is not told to come later.
 
         Raises RequestError with the reason why the document cannot be read, RateLimited if too many wait, Unavailable
         if no worker can be started or a package is missing, RuntimeError for a bug in a reader.
         """
-        if self._waiting >= self._max_waiting:
+        if self._waiting >= self._max_waiting and not has_waited:
             raise RateLimited(f"{self._waiting} documents wait to be read already", hint="try again later")
         self._waiting += 1
         try:
@@ -113,7 +114,9 @@ def _answer_of(outcome: Outcome) -> bytes:
         return bytes(outcome.answer)
     if outcome.refusal is not None:
         refusal = outcome.refusal
-        raise RequestError(refusal.message, hint=refusal.hint, param="file", code=refusal.code)
+        error = RequestError(refusal.message, hint=refusal.hint, param="file", code=refusal.code)
+        error.may_pass = refusal.may_pass
+        raise error
     if outcome.missing is not None:
         raise Unavailable(
             f"The package that reads such documents is not installed: no module `{outcome.missing}`",

@@ -21,7 +21,7 @@ from runtime.documents.chunking import cut
 from runtime.documents.document import Document
 from runtime.documents.tokens import cl100k
 from runtime.errors import RequestError
-from runtime.providers.file_processors._readers import images
+from runtime.providers.file_processors._readers import images, read_before
 from runtime.providers.file_processors._readers.reading import Reader, Reading
 from runtime.providers.file_processors._readers.refusals import OVER_LIMIT, without_text
 from runtime.providers.file_processors._worker import fence
@@ -82,7 +82,7 @@ def _outcome(task: Task, file: BinaryIO) -> Outcome:
         fence.lift_memory_limit()
         gc.collect()
         words = f"Reading the document takes more than {task.limits.memory_bytes // 2**20} MiB of memory"
-        refusal = Refusal(message=words, code=OVER_LIMIT, hint=None)
+        refusal = Refusal(message=words, code=OVER_LIMIT, hint=None, may_pass=True)
     return Outcome(
         answer=found,
         refusal=refusal,
@@ -107,11 +107,11 @@ def _answer(task: Task, file: BinaryIO) -> bytes:
             settings=task.settings,
         ),
     ).storable()
-    if task.is_read_only:
-        return msgspec.json.encode(document)
-    if task.clean_text:
-        document = document.cleaned()
-    _check_length(document, task.limits.max_text_bytes)
+    cleaned = document.cleaned() if task.clean_text or task.gives == "document" else document
+    _check_length(cleaned, task.limits.max_text_bytes)
+    if task.gives == "document":
+        return read_before.written(document)  # not cleaned: that is up to whoever has it cut
+    document = cleaned
     tokenizer = cl100k()
     chunks = cut(document, task.sizes, tokenizer)
     if not chunks:
