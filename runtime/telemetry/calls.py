@@ -12,8 +12,7 @@ from importlib import import_module
 from typing import Any
 
 from runtime.apis._api import Api
-from runtime.apis._request import Request
-from runtime.sse import EventStream, Frames
+from runtime.sse import EventStream, Frames, Reply
 from runtime.telemetry import conventions as names
 from runtime.telemetry.bodies.chats import Heard
 from runtime.telemetry.bodies.told import Chat, with_bodies
@@ -72,10 +71,11 @@ class TracedCalls:
                 span.fail(error)
                 span.end()
                 raise
-            if isinstance(answer, EventStream):
-                return read(answer, span, described)
-            if isinstance(answer, AsyncGenerator):
-                return _traced(answer, span)
+            if not isinstance(answer, Reply):  # which is most of them; the last one looked for takes longest
+                if isinstance(answer, EventStream):
+                    return read(answer, span, described)
+                if isinstance(answer, AsyncGenerator):
+                    return _traced(answer, span)
             described.answer(span, answer)
             span.end()
             return answer
@@ -102,9 +102,9 @@ class TracedCalls:
                 name, attributes = described.request(request)
                 if name:
                     span.name = name
-                span.attributes = facts | attributes
-                if isinstance(request, Request) and (routed := request.routed) is not None:
-                    span.attributes[names.RESOURCE_ID], span.attributes[names.ASKED_FOR] = routed[0].id, routed[1]
+                span.attributes = attributes = facts | attributes
+                if (routed := getattr(request, "routed", None)) is not None:
+                    attributes[names.RESOURCE_ID], attributes[names.ASKED_FOR] = routed[0].id, routed[1]
             return span
 
         return begun

@@ -19,14 +19,15 @@ from runtime.telemetry import conventions as names
 from runtime.telemetry.operation import Described, bounded
 from runtime.telemetry.spans import Attribute, Span
 
-_OF_REQUEST = {
-    "temperature": names.TEMPERATURE,
-    "top_p": names.TOP_P,
-    "top_k": names.TOP_K,
-    "frequency_penalty": names.FREQUENCY_PENALTY,
-    "presence_penalty": names.PRESENCE_PENALTY,
-    "seed": names.SEED,
-}
+_OF_REQUEST = (
+    ("temperature", names.TEMPERATURE),
+    ("top_p", names.TOP_P),
+    ("top_k", names.TOP_K),
+    ("frequency_penalty", names.FREQUENCY_PENALTY),
+    ("presence_penalty", names.PRESENCE_PENALTY),
+    ("seed", names.SEED),
+)
+_NUMBERS = (int, float)
 _MOST_STOPS, _LONGEST_STOP = 8, 100
 """How many sequences that end an answer are told, and how much of each; OpenAI takes four."""
 _LAST_EVENTS = 8
@@ -65,20 +66,23 @@ class Generation(_OfModel):
         self._operation = operation
 
     def request(self, request: Any) -> tuple[str, dict[str, Attribute]]:
-        model: str = request.model
+        # Not by `getattr`: what a model of pydantic does not have costs as much as all the rest.
+        given: dict[str, Any] = request.__dict__
+        model: str = given["model"]
         attributes: dict[str, Attribute] = {names.OPERATION: self._operation, names.REQUEST_MODEL: model}
-        if request.stream:
+        if given["stream"]:
             attributes[names.STREAM] = True
-        for field, name in _OF_REQUEST.items():
-            value = getattr(request, field, None)
-            if isinstance(value, int | float):
-                attributes[name] = value
-        limit = getattr(request, "max_completion_tokens", None) or request.max_tokens
-        if isinstance(limit, int):
+        for fields in (given, request.__pydantic_extra__):
+            for field, name in _OF_REQUEST if fields else ():
+                value = fields.get(field)
+                if value is not None and type(value) in _NUMBERS:
+                    attributes[name] = value
+        limit = given.get("max_completion_tokens") or given["max_tokens"]
+        if type(limit) is int:
             attributes[names.MAX_TOKENS] = limit
-        if isinstance(request.n, int) and request.n != 1:
-            attributes[names.CHOICES] = request.n
-        if (stop := getattr(request, "stop", None)) is not None:
+        if type(choices := given["n"]) is int and choices != 1:
+            attributes[names.CHOICES] = choices
+        if (stop := given.get("stop")) is not None:
             several = [stop] if isinstance(stop, str) else stop[:_MOST_STOPS]
             attributes[names.STOP] = [str(one)[:_LONGEST_STOP] for one in several]
         return f"{self._operation} {model}", attributes
@@ -141,14 +145,14 @@ def note_usage(attributes: dict[str, Attribute], usage: Usage, *, has_output: bo
     asked, cached, answered, reasoning = usage.counted
     if asked is None and not has_output:
         asked = usage.total_tokens
-    for name, count in (
-        (names.INPUT_TOKENS, asked),
-        (names.CACHE_READ_TOKENS, cached),
-        (names.OUTPUT_TOKENS, answered if has_output else None),
-        (names.REASONING_TOKENS, reasoning),
-    ):
-        if count is not None:
-            attributes[name] = count
+    if asked is not None:
+        attributes[names.INPUT_TOKENS] = asked
+    if cached is not None:
+        attributes[names.CACHE_READ_TOKENS] = cached
+    if answered is not None and has_output:
+        attributes[names.OUTPUT_TOKENS] = answered
+    if reasoning is not None:
+        attributes[names.REASONING_TOKENS] = reasoning
 
 
 DESCRIBED: Mapping[str, Described] = {
