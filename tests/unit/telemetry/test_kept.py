@@ -193,6 +193,18 @@ async def test_traces_are_there_after_a_restart_and_go_when_they_are_old(upstrea
                 pass
 
 
+async def test_of_many_traces_the_latest_stay(upstream: Upstream, tmp_path: Path) -> None:
+    async with stack(upstream, tmp_path) as served:
+        for _ in range(5):
+            await served.client.get("/v1/models")
+        latest = [one["trace_id"] for one in (await asked(served, "traces"))["data"]][:2]
+    async with stack(upstream, tmp_path, keep_traces=2) as served:
+        async with asyncio.timeout(20):
+            while len(found := (await asked(served, "traces"))["data"]) > 2:
+                pass
+        assert [one["trace_id"] for one in found] == latest
+
+
 async def test_without_a_provider_nothing_is_kept_and_the_caller_s_trace_goes_on(
     upstream: Upstream, tmp_path: Path
 ) -> None:

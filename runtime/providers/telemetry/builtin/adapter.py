@@ -45,7 +45,7 @@ class BuiltinTelemetry:
     """Implements `Telemetry` and `Starts`."""
 
     def __init__(self, config: TelemetryConfig, context: ProviderContext) -> None:
-        self._keep_s = config.keep_days * _DAY_S
+        self._keep_s, self._keep_traces = config.keep_days * _DAY_S, config.keep_traces
         self._analytics = context.storage.analytics(TRACES, EVENTS)
         self._datasets = context.optional_api(DatasetIO)  # type: ignore[type-abstract]
         self._tasks = context.tasks
@@ -141,11 +141,17 @@ class BuiltinTelemetry:
         await self._kept.has_begun.wait()  # a server that nobody asks does not open the file
         while True:
             try:
-                await self._analytics.remove_before(TRACES, wall_time() - self._keep_s)
+                await self._analytics.remove_before(TRACES, await self._oldest_kept())
                 await self._analytics.remove_before(EVENTS, wall_time())
             except StackError as error:
                 log.warning("old traces are removed later", extra={"error": error.message})
             await asyncio.sleep(_REMOVE_EVERY_S)
+
+    async def _oldest_kept(self) -> float:
+        """When the oldest trace began that stays, in seconds since 1970: by their age, and by their number."""
+        by_age = wall_time() - self._keep_s
+        found = await self._analytics.query(queries.NEWEST_TOO_MANY, [self._keep_traces])
+        return max([by_age, *(float(row[0]) for row in found.rows)])
 
     async def _flush(self) -> None:
         if self._spans is not None:
