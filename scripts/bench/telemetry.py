@@ -1,0 +1,179 @@
+"""What telemetry costs a chat.
+
+Run: `.venv/bin/python -m scripts.bench.telemetry [--rounds N]`. First the microseconds that each part of it takes, the
+least of many tries, so without what else the machine does. Then a server's CPU for each chat through a mock upstream:
+without telemetry, with metrics alone, and with traces that are kept as well. Budget: less than 5 % of a chat.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import inspect
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from runtime.access import EVERYBODY
+from runtime.apis._api import Api
+from runtime.apis.inference.chat import ChatCompletionRequest
+from runtime.apis.inference.protocol import Inference
+from runtime.providers.telemetry.builtin.rows import columns_of
+from runtime.sse import Reply
+from runtime.telemetry.attempts import attempted
+from runtime.telemetry.batching import AT_ONCE
+from runtime.telemetry.calls import TracedCalls
+from runtime.telemetry.last_hour import LastHour
+from runtime.telemetry.metrics.of_spans import SpanMetrics
+from runtime.telemetry.requests import begin_request, end_request
+from runtime.telemetry.spans import Span, inside
+from scripts.bench import load, measure, servers
+from scripts.bench.gateway import CHAT, PATH
+from scripts.bench.servers import Server
+
+_REQUESTS = 3000
+_TIMES, _TRIES = 2000, 30
+_ANSWER = Reply.of({
+    "id": "chatcmpl-1", "object": "chat.completion", "created": 1, "model": "burst",
+    "choices": [{"index": 0, "message": {"role": "assistant", "content": "word " * 40}, "finish_reason": "stop"}],
+    "usage": {"prompt_tokens": 12, "completion_tokens": 40, "total_tokens": 52},
+})  # fmt: skip
+_KEPT = {"telemetry": [{"provider_id": "builtin", "provider_type": "inline::builtin"}]}
+_SETTINGS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "off": ({}, {"enabled": False}),
+    "metrics": ({}, {"metrics": True}),
+    "traces and metrics": (_KEPT, {}),
+    "traces alone": (_KEPT, {"metrics": False}),
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=7)
+    options = parser.parse_args()
+    print(f"{measure.machine()}; {options.rounds} rounds\n")
+    parts = asyncio.run(_parts_us())
+    print(measure.table(("part", "us a chat"), [(name, f"{us:.2f}") for name, us in parts.items()]))
+    print(f"\nall of them: {sum(parts.values()):.1f} us\n")
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        mock = stack.enter_context(servers.mock(folder))
+        subjects = {
+            name: _measured(stack.enter_context(_served(folder, mock, *settings)))
+            for name, settings in _SETTINGS.items()
+        }
+        for once in subjects.values():
+            once()
+        found = measure.interleaved(subjects, rounds=options.rounds)
+    rows = [
+        (name, measure.spread(costs, 1), measure.spread(measure.ratios(costs, found["off"]), 3))
+        for name, costs in found.items()
+    ]
+    print(measure.table(("telemetry", "CPU us a chat", "times off"), rows))
+
+
+def _served(folder: Path, mock: str, more: dict[str, Any], section: dict[str, Any]) -> Any:
+    return servers.of_this_tree(folder, {"inference": [servers.openai_provider(mock)], **more}, telemetry=section)
+
+
+def _measured(server: Server) -> Callable[[], float]:
+    work = load.Work(path=PATH, body={"model": f"{server.model_prefix}burst", **CHAT})
+
+    def once() -> float:
+        before = measure.threads_cpu_s(server.pid)
+        load.put(replace(work), server.port, requests=_REQUESTS, connections=16)
+        return (measure.threads_cpu_s(server.pid) - before) * 1e6 / _REQUESTS
+
+    return once
+
+
+async def _parts_us() -> dict[str, float]:
+    """What telemetry does for one chat, part by part, each as it is done by itself: the least of many tries."""
+    processor, adapter = _Held(), _Adapter()
+    door = TracedCalls(Api("inference", Inference), "openai", "remote::openai", is_remote=True).door(adapter)
+    request = ChatCompletionRequest.model_validate({"model": "burst", **CHAT})
+
+    def of_request() -> None:
+        span = _begin(processor)
+        with inside(span):
+            pass
+        end_request(span, route=PATH, status=200, overhead_ms=0.3, waited_ms=100.0)
+
+    def attempt() -> None:
+        with attempted("POST", "http://127.0.0.1:8000/v1/chat/completions") as one:
+            one.answered(200)
+
+    async def call() -> None:
+        await door.chat_completion(request)
+
+    async def plain() -> None:
+        await adapter.chat_completion(request)
+
+    async def chat() -> None:
+        with inside(_begin(processor)) as span:
+            await call()
+            attempt()
+        assert span is not None
+        end_request(span, route=PATH, status=200, overhead_ms=0.3, waited_ms=100.0)
+
+    found = {"the request": await _least_us(of_request)}
+    with inside(_begin(processor)):
+        found["the provider's call"] = await _least_us(call) - await _least_us(plain)
+        found["the attempt"] = await _least_us(attempt)
+    processor.ended = []
+    for _ in range(AT_ONCE // 3):
+        await chat()
+    spans = processor.ended
+    metrics, hour = SpanMetrics(), LastHour()
+    batches: Mapping[str, Callable[[], Any]] = {
+        "counted for metrics": lambda: metrics.export(spans, 0.0),
+        "counted for the last hour": lambda: hour.export(spans, 0.0),
+        "made rows": lambda: columns_of(spans, 0.0),
+    }
+    for name, export in batches.items():
+        found[name] = await _least_us(export, times=20) / (AT_ONCE // 3)
+    return found
+
+
+async def _least_us(work: Callable[[], Any], *, times: int = _TIMES) -> float:
+    tries = []
+    for _ in range(_TRIES):
+        began = time.perf_counter()
+        for _ in range(times):
+            if (waits := work()) is not None and inspect.isawaitable(waits):
+                await waits
+        tries.append((time.perf_counter() - began) * 1e6 / times)
+    return min(tries)
+
+
+def _begin(processor: _Held) -> Span:
+    return begin_request(
+        processor, request_id="req_1", user=EVERYBODY, caller=None, method="POST", path=PATH, scheme="http"
+    )
+
+
+class _Held:
+    """Implements `SpanProcessor`."""
+
+    sampler = None
+
+    def __init__(self) -> None:
+        self.ended: list[Span] = []
+
+    def on_end(self, span: Span) -> None:
+        if len(self.ended) >= AT_ONCE:
+            self.ended = []
+        self.ended.append(span)
+
+
+class _Adapter:
+    async def chat_completion(self, _: ChatCompletionRequest) -> Reply:
+        return _ANSWER
+
+
+if __name__ == "__main__":
+    main()
