@@ -35,7 +35,7 @@ def command(
 
     Examples:
       llama stack top
-      llama stack top --interval 10s --count 6 --json
+      llama stack top --interval 2s --count 3 --json
     """
     if interval < _LEAST_S:
         raise Failure.of_option("--interval", f"less than {_LEAST_S:g} s would keep the server busy")

@@ -26,6 +26,8 @@ _EVAL = "it wants a suite, or a run that there is; test_eval runs it"
 _EXEC = "it wants a test suite of the user's; test_exec runs other commands"
 _RECORDED = "it wants recordings of the user's tests; the tests of recordings run it"
 _NO_RUNS = "`starter` has run no benchmark; test_storage asks in SQL"
+_TRACED = "it wants a request that there was; test_traces shows one"
+_GOES_ON = "it goes on until one ends it; test_traces follows"
 _POSTGRES = "it wants a PostgreSQL; test_storage_moves runs it"
 NOT_RUN = {
     "llama stack batch submit requests.jsonl --wait": _BATCH,
@@ -63,6 +65,11 @@ NOT_RUN = {
     "llama stack restart starter --env OPENAI_API_KEY": _KEY,
     "llama stack wait --for settled --for provider=openai": _KEY,
     "llama stack logs starter -f --level warning": "it goes on until the server ends",
+    "llama stack traces -f --errors --since 10m": _GOES_ON,
+    "llama stack top": _GOES_ON,
+    "llama stack traces req_0f3c1b2a4d5e6f708192a3b4": _TRACED,
+    "llama stack explain req_0f3c1b2a4d5e6f708192a3b4": _TRACED,
+    "llama stack explain req_0f3c1b2a --json": _TRACED,
     "llama stack list-deps starter --format uv | sh": "it installs into the environment that is active",
     "llama stack stop starter starter-2": "one server is enough here",
     "llama model download Llama3.2-1B-Instruct": _HUB,
