@@ -89,6 +89,9 @@ class PostgresKeyValueStore(KeyValueStore):
         return [KeyValue(key.decode(), *rest) for key, *rest in await self._database.read(query, values)]
 
     async def close(self) -> None:
+        if self._is_ready:  # those who still wait for their turn have asked before, and the lock keeps that order
+            async with self._opening:
+                pass
         await self._database.close()
 
     def _changes(self, changes: Sequence[Change], now: float) -> Iterator[Compiled]:
