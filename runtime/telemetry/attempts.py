@@ -2,40 +2,29 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
-from types import TracebackType
+from typing import Self
 from urllib.parse import urlsplit
 
 from runtime.addresses import PORTS
 from runtime.telemetry import conventions as names
-from runtime.telemetry.spans import Attribute, Span, begin, inside
+from runtime.telemetry.spans import Attribute, begin, during
 
 _REFUSED = 400
 
 
-class attempted(AbstractContextManager["attempted"]):  # used as a function
-    """An attempt, for as long as `with attempted(method, url):` lasts. Only server and method are told of it: an
-    address may hold a key.
+class attempted(during):  # used as a function
+    """An attempt, for as long as `with attempted(method, url) as attempt:` lasts. Only server and method are told of
+    it: an address may hold a key.
     """
 
-    __slots__ = ("_inside", "_span")
+    __slots__ = ()
 
     def __init__(self, method: str, url: str) -> None:
-        self._span: Span | None = begin(method, _server(method, url), "client")
-        self._inside = inside(self._span)
+        super().__init__(begin(method, _server(method, url), "client"))
 
-    def __enter__(self) -> attempted:
-        self._inside.__enter__()
+    def __enter__(self) -> Self:  # type: ignore[override]  # whoever attempts it says how it was answered
+        super().__enter__()
         return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._inside.__exit__()
-        if self._span is not None:
-            if error is not None:
-                self._span.fail(error)
-            self._span.end()
 
     def answered(self, status: int) -> None:
         if self._span is not None:

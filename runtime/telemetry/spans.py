@@ -135,3 +135,16 @@ class inside:  # used as a function
 
     def __exit__(self, *_: object) -> None:
         _current.reset(self._token)
+
+
+class during(inside):  # likewise
+    """The same for a span that ends with what happens, and fails with it."""
+
+    __slots__ = ()
+
+    def __exit__(self, *raised: object) -> None:
+        super().__exit__()
+        if self._span is not None:
+            if isinstance(error := raised[1], BaseException):
+                self._span.fail(error)
+            self._span.end()
