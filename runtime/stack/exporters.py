@@ -12,7 +12,7 @@ from runtime.apis._api import Api
 from runtime.config.metrics import metrics_wanted
 from runtime.config.sections import MetricsConfig, TelemetryConfig
 from runtime.telemetry.batching import Exporter
-from runtime.telemetry.exporters import Exporting, Hides, exporting
+from runtime.telemetry.otlp.exporting import Exporting, Hides, exporting
 from runtime.telemetry.sampling import Sampler
 
 if TYPE_CHECKING:

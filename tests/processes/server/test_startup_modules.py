@@ -139,7 +139,7 @@ def test_listing_specs_loads_the_standard_library_alone() -> None:
         ("runtime.stack.plan", MODELS | CLIENTS | {"litestar", "uvicorn"}),
         ("runtime.stack.stack", MODELS | CLIENTS | {"litestar", "uvicorn"}),
         ("runtime.http.client", CLIENTS | {"yarl"}),
-        ("runtime.telemetry.exporters", CLIENTS),
+        ("runtime.telemetry.otlp.exporting", CLIENTS),
         *((f"runtime.admin.storage.{verb}", OF_SOME) for verb in ("export", "importing", "prune", "restore", "show")),
     ],
 )

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from runtime.server.masking import Hidden
-from runtime.telemetry.exporters import exporting
+from runtime.telemetry.otlp.exporting import exporting
 from runtime.telemetry.otlp.readings import Kind
 from tests.support.otlp_collector import collector, values_of
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from runtime.server.masking import Hidden
-from runtime.telemetry.exporters import exporting
+from runtime.telemetry.otlp.exporting import exporting
 from runtime.telemetry.otlp.settings import ENDLESS, Batching, Limits, is_asked, read, secrets_in
 
 ENDPOINT = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4318/"}

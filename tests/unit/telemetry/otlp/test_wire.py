@@ -15,8 +15,8 @@ import pytest
 
 from runtime.errors import UpstreamError
 from runtime.server.masking import Hidden
-from runtime.telemetry.exporters import Exporting, exporting
 from runtime.telemetry.otlp import sending
+from runtime.telemetry.otlp.exporting import Exporting, exporting
 from runtime.telemetry.requests import begin_request, end_request
 from runtime.telemetry.spans import Span, begin, inside
 from runtime.telemetry.trace_context import Remote

@@ -1,4 +1,4 @@
-"""Where what happens goes besides the providers that keep it: what the environment asks for. See `otlp/settings`."""
+"""Where what happens goes besides the providers that keep it: what the environment asks for. See `settings.py`."""
 
 from __future__ import annotations
 
