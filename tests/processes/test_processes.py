@@ -27,6 +27,7 @@ import pytest
 
 import llama_cli
 from tests.support import command_line
+from tests.support.descendants import descendants
 from tests.support.schemas import conform
 from tests.support.screen import Screen
 
@@ -520,7 +521,7 @@ def test_a_server_that_never_ends_is_killed(llama: Llama) -> None:
 
 def children() -> set[psutil.Process]:
     """What this process has started and what that has; the databases of other tests are among it."""
-    return {child for child in psutil.Process().children(recursive=True) if child.is_running()}
+    return {child for child in descendants() if child.is_running()}
 
 
 def test_a_signal_while_it_starts_leaves_nothing(llama: Llama) -> None:

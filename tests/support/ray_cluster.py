@@ -15,6 +15,7 @@ from pathlib import Path
 
 import psutil
 
+from tests.support.descendants import descendants
 from tests.support.mcp_server import free_port
 
 START_S, END_S = 150.0, 15.0
@@ -31,7 +32,7 @@ class RayCluster:
     pid: int
 
     def processes(self) -> list[psutil.Process]:
-        return psutil.Process(self.pid).children(recursive=True)
+        return descendants(self.pid)
 
     def workers(self) -> list[psutil.Process]:
         """Those that batches have started."""
@@ -93,7 +94,7 @@ def _listens(port: int) -> bool:
 
 def _end(process: subprocess.Popen[bytes]) -> None:
     """End the processes that it has started too, in the order in which Ray does."""
-    below = psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []
+    below = descendants(process.pid) if process.poll() is None else []
     process.terminate()
     with suppress(subprocess.TimeoutExpired):
         process.wait(END_S)

@@ -17,6 +17,7 @@ from runtime.providers.connectors.builtin import programs
 from runtime.providers.connectors.builtin.programs import _LastWords
 from runtime.providers.connectors.builtin.servers import Server
 from tests.conformance.connectors.asking import Asking, Known, asking, until
+from tests.support.descendants import children
 
 SERVER = """
 import os, subprocess, sys
@@ -51,7 +52,7 @@ def program(tmp_path: Path) -> Known:
 
 def _children() -> list[str]:
     """The command lines of this process' children that run."""
-    running = [one for one in psutil.Process().children() if one.status() != psutil.STATUS_ZOMBIE]
+    running = [one for one in children() if one.status() != psutil.STATUS_ZOMBIE]
     return [" ".join(one.cmdline()) for one in running]
 
 

@@ -12,6 +12,7 @@ import pytest
 from runtime.conformance.stacks import adapter_of, serving
 from tests.conformance.containers.asking import Asking
 from tests.conformance.containers.conftest import config
+from tests.support.descendants import descendants
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -198,20 +199,20 @@ async def test_a_process_that_ends_itself_is_told_of_and_followed_by_another(
 
 def _below(containers: Asking) -> list[psutil.Process]:
     """Every process that this one has started, or that these have."""
-    return psutil.Process().children(recursive=True)
+    return descendants()
 
 
 async def test_stopping_the_stack_leaves_no_process(can_isolate: None, tmp_path: Path) -> None:
-    before = {process.pid for process in psutil.Process().children(recursive=True)}
+    before = {process.pid for process in descendants()}
     async with serving(config(), tmp_path) as served:
         asking = Asking(served, served.stack.api("containers"))
         await asking.logs(await asking.made(), "import os\nif os.fork() == 0:\n    while True: pass\nNone")
-        assert {process.pid for process in psutil.Process().children(recursive=True)} - before
-    assert {process.pid for process in psutil.Process().children(recursive=True)} <= before
+        assert {process.pid for process in descendants()} - before
+    assert {process.pid for process in descendants()} <= before
 
 
 async def test_an_idle_process_ends_and_its_files_stay(can_isolate: None, tmp_path: Path) -> None:
-    before = {process.pid for process in psutil.Process().children(recursive=True)}
+    before = {process.pid for process in descendants()}
     async with serving(config(idle_s=0.001), tmp_path) as served:
         asking = Asking(served, served.stack.api("containers"))
         made = await asking.made()
@@ -241,5 +242,5 @@ async def test_a_caller_who_leaves_ends_what_runs(containers: Asking) -> None:
 
 def _of_containers(before: set[int]) -> list[psutil.Process]:
     """The processes of containers that were started since; not that which compiles packages."""
-    new = [process for process in psutil.Process().children(recursive=True) if process.pid not in before]
+    new = [process for process in descendants() if process.pid not in before]
     return [process for process in new if any("supervisor" in part for part in process.cmdline())]

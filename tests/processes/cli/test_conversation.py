@@ -18,9 +18,9 @@ from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 
+from tests.support.descendants import children
 from tests.support.screen import CTRL_C, CTRL_D, ESCAPE, SIZES, UP, Screen
 from tests.support.small_server import SmallHandler, running, url_of
 from tests.support.stack_home import TREE, clean_environment
@@ -353,7 +353,7 @@ def test_a_conversation_that_is_terminated_leaves_the_terminal_as_it_was(
             if text:
                 screen.enter(text)
                 talk.screen.wait_for(seen)
-            [chat] = psutil.Process(screen.process.pid).children()
+            [chat] = children(screen.process.pid)
             chat.terminate()
             screen.wait_until_it_ends()
             assert "ended with 143" in screen.fresh

@@ -17,6 +17,7 @@ import psutil
 import pytest
 
 from tests.support import command_line
+from tests.support.descendants import children, descendants
 from tests.support.screen import CTRL_C, Screen
 from tests.support.stack_home import TREE, Home, Result, clean_environment, is_running
 
@@ -82,7 +83,7 @@ def all_have_run(pid: int, *, limit_s: float = 30.0) -> None:
     wait, only one comes, whereas others may have had both.
     """
     end = time.monotonic() + limit_s
-    while any(map(pending, (pid, *(child.pid for child in psutil.Process(pid).children())))):
+    while any(map(pending, (pid, *(child.pid for child in children(pid))))):
         assert time.monotonic() < end, "signals are not taken"
         time.sleep(0.001)
 
@@ -240,7 +241,7 @@ def test_what_a_command_leaves_running_ends_with_it(llama: Home) -> None:
 def test_nothing_outlives_an_exec_that_is_killed(llama: Home) -> None:
     process = begin(llama, LEAVES)
     left = [psutil.Process(int(pid)) for pid in line_of(process)]
-    below = psutil.Process(process.pid).children(recursive=True)
+    below = descendants(process.pid)
     assert len({*left, *below}) == 5, "a server, a keeper, the command, the daemon and its child"
     process.kill()
     _, alive = psutil.wait_procs([*{*left, *below}], timeout=60)
@@ -255,7 +256,7 @@ def test_a_command_and_what_it_has_started_end_with_their_keeper(llama: Home) ->
     left = [psutil.Process(int(pid)) for pid in line_of(process)]
     keeper = left[0].parent()
     assert keeper is not None and keeper.ppid() == process.pid
-    below = keeper.children(recursive=True)
+    below = descendants(keeper.pid)
     assert len(below) == 3, "the command, the daemon and its child"
     keeper.kill()
     _, alive = psutil.wait_procs(below, timeout=60)

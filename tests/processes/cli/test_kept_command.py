@@ -13,6 +13,7 @@ import pytest
 from llama_cli.executing import keeper
 from llama_cli.executing.command import PASSED_ON, KeptCommand
 from llama_cli.servers.process import Signals
+from tests.support.descendants import children
 from tests.support.stack_home import is_running
 
 ELSEWHERE = f"""
@@ -50,7 +51,7 @@ def test_all_processes_have_their_parents() -> None:
 @pytest.mark.usefixtures("elsewhere")
 def test_a_command_is_run_and_ended_with_its_children_also_elsewhere(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "told")
-    before = set(psutil.Process().children())
+    before = set(children())
     words = [sys.executable, "-c", STARTS_ANOTHER, str(tmp_path / "told")]
     with Signals(PASSED_ON) as signals:
         with KeptCommand(sys.executable, [sys.executable, "-c", "raise SystemExit(6)"], os.environ) as kept:
@@ -61,4 +62,4 @@ def test_a_command_is_run_and_ended_with_its_children_also_elsewhere(tmp_path: P
             assert is_running(other) and is_running(command)
         assert (kept.code, kept.left) == (128 + signal.SIGTERM, 0)
     assert not is_running(other) and not is_running(command)
-    assert set(psutil.Process().children()) <= before, "whoever has lost its parent is not left to us as a zombie"
+    assert set(children()) <= before, "whoever has lost its parent is not left to us as a zombie"

@@ -11,6 +11,7 @@ import psutil
 import pytest
 
 from tests.support.apart import why_not
+from tests.support.descendants import descendants
 from tests.support.server_process import ServerProcess, running_server
 
 CONFIG: dict[str, Any] = {
@@ -41,12 +42,12 @@ async def test_nothing_of_the_code_outlives_the_server(tmp_path: Path) -> None:
     async with running_server(CONFIG, tmp_path / "server") as server:
         first = await invoked(server, "open('kept.txt', 'w').write('kept'); x = 1; None")
         assert first["metadata"]["files"] == ["/mnt/data/kept.txt"]
-        process = psutil.Process(server.process.pid)
-        apart = process.children(recursive=True)
+        pid = server.process.pid
+        apart = descendants(pid)
         busy = asyncio.create_task(invoked(server, BUSY))
-        while not [one for one in process.children(recursive=True) if one not in apart]:
+        while not [one for one in descendants(pid) if one not in apart]:
             await asyncio.sleep(0.01)  # until it has forked
-        apart = process.children(recursive=True)
+        apart = descendants(pid)
         assert len(apart) >= 3
         server.signal(signal.SIGKILL)
         _, alive = await asyncio.to_thread(psutil.wait_procs, apart, timeout=30)
