@@ -29,8 +29,8 @@ from runtime.http.timeouts import Timeouts
 from runtime.http.transport import Between, Exchange, Outgoing, Transport, close_parts, server_of
 from runtime.http.vendor_errors import states_error
 from runtime.sse import BYTE_ORDER_MARK, EventStream, Frames, Json, Reply, decode, has_objects, is_json_object
-from runtime.telemetry.attempts import attempted
-from runtime.telemetry.spans import current_span
+from runtime.telemetry.attempts import begin_attempt, end_attempt
+from runtime.telemetry.spans import current_span, reset_current, set_current
 
 T = TypeVar("T")
 _KEY_REFUSED = (401, 403)
@@ -220,12 +220,20 @@ class HttpClient:
 
     async def _answered(self, request: Outgoing) -> tuple[Outgoing, Exchange]:
         """The request that was sent, and its answer with any status."""
-        if current_span() is None:
+        span = begin_attempt(request.method)
+        if span is None:
             return await self._tried(request)
-        with attempted(request.method, request.url) as attempt:
+        status, token = 0, set_current(span)
+        try:
             sent, exchange = await self._tried(request)
-            attempt.answered(exchange.status)
+            status = exchange.status
             return sent, exchange
+        except BaseException as error:
+            span.fail(error)
+            raise
+        finally:
+            reset_current(token)
+            end_attempt(span, request.method, request.url, status)
 
     async def _tried(self, request: Outgoing) -> tuple[Outgoing, Exchange]:
         """`_answered`, whether or not it is looked at."""
@@ -259,7 +267,7 @@ class HttpClient:
         context = current()
         headers = {"x-request-id": context.request_id, **self.connections.headers}
         if (span := current_span()) is not None:
-            headers |= span.context
+            span.put_context(headers)
         elif context.trace is not None:
             headers |= context.trace.context
         prepared = request.with_headers(headers)

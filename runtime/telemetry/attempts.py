@@ -2,35 +2,39 @@
 
 from __future__ import annotations
 
-from typing import Self
+import time
 from urllib.parse import urlsplit
 
 from runtime.addresses import PORTS
 from runtime.telemetry import conventions as names
-from runtime.telemetry.spans import Attribute, begin, during
+from runtime.telemetry.spans import Attribute, Span, current_span
 
 _REFUSED = 400
+_now = time.perf_counter
 
 
-class attempted(during):  # used as a function
-    """An attempt, for as long as `with attempted(method, url) as attempt:` lasts. Only server and method are told of
-    it: an address may hold a key.
+def begin_attempt(method: str) -> Span | None:
+    """What happens until `end_attempt` belongs to the attempt; None where nothing is recorded."""
+    parent = current_span()
+    if parent is None:
+        return None
+    return Span(parent.trace, "", parent, method, "client", {}, _now())
+
+
+def end_attempt(span: Span, method: str, url: str, status: int) -> None:
+    """status: of the answer; 0 where it has failed otherwise. Only server and method are told: an address may hold a
+    key.
     """
+    span.untold = _tell, method, url, status
+    if status >= _REFUSED:
+        span.error = str(status)
+    span.end()
 
-    __slots__ = ()
 
-    def __init__(self, method: str, url: str) -> None:
-        super().__init__(begin(method, _server(method, url), "client"))
-
-    def __enter__(self) -> Self:  # type: ignore[override]  # whoever attempts it says how it was answered
-        super().__enter__()
-        return self
-
-    def answered(self, status: int) -> None:
-        if self._span is not None:
-            self._span.attributes[names.STATUS] = status
-            if status >= _REFUSED:
-                self._span.error = str(status)
+def _tell(span: Span, method: str, url: str, status: int) -> None:
+    span.attributes |= _server(method, url)
+    if status:
+        span.attributes[names.STATUS] = status
 
 
 _servers: dict[str, tuple[str, int]] = {}

@@ -83,6 +83,11 @@ class BatchProcessor:
                 log.warning("spans were dropped: more ended than could be kept", extra={"count": dropped})
             if not spans:
                 return
+            for span in spans:
+                try:
+                    span.tell()
+                except Exception:
+                    log.exception("a span is handed on without all that there is to tell of it")
             offset_s = machine_time() - time.perf_counter()
             for exporter in self._exporters:
                 await self._hand_on(exporter, spans, offset_s)

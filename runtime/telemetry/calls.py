@@ -12,12 +12,13 @@ from importlib import import_module
 from typing import Any
 
 from runtime.apis._api import Api
+from runtime.apis._request import Registered
 from runtime.sse import EventStream, Frames, Reply
 from runtime.telemetry import conventions as names
 from runtime.telemetry.bodies.chats import Heard
 from runtime.telemetry.bodies.told import Chat, with_bodies
 from runtime.telemetry.operation import Described
-from runtime.telemetry.spans import CANCELLED, Attribute, Kind, Span, begin, inside
+from runtime.telemetry.spans import CANCELLED, Attribute, Kind, Span, current_span, inside, reset_current, set_current
 from runtime.wrapped import Wrapped
 
 Method = Callable[[Any], Any]
@@ -25,6 +26,8 @@ _now = time.perf_counter
 _LAST_READS = 3
 """In which a stream says why it ended and what it used: in an event each, before `[DONE]`."""
 _UNDESCRIBED = Described()
+_SMALL_BYTES = 16 * 1024
+"""Of an answer that may wait until its span is handed on."""
 
 
 class TracedCalls:
@@ -55,27 +58,35 @@ class TracedCalls:
 
     def _awaited(self, operation: str, adapter: Any) -> Method:
         described = self._described.get(operation, _UNDESCRIBED)
-        begun = self._begun(operation)
+        begin, taken = self._begun(operation), described.taken
         read: Callable[[EventStream, Span, Any], EventStream] = _TracedStream
         if isinstance(described, Chat):
             read = _HeardStream
 
         async def call(request: Any) -> Any:
-            span, method = begun(request), getattr(adapter, operation)
-            if span is None:
+            parent, method = current_span(), getattr(adapter, operation)
+            if parent is None:
                 return await method(request)
+            span = begin(parent, taken(request), request)
+            token = set_current(span)
             try:
-                with inside(span):
-                    answer = await method(request)
+                answer = await method(request)
             except BaseException as error:
                 span.fail(error)
                 span.end()
                 raise
-            if not isinstance(answer, Reply):  # which is most of them; the last one looked for takes longest
-                if isinstance(answer, EventStream):
-                    return read(answer, span, described)
-                if isinstance(answer, AsyncGenerator):
-                    return _traced(answer, span)
+            finally:
+                reset_current(token)
+            if type(answer) is Reply:  # which is most of them
+                if len(answer.data) <= _SMALL_BYTES:
+                    span.untold = *(span.untold or ()), answer
+                    span.end()
+                    return answer
+            elif isinstance(answer, EventStream):
+                return read(answer, span, described)
+            elif isinstance(answer, AsyncGenerator):
+                return _traced(answer, span)
+            span.tell()
             described.answer(span, answer)
             span.end()
             return answer
@@ -83,31 +94,37 @@ class TracedCalls:
         return call
 
     def _iterated(self, operation: str, adapter: Any) -> Method:
-        begun = self._begun(operation)
+        begin, taken = self._begun(operation), self._described.get(operation, _UNDESCRIBED).taken
 
         def call(request: Any) -> Any:
-            span, method = begun(request), getattr(adapter, operation)
-            return method(request) if span is None else _traced(method(request), span)
+            parent, method = current_span(), getattr(adapter, operation)
+            if parent is None:
+                return method(request)
+            return _traced(method(request), begin(parent, taken(request), request))
 
         return call
 
-    def _begun(self, operation: str) -> Callable[[Any], Span | None]:
+    def _begun(self, operation: str) -> Callable[[Span, Any, Any], Span]:
+        """What begins the span of a call: of the span that leads to it, what was taken of the request, and that."""
         described, provider_type = self._described.get(operation, _UNDESCRIBED), str(self._facts[names.PROVIDER_TYPE])
         facts = {**self._facts, names.API_OPERATION: operation, **described.facts(provider_type)}
         usual, kind = f"{self._api.name}.{operation}", self._kind
 
-        def begun(request: Any) -> Span | None:
-            span = begin(usual, facts, kind)
-            if span is not None:
-                name, attributes = described.request(request)
-                if name:
-                    span.name = name
-                span.attributes = attributes = facts | attributes
-                if (routed := getattr(request, "routed", None)) is not None:
-                    attributes[names.RESOURCE_ID], attributes[names.ASKED_FOR] = routed[0].id, routed[1]
-            return span
+        def tell(span: Span, taken: Any, routed: tuple[Registered, str] | None, answer: Reply | None = None) -> None:
+            name, attributes = described.told(taken)
+            if name:
+                span.name = name
+            span.attributes = attributes = facts | attributes | span.attributes
+            if routed is not None:
+                attributes[names.RESOURCE_ID], attributes[names.ASKED_FOR] = routed[0].id, routed[1]
+            if answer is not None:
+                described.answer(span, answer)
 
-        return begun
+        def begin(parent: Span, taken: Any, request: Any) -> Span:
+            untold = tell, taken, getattr(request, "routed", None)
+            return Span(parent.trace, "", parent, usual, kind, {}, _now(), untold=untold)
+
+        return begin
 
 
 class _TracedStream(EventStream):
@@ -158,6 +175,7 @@ class _TracedStream(EventStream):
         if error is not None:
             self._span.fail(error)
         if self._first_read is not None:
+            self._span.tell()
             self._described.stream(self._span, self._first_read, self._last)
         self._span.end()
 
@@ -177,6 +195,7 @@ class _HeardStream(_TracedStream):
         return frames
 
     def _end(self, error: BaseException | None) -> None:
+        self._span.tell()
         self._chat.heard(self._span, self._heard)
         super()._end(error)
 

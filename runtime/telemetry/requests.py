@@ -16,36 +16,38 @@ def is_about_telemetry(path: str) -> bool:
     return path.startswith(_TELEMETRY)
 
 
-def begin_request(
-    processor: SpanProcessor,
-    *,
-    request_id: str,
-    user: Caller,
-    caller: Remote | None,
-    method: str,
-    path: str,
-    scheme: str,
-) -> Span:
+def begin_request(processor: SpanProcessor, request_id: str, user: Caller, caller: Remote | None) -> Span:
     """The first span of a request. user: who asks. caller: the trace that its caller goes on with, if any."""
+    owner = user.principal if isinstance(user, User) else None
+    return begin_trace(processor, "", {}, request_id=request_id, owner=owner, caller=caller)
+
+
+def end_request(
+    span: Span, method: str, path: str, scheme: str, route: str | None, status: int, overhead_ms: float, waited_s: float
+) -> None:
+    """route: the template of its path, None if it has none. overhead_ms, waited_s: as the answer's headers have it."""
+    span.untold = _tell, method, path, scheme, route, status, overhead_ms, waited_s
+    if status >= _SERVER_ERROR and not span.error:  # the fault of a caller is none of a server's span
+        span.error = str(status)
+    span.end()
+
+
+def _tell(
+    span: Span, method: str, path: str, scheme: str, route: str | None, status: int, overhead_ms: float, waited_s: float
+) -> None:
+    noted = span.attributes
     attributes: dict[str, Attribute] = {
         names.METHOD: method,
         names.URL_PATH: path,
         names.URL_SCHEME: scheme,
-        names.REQUEST_ID: request_id,
+        names.REQUEST_ID: span.trace.request_id,
+        names.STATUS: status,
+        names.OVERHEAD_MS: round(overhead_ms, 1),
+        names.WAITED_MS: round(waited_s * 1000, 1),
     }
-    owner = user.principal if isinstance(user, User) else None
-    return begin_trace(processor, method, attributes, request_id=request_id, owner=owner, caller=caller)
-
-
-def end_request(span: Span, *, route: str | None, status: int, overhead_ms: float, waited_ms: float) -> None:
-    """route: the template of its path, None if it has none. overhead_ms, waited_ms: as the answer's headers have it."""
-    attributes = span.attributes
+    span.name, span.attributes = method, attributes
     if route is not None:
-        span.name = f"{attributes[names.METHOD]} {route}"
+        span.name = f"{method} {route}"
         attributes[names.ROUTE] = route
-    attributes[names.STATUS] = status
-    attributes[names.OVERHEAD_MS] = overhead_ms
-    attributes[names.WAITED_MS] = waited_ms
-    if status >= _SERVER_ERROR and not span.error:  # the fault of a caller is none of a server's span
-        span.error = str(status)
-    span.end()
+    if noted:
+        attributes |= noted

@@ -1,18 +1,29 @@
 """Spans: what a request led to, what that took and how it ended. Cheap to begin and to end, and only while a trace is
 recorded.
+
+On its way a request only notes what is known there, in as few steps as can be: each is code that no processor has at
+hand then, and costs many times of what it costs in a loop. What can be told later is told when spans are handed on,
+many at once: see `Span.untold`.
 """
 
 from __future__ import annotations
 
 import time
 from contextvars import ContextVar
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import msgspec
 
 from runtime.errors import StackError
 from runtime.telemetry.sampling import Sampler
-from runtime.telemetry.trace_context import Remote, headers_of, new_span_id, new_trace_id
+from runtime.telemetry.trace_context import (
+    TRACEPARENT,
+    TRACESTATE,
+    Remote,
+    new_span_id,
+    new_trace_id,
+    traceparent,
+)
 
 Kind = Literal["server", "client", "internal"]
 Attribute = str | bool | int | float | list[str]
@@ -44,15 +55,17 @@ class Trace(msgspec.Struct, frozen=True, eq=False, gc=False):
 
 
 class Span(msgspec.Struct, eq=False, gc=False):
-    """One thing that took time. id, parent_id: 16 hex digits, None for one that no other span has led to.
+    """One thing that took time. parent: what has led to it: a span, or the id of one that is not known here; None for
+    nothing.
 
     began, ended: seconds of `time.perf_counter()`; ended is None while it goes on. error: why it failed, as a word of
-    OpenTelemetry's `error.type`, empty if it did not. message: the same for people.
+    OpenTelemetry's `error.type`, empty if it did not. message: the same for people. untold: what has more to tell of
+    it, with what follows the span in its arguments; None once it is told.
     """
 
     trace: Trace
-    id: str
-    parent_id: str | None
+    given_id: str
+    parent: Span | str | None
     name: str
     kind: Kind
     attributes: dict[str, Attribute]
@@ -60,6 +73,26 @@ class Span(msgspec.Struct, eq=False, gc=False):
     ended: float | None = None
     error: str = ""
     message: str = ""
+    untold: tuple[Any, ...] | None = None
+
+    @property
+    def id(self) -> str:
+        """16 hex digits."""
+        if not self.given_id:  # most are asked for when it is handed on
+            self.given_id = new_span_id()
+        return self.given_id
+
+    @property
+    def parent_id(self) -> str | None:
+        """16 hex digits; None for a span that no other one has led to."""
+        parent = self.parent
+        return parent.id if isinstance(parent, Span) else parent
+
+    def tell(self) -> None:
+        """Complete its name and attributes. Those that it has by then stay."""
+        if (untold := self.untold) is not None:
+            self.untold = None
+            untold[0](self, *untold[1:])
 
     def end(self) -> None:
         """The second call does nothing."""
@@ -70,7 +103,7 @@ class Span(msgspec.Struct, eq=False, gc=False):
     def note(self, name: str, attributes: dict[str, Attribute], began: float, ended: float) -> None:
         """Something that belongs to it and is over. began, ended: as of a span."""
         processor = self.trace.processor
-        processor.on_end(Span(self.trace, new_span_id(), self.id, name, "internal", attributes, began, ended))
+        processor.on_end(Span(self.trace, "", self, name, "internal", attributes, began, ended))
 
     def fail(self, error: BaseException) -> None:
         """Note why it fails. Of an error that is not ours, nobody is told the words."""
@@ -81,15 +114,19 @@ class Span(msgspec.Struct, eq=False, gc=False):
         else:  # the task is cancelled, or a generator is closed
             self.error = CANCELLED
 
-    @property
-    def context(self) -> dict[str, str]:
-        """The headers by which another service goes on with it."""
-        return headers_of(self.trace.id, self.id, is_sampled=self.trace.is_sampled, state=self.trace.state)
+    def put_context(self, headers: dict[str, str]) -> None:
+        """Add the headers by which another service goes on with it."""
+        trace = self.trace
+        headers[TRACEPARENT] = traceparent(trace.id, self.id, trace.is_sampled)
+        if trace.state:
+            headers[TRACESTATE] = trace.state
 
 
 _current: ContextVar[Span | None] = ContextVar("span", default=None)
 current_span = _current.get
 """The span that what happens now belongs to; None where nothing is recorded."""
+set_current, reset_current = _current.set, _current.reset
+"""As `inside`, for what every chat passes. Whoever sets a span resets it."""
 
 
 def begin_trace(
@@ -105,12 +142,14 @@ def begin_trace(
     sampler = processor.sampler
     if caller is None:
         trace_id, parent_id, state, is_sampled = new_trace_id(), None, "", True
+        span_id = trace_id[16:]  # as Zipkin does; the root of a trace that begins here is its only one
     else:
         trace_id, parent_id, is_sampled, state = caller
+        span_id = ""
     if sampler is not None:
         is_sampled = sampler(trace_id, caller)
     trace = Trace(processor, trace_id, request_id, state, is_sampled, owner)
-    return Span(trace, new_span_id(), parent_id, name, "server", attributes, _now())
+    return Span(trace, span_id, parent_id, name, "server", attributes, _now())
 
 
 def begin(name: str, attributes: dict[str, Attribute], kind: Kind = "internal") -> Span | None:
@@ -118,7 +157,7 @@ def begin(name: str, attributes: dict[str, Attribute], kind: Kind = "internal") 
     parent = _current.get()
     if parent is None:
         return None
-    return Span(parent.trace, new_span_id(), parent.id, name, kind, attributes, _now())
+    return Span(parent.trace, "", parent, name, kind, attributes, _now())
 
 
 class inside:  # used as a function

@@ -46,10 +46,15 @@ def parsed(traceparent: bytes | None, tracestate: bytes | None = None) -> Remote
 
 def headers_of(trace_id: str, span_id: str, *, is_sampled: bool, state: str) -> dict[str, str]:
     """The headers of a call that belongs to a span."""
-    headers = {TRACEPARENT: f"00-{trace_id}-{span_id}-{'01' if is_sampled else '00'}"}
+    headers = {TRACEPARENT: traceparent(trace_id, span_id, is_sampled)}
     if state:
         headers[TRACESTATE] = state
     return headers
+
+
+def traceparent(trace_id: str, span_id: str, is_sampled: bool) -> str:
+    """The header of that name."""
+    return f"00-{trace_id}-{span_id}-{'01' if is_sampled else '00'}"
 
 
 def new_trace_id() -> str:

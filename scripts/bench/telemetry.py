@@ -24,13 +24,13 @@ from runtime.apis.inference.chat import ChatCompletionRequest
 from runtime.apis.inference.protocol import Inference
 from runtime.providers.telemetry.builtin.rows import columns_of
 from runtime.sse import Reply
-from runtime.telemetry.attempts import attempted
+from runtime.telemetry.attempts import begin_attempt, end_attempt
 from runtime.telemetry.batching import AT_ONCE
 from runtime.telemetry.calls import TracedCalls
 from runtime.telemetry.last_hour import LastHour
 from runtime.telemetry.metrics.of_spans import SpanMetrics
 from runtime.telemetry.requests import begin_request, end_request
-from runtime.telemetry.spans import Span, inside
+from runtime.telemetry.spans import Span, inside, reset_current, set_current
 from scripts.bench import load, measure, servers
 from scripts.bench.gateway import CHAT, PATH
 from scripts.bench.servers import Server
@@ -99,13 +99,14 @@ async def _parts_us() -> dict[str, float]:
 
     def of_request() -> None:
         span = _begin(processor)
-        with inside(span):
-            pass
-        end_request(span, route=PATH, status=200, overhead_ms=0.3, waited_ms=100.0)
+        reset_current(set_current(span))
+        end_request(span, "POST", PATH, "http", PATH, 200, 0.3, 0.1)
 
     def attempt() -> None:
-        with attempted("POST", "http://127.0.0.1:8000/v1/chat/completions") as one:
-            one.answered(200)
+        span = begin_attempt("POST")
+        assert span is not None
+        reset_current(set_current(span))
+        end_attempt(span, "POST", "http://127.0.0.1:8000/v1/chat/completions", 200)
 
     async def call() -> None:
         await door.chat_completion(request)
@@ -118,7 +119,7 @@ async def _parts_us() -> dict[str, float]:
             await call()
             attempt()
         assert span is not None
-        end_request(span, route=PATH, status=200, overhead_ms=0.3, waited_ms=100.0)
+        end_request(span, "POST", PATH, "http", PATH, 200, 0.3, 0.1)
 
     found = {"the request": await _least_us(of_request)}
     with inside(_begin(processor)):
@@ -129,7 +130,15 @@ async def _parts_us() -> dict[str, float]:
         await chat()
     spans = processor.ended
     metrics, hour = SpanMetrics(), LastHour()
+    untold = [span.untold for span in spans]
+
+    def tell() -> None:
+        for span, what in zip(spans, untold, strict=True):
+            span.attributes, span.untold = {}, what
+            span.tell()
+
     batches: Mapping[str, Callable[[], Any]] = {
+        "told": tell,
         "counted for metrics": lambda: metrics.export(spans, 0.0),
         "counted for the last hour": lambda: hour.export(spans, 0.0),
         "made rows": lambda: columns_of(spans, 0.0),
@@ -151,9 +160,7 @@ async def _least_us(work: Callable[[], Any], *, times: int = _TIMES) -> float:
 
 
 def _begin(processor: _Held) -> Span:
-    return begin_request(
-        processor, request_id="req_1", user=EVERYBODY, caller=None, method="POST", path=PATH, scheme="http"
-    )
+    return begin_request(processor, "req_1", EVERYBODY, None)
 
 
 class _Held:

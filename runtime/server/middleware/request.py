@@ -28,7 +28,7 @@ from runtime.server.probes import is_probe
 from runtime.sse import decode
 from runtime.stack.instance import Instance
 from runtime.telemetry.requests import begin_request, end_request, is_about_telemetry
-from runtime.telemetry.spans import SpanProcessor, inside
+from runtime.telemetry.spans import SpanProcessor, reset_current, set_current
 from runtime.telemetry.trace_context import TRACEPARENT, TRACESTATE, parsed
 
 if TYPE_CHECKING:
@@ -93,15 +93,7 @@ class RequestMiddleware:
         processor, is_noise = self._processor(), is_probe(scope, context.request_headers)
         span = None
         if processor is not None and not is_noise and not is_about_telemetry(scope["path"]):
-            span = begin_request(
-                processor,
-                request_id=context.request_id,
-                user=context.user,
-                caller=context.trace,
-                method=method,
-                path=scope["path"],
-                scheme=scope.get("scheme", "http"),
-            )
+            span = begin_request(processor, context.request_id, context.user, context.trace)
         ids = [(b"x-request-id", context.request_id.encode("latin-1"))]
         if span is not None:
             ids.append((b"x-trace-id", span.trace.id.encode()))
@@ -127,7 +119,8 @@ class RequestMiddleware:
                 ]
             await send(message)
 
-        with serving(context), inside(span):
+        with serving(context):
+            token = set_current(span)
             try:
                 if wrong is not None:
                     raise wrong
@@ -144,15 +137,12 @@ class RequestMiddleware:
                     raise
                 await self._refuse(as_stack_error(error), scope, receive, sending)
             finally:
+                reset_current(token)
                 overhead_ms = timing.first_byte()[0] if timing.overhead_ms is None else timing.overhead_ms
                 if span is not None:
-                    end_request(
-                        span,
-                        route=scope.get("route"),
-                        status=status,
-                        overhead_ms=round(overhead_ms, 1),
-                        waited_ms=round(timing.waited_s * 1000, 1),
-                    )
+                    scheme, route = scope.get("scheme", "http"), scope.get("route")
+                    waited_s = timing.waited_s
+                    end_request(span, method, scope["path"], scheme, route, status, overhead_ms, waited_s)
                 level = logging.DEBUG if is_noise else logging.INFO
                 if access.isEnabledFor(level):
                     access.handle(

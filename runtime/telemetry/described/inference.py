@@ -8,7 +8,8 @@ way, and some vendors refuse the field.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from operator import itemgetter
 from typing import Any
 
 import msgspec
@@ -16,17 +17,20 @@ import msgspec
 from runtime.apis.inference.counted import Usage
 from runtime.sse import Frames, Reply, payloads
 from runtime.telemetry import conventions as names
+from runtime.telemetry.found import Found
 from runtime.telemetry.operation import Described, bounded
 from runtime.telemetry.spans import Attribute, Span
 
-_OF_REQUEST = (
-    ("temperature", names.TEMPERATURE),
-    ("top_p", names.TOP_P),
-    ("top_k", names.TOP_K),
-    ("frequency_penalty", names.FREQUENCY_PENALTY),
-    ("presence_penalty", names.PRESENCE_PENALTY),
-    ("seed", names.SEED),
-)
+_OF_REQUEST = {
+    "temperature": names.TEMPERATURE,
+    "top_p": names.TOP_P,
+    "top_k": names.TOP_K,
+    "frequency_penalty": names.FREQUENCY_PENALTY,
+    "presence_penalty": names.PRESENCE_PENALTY,
+    "seed": names.SEED,
+}
+"""Numbers."""
+_TAKEN = ("model", "stream", "max_tokens", "max_completion_tokens", "n", "stop", *_OF_REQUEST)
 _NUMBERS = (int, float)
 _MOST_STOPS, _LONGEST_STOP = 8, 100
 """How many sequences that end an answer are told, and how much of each; OpenAI takes four."""
@@ -50,6 +54,18 @@ class _Said(msgspec.Struct):
 _said = msgspec.json.Decoder(_Said).decode
 
 
+class _Getters(dict[type, tuple[tuple[str, ...], Callable[[dict[str, Any]], tuple[Any, ...]]]]):
+    """Of a kind of request, those of `_TAKEN` that it has, and what takes their values of its fields in one step."""
+
+    def __missing__(self, kind: Any) -> tuple[tuple[str, ...], Callable[[dict[str, Any]], tuple[Any, ...]]]:
+        fields = tuple(field for field in _TAKEN if field in kind.model_fields)
+        found = self[kind] = fields, itemgetter(*fields)
+        return found
+
+
+_getters = _Getters()
+
+
 class _OfModel(Described):
     """A call of a model. What it leads to has begun when it answers."""
 
@@ -64,28 +80,48 @@ class Generation(_OfModel):
 
     def __init__(self, operation: str) -> None:
         self._operation = operation
+        self._known = Found[tuple[Any, Any], tuple[str, dict[str, Attribute]]](lambda taken: self._told(*taken, {}))
 
-    def request(self, request: Any) -> tuple[str, dict[str, Attribute]]:
+    def taken(self, request: Any) -> Any:
         # Not by `getattr`: what a model of pydantic does not have costs as much as all the rest.
-        given: dict[str, Any] = request.__dict__
+        fields, values_of = _getters[type(request)]
+        return fields, values_of(request.__dict__), request.__pydantic_extra__
+
+    def told(self, taken: Any) -> tuple[str, dict[str, Attribute]]:
+        """The same attributes for the same request: to be copied."""
+        fields, values, extra = taken
+        if extra:
+            return self._told(fields, values, extra)
+        try:
+            return self._known[fields, values]
+        except TypeError:  # there is a list among them
+            return self._told(fields, values, {})
+
+    def _told(
+        self, fields: tuple[str, ...], values: tuple[Any, ...], extra: Mapping[str, Any]
+    ) -> tuple[str, dict[str, Attribute]]:
+        given: dict[str, Any] = {**extra, **dict(zip(fields, values, strict=True))}
         model: str = given["model"]
         attributes: dict[str, Attribute] = {names.OPERATION: self._operation, names.REQUEST_MODEL: model}
         if given["stream"]:
             attributes[names.STREAM] = True
-        for fields in (given, request.__pydantic_extra__):
-            for field, name in _OF_REQUEST if fields else ():
-                value = fields.get(field)
-                if value is not None and type(value) in _NUMBERS:
-                    attributes[name] = value
+        for field, name in _OF_REQUEST.items():
+            value = given.get(field)
+            if value is not None and type(value) in _NUMBERS:
+                attributes[name] = value
         limit = given.get("max_completion_tokens") or given["max_tokens"]
         if type(limit) is int:
             attributes[names.MAX_TOKENS] = limit
         if type(choices := given["n"]) is int and choices != 1:
             attributes[names.CHOICES] = choices
-        if (stop := given.get("stop")) is not None:
+        if (stop := given["stop"]) is not None:
             several = [stop] if isinstance(stop, str) else stop[:_MOST_STOPS]
             attributes[names.STOP] = [str(one)[:_LONGEST_STOP] for one in several]
         return f"{self._operation} {model}", attributes
+
+    def request(self, request: Any) -> tuple[str, dict[str, Attribute]]:
+        name, attributes = self.told(self.taken(request))
+        return name, attributes.copy()  # whoever asks adds to them
 
     def answer(self, span: Span, answer: Any) -> None:
         if isinstance(answer, Reply):

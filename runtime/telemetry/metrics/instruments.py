@@ -1,15 +1,16 @@
 """What is counted: sums and distributions, each split by the values of its attributes, and what is looked up when it is
 asked for. Knows no spans and no form in which it is read.
 
-To add a value is a look into a dict, and for a distribution a bisection: OpenTelemetry's own SDK takes many times as
-long, which would be more than all of a span. Whoever adds to several at once keeps their series in `Found`.
+To add a value is a look into a dict, and to a distribution no more than to add it to a list: OpenTelemetry's own SDK
+takes many times as long, which would be more than all of a span. Whoever adds to several at once keeps their series in
+`Found`.
 """
 
 from __future__ import annotations
 
 from abc import abstractmethod
-from bisect import bisect_left
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Generic, Literal, TypeVar
 
 Kind = Literal["counter", "histogram", "gauge"]
@@ -42,19 +43,47 @@ class Sum(Series):
 
 
 class Distribution(Series):
-    """counts: of each bucket by itself, the last one without a bound. total: the sum of what was recorded."""
+    """record: takes a value. What was recorded is put into buckets, many values at once, when it is read, and by
+    whoever calls `fold` before there are too many.
+    """
 
-    __slots__ = ("_bounds", "counts", "total")
+    __slots__ = ("_bounds", "_counts", "_recorded", "_total", "record")
 
     def __init__(self, labels: Sequence[tuple[str, str]], bounds: Sequence[float]) -> None:
         super().__init__(labels)
         self._bounds = bounds
-        self.counts = [0] * (len(bounds) + 1)
-        self.total = 0.0
+        self._counts = [0] * (len(bounds) + 1)
+        self._total = 0.0
+        self._recorded: list[float] = []
+        self.record = self._recorded.append
 
-    def record(self, value: float) -> None:
-        self.counts[bisect_left(self._bounds, value)] += 1
-        self.total += value
+    @property
+    def counts(self) -> Sequence[int]:
+        """Of each bucket by itself, the last one without a bound."""
+        self.fold()
+        return self._counts
+
+    @property
+    def total(self) -> float:
+        """The sum of what was recorded."""
+        self.fold()
+        return self._total
+
+    def fold(self) -> None:
+        recorded = self._recorded
+        if not recorded:
+            return
+        recorded.sort()
+        self._total += sum(recorded)
+        before = 0
+        for bucket, bound in enumerate(self._bounds):
+            until = bisect_right(recorded, bound, before)
+            self._counts[bucket] += until - before
+            before = until
+            if before == len(recorded):
+                break
+        self._counts[-1] += len(recorded) - before
+        recorded.clear()
 
 
 S = TypeVar("S", bound=Series)
@@ -133,6 +162,11 @@ class Histogram(_Kept[Distribution]):
     def record(self, values: Values, value: float) -> None:
         self.of(values).record(value)
 
+    def fold(self) -> None:
+        """See `Distribution`."""
+        for one in super().series():
+            one.fold()
+
     def _make(self, labels: Sequence[tuple[str, str]]) -> Distribution:
         return Distribution(labels, self.bounds)
 
@@ -160,24 +194,3 @@ class Observed(Instrument):
         for values, value in self._look():
             labels = [(name, str(one)[:LONGEST]) for name, one in zip(self.attributes, values, strict=True)]
             yield Sum(labels, value)
-
-
-K = TypeVar("K", bound=Hashable)
-F = TypeVar("F")
-
-
-class Found(dict[K, F]):
-    """What was looked up for a key, so that it is one look for all that is added to at once. Forgets what is too much.
-
-    find: looks it up.
-    """
-
-    def __init__(self, find: Callable[[K], F]) -> None:
-        super().__init__()
-        self._find = find
-
-    def __missing__(self, key: K) -> F:
-        if len(self) >= MOST_SERIES:
-            self.clear()
-        found = self[key] = self._find(key)
-        return found

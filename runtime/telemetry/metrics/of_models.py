@@ -7,8 +7,9 @@ from functools import cached_property
 from typing import Any
 
 from runtime.telemetry import conventions as names
+from runtime.telemetry.found import Found
 from runtime.telemetry.metrics import values as also
-from runtime.telemetry.metrics.instruments import Counter, Distribution, Found, Histogram, Instrument, Sum
+from runtime.telemetry.metrics.instruments import Counter, Distribution, Histogram, Instrument, Sum
 from runtime.telemetry.metrics.values import text
 from runtime.telemetry.spans import Span
 

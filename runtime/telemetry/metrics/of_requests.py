@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from runtime.telemetry import conventions as names
+from runtime.telemetry.found import Found
 from runtime.telemetry.metrics import values as also
-from runtime.telemetry.metrics.instruments import Counter, Distribution, Found, Histogram, Instrument, Sum
+from runtime.telemetry.metrics.instruments import Counter, Distribution, Histogram, Instrument, Sum
 from runtime.telemetry.metrics.values import number, text
 from runtime.telemetry.spans import Span
 

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 from runtime.telemetry import conventions as names
+from runtime.telemetry.found import Found
 from runtime.telemetry.metrics import values as also
-from runtime.telemetry.metrics.instruments import Distribution, Found, Histogram, Instrument
+from runtime.telemetry.metrics.instruments import Distribution, Histogram, Instrument
 from runtime.telemetry.metrics.of_models import Models
 from runtime.telemetry.metrics.of_requests import Attempts, Operations, Requests
 from runtime.telemetry.metrics.of_responses import Responses
@@ -16,6 +17,9 @@ from runtime.telemetry.metrics.of_tools import ExecutedTools, Tools
 from runtime.telemetry.metrics.values import text
 from runtime.telemetry.operation import EXECUTE_TOOL
 from runtime.telemetry.spans import Span
+
+_MOST_UNFOLDED = 20_000
+"""Spans whose durations and tokens may wait to be put into buckets."""
 
 
 class _Counts(Protocol):
@@ -50,6 +54,7 @@ class SpanMetrics:
             lambda said: self._calls.of((*map(text, said),))
         )
         kinds: tuple[_Counts, ...] = (self._requests, self._attempts, *self._by_api.values(), self._executed)
+        self._unfolded = 0
         self._instruments = [*(one for kind in kinds for one in kind.instruments), self._calls]
 
     @property
@@ -64,6 +69,12 @@ class SpanMetrics:
     async def export(self, spans: Sequence[Span], offset_s: float) -> None:
         for span in spans:
             self._count(span)
+        self._unfolded += len(spans)
+        if self._unfolded > _MOST_UNFOLDED:
+            self._unfolded = 0
+            for instrument in self._instruments:
+                if isinstance(instrument, Histogram):
+                    instrument.fold()
 
     async def close(self) -> None:
         """Nothing waits here."""

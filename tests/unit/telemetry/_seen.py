@@ -18,6 +18,7 @@ class Seen:
     sampler: Sampler | None = None
 
     def on_end(self, span: Span) -> None:
+        span.tell()
         self.spans.append(span)
 
     def begin(self) -> Span:

@@ -147,9 +147,7 @@ async def test_a_caller_sees_its_own_traces_and_nobody_s(upstream: Upstream, tmp
         ids = {}
         for owner in ("ann", "bob", None):
             user = User(principal=owner) if owner else served.stack.nameless
-            begun = begin_request(
-                processor, request_id="req_1", user=user, caller=None, method="GET", path="/", scheme="http"
-            )
+            begun = begin_request(processor, "req_1", user, None)
             begun.end()
             ids[owner] = begun.trace.id
         telemetry = served.stack.api("telemetry")

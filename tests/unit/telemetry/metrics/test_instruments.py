@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from runtime.telemetry.metrics.instruments import LONGEST, MOST_SERIES, Counter, Found, Histogram, Observed
+from runtime.telemetry.found import Found
+from runtime.telemetry.metrics.instruments import LONGEST, MOST_SERIES, Counter, Histogram, Observed
 
 
 def test_a_value_goes_into_the_first_bucket_that_it_does_not_exceed() -> None:

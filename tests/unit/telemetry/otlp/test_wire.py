@@ -13,6 +13,7 @@ from importlib import import_module
 
 import pytest
 
+from runtime.access import EVERYBODY
 from runtime.errors import UpstreamError
 from runtime.server.masking import Hidden
 from runtime.telemetry.otlp import sending
@@ -59,16 +60,14 @@ async def close(told: Exporting) -> None:
 def a_request(*, caller: Remote | None = CALLER, error: Exception | None = None) -> list[Span]:
     """A call below a request, both ended."""
     seen = Seen()
-    request = begin_request(
-        seen, request_id="req_1", user=None, caller=caller, method="POST", path=f"/v1/{SECRET}", scheme="http"
-    )  # type: ignore[arg-type]  # nobody
+    request = begin_request(seen, "req_1", EVERYBODY, caller)
     with inside(request):
         call = begin("chat m", {"gen_ai.request.model": "m", "n": [1, 2], "stop": ["a"]}, "client")  # type: ignore[dict-item]
         assert call is not None
         if error is not None:
             call.fail(error)
         call.end()
-    end_request(request, route="/v1/{id}", status=200, overhead_ms=0.5, waited_ms=2.0)
+    end_request(request, "POST", f"/v1/{SECRET}", "http", "/v1/{id}", 200, 0.5, 0.002)
     return seen.spans
 
 
