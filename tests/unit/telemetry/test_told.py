@@ -132,3 +132,48 @@ async def test_spans_become_rows_of_a_dataset(served: Served) -> None:
     }  # fmt: skip
     unknown = await served.client.post("/v1/telemetry/spans/export", json={**asked, "dataset_id": "none"})
     assert unknown.status == 404
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {"http.response.status_code": "none"},
+        {"gen_ai.usage.input_tokens": "many"},
+        {"gen_ai.usage.output_tokens": 1e30},
+        {"gen_ai.usage.input_tokens": 10**30},
+        {"gen_ai.usage.input_tokens": 2**63 - 1, "gen_ai.usage.output_tokens": 2**63 - 1},
+        {"gen_ai.response.time_to_first_chunk": "soon"},
+        {"a": "\0"},
+    ],
+)
+async def test_what_one_application_tells_stops_nobody_from_asking(served: Served, attributes: dict[str, Any]) -> None:
+    called = {"llama_stack.api": "inference", "gen_ai.operation.name": "chat", **attributes}
+    for span in ("first", "second"):  # together their tokens are more than 64 bits
+        await tell(served, {**BEGIN, "span_id": span, "attributes": called})
+        await tell(served, {**END, "span_id": span})
+    for asked in ("traces", "spans"):
+        answer = await served.client.post(f"/v1/telemetry/{asked}", json={})
+        assert answer.status == 200, answer.body
+        assert [one["trace_id"] for one in answer.json()["data"]][:1] == ["a-trace"]
+    for metric in ("prompt_tokens", "total_tokens", "inference.time_to_first_token_seconds"):
+        body = {"start_time": 0, "query_type": "instant"}
+        answer = await served.client.post(f"/v1/telemetry/metrics/{metric}", json=body)
+        assert answer.status == 200, answer.body
+    await rows(served, "SELECT * FROM spans")
+
+
+@pytest.mark.parametrize(
+    "time", ["0001-01-01T00:00:00+14:00", "1969-12-31T23:59:59", "9999-12-31T23:59:59-14:00", "9999-01-01T00:00:00"]
+)
+async def test_a_time_that_no_clock_shows_is_refused(served: Served, time: str) -> None:
+    answer = await served.client.post("/v1/telemetry/events", json={"event": {**BEGIN, "timestamp": time}})
+    assert (answer.status, "from 1970 to 9998" in answer.error["message"]) == (400, True), answer.body
+
+
+async def test_what_is_told_to_begin_in_the_future_stays_no_longer_than_what_begins_now(served: Served) -> None:
+    later = "2999-01-01T00:00:00Z"
+    await tell(served, {**BEGIN, "timestamp": later})
+    await tell(served, {**END, "timestamp": later})
+    assert await rows(served, "SELECT count(*) FROM traces WHERE began <= now()") == [[1]]
+    span = (await served.client.get("/v1/telemetry/traces/a-trace/spans/a-span")).json()
+    assert span["start_time"] == later

@@ -109,7 +109,7 @@ class BuiltinTelemetry:
 
     async def log_event(self, request: LogEventRequest) -> None:
         """Raises RequestError for the end of a span whose beginning is not there."""
-        owner, event = _as_owner(), request.event
+        owner, event, now = _as_owner(), request.event, wall_time()
         rows = []
         if isinstance(event, StructuredLogEvent) and isinstance(event.payload, SpanEndPayload):
             begun = await self._find(queries.Asked(BEGUN, [event.trace_id, event.span_id, owner]))
@@ -119,8 +119,8 @@ class BuiltinTelemetry:
                     hint="tell of it first: an event with the payload `span_start`",
                     param="event.span_id",
                 )
-            rows = [row_of_told(ended(event, event.payload, begun[0]), owner)]
-        await self._analytics.append(EVENTS, [row_of(request, owner, wall_time())])
+            rows = [row_of_told(ended(event, event.payload, begun[0]), owner, now)]
+        await self._analytics.append(EVENTS, [row_of(request, owner, now)])
         await self._analytics.append(TRACES, rows)
 
     async def export_spans(self, request: ExportSpansRequest) -> None:

@@ -26,8 +26,8 @@ arg_min(span_id, began) AS root_span_id, arg_min(name, began) AS name, arg_min(r
 arg_min(coalesce(error, ''), began) AS error, count(*) AS span_count,
 arg_min(status, began) FILTER (kind = 'server') AS http_status,
 arg_min(model, began) FILTER (api = 'inference') AS asked_model,
-sum(input_tokens) FILTER (api = 'inference')::BIGINT AS tokens_in,
-sum(output_tokens) FILTER (api = 'inference')::BIGINT AS tokens_out,
+TRY_CAST(sum(input_tokens) FILTER (api = 'inference') AS BIGINT) AS tokens_in,
+TRY_CAST(sum(output_tokens) FILTER (api = 'inference') AS BIGINT) AS tokens_out,
 arg_min(coalesce(nullif(message, ''), error), began) FILTER (provider_id IS NOT NULL) AS first_failure,
 arg_min(coalesce(nullif(message, ''), error), began)
 FILTER (provider_id IS NOT NULL AND api IN ('inference', 'responses', 'agents')) AS no_answer
