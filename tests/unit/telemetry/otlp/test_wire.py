@@ -137,6 +137,38 @@ async def test_attributes_stay_within_their_limits(taking: Collector) -> None:
     assert call.name == "chat m"
 
 
+async def test_what_protobuf_has_not_is_sent_otherwise_and_costs_no_other_span(
+    taking: Collector, caplog: pytest.LogCaptureFixture
+) -> None:
+    told = told_to(taking)
+    call, request = a_request()
+    call.name, call.message, call.error = "chat \ud800", "no \udcff", "failed"
+    call.attributes |= {"large": 10**400, "small": -(2**63), "list": [2**63], "text": "a\ud800b"}  # type: ignore[dict-item]
+    await send(told, [call, request])
+    await close(told)
+    sent, other = taking.spans()
+    assert (sent.name, sent.status.message, other.name) == ("chat ?", "no ?", request.name)
+    assert {name: values_of(sent.attributes)[name] for name in ("large", "small", "list", "text")} == {
+        "large": hex(10**400),
+        "small": -(2**63),
+        "list": [hex(2**63)],
+        "text": "a?b",
+    }
+    assert not caplog.records
+
+
+async def test_a_line_that_is_no_text_costs_no_other_line(taking: Collector, caplog: pytest.LogCaptureFixture) -> None:
+    told = told_to(taking)
+    assert told.log_handler is not None
+    for words in ("no \ud800", "fine"):
+        told.log_handler.handle(logging.makeLogRecord({"msg": words, "file": "\udcff", "levelno": 20}))
+    told.log_handler.close()
+    first, second = taking.logs()
+    assert (first.body.string_value, second.body.string_value) == ("no ?", "fine")
+    assert values_of(first.attributes)["file"] == "?"
+    assert not caplog.records
+
+
 async def test_what_is_not_sampled_is_not_sent(taking: Collector) -> None:
     told = told_to(taking)
     await send(told, a_request(caller=CALLER._replace(is_sampled=False)))
