@@ -177,3 +177,55 @@ async def test_what_is_told_to_begin_in_the_future_stays_no_longer_than_what_beg
     assert await rows(served, "SELECT count(*) FROM traces WHERE began <= now()") == [[1]]
     span = (await served.client.get("/v1/telemetry/traces/a-trace/spans/a-span")).json()
     assert span["start_time"] == later
+
+
+async def test_spans_of_two_traces_that_have_one_id_are_told_apart(served: Served) -> None:
+    for second, trace in enumerate(("first", "\u00e9/second")):
+        for span, parent in (("\u00e9", None), (f"{trace}-2", "\u00e9")):
+            ids = {"trace_id": trace, "span_id": span, "timestamp": f"2026-11-28T12:00:0{second}Z"}
+            name = "root" if parent is None else "below"
+            payload = {"type": "span_start", "name": name, "parent_span_id": parent}
+            await tell(served, {**BEGIN, **ids, "payload": payload})
+            await tell(served, {**END, **ids})
+    tree = (await served.client.post("/v1/telemetry/spans/%C3%A9/tree", json={})).json()["data"]
+    second = "\u00e9/second"
+    assert [(span["trace_id"], id) for id, span in tree.items()] == [(second, "\u00e9"), (second, f"{second}-2")]
+    roots = {"attribute_filters": [{"key": "name", "op": "eq", "value": "root"}], "max_depth": 1}
+    found = (await served.client.post("/v1/telemetry/spans", json=roots)).json()["data"]
+    assert sorted((span["trace_id"], span["span_id"]) for span in found) == [
+        ("first", "first-2"), ("first", "\u00e9"), (second, "\u00e9"), (second, f"{second}-2"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("key", "op", "value", "found"),
+    [
+        ("size", "eq", 2, True),
+        ("size", "ne", 2, False),
+        ("size", "ne", 3, True),
+        ("size", "gt", 10**400, False),
+        ("size", "lt", 10**400, True),
+        ("size", "gt", -(10**400), True),
+        ("size", "starts_with", 10**400, False),
+        ("weight", "ne", 3, True),
+        ("weight", "ne", "3", True),
+        ("weight", "eq", 3, False),
+        ("weight", "lt", 3, False),
+        ("color", "ne", 3, True),
+        ("", "eq", "none", True),
+        ("", "starts_with", "n", True),
+        ("\\", "eq", "a", True),
+        ('"', "eq", "b", True),
+        ("*", "eq", "c", True),
+        ("a.b[0]", "gt", "c", True),
+        ("\u00e9~1/2", "eq", "e", True),
+    ],
+)
+async def test_a_condition_is_compared_as_it_says(served: Served, key: str, op: str, value: Any, found: bool) -> None:
+    odd = {"": "none", "\\": "a", '"': "b", "*": "c", "a.b[0]": "d", "\u00e9~1/2": "e"}
+    await tell(served, {**BEGIN, "attributes": {"color": "red", **odd}})
+    await tell(served, END)
+    own = {"key": "trace_id", "op": "eq", "value": "a-trace"}
+    asked = {"attribute_filters": [own, {"key": key, "op": op, "value": value}]}
+    answer = await served.client.post("/v1/telemetry/spans", json=asked)
+    assert (answer.status, len(answer.json().get("data", ()))) == (200, found), answer.body

@@ -77,18 +77,19 @@ class BuiltinTelemetry:
         raise _unknown("span", request.span_id)
 
     async def get_span_tree(self, request: SpanTreeRequest) -> SpanTree:
-        """Raises NotFound."""
+        """Of several traces that have a span of this id, the one in which it began last. Raises NotFound."""
         rows = await self._find(queries.spans_beside(request.span_id, owner=_owner()))
-        below = queries.below(rows, [request.span_id], request.max_depth)
-        if request.span_id not in below:
+        roots = [queries.place_of(row) for row in rows if row["span_id"] == request.span_id]
+        if not roots:
             raise _unknown("span", request.span_id)
+        below = queries.below(rows, roots[-1:], request.max_depth)
         wanted = request.attributes_to_return
-        return SpanTree(data={id: queries.span_of(row, wanted) for id, row in below.items()})
+        return SpanTree(data={row["span_id"]: queries.span_of(row, wanted) for row in below.values()})
 
     async def query_spans(self, request: QuerySpansRequest) -> SpanList:
         rows = await self._find(queries.spans(request, owner=_owner()))
         if request.max_depth:
-            ids = [row["span_id"] for row in rows]
+            ids = [queries.place_of(row) for row in rows]
             every = await self._find(queries.spans_of_traces({row["trace_id"] for row in rows}, owner=_owner()))
             rows = list(queries.below(every, ids, request.max_depth).values())
         return SpanList(data=[queries.span_of(row, request.attributes_to_return) for row in rows])

@@ -13,6 +13,7 @@ from typing import Any
 
 from runtime.apis.telemetry.traces import MOST_SPANS, QueryCondition, QuerySpansRequest, QueryTracesRequest, Span, Trace
 from runtime.errors import RequestError
+from runtime.sse import encode
 
 _REFUSED = 400
 _COMPARED = {"eq": "=", "ne": "<>", "gt": ">", "lt": "<"}
@@ -81,12 +82,12 @@ def spans_of_traces(trace_ids: Collection[str], *, owner: str | None) -> Asked:
 
 
 def spans_beside(span_id: str, *, owner: str | None) -> Asked:
-    """The spans of the trace that a span belongs to."""
+    """The spans of each trace that has a span of this id: applications may call theirs as they like."""
     seen, parameters = seen_by(owner)
     # The text of a row is looked into first: taking it apart is what costs time.
     traces_with = "SELECT trace_id FROM traces WHERE contains(spans, ?)"
     sql = f"SELECT {_COLUMNS} FROM spans WHERE {seen} AND trace_id IN ({traces_with}) ORDER BY began"  # noqa: S608
-    return Asked(sql, [*parameters, json.dumps(span_id)])
+    return Asked(sql, [*parameters, encode(span_id).decode()])
 
 
 def spans(request: QuerySpansRequest, *, owner: str | None) -> Asked:
@@ -96,13 +97,21 @@ def spans(request: QuerySpansRequest, *, owner: str | None) -> Asked:
     return Asked(sql, [*parameters, *values, request.limit])
 
 
-def below(rows: Iterable[Mapping[str, Any]], ids: Iterable[str], depth: int | None) -> dict[str, Mapping[str, Any]]:
-    """Those of some spans, by id, and what lies below them. depth: how many levels; None for all."""
-    by_id = {row["span_id"]: row for row in rows}
-    children = defaultdict(list)
-    for row in by_id.values():
-        children[row["parent_id"]].append(row["span_id"])
-    found: dict[str, Mapping[str, Any]] = {}
+Place = tuple[str, str | None]
+"""A trace and a span of it."""
+
+
+def place_of(row: Mapping[str, Any]) -> Place:
+    return row["trace_id"], row["span_id"]
+
+
+def below(rows: Iterable[Mapping[str, Any]], ids: Iterable[Place], depth: int | None) -> dict[Place, Mapping[str, Any]]:
+    """Those of some spans, and what lies below them. depth: how many levels; None for all."""
+    by_id = {place_of(row): row for row in rows}
+    children: dict[Place, list[Place]] = defaultdict(list)
+    for id, row in by_id.items():
+        children[row["trace_id"], row["parent_id"]].append(id)
+    found: dict[Place, Mapping[str, Any]] = {}
     level, left = [id for id in ids if id in by_id], math.inf if depth is None else depth
     while level:
         found |= {id: by_id[id] for id in level if id not in found}
@@ -192,10 +201,11 @@ def _where(conditions: Iterable[QueryCondition]) -> tuple[str, list[Any]]:
             values.append(_text(one.value))
             continue
         read = "json_extract_string(attributes, ?)"
-        values.append(f"$.{json.dumps(one.key)}")
+        values.append("/" + one.key.replace("~", "~0").replace("/", "~1"))  # RFC 6901: any name has one
         if one.op != "starts_with" and isinstance(one.value, int | float) and not isinstance(one.value, bool):
-            parts.append(_comparison(f"try_cast({read} AS DOUBLE)", one.op))
-            values.append(float(one.value))
+            there = f"try_cast({read} AS DOUBLE)"  # null for what is no number, which equals none
+            parts.append(f"{there} IS DISTINCT FROM ?" if one.op == "ne" else _comparison(there, one.op))
+            values.append(_double(one.value))
         else:
             there = f"coalesce({read}, '')" if one.op == "ne" else read  # what is not there is not equal either
             parts.append(_comparison(there, one.op))
@@ -205,6 +215,13 @@ def _where(conditions: Iterable[QueryCondition]) -> tuple[str, list[Any]]:
 
 def _comparison(what: str, op: str) -> str:
     return f"starts_with({what}, ?)" if op == "starts_with" else f"{what} {_COMPARED[op]} ?"
+
+
+def _double(value: float) -> float:
+    try:
+        return float(value)
+    except OverflowError:  # an integer that is beyond all that there are
+        return math.copysign(math.inf, 1 if value > 0 else -1)
 
 
 def _text(value: Any) -> str:
