@@ -15,6 +15,7 @@ from runtime.conformance.stacks import Served, run_config, serving
 from runtime.context import RequestContext
 from runtime.context import serving as serving_request
 from runtime.errors import RequestError
+from runtime.providers.telemetry.builtin import adapter
 
 PROVIDERS = {
     "telemetry": [{"provider_id": "builtin", "provider_type": "inline::builtin"}],
@@ -229,3 +230,62 @@ async def test_a_condition_is_compared_as_it_says(served: Served, key: str, op: 
     asked = {"attribute_filters": [own, {"key": key, "op": op, "value": value}]}
     answer = await served.client.post("/v1/telemetry/spans", json=asked)
     assert (answer.status, len(answer.json().get("data", ()))) == (200, found), answer.body
+
+
+@pytest.mark.parametrize("order", [[], ["-start_time"], ["start_time"]])
+@pytest.mark.parametrize("since", [None, "2026-11-28T12:00:03Z"])
+async def test_pages_by_time_are_those_of_all_traces(served: Served, order: list[str], since: str | None) -> None:
+    """Found without what the spans say; with a condition, which all of them satisfy, it is looked at."""
+    began = {"first": (1, 9), "second": (5, 2, 7), "third": (5,), "fourth": (8, 4), "fifth": (4,)}
+    for trace, seconds in began.items():  # a row for each span
+        for second in seconds:
+            ids = {"trace_id": trace, "span_id": str(second), "timestamp": f"2026-11-28T12:00:0{second}Z"}
+            await tell(served, {**BEGIN, **ids})
+            await tell(served, {**END, **ids})
+
+    async def pages(**asked: Any) -> list[Any]:
+        found = []
+        for offset in (0, 2, 4):
+            body = {"limit": 2, "offset": offset, "order_by": order, "since": since, **asked}
+            answer = await served.client.post("/v1/telemetry/traces", json=body)
+            assert answer.status == 200, answer.body
+            found += answer.json()["data"]
+        return found
+
+    found = await pages()
+    assert found == await pages(attribute_filters=[{"key": "name", "op": "eq", "value": "a step"}])
+    expected = ["first", "second", "fifth", "fourth", "third"][2 if since else 0 :]
+    if order != ["start_time"]:
+        expected = ["third", "fifth", "fourth", "second", "first"][: len(expected)]
+    assert [one["trace_id"] for one in found] == expected
+    assert {one["trace_id"]: one["span_count"] for one in found} == {name: len(began[name]) for name in expected}
+
+
+async def test_what_is_too_much_to_be_told_is_refused_and_not_cut(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for second in range(4):
+        ids = {"span_id": str(second), "timestamp": f"2026-11-28T12:00:0{second}Z"}
+        called = {"llama_stack.api": "tool_runtime", "llama_stack.operation": "invoke_tool"}
+        await tell(
+            served,
+            {
+                **BEGIN,
+                **ids,
+                "attributes": called,
+                "payload": {"type": "span_start", "name": "a", "parent_span_id": "0"},
+            },
+        )
+        await tell(served, {**END, **ids})
+    monkeypatch.setattr(adapter, "MOST_SPANS", 3)
+    by_second = {"start_time": 0, "query_type": "range", "granularity": "1s"}
+    for path, body, words in (
+        ("metrics/tool_runtime.invocations_total", by_second, "a longer `granularity`"),
+        ("spans/0/tree", {}, "`POST /v1/telemetry/query`"),
+        ("spans", {"limit": 1, "max_depth": 1}, "a smaller `limit`"),
+    ):
+        answer = await served.client.post(f"/v1/telemetry/{path}", json=body)
+        assert (answer.status, answer.error["code"], words in answer.error["message"]) == (
+            400, "query_too_large", True,
+        ), answer.body  # fmt: skip
+    assert (await served.client.get("/v1/telemetry/traces/a-trace/spans/3")).status == 200

@@ -70,10 +70,8 @@ class BuiltinTelemetry:
 
     async def get_span(self, request: SpanRequest) -> Span:
         """Raises NotFound."""
-        found = await self._find(queries.spans_of_trace(request.trace_id, owner=_owner()))
-        for row in found:
-            if row["span_id"] == request.span_id:
-                return queries.span_of(row)
+        for row in await self._find(queries.span(request.trace_id, request.span_id, owner=_owner())):
+            return queries.span_of(row)
         raise _unknown("span", request.span_id)
 
     async def get_span_tree(self, request: SpanTreeRequest) -> SpanTree:
@@ -160,10 +158,12 @@ class BuiltinTelemetry:
             await self._kept.write()
 
     async def _find(self, asked: queries.Asked) -> list[Mapping[str, Any]]:
-        """The rows that a query of ours finds, with what has just ended."""
+        """The rows that a query of ours finds, with what has just ended. Raises RequestError for too many."""
         await self._flush()
         self._kept.has_begun.set()
-        found = await self._analytics.query(asked.sql, asked.parameters, most_rows=asked.limit)
+        found = await self._analytics.query(asked.sql, asked.parameters, most_rows=MOST_SPANS)
+        if found.has_more:
+            raise RequestError(f"more than {MOST_SPANS} rows are found", hint=asked.hint, code="query_too_large")
         return [dict(zip(found.columns, row, strict=True)) for row in found.rows]
 
 

@@ -98,7 +98,8 @@ def metrics(request: QueryMetricsRequest, *, owner: str | None, now: float) -> A
         "GROUP BY ALL ORDER BY ALL"
     )
     shown = [step, step] if is_range else [int(end)]
-    return Asked(sql, [*shown, *parameters, request.start_time, end, *values])
+    hint = "ask for a longer `granularity`, or for less time"
+    return Asked(sql, [*shown, *parameters, request.start_time, end, *values], hint)
 
 
 def series_of(request: QueryMetricsRequest, rows: Iterable[Mapping[str, Any]]) -> list[MetricSeries]:
