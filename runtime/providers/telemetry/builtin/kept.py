@@ -8,10 +8,11 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
-from runtime.errors import StackError
+from runtime.errors import Unavailable
 from runtime.providers.telemetry.builtin.rows import TRACES, columns_of
 from runtime.storage.analytics.handle import Analytics
 from runtime.telemetry.spans import Span
+from runtime.to_the_end import to_the_end
 
 log = logging.getLogger(__name__)
 EVERY_S = 1.0
@@ -54,7 +55,12 @@ class Kept:
             await self.write()
 
     async def write(self) -> None:
-        """Returns when everything that was told until now is on disk, or cannot be, which the log says once."""
+        """Returns when everything that was told until now is on disk, or cannot be, which the log says once. Whoever
+        leaves meanwhile, such as one who asks what has happened, takes nothing along.
+        """
+        await to_the_end(self._write())
+
+    async def _write(self) -> None:
         async with self._writing:
             rows, count, lost = self._waiting, self._count, self._lost
             if not count:
@@ -62,11 +68,15 @@ class Kept:
             self._waiting, self._count, self._lost = defaultdict(list), 0, 0
             try:
                 await self._analytics.append_columns(TRACES, rows)
-            except StackError as error:
+            except Unavailable as error:
                 self._put_back(rows, count, lost)
                 if not self._is_failing:
                     log.warning("what has happened is not kept", extra={"count": count, "error": error.message})
                 self._is_failing = True
+                return
+            except Exception as error:  # tried again, they would keep all that follows from the disk
+                facts = {"count": count, "error": f"{type(error).__name__}: {error}"}
+                log.warning("traces are lost: they can never be written", extra=facts)
                 return
             self._is_failing = False
             if lost:

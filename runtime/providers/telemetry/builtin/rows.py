@@ -90,7 +90,7 @@ def columns_of(spans: Iterable[Span], offset_s: float) -> dict[str, list[Any]]:
         "trace_id": [*by_trace],
         "request_id": [trace.request_id for trace in traces],
         "owner": [trace.owner for trace in traces],
-        "spans": [encode([_kept(span, offset_s) for span in some]).decode() for some in by_trace.values()],
+        "spans": [_text([_kept(span, offset_s) for span in some]) for some in by_trace.values()],
     }
 
 
@@ -104,7 +104,23 @@ def row_of_told(span: Ended, owner: str | None, now: float) -> dict[str, Any]:
     if span.is_error:
         kept.error = "error"
     began = min(span.began, now)
-    return {"began": began, "trace_id": span.trace_id, "owner": owner, "spans": encode([kept]).decode()}
+    return {"began": began, "trace_id": span.trace_id, "owner": owner, "spans": _text([kept])}
+
+
+def _text(spans: list[_Kept]) -> str:
+    try:
+        return encode(spans).decode()
+    except UnicodeEncodeError:  # half a surrogate pair, as in the name of a file: it would cost all that are handed on
+        return encode(_whole(msgspec.to_builtins(spans))).decode()
+
+
+def _whole(value: Any) -> Any:
+    """The same with `?` for half a surrogate pair."""
+    if isinstance(value, str):
+        return value.encode(errors="replace").decode()
+    if isinstance(value, dict):
+        return {_whole(name): _whole(inner) for name, inner in value.items()}
+    return [_whole(inner) for inner in value] if isinstance(value, list) else value
 
 
 def _kept(span: Span, offset_s: float) -> _Kept:
