@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -289,3 +290,18 @@ async def test_what_is_too_much_to_be_told_is_refused_and_not_cut(
             400, "query_too_large", True,
         ), answer.body  # fmt: skip
     assert (await served.client.get("/v1/telemetry/traces/a-trace/spans/3")).status == 200
+
+
+async def test_slow_queries_of_some_do_not_keep_others_from_asking(served: Served) -> None:
+    endless = {"sql": "SELECT count(*) FROM range(1000000000000)"}
+    asking = [asyncio.create_task(served.client.post("/v1/telemetry/query", json=endless)) for _ in range(6)]
+    try:
+        for _ in range(20):  # all of them have got as far as they get
+            await served.client.get("/v1/models")
+        async with asyncio.timeout(20):
+            assert (await served.client.post("/v1/telemetry/traces", json={})).status == 200
+        assert not any(task.done() for task in asking)
+    finally:
+        for task in asking:
+            task.cancel()
+        await asyncio.wait(asking)

@@ -39,6 +39,8 @@ from runtime.providers.telemetry.builtin.rows import TRACES, row_of_told
 
 log = logging.getLogger(__name__)
 _DAY_S, _REMOVE_EVERY_S = 86_400.0, 3600.0
+_QUERIES_AT_ONCE = 2
+"""Of callers, who may ask for anything; that is half of what is answered at once."""
 
 
 class BuiltinTelemetry:
@@ -51,6 +53,7 @@ class BuiltinTelemetry:
         self._tasks = context.tasks
         self._spans = context.spans
         self._kept = Kept(self._analytics)
+        self._querying = asyncio.Semaphore(_QUERIES_AT_ONCE)
         if self._spans is not None:  # else nothing is told, and what was kept before can be read
             self._spans.add(self._kept)
 
@@ -102,7 +105,8 @@ class BuiltinTelemetry:
         if not sees_all(current().user):
             raise AccessDenied("A query in SQL sees everybody's requests", hint="ask `/v1/telemetry/spans`")
         await self._flush()
-        found = await self._analytics.query(request.sql, most_rows=request.limit)
+        async with self._querying:
+            found = await self._analytics.query(request.sql, most_rows=request.limit)
         rows = [[queries.json_of(value) for value in row] for row in found.rows]
         return QueryResult(columns=list(found.columns), rows=rows, has_more=found.has_more)
 
