@@ -153,7 +153,7 @@ class BuiltinTelemetry:
     async def _oldest_kept(self) -> float:
         """When the oldest trace began that stays, in seconds since 1970: by their age, and by their number."""
         by_age = wall_time() - self._keep_s
-        found = await self._analytics.query(queries.NEWEST_TOO_MANY, [self._keep_traces])
+        found = await self._analytics.query(queries.OLDEST_OF_SO_MANY, [self._keep_traces])
         return max([by_age, *(float(row[0]) for row in found.rows)])
 
     async def _flush(self) -> None:

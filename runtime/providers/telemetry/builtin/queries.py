@@ -40,8 +40,10 @@ of which a stream's status says nothing; a tool that fails is an answer too.
 """
 _FAILED = f"coalesce(http_status, 0) >= {_REFUSED} OR no_answer IS NOT NULL"
 
-NEWEST_TOO_MANY = "SELECT epoch(began) + 1e-6 FROM traces ORDER BY began DESC LIMIT 1 OFFSET ?"
-"""Just after the newest row began of those that are too many; nothing while there are not so many."""
+OLDEST_OF_SO_MANY = """
+SELECT epoch(min(began)) - 1e-6 FROM traces GROUP BY trace_id ORDER BY min(began) DESC LIMIT 1 OFFSET ? - 1
+"""
+"""Just before the oldest of so many of the latest traces began; nothing while there are not so many."""
 
 
 @dataclass(frozen=True)
