@@ -122,7 +122,7 @@ async def test_spans_become_rows_of_a_dataset(served: Served) -> None:
     await tell(served, END)
     asked = {
         "dataset_id": "spans",
-        "attributes_to_save": ["color", "weight"],
+        "attributes_to_save": ["color", "weight", "name", "status"],
         "attribute_filters": [{"key": "color", "op": "eq", "value": "red"}],
     }
     answer = await served.client.post("/v1/telemetry/spans/export", json=asked)

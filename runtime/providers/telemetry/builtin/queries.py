@@ -170,10 +170,14 @@ def span_of(row: Mapping[str, Any], wanted: Collection[str] | None = None) -> Sp
     )
 
 
-def exported(span: Span, attributes: Iterable[str]) -> dict[str, Any]:
-    """A row of a dataset. attributes: of the span, which become columns."""
+def exported(span: Span, attributes: Collection[str]) -> dict[str, Any]:
+    """A row of a dataset. attributes: of the span, which become columns; one that it has not hides no fact of it."""
     facts = span.model_dump(mode="json", exclude={"attributes"})
-    return facts | {name: span.attributes.get(name) for name in attributes}
+    return (
+        dict.fromkeys(attributes)
+        | facts
+        | {name: span.attributes[name] for name in attributes if name in span.attributes}
+    )
 
 
 def json_of(value: Any) -> Any:
