@@ -76,6 +76,24 @@ async def test_what_waits_for_a_disk_has_a_limit(
     assert [record.__dict__["count"] for record in caplog.records] == [1, 1]
 
 
+async def test_so_has_their_text(disk: Disk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With bodies, a few thousand rows are more than a server has memory for."""
+    monkeypatch.setattr(kept_module, "MOST_CHARACTERS", 1000)
+    kept = Kept(disk)  # type: ignore[arg-type]
+    disk.error = Unavailable("the disk is full")
+    for request in ("a", "b" * 900, "c"):
+        seen = Seen()
+        begin_trace(seen, request, {}, request_id=request).end()
+        await kept.export(seen.spans, 0.0)
+        await kept.write()
+    disk.error = None
+    await kept.write()
+    assert disk.rows == ["a", "c"]
+    await told(kept, "d")
+    await kept.write()
+    assert disk.rows == ["a", "c", "d"]
+
+
 @pytest.mark.parametrize("error", [RequestError("`traces` cannot hold these rows"), UnicodeError("no text")])
 async def test_what_can_never_be_written_does_not_keep_others_from_it(
     disk: Disk, error: Exception, caplog: pytest.LogCaptureFixture

@@ -18,6 +18,8 @@ log = logging.getLogger(__name__)
 EVERY_S = 1.0
 MOST_WAITING = 50_000
 """Rows that may wait for a disk that cannot be written; more are lost, and the log says how many."""
+MOST_CHARACTERS = 64 * 1024**2
+"""The same of their text, which is long where bodies are told."""
 
 
 class Kept:
@@ -37,7 +39,7 @@ class Kept:
         if not count:
             return
         self.has_begun.set()
-        if self._count + count > MOST_WAITING:
+        if self._count + count > MOST_WAITING or (self._is_failing and self._is_too_long(columns["spans"])):
             self._lost += count
             return
         self._count += count
@@ -81,6 +83,9 @@ class Kept:
             self._is_failing = False
             if lost:
                 log.warning("traces are lost: they could not be written for too long", extra={"count": lost})
+
+    def _is_too_long(self, more: Sequence[str]) -> bool:
+        return sum(map(len, self._waiting["spans"])) + sum(map(len, more)) > MOST_CHARACTERS
 
     def _put_back(self, rows: dict[str, list[Any]], count: int, lost: int) -> None:
         """Before what has come meanwhile."""
