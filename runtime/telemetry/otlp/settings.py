@@ -215,7 +215,10 @@ def _kinds(said: _Variables, signal: Signal) -> list[str]:
     if given := said.text(name):
         words = [word.strip().lower() for word in given.split(",")]
         for word in words:
-            if word not in ("otlp", "console", "none") and (signal, word) != ("metrics", "prometheus"):
+            if (signal, word) == ("metrics", "prometheus"):
+                where = "Prometheus reads them at `/metrics`, as `telemetry.metrics` of the run config says"
+                said.warn(f"`{word}` in `{name}` has no effect: {where}")
+            elif word not in ("otlp", "console", "none"):
                 said.warn(f"`{name}` is to be otlp, console or none; `{word}` is left out")
         return [word for word in dict.fromkeys(words) if word in ("otlp", "console")]
     if sinks := said.text(SINKS):
