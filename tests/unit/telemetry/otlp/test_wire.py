@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from importlib import import_module
 
 import pytest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
 from runtime.errors import UpstreamError
 from runtime.server.masking import Hidden
@@ -185,6 +186,24 @@ async def test_a_collector_that_asks_to_wait_gets_it_later(taking: Collector, ca
     await close(told)
     assert (len(taking.asked), len(taking.spans())) == (3, 2)
     assert caplog.records == []
+
+
+async def test_a_collector_that_refuses_a_part_is_told_of_once(
+    taking: Collector, caplog: pytest.LogCaptureFixture
+) -> None:
+    """https://opentelemetry.io/docs/specs/otlp/#partial-success: never sent again."""
+    part = ExportTraceServiceResponse(
+        partial_success={"rejected_spans": 1, "error_message": f"too old for {SECRET}"}
+    ).SerializeToString()
+    taking.answers = [part, part, b"", b"\xff no protobuf", part]
+    told = told_to(taking, {"OTEL_BSP_MAX_EXPORT_BATCH_SIZE": "2", "OTEL_LOGS_EXPORTER": "none"})
+    for _ in range(5):
+        await send(told, a_request())
+    await close(told)
+    assert len(taking.spans()) == 10
+    said = [(record.getMessage(), record.__dict__["refused"]) for record in caplog.records]
+    assert said == [("a collector refuses a part of what has happened", 1)] * 2
+    assert "too old" in caplog.records[0].__dict__["error"]
 
 
 async def test_a_collector_that_refuses_is_told_of_once(taking: Collector, caplog: pytest.LogCaptureFixture) -> None:
