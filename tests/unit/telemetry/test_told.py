@@ -12,6 +12,7 @@ import pytest_asyncio
 
 from runtime.access import User
 from runtime.apis.telemetry.events import LogEventRequest
+from runtime.apis.telemetry.traces import QueryTracesRequest
 from runtime.conformance.stacks import Served, run_config, serving
 from runtime.context import RequestContext
 from runtime.context import serving as serving_request
@@ -305,3 +306,21 @@ async def test_slow_queries_of_some_do_not_keep_others_from_asking(served: Serve
         for task in asking:
             task.cancel()
         await asyncio.wait(asking)
+
+
+async def test_a_condition_is_about_what_a_caller_sees(served: Served) -> None:
+    """Who tells of a span in another's trace learns nothing of the others in it."""
+    telemetry = served.stack.api("telemetry")
+    found = {}
+    for name, color in (("ann", "red"), ("ben", "blue")):
+        with serving_request(RequestContext(user=User(principal=name))):
+            for event in (BEGIN, END):
+                told = {**event, "span_id": name, "attributes": {"color": color}}
+                await telemetry.log_event(LogEventRequest.model_validate({"event": told}))
+    for name in ("ann", "ben"):
+        with serving_request(RequestContext(user=User(principal=name))):
+            for color in ("red", "blue"):
+                condition = {"key": "color", "op": "eq", "value": color}
+                asked = QueryTracesRequest.model_validate({"attribute_filters": [condition]})
+                found[name, color] = [one.span_count for one in (await telemetry.query_traces(asked)).data]
+    assert found == {("ann", "red"): [1], ("ann", "blue"): [], ("ben", "red"): [], ("ben", "blue"): [1]}

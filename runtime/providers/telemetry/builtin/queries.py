@@ -68,11 +68,13 @@ def traces(request: QueryTracesRequest, *, owner: str | None) -> Asked:
         sql = f"{_TRACES} WHERE {seen} AND trace_id IN ({page}) GROUP BY trace_id ORDER BY began {way}, trace_id"
         return Asked(sql, [*owners, *owners, *times, request.limit, request.offset])
     whole += [f"({_FAILED})"] if request.failed else []
-    ids = f"trace_id IN (SELECT trace_id FROM spans WHERE {recent} AND {where})" if values else recent  # noqa: S608
+    ids, known = recent, times
+    if values:
+        ids, known = f"trace_id IN (SELECT trace_id FROM spans WHERE {seen} AND {recent} AND {where})", owners + times  # noqa: S608
     order = ", ".join(_order(one) for one in request.order_by) or "began DESC"
     grouped = f"GROUP BY trace_id HAVING {' AND '.join(whole)}"
     sql = f"{_TRACES} WHERE {seen} AND {ids} {grouped} ORDER BY {order}, trace_id LIMIT ? OFFSET ?"
-    return Asked(sql, [*owners, *times, *values, *times, request.limit, request.offset])
+    return Asked(sql, [*owners, *known, *values, *times, request.limit, request.offset])
 
 
 def trace(trace_id: str, *, owner: str | None) -> Asked:
