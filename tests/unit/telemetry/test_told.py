@@ -82,6 +82,18 @@ async def test_a_beginning_and_an_end_are_a_span(served: Served) -> None:
     }
 
 
+async def test_an_end_that_is_told_again_ends_nothing_more(served: Served) -> None:
+    """As clients do whose answer was lost."""
+    await tell(served, BEGIN)
+    for _ in range(2):
+        await tell(served, END)
+    assert (await served.client.get("/v1/telemetry/traces/a-trace")).json()["span_count"] == 1
+    assert await rows(served, "SELECT count(*) FROM events WHERE kind = 'span_end'") == [[1]]
+    await tell(served, {**BEGIN, "timestamp": "2026-11-28T13:00:00Z"})
+    await tell(served, {**END, "timestamp": "2026-11-28T13:00:01Z"})
+    assert (await served.client.get("/v1/telemetry/traces/a-trace")).json()["span_count"] == 2
+
+
 async def test_an_end_wants_a_beginning_of_the_same_caller(served: Served) -> None:
     refused = await served.client.post("/v1/telemetry/events", json={"event": END})
     assert (refused.status, refused.error["param"]) == (400, "event.span_id")

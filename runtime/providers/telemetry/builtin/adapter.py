@@ -32,7 +32,7 @@ from runtime.errors import AccessDenied, NotFound, RequestError, StackError
 from runtime.provider import ProviderContext
 from runtime.providers.telemetry.builtin import queries
 from runtime.providers.telemetry.builtin.config import TelemetryConfig
-from runtime.providers.telemetry.builtin.events import BEGUN, EVENTS, ended, row_of
+from runtime.providers.telemetry.builtin.events import BEGUN, ENDED, EVENTS, ended, row_of
 from runtime.providers.telemetry.builtin.kept import Kept
 from runtime.providers.telemetry.builtin.metrics import metrics, series_of
 from runtime.providers.telemetry.builtin.rows import TRACES, row_of_told
@@ -115,7 +115,10 @@ class BuiltinTelemetry:
         owner, event, now = _as_owner(), request.event, wall_time()
         rows = []
         if isinstance(event, StructuredLogEvent) and isinstance(event.payload, SpanEndPayload):
-            begun = await self._find(queries.Asked(BEGUN, [event.trace_id, event.span_id, owner]))
+            which = [event.trace_id, event.span_id, owner]
+            if await self._find(queries.Asked(ENDED, [*which, event.timestamp.timestamp()])):
+                return
+            begun = await self._find(queries.Asked(BEGUN, which))
             if not begun:
                 raise RequestError(
                     f"The beginning of the span `{event.span_id}` is not there",
@@ -123,8 +126,8 @@ class BuiltinTelemetry:
                     param="event.span_id",
                 )
             rows = [row_of_told(ended(event, event.payload, begun[0]), owner, now)]
+        await self._analytics.append(TRACES, rows)  # before the event, by which it is known to be told
         await self._analytics.append(EVENTS, [row_of(request, owner, now)])
-        await self._analytics.append(TRACES, rows)
 
     async def export_spans(self, request: ExportSpansRequest) -> None:
         """Raises RequestError where the stack has no datasets, and what appending to one does."""

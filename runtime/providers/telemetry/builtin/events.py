@@ -43,6 +43,11 @@ SELECT epoch(time) AS began, name, detail AS parent_id, attributes FROM events
 WHERE kind = 'span_start' AND trace_id = ? AND span_id = ? AND owner IS NOT DISTINCT FROM ? ORDER BY time DESC LIMIT 1
 """
 """The beginning of a caller's span."""
+ENDED = """
+SELECT 1 FROM events WHERE kind = 'span_end' AND trace_id = ? AND span_id = ? AND owner IS NOT DISTINCT FROM ?
+AND time = to_timestamp(?) LIMIT 1
+"""
+"""An end of it that was told before: a client whose answer was lost tells it again."""
 
 
 @dataclass(frozen=True)
