@@ -33,8 +33,8 @@ def metrics_wanted(section: TelemetryConfig, env: Mapping[str, str], *, by_defau
 def _port(env: Mapping[str, str]) -> int:
     name, value = _value(env, _PORT)
     value = value or _USUAL_PORT
-    if not (value.isascii() and value.isdigit() and int(value) <= _LAST_PORT):
-        raise ConfigInvalid([Problem(message=f"`{value}` is no port", path=name)], what="environment")
+    if not (value.isascii() and value.isdigit() and len(value) < 20 and int(value) <= _LAST_PORT):
+        raise ConfigInvalid([Problem(message=f"`{value[:100]}` is no port", path=name)], what="environment")
     return int(value)
 
 

@@ -93,13 +93,15 @@ class BatchProcessor:
                 await self._hand_on(exporter, spans, offset_s)
 
     async def close(self) -> None:
-        """Hand on what is left."""
+        """Hand on what is left. All of them close at once: none waits for a collector that does not answer another."""
         await self.flush()
-        for exporter in self._exporters:
-            try:
-                await exporter.close()
-            except Exception as error:
-                log.warning("what has happened is not kept", extra=_about(exporter, 0, error))
+        await asyncio.gather(*map(self._close, self._exporters))
+
+    async def _close(self, exporter: Exporter) -> None:
+        try:
+            await exporter.close()
+        except Exception as error:
+            log.warning("what has happened is not kept", extra=_about(exporter, 0, error))
 
     async def _hand_on(self, exporter: Exporter, spans: Sequence[Span], offset_s: float) -> None:
         try:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from runtime.telemetry import conventions as names
+from runtime.telemetry.metrics.values import number
 from runtime.telemetry.spans import Span
 
 _MINUTE_S, _MINUTES = 60.0, 60
@@ -57,8 +58,8 @@ class LastHour:
             if span.kind == "server" and names.METHOD in span.attributes:
                 _count_request(minute, span)
             elif span.attributes.get(names.OPERATION) in _MODELS:
-                minute.input_tokens += _number(span, names.INPUT_TOKENS)
-                minute.output_tokens += _number(span, names.OUTPUT_TOKENS)
+                minute.input_tokens += number(span.attributes.get(names.INPUT_TOKENS))
+                minute.output_tokens += number(span.attributes.get(names.OUTPUT_TOKENS))
 
     async def close(self) -> None:
         """Nothing is held."""
@@ -108,8 +109,3 @@ def _place(seconds: float) -> int:
 
 def _number_of(now_s: float) -> int:
     return int(now_s // _MINUTE_S)
-
-
-def _number(span: Span, name: str) -> int:
-    value = span.attributes.get(name)
-    return value if isinstance(value, int) else 0

@@ -10,6 +10,11 @@ TRACEPARENT, TRACESTATE = "traceparent", "tracestate"
 _HEADER = re.compile(rb"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?", re.DOTALL)
 _OLDEST, _NO_VERSION = b"00", b"ff"
 _SAMPLED = 1
+_KEY = rb"(?:[a-z][a-z0-9_*/-]{0,255}|[a-z0-9][a-z0-9_*/-]{0,240}@[a-z][a-z0-9_*/-]{0,13})"
+_VALUE = rb"[ -+\--<>-~]{0,255}[!-+\--<>-~]"
+_MEMBER = rb"[ \t]*(?:" + _KEY + rb"=" + _VALUE + rb"[ \t]*)?"
+_STATE = re.compile(_MEMBER + rb"(?:," + _MEMBER + rb"){0,31}")
+"""A list of 32 members at most, some of them empty (3.3.1). Whatever else a caller sends goes no further."""
 _STATE_LENGTH = 512
 """Longer ones need not be passed on (3.3.1.5)."""
 
@@ -39,7 +44,7 @@ def parsed(traceparent: bytes | None, tracestate: bytes | None = None) -> Remote
     if version == _NO_VERSION or (version == _OLDEST and more) or not int(trace_id, 16) or not int(span_id, 16):
         return None
     state = ""
-    if tracestate and len(tracestate) <= _STATE_LENGTH and tracestate.isascii():
+    if tracestate and len(tracestate) <= _STATE_LENGTH and _STATE.fullmatch(tracestate):
         state = tracestate.decode()
     return Remote(trace_id.decode(), span_id.decode(), bool(int(flags, 16) & _SAMPLED), state)
 

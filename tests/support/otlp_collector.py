@@ -29,7 +29,8 @@ _REQUESTS: Mapping[str, type[Any]] = {
 @dataclass
 class Collector:
     """url: where it is. refusals: with which it answers first, status and headers. asked: path and headers of each
-    request, its refused ones too. received: what it took, decoded. holds: whether it answers nothing at all.
+    request, its refused ones too. received: what it took, decoded. holds: whether it answers nothing at all. answers:
+    what it says of those that it takes, encoded.
     """
 
     url: str = ""
@@ -37,6 +38,7 @@ class Collector:
     asked: list[tuple[str, dict[str, str]]] = field(default_factory=list)
     received: list[Any] = field(default_factory=list)
     holds: bool = False
+    answers: list[bytes] = field(default_factory=list)
     _news: threading.Condition = field(default_factory=threading.Condition)
     _released: threading.Event = field(default_factory=threading.Event)
 
@@ -124,9 +126,11 @@ def collector(port: int = 0) -> Iterator[Collector]:
             headers = {name.lower(): value for name, value in self.headers.items()}
             status, sent = taking.take(self.path, headers, self.rfile.read(int(headers["content-length"])))
             self.send_response(status)
-            for name, value in {"content-length": "0", **sent}.items():
+            body = taking.answers.pop(0) if status == 200 and taking.answers else b""
+            for name, value in {"content-length": str(len(body)), **sent}.items():
                 self.send_header(name, value)
             self.end_headers()
+            self.wfile.write(body)
 
         def log_message(self, format: str, *args: Any) -> None:
             pass

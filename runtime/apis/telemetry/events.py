@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from runtime.apis._names import ResourceId
 from runtime.apis._request import Request, example
@@ -16,6 +16,15 @@ _WEEK_S = 7 * 24 * 3600
 _TEN_YEARS_S = 10 * 365 * 24 * 3600
 LogSeverity = Literal["verbose", "debug", "info", "warn", "error", "critical"]
 AttributeValue = str | bool | int | float | None
+_FIRST, _AFTER_LAST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC)
+
+
+def _in_utc(time: datetime) -> datetime:
+    """Within what every part here can count with; raises ValueError for another time."""
+    with_zone = time if time.tzinfo is not None else time.replace(tzinfo=UTC)
+    if not _FIRST <= with_zone < _AFTER_LAST:
+        raise ValueError("is to be from 1970 to 9998")
+    return with_zone
 
 
 class _Event(Request):
@@ -23,7 +32,9 @@ class _Event(Request):
 
     trace_id: str = Field(min_length=1, max_length=_ID_LENGTH, description="The trace that it belongs to.")
     span_id: str = Field(min_length=1, max_length=_ID_LENGTH, description="The span of it that it belongs to.")
-    timestamp: datetime = Field(description="When it happened; without a time zone, in UTC.")
+    timestamp: Annotated[datetime, AfterValidator(_in_utc)] = Field(
+        description="When it happened, from 1970 to 9998; without a time zone, in UTC."
+    )
     attributes: dict[str, AttributeValue] | None = Field(
         None, max_length=_MOST_ATTRIBUTES, description="What else there is to know of it, by name. Default: nothing."
     )

@@ -10,7 +10,7 @@ from runtime.telemetry import conventions as names
 from runtime.telemetry.found import Found
 from runtime.telemetry.metrics import values as also
 from runtime.telemetry.metrics.instruments import Counter, Distribution, Histogram, Instrument, Sum
-from runtime.telemetry.metrics.values import text
+from runtime.telemetry.metrics.values import is_count, text
 from runtime.telemetry.spans import Span
 
 _TYPES = {"chat": "completion", "text_completion": "completion", "embeddings": "embedding", "rerank": "reranker"}
@@ -106,11 +106,11 @@ class Models:
         for duration in alike.durations:
             duration.record(seconds)
         asked, answered, first_s = said(names.INPUT_TOKENS), said(names.OUTPUT_TOKENS), said(names.FIRST_CHUNK_S)
-        if isinstance(asked, int):
+        if is_count(asked):
             alike.asked_tokens.record(asked)
             for sum in alike.asked:
                 sum.value += asked
-        if isinstance(answered, int):
+        if is_count(answered):
             alike.answered_tokens.record(answered)
             for sum in alike.answered:
                 sum.value += answered
@@ -119,7 +119,7 @@ class Models:
         if isinstance(first_s, float):
             for wait in alike.waits:
                 wait.record(first_s)
-            if isinstance(answered, int) and answered > 1 and alike.is_served:
+            if is_count(answered) and answered > 1 and alike.is_served:
                 alike.each_token.record((seconds - first_s) / (answered - 1))
 
 

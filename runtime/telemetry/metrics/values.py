@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TypeGuard
+
 SUCCESS, ERROR = "success", "error"
 """What llama-stack and ogx call how something has ended."""
 
@@ -14,6 +16,8 @@ FIRST_TOKEN_SECONDS = (0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.
 TOKEN_SECONDS = (0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0, 2.5)
 TOKENS = tuple(4.0**power for power in range(14))
 """Those that it advises for generative AI."""
+_MOST = 10**12
+"""Of anything in one call: sums of them stay far below the 64 bits of OTLP."""
 
 
 def text(value: object) -> str:
@@ -21,5 +25,11 @@ def text(value: object) -> str:
     return value if isinstance(value, str) else ""
 
 
+def is_count(value: object) -> TypeGuard[int]:
+    """Whether a span counts something; vendors say what they like of their tokens."""
+    return isinstance(value, int) and 0 <= value <= _MOST
+
+
 def number(value: object) -> int:
-    return value if isinstance(value, int) else 0
+    """What a span counts, 0 for what can be no count."""
+    return value if is_count(value) else 0

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from runtime.redaction import redact_text
 from runtime.telemetry.batching import Exporter
 from runtime.telemetry.otlp.readings import RegularReadings
-from runtime.telemetry.otlp.sending import Outlet, QueuedLogs, QueuedSpans, Sender
+from runtime.telemetry.otlp.sending import Ending, Outlet, QueuedLogs, QueuedSpans, Sender
 from runtime.telemetry.otlp.settings import METRICS, Batching, Signal, Target, is_asked, read
 from runtime.telemetry.sampling import Sampler
 
@@ -53,11 +53,19 @@ def exporting(env: Mapping[str, str], *, distribution: str, hidden: Hides) -> Ex
     for warning in settings.warnings:
         log.warning(warning)
 
+    ending = Ending()
+
     def senders(signal: Signal, batching: Batching, hide: Callable[[Any], Any]) -> list[Sender[Any]]:
         """One for each place. What the thread that sends calls first imports OpenTelemetry there."""
         found = settings.of(signal)
         return [
-            Sender(signal, _place(one), partial(_load, _MODULES[signal], one, settings, distribution, hide), batching)
+            Sender(
+                signal,
+                _place(one),
+                partial(_load, _MODULES[signal], one, settings, distribution, hide),
+                batching,
+                ending,
+            )
             for one in found
         ]
 

@@ -19,7 +19,7 @@ from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, set_s
 from runtime.clock import machine_time
 from runtime.telemetry import conventions as names
 from runtime.telemetry.log_fields import fields
-from runtime.telemetry.otlp.attributes import within
+from runtime.telemetry.otlp.attributes import sendable, within
 from runtime.telemetry.otlp.official import Outgoing
 from runtime.telemetry.otlp.resource import resource_of, scope_of
 from runtime.telemetry.otlp.settings import Limits, Settings, Target
@@ -59,7 +59,7 @@ class Made:
             context=_context(record),
             severity_text=record.levelname,
             severity_number=_severity(record.levelno),
-            body=shown.getMessage(),
+            body=sendable(shown.getMessage()),
             attributes=within(attributes, self._limits, _as_it_is),
         )
         return ReadableLogRecord(made, self._resource, _scope(record.name))

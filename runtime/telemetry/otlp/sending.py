@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import Generic, Protocol, TypeVar
@@ -18,9 +19,11 @@ from runtime.telemetry.spans import Span
 
 log = logging.getLogger(__name__)
 LAST_S = 1.5
-"""How long the last of it may take at the end, when a server has 3 seconds to stop everything."""
+"""How long the last of it may take at the end, when a server has 3 seconds to stop everything: of traces, metrics and
+logs together, which end one after another.
+"""
 _LAST_FAILING_S = 0.3
-"""The same where the collector has not answered before."""
+"""How long each has in any case; where the collector has not answered before, no longer."""
 T = TypeVar("T")
 T_contra = TypeVar("T_contra", contravariant=True)
 _here = threading.local()
@@ -48,16 +51,34 @@ class Outlet(Protocol[T_contra]):
         ...
 
 
+class Ending:
+    """The time that some senders have at the end; it begins with the first that closes. From any thread."""
+
+    def __init__(self) -> None:
+        self._asking = threading.Lock()
+        self._until: float | None = None
+
+    def left_s(self) -> float:
+        now = time.monotonic()
+        with self._asking:
+            if self._until is None:
+                self._until = now + LAST_S
+            return max(self._until - now, _LAST_FAILING_S)
+
+
 class Sender(Generic[T]):
     """what: what is sent, for the log. place: where, for the log. load: makes the outlet, in the thread; what it raises
-    is why nothing can be sent.
+    is why nothing can be sent. ending: of all senders of a process.
     """
 
-    def __init__(self, what: str, place: str, load: Callable[[], Outlet[T]], batching: Batching) -> None:
+    def __init__(
+        self, what: str, place: str, load: Callable[[], Outlet[T]], batching: Batching, ending: Ending
+    ) -> None:
         self._what = what
         self._place = place
         self._load = load
         self._batching = batching
+        self._ending = ending
         self._outlet: Outlet[T] | None = None
         self._waiting: deque[T] = deque()
         self._awake = threading.Event()
@@ -88,7 +109,8 @@ class Sender(Generic[T]):
         self._awake.set()
         outlet = self._outlet
         trouble = outlet.trouble if outlet is not None else None
-        thread.join(_LAST_FAILING_S if self._is_failing or trouble is not None else LAST_S)
+        left_s = self._ending.left_s()
+        thread.join(_LAST_FAILING_S if self._is_failing or trouble is not None else left_s)
         if thread.is_alive():
             self._is_given_up = True
             if self._outlet is not None:

@@ -7,6 +7,7 @@ https://opentelemetry.io/docs/specs/otel/protocol/exporter/, read in November 20
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -33,6 +34,10 @@ _PLACES: Mapping[Protocol, str] = {"http/protobuf": "http://localhost:4318", "gr
 _PROTOCOLS: tuple[Protocol, ...] = ("http/protobuf", "grpc")
 _COMPRESSIONS: tuple[Compression, ...] = ("none", "gzip", "deflate")
 ENDLESS = sys.maxsize
+_GREATEST = 2**31 - 1
+"""Of a number, as OpenTelemetry's SDKs in other languages have it: threads and sockets wait no longer."""
+_HEADER_NAME, _HEADER_VALUE = re.compile(r"[\w!#$%&'*+.^`|~-]+", re.ASCII), re.compile(r"[\t -~\x80-\xff]*")
+"""RFC 9110, 5.6.2 and 5.5. An exporter that gets anything else shows all of it where it fails."""
 _FEWEST_MS = 100
 """A time limit below that is meant in seconds, as OpenTelemetry's SDK for Python has it; the specification has not."""
 
@@ -172,10 +177,10 @@ class _Variables:
         name, value = self.first(*names)
         if not name:
             return default
-        if value.isascii() and value.isdecimal() and int(value) >= least:
+        if value.isascii() and value.isdecimal() and len(value) < 20 and least <= int(value) <= _GREATEST:
             return int(value)
         taken = "there is no limit" if default == ENDLESS else f"{default} is taken"
-        self.warn(f"`{name}` is to be a number, at least {least}; {taken}")
+        self.warn(f"`{name}` is to be a number from {least} to {_GREATEST}; {taken}")
         return default
 
     def choice(self, name: str, allowed: Sequence[str], default: str) -> str:
@@ -210,7 +215,10 @@ def _kinds(said: _Variables, signal: Signal) -> list[str]:
     if given := said.text(name):
         words = [word.strip().lower() for word in given.split(",")]
         for word in words:
-            if word not in ("otlp", "console", "none") and (signal, word) != ("metrics", "prometheus"):
+            if (signal, word) == ("metrics", "prometheus"):
+                where = "Prometheus reads them at `/metrics`, as `telemetry.metrics` of the run config says"
+                said.warn(f"`{word}` in `{name}` has no effect: {where}")
+            elif word not in ("otlp", "console", "none"):
                 said.warn(f"`{name}` is to be otlp, console or none; `{word}` is left out")
         return [word for word in dict.fromkeys(words) if word in ("otlp", "console")]
     if sinks := said.text(SINKS):
@@ -273,7 +281,13 @@ def _is_address(text: str) -> bool:
 
 def _headers(said: _Variables, signal: Signal) -> dict[str, str]:
     name, given = said.first(*_of_signal(signal, "HEADERS"))
-    headers, wrong = _pairs(given)
+    pairs, wrong = _pairs(given)
+    headers = {
+        header: value
+        for header, value in pairs.items()
+        if _HEADER_NAME.fullmatch(header) and _HEADER_VALUE.fullmatch(value)
+    }
+    wrong += len(pairs) - len(headers)
     if wrong:
         said.warn(f"`{name}` is to be `name=value,name=value`: {wrong} of it is left out")
     return {header.lower(): value for header, value in headers.items()}

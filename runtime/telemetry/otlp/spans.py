@@ -12,7 +12,7 @@ from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, Trace
 
 from runtime.redaction import redact_text
 from runtime.telemetry import conventions as names
-from runtime.telemetry.otlp.attributes import within
+from runtime.telemetry.otlp.attributes import sendable, within
 from runtime.telemetry.otlp.official import Outgoing
 from runtime.telemetry.otlp.resource import SERVICE, resource_of, scope_of
 from runtime.telemetry.otlp.settings import Limits, Settings, Target
@@ -54,9 +54,9 @@ class Made:
             parent = SpanContext(trace_id, int(span.parent_id, 16), span.kind == "server", _SAMPLED)
         if span.error:
             attributes = {**attributes, names.ERROR: span.error}
-            status = Status(StatusCode.ERROR, redact_text(self._without(span.message)) or None)
+            status = Status(StatusCode.ERROR, sendable(redact_text(self._without(span.message))) or None)
         return ReadableSpan(
-            self._without(span.name),
+            sendable(self._without(span.name)),
             context=SpanContext(
                 trace_id, int(span.id, 16), is_remote=False, trace_flags=_SAMPLED, trace_state=_state(span.trace.state)
             ),

@@ -38,9 +38,9 @@ def test_metrics_are_where_they_are_asked_for(
     assert found == (None if wanted is None else MetricsConfig(port=wanted[0], host=wanted[1]))
 
 
-@pytest.mark.parametrize("port", ["70000", "-1", "http"])
+@pytest.mark.parametrize("port", ["70000", "-1", "http", "9" * 5000])
 def test_a_variable_that_is_no_port_is_named(port: str) -> None:
-    with pytest.raises(ConfigInvalid, match=f"OGX_METRICS_PORT: `{port}` is no port"):
+    with pytest.raises(ConfigInvalid, match=f"OGX_METRICS_PORT: `{port[:100]}` is no port"):
         metrics_wanted(TelemetryConfig(), ON | {"OGX_METRICS_PORT": port}, by_default=False)
 
 

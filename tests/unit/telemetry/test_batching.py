@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 
 import pytest
@@ -87,3 +88,18 @@ async def test_at_the_end_each_gets_what_is_left_also_after_a_failure(
     await processor.close()
     assert (kept.batches, kept.is_closed, broken.is_closed) == ([["a"]], True, True)
     assert [record.__dict__["count"] for record in caplog.records] == [1, 0]
+
+
+async def test_at_the_end_none_waits_for_another() -> None:
+    kept = Kept()
+
+    class Waiting(Kept):
+        async def close(self) -> None:
+            async with asyncio.timeout(10):
+                while not kept.is_closed:
+                    await asyncio.sleep(0)
+            await super().close()
+
+    waiting = Waiting()
+    await BatchProcessor([waiting, kept]).close()
+    assert waiting.is_closed

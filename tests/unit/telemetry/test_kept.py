@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from runtime.access import User
 from runtime.apis.telemetry.traces import QuerySqlRequest, QueryTracesRequest, TraceRequest
@@ -21,6 +22,7 @@ from runtime.conformance.upstream.scripted import Script, says
 from runtime.context import RequestContext
 from runtime.context import serving as serving_request
 from runtime.errors import AccessDenied, NotFound
+from runtime.providers.telemetry.builtin.config import TelemetryConfig
 from runtime.providers.telemetry.builtin.rows import TRACES
 from runtime.telemetry.requests import begin_request
 from runtime.telemetry.trace_context import parsed
@@ -201,6 +203,27 @@ async def test_of_many_traces_the_latest_stay(upstream: Upstream, tmp_path: Path
             while len(found := (await asked(served, "traces"))["data"]) > 2:
                 pass
         assert [one["trace_id"] for one in found] == latest
+
+
+async def test_a_trace_of_several_rows_is_one_of_those_that_stay(upstream: Upstream, tmp_path: Path) -> None:
+    async with stack(upstream, tmp_path) as served:
+        now, analytics = wall_time(), served.stack._stores.analytics()
+        row = {"spans": '[{"span_id": "1", "name": "a", "kind": "server", "began": 1, "seconds": 1, "attributes": {}}]'}
+        began = {"first": (9, 8), "second": (7, 4), "third": (6, 5)}  # seconds ago
+        for trace, ago in began.items():
+            await analytics.append(TRACES, [{**row, "trace_id": trace, "began": now - one} for one in ago])
+    async with stack(upstream, tmp_path, keep_traces=2) as served:
+        async with asyncio.timeout(20):
+            while (await served.client.get("/v1/telemetry/traces/first")).status == 200:
+                pass
+        counts = [one["span_count"] for one in (await asked(served, "traces"))["data"]]
+        assert counts == [2, 2]
+
+
+@pytest.mark.parametrize("config", [{"keep_days": float("inf")}, {"keep_days": 1e9}, {"keep_traces": 2**63}])
+def test_what_nobody_lives_to_see_is_no_retention(config: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError, match="less than or equal to"):
+        TelemetryConfig.model_validate(config)
 
 
 async def test_without_a_provider_nothing_is_kept_and_the_caller_s_trace_goes_on(

@@ -56,6 +56,20 @@ def test_a_state_that_is_too_long_or_no_text_is_left_out() -> None:
         assert remote is not None and remote.state == ""
 
 
+@pytest.mark.parametrize("state", ["a", "a=", "=1", "A=1", "a=1,b", "a=b=c", "a=\x7f", "a=1\n", ",".join(["a=1"] * 33)])
+def test_a_state_that_is_none_is_left_out(state: str) -> None:
+    remote = parsed(f"00-{TRACE}-{SPAN}-01".encode(), state.encode())
+    assert remote is not None and remote.state == ""
+
+
+@pytest.mark.parametrize(
+    "state", ["a=1", "a=1, b=2;3", "a=1,,b=2", "0tenant@vendor=a b", "a_-*/0=~!", ",".join(["a=1"] * 32)]
+)
+def test_a_state_is_passed_on_as_it_is(state: str) -> None:
+    remote = parsed(f"00-{TRACE}-{SPAN}-01".encode(), state.encode())
+    assert remote is not None and remote.state == state
+
+
 def test_new_ids_are_valid() -> None:
     for _ in range(1000):
         assert parsed(f"00-{new_trace_id()}-{new_span_id()}-01".encode()) is not None

@@ -32,13 +32,15 @@ from runtime.errors import AccessDenied, NotFound, RequestError, StackError
 from runtime.provider import ProviderContext
 from runtime.providers.telemetry.builtin import queries
 from runtime.providers.telemetry.builtin.config import TelemetryConfig
-from runtime.providers.telemetry.builtin.events import BEGUN, EVENTS, ended, row_of
+from runtime.providers.telemetry.builtin.events import BEGUN, ENDED, EVENTS, ended, row_of
 from runtime.providers.telemetry.builtin.kept import Kept
 from runtime.providers.telemetry.builtin.metrics import metrics, series_of
 from runtime.providers.telemetry.builtin.rows import TRACES, row_of_told
 
 log = logging.getLogger(__name__)
 _DAY_S, _REMOVE_EVERY_S = 86_400.0, 3600.0
+_QUERIES_AT_ONCE = 2
+"""Of callers, who may ask for anything; that is half of what is answered at once."""
 
 
 class BuiltinTelemetry:
@@ -51,6 +53,7 @@ class BuiltinTelemetry:
         self._tasks = context.tasks
         self._spans = context.spans
         self._kept = Kept(self._analytics)
+        self._querying = asyncio.Semaphore(_QUERIES_AT_ONCE)
         if self._spans is not None:  # else nothing is told, and what was kept before can be read
             self._spans.add(self._kept)
 
@@ -70,25 +73,24 @@ class BuiltinTelemetry:
 
     async def get_span(self, request: SpanRequest) -> Span:
         """Raises NotFound."""
-        found = await self._find(queries.spans_of_trace(request.trace_id, owner=_owner()))
-        for row in found:
-            if row["span_id"] == request.span_id:
-                return queries.span_of(row)
+        for row in await self._find(queries.span(request.trace_id, request.span_id, owner=_owner())):
+            return queries.span_of(row)
         raise _unknown("span", request.span_id)
 
     async def get_span_tree(self, request: SpanTreeRequest) -> SpanTree:
-        """Raises NotFound."""
+        """Of several traces that have a span of this id, the one in which it began last. Raises NotFound."""
         rows = await self._find(queries.spans_beside(request.span_id, owner=_owner()))
-        below = queries.below(rows, [request.span_id], request.max_depth)
-        if request.span_id not in below:
+        roots = [queries.place_of(row) for row in rows if row["span_id"] == request.span_id]
+        if not roots:
             raise _unknown("span", request.span_id)
+        below = queries.below(rows, roots[-1:], request.max_depth)
         wanted = request.attributes_to_return
-        return SpanTree(data={id: queries.span_of(row, wanted) for id, row in below.items()})
+        return SpanTree(data={row["span_id"]: queries.span_of(row, wanted) for row in below.values()})
 
     async def query_spans(self, request: QuerySpansRequest) -> SpanList:
         rows = await self._find(queries.spans(request, owner=_owner()))
         if request.max_depth:
-            ids = [row["span_id"] for row in rows]
+            ids = [queries.place_of(row) for row in rows]
             every = await self._find(queries.spans_of_traces({row["trace_id"] for row in rows}, owner=_owner()))
             rows = list(queries.below(every, ids, request.max_depth).values())
         return SpanList(data=[queries.span_of(row, request.attributes_to_return) for row in rows])
@@ -103,25 +105,29 @@ class BuiltinTelemetry:
         if not sees_all(current().user):
             raise AccessDenied("A query in SQL sees everybody's requests", hint="ask `/v1/telemetry/spans`")
         await self._flush()
-        found = await self._analytics.query(request.sql, most_rows=request.limit)
+        async with self._querying:
+            found = await self._analytics.query(request.sql, most_rows=request.limit)
         rows = [[queries.json_of(value) for value in row] for row in found.rows]
         return QueryResult(columns=list(found.columns), rows=rows, has_more=found.has_more)
 
     async def log_event(self, request: LogEventRequest) -> None:
         """Raises RequestError for the end of a span whose beginning is not there."""
-        owner, event = _as_owner(), request.event
+        owner, event, now = _as_owner(), request.event, wall_time()
         rows = []
         if isinstance(event, StructuredLogEvent) and isinstance(event.payload, SpanEndPayload):
-            begun = await self._find(queries.Asked(BEGUN, [event.trace_id, event.span_id, owner]))
+            which = [event.trace_id, event.span_id, owner]
+            if await self._find(queries.Asked(ENDED, [*which, event.timestamp.timestamp()])):
+                return
+            begun = await self._find(queries.Asked(BEGUN, which))
             if not begun:
                 raise RequestError(
                     f"The beginning of the span `{event.span_id}` is not there",
                     hint="tell of it first: an event with the payload `span_start`",
                     param="event.span_id",
                 )
-            rows = [row_of_told(ended(event, event.payload, begun[0]), owner)]
-        await self._analytics.append(EVENTS, [row_of(request, owner, wall_time())])
-        await self._analytics.append(TRACES, rows)
+            rows = [row_of_told(ended(event, event.payload, begun[0]), owner, now)]
+        await self._analytics.append(TRACES, rows)  # before the event, by which it is known to be told
+        await self._analytics.append(EVENTS, [row_of(request, owner, now)])
 
     async def export_spans(self, request: ExportSpansRequest) -> None:
         """Raises RequestError where the stack has no datasets, and what appending to one does."""
@@ -150,7 +156,7 @@ class BuiltinTelemetry:
     async def _oldest_kept(self) -> float:
         """When the oldest trace began that stays, in seconds since 1970: by their age, and by their number."""
         by_age = wall_time() - self._keep_s
-        found = await self._analytics.query(queries.NEWEST_TOO_MANY, [self._keep_traces])
+        found = await self._analytics.query(queries.OLDEST_OF_SO_MANY, [self._keep_traces])
         return max([by_age, *(float(row[0]) for row in found.rows)])
 
     async def _flush(self) -> None:
@@ -159,10 +165,12 @@ class BuiltinTelemetry:
             await self._kept.write()
 
     async def _find(self, asked: queries.Asked) -> list[Mapping[str, Any]]:
-        """The rows that a query of ours finds, with what has just ended."""
+        """The rows that a query of ours finds, with what has just ended. Raises RequestError for too many."""
         await self._flush()
         self._kept.has_begun.set()
-        found = await self._analytics.query(asked.sql, asked.parameters, most_rows=asked.limit)
+        found = await self._analytics.query(asked.sql, asked.parameters, most_rows=MOST_SPANS)
+        if found.has_more:
+            raise RequestError(f"more than {MOST_SPANS} rows are found", hint=asked.hint, code="query_too_large")
         return [dict(zip(found.columns, row, strict=True)) for row in found.rows]
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from runtime.apis.telemetry.events import (
@@ -44,6 +43,11 @@ SELECT epoch(time) AS began, name, detail AS parent_id, attributes FROM events
 WHERE kind = 'span_start' AND trace_id = ? AND span_id = ? AND owner IS NOT DISTINCT FROM ? ORDER BY time DESC LIMIT 1
 """
 """The beginning of a caller's span."""
+ENDED = """
+SELECT 1 FROM events WHERE kind = 'span_end' AND trace_id = ? AND span_id = ? AND owner IS NOT DISTINCT FROM ?
+AND time = to_timestamp(?) LIMIT 1
+"""
+"""An end of it that was told before: a client whose answer was lost tells it again."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +69,7 @@ def row_of(request: LogEventRequest, owner: str | None, now: float) -> dict[str,
     event = request.event
     facts = _facts(event)
     return {
-        "time": moment(event.timestamp),
+        "time": event.timestamp.timestamp(),
         "expires": now + request.ttl_seconds,
         "trace_id": event.trace_id,
         "span_id": event.span_id,
@@ -83,15 +87,10 @@ def ended(event: StructuredLogEvent, payload: SpanEndPayload, begun: Mapping[str
         parent_id=begun["parent_id"],
         name=begun["name"],
         began=begun["began"],
-        ended=max(begun["began"], moment(event.timestamp)),
+        ended=max(begun["began"], event.timestamp.timestamp()),
         is_error=payload.status == "error",
         attributes=decode(begun["attributes"].encode()) | (event.attributes or {}),
     )
-
-
-def moment(time: datetime) -> float:
-    """Seconds since 1970."""
-    return (time if time.tzinfo is not None else time.replace(tzinfo=UTC)).timestamp()
 
 
 def _facts(event: UnstructuredLogEvent | MetricEvent | StructuredLogEvent) -> dict[str, Any]:

@@ -8,15 +8,18 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
-from runtime.errors import StackError
+from runtime.errors import Unavailable
 from runtime.providers.telemetry.builtin.rows import TRACES, columns_of
 from runtime.storage.analytics.handle import Analytics
 from runtime.telemetry.spans import Span
+from runtime.to_the_end import to_the_end
 
 log = logging.getLogger(__name__)
 EVERY_S = 1.0
 MOST_WAITING = 50_000
 """Rows that may wait for a disk that cannot be written; more are lost, and the log says how many."""
+MOST_CHARACTERS = 64 * 1024**2
+"""The same of their text, which is long where bodies are told."""
 
 
 class Kept:
@@ -36,7 +39,7 @@ class Kept:
         if not count:
             return
         self.has_begun.set()
-        if self._count + count > MOST_WAITING:
+        if self._count + count > MOST_WAITING or (self._is_failing and self._is_too_long(columns["spans"])):
             self._lost += count
             return
         self._count += count
@@ -54,7 +57,12 @@ class Kept:
             await self.write()
 
     async def write(self) -> None:
-        """Returns when everything that was told until now is on disk, or cannot be, which the log says once."""
+        """Returns when everything that was told until now is on disk, or cannot be, which the log says once. Whoever
+        leaves meanwhile, such as one who asks what has happened, takes nothing along.
+        """
+        await to_the_end(self._write())
+
+    async def _write(self) -> None:
         async with self._writing:
             rows, count, lost = self._waiting, self._count, self._lost
             if not count:
@@ -62,15 +70,22 @@ class Kept:
             self._waiting, self._count, self._lost = defaultdict(list), 0, 0
             try:
                 await self._analytics.append_columns(TRACES, rows)
-            except StackError as error:
+            except Unavailable as error:
                 self._put_back(rows, count, lost)
                 if not self._is_failing:
                     log.warning("what has happened is not kept", extra={"count": count, "error": error.message})
                 self._is_failing = True
                 return
+            except Exception as error:  # tried again, they would keep all that follows from the disk
+                facts = {"count": count, "error": f"{type(error).__name__}: {error}"}
+                log.warning("traces are lost: they can never be written", extra=facts)
+                return
             self._is_failing = False
             if lost:
                 log.warning("traces are lost: they could not be written for too long", extra={"count": lost})
+
+    def _is_too_long(self, more: Sequence[str]) -> bool:
+        return sum(map(len, self._waiting["spans"])) + sum(map(len, more)) > MOST_CHARACTERS
 
     def _put_back(self, rows: dict[str, list[Any]], count: int, lost: int) -> None:
         """Before what has come meanwhile."""

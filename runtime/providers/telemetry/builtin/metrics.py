@@ -61,7 +61,7 @@ _METRICS = {
     "prompt_tokens": _Metric("sum(input_tokens)", "tokens", _ASKED, _OF_TOKENS),
     "completion_tokens": _Metric("sum(output_tokens)", "tokens", _ANSWERED, _OF_TOKENS),
     "total_tokens": _Metric(
-        "sum(coalesce(input_tokens, 0) + coalesce(output_tokens, 0))",
+        "sum(coalesce(input_tokens, 0)::HUGEINT + coalesce(output_tokens, 0))",
         "tokens",
         f"{_MODELS} AND coalesce(input_tokens, output_tokens) IS NOT NULL",
         _OF_TOKENS,
@@ -70,9 +70,9 @@ _METRICS = {
     "request_duration_seconds": _Metric(_MEAN_S, "seconds", _REQUESTS, _OF_REQUEST),
     "inference.duration_seconds": _Metric(_MEAN_S, "seconds", _MODELS, _OF_MODEL),
     "inference.time_to_first_token_seconds": _Metric(
-        f"avg(({_said(names.FIRST_CHUNK_S)})::DOUBLE)",
+        f"avg(TRY_CAST({_said(names.FIRST_CHUNK_S)} AS DOUBLE))",
         "seconds",
-        f"{_MODELS} AND {_said(names.FIRST_CHUNK_S)} IS NOT NULL",
+        f"{_MODELS} AND TRY_CAST({_said(names.FIRST_CHUNK_S)} AS DOUBLE) IS NOT NULL",
         _OF_MODEL,
     ),
     "tool_runtime.invocations_total": _Metric("count(*)", "calls", _TOOLS, _OF_TOOL),
@@ -98,7 +98,8 @@ def metrics(request: QueryMetricsRequest, *, owner: str | None, now: float) -> A
         "GROUP BY ALL ORDER BY ALL"
     )
     shown = [step, step] if is_range else [int(end)]
-    return Asked(sql, [*shown, *parameters, request.start_time, end, *values])
+    hint = "ask for a longer `granularity`, or for less time"
+    return Asked(sql, [*shown, *parameters, request.start_time, end, *values], hint)
 
 
 def series_of(request: QueryMetricsRequest, rows: Iterable[Mapping[str, Any]]) -> list[MetricSeries]:

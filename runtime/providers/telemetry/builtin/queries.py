@@ -11,12 +11,14 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from runtime.apis.telemetry.traces import MOST_SPANS, QueryCondition, QuerySpansRequest, QueryTracesRequest, Span, Trace
+from runtime.apis.telemetry.traces import QueryCondition, QuerySpansRequest, QueryTracesRequest, Span, Trace
 from runtime.errors import RequestError
+from runtime.sse import encode
 
 _REFUSED = 400
 _COMPARED = {"eq": "=", "ne": "<>", "gt": ">", "lt": "<"}
 _ORDERS = {"start_time": "began", "end_time": "ended", "duration": "ended - began"}
+_BY_BEGINNING = {(): "DESC", ("-start_time",): "DESC", ("start_time",): "ASC"}
 _OWN = ("name", "error", "request_id", "trace_id")
 """What a span has that is no attribute."""
 _COLUMNS = "trace_id, span_id, parent_id, name, kind, began, duration_ms, error, message, attributes"
@@ -26,8 +28,8 @@ arg_min(span_id, began) AS root_span_id, arg_min(name, began) AS name, arg_min(r
 arg_min(coalesce(error, ''), began) AS error, count(*) AS span_count,
 arg_min(status, began) FILTER (kind = 'server') AS http_status,
 arg_min(model, began) FILTER (api = 'inference') AS asked_model,
-sum(input_tokens) FILTER (api = 'inference')::BIGINT AS tokens_in,
-sum(output_tokens) FILTER (api = 'inference')::BIGINT AS tokens_out,
+TRY_CAST(sum(input_tokens) FILTER (api = 'inference') AS BIGINT) AS tokens_in,
+TRY_CAST(sum(output_tokens) FILTER (api = 'inference') AS BIGINT) AS tokens_out,
 arg_min(coalesce(nullif(message, ''), error), began) FILTER (provider_id IS NOT NULL) AS first_failure,
 arg_min(coalesce(nullif(message, ''), error), began)
 FILTER (provider_id IS NOT NULL AND api IN ('inference', 'responses', 'agents')) AS no_answer
@@ -38,17 +40,19 @@ of which a stream's status says nothing; a tool that fails is an answer too.
 """
 _FAILED = f"coalesce(http_status, 0) >= {_REFUSED} OR no_answer IS NOT NULL"
 
-NEWEST_TOO_MANY = "SELECT epoch(began) + 1e-6 FROM traces ORDER BY began DESC LIMIT 1 OFFSET ?"
-"""Just after the newest row began of those that are too many; nothing while there are not so many."""
+OLDEST_OF_SO_MANY = """
+SELECT epoch(min(began)) - 1e-6 FROM traces GROUP BY trace_id ORDER BY min(began) DESC LIMIT 1 OFFSET ? - 1
+"""
+"""Just before the oldest of so many of the latest traces began; nothing while there are not so many."""
 
 
 @dataclass(frozen=True)
 class Asked:
-    """A query. limit: the most rows."""
+    """A query. hint: what to ask for where it finds too much."""
 
     sql: str
     parameters: Sequence[Any]
-    limit: int = MOST_SPANS
+    hint: str = "`POST /v1/telemetry/query` sums them up"
 
 
 def traces(request: QueryTracesRequest, *, owner: str | None) -> Asked:
@@ -57,12 +61,20 @@ def traces(request: QueryTracesRequest, *, owner: str | None) -> Asked:
     where, values = _where(request.attribute_filters)
     whole = ["true"]  # what is told only by all of its spans
     whole += ["min(began) >= to_timestamp(?)"] if times else []
+    if (way := _BY_BEGINNING.get(tuple(request.order_by))) is not None and not values and not request.failed:
+        # Rows say when a trace began: the page is found without taking the text of all others apart.
+        of_page = f"GROUP BY trace_id HAVING {' AND '.join(whole)} ORDER BY min(began) {way}, trace_id LIMIT ? OFFSET ?"
+        page = f"SELECT trace_id FROM traces WHERE {seen} {of_page}"  # noqa: S608  # ours, and parameters
+        sql = f"{_TRACES} WHERE {seen} AND trace_id IN ({page}) GROUP BY trace_id ORDER BY began {way}, trace_id"
+        return Asked(sql, [*owners, *owners, *times, request.limit, request.offset])
     whole += [f"({_FAILED})"] if request.failed else []
-    ids = f"trace_id IN (SELECT trace_id FROM spans WHERE {recent} AND {where})" if values else recent  # noqa: S608
+    ids, known = recent, times
+    if values:
+        ids, known = f"trace_id IN (SELECT trace_id FROM spans WHERE {seen} AND {recent} AND {where})", owners + times  # noqa: S608
     order = ", ".join(_order(one) for one in request.order_by) or "began DESC"
     grouped = f"GROUP BY trace_id HAVING {' AND '.join(whole)}"
     sql = f"{_TRACES} WHERE {seen} AND {ids} {grouped} ORDER BY {order}, trace_id LIMIT ? OFFSET ?"
-    return Asked(sql, [*owners, *times, *values, *times, request.limit, request.offset])
+    return Asked(sql, [*owners, *known, *values, *times, request.limit, request.offset])
 
 
 def trace(trace_id: str, *, owner: str | None) -> Asked:
@@ -70,23 +82,25 @@ def trace(trace_id: str, *, owner: str | None) -> Asked:
     return Asked(f"{_TRACES} WHERE {seen} AND trace_id = ? GROUP BY trace_id", [*parameters, trace_id])
 
 
-def spans_of_trace(trace_id: str, *, owner: str | None) -> Asked:
-    return spans_of_traces([trace_id], owner=owner)
+def span(trace_id: str, span_id: str, *, owner: str | None) -> Asked:
+    seen, parameters = seen_by(owner)
+    sql = f"SELECT {_COLUMNS} FROM spans WHERE {seen} AND trace_id = ? AND span_id = ? LIMIT 1"  # noqa: S608
+    return Asked(sql, [*parameters, trace_id, span_id])
 
 
 def spans_of_traces(trace_ids: Collection[str], *, owner: str | None) -> Asked:
     seen, parameters = seen_by(owner)
     sql = f"SELECT {_COLUMNS} FROM spans WHERE {seen} AND list_contains(?, trace_id) ORDER BY began"  # noqa: S608
-    return Asked(sql, [*parameters, [*trace_ids]])
+    return Asked(sql, [*parameters, [*trace_ids]], hint="ask for a smaller `limit`, or without `max_depth`")
 
 
 def spans_beside(span_id: str, *, owner: str | None) -> Asked:
-    """The spans of the trace that a span belongs to."""
+    """The spans of each trace that has a span of this id: applications may call theirs as they like."""
     seen, parameters = seen_by(owner)
     # The text of a row is looked into first: taking it apart is what costs time.
     traces_with = "SELECT trace_id FROM traces WHERE contains(spans, ?)"
     sql = f"SELECT {_COLUMNS} FROM spans WHERE {seen} AND trace_id IN ({traces_with}) ORDER BY began"  # noqa: S608
-    return Asked(sql, [*parameters, json.dumps(span_id)])
+    return Asked(sql, [*parameters, encode(span_id).decode()])
 
 
 def spans(request: QuerySpansRequest, *, owner: str | None) -> Asked:
@@ -96,13 +110,21 @@ def spans(request: QuerySpansRequest, *, owner: str | None) -> Asked:
     return Asked(sql, [*parameters, *values, request.limit])
 
 
-def below(rows: Iterable[Mapping[str, Any]], ids: Iterable[str], depth: int | None) -> dict[str, Mapping[str, Any]]:
-    """Those of some spans, by id, and what lies below them. depth: how many levels; None for all."""
-    by_id = {row["span_id"]: row for row in rows}
-    children = defaultdict(list)
-    for row in by_id.values():
-        children[row["parent_id"]].append(row["span_id"])
-    found: dict[str, Mapping[str, Any]] = {}
+Place = tuple[str, str | None]
+"""A trace and a span of it."""
+
+
+def place_of(row: Mapping[str, Any]) -> Place:
+    return row["trace_id"], row["span_id"]
+
+
+def below(rows: Iterable[Mapping[str, Any]], ids: Iterable[Place], depth: int | None) -> dict[Place, Mapping[str, Any]]:
+    """Those of some spans, and what lies below them. depth: how many levels; None for all."""
+    by_id = {place_of(row): row for row in rows}
+    children: dict[Place, list[Place]] = defaultdict(list)
+    for id, row in by_id.items():
+        children[row["trace_id"], row["parent_id"]].append(id)
+    found: dict[Place, Mapping[str, Any]] = {}
     level, left = [id for id in ids if id in by_id], math.inf if depth is None else depth
     while level:
         found |= {id: by_id[id] for id in level if id not in found}
@@ -150,10 +172,14 @@ def span_of(row: Mapping[str, Any], wanted: Collection[str] | None = None) -> Sp
     )
 
 
-def exported(span: Span, attributes: Iterable[str]) -> dict[str, Any]:
-    """A row of a dataset. attributes: of the span, which become columns."""
+def exported(span: Span, attributes: Collection[str]) -> dict[str, Any]:
+    """A row of a dataset. attributes: of the span, which become columns; one that it has not hides no fact of it."""
     facts = span.model_dump(mode="json", exclude={"attributes"})
-    return facts | {name: span.attributes.get(name) for name in attributes}
+    return (
+        dict.fromkeys(attributes)
+        | facts
+        | {name: span.attributes[name] for name in attributes if name in span.attributes}
+    )
 
 
 def json_of(value: Any) -> Any:
@@ -192,10 +218,11 @@ def _where(conditions: Iterable[QueryCondition]) -> tuple[str, list[Any]]:
             values.append(_text(one.value))
             continue
         read = "json_extract_string(attributes, ?)"
-        values.append(f"$.{json.dumps(one.key)}")
+        values.append("/" + one.key.replace("~", "~0").replace("/", "~1"))  # RFC 6901: any name has one
         if one.op != "starts_with" and isinstance(one.value, int | float) and not isinstance(one.value, bool):
-            parts.append(_comparison(f"try_cast({read} AS DOUBLE)", one.op))
-            values.append(float(one.value))
+            there = f"try_cast({read} AS DOUBLE)"  # null for what is no number, which equals none
+            parts.append(f"{there} IS DISTINCT FROM ?" if one.op == "ne" else _comparison(there, one.op))
+            values.append(_double(one.value))
         else:
             there = f"coalesce({read}, '')" if one.op == "ne" else read  # what is not there is not equal either
             parts.append(_comparison(there, one.op))
@@ -205,6 +232,13 @@ def _where(conditions: Iterable[QueryCondition]) -> tuple[str, list[Any]]:
 
 def _comparison(what: str, op: str) -> str:
     return f"starts_with({what}, ?)" if op == "starts_with" else f"{what} {_COMPARED[op]} ?"
+
+
+def _double(value: float) -> float:
+    try:
+        return float(value)
+    except OverflowError:  # an integer that is beyond all that there are
+        return math.copysign(math.inf, 1 if value > 0 else -1)
 
 
 def _text(value: Any) -> str:

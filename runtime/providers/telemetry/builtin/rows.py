@@ -35,9 +35,10 @@ _SHOWN = {
     "output_tokens": (names.OUTPUT_TOKENS, "BIGINT"),
     "status": (names.STATUS, "INTEGER"),
 }
-"""Attributes that have a column in the view."""
+"""Attributes that have a column in the view: null where an application has told something else under the name."""
 _COLUMNS = ", ".join(
-    f"(span.attributes->>'$.{json.dumps(name)}')::{kind} AS {column}" for column, (name, kind) in _SHOWN.items()
+    f"TRY_CAST(span.attributes->>'$.{json.dumps(name)}' AS {kind}) AS {column}"
+    for column, (name, kind) in _SHOWN.items()
 )
 _SPANS = f"""
 SELECT trace_id, request_id, owner, span.span_id, span.parent_id, span.name, span.kind,
@@ -89,18 +90,37 @@ def columns_of(spans: Iterable[Span], offset_s: float) -> dict[str, list[Any]]:
         "trace_id": [*by_trace],
         "request_id": [trace.request_id for trace in traces],
         "owner": [trace.owner for trace in traces],
-        "spans": [encode([_kept(span, offset_s) for span in some]).decode() for some in by_trace.values()],
+        "spans": [_text([_kept(span, offset_s) for span in some]) for some in by_trace.values()],
     }
 
 
-def row_of_told(span: Ended, owner: str | None) -> dict[str, Any]:
-    """The row of a span that an application has told of."""
+def row_of_told(span: Ended, owner: str | None, now: float) -> dict[str, Any]:
+    """The row of a span that an application has told of. now: seconds since 1970; a row ages from then on, whatever the
+    application's clock says.
+    """
     kept = _Kept(
         span.span_id, span.parent_id, span.name, "internal", span.began, span.ended - span.began, {**span.attributes}
     )
     if span.is_error:
         kept.error = "error"
-    return {"began": span.began, "trace_id": span.trace_id, "owner": owner, "spans": encode([kept]).decode()}
+    began = min(span.began, now)
+    return {"began": began, "trace_id": span.trace_id, "owner": owner, "spans": _text([kept])}
+
+
+def _text(spans: list[_Kept]) -> str:
+    try:
+        return encode(spans).decode()
+    except UnicodeEncodeError:  # half a surrogate pair, as in the name of a file: it would cost all that are handed on
+        return encode(_whole(msgspec.to_builtins(spans))).decode()
+
+
+def _whole(value: Any) -> Any:
+    """The same with `?` for half a surrogate pair."""
+    if isinstance(value, str):
+        return value.encode(errors="replace").decode()
+    if isinstance(value, dict):
+        return {_whole(name): _whole(inner) for name, inner in value.items()}
+    return [_whole(inner) for inner in value] if isinstance(value, list) else value
 
 
 def _kept(span: Span, offset_s: float) -> _Kept:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from runtime.errors import RateLimited
 from runtime.telemetry import conventions as names
+from runtime.telemetry.last_hour import LastHour
 from runtime.telemetry.metrics.instruments import Distribution, Sum
 from runtime.telemetry.metrics.of_spans import SpanMetrics
 from runtime.telemetry.spans import Kind, Span, begin_trace
@@ -163,3 +166,18 @@ async def test_a_span_that_says_nothing_or_something_odd_is_counted_all_the_same
     found = await counted(span({}), span(odd), span({names.API: "inference"}), span(odd, "server"))
     assert found["llama_stack.provider.call.duration"] == {(): (2.0, 1), ("inference",): (2.0, 1)}
     assert found["llama_stack.requests_total"] == {("unknown", "unknown", "success", "0"): 1}
+
+
+@pytest.mark.parametrize("tokens", [-5, 2**63, 10**400, "many", 1.5, None])
+async def test_what_can_be_no_number_of_tokens_is_not_counted(tokens: Any) -> None:
+    """Vendors say what they like; a counter that falls, or that OTLP cannot hold, spoils all that follows."""
+    said = {**CALL, names.INPUT_TOKENS: tokens, names.OUTPUT_TOKENS: tokens}
+    found = await counted(span(said), span({**CALL, names.INPUT_TOKENS: 3, names.OUTPUT_TOKENS: 0}))
+    assert [[*found[name].values()] for name in ("prompt_tokens", "completion_tokens", "total_tokens")] == [
+        [3], [0], [3],
+    ]  # fmt: skip
+    assert [*found["gen_ai.client.token.usage"].values()] == [(3.0, 1), (0.0, 1)]
+    assert [*found["llama_stack.inference.tokens_per_second"].values()] == [(0.0, 1)]
+    hour = LastHour()
+    await hour.export([span(said)], 0.0)
+    assert (hour.summary().input_tokens, hour.summary().output_tokens) == (0, 0)

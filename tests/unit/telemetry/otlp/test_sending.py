@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from runtime.telemetry.otlp import sending
-from runtime.telemetry.otlp.sending import Outlet, Sender, is_sending
+from runtime.telemetry.otlp.sending import Ending, Outlet, Sender, is_sending
 from runtime.telemetry.otlp.settings import Batching
 
 LIMIT_S = 20.0
@@ -41,8 +41,10 @@ class Taking:
         self.gate.set()
 
 
-def sender_by(load: Callable[[], Outlet[int]], *, most: int = 100, at_once: int = 3) -> Sender[int]:
-    return Sender("traces", "http://collector", load, Batching(0.001, most, at_once))
+def sender_by(
+    load: Callable[[], Outlet[int]], *, most: int = 100, at_once: int = 3, ending: Ending | None = None
+) -> Sender[int]:
+    return Sender("traces", "http://collector", load, Batching(0.001, most, at_once), ending or Ending())
 
 
 def test_all_of_it_is_sent_in_batches_and_the_thread_ends() -> None:
@@ -120,3 +122,22 @@ def test_the_end_waits_only_a_moment_for_a_collector_that_does_not_answer(
     assert taking.has_been_told
     assert [record.getMessage() for record in caplog.records] == ["the last of what has happened was not sent in time"]
     assert caplog.records[0].__dict__.get("error") == trouble
+
+
+def test_the_end_of_all_of_them_together_has_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Traces, metrics and logs of one server end one after another, and have 3 seconds with all else."""
+    monkeypatch.setattr(sending, "LAST_S", 0.5)
+    monkeypatch.setattr(sending, "_LAST_FAILING_S", 0.01)
+    ending, taken_s = Ending(), []
+    for _ in range(3):
+        taking = Taking()
+        taking.gate.clear()
+        sender = sender_by(lambda taking=taking: taking, ending=ending)  # type: ignore[misc]
+        sender.put([1])
+        assert taking.is_asked.wait(LIMIT_S)
+        began = time.monotonic()
+        sender.close()
+        taken_s.append(time.monotonic() - began)
+        assert taking.has_been_told
+    assert taken_s[0] >= 0.5
+    assert max(taken_s[1:]) < 0.5, taken_s

@@ -112,3 +112,9 @@ def test_headers_and_passwords_are_secrets() -> None:
     said = "Basic%20c2VjcmV0OnNlY3JldA== Basic c2VjcmV0OnNlY3JldA== c2VjcmV0OnNlY3JldA== a%40password a@password"
     assert set(str(hidden.without(said)).split()) <= {"********", "Basic"}
     assert hidden.without("not a secret") == "not a secret"
+
+
+@pytest.mark.parametrize("name", ["OTEL_BSP_SCHEDULE_DELAY", "OTEL_BLRP_MAX_QUEUE_SIZE", "OTEL_METRIC_EXPORT_INTERVAL"])
+def test_a_number_that_no_computer_counts_with_is_said(name: str) -> None:
+    [warning] = read({name: "9" * 5000}).warnings
+    assert f"`{name}` is to be a number from 1 to 2147483647" in warning

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from importlib import import_module
 
 import pytest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
 from runtime.access import EVERYBODY
 from runtime.errors import UpstreamError
@@ -136,6 +137,38 @@ async def test_attributes_stay_within_their_limits(taking: Collector) -> None:
     assert call.name == "chat m"
 
 
+async def test_what_protobuf_has_not_is_sent_otherwise_and_costs_no_other_span(
+    taking: Collector, caplog: pytest.LogCaptureFixture
+) -> None:
+    told = told_to(taking)
+    call, request = a_request()
+    call.name, call.message, call.error = "chat \ud800", "no \udcff", "failed"
+    call.attributes |= {"large": 10**400, "small": -(2**63), "list": [2**63], "text": "a\ud800b"}  # type: ignore[dict-item]
+    await send(told, [call, request])
+    await close(told)
+    sent, other = taking.spans()
+    assert (sent.name, sent.status.message, other.name) == ("chat ?", "no ?", request.name)
+    assert {name: values_of(sent.attributes)[name] for name in ("large", "small", "list", "text")} == {
+        "large": hex(10**400),
+        "small": -(2**63),
+        "list": [hex(2**63)],
+        "text": "a?b",
+    }
+    assert not caplog.records
+
+
+async def test_a_line_that_is_no_text_costs_no_other_line(taking: Collector, caplog: pytest.LogCaptureFixture) -> None:
+    told = told_to(taking)
+    assert told.log_handler is not None
+    for words in ("no \ud800", "fine"):
+        told.log_handler.handle(logging.makeLogRecord({"msg": words, "file": "\udcff", "levelno": 20}))
+    told.log_handler.close()
+    first, second = taking.logs()
+    assert (first.body.string_value, second.body.string_value) == ("no ?", "fine")
+    assert values_of(first.attributes)["file"] == "?"
+    assert not caplog.records
+
+
 async def test_what_is_not_sampled_is_not_sent(taking: Collector) -> None:
     told = told_to(taking)
     await send(told, a_request(caller=CALLER._replace(is_sampled=False)))
@@ -152,6 +185,24 @@ async def test_a_collector_that_asks_to_wait_gets_it_later(taking: Collector, ca
     await close(told)
     assert (len(taking.asked), len(taking.spans())) == (3, 2)
     assert caplog.records == []
+
+
+async def test_a_collector_that_refuses_a_part_is_told_of_once(
+    taking: Collector, caplog: pytest.LogCaptureFixture
+) -> None:
+    """https://opentelemetry.io/docs/specs/otlp/#partial-success: never sent again."""
+    part = ExportTraceServiceResponse(
+        partial_success={"rejected_spans": 1, "error_message": f"too old for {SECRET}"}
+    ).SerializeToString()
+    taking.answers = [part, part, b"", b"\xff no protobuf", part]
+    told = told_to(taking, {"OTEL_BSP_MAX_EXPORT_BATCH_SIZE": "2", "OTEL_LOGS_EXPORTER": "none"})
+    for _ in range(5):
+        await send(told, a_request())
+    await close(told)
+    assert len(taking.spans()) == 10
+    said = [(record.getMessage(), record.__dict__["refused"]) for record in caplog.records]
+    assert said == [("a collector refuses a part of what has happened", 1)] * 2
+    assert "too old" in caplog.records[0].__dict__["error"]
 
 
 async def test_a_collector_that_refuses_is_told_of_once(taking: Collector, caplog: pytest.LogCaptureFixture) -> None:
