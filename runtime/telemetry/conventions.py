@@ -56,6 +56,13 @@ ENGINE_TOKENS, ENGINE_CACHED = "llama_stack.engine.tokens", "llama_stack.engine.
 ENGINE_RATE, ENGINE_CHOICE = "llama_stack.engine.tokens_per_second", "llama_stack.engine.choice"
 CUT = "llama_stack.cut"
 """The attributes that have not all of what was said."""
+ERROR_CODE, ERROR_MESSAGE = "llama_stack.error.code", "llama_stack.error.message"
+ERROR_HINT = "llama_stack.error.hint"
+"""How a request was refused, also one whose span is none that failed by OpenTelemetry's rules."""
+WARNINGS, CHANGED = "llama_stack.warnings", "llama_stack.changed"
+"""What an answer's `x-llama-warnings` say, and what else was changed of what was asked, each in a few words."""
+RESOURCE_SOURCE = "llama_stack.resource.source"
+"""Where the name is from by which a resource was found, as in `runtime.routing.entry`, unless a provider lists it."""
 
 _PROVIDERS = {
     "remote::azure": "azure.ai.openai",

@@ -25,6 +25,7 @@ SELECT trace_id, min(began) AS began, max(began + to_microseconds((duration_ms *
 arg_min(span_id, began) AS root_span_id, arg_min(name, began) AS name, arg_min(request_id, began) AS request_id,
 arg_min(coalesce(error, ''), began) AS error, count(*) AS span_count,
 arg_min(status, began) FILTER (kind = 'server') AS http_status,
+arg_min(refusal, began) FILTER (kind = 'server') AS refusal,
 arg_min(model, began) FILTER (api = 'inference') AS asked_model,
 sum(input_tokens) FILTER (api = 'inference')::BIGINT AS tokens_in,
 sum(output_tokens) FILTER (api = 'inference')::BIGINT AS tokens_out,
@@ -125,7 +126,7 @@ def trace_of(row: Mapping[str, Any]) -> Trace:
         model=row["asked_model"],
         input_tokens=row["tokens_in"],
         output_tokens=row["tokens_out"],
-        message=row["no_answer"] or (row["first_failure"] if is_refused else None),
+        message=row["no_answer"] or (row["refusal"] or row["first_failure"] if is_refused else None),
         span_count=row["span_count"],
     )
 

@@ -34,6 +34,7 @@ _SHOWN = {
     "input_tokens": (names.INPUT_TOKENS, "BIGINT"),
     "output_tokens": (names.OUTPUT_TOKENS, "BIGINT"),
     "status": (names.STATUS, "INTEGER"),
+    "refusal": (names.ERROR_MESSAGE, "VARCHAR"),
 }
 """Attributes that have a column in the view."""
 _COLUMNS = ", ".join(
