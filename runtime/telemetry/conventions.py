@@ -44,6 +44,8 @@ RESOURCE_ID, ASKED_FOR = "llama_stack.resource.id", "llama_stack.resource.asked_
 """The resource that a call was routed by, and the name by which its caller has asked for that."""
 RESPONSE_STATUS, PREVIOUS_RESPONSE = "llama_stack.response.status", "llama_stack.response.previous_id"
 BACKGROUND, TURN_ID = "llama_stack.response.background", "llama_stack.turn.id"
+TOOL_TYPES = "llama_stack.response.tool_types"
+"""The kinds of tools that a response was asked for with, each once."""
 CONNECTOR_ID, FILE_ID, UPLOAD_ID = "llama_stack.connector.id", "llama_stack.file.id", "llama_stack.upload.id"
 JOB_ID, BATCH_ID, BATCH_STATUS = "llama_stack.job.id", "llama_stack.batch.id", "llama_stack.batch.status"
 JOB_STATUS, ENDPOINT = "llama_stack.job.status", "llama_stack.batch.endpoint"
