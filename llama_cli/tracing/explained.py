@@ -62,6 +62,7 @@ def explanation(spans: Sequence[Span], now: Offered = _NOTHING) -> Json:
         "waited_ms": None if root is None else fact(root, names.WAITED_MS),
         "error": None if root is None else _refusal(root),
         "warnings": [] if root is None else listed(root, names.WARNINGS),
+        "chosen": [] if root is None else listed(root, names.CHOSEN),
         "changed": [] if root is None else listed(root, names.CHANGED),
         "calls": [_call(step, now) for step in steps if is_call(step.span)],
         "tools": [_tool(step) for step in steps if not is_call(step.span)],
@@ -124,6 +125,7 @@ def _call(step: _Step, now: Offered) -> Json:
         "resource_id": fact(span, names.RESOURCE_ID),
         "named_by": choice.named_by(span),
         "others": [asdict(one) for one in choice.others(span, now)],
+        "chosen": listed(span, names.CHOSEN),
         "changed": listed(span, names.CHANGED),
         "asked_model": fact(span, names.REQUEST_MODEL),
         "answered_model": fact(span, names.RESPONSE_MODEL),
@@ -213,10 +215,9 @@ def _told(step: _Step) -> str:
 
 
 def _changes(span: Span) -> list[str]:
-    """What was changed on its way, and what its answer warns of."""
-    changed, warned = listed(span, names.CHANGED), listed(span, names.WARNINGS)
-    said = [f"Changed on the way: {_sentence('; '.join(changed))}"] if changed else []
-    return said + ([f"Its answer warns: {_sentence('; '.join(warned))}"] if warned else [])
+    """What was chosen for it, what was changed on its way, and what its answer warns of."""
+    told = {"Chosen here": names.CHOSEN, "Changed on the way": names.CHANGED, "Its answer warns": names.WARNINGS}
+    return [f"{what}: {_sentence('; '.join(said))}" for what, name in told.items() if (said := listed(span, name))]
 
 
 def _told_of_tool(step: _Step) -> str:

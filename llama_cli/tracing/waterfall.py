@@ -98,6 +98,7 @@ def about(span: Span) -> list[str]:
         said.append(f"{speed:.1f} tokens/s")
     if reasons := fact(span, names.FINISH_REASONS):
         said.append(f"ended with {', '.join(dict.fromkeys(map(str, reasons)))}")
+    said += [f"chosen: {one}" for one in listed(span, names.CHOSEN)]
     said += [f"changed: {one}" for one in listed(span, names.CHANGED)]
     said += [f"warned: {one}" for one in listed(span, names.WARNINGS)]
     return [" ".join(one.split()) for one in [*said, *beside(span)]]

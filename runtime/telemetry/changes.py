@@ -1,4 +1,5 @@
-"""What was changed of what was asked, in a few words each: for whoever looks for the reason of an answer later.
+"""What was changed of what was asked, and what was chosen where it named nothing: in a few words each, for whoever looks
+for a reason later.
 
 What the caller should know at once is a warning, see `runtime.context.warn`, which is told with the request's span.
 """
@@ -19,6 +20,13 @@ def note_change(words: str) -> None:
     span = current_span()
     if span is not None:
         _add(span, names.CHANGED, [words])
+
+
+def note_choice(words: str) -> None:
+    """Say in the current span what was chosen, and why, where there were others and the request named none."""
+    span = current_span()
+    if span is not None:
+        _add(span, names.CHOSEN, [words])
 
 
 def note_warnings(span: Span, warnings: Iterable[str]) -> None:

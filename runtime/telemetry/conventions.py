@@ -63,6 +63,8 @@ ERROR_HINT = "llama_stack.error.hint"
 """How a request was refused, also one whose span is none that failed by OpenTelemetry's rules."""
 WARNINGS, CHANGED = "llama_stack.warnings", "llama_stack.changed"
 """What an answer's `x-llama-warnings` say, and what else was changed of what was asked, each in a few words."""
+CHOSEN = "llama_stack.chosen"
+"""What the server has chosen where the request named none of several, each in a few words."""
 RESOURCE_SOURCE = "llama_stack.resource.source"
 """Where the name is from by which a resource was found, as in `runtime.routing.entry`, unless a provider lists it."""
 

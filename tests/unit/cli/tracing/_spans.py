@@ -68,6 +68,7 @@ _NAMES = {
     "resource_id": "llama_stack.resource.id",
     "source": "llama_stack.resource.source",
     "changed": "llama_stack.changed",
+    "chosen": "llama_stack.chosen",
     "warnings": "llama_stack.warnings",
     "code": "llama_stack.error.code",
     "refused": "llama_stack.error.message",

@@ -126,9 +126,10 @@ def test_a_refusal_and_what_was_changed() -> None:
         "code": "model_not_found", "message": "Model `x` is not served", "hint": "did you mean `y`?"
     }  # fmt: skip
     begin, chat = told(
-        request(warnings=["`seed` has no effect"]), call(changed=["`store` was left out", "`n` was sent as `m`"])
+        request(warnings=["`seed` has no effect"], chosen=["shield `a`: the usual one"]),
+        call(changed=["`store` was left out", "`n` was sent as `m`"]),
     )
-    assert begin.endswith(" Its answer warns: `seed` has no effect.")
+    assert begin.endswith(" Chosen here: shield `a`: the usual one. Its answer warns: `seed` has no effect.")
     assert chat.endswith(" Changed on the way: `store` was left out; `n` was sent as `m`.")
     [vendors, _] = told(request(status=429, code="rate_limit"), call(error="429: slow down"))
     assert " It was refused: rate_limit." in vendors
