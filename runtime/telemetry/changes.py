@@ -1,5 +1,5 @@
-"""What was changed of what was asked, and what was chosen where it named nothing: in a few words each, for whoever looks
-for a reason later.
+"""What was changed of what was asked, and what was chosen where it named nothing: in a few words each, for whoever
+looks for a reason later.
 
 What the caller should know at once is a warning, see `runtime.context.warn`, which is told with the request's span.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from runtime.redaction import redact_text
 from runtime.telemetry import conventions as names
 from runtime.telemetry.spans import Span, current_span
 
@@ -30,8 +31,8 @@ def note_choice(words: str) -> None:
 
 
 def note_warnings(span: Span, warnings: Iterable[str]) -> None:
-    """Note what the answer of a request warns of."""
-    _add(span, names.WARNINGS, warnings)
+    """Note what the answer of a request warns of, without secrets: a warning may quote what another server has said."""
+    _add(span, names.WARNINGS, map(redact_text, warnings))
 
 
 def _add(span: Span, name: str, words: Iterable[str]) -> None:

@@ -148,7 +148,7 @@ class RequestMiddleware:
                 overhead_ms = timing.first_byte()[0] if timing.overhead_ms is None else timing.overhead_ms
                 if span is not None:
                     if context.warnings:
-                        note_warnings(span, context.warnings)
+                        note_warnings(span, map(self._doors.of(scope["path"]).readable, context.warnings))
                     end_request(
                         span,
                         route=scope.get("route"),
