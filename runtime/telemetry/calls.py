@@ -117,6 +117,8 @@ class TracedCalls:
             span.attributes = attributes = facts | attributes | span.attributes
             if routed is not None:
                 attributes[names.RESOURCE_ID], attributes[names.ASKED_FOR] = routed[0].id, routed[1]
+                if (source := routed[0].source) != "listed":
+                    attributes[names.RESOURCE_SOURCE] = source
             if answer is not None:
                 described.answer(span, answer)
 

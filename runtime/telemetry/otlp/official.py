@@ -42,7 +42,6 @@ _LOGGERS = (
     *(module for (kind, _), (module, _) in _EXPORTERS.items() if kind == "http/protobuf"),
     "opentelemetry.exporter.otlp.proto.grpc.exporter",
 )
-GRPC_PACKAGE = "opentelemetry-exporter-otlp-proto-grpc"
 _TRIED_AGAIN = re.compile(r"Transient error (.+) encountered while exporting .*", re.DOTALL)
 _TAKEN = 200
 _here = threading.local()
@@ -121,7 +120,7 @@ def _exporter(target: Target) -> Any:
     try:
         made = getattr(importlib.import_module(module), name)
     except ImportError as error:
-        package = GRPC_PACKAGE if kind == "grpc" else "opentelemetry-exporter-otlp-proto-http"
+        package = f"opentelemetry-exporter-otlp-proto-{'grpc' if kind == 'grpc' else 'http'}"
         raise StackError(f"the package `{package}` is not there: {error}") from error
     if kind == "console":
         return made(out=sys.stdout)
