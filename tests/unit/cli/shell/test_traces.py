@@ -28,7 +28,9 @@ def trace(id: str = TRACE, **facts: Any) -> dict[str, Any]:
 
 
 class Handler(SmallHandler):
-    """Answers with what lies under the last word of the path; of spans and traces, those that are asked for."""
+    """Answers with what lies under the last word of the path; of spans and traces, those that are asked for. With what
+    lies under `anything`, whatever is asked.
+    """
 
     answers: dict[str, Any]
     asked: list[tuple[str, dict[str, Any]]]
@@ -37,6 +39,9 @@ class Handler(SmallHandler):
         body = json.loads(self.rfile.read(int(self.headers["content-length"])))
         what = self.path.rpartition("/")[2]
         self.asked.append((what, body))
+        if "anything" in self.answers:
+            self.document(self.answers["anything"])
+            return
         status, answer = self.answers.get(what, (404, NO_ROUTE))
         if what in ("spans", "traces") and status == 200:
             conditions = body["attribute_filters"]
@@ -80,6 +85,36 @@ def test_another_kind_of_server_is_told_as_such(answers: dict[str, Any], cli: Cl
     answers["traces"] = 404, {}
     result = cli("stack", "traces")
     assert result.code == 1 and "is it a server of Llama Stack?" in result.err
+
+
+@pytest.mark.parametrize("answer", [{}, [], "ok", 7, {"data": None}, {"data": ["x"]}, {"data": [{"trace_id": "1"}]}])
+@pytest.mark.parametrize(
+    ("command", "wanted"),
+    [
+        (["traces"], "list of traces"),
+        (["traces", "-f"], "list of traces"),
+        (["traces", "ab"], "list of traces"),
+        (["traces", "req_1"], "list of spans"),
+        (["explain", "req_1"], "list of spans"),
+        (["traces", "sql", "SELECT 1"], "answer to a query"),
+        (["top"], "answer to a query"),
+    ],
+)
+def test_a_server_that_answers_with_something_else(
+    command: list[str], wanted: str, answer: Any, answers: dict[str, Any], cli: Cli
+) -> None:
+    answers["anything"] = answer
+    result = cli("stack", *command)
+    assert (result.code, result.out) == (6, "")
+    assert f"answered with something of type application/json that is no {wanted}: `{json.dumps(answer)}`" in result.err
+
+
+@pytest.mark.parametrize("rows", [[], [[1]], [["p", "m"]]])
+def test_figures_that_are_others_than_were_asked_for(rows: list[Any], answers: dict[str, Any], cli: Cli) -> None:
+    columns = [str(number) for number in range(len(rows[0]) if rows else 1)]
+    answers["query"] = 200, {"columns": columns, "rows": rows, "has_more": False}
+    result = cli("stack", "top", "--count", "1")
+    assert (result.code, result.out) == (6, "") and "that are not those that were asked for" in result.err
 
 
 @pytest.mark.parametrize("command", [["top"], ["traces", "sql", "SELECT 1"]])
