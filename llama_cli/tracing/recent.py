@@ -97,12 +97,12 @@ def _ms(ms: float) -> str:
 
 _COLUMNS: Sequence[Column] = (
     Column("model", "Model", gives_way=True, readable=16),
-    Column("provider_id", "Provider", spare=2),
+    Column("provider_id", "Provider", spare=5),
     Column("requests_per_s", "Req/s", show=_rate),
-    Column("failed", "Failed"),
-    Column("p50_ms", "p50", show=_ms),
+    Column("failed", "Failed", spare=2),
+    Column("p50_ms", "p50", show=_ms, spare=3),
     Column("p95_ms", "p95", show=_ms),
-    Column("first_p50_ms", "First p50", show=_ms, spare=3),
-    Column("input_tokens_per_s", "In/s", show=_rate, spare=1),
-    Column("output_tokens_per_s", "Out/s", show=_rate),
+    Column("first_p50_ms", "First p50", show=_ms, spare=6),
+    Column("input_tokens_per_s", "In/s", show=_rate, spare=4),
+    Column("output_tokens_per_s", "Out/s", show=_rate, spare=1),
 )

@@ -11,11 +11,14 @@ from http.server import HTTPServer
 from typing import Any
 
 import pytest
+from rich.cells import cell_len
 
 from tests.support.command_runner import Cli
 from tests.support.small_server import SmallHandler, running, url_of
 from tests.unit.cli.tracing._spans import BEGAN, TRACE, call, request
 
+ASKED = ["provider_id", "model", "requests", "failed", "p50_ms", "p95_ms", "first_p50_ms"]
+ASKED += ["input_tokens", "output_tokens"]
 NO_ROUTE = {"error": {"message": "`POST` is no route of this server", "type": "invalid_request_error"}}
 REFUSED = {"error": {"message": "A query in SQL sees everybody's requests", "type": "permission_error"}}
 
@@ -139,6 +142,56 @@ def test_the_bare_group_lists(answers: dict[str, Any], cli: Cli) -> None:
     assert cli("stack", "traces", "--help").out.startswith("Usage: llama stack traces [OPTIONS] COMMAND ...")
     nearly = cli("stack", "traces", "shwo")
     assert nearly.code == 2 and "did you mean `llama stack traces show`" in nearly.err
+
+
+STORES = "POST /v1/vector_stores/{vector_store_id}/search"
+
+
+@pytest.mark.parametrize(
+    ("columns", "headers"),
+    [
+        (47, "Began Status Took Id"),
+        (70, "Began Status Took Id Request"),
+        (80, "Began Status Took Id Request Outcome"),
+        (150, "Began Status Took Id Request Outcome"),
+    ],
+)
+def test_the_list_fits_on_a_terminal_a_line_each(
+    columns: int, headers: str, answers: dict[str, Any], cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setattr("llama_cli.terminal.console.is_terminal", lambda stream: True)
+    failure = "`vendor` answered 401: " + "very wrong " * 9
+    answers["traces"] = 200, [trace(name=STORES, model="m"), trace("f" * 32, message=failure, http_status=502)]
+    shown = [line.rstrip() for line in cli("stack", "traces", "--color", "never").out.splitlines() if line.strip()]
+    assert shown[0].split() == headers.split() and len(shown) == 4
+    assert max(map(len, shown)) <= columns
+    wide = cli("stack", "traces", "--wide").out
+    assert STORES in wide and failure.strip() in wide
+
+
+@pytest.mark.parametrize(
+    ("columns", "headers"),
+    [
+        (40, "Model Req/s p95 Out/s"),
+        (60, "Model Req/s Failed p50 p95 Out/s"),
+        (80, "Model Provider Req/s Failed p50 p95 In/s Out/s"),
+        (120, "Model Provider Req/s Failed p50 p95 First p50 In/s Out/s"),
+    ],
+)
+def test_figures_fit_on_a_terminal(
+    columns: int, headers: str, answers: dict[str, Any], cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setattr("llama_cli.terminal.console.is_terminal", lambda stream: True)
+    rows = [["meta-reference", "SmolLM2-135M-Instruct"], ["vendor", "steering \x1b[2J" + "模型" * 9]]
+    figures = [10, 1, 20.0, 200.0, 39.6, 1000, 100]
+    every = [None, None, *figures]
+    answers["query"] = 200, {"columns": ASKED, "rows": [every, *([*row, *figures] for row in rows)], "has_more": False}
+    out = cli("stack", "top", "--count", "1", "--color", "never").out
+    shown = [line.rstrip() for line in out.replace("\r", "").replace("\x1b[K", "").replace("\x1b[J", "").splitlines()]
+    assert headers.split() in [line.split() for line in shown]
+    assert max(map(cell_len, shown)) <= columns and "\x1b" not in "".join(shown)
 
 
 def test_what_is_wanted_is_asked_for(answers: dict[str, Any], cli: Cli) -> None:
