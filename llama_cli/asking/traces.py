@@ -48,12 +48,13 @@ class Wanted:
 @dataclass(frozen=True, kw_only=True)
 class Kept:
     """The spans of a trace, in the order in which they began. root: the span of the request that was meant, if it was
-    one of those.
+    one of those. is_whole: whether these are all; of a trace with very many, the first are told.
     """
 
     trace_id: str
     root: str | None
     spans: list[Row]
+    is_whole: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,7 +108,10 @@ def kept(url: str, id: str) -> Kept:
     """
     with waiting(f"asking {url}"):
         trace_id, root = _meant(url, id)
-        return Kept(trace_id=trace_id, root=root, spans=_spans(url, [_condition("trace_id", "eq", trace_id)]))
+        spans = _spans(url, [_condition("trace_id", "eq", trace_id)])
+    if not spans:  # too old to be kept, since it was found
+        raise _unknown(id)
+    return Kept(trace_id=trace_id, root=root, spans=spans, is_whole=len(spans) < _MOST_SPANS)
 
 
 def queried(url: str, sql: str, *, number: int, is_look: bool = False) -> Found:
@@ -137,8 +141,7 @@ def _meant(url: str, id: str) -> tuple[str, str | None]:
         requests = requests or _spans(url, both)
     asked = {str(span["attributes"][names.REQUEST_ID]) for span in requests}
     if not asked:
-        hint = "`llama stack traces` lists the last ones"
-        raise Failure(f"no request and no trace that is kept begins with `{id}`", hint=hint, code=ExitCode.USAGE)
+        raise _unknown(id)
     request_id = _only(id, sorted(asked), "requests")
     roots = [span for span in requests if span["attributes"][names.REQUEST_ID] == request_id]
     if len(traces := sorted({span["trace_id"] for span in roots})) > 1:
@@ -146,6 +149,11 @@ def _meant(url: str, id: str) -> tuple[str, str | None]:
         hint = f"choose one by its trace: {words.some(traces, 3)}"
         raise Failure(message, hint=hint, code=ExitCode.USAGE)
     return roots[0]["trace_id"], roots[0]["span_id"] if len(roots) == 1 else None
+
+
+def _unknown(id: str) -> Failure:
+    hint = "`llama stack traces` lists the last ones"
+    return Failure(f"no request and no trace that is kept begins with `{id}`", hint=hint, code=ExitCode.USAGE)
 
 
 def _only(id: str, ids: Sequence[str], what: str) -> str:

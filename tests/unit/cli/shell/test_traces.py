@@ -235,6 +235,24 @@ def test_an_id_that_names_nothing_alone(
     assert (result.code, result.out, result.err) == (2, "", f"error: {message}\n\nhint: {hint}\n")
 
 
+def test_a_trace_that_is_gone_when_its_spans_are_asked_for(answers: dict[str, Any], cli: Cli) -> None:
+    answers["spans"], answers["traces"] = (200, []), (200, [trace()])
+    for command in (["traces"], ["explain"]):
+        result = cli("stack", *command, TRACE)
+        assert result.code == 2 and f"no trace that is kept begins with `{TRACE}`" in result.err
+
+
+def test_a_trace_of_very_many_spans_is_told_to_be_cut(
+    answers: dict[str, Any], cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    two_requests(answers)
+    whole = cli("stack", "traces", TRACE)
+    assert (len(whole.out.splitlines()), whole.err) == (3, "")
+    monkeypatch.setattr("llama_cli.asking.traces._MOST_SPANS", 3)
+    cut = cli("stack", "traces", TRACE)
+    assert (cut.out, cut.err) == (whole.out, "warning: it has more spans than can be shown: these are the first 3\n")
+
+
 def test_an_id_that_several_requests_have(answers: dict[str, Any], cli: Cli) -> None:
     again = {**request("two", request_id="mine"), "trace_id": "f" * 32}
     answers["spans"], answers["traces"] = (200, [request("one", request_id="mine"), again]), (200, [])
