@@ -276,6 +276,14 @@ def test_where_the_reason_may_be_found(answers: dict[str, Any], cli: Cli) -> Non
     assert result.err == "hint: `llama stack logs --request req_1` may say why\n"
 
 
-def test_a_server_is_not_asked_without_a_pause(cli: Cli) -> None:
-    result = cli("stack", "top", "--interval", "10ms")
-    assert result.code == 2 and "`--interval`: less than 0.1 s would keep the server busy" in result.err
+@pytest.mark.parametrize(
+    ("interval", "wrong"),
+    [("10ms", "less than 0.1 s would keep the server busy"), ("99999999999d", "it is more than a day")],
+)
+def test_a_server_is_asked_neither_without_a_pause_nor_never_again(
+    interval: str, wrong: str, answers: dict[str, Any], cli: Cli
+) -> None:
+    every = [None, None, 0, 0, None, None, None, 0, 0]
+    answers["query"] = 200, {"columns": ASKED, "rows": [every], "has_more": False}
+    result = cli("stack", "top", "--interval", interval)
+    assert result.code == 2 and f"`--interval`: {wrong}" in result.err
