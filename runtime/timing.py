@@ -6,10 +6,10 @@ import time
 
 
 class Timing:
-    """The times of one request, in seconds of `time.perf_counter()`.
+    """The times of one request up to the first byte of its answer, in seconds of `time.perf_counter()`.
 
     arrived: when the whole request was there. waited_s: how long it waited for upstreams and engines; several waits at
-    once count once. overhead_ms: our own part up to the first byte of the answer, None before it.
+    once count once. overhead_ms: our own part, None before the first byte.
 
     As a context manager, it counts the time inside as a wait: `with current().timing:`. That includes what the HTTP
     library does meanwhile.
@@ -31,7 +31,7 @@ class Timing:
 
     def __exit__(self, *_: object) -> None:
         self._waiting -= 1
-        if not self._waiting:
+        if not self._waiting and self.overhead_ms is None:
             self.waited_s += time.perf_counter() - self._began
 
     def client_took(self, seconds: float) -> None:
@@ -42,6 +42,6 @@ class Timing:
     def first_byte(self) -> tuple[float, float]:
         """Note that the answer begins now. Returns our own part and the waits until now, in milliseconds."""
         now = time.perf_counter()
-        waited_s = self.waited_s + (now - self._began if self._waiting else 0.0)
-        self.overhead_ms = max(0.0, (now - self.arrived - waited_s) * 1000)
-        return self.overhead_ms, waited_s * 1000
+        self.waited_s += now - self._began if self._waiting else 0.0
+        self.overhead_ms = max(0.0, (now - self.arrived - self.waited_s) * 1000)
+        return self.overhead_ms, self.waited_s * 1000

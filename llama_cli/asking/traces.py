@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,6 +23,12 @@ _FOLLOWED_FOR = timedelta(hours=1)
 _OURS = "req_"
 """What ids of requests begin with where the caller has given none; lists leave it out."""
 _MOST, _MOST_SPANS = 1000, 10_000
+_OF_TRACE = {
+    *("trace_id", "request_id", "name", "start_time", "end_time", "http_status", "model"),
+    *("input_tokens", "output_tokens", "message", "span_count"),
+}
+_OF_SPAN = {"span_id", "trace_id", "parent_span_id", "name", "kind", "start_time", "end_time", "status", "message"}
+"""What each has in an answer of a server of ours."""
 _READ_S = 60.0
 Row = Mapping[str, Any]
 
@@ -41,12 +48,13 @@ class Wanted:
 @dataclass(frozen=True, kw_only=True)
 class Kept:
     """The spans of a trace, in the order in which they began. root: the span of the request that was meant, if it was
-    one of those.
+    one of those. is_whole: whether these are all; of a trace with very many, the first are told.
     """
 
     trace_id: str
     root: str | None
     spans: list[Row]
+    is_whole: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,14 +108,17 @@ def kept(url: str, id: str) -> Kept:
     """
     with waiting(f"asking {url}"):
         trace_id, root = _meant(url, id)
-        return Kept(trace_id=trace_id, root=root, spans=_spans(url, [_condition("trace_id", "eq", trace_id)]))
+        spans = _spans(url, [_condition("trace_id", "eq", trace_id)])
+    if not spans:  # too old to be kept, since it was found
+        raise _unknown(id)
+    return Kept(trace_id=trace_id, root=root, spans=spans, is_whole=len(spans) < _MOST_SPANS)
 
 
 def queried(url: str, sql: str, *, number: int, is_look: bool = False) -> Found:
     """Raises Failure as `ask.request` does, and where the server keeps no traces."""
     try:
         with waiting(f"asking {url}"):
-            document = _posted(url, "query", {"sql": sql, "limit": number}, is_look=is_look)
+            document = _posted(url, "query", {"sql": sql, "limit": number}, _is_answer, is_look=is_look)
     except ask.Refusal as refused:
         if refused.status == 403:
             raise Failure(refused.message, hint="`llama stack traces` lists your own", code=refused.code) from refused
@@ -120,7 +131,7 @@ def _meant(url: str, id: str) -> tuple[str, str | None]:
     is_hex = bool(id) and set(id) <= set("0123456789abcdef")
     if id and not id.startswith(_OURS):
         body = {"attribute_filters": [_condition("trace_id", "starts_with", id)], "limit": 4}
-        traces = [one["trace_id"] for one in _posted(url, "traces", body)["data"]]
+        traces = [one["trace_id"] for one in _posted(url, "traces", body, _are_traces)["data"]]
         if traces:
             return _only(id, traces, "traces"), None
     requests: list[Row] = []
@@ -130,8 +141,7 @@ def _meant(url: str, id: str) -> tuple[str, str | None]:
         requests = requests or _spans(url, both)
     asked = {str(span["attributes"][names.REQUEST_ID]) for span in requests}
     if not asked:
-        hint = "`llama stack traces` lists the last ones"
-        raise Failure(f"no request and no trace that is kept begins with `{id}`", hint=hint, code=ExitCode.USAGE)
+        raise _unknown(id)
     request_id = _only(id, sorted(asked), "requests")
     roots = [span for span in requests if span["attributes"][names.REQUEST_ID] == request_id]
     if len(traces := sorted({span["trace_id"] for span in roots})) > 1:
@@ -139,6 +149,11 @@ def _meant(url: str, id: str) -> tuple[str, str | None]:
         hint = f"choose one by its trace: {words.some(traces, 3)}"
         raise Failure(message, hint=hint, code=ExitCode.USAGE)
     return roots[0]["trace_id"], roots[0]["span_id"] if len(roots) == 1 else None
+
+
+def _unknown(id: str) -> Failure:
+    hint = "`llama stack traces` lists the last ones"
+    return Failure(f"no request and no trace that is kept begins with `{id}`", hint=hint, code=ExitCode.USAGE)
 
 
 def _only(id: str, ids: Sequence[str], what: str) -> str:
@@ -156,7 +171,8 @@ def _traces(url: str, wanted: Wanted, *, order: str, number: int, is_look: bool 
         body["since"] = wanted.since.isoformat()
     found: dict[str, Row] = {}
     for conditions in _of_model(wanted.model):
-        rows = _posted(url, "traces", {**body, "attribute_filters": conditions}, is_look=is_look)["data"]
+        wanted_here = {**body, "attribute_filters": conditions}
+        rows = _posted(url, "traces", wanted_here, _are_traces, is_look=is_look)["data"]
         found |= {one["trace_id"]: one for one in rows}
     return list(found.values())
 
@@ -177,14 +193,45 @@ def _condition(key: str, op: str, value: str) -> Row:
 
 
 def _spans(url: str, conditions: Sequence[Row]) -> list[Row]:
-    found: list[Row] = _posted(url, "spans", {"attribute_filters": conditions, "limit": _MOST_SPANS})["data"]
+    body = {"attribute_filters": conditions, "limit": _MOST_SPANS}
+    found: list[Row] = _posted(url, "spans", body, _are_spans)["data"]
     return found
 
 
-def _posted(url: str, what: str, body: Row, *, is_look: bool = False) -> Any:
+def _are_traces(document: Any) -> bool:
+    return _are_rows(document, _OF_TRACE)
+
+
+def _are_spans(document: Any) -> bool:
+    return _are_rows(document, _OF_SPAN) and all(isinstance(one.get("attributes"), dict) for one in document["data"])
+
+
+def _are_rows(document: Any, fields: set[str]) -> bool:
+    rows = document.get("data") if isinstance(document, dict) else None
+    return isinstance(rows, list) and all(isinstance(one, dict) and fields <= one.keys() for one in rows)
+
+
+def _is_answer(document: Any) -> bool:
+    return (
+        isinstance(document, dict)
+        and isinstance(document.get("columns"), list)
+        and isinstance(rows := document.get("rows"), list)
+        and all(isinstance(row, list) and len(row) == len(document["columns"]) for row in rows)
+        and "has_more" in document
+    )
+
+
+def _posted(url: str, what: str, body: Row, is_meant: Callable[[Any], bool], *, is_look: bool = False) -> Any:
+    """is_meant: whether an answer is what the route gives. Raises Failure as `ask.request` does, and for another one:
+    it is no server of ours.
+    """
     try:
         with ask.request(url, f"{_ROUTES}/{what}", body, timeout_s=_READ_S, is_look=is_look) as reply:
-            return reply.json()
+            document = reply.json()
+            if not is_meant(document):
+                wanted = "answer to a query" if what == "query" else f"list of {what}"
+                raise reply.instead_of(wanted, json.dumps(document).encode())
+            return document
     except ask.Refusal as refused:
         if refused.status == 404 and refused.kind is not None:  # a server of ours without these routes
             stated = "telemetry: [{provider_id: builtin, provider_type: inline::builtin}]"

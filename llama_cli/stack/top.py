@@ -13,7 +13,7 @@ from llama_cli.exits import ExitCode, Failure
 from llama_cli.options import Json, Url, parse_duration
 from llama_cli.terminal import console
 
-_LEAST_S = 0.1
+_LEAST_S, _MOST_S = 0.1, 24 * 3600
 
 
 def command(
@@ -39,6 +39,8 @@ def command(
     """
     if interval < _LEAST_S:
         raise Failure.of_option("--interval", f"less than {_LEAST_S:g} s would keep the server busy")
+    if interval > _MOST_S:
+        raise Failure.of_option("--interval", "it is more than a day")
     from llama_cli.asking.address import address_of
     from llama_cli.tracing import recent
     from llama_cli.tracing.widths import screen

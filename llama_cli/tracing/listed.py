@@ -101,6 +101,6 @@ _SHORT_COLUMNS = (
     Column("status", "Status"),
     Column("duration_s", "Took", show=took),
     Column("id", "Id", show=short),
-    Column("name", "Request"),
-    Column("outcome", "Outcome", gives_way=True, spare=1, readable=14),
+    Column("name", "Request", gives_way=True, spare=1, readable=14),
+    Column("outcome", "Outcome", gives_way=True, spare=2, readable=14),
 )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from llama_cli.asking import traces
+from llama_cli.exits import ExitCode, Failure
 from llama_cli.terminal import console
 from llama_cli.terminal.tables import Column, table
 from llama_cli.tracing.times import took
@@ -25,7 +27,7 @@ coalesce(sum(input_tokens), 0) AS input_tokens, coalesce(sum(output_tokens), 0) 
 """
 _SQL = f"""
 WITH ended AS (
-    SELECT *, 1000 * (attributes->>'$."{names.FIRST_CHUNK_S}"')::DOUBLE AS first_ms FROM spans
+    SELECT *, 1000 * TRY_CAST(attributes->>'$."{names.FIRST_CHUNK_S}"' AS DOUBLE) AS first_ms FROM spans
     WHERE trace_id IN (SELECT trace_id FROM traces WHERE began >= now() - INTERVAL {_LONGEST_M} MINUTE)
     AND began + to_microseconds((duration_ms * 1000)::BIGINT) >= now() - INTERVAL {WINDOW_S} SECOND
 )
@@ -34,12 +36,16 @@ UNION ALL
 (SELECT provider_id, model, {_FIGURES} FROM ended WHERE api = 'inference' AND model IS NOT NULL
 GROUP BY ALL ORDER BY 3 DESC, 1, 2)
 """  # noqa: S608  # ours
+_ASKED = ["provider_id", "model", *re.findall(r" AS (\w+)", _FIGURES)]
+"""The columns of an answer."""
 Json = dict[str, Any]
 
 
 def figures(url: str) -> Json:
-    """Of what has ended in the last minute. Raises Failure as `traces.queried` does."""
+    """Of what has ended in the last minute. Raises Failure as `traces.queried` does, and for other figures."""
     found = traces.queried(url, _SQL, number=_MOST, is_look=True)
+    if found.columns != _ASKED or not found.rows:
+        raise Failure(f"{url} answered with figures that are not those that were asked for", code=ExitCode.NETWORK)
     every, *models = (_rates(dict(zip(found.columns, row, strict=True))) for row in found.rows)
     whole = {name: value for name, value in every.items() if name not in ("provider_id", "model", "first_p50_ms")}
     for name in ("input_tokens_per_s", "output_tokens_per_s"):  # of a request itself, none are counted
@@ -91,12 +97,12 @@ def _ms(ms: float) -> str:
 
 _COLUMNS: Sequence[Column] = (
     Column("model", "Model", gives_way=True, readable=16),
-    Column("provider_id", "Provider", spare=2),
+    Column("provider_id", "Provider", spare=5),
     Column("requests_per_s", "Req/s", show=_rate),
-    Column("failed", "Failed"),
-    Column("p50_ms", "p50", show=_ms),
+    Column("failed", "Failed", spare=2),
+    Column("p50_ms", "p50", show=_ms, spare=3),
     Column("p95_ms", "p95", show=_ms),
-    Column("first_p50_ms", "First p50", show=_ms, spare=3),
-    Column("input_tokens_per_s", "In/s", show=_rate, spare=1),
-    Column("output_tokens_per_s", "Out/s", show=_rate),
+    Column("first_p50_ms", "First p50", show=_ms, spare=6),
+    Column("input_tokens_per_s", "In/s", show=_rate, spare=4),
+    Column("output_tokens_per_s", "Out/s", show=_rate, spare=1),
 )

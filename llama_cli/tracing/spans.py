@@ -43,6 +43,12 @@ def listed(span: Span, name: str) -> list[str]:
     return [str(one) for one in stated] if isinstance(stated, list) else []
 
 
+def number(span: Span, name: str) -> int | float | None:
+    """The same of what counts or measures; None for anything else, which an application can tell under any name."""
+    value = fact(span, name)
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
 def is_request(span: Span) -> bool:
     """Whether it is a request to the server itself."""
     return names.REQUEST_ID in span["attributes"]
@@ -65,8 +71,7 @@ def is_tool(span: Span) -> bool:
 
 def failed(span: Span) -> bool:
     """Also a request that was refused, which is no error of a server's."""
-    status = fact(span, names.STATUS)
-    return span["status"] == "error" or (isinstance(status, int) and status >= 400)
+    return span["status"] == "error" or (number(span, names.STATUS) or 0) >= 400
 
 
 def place(span: Span) -> str:
@@ -76,15 +81,15 @@ def place(span: Span) -> str:
 
 
 def first_s(span: Span) -> float | None:
-    """Seconds until the first piece of a stream; None for what is no stream."""
-    stated = fact(span, names.FIRST_CHUNK_S)
-    return float(stated) if isinstance(stated, int | float) else None
+    """Seconds until the first piece of a stream, which is within its span; None for what is no stream."""
+    stated = number(span, names.FIRST_CHUNK_S)
+    return None if stated is None or stated < 0 else min(float(stated), took_s(span))
 
 
 def tokens(span: Span) -> str:
     """`31 tokens in (24 cached), 10 out`; empty where none were counted."""
-    asked, answered = fact(span, names.INPUT_TOKENS), fact(span, names.OUTPUT_TOKENS)
-    cached, thought = fact(span, names.CACHE_READ_TOKENS), fact(span, names.REASONING_TOKENS)
+    asked, answered = number(span, names.INPUT_TOKENS), number(span, names.OUTPUT_TOKENS)
+    cached, thought = number(span, names.CACHE_READ_TOKENS), number(span, names.REASONING_TOKENS)
     parts = []
     if asked is not None:
         parts.append(f"{asked:,} token{'' if asked == 1 else 's'} in" + (f" ({cached:,} cached)" if cached else ""))

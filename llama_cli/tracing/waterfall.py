@@ -16,6 +16,7 @@ from llama_cli.tracing.spans import (
     is_attempt,
     is_request,
     listed,
+    number,
     place,
     tokens,
     tokens_per_s,
@@ -83,7 +84,8 @@ def about(span: Span) -> list[str]:
         said.append(f"refused: {refused}")
     if span["status"] == "error" and span["message"] != str(status):
         said.append(f"failed: {span['message'] or 'it does not say why'}")
-    if (ours := fact(span, names.OVERHEAD_MS)) is not None and (waited := fact(span, names.WAITED_MS)) is not None:
+    ours, waited = number(span, names.OVERHEAD_MS), number(span, names.WAITED_MS)
+    if ours is not None and waited is not None:
         said.append(f"to the first byte {ours:,} ms of its own, {waited:,} ms upstream")
     asked, answered = fact(span, names.REQUEST_MODEL), fact(span, names.RESPONSE_MODEL)
     if answered is not None and answered != asked:
@@ -96,7 +98,7 @@ def about(span: Span) -> list[str]:
         said.append(f"first after {took(first)}")
     if (speed := tokens_per_s(span)) is not None:
         said.append(f"{speed:.1f} tokens/s")
-    if reasons := fact(span, names.FINISH_REASONS):
+    if isinstance(reasons := fact(span, names.FINISH_REASONS), list) and reasons:
         said.append(f"ended with {', '.join(dict.fromkeys(map(str, reasons)))}")
     said += [f"chosen: {one}" for one in listed(span, names.CHOSEN)]
     said += [f"changed: {one}" for one in listed(span, names.CHANGED)]

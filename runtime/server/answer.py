@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import logging
 from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
@@ -27,6 +28,7 @@ from runtime.server.incoming import ClientLeft, Incoming
 from runtime.server.ongoing import Ongoing
 from runtime.sse import DONE, EventStream, Frames, Reply
 
+log = logging.getLogger(__name__)
 _HEADER_LENGTH = 2000
 _ENDS_PROCESS = "a provider tried to end the process"
 _WAS_CANCELLED = "something that a provider waited for was cancelled"
@@ -172,6 +174,8 @@ class Answer:
 
     def _error_event(self, error: BaseException) -> bytes:
         known = as_stack_error(error)
+        # Its line in the log says 200, which was sent before.
+        log.info("an answer that had begun has failed", extra={"error": known.code or type(known).__name__})
         if (tells := self._route.tells_error) is not None:
             return self._errors.named_event(tells(known, self._last))
         return self._errors.event(known, request_id=current().request_id)

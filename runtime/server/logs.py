@@ -76,13 +76,15 @@ class JsonLines(logging.Formatter):
 
 
 class Readable(logging.Formatter):
-    """`2026-11-26 12:30:01 info provider started provider_id=openai`, for a terminal: local times, control characters
-    escaped.
+    """`2026-11-26 12:30:01 info provider started request_id=req_1 provider_id=openai`, for a terminal: local times,
+    control characters escaped.
     """
 
     def format(self, record: logging.LogRecord) -> str:
         time = datetime.fromtimestamp(record.created).strftime("%Y-%m-%d %H:%M:%S")
-        shown = "".join(f" {name}={value}" for name, value in fields(record).items())
+        request_id = getattr(record, "request_id", None)
+        said = ({"request_id": request_id} if request_id else {}) | fields(record)
+        shown = "".join(f" {name}={value}" for name, value in said.items())
         text = one_line(f"{time} {record.levelname.lower():<7} {record.getMessage()}{shown}")
         return f"{text}\n{printable(record.exc_text)}" if record.exc_text else text
 

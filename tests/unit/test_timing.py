@@ -50,6 +50,17 @@ def test_a_wait_that_goes_on_counts_until_the_first_byte(clock: Clock) -> None:
         assert request.first_byte() == (0.0, 2000.0)
 
 
+def test_what_is_waited_for_after_the_first_byte_counts_no_more(clock: Clock) -> None:
+    request = Timing()
+    with request:
+        clock.now += 2
+        told = request.first_byte()
+        clock.now += 3
+    with request:
+        clock.now += 4
+    assert (request.overhead_ms, request.waited_s * 1000) == told == (0.0, 2000.0)
+
+
 def test_a_wait_that_fails_is_over(clock: Clock) -> None:
     request = Timing()
     with pytest.raises(ValueError), request:

@@ -105,6 +105,8 @@ def _show(id: str, url: str | None, *, json: bool, quiet: bool) -> None:
 
     kept = traces.kept(address_of(url), id)
     spans = meant(kept.spans, kept.root)
+    if not kept.is_whole:
+        console.warn(f"it has more spans than can be shown: these are the first {len(kept.spans):,}")
     if json:
         console.document(shown.document(spans))
     elif quiet:

@@ -21,7 +21,7 @@ def asked(request: Any) -> list[Any]:
 
 def message(said: Any, room: Room) -> Json:
     """A message of the request or of an answer."""
-    role = str(said.get("role") or "assistant")
+    role = room.name(said.get("role") or "assistant")
     if role in ("tool", "function"):
         content = said.get("content")
         response: Any = content if isinstance(content, str) else [*parts.parts_of(content, room)]
@@ -35,6 +35,8 @@ def message(said: Any, room: Room) -> Json:
     if said.get("refusal"):
         found.append(parts.text(said["refusal"], room))
     for one in said.get("tool_calls") or ():
+        if not room.begin():
+            break
         called = one.get("function") or one.get("custom") or {}
         given = called.get("arguments") or called.get("input")
         found.append(parts.call(one.get("id"), called.get("name"), given, room))
@@ -49,7 +51,7 @@ def answered(answer: Any) -> list[Any]:
 
 
 def choice(said: Any, room: Room) -> Json:
-    return {**message(said.get("message") or {}, room), "finish_reason": said.get("finish_reason")}
+    return {**message(said.get("message") or {}, room), "finish_reason": room.name(said.get("finish_reason"))}
 
 
 class Heard:

@@ -21,7 +21,8 @@ def item(said: Any, room: Room) -> Json:
     """One item of the input or of the output."""
     kind = str(said.get("type") or "message")
     if kind == "message":
-        return {"role": str(said.get("role") or "assistant"), "parts": [*parts.parts_of(said.get("content"), room)]}
+        role = room.name(said.get("role") or "assistant")
+        return {"role": role, "parts": [*parts.parts_of(said.get("content"), room)]}
     if kind == "reasoning":
         thoughts = [one.get("text") or "" for one in (said.get("content") or said.get("summary") or ())]
         return {"role": "assistant", "parts": [parts.thought("\n".join(thoughts), room)]}
@@ -34,8 +35,8 @@ def item(said: Any, room: Room) -> Json:
         if said.get("output") is not None:
             found.append(parts.result(id, said["output"], room))
         return {"role": "assistant", "parts": found}
-    name = kind.removesuffix(_CALL)[:100]
-    done = {"type": "server_tool_call", "id": id, "name": name, "server_tool_call": {"type": kind[:100]}}
+    name, type = room.name(kind.removesuffix(_CALL)), room.name(kind)
+    done = {"type": "server_tool_call", "id": room.name(id), "name": name, "server_tool_call": {"type": type}}
     return {"role": "assistant", "parts": [done]}
 
 

@@ -24,6 +24,8 @@ def parts_of(content: Any, room: Room) -> Iterator[Json]:
         return
     for part in content if isinstance(content, list) else ():
         if isinstance(part, dict):
+            if not room.begin():
+                return
             yield _part(part, room)
 
 
@@ -37,12 +39,12 @@ def thought(said: object, room: Room) -> Json:
 
 def call(id: Any, name: Any, arguments: Any, room: Room) -> Json:
     """A call of a tool."""
-    return {"type": "tool_call", "id": id, "name": name or "", "arguments": room.value(arguments)}
+    return {"type": "tool_call", "id": room.name(id), "name": room.name(name) or "", "arguments": room.value(arguments)}
 
 
 def result(id: Any, response: Any, room: Room) -> Json:
     """What a tool gave back."""
-    return {"type": "tool_call_response", "id": id, "response": room.value(response)}
+    return {"type": "tool_call_response", "id": room.name(id), "response": room.value(response)}
 
 
 def _part(part: Json, room: Room) -> Json:
@@ -57,12 +59,12 @@ def _part(part: Json, room: Room) -> Json:
         return _at(given.get("file_url"), given.get("file_id"), "document", room)
     if kind == "input_audio":
         return _at(None, None, "audio", room)
-    return {"type": kind[:100]}
+    return {"type": room.name(kind)}
 
 
 def _at(url: Any, file_id: Any, modality: str, room: Room) -> Json:
     if file_id:
-        return {"type": "file", "modality": modality, "file_id": str(file_id)[:200]}
+        return {"type": "file", "modality": modality, "file_id": room.name(file_id)}
     if isinstance(url, str) and not url.startswith("data:"):
         return {"type": "uri", "modality": modality, "uri": room.text(url)}
     return {"type": "blob", "modality": modality, "content": ""}

@@ -83,8 +83,7 @@ def _put(attributes: dict[str, Attribute], name: str, said: Sequence[Any], form:
     """
     room, found = Room(), list[Json]()
     for one in reversed(said):
-        if room.left <= 0:
-            room.is_cut = True
+        if not room.begin():
             break
         try:
             found.append(form(one, room))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from collections.abc import AsyncGenerator
 from typing import Any
 
@@ -88,9 +89,15 @@ async def test_a_failure_before_the_first_event_is_a_real_status(client: Client)
     assert answer.headers["content-type"] == "application/json"
 
 
-async def test_a_failure_after_it_is_an_error_event_and_no_done(client: Client) -> None:
-    answer = await client.post("/v1/tell", {"fails_after": 1}, headers={"x-request-id": "mine"})
+async def test_a_failure_after_it_is_an_error_event_and_no_done(
+    client: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO, "runtime.server.answer"):
+        answer = await client.post("/v1/tell", {"fails_after": 1}, headers={"x-request-id": "mine"})
     assert answer.status == 200
+    [line] = [record for record in caplog.records if record.name == "runtime.server.answer"]
+    assert line.getMessage() == "an answer that had begun has failed" and line.__dict__["error"] == "unavailable"
+    assert "voice" not in caplog.text, "a vendor's words may quote the prompt"
     first, failed = answer.payloads()  # `[DONE]` says that an answer is whole, and this one is not
     assert json.loads(first)["number"] == 0
     assert json.loads(failed) == {

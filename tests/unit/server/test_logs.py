@@ -46,6 +46,11 @@ def test_an_event_is_one_line_of_json_with_its_fields() -> None:
 def test_a_request_s_id_stands_in_its_lines_only() -> None:
     assert json.loads(JsonLines().format(record(request_id="req_1")))["request_id"] == "req_1"
     assert "request_id" not in json.loads(JsonLines().format(record(request_id=None)))
+    line = Readable().format(record(request_id="req_1", trace_id="0af7", provider_id="openai"))
+    assert line.endswith(" provider started request_id=req_1 provider_id=openai")
+    assert Readable().format(record(request_id=None)).endswith(" provider started")
+    access = AccessLine(method="GET", path="/", request_id="a\x1b", status=200, created=0, duration_ms=1, overhead_ms=1)
+    assert r"GET / request_id=a\x1b status=200" in Readable().format(access)
 
 
 def test_a_failure_brings_its_traceback() -> None:

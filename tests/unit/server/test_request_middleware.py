@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 import re
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,16 @@ from runtime import PROBE
 from runtime.conformance.asgi import Client
 from runtime.conformance.stacks import run_config, serving
 from runtime.context import current
+from runtime.server.asgi import Receive, Scope, Send
+from runtime.server.doors import Doors
 from runtime.server.logs import JsonLines
+from runtime.server.middleware.request import RequestMiddleware
+from runtime.server.ongoing import Ongoing
 from runtime.server.probes import is_probe
+from runtime.stack.instance import Instance
 from tests.support import at_prober
 from tests.support.house import Prober
+from tests.unit.telemetry._seen import Seen
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 client, prober = at_prober.client, at_prober.prober
@@ -259,6 +266,37 @@ async def test_our_own_milliseconds_are_in_the_headers_and_in_the_access_line(
         found = re.fullmatch(r"overhead;dur=([0-9.]+), upstream;dur=([0-9.]+)", answer.headers["server-timing"])
         assert found and float(found[1]) == overhead_ms == line["overhead_ms"]
         assert float(found[2]) >= 99 and overhead_ms < line["duration_ms"] - 90
+
+
+@pytest.mark.parametrize("is_waiting", [False, True])
+async def test_a_trace_has_the_milliseconds_that_the_headers_have(is_waiting: bool, tmp_path: Path) -> None:
+    """What a stream waits for after its first byte is in neither."""
+    seen, headers = Seen(), dict[bytes, bytes]()
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        timing = current().timing
+        with timing:
+            await asyncio.sleep(0.02)
+        with timing if is_waiting else nullcontext():
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            await asyncio.sleep(0.05)
+        with timing:
+            await asyncio.sleep(0.05)
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def sent(message: Any) -> None:
+        headers.update(message.get("headers", ()))
+
+    async def receive() -> Any:
+        raise AssertionError("it has no body")
+
+    middleware = RequestMiddleware(app, Ongoing(), Instance(), Doors(()), None, processor=lambda: seen)
+    scope = {"type": "http", "method": "GET", "path": "/v1/models", "headers": [], "client": None}
+    await middleware(scope, receive, sent)
+    [span] = seen.spans
+    told = span.attributes["llama_stack.overhead_ms"], span.attributes["llama_stack.waited_ms"]
+    assert headers[b"server-timing"].decode() == "overhead;dur={:.1f}, upstream;dur={:.1f}".format(*told)
+    assert isinstance(told[1], float) and told[1] >= 19
 
 
 async def test_a_refusal_has_its_milliseconds_too(client: Client) -> None:

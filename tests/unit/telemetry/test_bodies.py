@@ -182,6 +182,47 @@ async def test_the_latest_messages_are_said_where_there_are_too_many() -> None:
     assert span.attributes[CUT] == [INPUT, OUTPUT]
 
 
+LONG, LONGISH, ESCAPED = "n" * 200_000, "n" * 1000, "\x01" * 60_000
+HEAPS: dict[str, list[dict[str, Any]]] = {
+    "many messages": [{"role": "user", "content": ""}] * 20_000,
+    "many parts": [{"role": "user", "content": [{"type": "text", "text": ""}] * 20_000}],
+    "parts of an unknown type": [{"role": "user", "content": [{"type": LONGISH}] * 1000}],
+    "a long id": [{"role": "tool", "tool_call_id": LONG, "content": "x"}],
+    "a long name": [{"role": "assistant", "tool_calls": [{**CALL, "function": {"name": LONG, "arguments": "{}"}}]}],
+    "many calls": [{"role": "assistant", "tool_calls": [CALL] * 20_000}],
+    "a text that grows": [{"role": "user", "content": ESCAPED}],
+    "a value that grows": [{"role": "tool", "tool_call_id": "1", "content": ESCAPED}],
+}
+
+
+@pytest.mark.parametrize("messages", HEAPS.values(), ids=HEAPS)
+async def test_an_attribute_is_no_longer_than_may_be(messages: list[dict[str, Any]]) -> None:
+    request = chat("what").model_copy(update={"messages": messages})
+    answer = {"choices": [{"message": one, "finish_reason": LONG} for one in messages[:3]]}
+    span = await span_of(INFERENCE, request, Reply.of(answer))
+    assert said(span, INPUT)
+    for name in (INPUT, OUTPUT):
+        assert len(str(span.attributes[name]).encode()) < MOST_BYTES + 1000
+        assert name in span.attributes[CUT]
+
+
+async def test_the_items_of_a_response_are_no_longer_than_may_be() -> None:
+    given = [{"type": "function_call", "call_id": LONG, "name": LONG, "arguments": "{}"}]
+    given += [{"type": f"{LONGISH}_call", "id": "1"}, {"type": "message", "role": LONGISH, "content": "x"}] * 1000
+    request = CreateResponseRequest.model_validate({"model": "m", "input": "x"}).model_copy(update={"input": given})
+    span = await span_of(RESPONSES, request, Reply.of({"output": given}))
+    for name in (INPUT, OUTPUT):
+        assert len(str(span.attributes[name]).encode()) < MOST_BYTES + 1000
+        assert name in span.attributes[CUT]
+
+
+async def test_no_secret_is_told_as_a_name() -> None:
+    call = {"id": "password=hunter2", "function": {"name": "https://ann:hunter2@example.com", "arguments": "{}"}}
+    messages = [{"role": "assistant", "tool_calls": [call]}, {"role": "tool", "tool_call_id": "password=hunter2"}]
+    span = await span_of(INFERENCE, chat("what").model_copy(update={"messages": messages}), Reply.of(ANSWER))
+    assert "hunter2" not in str(span.attributes[INPUT]) and "example.com" in str(span.attributes[INPUT])
+
+
 RESPONSE = {
     "id": "resp_1",
     "status": "completed",

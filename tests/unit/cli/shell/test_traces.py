@@ -11,11 +11,14 @@ from http.server import HTTPServer
 from typing import Any
 
 import pytest
+from rich.cells import cell_len
 
 from tests.support.command_runner import Cli
 from tests.support.small_server import SmallHandler, running, url_of
 from tests.unit.cli.tracing._spans import BEGAN, TRACE, call, request
 
+ASKED = ["provider_id", "model", "requests", "failed", "p50_ms", "p95_ms", "first_p50_ms"]
+ASKED += ["input_tokens", "output_tokens"]
 NO_ROUTE = {"error": {"message": "`POST` is no route of this server", "type": "invalid_request_error"}}
 NOT_NOW = {"error": {"message": "the server is stopping", "type": "unavailable_error"}}
 REFUSED = {"error": {"message": "A query in SQL sees everybody's requests", "type": "permission_error"}}
@@ -29,7 +32,9 @@ def trace(id: str = TRACE, **facts: Any) -> dict[str, Any]:
 
 
 class Handler(SmallHandler):
-    """Answers with what lies under the last word of the path; of spans and traces, those that are asked for."""
+    """Answers with what lies under the last word of the path; of spans and traces, those that are asked for. With what
+    lies under `anything`, whatever is asked.
+    """
 
     answers: dict[str, Any]
     asked: list[tuple[str, dict[str, Any]]]
@@ -38,6 +43,9 @@ class Handler(SmallHandler):
         body = json.loads(self.rfile.read(int(self.headers["content-length"])))
         what = self.path.rpartition("/")[2]
         self.asked.append((what, body))
+        if "anything" in self.answers:
+            self.document(self.answers["anything"])
+            return
         status, answer = self.answers.get(what, (404, NO_ROUTE))
         if what in ("spans", "traces") and status == 200:
             conditions = body["attribute_filters"]
@@ -87,6 +95,36 @@ def test_another_kind_of_server_is_told_as_such(answers: dict[str, Any], cli: Cl
     assert result.code == 1 and "is it a server of Llama Stack?" in result.err
 
 
+@pytest.mark.parametrize("answer", [{}, [], "ok", 7, {"data": None}, {"data": ["x"]}, {"data": [{"trace_id": "1"}]}])
+@pytest.mark.parametrize(
+    ("command", "wanted"),
+    [
+        (["traces"], "list of traces"),
+        (["traces", "-f"], "list of traces"),
+        (["traces", "ab"], "list of traces"),
+        (["traces", "req_1"], "list of spans"),
+        (["explain", "req_1"], "list of spans"),
+        (["traces", "sql", "SELECT 1"], "answer to a query"),
+        (["top"], "answer to a query"),
+    ],
+)
+def test_a_server_that_answers_with_something_else(
+    command: list[str], wanted: str, answer: Any, answers: dict[str, Any], cli: Cli
+) -> None:
+    answers["anything"] = answer
+    result = cli("stack", *command)
+    assert (result.code, result.out) == (6, "")
+    assert f"answered with something of type application/json that is no {wanted}: `{json.dumps(answer)}`" in result.err
+
+
+@pytest.mark.parametrize("rows", [[], [[1]], [["p", "m"]]])
+def test_figures_that_are_others_than_were_asked_for(rows: list[Any], answers: dict[str, Any], cli: Cli) -> None:
+    columns = [str(number) for number in range(len(rows[0]) if rows else 1)]
+    answers["query"] = 200, {"columns": columns, "rows": rows, "has_more": False}
+    result = cli("stack", "top", "--count", "1")
+    assert (result.code, result.out) == (6, "") and "that are not those that were asked for" in result.err
+
+
 @pytest.mark.parametrize("command", [["top"], ["traces", "sql", "SELECT 1"]])
 def test_who_may_not_see_all_is_told_what_they_may(command: list[str], answers: dict[str, Any], cli: Cli) -> None:
     answers["query"] = 403, REFUSED
@@ -109,6 +147,56 @@ def test_the_bare_group_lists(answers: dict[str, Any], cli: Cli) -> None:
     assert cli("stack", "traces", "--help").out.startswith("Usage: llama stack traces [OPTIONS] COMMAND ...")
     nearly = cli("stack", "traces", "shwo")
     assert nearly.code == 2 and "did you mean `llama stack traces show`" in nearly.err
+
+
+STORES = "POST /v1/vector_stores/{vector_store_id}/search"
+
+
+@pytest.mark.parametrize(
+    ("columns", "headers"),
+    [
+        (47, "Began Status Took Id"),
+        (70, "Began Status Took Id Request"),
+        (80, "Began Status Took Id Request Outcome"),
+        (150, "Began Status Took Id Request Outcome"),
+    ],
+)
+def test_the_list_fits_on_a_terminal_a_line_each(
+    columns: int, headers: str, answers: dict[str, Any], cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setattr("llama_cli.terminal.console.is_terminal", lambda stream: True)
+    failure = "`vendor` answered 401: " + "very wrong " * 9
+    answers["traces"] = 200, [trace(name=STORES, model="m"), trace("f" * 32, message=failure, http_status=502)]
+    shown = [line.rstrip() for line in cli("stack", "traces", "--color", "never").out.splitlines() if line.strip()]
+    assert shown[0].split() == headers.split() and len(shown) == 4
+    assert max(map(len, shown)) <= columns
+    wide = cli("stack", "traces", "--wide").out
+    assert STORES in wide and failure.strip() in wide
+
+
+@pytest.mark.parametrize(
+    ("columns", "headers"),
+    [
+        (40, "Model Req/s p95 Out/s"),
+        (60, "Model Req/s Failed p50 p95 Out/s"),
+        (80, "Model Provider Req/s Failed p50 p95 In/s Out/s"),
+        (120, "Model Provider Req/s Failed p50 p95 First p50 In/s Out/s"),
+    ],
+)
+def test_figures_fit_on_a_terminal(
+    columns: int, headers: str, answers: dict[str, Any], cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setattr("llama_cli.terminal.console.is_terminal", lambda stream: True)
+    rows = [["meta-reference", "SmolLM2-135M-Instruct"], ["vendor", "steering \x1b[2J" + "模型" * 9]]
+    figures = [10, 1, 20.0, 200.0, 39.6, 1000, 100]
+    every = [None, None, *figures]
+    answers["query"] = 200, {"columns": ASKED, "rows": [every, *([*row, *figures] for row in rows)], "has_more": False}
+    out = cli("stack", "top", "--count", "1", "--color", "never").out
+    shown = [line.rstrip() for line in out.replace("\r", "").replace("\x1b[K", "").replace("\x1b[J", "").splitlines()]
+    assert headers.split() in [line.split() for line in shown]
+    assert max(map(cell_len, shown)) <= columns and "\x1b" not in "".join(shown)
 
 
 def test_what_is_wanted_is_asked_for(answers: dict[str, Any], cli: Cli) -> None:
@@ -152,6 +240,24 @@ def test_an_id_that_names_nothing_alone(
     assert (result.code, result.out, result.err) == (2, "", f"error: {message}\n\nhint: {hint}\n")
 
 
+def test_a_trace_that_is_gone_when_its_spans_are_asked_for(answers: dict[str, Any], cli: Cli) -> None:
+    answers["spans"], answers["traces"] = (200, []), (200, [trace()])
+    for command in (["traces"], ["explain"]):
+        result = cli("stack", *command, TRACE)
+        assert result.code == 2 and f"no trace that is kept begins with `{TRACE}`" in result.err
+
+
+def test_a_trace_of_very_many_spans_is_told_to_be_cut(
+    answers: dict[str, Any], cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    two_requests(answers)
+    whole = cli("stack", "traces", TRACE)
+    assert (len(whole.out.splitlines()), whole.err) == (3, "")
+    monkeypatch.setattr("llama_cli.asking.traces._MOST_SPANS", 3)
+    cut = cli("stack", "traces", TRACE)
+    assert (cut.out, cut.err) == (whole.out, "warning: it has more spans than can be shown: these are the first 3\n")
+
+
 def test_an_id_that_several_requests_have(answers: dict[str, Any], cli: Cli) -> None:
     again = {**request("two", request_id="mine"), "trace_id": "f" * 32}
     answers["spans"], answers["traces"] = (200, [request("one", request_id="mine"), again]), (200, [])
@@ -175,11 +281,6 @@ def test_where_the_reason_may_be_found(answers: dict[str, Any], cli: Cli) -> Non
     assert result.err == "hint: `llama stack logs --request req_1` may say why\n"
 
 
-def test_a_server_is_not_asked_without_a_pause(cli: Cli) -> None:
-    result = cli("stack", "top", "--interval", "10ms")
-    assert result.code == 2 and "`--interval`: less than 0.1 s would keep the server busy" in result.err
-
-
 def test_who_else_has_a_model_is_asked_and_where_that_fails_the_rest_is_told(answers: dict[str, Any], cli: Cli) -> None:
     two_requests(answers)
     told = cli("stack", "explain", "req_20")
@@ -195,3 +296,16 @@ def test_who_else_has_a_model_is_asked_and_where_that_fails_the_rest_is_told(ans
     [other] = found["calls"][0]["others"]
     assert other == {"id": "spare/small", "provider": "spare", "state": "error", "message": "it does not answer"}
     assert "was not asked for and does not work now (it does not answer)." in found["text"][-1]
+
+
+@pytest.mark.parametrize(
+    ("interval", "wrong"),
+    [("10ms", "less than 0.1 s would keep the server busy"), ("99999999999d", "it is more than a day")],
+)
+def test_a_server_is_asked_neither_without_a_pause_nor_never_again(
+    interval: str, wrong: str, answers: dict[str, Any], cli: Cli
+) -> None:
+    every = [None, None, 0, 0, None, None, None, 0, 0]
+    answers["query"] = 200, {"columns": ASKED, "rows": [every], "has_more": False}
+    result = cli("stack", "top", "--interval", interval)
+    assert result.code == 2 and f"`--interval`: {wrong}" in result.err

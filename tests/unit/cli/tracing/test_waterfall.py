@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from rich.cells import cell_len
 
-from llama_cli.tracing.waterfall import lines
+from llama_cli.tracing.waterfall import about, lines
 from tests.unit.cli.tracing._spans import attempt, call, request, span
 
 RETRIED = [
@@ -19,6 +19,8 @@ RETRIED = [
     attempt("a", at_ms=20, took_ms=100, status=429, error="429"),
     attempt("b", at_ms=500, took_ms=480, status=200, port=8080),
 ]
+ODD = ("many", True, None, -1, 1.5, 1e300, 10**30, ["many"])
+"""What an application can tell under any name."""
 HARD: dict[str, list[dict[str, Any]]] = {
     "retried": RETRIED,
     "wide characters": [
@@ -33,6 +35,12 @@ HARD: dict[str, list[dict[str, Any]]] = {
     "refused and changed": [
         request(status=404, refused="Model `x`\nis not served", warnings=["`n` has no effect"]),
         call(changed=["`a` was left out"] * 30),
+    ],
+    "told by an application": [
+        *(request(f"r{n}", status=odd, overhead=odd, waited=odd) for n, odd in enumerate(ODD)),
+        *(call(f"c{n}", None, first_s=odd, input_tokens=odd, output_tokens=odd) for n, odd in enumerate(ODD)),
+        *(call(f"d{n}", None, cached=odd, reasoning=odd, finish=odd, input_tokens=1) for n, odd in enumerate(ODD)),
+        *(attempt(f"a{n}", None, port=odd, server=odd) for n, odd in enumerate(ODD)),
     ],
     "outside of the request": [request(took_ms=10), call(at_ms=50, took_ms=100)],
 }
@@ -83,6 +91,12 @@ def test_what_is_not_kept_is_told_as_such() -> None:
 
 def test_the_span_of_a_caller_is_none_of_ours() -> None:
     assert not any("(not kept)" in line for line in drawn([request(parent="elsewhere"), call()]))
+
+
+def test_what_an_application_tells_under_our_names_is_told_where_it_makes_sense() -> None:
+    odd = call(first_s="soon", input_tokens="lots", output_tokens=True, finish="stop")
+    assert about(odd) == ["by vendor"]
+    assert about(call(first_s=1e300, output_tokens=2))[1:] == ["2 tokens out", "first after 100 ms"]
 
 
 def test_spans_in_a_circle_are_shown_all_the_same() -> None:
