@@ -13,6 +13,7 @@ from pydantic_core import to_json
 
 from runtime.access import as_owner
 from runtime.apis._api import Operation
+from runtime.apis._price import MEMBER
 from runtime.apis._request import Request
 from runtime.apis.models import ConfiguredModel, RegisterModelRequest, fields_of
 from runtime.catalog import called_at
@@ -105,7 +106,7 @@ class ModelsRegistry(Registry):
         present = self._table.of_run_config(request.model_id, user)
         if present is not None and target is not None and target.full_id == present.full_id:
             target = present
-        metadata = {**(target.metadata if target else {}), **request.metadata}
+        metadata = {**(_lasting(target) if target else {}), **request.metadata}
         kind = request.model_type or (target.kind if target else "") or "llm"
         if present is not None and not present.kind and kind == "llm":
             kind = present.kind  # a model without a type is for chat
@@ -141,6 +142,12 @@ class ModelsRegistry(Registry):
         if given.model_validation:
             return Listed(name=given.model_id, wanted=own_name, kind=given.model_type, **common)
         return Entry(id=given.model_id, provider_resource_id=own_name, kind=given.model_type, source="config", **common)
+
+
+def _lasting(target: Entry) -> dict[str, Any]:
+    """The facts of a model that are kept with another name for it: not what the list of prices says today."""
+    is_listed = target.source == "listed"
+    return {name: value for name, value in target.metadata.items() if name != MEMBER or not is_listed}
 
 
 REGISTRY = ModelsRegistry
