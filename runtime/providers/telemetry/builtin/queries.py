@@ -28,6 +28,7 @@ arg_min(status, began) FILTER (kind = 'server') AS http_status,
 arg_min(model, began) FILTER (api = 'inference') AS asked_model,
 sum(input_tokens) FILTER (api = 'inference')::BIGINT AS tokens_in,
 sum(output_tokens) FILTER (api = 'inference')::BIGINT AS tokens_out,
+sum(cost_usd) AS cost,
 arg_min(coalesce(nullif(message, ''), error), began) FILTER (provider_id IS NOT NULL) AS first_failure,
 arg_min(coalesce(nullif(message, ''), error), began)
 FILTER (provider_id IS NOT NULL AND api IN ('inference', 'responses', 'agents')) AS no_answer
@@ -125,6 +126,7 @@ def trace_of(row: Mapping[str, Any]) -> Trace:
         model=row["asked_model"],
         input_tokens=row["tokens_in"],
         output_tokens=row["tokens_out"],
+        cost_usd=None if row["cost"] is None else round(row["cost"], 12),
         message=row["no_answer"] or (row["first_failure"] if is_refused else None),
         span_count=row["span_count"],
     )
