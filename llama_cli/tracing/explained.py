@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from llama_cli.terminal import words
+from llama_cli.tracing.explained_cost import cost_told, price_of, sum_told
+from llama_cli.tracing.money import cost_of
 from llama_cli.tracing.spans import (
     Span,
     began,
@@ -55,6 +57,7 @@ def explanation(spans: Sequence[Span]) -> Json:
         "status": None if root is None else fact(root, names.STATUS),
         "overhead_ms": None if root is None else fact(root, names.OVERHEAD_MS),
         "waited_ms": None if root is None else fact(root, names.WAITED_MS),
+        "cost_usd": cost_of(spans),
         "calls": [_call(step) for step in steps if is_call(step.span)],
         "tools": [_tool(step) for step in steps if not is_call(step.span)],
         "attempts": [_attempt(span) for span in alone],
@@ -62,6 +65,7 @@ def explanation(spans: Sequence[Span]) -> Json:
     }
     text = [_beginning(root), *(_told(step) if is_call(step.span) else _told_of_tool(step) for step in steps)]
     text += [f"Outside of these, {_attempts(alone)}"] if alone else []
+    text += filter(None, [sum_told(spans)])
     if missing:
         are = "is" if missing == 1 else "are"
         text.append(f"{words.counted(missing, 'span')} that others belong to {are} not kept.")
@@ -107,6 +111,8 @@ def _call(step: _Step) -> Json:
         "cached_tokens": fact(span, names.CACHE_READ_TOKENS),
         "output_tokens": fact(span, names.OUTPUT_TOKENS),
         "reasoning_tokens": fact(span, names.REASONING_TOKENS),
+        "cost_usd": fact(span, names.COST_USD),
+        "price": price_of(span),
         "finish_reasons": fact(span, names.FINISH_REASONS) or [],
         "failed": span["status"] == "error",
         "error": span["message"],
@@ -179,7 +185,7 @@ def _told(step: _Step) -> str:
     counted = [tokens(span), f"ended with {reasons}" if reasons else "", *beside(span)]
     if said := ", ".join(filter(None, counted)):
         parts.append(_sentence(said[0].upper() + said[1:]))
-    return " ".join(parts)
+    return " ".join(filter(None, [*parts, cost_told(span)]))
 
 
 def _told_of_tool(step: _Step) -> str:

@@ -114,8 +114,9 @@ def test_those_that_are_wanted(traced: Traced, wanted: tuple[str, ...], found: l
 
 def test_rows_in_a_pipe_are_whole(traced: Traced) -> None:
     [row] = traced.home("stack", "traces", "--errors").out.splitlines()
-    began, name, status, took, model, tokens, id, error = row.split("\t")
-    assert (name, status, model, tokens, id) == ("POST /v1/chat/completions", "429", "vendor-model", "", "failed-1")
+    began, name, status, took, model, tokens, cost, id, error = row.split("\t")
+    assert (name, status, model, id) == ("POST /v1/chat/completions", "429", "vendor-model", "failed-1")
+    assert tokens == cost == ""
     assert error.startswith("`vendor` answered 429: overloaded") and began[:2] == "20" and took[-1] == "s"
     spans = [line.split("\t") for line in traced.home("stack", "traces", "show", "failed-1").out.splitlines()]
     assert [(depth, status) for depth, _, _, _, status, _ in spans] == [
