@@ -9,10 +9,8 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from runtime import catalog
-from runtime.apis._price import MEMBER
 from runtime.apis.models import MODEL_TYPES
 from runtime.catalog.capabilities import capabilities_of
-from runtime.catalog.prices import price_of
 from runtime.provider import ListedModel
 from runtime.routing.entry import Entry
 from runtime.similar import LONGEST_NAME
@@ -64,9 +62,7 @@ def _fault(name: object, provider_id: str) -> str | None:
 def _entry(provider_id: str, model: ListedModel, vendor: str) -> Entry:
     known = catalog.meant_at(vendor, model.provider_model_id)
     can = capabilities_of(vendor, model.provider_model_id)
-    price = price_of(vendor, model.provider_model_id)
-    cost = {} if price is None else {MEMBER: price.shown()}
-    metadata = {**(_facts_of(known) if known else {}), **can.facts, **cost, **model.metadata}
+    metadata = {**(_facts_of(known) if known else {}), **can.facts, **model.metadata}
     kind = model.model_type or can.model_type
     if metadata:
         encode(metadata)  # raises TypeError now; otherwise the list of all models could not be sent

@@ -14,7 +14,8 @@ from runtime.routing.entry import Entry
 from runtime.routing.table import ResourceTable
 
 _MOST_FOUND = 2000
-_Asked = tuple[str, str, str, str]
+_SAYS = {"listed": "its provider's list"}
+_Asked = tuple[str, str, str]
 
 
 class Prices:
@@ -30,21 +31,25 @@ class Prices:
         self._found: dict[_Asked, Price | None] = {}
         self._of_run_config: Mapping[str, Price] = {}
 
-    def __call__(self, provider_id: str, provider_type: str, model: str, resource: str) -> Price | None:
+    def __call__(self, provider_id: str, model: str, resource: str) -> Price | None:
         """Implements `FindPrice`."""
         if self._changes != self._table.changes or len(self._found) >= _MOST_FOUND:
             self._changes, self._found = self._table.changes, {}
             self._of_run_config = self._stated()
-        asked = (provider_id, provider_type, model, resource)
+        asked = (provider_id, model, resource)
         if asked not in self._found:
             self._found[asked] = self._find(*asked)
         return self._found[asked]
 
-    def _find(self, provider_id: str, provider_type: str, model: str, resource: str) -> Price | None:
+    def listed(self, provider_id: str, model: str) -> Price | None:
+        """The price that the list has, by the vendor that a provider's type names, and by its own name for a model."""
+        return price_of(self._table.vendors.get(provider_id, ""), model)
+
+    def _find(self, provider_id: str, model: str, resource: str) -> Price | None:
         entry = self._entry(resource, provider_id)
         configured = self._of_run_config.get(resource) or self._of_run_config.get(f"{provider_id}/{model}")
-        stated = None if entry is None else _priced(entry, "its registration")
-        return configured or stated or price_of(provider_type.partition("::")[2], model)
+        stated = None if entry is None else _priced(entry, _SAYS.get(entry.source, "its registration"))
+        return configured or stated or self.listed(provider_id, model)
 
     def _entry(self, resource: str, provider_id: str) -> Entry | None:
         try:

@@ -19,7 +19,7 @@ from runtime.config.resources import owner_of
 from runtime.errors import NotFound, RequestError, StackError
 from runtime.routing.declared import ResourceAlias
 from runtime.routing.entry import Entry
-from runtime.routing.prices import Prices
+from runtime.routing.models import ModelsRegistry
 from runtime.routing.registrations import Registrations
 from runtime.routing.registry import Registry
 from runtime.routing.table import ResourceTable
@@ -60,7 +60,6 @@ class Kinds:
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
         self._by_owner: dict[str, Kind] = {}
-        self._prices: Prices | None = None
 
     def __iter__(self) -> Iterator[Kind]:
         return iter(self._by_owner.values())
@@ -118,13 +117,12 @@ class Kinds:
             if name in unresolved and not (may_be_listed and isinstance(unresolved[name], NotFound)):
                 raise kind.table.unknown(target, SYSTEM) if isinstance(unresolved[name], NotFound) else unresolved[name]
 
-    def price_of(self, provider_id: str, provider_type: str, model: str, resource: str) -> Price | None:
-        """See `Prices`; None where no model is registered."""
-        if (prices := self._prices) is None:
-            if (models := self._with_aliases()) is None:
-                return None
-            prices = self._prices = Prices(models.table)
-        return prices(provider_id, provider_type, model, resource)
+    def price_of(self, provider_id: str, model: str, resource: str) -> Price | None:
+        """See `Prices`; None where there are no models."""
+        for kind in self:
+            if isinstance(kind.registry, ModelsRegistry):
+                return kind.registry.prices(provider_id, model, resource)
+        return None
 
     def put_first(self, model: str) -> None:
         """Begin the list of models with this one."""

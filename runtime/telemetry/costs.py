@@ -13,8 +13,8 @@ from runtime.telemetry import conventions as names
 from runtime.telemetry.spans import Attribute, Span
 from runtime.telemetry.token_kinds import tokens_by_kind, unusual_in
 
-FindPrice = Callable[[str, str, str, str], Price | None]
-"""Of a provider's id and type, its own name for a model, and the id of the resource that was asked for, if any."""
+FindPrice = Callable[[str, str, str], Price | None]
+"""Of a provider's id, its own name for a model, and the id of the resource that was asked for, if any."""
 _API = "inference"
 """What leads to calls of models, such as a response, has the sum of their tokens: it would be paid twice."""
 _ONLY_READ = ("embeddings", "rerank")
@@ -39,9 +39,9 @@ class Costs:
             return
         if unusual_in(said):
             return
-        words = (names.PROVIDER_ID, names.PROVIDER_TYPE, names.REQUEST_MODEL, names.RESOURCE_ID)
-        provider_id, provider_type, model, resource = (str(said.get(name, "")) for name in words)
-        price = self._find(provider_id, provider_type, model, resource)
+        words = (names.PROVIDER_ID, names.REQUEST_MODEL, names.RESOURCE_ID)
+        provider_id, model, resource = (str(said.get(name, "")) for name in words)
+        price = self._find(provider_id, model, resource)
         if price is None:
             return
         read = said[names.INPUT_TOKENS]

@@ -42,7 +42,7 @@ def test_a_vendor_that_lists_only_names_is_helped() -> None:
 def test_what_the_vendor_says_comes_first() -> None:
     listed = [ListedModel(provider_model_id="text-embedding-3-large", metadata={"embedding_dimension": 256})]
     [entry], _ = usable("p", listed, vendor="openai")
-    assert (entry.metadata["context_length"], entry.metadata["embedding_dimension"]) == (8191, 256)
+    assert entry.metadata == {"context_length": 8191, "embedding_dimension": 256}
 
 
 ENTRIES = {

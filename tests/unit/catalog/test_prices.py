@@ -7,8 +7,6 @@ import math
 from runtime.apis._price import Price
 from runtime.catalog import prices
 from runtime.catalog.prices import price_of
-from runtime.provider import ListedModel
-from runtime.routing.listed_models import usable
 
 
 def known(vendor: str, name: str) -> Price:
@@ -57,13 +55,3 @@ def test_every_row_can_be_read_and_none_pretends_to_be_free() -> None:
             assert above == sorted(set(above)), (vendor, name)
             count += 1
     assert count > 1000
-
-
-def test_it_is_told_with_a_listed_model_unless_its_vendor_says_another() -> None:
-    says = ListedModel(provider_model_id="gpt-4o", metadata={"price": {"input": 9}})
-    listed = [ListedModel(provider_model_id="gpt-4o-mini"), says, ListedModel(provider_model_id="unheard-of")]
-    first, second, third = usable("p", listed, vendor="openai").entries
-    source = known("openai", "gpt-4o-mini").source
-    assert first.metadata["price"] == {"input": 0.15, "cached_input": 0.075, "output": 0.6, "source": source}
-    assert second.metadata["price"] == {"input": 9}
-    assert "price" not in third.metadata

@@ -28,7 +28,7 @@ def named(name: str, model: str = "gpt-4o", **metadata: Any) -> dict[str, Any]:
 
 def price(served: Served, resource: str, model: str = "gpt-4o") -> tuple[float | None, str | None] | None:
     """The rate of what is read, and who says so."""
-    found = served.stack._kinds.price_of("vendor", "remote::openai", model, resource)
+    found = served.stack._kinds.price_of("vendor", model, resource)
     return None if found is None else (found.input, found.source)
 
 
@@ -58,12 +58,37 @@ async def test_a_registered_price_is_that_of_its_name_alone(upstream: Upstream, 
         assert price(served, "cheap") == before
 
 
+async def shown(served: Served, name: str) -> Any:
+    """Of a model the price, which is the same wherever the model is shown."""
+    one = (await served.client.get(f"/v1/models/{name}")).json()
+    [listed] = [each for each in (await served.client.get("/v1/models")).json()["data"] if each["id"] == name]
+    assert one == listed and one["metadata"].get("price") == one["custom_metadata"].get("price")
+    return one["metadata"].get("price")
+
+
+async def test_a_model_is_shown_with_the_price_that_counts(upstream: Upstream, tmp_path: Path) -> None:
+    stated = {"input": 1.0, "output": 2.0}
+    async with serving(run(upstream, named("mine", price=stated), named("small", "gpt-4o-mini")), tmp_path) as served:
+        assert LISTED is not None
+        assert await shown(served, "mine") == stated, "as it was stated"
+        assert await shown(served, "vendor/gpt-4o") == {**stated, "source": "the run config"}
+        small = {"input": 0.15, "cached_input": 0.075, "output": 0.6, "source": LISTED.source}
+        assert await shown(served, "small") == await shown(served, "vendor/gpt-4o-mini") == small
+        assert await shown(served, "vendor/own") is None
+
+
 async def test_what_the_list_says_is_not_kept_with_another_name(upstream: Upstream, tmp_path: Path) -> None:
     async with serving(run(upstream), tmp_path) as served:
-        listed = (await served.client.get("/v1/models/vendor/gpt-4o")).json()
-        assert listed["metadata"]["price"]["input"] == listed["custom_metadata"]["price"]["input"] == 2.5
-        answer = await served.client.post("/v1/models", {"model_id": "x", "provider_model_id": "vendor/gpt-4o"})
-        assert "price" not in answer.json()["metadata"] and answer.json()["metadata"]["context_length"]
+        facts = (await served.client.get("/v1/models/vendor/gpt-4o")).json()["metadata"]
+        assert facts["price"]["input"] == 2.5
+        given = {"model_id": "x", "provider_model_id": "vendor/gpt-4o", "metadata": facts}
+        assert (await served.client.post("/v1/models", given)).status == 200
+        kept = served.stack._kinds._with_aliases()
+        assert kept is not None and "price" not in kept.table.names.kept["x"].metadata
+        assert (await shown(served, "x"))["input"] == 2.5
+        dearer = {**facts["price"], "input": 3}
+        assert (await served.client.post("/v1/models", given | {"metadata": {"price": dearer}})).status == 200
+        assert (await shown(served, "x"))["input"] == 3
 
 
 @pytest.mark.parametrize(

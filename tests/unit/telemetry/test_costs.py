@@ -98,7 +98,7 @@ def test_the_price_is_asked_for_by_provider_model_and_name() -> None:
         asked.append(words)
 
     Costs(find).note([span, Seen().begin()])
-    assert asked == [("vendor", "remote::openai", "large", "vendor/large")]
+    assert asked == [("vendor", "large", "vendor/large")]
 
 
 def test_kinds_without_a_rate_count_as_what_they_are_part_of() -> None:
