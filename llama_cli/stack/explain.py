@@ -20,7 +20,8 @@ def command(
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Say in words what became of a request: who answered it, in which attempts, what took how long, and what failed.
+    """Say in words what became of a request: who answered it, in which attempts, what took how long, what it cost, and
+    what failed.
 
     It says what the request's trace states, and no more; prompts and answers are not told. `llama stack traces` lists
     requests, and shows one as a waterfall. With -q, the text without hints.

@@ -61,7 +61,10 @@ def sum_told(spans: Sequence[Span]) -> str:
 def _why_not_known(span: Span) -> str:
     counts = [fact(span, name) for name in (names.INPUT_TOKENS, names.OUTPUT_TOKENS)]
     if counts == [None, None]:
-        return "" if span["status"] == "error" else "its answer does not say how many tokens it took"
+        if span["status"] == "error":
+            return ""
+        asks = ", which a stream does where it is asked with `include_usage`" if fact(span, names.STREAM) else ""
+        return f"its answer does not say how many tokens it took{asks}"
     return f"no price is known of {unusual_in(span['attributes']) or f'the model `{fact(span, names.REQUEST_MODEL)}`'}"
 
 

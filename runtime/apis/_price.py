@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -31,7 +32,8 @@ class Rates(BaseModel):
         None, description="Of those written that were thought, not said. Default: as of `output`."
     )
 
-    def rates(self) -> dict[str, float]:
+    @cached_property
+    def rates(self) -> Mapping[str, float]:
         """Those that are known, by the kind of tokens."""
         found = {kind: getattr(self, kind) for kind in Rates.model_fields}
         return {kind: rate for kind, rate in found.items() if rate is not None}
@@ -64,10 +66,12 @@ class Price(Rates):
             raise PydanticCustomError("no_rate", "says neither `input` nor `output`, in USD a million tokens")
         return self
 
-    def rates_for(self, tokens_read: int) -> dict[str, float]:
+    def rates_for(self, tokens_read: int) -> Mapping[str, float]:
         """The rates of a call that has read so many tokens."""
+        if not self.tiers:
+            return self.rates
         above = [tier for tier in self.tiers if tokens_read > tier.above]
-        return max(above, key=lambda tier: tier.above).rates() if above else self.rates()
+        return max(above, key=lambda tier: tier.above).rates if above else self.rates
 
     def shown(self) -> dict[str, Any]:
         """As a model's metadata has it."""

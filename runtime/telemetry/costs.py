@@ -6,7 +6,7 @@ is not known, nothing is noted: no zero stands for it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 
 from runtime.apis._price import Price
 from runtime.telemetry import conventions as names
@@ -46,19 +46,11 @@ class Costs:
             return
         read = said[names.INPUT_TOKENS]
         rates = price.rates_for(read if isinstance(read, int) else 0)
-        if (usd := cost_usd(said, rates)) is None:
-            return
-        said[names.COST_USD] = usd
-        said |= {f"{names.RATE}{kind}": rates[kind] for kind in tokens_by_kind(said, rates)}
+        tokens = tokens_by_kind(said, rates)
+        if not tokens or not tokens.keys() <= rates.keys():
+            return  # no tokens, or some without a price
+        said[names.COST_USD] = round(sum(count * rates[kind] for kind, count in tokens.items()) / _MILLION, 12)
+        for kind in tokens:
+            said[names.RATE + kind] = rates[kind]
         if price.source:
             said[names.PRICE_SOURCE] = price.source
-
-
-def cost_usd(said: Mapping[str, object], rates: Mapping[str, float]) -> float | None:
-    """What the tokens that a span counts cost by some rates, in USD a million; None where a rate is missing, or there
-    are no tokens.
-    """
-    tokens = tokens_by_kind(said, rates)
-    if not tokens or not tokens.keys() <= rates.keys():
-        return None
-    return round(sum(count * rates[kind] for kind, count in tokens.items()) / _MILLION, 12)

@@ -16,9 +16,9 @@ def known(vendor: str, name: str) -> Price:
 
 
 def test_it_is_known_by_the_vendors_name_in_any_case() -> None:
-    assert known("openai", "GPT-4o-mini").rates() == {"input": 0.15, "cached_input": 0.075, "output": 0.6}
-    assert known("openai", "text-embedding-3-small").rates() == {"input": 0.02}
-    assert known("voyage", "rerank-2.5").rates() == {"input": 0.05}
+    assert known("openai", "GPT-4o-mini").rates == {"input": 0.15, "cached_input": 0.075, "output": 0.6}
+    assert known("openai", "text-embedding-3-small").rates == {"input": 0.02}
+    assert known("voyage", "rerank-2.5").rates == {"input": 0.05}
     assert known("anthropic", "claude-sonnet-4-5").cache_write == 3.75
     assert price_of("groq", "gpt-4o-mini") is None
     assert price_of("nobody", "x") is None
@@ -50,7 +50,7 @@ def test_every_row_can_be_read_and_none_pretends_to_be_free() -> None:
             assert price.source == listed.source
             assert price.input, (vendor, name)
             for rates in (price, *price.tiers):
-                assert all(rate > 0 and math.isfinite(rate) for rate in rates.rates().values()), (vendor, name)
+                assert all(rate > 0 and math.isfinite(rate) for rate in rates.rates.values()), (vendor, name)
             above = [tier.above for tier in price.tiers]
             assert above == sorted(set(above)), (vendor, name)
             count += 1

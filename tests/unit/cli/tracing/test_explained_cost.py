@@ -63,6 +63,9 @@ def test_why_it_is_not_known() -> None:
     assert why(**CHAT, tier="flex") == "no price is known of the service tier `flex`."
     assert why(**CHAT, audio=7) == "no price is known of audio."
     assert why() == "its answer does not say how many tokens it took."
+    assert why(stream=True) == (
+        "its answer does not say how many tokens it took, which a stream does where it is asked with `include_usage`."
+    )
     assert why(error="it is down") == "", "nothing was answered"
     assert why(gen_ai="retrieval", api="vector_stores") == "", "no model was called"
 
