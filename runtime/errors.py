@@ -40,8 +40,11 @@ class StackError(Exception):
 
     message: what happened, and to what. hint: what to do next. param: the wrong field of the request. code: a stable
     word for programs. headers: sent with the answer, such as `retry-after`, in addition to the class's `fixed_headers`.
+
+    kept_as: the message as it may be kept, where it quotes a request, of which nothing is; None where it quotes none.
     """
 
+    kept_as: str | None = None
     status = 500
     type = "server_error"
     code: str | None = None

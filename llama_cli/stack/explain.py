@@ -20,10 +20,11 @@ def command(
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Say in words what became of a request: who answered it, in which attempts, what took how long, what it cost, and
-    what failed.
+    """Say in words what became of a request: who answered it and why, in which attempts, what was changed, what failed,
+    and what it cost.
 
-    It says what the request's trace states, and no more; prompts and answers are not told. `llama stack traces` lists
+    It says what the request's trace states; prompts and answers are not told. Which other providers have the same model
+    is asked of the server, and said as of now. `llama stack traces` lists
     requests, and shows one as a waterfall. With -q, the text without hints.
 
     Examples:
@@ -32,17 +33,23 @@ def command(
     """
     from llama_cli.asking import traces
     from llama_cli.asking.address import address_of
+    from llama_cli.asking.offered import offered
     from llama_cli.tracing.explained import explanation, requests_in
+    from llama_cli.tracing.spans import fact
     from llama_cli.tracing.tree import meant
     from llama_cli.tracing.widths import screen, wrapped
+    from runtime.telemetry import conventions as names
 
-    kept = traces.kept(address_of(url), request)
+    address = address_of(url)
+    kept = traces.kept(address, request)
     spans = meant(kept.spans, kept.root)
     requests = requests_in(spans)
     if len(requests) > 1:
         message = f"the trace `{kept.trace_id}` has {len(requests)} requests"
         raise Failure(message, hint=f"`llama stack explain {requests[0]}` explains the first", code=ExitCode.USAGE)
-    found = explanation(spans)
+    found = explanation(
+        spans, offered(address, {str(fact(span, names.API)) for span in spans if fact(span, names.ASKED_FOR)})
+    )
     if json:
         console.document(found)
         return
@@ -52,5 +59,9 @@ def command(
             console.out("")
         for line in wrapped(part, screen()) if is_terminal else [part]:
             console.out(line)
-    if not found["calls"] and (found["status"] or 0) >= 400:
+    refused = found["error"]
+    if refused is not None and refused["message"]:
+        if refused["hint"]:
+            console.hint(refused["hint"])
+    elif not found["calls"] and (found["status"] or 0) >= 400:
         console.hint(f"`llama stack logs --request {found['request_id']}` may say why")

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any, NamedTuple
 
+from llama_cli.asking.offered import Offered
 from llama_cli.terminal import words
+from llama_cli.tracing import choice
 from llama_cli.tracing.explained_cost import cost_told, price_of, sum_told
 from llama_cli.tracing.money import cost_of
 from llama_cli.tracing.spans import (
@@ -18,6 +21,7 @@ from llama_cli.tracing.spans import (
     is_call,
     is_request,
     is_tool,
+    listed,
     place,
     tokens,
     tokens_per_s,
@@ -30,6 +34,7 @@ from runtime.telemetry import conventions as names
 _SETTINGS = "gen_ai.request."
 _ENGINE = {"queue": "waiting for the engine took", "prefill": "the prompt", "decode": "the answer"}
 """The steps of an answer of our engine, and what is said of each before the time that it took."""
+_NOTHING = Offered()
 Json = dict[str, Any]
 
 
@@ -43,8 +48,8 @@ class _Step(NamedTuple):
     engine: list[Span]
 
 
-def explanation(spans: Sequence[Span]) -> Json:
-    """The facts of a request and the text that tells them. spans: those of one request."""
+def explanation(spans: Sequence[Span], now: Offered = _NOTHING) -> Json:
+    """The facts of a request and the text that tells them. spans: those of one request. now: what its server has."""
     root = next((span for span in spans if is_request(span)), None)
     steps, alone, missing = _steps(spans)
     first = min(spans, key=began)
@@ -58,12 +63,26 @@ def explanation(spans: Sequence[Span]) -> Json:
         "overhead_ms": None if root is None else fact(root, names.OVERHEAD_MS),
         "waited_ms": None if root is None else fact(root, names.WAITED_MS),
         "cost_usd": cost_of(spans),
-        "calls": [_call(step) for step in steps if is_call(step.span)],
+        "error": None if root is None else _refusal(root),
+        "warnings": [] if root is None else listed(root, names.WARNINGS),
+        "chosen": [] if root is None else listed(root, names.CHOSEN),
+        "changed": [] if root is None else listed(root, names.CHANGED),
+        "calls": [_call(step, now) for step in steps if is_call(step.span)],
         "tools": [_tool(step) for step in steps if not is_call(step.span)],
         "attempts": [_attempt(span) for span in alone],
         "missing": missing,
     }
-    text = [_beginning(root), *(_told(step) if is_call(step.span) else _told_of_tool(step) for step in steps)]
+    text = [_beginning(root)]
+    chosen: set[tuple[object, ...]] = set()
+    for step in steps:
+        said = _told(step) if is_call(step.span) else _told_of_tool(step)
+        how = tuple(fact(step.span, name) for name in (names.API, names.PROVIDER_ID, names.ASKED_FOR))
+        if is_call(step.span) and how not in chosen:
+            chosen.add(how)
+            said = " ".join(filter(None, [said, choice.why(step.span), choice.told(choice.others(step.span, now))]))
+        text.append(said)
+    if now.unknown:
+        text.append(f"Where else it could be had cannot be said: {_sentence(now.unknown)}")
     text += [f"Outside of these, {_attempts(alone)}"] if alone else []
     text += filter(None, [sum_told(spans)])
     if missing:
@@ -93,7 +112,13 @@ def _steps(spans: Sequence[Span]) -> tuple[list[_Step], list[Span], int]:
     return steps, outside.attempts, sum(1 for row in rows if row.span is None)
 
 
-def _call(step: _Step) -> Json:
+def _refusal(root: Span) -> Json | None:
+    """Why a request was refused; None where it was not, or does not say so."""
+    code, message, hint = (fact(root, name) for name in (names.ERROR_CODE, names.ERROR_MESSAGE, names.ERROR_HINT))
+    return None if code is None else {"code": code, "message": message, "hint": hint}
+
+
+def _call(step: _Step, now: Offered) -> Json:
     span = step.span
     return {
         "api": fact(span, names.API),
@@ -102,6 +127,10 @@ def _call(step: _Step) -> Json:
         "provider_type": fact(span, names.PROVIDER_TYPE),
         "asked_for": fact(span, names.ASKED_FOR),
         "resource_id": fact(span, names.RESOURCE_ID),
+        "named_by": choice.named_by(span),
+        "others": [asdict(one) for one in choice.others(span, now)],
+        "chosen": listed(span, names.CHOSEN),
+        "changed": listed(span, names.CHANGED),
         "asked_model": fact(span, names.REQUEST_MODEL),
         "answered_model": fact(span, names.RESPONSE_MODEL),
         "settings": _settings(span),
@@ -149,12 +178,14 @@ def _beginning(root: Span | None) -> str:
     status, ours, waited = (fact(root, name) for name in (names.STATUS, names.OVERHEAD_MS, names.WAITED_MS))
     how = f"was answered with status {status}" if status is not None else "ended"
     said = f"`{root['name']}` {how} after {took(took_s(root))}, at {local(root['start_time'])}."
-    if root["status"] == "error" and root["message"] not in (None, str(status)):
+    if (refused := _refusal(root)) is not None:
+        said += f" It was refused: {_sentence(refused['message'] or refused['code'])}"
+    elif root["status"] == "error" and root["message"] not in (None, str(status)):
         said += f" It failed: {root['message']}."
     if ours is not None and waited is not None:
         said += f" To the first byte of the answer, the server itself took {took(ours / 1000)}"
         said += f" and waited {took(waited / 1000)} for whoever computes it."
-    return said
+    return " ".join([said, *_changes(root)])
 
 
 def _told(step: _Step) -> str:
@@ -172,6 +203,7 @@ def _told(step: _Step) -> str:
         parts.append(f"The answer names the model `{answered}`.")
     if settings := _settings(span):
         parts.append(f"It was asked with {', '.join(_setting(name, value) for name, value in settings.items())}.")
+    parts += _changes(span)
     if step.attempts:
         parts.append(_attempts(step.attempts))
     if len({one["name"] for one in step.engine}) == len(step.engine) > 0:
@@ -186,6 +218,12 @@ def _told(step: _Step) -> str:
     if said := ", ".join(filter(None, counted)):
         parts.append(_sentence(said[0].upper() + said[1:]))
     return " ".join(filter(None, [*parts, cost_told(span)]))
+
+
+def _changes(span: Span) -> list[str]:
+    """What was chosen for it, what was changed on its way, and what its answer warns of."""
+    told = {"Chosen here": names.CHOSEN, "Changed on the way": names.CHANGED, "Its answer warns": names.WARNINGS}
+    return [f"{what}: {_sentence('; '.join(said))}" for what, name in told.items() if (said := listed(span, name))]
 
 
 def _told_of_tool(step: _Step) -> str:

@@ -12,7 +12,8 @@ Span = Mapping[str, Any]
 _BESIDE = ("llama_stack.", "db.", "mcp.")
 _SAID = {
     *(names.REQUEST_ID, names.API, names.API_OPERATION, names.PROVIDER_ID, names.PROVIDER_TYPE),
-    *(names.OVERHEAD_MS, names.WAITED_MS, names.RESOURCE_ID, names.ASKED_FOR, names.COST_USD),
+    *(names.OVERHEAD_MS, names.WAITED_MS, names.RESOURCE_ID, names.ASKED_FOR, names.RESOURCE_SOURCE),
+    *(names.ERROR_CODE, names.ERROR_MESSAGE, names.ERROR_HINT, names.COST_USD),
 }
 """What is told in words of its own."""
 
@@ -34,6 +35,12 @@ def took_s(span: Span) -> float:
 def fact(span: Span, name: str) -> Any:
     """An attribute, by its name; None where it states none."""
     return span["attributes"].get(name)
+
+
+def listed(span: Span, name: str) -> list[str]:
+    """An attribute of several texts; none where it states none."""
+    stated = fact(span, name)
+    return [str(one) for one in stated] if isinstance(stated, list) else []
 
 
 def is_request(span: Span) -> bool:

@@ -16,6 +16,7 @@ from llama_cli.tracing.spans import (
     first_s,
     is_attempt,
     is_request,
+    listed,
     place,
     tokens,
     tokens_per_s,
@@ -79,6 +80,8 @@ def about(span: Span) -> list[str]:
     said = [] if status is None else [f"status {status}"]
     if provider is not None:
         said.append(f"by {provider}")
+    if refused := fact(span, names.ERROR_MESSAGE) or fact(span, names.ERROR_CODE):
+        said.append(f"refused: {refused}")
     if span["status"] == "error" and span["message"] != str(status):
         said.append(f"failed: {span['message'] or 'it does not say why'}")
     if (ours := fact(span, names.OVERHEAD_MS)) is not None and (waited := fact(span, names.WAITED_MS)) is not None:
@@ -98,6 +101,9 @@ def about(span: Span) -> list[str]:
         said.append(f"{speed:.1f} tokens/s")
     if reasons := fact(span, names.FINISH_REASONS):
         said.append(f"ended with {', '.join(dict.fromkeys(map(str, reasons)))}")
+    said += [f"chosen: {one}" for one in listed(span, names.CHOSEN)]
+    said += [f"changed: {one}" for one in listed(span, names.CHANGED)]
+    said += [f"warned: {one}" for one in listed(span, names.WARNINGS)]
     return [" ".join(one.split()) for one in [*said, *beside(span)]]
 
 

@@ -16,6 +16,7 @@ from runtime.config.document import Node
 from runtime.config.external import FindWorld
 from runtime.config.older.refusals import refuse_settings
 from runtime.config.older.upgrades import upgrade
+from runtime.config.otlp import packages_to_send
 from runtime.config.reading import DISABLED, Reading
 from runtime.config.reading_external import external_in
 from runtime.config.run_config import ProviderEntry, ProviderSection, ResourceEntry, RunConfig, RunFile
@@ -121,6 +122,7 @@ def _read_config(reading: Reading) -> RunConfig:
         providers=providers,
         registered_resources=_resources(resolved),
         off=off,
+        to_send=packages_to_send(parsed.telemetry, reading.env),
         noted=reading.noted,
         uses=reading.uses,
         file=reading.file,

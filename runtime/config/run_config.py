@@ -153,6 +153,7 @@ class RunConfig(RunFile):
 
     providers: those that are on, by API. off: those whose id is empty or `__disabled__` after substitution.
     registered_resources: by their key in the file.
+    to_send: requirements of what the environment wants sent to a collector.
     unread: only for the config in a ConfigInvalid: the sections that could not be read completely. Checks that need a
     complete section are skipped for these.
     noted: what was read under an older name or has no effect; `warnings` in words. uses: which value comes from which
@@ -164,6 +165,7 @@ class RunConfig(RunFile):
     providers: dict[str, list[ProviderEntry]] = Field(default_factory=dict)  # type: ignore[assignment]  # read by now
     registered_resources: dict[str, list[ResourceEntry]] = Field(default_factory=dict)  # type: ignore[assignment]
     off: list[ProviderEntry] = Field(default_factory=list)
+    to_send: tuple[str, ...] = ()
     unread: tuple[str, ...] = ()
     noted: list[Problem] = Field(default_factory=list)
     uses: list[Use] = Field(default_factory=list)

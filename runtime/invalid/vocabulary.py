@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from runtime.redaction import redact_text
@@ -26,7 +26,9 @@ def quoted(text: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Vocabulary:
-    """The words of a format. field: a name in an object. has_quotes: whether text always has quotes."""
+    """The words of a format. field: a name in an object. has_quotes: whether text always has quotes. quotes: whether a
+    message shows what a text says.
+    """
 
     field: str
     text: str
@@ -34,6 +36,7 @@ class Vocabulary:
     array: str
     null: str
     has_quotes: bool
+    quotes: bool = True
 
     def shown(self, value: Any, *, has_type: bool = False) -> str:
         """A value for a message: its kind, or the value itself if it is short and safe to print, without secrets.
@@ -46,6 +49,8 @@ class Vocabulary:
         if isinstance(value, list | tuple | set | frozenset):
             return self.array
         if isinstance(value, str):
+            if not self.quotes:
+                return self.text
             text = one_line(shortened(redact_text(value)))
             return f'`"{text}"`' if not text or (has_type and self.has_quotes) else f"`{text}`"
         if isinstance(value, bool | int | float):
@@ -54,4 +59,5 @@ class Vocabulary:
 
 
 JSON = Vocabulary(field="field", text="a string", object="an object", array="an array", null="null", has_quotes=True)
+JSON_UNQUOTED = replace(JSON, quotes=False)
 YAML = Vocabulary(field="key", text="text", object="a mapping", array="a list", null="nothing", has_quotes=False)

@@ -16,6 +16,7 @@ from runtime.ids import new_id
 from runtime.routing.forward import Router, Routing
 from runtime.routing.guarded.judging import judging
 from runtime.routing.guarded.violations import what_it_is
+from runtime.telemetry.changes import note_choice
 
 _SHIELD = "shield_id"
 _AT_ONCE = 8
@@ -66,8 +67,10 @@ class SafetyRouter(Router):
 
     def _usual(self) -> str:
         """The shield that is meant where none is named. Raises RequestError where none is."""
-        if self._settings.default_shield_id is not None:
-            return self._settings.default_shield_id
+        if (usual := self._settings.default_shield_id) is not None:
+            if len(self._owners.seen()) > 1:
+                note_choice(f"shield `{usual}`: the usual one of this server, since none was named")
+            return usual
         names = [shield.id for shield in self._owners.seen()]
         if len(names) == 1:
             return names[0]

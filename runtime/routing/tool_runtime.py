@@ -25,6 +25,7 @@ from runtime.errors import NotFound, RequestError, StackError, Unavailable
 from runtime.routing.entry import Entry
 from runtime.routing.forward import Router
 from runtime.similar import hint_if_served_by_none_on, nearest, suggestion
+from runtime.telemetry.changes import note_choice
 
 _GROUP = "toolgroup_id"
 _AT_ONCE = 16
@@ -86,6 +87,8 @@ class ToolRuntimeRouter(Router):
         listed, failed = await self._listed(groups)
         having = [(group, tool) for group, tools in listed if (tool := _named(tools, name))]
         if len(having) == 1:
+            if len(groups) > 1:
+                note_choice(f"tool group `{having[0][0].id}`: of {len(groups)}, it alone has a tool of that name")
             return having[0]
         if having:
             candidates = ", ".join(f"`{group.id}/{name}`" for group, _ in having[:_MOST_NAMED])

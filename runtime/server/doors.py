@@ -76,15 +76,17 @@ class DoorErrors:
         body = {"type": "error", "status": error.status, **self.door.body(error, request_id), **(told or {})}
         return encode(self._readable(body))
 
+    def readable(self, text: str) -> str:
+        """A text as it goes out."""
+        text = self._hidden.without(text)
+        return printable(text if len(text) <= _MESSAGE_LENGTH else text[:_MESSAGE_LENGTH] + "…")
+
     def _readable(self, value: Any) -> Any:
         if isinstance(value, dict):
             return {name: self._readable(inner) for name, inner in value.items()}
         if isinstance(value, list):
             return [self._readable(inner) for inner in value]
-        if isinstance(value, str):
-            value = self._hidden.without(value)
-            return printable(value if len(value) <= _MESSAGE_LENGTH else value[:_MESSAGE_LENGTH] + "…")
-        return value
+        return self.readable(value) if isinstance(value, str) else value
 
 
 class Doors:

@@ -322,7 +322,7 @@ def _named(providers: Iterable[PlannedProvider], field: Literal["needs", "may_us
 def _packages(
     of_providers: Iterable[tuple[str, ...]], of_storage: tuple[str, ...], run: RunConfig, world: World
 ) -> tuple[str, ...]:
-    named = chain(*of_providers, of_storage, run.additional_pip_packages, world.packages)
+    named = chain(*of_providers, of_storage, run.to_send, run.additional_pip_packages, world.packages)
     return tuple(sorted(set(named)))
 
 

@@ -105,6 +105,8 @@ class TracedCalls:
                 span.attributes = attributes = facts | attributes
                 if (routed := getattr(request, "routed", None)) is not None:
                     attributes[names.RESOURCE_ID], attributes[names.ASKED_FOR] = routed[0].id, routed[1]
+                    if (source := routed[0].source) != "listed":
+                        attributes[names.RESOURCE_SOURCE] = source
             return span
 
         return begun

@@ -51,6 +51,8 @@ RESOURCE_ID, ASKED_FOR = "llama_stack.resource.id", "llama_stack.resource.asked_
 """The resource that a call was routed by, and the name by which its caller has asked for that."""
 RESPONSE_STATUS, PREVIOUS_RESPONSE = "llama_stack.response.status", "llama_stack.response.previous_id"
 BACKGROUND, TURN_ID = "llama_stack.response.background", "llama_stack.turn.id"
+TOOL_TYPES = "llama_stack.response.tool_types"
+"""The kinds of tools that a response was asked for with, each once."""
 CONNECTOR_ID, FILE_ID, UPLOAD_ID = "llama_stack.connector.id", "llama_stack.file.id", "llama_stack.upload.id"
 JOB_ID, BATCH_ID, BATCH_STATUS = "llama_stack.job.id", "llama_stack.batch.id", "llama_stack.batch.status"
 JOB_STATUS, ENDPOINT = "llama_stack.job.status", "llama_stack.batch.endpoint"
@@ -63,6 +65,15 @@ ENGINE_TOKENS, ENGINE_CACHED = "llama_stack.engine.tokens", "llama_stack.engine.
 ENGINE_RATE, ENGINE_CHOICE = "llama_stack.engine.tokens_per_second", "llama_stack.engine.choice"
 CUT = "llama_stack.cut"
 """The attributes that have not all of what was said."""
+ERROR_CODE, ERROR_MESSAGE = "llama_stack.error.code", "llama_stack.error.message"
+ERROR_HINT = "llama_stack.error.hint"
+"""How a request was refused, also one whose span is none that failed by OpenTelemetry's rules."""
+WARNINGS, CHANGED = "llama_stack.warnings", "llama_stack.changed"
+"""What an answer's `x-llama-warnings` say, and what else was changed of what was asked, each in a few words."""
+CHOSEN = "llama_stack.chosen"
+"""What the server has chosen where the request named none of several, each in a few words."""
+RESOURCE_SOURCE = "llama_stack.resource.source"
+"""Where the name is from by which a resource was found, as in `runtime.routing.entry`, unless a provider lists it."""
 
 _PROVIDERS = {
     "remote::azure": "azure.ai.openai",

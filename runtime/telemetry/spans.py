@@ -75,7 +75,7 @@ class Span(msgspec.Struct, eq=False, gc=False):
     def fail(self, error: BaseException) -> None:
         """Note why it fails. Of an error that is not ours, nobody is told the words."""
         if isinstance(error, StackError):
-            self.error, self.message = error.code or type(error).__name__, error.message
+            self.error, self.message = error.code or type(error).__name__, error.kept_as or error.message
         elif isinstance(error, Exception):
             self.error = type(error).__name__
         else:  # the task is cancelled, or a generator is closed

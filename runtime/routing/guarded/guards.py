@@ -28,6 +28,7 @@ from runtime.routing.guarded.stream import GuardedStream, Judge, refusal_stream
 from runtime.routing.guarded.texts import Texts, choices_of, joined, texts_of
 from runtime.routing.guarded.violations import Violation, Way, violation_of
 from runtime.sse import EventStream, Json, Reply
+from runtime.telemetry.changes import note_change, note_choice
 from runtime.to_the_end import to_the_end
 
 log = logging.getLogger(__name__)
@@ -78,6 +79,9 @@ class Guards:
             shields = self._always | shields
         if not shields.input and not shields.output:
             return None
+        if given is None:
+            named = ", ".join(f"`{one}`" for one in _once(shields.input, shields.output))
+            note_choice(f"guardrails {named}: this server's own, which every request goes through")
         safety = self._find_api("safety")
         if safety is None:
             raise RequestError(
@@ -233,6 +237,8 @@ class Guard:
         seen = violation_of(shield_id, way, found)
         log.info("shield has found something", extra={"shield_id": shield_id, "level": seen.level})
         if seen.level == "error":
+            what = "request" if way == "input" else "answer"
+            note_change(f"the shield `{shield_id}` stopped the {what}: a refusal stands in its place")
             return seen
         self._note(f"the shield `{shield_id}` notes: {seen.message}")
         return None

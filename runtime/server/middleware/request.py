@@ -27,6 +27,7 @@ from runtime.server.plain_answers import send_error
 from runtime.server.probes import is_probe
 from runtime.sse import decode
 from runtime.stack.instance import Instance
+from runtime.telemetry.changes import note_warnings
 from runtime.telemetry.requests import begin_request, end_request, is_about_telemetry
 from runtime.telemetry.spans import SpanProcessor, inside
 from runtime.telemetry.trace_context import TRACEPARENT, TRACESTATE, parsed
@@ -146,6 +147,8 @@ class RequestMiddleware:
             finally:
                 overhead_ms = timing.first_byte()[0] if timing.overhead_ms is None else timing.overhead_ms
                 if span is not None:
+                    if context.warnings:
+                        note_warnings(span, map(self._doors.of(scope["path"]).readable, context.warnings))
                     end_request(
                         span,
                         route=scope.get("route"),

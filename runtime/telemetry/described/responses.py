@@ -25,6 +25,9 @@ _OF_REQUEST = {
 }
 
 
+_WEB_SEARCH = "web_search"
+
+
 class _Named(msgspec.Struct):
     id: str = ""
 
@@ -67,6 +70,8 @@ class Answered(Described):
             attributes[names.CONVERSATION_ID] = bounded(conversation)
         if previous := request.previous_response_id:
             attributes[names.PREVIOUS_RESPONSE] = bounded(previous)
+        if request.tools:
+            attributes[names.TOOL_TYPES] = [*dict.fromkeys(map(_kind_of, request.tools))]
         for field, name in _OF_REQUEST.items():
             if (value := getattr(request, field)) is not None:
                 attributes[name] = value
@@ -87,6 +92,12 @@ class Answered(Described):
                     continue
                 if told is not None:
                     _note(span, told)
+
+
+def _kind_of(tool: Mapping[str, Any]) -> str:
+    """The kind of a tool; web search has several names, one for each version of it."""
+    kind = bounded(tool["type"])
+    return _WEB_SEARCH if kind.startswith(_WEB_SEARCH) else kind
 
 
 def _read(document: bytes) -> _Response:

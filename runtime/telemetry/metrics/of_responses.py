@@ -1,4 +1,4 @@
-"""Responses: which of their parameters are used. Of tools, spans say only the calls."""
+"""Responses: which of their parameters are used, and which kinds of tools."""
 
 from __future__ import annotations
 
@@ -28,10 +28,23 @@ class Responses:
             "Responses that were asked for with a parameter.",
             ("operation", "parameter"),
         )
-        self.instruments: tuple[Instrument, ...] = (self._parameters,)
+        self._tool_types = Counter(
+            "llama_stack.responses.tool_types_used_total",
+            "1",
+            "Responses that were asked for with a kind of tools.",
+            ("tool_type",),
+        )
+        self._agentic = Counter(
+            "llama_stack.responses.agentic_calls_total", "1", "Responses that were asked for with tools.", ()
+        )
+        self.instruments: tuple[Instrument, ...] = (self._parameters, self._tool_types, self._agentic)
 
     def count(self, span: Span, seconds: float) -> None:
         if span.attributes.get(names.API_OPERATION) != _CREATE:
             return
         for name in _PARAMETERS.keys() & span.attributes.keys():
             self._parameters.add((_CREATE, _PARAMETERS[name]))
+        if isinstance(kinds := span.attributes.get(names.TOOL_TYPES), list) and kinds:
+            self._agentic.add(())
+            for kind in kinds:
+                self._tool_types.add((kind,))

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
+from importlib.util import find_spec
 from typing import Any, Protocol
 
 from runtime.redaction import redact_text
@@ -17,6 +18,9 @@ from runtime.telemetry.otlp.settings import METRICS, Batching, Signal, Target, i
 from runtime.telemetry.sampling import Sampler
 
 log = logging.getLogger(__name__)
+GRPC_PACKAGE = "opentelemetry-exporter-otlp-proto-grpc"
+_GRPC_MODULE = "opentelemetry.exporter.otlp.proto.grpc"
+_BY_GRPC = "OTEL_EXPORTER_OTLP_PROTOCOL=grpc"
 _MODULES: Mapping[Signal, str] = {
     "traces": "runtime.telemetry.otlp.spans",
     "metrics": "runtime.telemetry.otlp.metrics",
@@ -52,10 +56,19 @@ def exporting(env: Mapping[str, str], *, distribution: str, hidden: Hides) -> Ex
     settings = read(env)
     for warning in settings.warnings:
         log.warning(warning)
+    targets = settings.targets
+    if any(map(_is_by_grpc, targets)) and not _has_grpc():
+        targets = [one for one in targets if not _is_by_grpc(one)]
+        log.error(
+            f"nothing is sent to a collector by gRPC: the package `{GRPC_PACKAGE}` is not there",
+            extra={
+                "hint": f"`{_BY_GRPC} llama stack build {distribution}` installs it, or `pip install {GRPC_PACKAGE}`"
+            },
+        )
 
     def senders(signal: Signal, batching: Batching, hide: Callable[[Any], Any]) -> list[Sender[Any]]:
         """One for each place. What the thread that sends calls first imports OpenTelemetry there."""
-        found = settings.of(signal)
+        found = [one for one in targets if one.signal == signal]
         return [
             Sender(signal, _place(one), partial(_load, _MODULES[signal], one, settings, distribution, hide), batching)
             for one in found
@@ -68,6 +81,18 @@ def exporting(env: Mapping[str, str], *, distribution: str, hidden: Hides) -> Ex
         log_handler=QueuedLogs(logs) if logs else None,
         metrics=RegularReadings(metrics, settings.metric_every_s) if metrics else None,
     )
+
+
+def _is_by_grpc(target: Target) -> bool:
+    return target.kind == "otlp" and target.protocol == "grpc"
+
+
+def _has_grpc() -> bool:
+    """Whether the package is there, without importing it."""
+    try:
+        return find_spec(_GRPC_MODULE) is not None
+    except ImportError:  # what it lies in is not there
+        return False
 
 
 def _place(target: Target) -> str:

@@ -37,7 +37,6 @@ _LOGGERS = (
     *(module for (kind, _), (module, _) in _EXPORTERS.items() if kind == "http/protobuf"),
     "opentelemetry.exporter.otlp.proto.grpc.exporter",
 )
-GRPC_PACKAGE = "opentelemetry-exporter-otlp-proto-grpc"
 _TRIED_AGAIN = re.compile(r"Transient error (.+) encountered while exporting .*", re.DOTALL)
 _here = threading.local()
 
@@ -88,7 +87,7 @@ def _exporter(target: Target) -> Any:
     try:
         made = getattr(importlib.import_module(module), name)
     except ImportError as error:
-        package = GRPC_PACKAGE if kind == "grpc" else "opentelemetry-exporter-otlp-proto-http"
+        package = f"opentelemetry-exporter-otlp-proto-{'grpc' if kind == 'grpc' else 'http'}"
         raise StackError(f"the package `{package}` is not there: {error}") from error
     if kind == "console":
         return made(out=sys.stdout)

@@ -117,6 +117,10 @@ async def test_each_step_is_below_what_led_to_it(served: Served, upstream: Upstr
     model, found = told["chat small-chat"], told[f"retrieval {store}"]
     assert (model["llama_stack.resource.asked_for"], model["gen_ai.request.model"]) == ("mine", "small-chat")
     assert (found["gen_ai.data_source.id"], found["llama_stack.found"]) == (store, 1)
+    assert model["llama_stack.resource.source"] == "config"
+    assert response["llama_stack.response.tool_types"] == ["file_search", "tool_group"]
+    tools_told = "tools that run here were told to the model as functions: `file_search`, `look`"
+    assert tools_told in response["llama_stack.changed"]
     assert not any(span.error for span in spans)
     said = str([span.attributes for span in spans])
     assert "secret" not in said and "hum" not in said and "what do" not in said.lower()

@@ -38,7 +38,8 @@ class Traced(Stack):
 @contextmanager
 def serving(folder: Path, vendor: Vendor, **telemetry: Any) -> Iterator[Traced]:
     """A server with that vendor, until the block ends. telemetry: its providers of that."""
-    run = {"version": 2, "distro_name": "traced", "providers": {"inference": [openai_at(vendor.url)], **telemetry}}
+    inference = [openai_at(vendor.url), openai_at(vendor.url, "spare")]
+    run = {"version": 2, "distro_name": "traced", "providers": {"inference": inference, **telemetry}}
     (folder / "run.yaml").write_text(json.dumps(run).replace("sk-configured-secret", KEY))
     places = [str(folder / "run.yaml"), "--state", str(folder / "state"), "--record-file", str(folder / "record.json")]
     with reserved_port() as port, (folder / "log").open("w") as log:
@@ -159,7 +160,9 @@ def test_a_request_is_explained(traced: Traced, vendor: Vendor) -> None:
     assert said.splitlines() == found["text"]
     assert f"with its model `vendor-model`, asked for as `{MODEL}`, and failed after" in said and "overloaded" in said
     assert f"3 requests went to `127.0.0.1:{vendor.port}`: status 429 after" in said
+    assert call["others"] == [{"id": "spare/vendor-model", "provider": "spare", "state": "ok", "message": None}]
     fine = traced.home("stack", "explain", "fine").out
+    assert f"The name `{MODEL}` is of this provider alone. As of now, `spare` has it too" in fine
     assert "was answered with status 200" in fine and "1 token in, 1 out, ended with `stop`." in fine
     unknown = traced.home("stack", "explain", "none-such")
     assert (unknown.code, unknown.out) == (2, "")
@@ -245,3 +248,14 @@ def test_where_no_traces_are_kept(vendor: Vendor, tmp_path: Path) -> None:
             refused = server.home("stack", *command)
             assert (refused.code, refused.out) == (1, "")
             assert "keeps no traces: it has no provider of `telemetry`\n\nhint: add to `providers:` of" in refused.err
+
+
+def test_a_request_that_no_provider_was_asked_for_says_why(traced: Traced) -> None:
+    traced.chat("vendor-model", status=400, headers={"x-request-id": "refused-1"})
+    found = document(traced, "stack-explain", "refused-1")
+    assert (found["calls"], found["error"]["code"]) == ([], "model_ambiguous")
+    said = traced.home("stack", "explain", "refused-1")
+    assert "It was refused: Model `vendor-model` is served by several providers." in said.out
+    assert "hint: ask for one of `spare/vendor-model`, `vendor/vendor-model`" in said.err
+    [row] = [row for row in document(traced, "stack-traces-show") if row["request_id"] == "refused-1"]
+    assert row["error"] == "Model `vendor-model` is served by several providers"

@@ -123,6 +123,14 @@ async def test_a_response_tells_conversation_status_and_tokens() -> None:
     await check(RESPONSES, "create_response", ASKED, Reply.of(RESPONSE), "invoke_agent", expected)
 
 
+async def test_a_response_tells_the_kinds_of_its_tools_each_once() -> None:
+    function = {"type": "function", "name": SECRET, "parameters": {"type": "object"}}
+    kinds = [function, function, {"type": "web_search_preview"}, {"type": "web_search"}]
+    asked = CreateResponseRequest(model="mine/m", input="x", tools=kinds)
+    span = await span_of(RESPONSES, "create_response", asked, Reply.of(RESPONSE))
+    assert span.attributes["llama_stack.response.tool_types"] == ["function", "web_search"]
+
+
 def events(*made: tuple[str, dict[str, Any]]) -> EventStream:
     async def frames() -> AsyncGenerator[Frames, None]:
         for kind, response in made:

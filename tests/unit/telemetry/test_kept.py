@@ -164,6 +164,27 @@ async def test_a_caller_sees_its_own_traces_and_nobody_s(upstream: Upstream, tmp
         assert {one["trace_id"] for one in every} == {*ids.values()}
 
 
+async def test_a_list_reads_what_its_page_has_and_nothing_else(upstream: Upstream, tmp_path: Path) -> None:
+    async with stack(upstream, tmp_path) as served:
+        analytics = served.stack._stores.analytics()
+        for _ in range(2):  # each request is a row of its own, and so a trace of two
+            for trace in ("a", "b", "c"):
+                headers = {"traceparent": f"00-{trace * 32}-{CALLER}-01"}
+                await served.client.get("/v1/models", headers=headers)
+            await asked(served, "traces")
+        whole = (await asked(served, "traces", order_by=["-start_time", "duration"]))["data"]
+        assert [(one["trace_id"][0], one["span_count"]) for one in whole] == [("c", 2), ("b", 2), ("a", 2)]
+        old = {"began": wall_time() - 3600, "trace_id": "d" * 32, "request_id": "req_1", "owner": None}
+        await analytics.append(TRACES, [{**old, "spans": "no JSON"}])
+        assert (await asked(served, "traces", limit=3))["data"] == whole
+        assert (await asked(served, "traces", limit=1, offset=1))["data"] == whole[1:2]
+        since = whole[1]["start_time"]
+        assert (await asked(served, "traces", since=since))["data"] == whole[:2]
+        assert (await asked(served, "traces", since=since, order_by=["start_time"]))["data"] == whole[1::-1]
+        answer = await served.client.post("/v1/telemetry/traces", json={"limit": 4})
+        assert answer.status != 200, "what is of the page is read"
+
+
 async def test_a_trace_that_its_caller_does_not_sample_is_not_kept(upstream: Upstream, tmp_path: Path) -> None:
     upstream.models = ["chat"]
     async with stack(upstream, tmp_path) as served:

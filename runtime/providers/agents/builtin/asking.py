@@ -15,6 +15,7 @@ from runtime.invalid.in_json import wrong_in
 from runtime.providers._earlier.schemas import Parameter, schema_of
 from runtime.providers._earlier.settings import check_tool_config, json_format, nothing_to_call, sampling, tool_choice
 from runtime.sse import Json
+from runtime.telemetry.changes import note_change
 
 _USUAL_ITERATIONS = 10
 _CHOICES = ("tool_config.tool_choice", "agent_config.tool_choice")
@@ -77,6 +78,8 @@ def settings(asked: Asked, tools: Sequence[Json] | None) -> Json:
     """
     config = asked.config
     said: Json = {"model": config.model, "instructions": config.instructions}
+    if tools is not None and config.instructions:
+        note_change("the agent's instructions were added")
     said |= {_NAMES.get(name, name): value for name, value in sampling(config.sampling_params).items()}
     check_tool_config(asked.tool_config, config.tool_prompt_format, "tool_config")
     functions = [_function(tool, at) for at, tool in enumerate(config.client_tools or ())]

@@ -14,6 +14,7 @@ from typing import Any
 from runtime.errors import UpstreamError
 from runtime.providers.inference._openai_compatible.spec import Chat, Completions
 from runtime.sse import EventStream, Frames, Json, Reply
+from runtime.telemetry.changes import note_change
 
 OUR_REASONING = "reasoning_content"
 _OURS = b'"reasoning_content"'
@@ -52,7 +53,11 @@ class AnswerFields:
         """A streamed one. wants_usage: whether the request asked for token counts."""
         if self._theirs is not None or self._has_parts or self._finish is not None:
             stream = stream.map(self._of_frames)
-        return self._with_usage_once(stream, wanted=wants_usage) if self._drops_usage else stream
+        if not self._drops_usage:
+            return stream
+        if not wants_usage:
+            note_change("token counts that were not asked for were taken out of the stream")
+        return self._with_usage_once(stream, wanted=wants_usage)
 
     def _of_frames(self, frames: Frames) -> Frames:
         data = self._named(frames.data)

@@ -27,6 +27,7 @@ from runtime.providers.inference._openai_compatible.rules import (
 )
 from runtime.providers.inference._openai_compatible.spec import Chat, Completions
 from runtime.sse import Json
+from runtime.telemetry.changes import note_change
 
 
 def given_fields(request: Request, *, opaque: Container[str] = ()) -> Json:
@@ -73,6 +74,9 @@ def apply_rules(rules: Sequence[Rule], body: Json, *, provider_id: str) -> None:
             match rule:
                 case Renamed() if value is not None and not (rule.gives_way and holder.get(rule.to) is not None):
                     holder[rule.to] = value
+                    note_change(f"`{rule.field}` was sent as `{rule.to}`")
+                case LeftOut() if value is not None:
+                    note_change(f"`{rule.field}` was left out")
                 case Refused() if value is not None and value not in rule.unless:
                     raise refusal(rule.field, provider_id, rule.why)
                 case Ignored() if value is not None and value not in rule.unless:
@@ -152,6 +156,7 @@ def fit_chat(chat: Chat, body: Json, *, provider_id: str) -> None:
         for message, name in _places(body, "messages[].role"):
             if message[name] == "developer":
                 message[name] = "system"
+                note_change("what developers say was sent as the system's")
 
 
 def _refuse_remote_images(body: Json, provider_id: str) -> None:
@@ -184,6 +189,7 @@ def _fit_tools(chat: Chat, body: Json, provider_id: str) -> None:
     if choice == "none" and (not chat.tools or "none" not in chat.tool_choices):
         for name in ("tools", "tool_choice", "parallel_tool_calls"):
             body.pop(name, None)
+        note_change("the tools were left out, of which none was to be called")
         return
     if not chat.tools:
         raise refusal("tools" if body.get("tools") else "tool_choice", provider_id, "has no tools")
@@ -209,6 +215,7 @@ def _fit_named(chat: Chat, body: Json, choice: Json, provider_id: str) -> None:
     if not shown:
         raise refusal("tool_choice", provider_id, "can choose only among functions and custom tools")
     body["tools"], body["tool_choice"] = shown, mode
+    note_change("only those tools were sent that `tool_choice` names")
 
 
 def _fit_format(chat: Chat, body: Json, provider_id: str) -> None:
@@ -221,11 +228,13 @@ def _fit_format(chat: Chat, body: Json, provider_id: str) -> None:
             raise refusal("response_format", provider_id, "cannot be made to answer with JSON")
         schema = wanted.get("schema") or {"type": "object"}  # a schema here is llama.cpp's own
         body["response_format"] = {"type": "json_schema", "json_schema": {"name": "object", "schema": schema}}
+        note_change("`response_format` was sent as a schema of any object")
     elif kind == "json_schema" and kind not in chat.formats:
         raise refusal("response_format", provider_id, "cannot be made to answer by a JSON schema")
     if body.get("stream") and kind in chat.whole_formats:
         body["stream"] = False
         body.pop("stream_options", None)
+        note_change("the whole answer was asked for, and is streamed from here")
     if chat.format_style == "tgi" and (style := body.get("response_format")) is not None:
         _fit_tgi(body, style)
 

@@ -29,6 +29,7 @@ from runtime.http.pages import Pages
 from runtime.providers.responses.builtin.budget import Budget
 from runtime.providers.responses.builtin.readings import Readings
 from runtime.sse import Json, encode
+from runtime.telemetry.changes import note_change
 
 MOST_BYTES = 32 * 1024 * 1024
 """Of one file or image."""
@@ -78,9 +79,11 @@ class Inputs:
         try:
             file = await self._file(part)
             if (image := image_type(file.content[:12])) in _SEEN:
+                note_change("images of files were read, and sent as data")
                 return _image(file.content, image, part.get("detail"))
             if part["type"] == "input_image":
                 raise RequestError("it is no PNG, JPEG, GIF or WebP")
+            note_change("files were read, and sent as text")
             return {"type": "input_text", "text": f"{file.name}:\n\n{await self._text(file)}"}
         except NotSupported:
             raise
@@ -96,6 +99,7 @@ class Inputs:
         if data := part.get("file_data"):
             return _given(data, name)
         if url := part.get("file_url"):
+            note_change("files were fetched from their addresses")
             page = await self._pages.read(url, limit_bytes=MOST_BYTES, timeout_s=_FETCHED_WITHIN_S)
             return _File(name=name or _named(url if page.url else "", page.content_type), content=page.content)
         raise RequestError("it has neither `file_id` nor `file_data` nor `file_url`")

@@ -37,6 +37,7 @@ from runtime.providers.responses.builtin.sealing import Seal, Seals
 from runtime.providers.responses.builtin.toolbox import NO_TOOLS, Toolbox, toolbox_of
 from runtime.sse import Json
 from runtime.storage.sql import SqlStore
+from runtime.telemetry.changes import note_change
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,6 +145,7 @@ class Preparing:
             history.readings = Readings(known, recalled.readings if recalled is not None else None)
         if prompt is not None:
             items = [await prompt_item(prompt, self._prompts, is_alone=not items), *items]
+            note_change("the prompt that is named was put in front")
         if with_files or prompt is not None:
             items = await self._inputs.readable(items, history.readings, budget)
         return Read(history=history, items=items, opened=opened)
@@ -157,6 +159,9 @@ class Preparing:
         tools = NO_TOOLS
         if request.tools or approved:
             tools = await toolbox_of(Asked(request=request, items=read.items, approved=approved, apis=self._apis))
+            if tools.ours:
+                named = ", ".join(f"`{name}`" for name in tools.ours)
+                note_change(f"tools that run here were told to the model as functions: {named}")
         messages = _messages(request, read.items, read.opened, tools.name_of)
         if not messages and not tools.allowed:
             raise RequestError("There is nothing to answer: neither `input` nor anything before it", param="input")

@@ -12,6 +12,7 @@ from runtime.providers.responses.builtin.in_words import CallsInText, refuses_to
 from runtime.providers.responses.builtin.tools.custom import as_provider_has_it
 from runtime.providers.responses.builtin.truncating import is_too_long, truncated
 from runtime.sse import EventStream, Json, Reply
+from runtime.telemetry.changes import note_change
 
 
 class Speaking:
@@ -29,11 +30,14 @@ class Speaking:
     def has_called(self) -> None:
         """What had to be called has been: from now on the model may answer."""
         if "tool_choice" in self._settings:
+            if self._settings["tool_choice"] not in ("auto", "none"):
+                note_change("after the first call, `tool_choice` was `auto`")
             self._settings = {**self._settings, "tool_choice": "auto"}
 
     def take_away(self, names: Collection[str]) -> None:
         """These tools are not called any more: from now on the model answers without them."""
         left = [tool for tool in self._settings["tools"] if tool[tool["type"]]["name"] not in names]
+        note_change(f"no more calls were allowed of {', '.join(f'`{name}`' for name in sorted(names))}")
         # A request without tools, whose messages have calls, is refused by some providers.
         self._settings = {**self._settings, **({"tools": left} if left else {"tool_choice": "none"})}
 
@@ -47,6 +51,7 @@ class Speaking:
             except StackError as error:
                 if not is_too_long(error):
                     raise
+                note_change(f"{len(messages) - len(shorter)} messages were left out: the model cannot read as many")
                 messages[:] = shorter
         return await self._ask(messages, streams=streams)
 

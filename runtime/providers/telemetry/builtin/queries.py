@@ -13,18 +13,23 @@ from typing import Any
 
 from runtime.apis.telemetry.traces import MOST_SPANS, QueryCondition, QuerySpansRequest, QueryTracesRequest, Span, Trace
 from runtime.errors import RequestError
+from runtime.providers.telemetry.builtin.rows import spans_in
 
 _REFUSED = 400
 _COMPARED = {"eq": "=", "ne": "<>", "gt": ">", "lt": "<"}
-_ORDERS = {"start_time": "began", "end_time": "ended", "duration": "ended - began"}
+_ORDERS = {"start_time": "began", "end_time": "ended", "duration": "lasted"}
+_NEWEST = "-start_time"
+_BY_BEGINNING: tuple[list[str], ...] = ([], [_NEWEST], ["start_time"])
 _OWN = ("name", "error", "request_id", "trace_id")
 """What a span has that is no attribute."""
 _COLUMNS = "trace_id, span_id, parent_id, name, kind, began, duration_ms, error, message, attributes"
 _TRACES = """
 SELECT trace_id, min(began) AS began, max(began + to_microseconds((duration_ms * 1000)::BIGINT)) AS ended,
+max(began + to_microseconds((duration_ms * 1000)::BIGINT)) - min(began) AS lasted,
 arg_min(span_id, began) AS root_span_id, arg_min(name, began) AS name, arg_min(request_id, began) AS request_id,
 arg_min(coalesce(error, ''), began) AS error, count(*) AS span_count,
 arg_min(status, began) FILTER (kind = 'server') AS http_status,
+arg_min(refusal, began) FILTER (kind = 'server') AS refusal,
 arg_min(model, began) FILTER (api = 'inference') AS asked_model,
 sum(input_tokens) FILTER (api = 'inference')::BIGINT AS tokens_in,
 sum(output_tokens) FILTER (api = 'inference')::BIGINT AS tokens_out,
@@ -32,11 +37,11 @@ sum(cost_usd) AS cost,
 arg_min(coalesce(nullif(message, ''), error), began) FILTER (provider_id IS NOT NULL) AS first_failure,
 arg_min(coalesce(nullif(message, ''), error), began)
 FILTER (provider_id IS NOT NULL AND api IN ('inference', 'responses', 'agents')) AS no_answer
-FROM spans
-"""
+FROM"""
 """Of a response, the tokens are those of its calls of models. no_answer: why a call failed that an answer depends on,
 of which a stream's status says nothing; a tool that fails is an answer too.
 """
+_PAGE = spans_in("traces WHERE began >= (SELECT min(first) FROM page) AND trace_id IN (SELECT trace_id FROM page)")
 _FAILED = f"coalesce(http_status, 0) >= {_REFUSED} OR no_answer IS NOT NULL"
 
 NEWEST_TOO_MANY = "SELECT epoch(began) + 1e-6 FROM traces ORDER BY began DESC LIMIT 1 OFFSET ?"
@@ -54,6 +59,8 @@ class Asked:
 
 def traces(request: QueryTracesRequest, *, owner: str | None) -> Asked:
     """Raises RequestError for an order that is none."""
+    if not request.attribute_filters and not request.failed and request.order_by in _BY_BEGINNING:
+        return _page(request, owner=owner)
     (seen, owners), (recent, times) = seen_by(owner), _recent(request.since)
     where, values = _where(request.attribute_filters)
     whole = ["true"]  # what is told only by all of its spans
@@ -62,13 +69,28 @@ def traces(request: QueryTracesRequest, *, owner: str | None) -> Asked:
     ids = f"trace_id IN (SELECT trace_id FROM spans WHERE {recent} AND {where})" if values else recent  # noqa: S608
     order = ", ".join(_order(one) for one in request.order_by) or "began DESC"
     grouped = f"GROUP BY trace_id HAVING {' AND '.join(whole)}"
-    sql = f"{_TRACES} WHERE {seen} AND {ids} {grouped} ORDER BY {order}, trace_id LIMIT ? OFFSET ?"
+    sql = f"{_TRACES} spans WHERE {seen} AND {ids} {grouped} ORDER BY {order}, trace_id LIMIT ? OFFSET ?"
     return Asked(sql, [*owners, *times, *values, *times, request.limit, request.offset])
+
+
+def _page(request: QueryTracesRequest, *, owner: str | None) -> Asked:
+    """The same where the rows of the table say which traces are wanted: only theirs are taken apart."""
+    seen, owners = seen_by(owner)
+    since = "true" if request.since is None else "min(began) >= to_timestamp(?)"
+    way = _order(request.order_by[0] if request.order_by else _NEWEST).rpartition(" ")[2]
+    page = f"""
+WITH page AS MATERIALIZED (
+SELECT trace_id, min(began) AS first FROM traces WHERE {seen} GROUP BY trace_id HAVING {since}
+ORDER BY first {way}, trace_id LIMIT ? OFFSET ?)
+"""  # noqa: S608  # ours
+    sql = f"{page} {_TRACES} ({_PAGE}) WHERE {seen} GROUP BY trace_id ORDER BY began {way}, trace_id"
+    times = [] if request.since is None else [request.since.timestamp()]
+    return Asked(sql, [*owners, *times, request.limit, request.offset, *owners])
 
 
 def trace(trace_id: str, *, owner: str | None) -> Asked:
     seen, parameters = seen_by(owner)
-    return Asked(f"{_TRACES} WHERE {seen} AND trace_id = ? GROUP BY trace_id", [*parameters, trace_id])
+    return Asked(f"{_TRACES} spans WHERE {seen} AND trace_id = ? GROUP BY trace_id", [*parameters, trace_id])
 
 
 def spans_of_trace(trace_id: str, *, owner: str | None) -> Asked:
@@ -127,7 +149,7 @@ def trace_of(row: Mapping[str, Any]) -> Trace:
         input_tokens=row["tokens_in"],
         output_tokens=row["tokens_out"],
         cost_usd=None if row["cost"] is None else round(row["cost"], 12),
-        message=row["no_answer"] or (row["first_failure"] if is_refused else None),
+        message=row["no_answer"] or (row["refusal"] or row["first_failure"] if is_refused else None),
         span_count=row["span_count"],
     )
 

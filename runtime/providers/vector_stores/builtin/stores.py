@@ -35,6 +35,7 @@ from runtime.providers.vector_stores.builtin.writing import removal
 from runtime.similar import hint_for_provider
 from runtime.storage import sql
 from runtime.storage.sql.paging import read_page
+from runtime.telemetry.changes import note_choice
 
 _DAY_S = 86_400
 _TOUCH_AFTER_S = 60
@@ -305,7 +306,12 @@ class Stores:
                 param="provider_id",
                 code="unknown_provider",
             )
-        return given or self._config.default_provider_id or known[0]
+        if given is not None or len(known) == 1:
+            return given or known[0]
+        why = "the run config's default" if self._config.default_provider_id else "the first of the run config"
+        chosen = self._config.default_provider_id or known[0]
+        note_choice(f"provider `{chosen}` of {len(known)} for the vectors: {why}, since none was named")
+        return chosen
 
     async def _touch(self, row: sql.Row) -> None:
         """Note that a store is used, so that it does not expire and is not pruned; not each time: it costs a commit."""

@@ -17,6 +17,7 @@ from tests.support.small_server import SmallHandler, running, url_of
 from tests.unit.cli.tracing._spans import BEGAN, TRACE, call, request
 
 NO_ROUTE = {"error": {"message": "`POST` is no route of this server", "type": "invalid_request_error"}}
+NOT_NOW = {"error": {"message": "the server is stopping", "type": "unavailable_error"}}
 REFUSED = {"error": {"message": "A query in SQL sees everybody's requests", "type": "permission_error"}}
 
 
@@ -41,6 +42,10 @@ class Handler(SmallHandler):
         if what in ("spans", "traces") and status == 200:
             conditions = body["attribute_filters"]
             answer = {"data": [one for one in answer if all(fits(one, each) for each in conditions)]}
+        self.document(answer, status=status)
+
+    def do_GET(self) -> None:
+        status, answer = self.answers.get(self.path, (503, NOT_NOW))
         self.document(answer, status=status)
 
 
@@ -173,3 +178,20 @@ def test_where_the_reason_may_be_found(answers: dict[str, Any], cli: Cli) -> Non
 def test_a_server_is_not_asked_without_a_pause(cli: Cli) -> None:
     result = cli("stack", "top", "--interval", "10ms")
     assert result.code == 2 and "`--interval`: less than 0.1 s would keep the server busy" in result.err
+
+
+def test_who_else_has_a_model_is_asked_and_where_that_fails_the_rest_is_told(answers: dict[str, Any], cli: Cli) -> None:
+    two_requests(answers)
+    told = cli("stack", "explain", "req_20")
+    assert told.code == 0
+    assert told.out.endswith("Where else it could be had cannot be said: the server is stopping.\n")
+    here = {"id": "vendor/small", "provider_id": "vendor", "provider_resource_id": "small", "model_type": "llm"}
+    spare = {**here, "id": "spare/small", "provider_id": "spare", "metadata": None}
+    health = {"status": "Error", "state": "degraded", "message": "it does not answer"}
+    row = {"api": "inference", "provider_id": "spare", "provider_type": "remote::vllm", "health": health}
+    answers["/v1/models"] = 200, {"data": [here, spare]}
+    answers["/v1/providers"] = 200, {"data": [row]}
+    found = cli("stack", "explain", "req_20", "--json").json()
+    [other] = found["calls"][0]["others"]
+    assert other == {"id": "spare/small", "provider": "spare", "state": "error", "message": "it does not answer"}
+    assert "was not asked for and does not work now (it does not answer)." in found["text"][-1]

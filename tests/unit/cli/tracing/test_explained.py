@@ -114,3 +114,22 @@ def test_the_steps_of_our_engine() -> None:
         span("d", "chat", name="decode", at_ms=32, took_ms=60),
     )
     assert chat.endswith("Of that, waiting for the engine took 2.0 ms, the prompt 30.0 ms, the answer 60.0 ms.")
+
+
+def test_a_refusal_and_what_was_changed() -> None:
+    refused = request(status=404, code="model_not_found", refused="Model `x` is not served", hint="did you mean `y`?")
+    found = explanation([refused])
+    conform(found, "stack-explain")
+    assert "was answered with status 404" in found["text"][0]
+    assert " It was refused: Model `x` is not served. " in found["text"][0]
+    assert found["error"] == {
+        "code": "model_not_found", "message": "Model `x` is not served", "hint": "did you mean `y`?"
+    }  # fmt: skip
+    begin, chat = told(
+        request(warnings=["`seed` has no effect"], chosen=["shield `a`: the usual one"]),
+        call(changed=["`store` was left out", "`n` was sent as `m`"]),
+    )
+    assert begin.endswith(" Chosen here: shield `a`: the usual one. Its answer warns: `seed` has no effect.")
+    assert chat.endswith(" Changed on the way: `store` was left out; `n` was sent as `m`.")
+    [vendors, _] = told(request(status=429, code="rate_limit"), call(error="429: slow down"))
+    assert " It was refused: rate_limit." in vendors

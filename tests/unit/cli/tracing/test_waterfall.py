@@ -30,6 +30,10 @@ HARD: dict[str, list[dict[str, Any]]] = {
     "nothing took time": [request(took_ms=0), call(took_ms=0)],
     "deep": [request(), *(span(str(n), str(n - 1) if n else "root", name=f"level {n}") for n in range(60))],
     "steering": [request(name="GET /\x1b[2Jx\ny\t"), call(error="a\x1b]0;title\x07b\nc")],
+    "refused and changed": [
+        request(status=404, refused="Model `x`\nis not served", warnings=["`n` has no effect"]),
+        call(changed=["`a` was left out"] * 30),
+    ],
     "outside of the request": [request(took_ms=10), call(at_ms=50, took_ms=100)],
 }
 

@@ -142,6 +142,9 @@ async def test_tools_stores_and_responses_are_told_as_ogx_does() -> None:
         span(of("vector_stores", "search_store", **{names.DATA_SOURCE_ID: "vs_1", names.FOUND: 3})),
         span(of("vector_stores", "delete_store", **{names.DATA_SOURCE_ID: "vs_1"}), error="not_found"),
         span(of("responses", "create_response", **{names.STREAM: True, names.TEMPERATURE: 0.5})),
+        span(of("responses", "create_response", **{names.TOOL_TYPES: ["function", "mcp"]})),
+        span(of("responses", "create_response", **{names.TOOL_TYPES: ["function"]})),
+        span(of("responses", "get_response", **{names.TOOL_TYPES: ["function"]})),
     )
     assert found["llama_stack.tool_runtime.invocations_total"] == {("search", "p", "success"): 1}
     assert found["gen_ai.execute_tool.duration"] == {("search",): (2.0, 1)}
@@ -161,7 +164,9 @@ async def test_tools_stores_and_responses_are_told_as_ogx_does() -> None:
         ("create_response", "stream"): 1,
         ("create_response", "temperature"): 1,
     }
-    assert sum(count for _, count in found["llama_stack.provider.call.duration"].values()) == 8
+    assert found["llama_stack.responses.tool_types_used_total"] == {("function",): 2, ("mcp",): 1}
+    assert found["llama_stack.responses.agentic_calls_total"] == {(): 2}
+    assert sum(count for _, count in found["llama_stack.provider.call.duration"].values()) == 11
 
 
 async def test_a_span_that_says_nothing_or_something_odd_is_counted_all_the_same() -> None:

@@ -241,12 +241,13 @@ def test_what_is_logged_while_it_is_sent_is_not_sent(taking: Collector, monkeypa
 async def test_a_package_that_is_missing_is_named(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "opentelemetry.exporter.otlp.proto.grpc.trace_exporter", None)
+    monkeypatch.setitem(__import__("sys").modules, "opentelemetry.exporter.otlp.proto.grpc", None)
     env = {"OTEL_TRACES_EXPORTER": "otlp", "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc", **SOON}
-    told = exporting(env, distribution="d", hidden=Hidden())
-    await send(told, a_request())
-    await close(told)
-    assert "`opentelemetry-exporter-otlp-proto-grpc`" in caplog.records[0].__dict__["error"]
+    told = exporting(env, distribution="mine", hidden=Hidden())
+    [record] = caplog.records
+    assert (record.levelname, told.exporters) == ("ERROR", ()), "at the start, and once"
+    assert "the package `opentelemetry-exporter-otlp-proto-grpc` is not there" in record.getMessage()
+    assert "`OTEL_EXPORTER_OTLP_PROTOCOL=grpc llama stack build mine` installs it" in record.__dict__["hint"]
 
 
 async def test_spans_are_shown_on_standard_output(capsys: pytest.CaptureFixture[str]) -> None:
