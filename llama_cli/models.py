@@ -7,13 +7,15 @@ from typing import Any
 from llama_cli.model.list import context
 from llama_cli.options import Json, Quiet, Url, Wide
 from llama_cli.terminal.tables import Column, listing
+from llama_cli.tracing.money import usd
 
 _SHOWN_STATES = {"loaded": "yes", "unloaded": "no"}
 
 
 def command(url: Url = None, json: Json = False, quiet: Quiet = False, wide: Wide = False) -> None:
-    """List the models that a server serves: who serves each, what it is for, how long a text it takes, and whether
-    our engine has loaded it, or how far it is.
+    """List the models that a server serves: who serves each, what it is for, how long a text it takes, what a million
+    tokens cost that it reads and that it writes, where a price is known, and whether our engine has loaded it, or how
+    far it is.
 
     The id is what `-m` takes, and `model` in a request. An alias is another name of the same model. What lies on this
     disk is another list: `llama model list`.
@@ -33,6 +35,7 @@ def command(url: Url = None, json: Json = False, quiet: Quiet = False, wide: Wid
         Column("provider_id", "Provider", spare=2),
         Column("kind", "Kind", spare=1),
         Column("context_length", "Context", show=context, spare=1),
+        Column("price", "In / out", show=_rates, spare=2),
         Column("load_state", "Loaded", show=lambda state: _SHOWN_STATES.get(state, state), spare=1),
         Column("aliases", "Aliases", gives_way=True, spare=2),
         Column("load_progress", "Progress", show=lambda share: f"{share:.0%}", spare=1),
@@ -57,6 +60,7 @@ def _rows(models: list[dict[str, Any]]) -> list[dict[str, Any]]:
             "provider_model_id": own_name or None,
             "kind": str(facts.get("model_type") or "llm"),
             "context_length": _whole(facts.get("context_length")),
+            "price": _price(facts.get("price")),
             "embedding_dimension": _whole(facts.get("embedding_dimension")),
             "is_loaded": facts["loaded"] if isinstance(facts.get("loaded"), bool) else None,
             "load_state": _load_state(facts),
@@ -87,6 +91,16 @@ def _full_id(facts: dict[str, Any]) -> str:
 
 def _share(value: object) -> float | None:
     return float(value) if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1 else None
+
+
+def _price(value: object) -> dict[str, Any] | None:
+    return value if isinstance(value, dict) else None
+
+
+def _rates(price: dict[str, Any]) -> str:
+    """`0.15 / 0.60`: what is read, and what is written."""
+    known = [price.get(kind) for kind in ("input", "output")]
+    return " / ".join(usd(rate) if isinstance(rate, int | float) else "-" for rate in known)
 
 
 def _whole(value: object) -> int | None:

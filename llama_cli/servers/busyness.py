@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from llama_cli.tracing.money import usd
+
 _SECOND_MS = 1000
 
 
 def line(last_hour: Mapping[str, Any] | None) -> str | None:
-    """`120 requests, 1 failed, 95% within 1.2s, 3,400 tokens read and 900 written`; None where nothing is counted.
+    """`120 requests, 1 failed, 95% within 1.2s, 34 tokens read and 9 written, $0.012`; None where nothing is counted.
 
     last_hour: of a record, which another version may have written.
     """
@@ -25,6 +27,8 @@ def line(last_hour: Mapping[str, Any] | None) -> str | None:
         parts.append(f"95% within {p95:.0f}ms" if p95 < _SECOND_MS else f"95% within {p95 / _SECOND_MS:.1f}s")
     if counts["input_tokens"] or counts["output_tokens"]:
         parts.append(f"{counts['input_tokens']:,} tokens read and {counts['output_tokens']:,} written")
+    if isinstance(cost := last_hour.get("cost_usd"), int | float) and not isinstance(cost, bool) and cost > 0:
+        parts.append(usd(cost))
     return ", ".join(parts)
 
 

@@ -20,7 +20,8 @@ def command(
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Say in words what became of a request: who answered it and why, in which attempts, what was changed, what failed.
+    """Say in words what became of a request: who answered it and why, in which attempts, what was changed, what failed,
+    and what it cost.
 
     It says what the request's trace states; prompts and answers are not told. Which other providers have the same model
     is asked of the server, and said as of now. `llama stack traces` lists

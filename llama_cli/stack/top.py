@@ -25,7 +25,8 @@ def command(
     count: Annotated[int | None, typer.Option(metavar="N", min=1, help="End after so many; else at Ctrl-C.")] = None,
     json: Json = False,
 ) -> None:
-    """Watch what a server does: of the last minute, requests and tokens a second, what failed, and how long it took.
+    """Watch what a server does: of the last minute, requests and tokens a second, what failed, how long it took, and
+    what it cost where a price is known.
 
     Each model with its provider has a line. On a terminal the figures are drawn anew each time; in a pipe, as with
     --json, they are an object a line. A request counts once it has ended; `p50` and `p95` are the times within which

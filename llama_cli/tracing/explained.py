@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 from llama_cli.asking.offered import Offered
 from llama_cli.terminal import words
 from llama_cli.tracing import choice
+from llama_cli.tracing.explained_cost import cost_told, price_of, sum_told
+from llama_cli.tracing.money import cost_of
 from llama_cli.tracing.spans import (
     Span,
     began,
@@ -60,6 +62,7 @@ def explanation(spans: Sequence[Span], now: Offered = _NOTHING) -> Json:
         "status": None if root is None else fact(root, names.STATUS),
         "overhead_ms": None if root is None else fact(root, names.OVERHEAD_MS),
         "waited_ms": None if root is None else fact(root, names.WAITED_MS),
+        "cost_usd": cost_of(spans),
         "error": None if root is None else _refusal(root),
         "warnings": [] if root is None else listed(root, names.WARNINGS),
         "chosen": [] if root is None else listed(root, names.CHOSEN),
@@ -81,6 +84,7 @@ def explanation(spans: Sequence[Span], now: Offered = _NOTHING) -> Json:
     if now.unknown:
         text.append(f"Where else it could be had cannot be said: {_sentence(now.unknown)}")
     text += [f"Outside of these, {_attempts(alone)}"] if alone else []
+    text += filter(None, [sum_told(spans)])
     if missing:
         are = "is" if missing == 1 else "are"
         text.append(f"{words.counted(missing, 'span')} that others belong to {are} not kept.")
@@ -136,6 +140,8 @@ def _call(step: _Step, now: Offered) -> Json:
         "cached_tokens": fact(span, names.CACHE_READ_TOKENS),
         "output_tokens": fact(span, names.OUTPUT_TOKENS),
         "reasoning_tokens": fact(span, names.REASONING_TOKENS),
+        "cost_usd": fact(span, names.COST_USD),
+        "price": price_of(span),
         "finish_reasons": fact(span, names.FINISH_REASONS) or [],
         "failed": span["status"] == "error",
         "error": span["message"],
@@ -211,7 +217,7 @@ def _told(step: _Step) -> str:
     counted = [tokens(span), f"ended with {reasons}" if reasons else "", *beside(span)]
     if said := ", ".join(filter(None, counted)):
         parts.append(_sentence(said[0].upper() + said[1:]))
-    return " ".join(parts)
+    return " ".join(filter(None, [*parts, cost_told(span)]))
 
 
 def _changes(span: Span) -> list[str]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from llama_cli.terminal import console
 from llama_cli.terminal.tables import Column, listing
+from llama_cli.tracing.money import usd
 from llama_cli.tracing.spans import took_s
 from llama_cli.tracing.times import clock, local, took
 from llama_cli.tracing.widths import cut
@@ -31,6 +32,7 @@ def row_of(trace: Mapping[str, Any]) -> dict[str, Any]:
         "model": trace["model"],
         "input_tokens": trace["input_tokens"],
         "output_tokens": trace["output_tokens"],
+        "cost_usd": trace.get("cost_usd"),
         "error": trace["message"],
         "span_count": trace["span_count"],
     }
@@ -93,6 +95,7 @@ _COLUMNS = (
     Column("duration_s", "Took", show=took),
     Column("model", "Model"),
     Column("tokens", "Tokens"),
+    Column("cost_usd", "Cost", show=usd),
     Column("id", "Id"),
     Column("error", "Error"),
 )
@@ -102,5 +105,6 @@ _SHORT_COLUMNS = (
     Column("duration_s", "Took", show=took),
     Column("id", "Id", show=short),
     Column("name", "Request", gives_way=True, spare=1, readable=14),
+    Column("cost_usd", "Cost", show=usd, spare=3),
     Column("outcome", "Outcome", gives_way=True, spare=2, readable=14),
 )

@@ -10,6 +10,7 @@ from llama_cli.asking import traces
 from llama_cli.exits import ExitCode, Failure
 from llama_cli.terminal import console
 from llama_cli.terminal.tables import Column, table
+from llama_cli.tracing.money import usd
 from llama_cli.tracing.times import took
 from llama_cli.tracing.widths import cut, wrapped
 from runtime.clock import local_now, machine_date
@@ -23,11 +24,13 @@ _FIGURES = """
 count(*) AS requests, count(*) FILTER (coalesce(status, 0) >= 400 OR error IS NOT NULL) AS failed,
 quantile_cont(duration_ms, 0.5) AS p50_ms, quantile_cont(duration_ms, 0.95) AS p95_ms,
 quantile_cont(first_ms, 0.5) AS first_p50_ms,
-coalesce(sum(input_tokens), 0) AS input_tokens, coalesce(sum(output_tokens), 0) AS output_tokens
+coalesce(sum(input_tokens), 0) AS input_tokens, coalesce(sum(output_tokens), 0) AS output_tokens,
+sum(spent_usd) AS cost_usd
 """
 _SQL = f"""
 WITH ended AS (
-    SELECT *, 1000 * TRY_CAST(attributes->>'$."{names.FIRST_CHUNK_S}"' AS DOUBLE) AS first_ms FROM spans
+    SELECT *, 1000 * TRY_CAST(attributes->>'$."{names.FIRST_CHUNK_S}"' AS DOUBLE) AS first_ms,
+    TRY_CAST(attributes->>'$."{names.COST_USD}"' AS DOUBLE) AS spent_usd FROM spans
     WHERE trace_id IN (SELECT trace_id FROM traces WHERE began >= now() - INTERVAL {_LONGEST_M} MINUTE)
     AND began + to_microseconds((duration_ms * 1000)::BIGINT) >= now() - INTERVAL {WINDOW_S} SECOND
 )
@@ -50,15 +53,19 @@ def figures(url: str) -> Json:
     whole = {name: value for name, value in every.items() if name not in ("provider_id", "model", "first_p50_ms")}
     for name in ("input_tokens_per_s", "output_tokens_per_s"):  # of a request itself, none are counted
         whole[name] = round(sum(one[name] for one in models), 3)
+    known = [one["cost_usd"] for one in models if one["cost_usd"] is not None]
+    whole["cost_usd"] = round(sum(known), 12) if known else None
     return {"ended_at": f"{machine_date():%Y-%m-%dT%H:%M:%SZ}", "window_s": WINDOW_S, **whole, "models": models}
 
 
 def _rates(row: Json) -> Json:
     asked, answered = row.pop("input_tokens"), row.pop("output_tokens")
     times = {name: None if row[name] is None else round(row[name], 3) for name in ("p50_ms", "p95_ms", "first_p50_ms")}
+    cost = None if row["cost_usd"] is None else round(row["cost_usd"], 12)
     return {
         **row,
         **times,
+        "cost_usd": cost,
         "requests_per_s": round(row["requests"] / WINDOW_S, 3),
         "input_tokens_per_s": round(asked / WINDOW_S, 3),
         "output_tokens_per_s": round(answered / WINDOW_S, 3),
@@ -84,6 +91,8 @@ def _told(now: Mapping[str, Any]) -> Iterator[str]:
         yield f"95% within {_ms(now['p95_ms'])}"
     yield f"{_rate(now['input_tokens_per_s'])} tokens/s in"
     yield f"{_rate(now['output_tokens_per_s'])} out"
+    if now["cost_usd"] is not None:
+        yield f"{usd(now['cost_usd'])} in that minute"
 
 
 def _rate(per_s: float) -> str:
@@ -105,4 +114,5 @@ _COLUMNS: Sequence[Column] = (
     Column("first_p50_ms", "First p50", show=_ms, spare=6),
     Column("input_tokens_per_s", "In/s", show=_rate, spare=4),
     Column("output_tokens_per_s", "Out/s", show=_rate, spare=1),
+    Column("cost_usd", "Cost", show=usd, spare=4),
 )

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from llama_cli.terminal import console
+from llama_cli.tracing.money import cost_of, usd
 from llama_cli.tracing.spans import Span, began, ended, fact, is_request, took_s
 from llama_cli.tracing.times import local, took
 from llama_cli.tracing.tree import placed
@@ -22,6 +23,7 @@ def document(spans: Sequence[Span]) -> dict[str, Any]:
         "request_ids": [fact(span, names.REQUEST_ID) for span in spans if is_request(span)],
         "began_at": min(str(span["start_time"]) for span in spans),
         "duration_s": _rounded(max(map(ended, spans)) - start),
+        "cost_usd": cost_of(spans),
         "spans": [_span(row.span, row.depth, start) for row in placed(spans) if row.span is not None],
     }
 
@@ -31,7 +33,9 @@ def draw(spans: Sequence[Span]) -> None:
     start, first = min(map(began, spans)), spans[0]
     requests = [str(fact(span, names.REQUEST_ID)) for span in spans if is_request(span)]
     console.title(str(first["name"]))
-    console.out(f"took {took(max(map(ended, spans)) - start)}, began at {local(first['start_time'])}")
+    amount = cost_of(spans)
+    cost = "" if amount is None else f", cost {usd(amount)}"
+    console.out(f"took {took(max(map(ended, spans)) - start)}, began at {local(first['start_time'])}{cost}")
     console.out(f"{', '.join(requests[:3])}{', ...' if requests[3:] else ''}" if requests else "no request is kept")
     console.out(f"trace {first['trace_id']}\n")
     for line in lines(spans, screen()):

@@ -13,7 +13,7 @@ _BESIDE = ("llama_stack.", "db.", "mcp.")
 _SAID = {
     *(names.REQUEST_ID, names.API, names.API_OPERATION, names.PROVIDER_ID, names.PROVIDER_TYPE),
     *(names.OVERHEAD_MS, names.WAITED_MS, names.RESOURCE_ID, names.ASKED_FOR, names.RESOURCE_SOURCE),
-    *(names.ERROR_CODE, names.ERROR_MESSAGE, names.ERROR_HINT),
+    *(names.ERROR_CODE, names.ERROR_MESSAGE, names.ERROR_HINT, names.COST_USD),
 }
 """What is told in words of its own."""
 
@@ -113,7 +113,9 @@ def beside(span: Span) -> list[str]:
     """What it states of its API's own, such as `chunks 12`, in the words of its attributes."""
     found = []
     for name, value in span["attributes"].items():
-        if name.startswith(_BESIDE) and name not in _SAID and isinstance(value, str | int | float):
+        if name in _SAID or name.startswith(names.RATE):
+            continue
+        if name.startswith(_BESIDE) and isinstance(value, str | int | float):
             words = name.removeprefix("llama_stack.").removeprefix("engine.").replace(".", " ").replace("_", " ")
             shown = (
                 ("yes" if value else "no")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from llama_cli.terminal import console
+from llama_cli.tracing.money import cost_of, usd
 from llama_cli.tracing.spans import (
     Span,
     began,
@@ -94,6 +95,8 @@ def about(span: Span) -> list[str]:
         said.append(f"asked for as {asked_for}")
     if counted := tokens(span):
         said.append(counted)
+    if (amount := cost_of([span])) is not None:
+        said.append(f"cost {usd(amount)}")
     if (first := first_s(span)) is not None:
         said.append(f"first after {took(first)}")
     if (speed := tokens_per_s(span)) is not None:

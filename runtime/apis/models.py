@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, Protocol, get_args
+from typing import Annotated, Any, Literal, Protocol, get_args
 
 from pydantic import Field
 
 from runtime.apis._api import Api, route
 from runtime.apis._metadata import ResourceMetadata
 from runtime.apis._names import ResourceId
+from runtime.apis._price import PRICE_HINT, HasPrice
 from runtime.apis._request import Empty, Registered, Request, Response, example
 from runtime.apis._resources import Resource
 from runtime.sse import Reply
@@ -69,9 +70,10 @@ class RegisterModelRequest(Request):
     model_type: ModelType | None = Field(
         None, description="llm, embedding or rerank. Default: what the provider says, else llm."
     )
-    metadata: ResourceMetadata = Field(
+    metadata: Annotated[ResourceMetadata, HasPrice] = Field(
         default_factory=dict,
-        description="Facts such as embedding_dimension, at most 65,536 characters as JSON. Default: none.",
+        description=f"Facts such as embedding_dimension or {PRICE_HINT}; at most 65,536 characters as JSON. "
+        "Default: none.",
     )
 
 
@@ -89,8 +91,8 @@ class ConfiguredModel(RegisterModelRequest):
     model_validation: bool | None = Field(
         None, description="Whether to serve it only while its provider lists it. Default false."
     )
-    metadata: dict[str, Any] = Field(
-        default_factory=dict, description="Facts such as embedding_dimension. Default empty."
+    metadata: Annotated[dict[str, Any], HasPrice] = Field(
+        default_factory=dict, description=f"Facts such as embedding_dimension or {PRICE_HINT}. Default empty."
     )
 
 

@@ -4,8 +4,9 @@ entries of the run config that depend on a provider's list.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from functools import cached_property
 from typing import Any, ClassVar
 
 from pydantic import BaseModel
@@ -13,6 +14,7 @@ from pydantic_core import to_json
 
 from runtime.access import as_owner
 from runtime.apis._api import Operation
+from runtime.apis._price import MEMBER
 from runtime.apis._request import Request
 from runtime.apis.models import ConfiguredModel, RegisterModelRequest, fields_of
 from runtime.catalog import called_at
@@ -22,6 +24,7 @@ from runtime.provider import ListedModel
 from runtime.routing.declared import FirstListed, Listed
 from runtime.routing.entry import Entry
 from runtime.routing.listed_models import usable
+from runtime.routing.prices import Prices
 from runtime.routing.registry import Registry
 from runtime.routing.table import Declared
 from runtime.sse import Reply
@@ -48,9 +51,28 @@ class ModelsRegistry(Registry):
         """
         entries = self._table.entries(current().user)
         if self._answer is None or self._answer[0] is not entries:
-            models = {"object": "list", "data": [fields_of(entry.without_secrets()) for entry in entries]}
+            shown = (self._with_price(entry).without_secrets() for entry in entries)
+            models = {"object": "list", "data": [fields_of(entry) for entry in shown]}
             self._answer = entries, Reply(to_json(models, inf_nan_mode="null"))
         return self._answer[1]
+
+    async def get(self, request: Request) -> Any:
+        return self.resource.shown(self._with_price(await self.resolve(getattr(request, self.resource.id_field))))
+
+    @cached_property
+    def prices(self) -> Prices:
+        """By which calls are counted."""
+        return Prices(self._table)
+
+    def _with_price(self, entry: Entry) -> Entry:
+        """With the price that its calls are counted by, where one is known, among its facts."""
+        price = self.prices(entry.provider_id, entry.provider_resource_id, entry.id)
+        if price is None:
+            return entry
+        shown, stated = price.shown(), entry.metadata.get(MEMBER)
+        if isinstance(stated, Mapping) and {**stated, "source": ""} == {**shown, "source": ""}:
+            return entry
+        return replace(entry, metadata={**entry.metadata, MEMBER: shown})
 
     async def resolve(self, name: str) -> Entry:
         """As `Registry.resolve`. Raises StackError as that does. If a name starts with a provider that has not
@@ -105,7 +127,8 @@ class ModelsRegistry(Registry):
         present = self._table.of_run_config(request.model_id, user)
         if present is not None and target is not None and target.full_id == present.full_id:
             target = present
-        metadata = {**(target.metadata if target else {}), **request.metadata}
+        own_name = target.provider_resource_id if target else wanted
+        metadata = {**(target.metadata if target else {}), **self._lasting(request, provider_id, own_name)}
         kind = request.model_type or (target.kind if target else "") or "llm"
         if present is not None and not present.kind and kind == "llm":
             kind = present.kind  # a model without a type is for chat
@@ -118,12 +141,21 @@ class ModelsRegistry(Registry):
         return Entry(
             id=request.model_id,
             provider_id=provider_id,
-            provider_resource_id=target.provider_resource_id if target else wanted,
+            provider_resource_id=own_name,
             kind=kind,
             metadata=metadata,
             source="registered",
             owner=as_owner(user),
         )
+
+    def _lasting(self, request: RegisterModelRequest, provider_id: str, own_name: str) -> dict[str, Any]:
+        """What a request says of a model, without the price that it was told here: of a list, of which the next version
+        has another.
+        """
+        price = request.metadata.get(MEMBER)
+        listed = self.prices.listed(provider_id, own_name) if price is not None else None
+        is_ours = listed is not None and listed.shown() == price
+        return {name: value for name, value in request.metadata.items() if name != MEMBER or not is_ours}
 
     def restored(self, entry: Entry) -> Entry:
         """Unchanged: a model has only fields that every entry has."""

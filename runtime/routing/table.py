@@ -8,7 +8,7 @@ Knows no provider, only ids, and nothing about models in particular.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Protocol
 
@@ -47,7 +47,7 @@ class ResourceTable:
     """The resources of one kind. kind: what one is called. listed_at: the path that lists all, for hints. names: what
     each name means.
 
-    Methods with a `user` answer for that caller; None sees everything.
+    changes: how often it has changed. Methods with a `user` answer for that caller; None sees everything.
     """
 
     def __init__(self, resource: Resource, *, listed_at: str = "") -> None:
@@ -68,6 +68,7 @@ class ResourceTable:
         self.would_serve: Mapping[str, str] = {}
         self._first = ""
         self._similar = SimilarNames()
+        self.changes = 0
         self.names = Names(self.title, self.kind, declared=self._declared, resolved=self._resolved)
 
     def set_providers(
@@ -111,6 +112,10 @@ class ResourceTable:
             kept = {name: entry for name, entry in kept.items() if may_see(user, entry.owner)}
             resolved = [entry for entry in resolved if may_see(user, entry.owner)]
         return self._sorted(kept, resolved)
+
+    def of_stack(self) -> Iterator[Entry]:
+        """What the run config, the command line and users have named."""
+        return itertools.chain(self.names.kept.values(), self._resolved.values())
 
     def few(self, user: Caller, *, kind: str | None = None) -> str:
         """The names of a few resources that the user may see, for messages. kind: None for all."""
@@ -302,6 +307,7 @@ class ResourceTable:
         self._allotment.count(entry, 1)
 
     def _update(self) -> None:
+        self.changes += 1
         self._resolve_declared()
         self._lists.clear()
 

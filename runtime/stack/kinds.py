@@ -13,11 +13,13 @@ from pydantic import BaseModel
 
 from runtime.access import SYSTEM
 from runtime.apis._api import Api
+from runtime.apis._price import Price
 from runtime.apis._resources import Resource
 from runtime.config.resources import owner_of
 from runtime.errors import NotFound, RequestError, StackError
 from runtime.routing.declared import ResourceAlias
 from runtime.routing.entry import Entry
+from runtime.routing.models import ModelsRegistry
 from runtime.routing.registrations import Registrations
 from runtime.routing.registry import Registry
 from runtime.routing.table import ResourceTable
@@ -114,6 +116,13 @@ class Kinds:
         for name, target in aliases.items():
             if name in unresolved and not (may_be_listed and isinstance(unresolved[name], NotFound)):
                 raise kind.table.unknown(target, SYSTEM) if isinstance(unresolved[name], NotFound) else unresolved[name]
+
+    def price_of(self, provider_id: str, model: str, resource: str) -> Price | None:
+        """See `Prices`; None where there are no models."""
+        for kind in self:
+            if isinstance(kind.registry, ModelsRegistry):
+                return kind.registry.prices(provider_id, model, resource)
+        return None
 
     def put_first(self, model: str) -> None:
         """Begin the list of models with this one."""

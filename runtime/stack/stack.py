@@ -50,6 +50,7 @@ from runtime.storage.used import UsedStores
 from runtime.telemetry.batching import BatchProcessor, Exporter
 from runtime.telemetry.bodies.asked_for import are_asked_for
 from runtime.telemetry.calls import TracedCalls
+from runtime.telemetry.costs import Costs
 from runtime.telemetry.last_hour import LastHour
 from runtime.telemetry.sampling import Sampler
 
@@ -120,7 +121,9 @@ class Stack:
         self.nameless: Nameless = EVERYBODY
         is_kept = bool(plan.of(TELEMETRY)) and not (interposed is not None and interposed.replays)
         is_told = (is_kept or bool(exporters)) and run.telemetry.enabled is not False
-        self.processor = BatchProcessor(exporters, sampler=sampler) if is_told else None
+        self.processor = (
+            BatchProcessor(exporters, sampler=sampler, completed=Costs(self._kinds.price_of).note) if is_told else None
+        )
         self.last_hour: LastHour | None = None
         if self.processor is not None:
             self.last_hour = LastHour()

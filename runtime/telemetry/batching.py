@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import Protocol
 
@@ -38,11 +38,19 @@ class Exporter(Protocol):
 
 
 class BatchProcessor:
-    """Implements `SpanProcessor` and `Spans`. exporters: each gets every span, also where another one fails."""
+    """Implements `SpanProcessor` and `Spans`. exporters: each gets every span, also where another one fails.
+    completed: notes beforehand what can wait until then.
+    """
 
     def __init__(
-        self, exporters: Iterable[Exporter] = (), *, sampler: Sampler | None = None, every_s: float = EVERY_S
+        self,
+        exporters: Iterable[Exporter] = (),
+        *,
+        sampler: Sampler | None = None,
+        completed: Callable[[Sequence[Span]], None] = lambda _: None,
+        every_s: float = EVERY_S,
     ) -> None:
+        self._completed = completed
         self.sampler = sampler
         self._exporters = list(exporters)
         self._every_s = every_s
@@ -83,11 +91,7 @@ class BatchProcessor:
                 log.warning("spans were dropped: more ended than could be kept", extra={"count": dropped})
             if not spans:
                 return
-            for span in spans:
-                try:
-                    span.tell()
-                except Exception:
-                    log.exception("a span is handed on without all that there is to tell of it")
+            self._complete(spans)
             offset_s = machine_time() - time.perf_counter()
             for exporter in self._exporters:
                 await self._hand_on(exporter, spans, offset_s)
@@ -102,6 +106,17 @@ class BatchProcessor:
             await exporter.close()
         except Exception as error:
             log.warning("what has happened is not kept", extra=_about(exporter, 0, error))
+
+    def _complete(self, spans: Sequence[Span]) -> None:
+        for span in spans:
+            try:
+                span.tell()
+            except Exception:
+                log.exception("a span is handed on without all that there is to tell of it")
+        try:
+            self._completed(spans)
+        except Exception as error:
+            log.exception("spans are handed on without all that there is to say", extra={"error": str(error)})
 
     async def _hand_on(self, exporter: Exporter, spans: Sequence[Span], offset_s: float) -> None:
         try:

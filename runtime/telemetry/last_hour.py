@@ -1,5 +1,5 @@
 """What the last hour was like, in a few numbers: how many requests, how many of them failed, how long they took, and
-how many tokens they cost. Kept by the minute, so that an hour costs as much as a minute.
+how many tokens and USD they cost. Kept by the minute, so that an hour costs as much as a minute.
 """
 
 from __future__ import annotations
@@ -24,13 +24,16 @@ _MODELS = ("chat", "text_completion", "embeddings")
 
 @dataclass(frozen=True)
 class Summary:
-    """p95_ms: within which 95 of 100 requests were answered; None where there was none."""
+    """p95_ms: within which 95 of 100 requests were answered; None where there was none. cost_usd: of models whose price
+    is known.
+    """
 
     requests: int
     errors: int
     p95_ms: float | None
     input_tokens: int
     output_tokens: int
+    cost_usd: float
 
 
 @dataclass
@@ -42,6 +45,7 @@ class _Minute:
     errors: int = 0
     input_tokens: int = 0
     output_tokens: int = 0
+    cost_usd: float = 0.0
     times: defaultdict[int, int] = field(default_factory=lambda: defaultdict(int))
 
 
@@ -60,6 +64,8 @@ class LastHour:
             elif span.attributes.get(names.OPERATION) in _MODELS:
                 minute.input_tokens += number(span.attributes.get(names.INPUT_TOKENS))
                 minute.output_tokens += number(span.attributes.get(names.OUTPUT_TOKENS))
+            if isinstance(usd := span.attributes.get(names.COST_USD), float):
+                minute.cost_usd += usd
 
     async def close(self) -> None:
         """Nothing is held."""
@@ -73,6 +79,7 @@ class LastHour:
             p95_ms=_p95_ms(minutes),
             input_tokens=sum(one.input_tokens for one in minutes),
             output_tokens=sum(one.output_tokens for one in minutes),
+            cost_usd=round(sum(one.cost_usd for one in minutes), 9),
         )
 
     def _at(self, now_s: float) -> _Minute:

@@ -384,7 +384,7 @@ _PURE = (
     *("apis._api", "apis._json_schema", "stack.plan", "stack.placing", "stack.weights", "engine.checkpoints.kinds"),
     *("external.known", "external.remembered", "faults.parsing"),
     *(f"recording.{name}" for name in ("documents", "library", "rules", "used", "manifest", "hiding", "said", "older")),
-    *("recording.bodies", "recording.names", "sse", "telemetry.conventions"),
+    *("recording.bodies", "recording.names", "sse", "telemetry.conventions", "telemetry.token_kinds"),
 )
 """`engine.checkpoints.kinds` knows which folders hold a checkpoint, from names and first bytes. No one loads a library
 but msgspec, which reads recordings, yaml, which reads their rules, and pydantic, by which a request has a schema.

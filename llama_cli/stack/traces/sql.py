@@ -22,8 +22,8 @@ def command(
     """Ask in SQL what requests to a server led to. `-q` prints the first column alone.
 
     `spans` has a row for each thing that took time: trace_id, request_id, owner, span_id, parent_id, name, kind, began,
-    duration_ms, error, message, api, operation, provider_id, model, input_tokens, output_tokens, status, and all else
-    in attributes, which is JSON: `attributes->>'$."gen_ai.response.model"'`. Nothing is changed.
+    duration_ms, error, message, api, operation, provider_id, model, input_tokens, output_tokens, cost_usd, status, and
+    all else in attributes, which is JSON: `attributes->>'$."gen_ai.response.model"'`. Nothing is changed.
 
     `llama stack storage query` asks the same where no server runs.
 

@@ -8,8 +8,15 @@ import msgspec
 
 
 class _Details(msgspec.Struct):
+    """cached_tokens, cache_write_tokens: of what went in; the latter is what a vendor charges for keeping."""
+
     cached_tokens: int | None = None
+    cache_write_tokens: int | None = None
+    audio_tokens: int | None = None
     reasoning_tokens: int | None = None
+
+
+_NO_DETAILS = _Details()
 
 
 class Counted(NamedTuple):
@@ -36,11 +43,19 @@ class Usage(msgspec.Struct):
 
     @property
     def counted(self) -> Counted:
-        read = self.input_tokens_details or self.prompt_tokens_details or _Details()
-        written = self.output_tokens_details or self.completion_tokens_details or _Details()
-        return Counted(
-            self.prompt_tokens if self.input_tokens is None else self.input_tokens,
-            read.cached_tokens,
-            self.completion_tokens if self.output_tokens is None else self.output_tokens,
-            written.reasoning_tokens,
-        )
+        asked = self.prompt_tokens if self.input_tokens is None else self.input_tokens
+        answered = self.completion_tokens if self.output_tokens is None else self.output_tokens
+        thought = self.written.reasoning_tokens
+        if thought and asked is not None and answered is not None and self.total_tokens == asked + answered + thought:
+            answered += thought  # xAI counts it beside the answer: https://docs.x.ai/docs/guides/reasoning
+        return Counted(asked, self.read.cached_tokens, answered, thought)
+
+    @property
+    def read(self) -> _Details:
+        """What went in, more closely."""
+        return self.input_tokens_details or self.prompt_tokens_details or _NO_DETAILS
+
+    @property
+    def written(self) -> _Details:
+        """The same of what came out."""
+        return self.output_tokens_details or self.completion_tokens_details or _NO_DETAILS

@@ -66,6 +66,9 @@ class Trace(Response):
     model: str | None = Field(None, description="The first model that a provider was asked for.")
     input_tokens: int | None = Field(None, description="The tokens that all of its models have read.")
     output_tokens: int | None = Field(None, description="The tokens that all of its models have written.")
+    cost_usd: float | None = Field(
+        None, description="What its calls of models cost, in USD; null where no price is known of any of them."
+    )
     message: str | None = Field(None, description="Why it failed, where one of its calls says so.")
     span_count: int | None = Field(None, description="How many spans it has.")
 

@@ -47,6 +47,7 @@ class _Said(msgspec.Struct):
 
     id: str | None = None
     model: str | None = None
+    service_tier: str | None = None
     usage: Usage | None = None
     choices: list[_Choice] = []
 
@@ -169,6 +170,8 @@ def _note(span: Span, documents: Iterable[bytes], *, has_output: bool = True) ->
             attributes[names.RESPONSE_ID] = bounded(said.id)
         if said.model:
             attributes[names.RESPONSE_MODEL] = bounded(said.model)
+        if said.service_tier:
+            attributes[names.SERVICE_TIER] = bounded(said.service_tier)
         reasons += [one.finish_reason for one in said.choices if one.finish_reason]
         if said.usage is not None:
             note_usage(attributes, said.usage, has_output=has_output)
@@ -189,6 +192,13 @@ def note_usage(attributes: dict[str, Attribute], usage: Usage, *, has_output: bo
         attributes[names.OUTPUT_TOKENS] = answered
     if reasoning is not None:
         attributes[names.REASONING_TOKENS] = reasoning
+    for name, count in (
+        (names.CACHE_WRITE_TOKENS, usage.read.cache_write_tokens),
+        (names.AUDIO_IN, usage.read.audio_tokens),
+        (names.AUDIO_OUT, usage.written.audio_tokens),
+    ):
+        if count:
+            attributes[name] = count
 
 
 DESCRIBED: Mapping[str, Described] = {

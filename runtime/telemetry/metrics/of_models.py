@@ -88,9 +88,11 @@ class Models:
         self.asked = Counter("prompt_tokens", "{token}", "Tokens of what models were asked.", of_tokens)
         self.answered = Counter("completion_tokens", "{token}", "Tokens of what models have answered.", of_tokens)
         self.total = Counter("total_tokens", "{token}", "Tokens of both.", of_tokens)
+        self.cost = Counter("llama_stack.cost", "USD", "What calls of models cost whose price is known.", _OF_MODEL)
         self.instruments: tuple[Instrument, ...] = (
             *(self.duration, self.tokens, self.first_chunk, self.served, self.first_token, self.each_token),
             *(self.seconds, self.first_seconds, self.rate, self.types, self.asked, self.answered, self.total),
+            self.cost,
         )
         self._found: Found[tuple[Any, ...], _Alike] = Found(lambda said: _Alike(self, *said))
 
@@ -116,6 +118,8 @@ class Models:
                 sum.value += answered
             if seconds > 0 and not span.error:
                 alike.rate.record(answered / seconds)
+        if isinstance(usd := said(names.COST_USD), float):
+            alike.cost.value += usd
         if isinstance(first_s, float):
             for wait in alike.waits:
                 wait.record(first_s)
@@ -168,6 +172,10 @@ class _Alike:
     @cached_property
     def answered(self) -> Sequence[Sum]:
         return self._models.answered.of(self._id), self._models.total.of(self._id)
+
+    @cached_property
+    def cost(self) -> Sum:
+        return self._models.cost.of(self._of_model)
 
     @cached_property
     def asked_tokens(self) -> Distribution:

@@ -12,6 +12,7 @@ import pytest
 from runtime.conformance.asgi import Answered
 from runtime.conformance.stacks import Served
 from runtime.conformance.upstream import Seen
+from runtime.providers.inference.bedrock.answers import usage_of
 from tests.conformance.inference.subjects.bedrock import KEY, bedrock
 from tests.support.aws import KEY_ID, SECRET
 from tests.support.bedrock import (
@@ -185,6 +186,9 @@ async def test_all_of_a_request_reaches_converse(tmp_path: Path) -> None:
         assert warnings(answer) == ""
         body = sent(server)
         assert answer.json()["usage"]["prompt_tokens_details"] == {"cached_tokens": 2}
+    counts = {"inputTokens": 5, "cacheReadInputTokens": 2, "cacheWriteInputTokens": 3, "outputTokens": 1}
+    kept = {"cached_tokens": 2, "cache_write_tokens": 3}
+    assert usage_of(counts)["prompt_tokens_details"] == kept and usage_of(counts)["prompt_tokens"] == 10
     assert body["system"] == [{"text": "Be brief."}, {"text": "Be kind."}]
     assert body["inferenceConfig"] == {"maxTokens": 7, "temperature": 0.5, "topP": 0.9, "stopSequences": ["x"]}
     assert body["additionalModelRequestFields"] == {"top_k": 5} and body["serviceTier"] == {"type": "flex"}

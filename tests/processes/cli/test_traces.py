@@ -115,8 +115,9 @@ def test_those_that_are_wanted(traced: Traced, wanted: tuple[str, ...], found: l
 
 def test_rows_in_a_pipe_are_whole(traced: Traced) -> None:
     [row] = traced.home("stack", "traces", "--errors").out.splitlines()
-    began, name, status, took, model, tokens, id, error = row.split("\t")
-    assert (name, status, model, tokens, id) == ("POST /v1/chat/completions", "429", "vendor-model", "", "failed-1")
+    began, name, status, took, model, tokens, cost, id, error = row.split("\t")
+    assert (name, status, model, id) == ("POST /v1/chat/completions", "429", "vendor-model", "failed-1")
+    assert tokens == cost == ""
     assert error.startswith("`vendor` answered 429: overloaded") and began[:2] == "20" and took[-1] == "s"
     spans = [line.split("\t") for line in traced.home("stack", "traces", "show", "failed-1").out.splitlines()]
     assert [(depth, status) for depth, _, _, _, status, _ in spans] == [
@@ -177,6 +178,39 @@ def test_what_goes_on_is_watched(traced: Traced) -> None:
         [model] = now["models"]
         assert (model["model"], model["provider_id"]) == ("vendor-model", "vendor")
         assert now["requests"] >= model["requests"] >= 1 and now["p50_ms"] <= now["p95_ms"]
+
+
+def test_what_was_asked_of_a_model_with_a_price_says_what_it_cost(traced: Traced) -> None:
+    price = {"input": 0.5, "output": 1.5, "source": "a contract"}
+    named = {"model_id": "priced", "provider_id": "vendor", "provider_model_id": "vendor-model"}
+    traced.post("/v1/models", {**named, "metadata": {"price": price}})
+    traced.chat("priced", headers={"x-request-id": "priced-1"})
+    rows = {row["request_id"]: row["cost_usd"] for row in document(traced, "stack-traces-show")}
+    assert (rows["priced-1"], rows["fine-1"]) == (0.000002, None)
+    [row] = [line for line in traced.home("stack", "traces").out.splitlines() if "priced-1" in line]
+    assert "\t1 in, 1 out\t$0.000002\tpriced-1\t" in row
+    assert document(traced, "stack-traces-show", "priced-1")["cost_usd"] == 0.000002
+    assert "; cost $0.000002; " in traced.home("stack", "traces", "priced-1").out
+    with screen(traced, "stack", "traces", "priced-1") as shown:
+        assert shown.wait_until_it_ends() == 0
+        assert shown.lines[1].endswith(", cost $0.000002")
+    with screen(traced, "stack", "traces", columns=120) as shown:
+        assert shown.wait_until_it_ends() == 0
+        assert any(" Cost " in line for line in shown.lines) and any(" $0.000002 " in line for line in shown.lines)
+    [call] = (told := document(traced, "stack-explain", "priced-1"))["calls"]
+    assert told["cost_usd"] == call["cost_usd"] == 0.000002
+    assert (
+        "It cost $0.000002: 1 token read at $0.50 and 1 written at $1.50 a million; the price is that of a contract."
+        in (told["text"][1])
+    )
+    assert "What it cost is not known: no price is known of the model `vendor-model`." in (
+        traced.home("stack", "explain", "fine-1").out
+    )
+    now = json.loads(traced.home("stack", "top", "--count", "1").out)
+    conform(now, "stack-top")
+    assert now["cost_usd"] == now["models"][0]["cost_usd"] == 0.000002
+    found = document(traced, "stack-traces-sql", "SELECT sum(cost_usd) FROM spans")
+    assert found["rows"] == [[0.000002]]
 
 
 def screen(server: Traced, *arguments: str, columns: int = 80) -> Screen:

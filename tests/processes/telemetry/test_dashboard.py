@@ -33,6 +33,8 @@ OTHERS: dict[str, list[dict[str, Any]]] = {
     "tool_runtime": [{"provider_id": "file-search", "provider_type": "inline::file-search"}],
 }
 TOOLS = {"tool_groups": [{"toolgroup_id": "builtin::rag", "provider_id": "file-search"}]}
+PRICE = {"models": [{"model_id": "priced", "provider_id": "vendor", "provider_model_id": "chat",
+                     "metadata": {"price": {"input": 1, "output": 4}}}]}  # fmt: skip
 CALLS = "gen_ai_client_operation_duration_seconds_count"
 LIMIT_S = 60.0
 
@@ -54,7 +56,7 @@ async def test_each_query_of_the_dashboard_finds_something(tmp_path: Path) -> No
             "version": 2,
             "distro_name": "dashboard",
             "providers": {"inference": [openai_at(upstream.url), ENGINE], **OTHERS},
-            "registered_resources": TOOLS,
+            "registered_resources": {**TOOLS, **PRICE},
             "telemetry": {"metrics": {"port": 0}},
         }
         async with running_server(run, tmp_path / "server") as server:

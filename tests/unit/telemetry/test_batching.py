@@ -54,6 +54,21 @@ async def test_each_exporter_gets_all_of_them_also_where_another_fails(caplog: p
     assert len(caplog.records) == 2
 
 
+async def test_what_can_wait_is_noted_before_they_are_handed_on(caplog: pytest.LogCaptureFixture) -> None:
+    kept, noted = Kept(), []
+
+    def note(spans: Sequence[Span]) -> None:
+        noted.append((kept.batches.copy(), [span.name for span in spans]))
+        raise LookupError("no price")
+
+    processor = BatchProcessor([kept], completed=note)
+    end(processor, "a", "b")
+    await processor.flush()
+    assert noted == [([], ["a", "b"])]
+    assert kept.batches == [["a", "b"]], "also without it"
+    assert [record.__dict__["error"] for record in caplog.records] == ["no price"]
+
+
 async def test_no_more_wait_than_can_be_kept(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     monkeypatch.setattr(batching, "AT_ONCE", 1)
     monkeypatch.setattr(batching, "MOST_WAITING", 2)

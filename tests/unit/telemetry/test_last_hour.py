@@ -22,19 +22,21 @@ def request(seconds: float, status: int = 200) -> Span:
     return ended(seconds, {names.METHOD: "POST", names.STATUS: status})
 
 
-def chat(operation: str, asked: int, answered: int) -> Span:
+def chat(operation: str, asked: int, answered: int, usd: float | None = None) -> Span:
     counts: dict[str, Attribute] = {names.INPUT_TOKENS: asked, names.OUTPUT_TOKENS: answered}
-    return ended(0.1, {names.OPERATION: operation, **counts}, kind="internal")
+    cost: dict[str, Attribute] = {} if usd is None else {names.COST_USD: usd}
+    return ended(0.1, {names.OPERATION: operation, **counts, **cost}, kind="internal")
 
 
 async def test_requests_failures_times_and_tokens_are_counted() -> None:
     hour = LastHour()
-    assert hour.summary() == Summary(0, 0, None, 0, 0)
+    assert hour.summary() == Summary(0, 0, None, 0, 0, 0.0)
     await hour.export([request(0.010) for _ in range(94)], 0)
     await hour.export([request(2.0, 503), *(request(0.5, 404) for _ in range(5))], 0)
-    await hour.export([chat("chat", 7, 3), chat("embeddings", 5, 0), chat("invoke_agent", 7, 3)], 0)
+    await hour.export([chat("chat", 7, 3, 0.25), chat("embeddings", 5, 0, 0.5), chat("invoke_agent", 7, 3)], 0)
     found = hour.summary()
     assert (found.requests, found.errors, found.input_tokens, found.output_tokens) == (100, 1, 12, 3)
+    assert found.cost_usd == 0.75
     assert found.p95_ms == pytest.approx(500, rel=0.05)
 
 

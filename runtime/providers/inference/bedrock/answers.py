@@ -41,11 +41,13 @@ def usage_of(counts: Json) -> Json:
     """Bedrock counts what it read from its cache, and what it wrote there, apart from the rest of the prompt.
     https://docs.aws.amazon.com/bedrock/latest/userguide/prompt-caching.html
     """
-    cached = counts.get("cacheReadInputTokens") or 0
-    read = counts["inputTokens"] + cached + (counts.get("cacheWriteInputTokens") or 0)
+    cached, kept = counts.get("cacheReadInputTokens") or 0, counts.get("cacheWriteInputTokens") or 0
+    read = counts["inputTokens"] + cached + kept
     written = counts["outputTokens"]
     usage: Json = {"prompt_tokens": read, "completion_tokens": written, "total_tokens": read + written}
-    return usage | ({"prompt_tokens_details": {"cached_tokens": cached}} if cached else {})
+    if cached or kept:
+        usage["prompt_tokens_details"] = {"cached_tokens": cached, **({"cache_write_tokens": kept} if kept else {})}
+    return usage
 
 
 def call_of(use: Json, arguments: str, reasoning: Sequence[Json]) -> Json:

@@ -34,6 +34,7 @@ arg_min(refusal, began) FILTER (kind = 'server') AS refusal,
 arg_min(model, began) FILTER (api = 'inference') AS asked_model,
 TRY_CAST(sum(input_tokens) FILTER (api = 'inference') AS BIGINT) AS tokens_in,
 TRY_CAST(sum(output_tokens) FILTER (api = 'inference') AS BIGINT) AS tokens_out,
+sum(cost_usd) AS cost,
 arg_min(coalesce(nullif(message, ''), error), began) FILTER (provider_id IS NOT NULL) AS first_failure,
 arg_min(coalesce(nullif(message, ''), error), began)
 FILTER (provider_id IS NOT NULL AND api IN ('inference', 'responses', 'agents')) AS no_answer
@@ -162,6 +163,7 @@ def trace_of(row: Mapping[str, Any]) -> Trace:
         model=row["asked_model"],
         input_tokens=row["tokens_in"],
         output_tokens=row["tokens_out"],
+        cost_usd=None if row["cost"] is None else round(row["cost"], 12),
         message=row["no_answer"] or (row["refusal"] or row["first_failure"] if is_refused else None),
         span_count=row["span_count"],
     )

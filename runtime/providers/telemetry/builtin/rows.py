@@ -33,6 +33,7 @@ _SHOWN = {
     "model": (names.REQUEST_MODEL, "VARCHAR"),
     "input_tokens": (names.INPUT_TOKENS, "BIGINT"),
     "output_tokens": (names.OUTPUT_TOKENS, "BIGINT"),
+    "cost_usd": (names.COST_USD, "DOUBLE"),
     "status": (names.STATUS, "INTEGER"),
     "refusal": (names.ERROR_MESSAGE, "VARCHAR"),
 }

@@ -31,7 +31,7 @@ def serving() -> Iterator[str]:
         model("short", "own", "Tiny"),
         model("own/Tiny", "own", "Tiny", context_length=131072, loaded=True),
         model("own/Embed", "own", "Embed", model_type="embedding", embedding_dimension=384, loaded=False),
-        model("vendor/big", "vendor", "big"),
+        model("vendor/big", "vendor", "big", price={"input": 0.15, "output": 0.6}),
         model("own/Coming", "own", "Coming", loaded=False, state="loading", progress=0.4),
         {"id": "older", "provider_id": "vendor", "provider_resource_id": "named", "model_type": "rerank"},
         {"id": "bare"},
@@ -50,6 +50,7 @@ def test_the_rows_are_those_of_the_schema(serving: str, cli: Cli) -> None:
         "provider_model_id": "Tiny",
         "kind": "llm",
         "context_length": 131072,
+        "price": None,
         "embedding_dimension": None,
         "is_loaded": True,
         "load_state": "loaded",
@@ -64,8 +65,9 @@ def test_the_rows_are_those_of_the_schema(serving: str, cli: Cli) -> None:
 
 def test_a_row_a_line_in_a_pipe_and_ids_alone(serving: str, cli: Cli) -> None:
     lines = cli("models", "--url", serving).out.splitlines()
-    assert lines[:2] == ["own/Tiny\town\tllm\t128K\tyes\tshort\t", "own/Embed\town\tembedding\t\tno\t\t"]
-    assert lines[3] == "own/Coming\town\tllm\t\tloading\t\t40%"
+    assert lines[:2] == ["own/Tiny\town\tllm\t128K\t\tyes\tshort\t", "own/Embed\town\tembedding\t\t\tno\t\t"]
+    assert lines[3] == "own/Coming\town\tllm\t\t\tloading\t\t40%"
+    assert lines[2] == "vendor/big\tvendor\tllm\t\t$0.15 / $0.60\t\t\t"
     assert cli("models", "--url", serving, "-q").out.split() == [
         "own/Tiny",
         "own/Embed",

@@ -18,7 +18,7 @@ from tests.support.small_server import SmallHandler, running, url_of
 from tests.unit.cli.tracing._spans import BEGAN, TRACE, call, request
 
 ASKED = ["provider_id", "model", "requests", "failed", "p50_ms", "p95_ms", "first_p50_ms"]
-ASKED += ["input_tokens", "output_tokens"]
+ASKED += ["input_tokens", "output_tokens", "cost_usd"]
 NO_ROUTE = {"error": {"message": "`POST` is no route of this server", "type": "invalid_request_error"}}
 NOT_NOW = {"error": {"message": "the server is stopping", "type": "unavailable_error"}}
 REFUSED = {"error": {"message": "A query in SQL sees everybody's requests", "type": "permission_error"}}
@@ -190,7 +190,7 @@ def test_figures_fit_on_a_terminal(
     monkeypatch.setenv("COLUMNS", str(columns))
     monkeypatch.setattr("llama_cli.terminal.console.is_terminal", lambda stream: True)
     rows = [["meta-reference", "SmolLM2-135M-Instruct"], ["vendor", "steering \x1b[2J" + "模型" * 9]]
-    figures = [10, 1, 20.0, 200.0, 39.6, 1000, 100]
+    figures = [10, 1, 20.0, 200.0, 39.6, 1000, 100, None]
     every = [None, None, *figures]
     answers["query"] = 200, {"columns": ASKED, "rows": [every, *([*row, *figures] for row in rows)], "has_more": False}
     out = cli("stack", "top", "--count", "1", "--color", "never").out
@@ -305,7 +305,7 @@ def test_who_else_has_a_model_is_asked_and_where_that_fails_the_rest_is_told(ans
 def test_a_server_is_asked_neither_without_a_pause_nor_never_again(
     interval: str, wrong: str, answers: dict[str, Any], cli: Cli
 ) -> None:
-    every = [None, None, 0, 0, None, None, None, 0, 0]
+    every = [None, None, 0, 0, None, None, None, 0, 0, None]
     answers["query"] = 200, {"columns": ASKED, "rows": [every], "has_more": False}
     result = cli("stack", "top", "--interval", interval)
     assert result.code == 2 and f"`--interval`: {wrong}" in result.err

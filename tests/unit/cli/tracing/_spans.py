@@ -87,5 +87,12 @@ _NAMES = {
     "input_tokens": "gen_ai.usage.input_tokens",
     "output_tokens": "gen_ai.usage.output_tokens",
     "cached": "gen_ai.usage.cache_read.input_tokens",
+    "kept": "gen_ai.usage.cache_creation.input_tokens",
+    "audio": "gen_ai.usage.audio.input_tokens",
+    "tier": "openai.response.service_tier",
+    "cost": "llama_stack.cost_usd",
+    "price_source": "llama_stack.price.source",
+    **{f"rate_{kind}": f"llama_stack.price.{kind}" for kind in ("input", "output", "reasoning")},
+    **{f"rate_{kind}": f"llama_stack.price.{kind}" for kind in ("cached_input", "cache_write")},
     "reasoning": "gen_ai.usage.reasoning.output_tokens",
 }

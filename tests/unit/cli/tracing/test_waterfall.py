@@ -65,6 +65,11 @@ def test_a_waterfall_as_it_is() -> None:
     ]
 
 
+def test_a_call_says_what_it_cost_and_not_by_which_rates() -> None:
+    said = drawn([request(), call(input_tokens=12, output_tokens=5, cost=0.00123, rate_input=1.0, price_source="a")])
+    assert said[-1].strip() == "by vendor; 12 tokens in, 5 out; cost $0.00123"
+
+
 @pytest.mark.parametrize("width", [20, 40, 60, 79, 200])
 @pytest.mark.parametrize("spans", HARD.values(), ids=HARD)
 def test_it_fits_whatever_there_is_to_show(spans: list[dict[str, Any]], width: int) -> None:

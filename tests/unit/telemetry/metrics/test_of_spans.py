@@ -95,6 +95,12 @@ async def test_a_call_of_a_model_is_told_with_its_tokens_and_its_waits() -> None
     }
 
 
+async def test_what_calls_cost_is_added_up_where_it_is_known() -> None:
+    found = await counted(*(span(CALL | {names.COST_USD: usd}) for usd in (0.25, 0.5)), span(CALL))
+    assert found["llama_stack.cost"] == {("chat", "openai", "large", "vendor"): 0.75}
+    assert "llama_stack.cost" not in await counted(span(CALL))
+
+
 async def test_our_own_engine_is_a_server_too() -> None:
     usage = {names.OUTPUT_TOKENS: 4, names.FIRST_CHUNK_S: 0.5, names.RESOURCE_ID: "mine"}
     found = await counted(span(CALL | usage, "internal"), span(CALL, "internal", error="engine_failed"))
