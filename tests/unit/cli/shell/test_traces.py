@@ -46,7 +46,8 @@ class Handler(SmallHandler):
 
 def fits(one: dict[str, Any], condition: dict[str, Any]) -> bool:
     key, value = condition["key"], condition["value"]
-    said = one["trace_id"] if key == "trace_id" else one.get("attributes", {}).get("llama_stack.request.id", "")
+    own = key if key.startswith("gen_ai.") else "llama_stack.request.id"
+    said = one["trace_id"] if key == "trace_id" else one.get("attributes", {}).get(own, "")
     return bool(said == value if condition["op"] == "eq" else said.startswith(value))
 
 
@@ -173,3 +174,13 @@ def test_where_the_reason_may_be_found(answers: dict[str, Any], cli: Cli) -> Non
 def test_a_server_is_not_asked_without_a_pause(cli: Cli) -> None:
     result = cli("stack", "top", "--interval", "10ms")
     assert result.code == 2 and "`--interval`: less than 0.1 s would keep the server busy" in result.err
+
+
+def test_a_request_is_found_by_the_id_of_its_answer(answers: dict[str, Any], cli: Cli) -> None:
+    two_requests(answers)
+    answers["traces"] = 200, []
+    [_, second, _] = answers["spans"][1]
+    second["attributes"]["gen_ai.response.id"] = "chatcmpl-1"
+    assert cli("stack", "explain", "chatcmpl-1", "--json").json()["request_id"] == "req_20"
+    unknown = cli("stack", "explain", "chatcmpl-2")
+    assert unknown.code == 2 and "begins with `chatcmpl-2`" in unknown.err
