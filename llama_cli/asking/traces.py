@@ -129,7 +129,7 @@ def _meant(url: str, id: str) -> tuple[str, str | None]:
         both = [_condition(key, "starts_with", beginning) for key in ("request_id", names.REQUEST_ID)]
         requests = requests or _spans(url, both)
     asked = {str(span["attributes"][names.REQUEST_ID]) for span in requests}
-    if not asked and (answers := _spans(url, [_condition(names.RESPONSE_ID, "eq", id)]) if id else []):
+    if not asked and id and (answers := _that_made(url, id)):
         trace_id = _only(id, sorted({span["trace_id"] for span in answers}), "traces")
         return trace_id, next((one["span_id"] for one in answers if names.REQUEST_ID in one["attributes"]), None)
     if not asked:
@@ -142,6 +142,12 @@ def _meant(url: str, id: str) -> tuple[str, str | None]:
         hint = f"choose one by its trace: {words.some(traces, 3)}"
         raise Failure(message, hint=hint, code=ExitCode.USAGE)
     return roots[0]["trace_id"], roots[0]["span_id"] if len(roots) == 1 else None
+
+
+def _that_made(url: str, id: str) -> list[Row]:
+    """The spans of the request and of the call that made an answer; whoever reads it later made nothing."""
+    found = _spans(url, [_condition(names.RESPONSE_ID, "eq", id)])
+    return [span for span in found if {names.OPERATION, names.REQUEST_ID} & span["attributes"].keys()]
 
 
 def _only(id: str, ids: Sequence[str], what: str) -> str:

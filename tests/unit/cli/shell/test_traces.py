@@ -179,8 +179,11 @@ def test_a_server_is_not_asked_without_a_pause(cli: Cli) -> None:
 def test_a_request_is_found_by_the_id_of_its_answer(answers: dict[str, Any], cli: Cli) -> None:
     two_requests(answers)
     answers["traces"] = 200, []
-    [_, second, _] = answers["spans"][1]
+    second = answers["spans"][1][1]
     second["attributes"]["gen_ai.response.id"] = "chatcmpl-1"
+    read_later = call("read", "three") | {"trace_id": "ff" * 16}
+    read_later["attributes"] = {"gen_ai.response.id": "chatcmpl-1"}
+    answers["spans"][1].append(read_later)
     assert cli("stack", "explain", "chatcmpl-1", "--json").json()["request_id"] == "req_20"
     unknown = cli("stack", "explain", "chatcmpl-2")
     assert unknown.code == 2 and "begins with `chatcmpl-2`" in unknown.err
