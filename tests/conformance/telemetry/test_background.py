@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from aiohttp import web
 
 from runtime.conformance.form import HEADERS, file, form
 from runtime.conformance.form import field as form_field
@@ -16,6 +17,7 @@ from runtime.conformance.stacks import Served, run_config, serving
 from runtime.conformance.upstream import EMBEDDING_MODEL, Upstream
 from runtime.telemetry.spans import Span
 from tests.conformance.batches.asking import MODEL, Asking, lines
+from tests.conformance.batches.test_owners import ADA, Acting
 from tests.conformance.eval.asking import Repeating, asking_at, rows
 from tests.support.stacks import openai_at
 from tests.unit.telemetry._seen import Exported
@@ -44,6 +46,20 @@ def run(upstream: Upstream, **sections: Any) -> Any:
 async def served(upstream: Upstream, tmp_path: Path) -> AsyncIterator[Served]:
     async with serving(run(upstream), tmp_path) as served:
         yield served
+
+
+class Refusing:
+    """A vendor that is asked too much once. It says when to come again, and nobody waits inside of a request for it."""
+
+    def __init__(self, upstream: Upstream) -> None:
+        self._upstream = upstream
+        self._has_refused = False
+
+    async def __call__(self, request: web.Request) -> web.StreamResponse:
+        if self._has_refused:
+            return await self._upstream._answer(request, await request.read())
+        self._has_refused = True
+        return web.json_response({"error": {"message": "slowly"}}, status=429, headers={"retry-after": "1"})
 
 
 async def until(served: Served, path: str, going_on: set[str]) -> dict[str, Any]:
@@ -86,6 +102,26 @@ async def test_each_line_of_a_batch_is_a_trace_that_says_where_it_comes_from(
     answered = await served.client.post("/v1/telemetry/query", json={"sql": sql})
     assert answered.status == 200, answered.body
     assert answered.json()["rows"] == [[batch["usage"]["output_tokens"]]]
+
+
+async def test_a_trace_of_background_work_is_its_owners(served: Served, upstream: Upstream) -> None:
+    exported = await Exported.of(served.stack)
+    acting = Acting(Asking(served, upstream), ADA)
+    await acting.ended((await acting.create(await acting.upload(2))).id)
+    roots = [span for span in await exported.spans() if span.name == "line of a batch"]
+    assert [span.trace.owner for span in roots] == [ADA.principal] * 2
+
+
+async def test_a_line_that_is_asked_again_is_one_trace(served: Served, upstream: Upstream) -> None:
+    """The vendor refuses the first time, so there are two calls below one line."""
+    upstream.misbehaves = Refusing(upstream)
+    exported = await Exported.of(served.stack)
+    batch = await Asking(served, upstream).completed(*lines(1))
+    spans = await exported.spans()
+    line = root(spans, "line of a batch")
+    below = [span for span in spans if span.parent_id == line.id]
+    assert [bool(span.error) for span in below] == [True, False] and not line.error
+    assert batch["request_counts"]["completed"] == 1
 
 
 async def test_each_row_of_an_evaluation_is_a_trace(
