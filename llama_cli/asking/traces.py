@@ -102,7 +102,7 @@ def followed(url: str, wanted: Wanted, *, is_read: Callable[[], bool]) -> Iterat
 
 
 def kept(url: str, id: str) -> Kept:
-    """A trace, or one of its requests. id: its own, that of a request, or how one begins.
+    """A trace, or one of its requests. id: its own, that of a request, or how one begins; or that of an answer.
 
     Raises Failure (USAGE) where none or several have it.
     """
@@ -140,6 +140,9 @@ def _meant(url: str, id: str) -> tuple[str, str | None]:
         both = [_condition(key, "starts_with", beginning) for key in ("request_id", names.REQUEST_ID)]
         requests = requests or _spans(url, both)
     asked = {str(span["attributes"][names.REQUEST_ID]) for span in requests}
+    if not asked and id and (answers := _that_made(url, id)):
+        trace_id = _only(id, sorted({span["trace_id"] for span in answers}), "traces")
+        return trace_id, next((one["span_id"] for one in answers if names.REQUEST_ID in one["attributes"]), None)
     if not asked:
         raise _unknown(id)
     request_id = _only(id, sorted(asked), "requests")
@@ -154,6 +157,12 @@ def _meant(url: str, id: str) -> tuple[str, str | None]:
 def _unknown(id: str) -> Failure:
     hint = "`llama stack traces` lists the last ones"
     return Failure(f"no request and no trace that is kept begins with `{id}`", hint=hint, code=ExitCode.USAGE)
+
+
+def _that_made(url: str, id: str) -> list[Row]:
+    """The spans of the request and of the call that made an answer; whoever reads it later made nothing."""
+    found = _spans(url, [_condition(names.RESPONSE_ID, "eq", id)])
+    return [span for span in found if {names.OPERATION, names.REQUEST_ID} & span["attributes"].keys()]
 
 
 def _only(id: str, ids: Sequence[str], what: str) -> str:

@@ -14,7 +14,10 @@ from llama_cli.terminal import console
 
 def command(
     request: Annotated[
-        str, typer.Argument(metavar="REQUEST_ID", help="Its `x-request-id`, or how that begins; or its trace.")
+        str,
+        typer.Argument(
+            metavar="REQUEST_ID", help="Its `x-request-id`, or how that begins; its trace; or the id of its answer."
+        ),
     ],
     url: Url = None,
     json: Json = False,
@@ -30,6 +33,7 @@ def command(
     Examples:
       llama stack explain req_0f3c1b2a4d5e6f708192a3b4
       llama stack explain req_0f3c1b2a --json
+      llama stack explain chatcmpl-0f3c1b2a4d5e6f708192a3b4
     """
     from llama_cli.asking import traces
     from llama_cli.asking.address import address_of

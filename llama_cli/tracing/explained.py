@@ -32,7 +32,12 @@ from llama_cli.tracing.tree import placed
 from runtime.telemetry import conventions as names
 
 _SETTINGS = "gen_ai.request."
-_ENGINE = {"queue": "waiting for the engine took", "prefill": "the prompt", "decode": "the answer"}
+_ENGINE = {
+    "load": "loading the model took",
+    "queue": "waiting for the engine took",
+    "prefill": "the prompt",
+    "decode": "the answer",
+}
 """The steps of an answer of our engine, and what is said of each before the time that it took."""
 _NOTHING = Offered()
 Json = dict[str, Any]
@@ -175,6 +180,8 @@ def _attempt(span: Span) -> Json:
 def _beginning(root: Span | None) -> str:
     if root is None:
         return "The request itself is not kept: it goes on still, or its span was dropped."
+    if (job := fact(root, names.JOB_ID)) is not None:
+        return _of_job(root, job)
     status, ours, waited = (fact(root, name) for name in (names.STATUS, names.OVERHEAD_MS, names.WAITED_MS))
     how = f"was answered with status {status}" if status is not None else "ended"
     said = f"`{root['name']}` {how} after {took(took_s(root))}, at {local(root['start_time'])}."
@@ -186,6 +193,17 @@ def _beginning(root: Span | None) -> str:
         said += f" To the first byte of the answer, the server itself took {took(ours / 1000)}"
         said += f" and waited {took(waited / 1000)} for whoever computes it."
     return " ".join([said, *_changes(root)])
+
+
+def _of_job(root: Span, job: str) -> str:
+    """Work that no request waited for."""
+    said = f"`{root['name']}` was done in the background for `{job}`, took {took(took_s(root))}"
+    said += f" and began at {local(root['start_time'])}."
+    if (led := fact(root, names.BEGUN_BY)) is not None:
+        said += f" The request `{led}` had led to it."
+    if root["status"] == "error":
+        said += f" It failed: {_sentence(root['message'] or 'it is not told why')}"
+    return said
 
 
 def _told(step: _Step) -> str:

@@ -23,6 +23,8 @@ from runtime.routing.stored_completions import COMPLETIONS, SCHEMA, STORE
 from runtime.sse import End, EventStream, Frames, Reply, encode
 from runtime.storage.sql import Insert
 from runtime.storage.stores import Storage
+from runtime.telemetry.conventions import RESPONSE_ID
+from runtime.telemetry.spans import current_span
 
 log = logging.getLogger(__name__)
 MOST_WAITING_BYTES = 64 * 1024 * 1024
@@ -60,6 +62,8 @@ class Keeper:
             return with_members(answer, model)
         position = new_position()
         id = ordered_id("chatcmpl-", position)
+        if (span := current_span()) is not None:  # whoever has the answer finds by its id what led to it
+            span.attributes[RESPONSE_ID] = id
         answered = with_members(answer, model, OwnMember("id", id, is_needed=True))
         write = partial(self._write, request, position, id, current().user, current().request_id)
         if isinstance(answered, EventStream):

@@ -20,13 +20,12 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, SecretStr
 
 from runtime import discovery
-from runtime.access import EVERYBODY, Nameless, User
+from runtime.access import EVERYBODY, Nameless
 from runtime.apis._api import Api
 from runtime.apis.inspect.protocol import RouteInfo
 from runtime.apis.providers.protocol import ProviderInfo
 from runtime.config.resources import owner_of
 from runtime.config.run_config import RunConfig
-from runtime.context import RequestContext, serving
 from runtime.errors import Unavailable
 from runtime.http.client import HttpClient
 from runtime.http.transport import Transport
@@ -34,6 +33,7 @@ from runtime.provider import ProviderContext, Tasks
 from runtime.routing.forward import Router, Routing
 from runtime.stack.api_relations import is_registry
 from runtime.stack.at_once import made_at_once
+from runtime.stack.background import BackgroundWork
 from runtime.stack.instance import Instance
 from runtime.stack.kinds import Kinds, own_routing
 from runtime.stack.plan import Plan
@@ -115,7 +115,9 @@ class Stack:
         interval_s = run.server.registry_refresh_interval_seconds
         self._providers = Supervisor(plan.providers, tasks=self._tasks, refresh_interval_s=interval_s)
         has_jobs = is_alone and self._stores.is_in_state_folder(JOBS_STORE.name)
-        self._jobs = JobRunner(partial(self._stores.sql, JOBS_STORE.name, SCHEMA), is_alone=has_jobs)
+        self._work = BackgroundWork(lambda: self.processor, lambda: self.nameless)
+        find_store = partial(self._stores.sql, JOBS_STORE.name, SCHEMA)
+        self._jobs = JobRunner(find_store, is_alone=has_jobs, origin=self._work.origin)
         limits = run.storage.retention
         self._retention = Retention(self._stores, limits, changed=lambda: self.on_change()) if limits else None
         self.nameless: Nameless = EVERYBODY
@@ -397,7 +399,7 @@ class Stack:
             stack=self,
             find_api=lambda protocol: self._needed_api(planned, protocol),
             find_optional_api=lambda protocol: self._optional_api(planned, protocol),
-            find_jobs=lambda: Jobs(self._jobs, running.name, lambda: running.phase == "ready", self._acting_for),
+            find_jobs=lambda: Jobs(self._jobs, running.name, lambda: running.phase == "ready", self._work.doing),
             find_loop=partial(self.instance.leads_back, place),
             registered=tuple(self._kept(planned.api)),
             list_changed=running.ask_soon,
@@ -425,10 +427,6 @@ class Stack:
             tells_bodies=are_asked_for(),
         )
         return traced.door(seen)
-
-    def _acting_for(self, owner: User | None) -> serving:
-        """The context of work that is done for the owner of what it is about, while no request waits for it."""
-        return serving(RequestContext(user=owner or self.nameless))
 
     def _needed_api(self, planned: PlannedProvider, protocol: type) -> Any:
         """The result of `context.api(Protocol)`: a routed API; the plan has checked that it exists."""

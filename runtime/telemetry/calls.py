@@ -15,8 +15,7 @@ from runtime.apis._api import Api
 from runtime.apis._request import Registered
 from runtime.sse import EventStream, Frames, Reply
 from runtime.telemetry import conventions as names
-from runtime.telemetry.bodies.chats import Heard
-from runtime.telemetry.bodies.told import Chat, with_bodies
+from runtime.telemetry.bodies.told import Generated, with_bodies
 from runtime.telemetry.operation import Described
 from runtime.telemetry.spans import CANCELLED, Attribute, Kind, Span, current_span, inside, reset_current, set_current
 from runtime.wrapped import Wrapped
@@ -60,7 +59,7 @@ class TracedCalls:
         described = self._described.get(operation, _UNDESCRIBED)
         begin, taken = self._begun(operation), described.taken
         read: Callable[[EventStream, Span, Any], EventStream] = _TracedStream
-        if isinstance(described, Chat):
+        if isinstance(described, Generated):
             read = _HeardStream
 
         async def call(request: Any) -> Any:
@@ -185,11 +184,11 @@ class _TracedStream(EventStream):
 class _HeardStream(_TracedStream):
     """One whose answer is put together while it is read."""
 
-    __slots__ = ("_chat", "_heard")
+    __slots__ = ("_generated", "_heard")
 
-    def __init__(self, stream: EventStream, span: Span, described: Chat) -> None:
+    def __init__(self, stream: EventStream, span: Span, described: Generated) -> None:
         super().__init__(stream, span, described)
-        self._chat, self._heard = described, Heard()
+        self._generated, self._heard = described, described.listener()
 
     async def __anext__(self) -> Frames:
         frames = await super().__anext__()
@@ -198,7 +197,7 @@ class _HeardStream(_TracedStream):
 
     def _end(self, error: BaseException | None) -> None:
         self._span.tell()
-        self._chat.heard(self._span, self._heard)
+        self._generated.heard(self._span, self._heard)
         super()._end(error)
 
 

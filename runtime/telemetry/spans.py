@@ -137,6 +137,7 @@ def begin_trace(
     request_id: str,
     owner: str | None = None,
     caller: Remote | None = None,
+    kind: Kind = "server",
 ) -> Span:
     """The first span of a request, which goes on with the trace of its caller if it has one."""
     sampler = processor.sampler
@@ -149,7 +150,7 @@ def begin_trace(
     if sampler is not None:
         is_sampled = sampler(trace_id, caller)
     trace = Trace(processor, trace_id, request_id, state, is_sampled, owner)
-    return Span(trace, span_id, parent_id, name, "server", attributes, _now())
+    return Span(trace, span_id, parent_id, name, kind, attributes, _now())
 
 
 def begin(name: str, attributes: dict[str, Attribute], kind: Kind = "internal") -> Span | None:

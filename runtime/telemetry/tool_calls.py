@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Literal
 
+from runtime.errors import StackError
 from runtime.telemetry import conventions as names
 from runtime.telemetry.operation import EXECUTE_TOOL, bounded
 from runtime.telemetry.spans import Attribute, begin, current_span, during
 
+TOOL_ERROR, BAD_ARGUMENTS = "tool_error", "invalid_arguments"
+"""What `error.type` says of a tool that says itself that it has failed, and of arguments that make no sense."""
 ToolType = Literal["extension", "datastore"]
 """As the conventions call a tool that is run here: one that looks into what is kept here, or any other one."""
 
@@ -28,6 +31,19 @@ class called(during):  # used as a function
             names.TOOL_CALL_ID: bounded(call_id),
         }
         super().__init__(begin(f"{EXECUTE_TOOL} {name}", attributes))
+
+
+def failed(why: StackError | str) -> None:
+    """The call that goes on has failed, although its model is told of that and nothing is raised. why: what was raised,
+    or a word of `error.type`.
+    """
+    span = current_span()
+    if span is None or not is_told():
+        return
+    if isinstance(why, StackError):
+        span.fail(why)
+    else:
+        span.error = why
 
 
 def is_told() -> bool:

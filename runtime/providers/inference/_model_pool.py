@@ -23,6 +23,8 @@ from runtime.errors import Conflict, RequestError, StackError, Unavailable
 from runtime.providers.inference._loading import Loading, forget_frames
 from runtime.providers.inference._pool_members import Lease, Member, ModelState, NoRoom, NoTurn, Runner
 from runtime.providers.inference._turns import one_at_a_time
+from runtime.telemetry import conventions as names
+from runtime.telemetry.spans import begin, during
 
 M = TypeVar("M", bound=Runner)
 log = logging.getLogger(__name__)
@@ -94,7 +96,10 @@ class ModelPool(Generic[M]):
             member.loading = Loading(name, limit_s=member.load_timeout_s)
             self._spawn(self._load(member, member.loading), f"load {name}")
         try:
-            await member.loading.wait(within)
+            with during(begin("load", {names.ENGINE_MODEL: name})) as span:
+                await member.loading.wait(within)
+                if span is not None and member.runner is not None:
+                    span.attributes[names.SIZE_BYTES] = member.runner.size_bytes
         except BaseException:
             lease.release()
             raise

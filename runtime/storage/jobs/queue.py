@@ -8,12 +8,12 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
-from runtime.access import Caller, User
+from runtime.access import Caller
 from runtime.errors import Conflict, NotFound
 from runtime.ids import new_position, ordered_id, position_in
 from runtime.storage.jobs.records import JOBS, Job, JobState, job_of
 from runtime.storage.jobs.runner import JobRunner
-from runtime.storage.jobs.running import Handler, RunningJob, ended
+from runtime.storage.jobs.running import Handler, RunningJob, Traced, ended
 from runtime.storage.sql.conditions import ALL, eq, one_of, owned_by
 from runtime.storage.sql.paging import AskedPage, read_page
 from runtime.storage.sql.statements import Delete, Insert, Select, Update
@@ -48,6 +48,7 @@ class JobQueue:
             "attempts": 0,
             "due_at": now,
             "created_at": now,
+            "begun": self._runner.origin(),
         }
         [added] = await self._part(user).write(Insert(JOBS, values, replace=() if job_id else None))
         if not added:
@@ -120,7 +121,7 @@ class JobQueue:
 
 class Jobs:
     """What one provider is given. owner: its name, for messages. is_ready: whether its jobs can be done now; while
-    not, they wait. acting_for: each job is done inside of it, called with its owner, None for nobody's.
+    not, they wait. acting_for: each job is done inside of it.
     """
 
     def __init__(
@@ -128,7 +129,7 @@ class Jobs:
         runner: JobRunner,
         owner: str,
         is_ready: Callable[[], bool],
-        acting_for: Callable[[User | None], AbstractContextManager[object]],
+        acting_for: Callable[[RunningJob], AbstractContextManager[object]],
     ) -> None:
         self._runner = runner
         self._owner = owner
@@ -144,6 +145,7 @@ class Jobs:
         attempts: int = 3,
         prefix: str = "job_",
         stays: bool = True,
+        traced: Traced = "alone",
     ) -> JobQueue:
         """Do the jobs of a kind from now on, and return its queue.
 
@@ -151,11 +153,12 @@ class Jobs:
         of an API have such jobs. concurrency: how many this process does at once. attempts: how often one is begun
         before it fails for good. prefix: of ids. stays: whether a job is there when it has ended; false where what
         came of it, and what was asked, is kept elsewhere. One that is cancelled before it begins stays all the same.
+        traced: what each attempt is in traces.
         Raises RuntimeError if another provider handles the kind.
         """
 
         async def done(running: RunningJob) -> Any:
-            with self._acting_for(running.owner):
+            with self._acting_for(running):
                 return await handler(running)
 
         self._runner.register(
@@ -166,5 +169,6 @@ class Jobs:
             concurrency=concurrency,
             attempts=attempts,
             stays=stays,
+            traced=traced,
         )
         return JobQueue(self._runner, kind, prefix)

@@ -10,11 +10,12 @@ from runtime.access import User
 from runtime.storage.sql.conditions import owner_of
 from runtime.storage.sql.paging import paging_indexes
 from runtime.storage.sql.store import Row
-from runtime.storage.sql.tables import Column, Index, Schema, Table, add_indexes
+from runtime.storage.sql.tables import AddColumn, Column, Index, Schema, Table, add_indexes
 
 JobState = Literal["queued", "running", "cancelling", "completed", "failed", "cancelled"]
 ENDED: tuple[JobState, ...] = ("completed", "failed", "cancelled")
 
+_BEGUN = Column("begun", "json", nullable=True)
 JOBS = Table(
     name="",
     columns=(
@@ -32,6 +33,7 @@ JOBS = Table(
         Column("created_at", "real"),
         Column("started_at", "real", nullable=True),
         Column("ended_at", "real", nullable=True),
+        _BEGUN,
     ),
     key=("id",),
     indexes=(*paging_indexes("kind"), Index(("kind", "due_at"))),
@@ -40,10 +42,11 @@ JOBS = Table(
 )
 """due_at: when anybody may take the job: at once or after a pause if it is queued, when its lease runs out if somebody
 has it, never (null) once it has ended. lease: a name for the time that somebody has it, null while nobody has.
-attempts: those that have begun, without those that a stop of the server cut short or that were postponed. All times are
-in seconds since 1970.
+attempts: those that have begun, without those that a stop of the server cut short or that were postponed. begun: what
+is known of the request that has led to it, see `JobRunner`. All times are in seconds since 1970.
 """
-SCHEMA = Schema(name="jobs", tables=(JOBS,), migrations=(add_indexes(*paging_indexes("kind"), Index(("ended_at",))),))
+_FIND = add_indexes(*paging_indexes("kind"), Index(("ended_at",)))
+SCHEMA = Schema(name="jobs", tables=(JOBS,), migrations=(_FIND, (AddColumn("", _BEGUN),)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +55,8 @@ class Job:
 
     owner: whose it is; the work acts for them. payload, progress, result: JSON values of the kind's own; progress is
     the last checkpoint. error: `message` and `code` of why it failed, or of the last attempt that did.
-    created_at, started_at, ended_at: seconds since 1970.
+    created_at, started_at, ended_at: seconds since 1970. begun: what is known of the request that has led to it, None
+    where nothing is.
     """
 
     id: str
@@ -67,6 +71,7 @@ class Job:
     created_at: float
     started_at: float | None
     ended_at: float | None
+    begun: Any = None
 
     @property
     def has_ended(self) -> bool:

@@ -18,7 +18,7 @@ from runtime.clock import wall_time
 from runtime.errors import Unavailable
 from runtime.ids import new_id
 from runtime.storage.jobs.records import ENDED, JOBS, job_of
-from runtime.storage.jobs.running import Attempt, Handler, RunningJob, after_failure, ended, outcome_of
+from runtime.storage.jobs.running import Attempt, Handler, RunningJob, Traced, after_failure, ended, outcome_of
 from runtime.storage.sql.conditions import Condition, above, at_most, eq, one_of
 from runtime.storage.sql.statements import Delete, Select, Statement, Update
 from runtime.storage.sql.store import Row, SqlStore
@@ -36,6 +36,7 @@ class _Kind:
     concurrency: int
     attempts: int
     stays: bool
+    traced: Traced
 
     def change(self, change: Row, where: Condition) -> Statement:
         """What makes this of the job at `where`: of one that has ended nothing, unless jobs of the kind stay."""
@@ -47,13 +48,15 @@ class JobRunner:
 
     clock: seconds since 1970, by which leases are compared. poll_s: how often it looks for jobs of other processes;
     its own are begun at once. is_alone: whether no other process does jobs of the store, so that what is held at the
-    start is held by one that is dead.
+    start is held by one that is dead. origin: what is known of the request that leads to a job which is added now, a
+    JSON value; kept with the job.
     """
 
     def __init__(
         self, find_store: Callable[[], SqlStore], *, clock: Callable[[], float] = wall_time, lease_s: float = LEASE_S,
-        poll_s: float = POLL_S, is_alone: bool = False,
+        poll_s: float = POLL_S, is_alone: bool = False, origin: Callable[[], object] = lambda: None,
     ) -> None:  # fmt: skip
+        self.origin = origin
         self._find_store = find_store
         self.clock = clock
         self.poll_s = poll_s
@@ -81,6 +84,7 @@ class JobRunner:
         concurrency: int,
         attempts: int,
         stays: bool,
+        traced: Traced = "alone",
     ) -> None:
         """Do the jobs of a kind from now on; see `Jobs.handle`. Raises RuntimeError if another owner does them."""
         known = self._kinds.get(kind)
@@ -94,6 +98,7 @@ class JobRunner:
             concurrency=concurrency,
             attempts=attempts,
             stays=stays,
+            traced=traced,
         )
         if self._is_started:
             self.start()
@@ -243,7 +248,7 @@ class JobRunner:
             attempt.interrupt("stopped")
 
     async def _do(self, attempt: Attempt, kind: _Kind) -> None:
-        running = RunningJob(attempt.job, attempt.lease, self.store, lambda: self._lose(attempt))
+        running = RunningJob(attempt.job, attempt.lease, self.store, lambda: self._lose(attempt), kind.traced)
         try:
             await attempt.do(kind.handler, running)
             await self._keep_end(attempt, kind, outcome_of(attempt, kind.attempts, self.clock()))

@@ -21,6 +21,11 @@ FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 300.0
 Interruption = Literal["cancelled", "stopped", "lost"]
 """Why work is told to end: a user wants it, the server stops, or somebody else may have the job by now."""
 
+Traced = Literal["joined", "alone", "in_pieces"]
+"""What a job is to whoever watches: a part of what the request that has led to it does, one thing, or many things that
+its handler tells of one by one.
+"""
+
 
 class RunningJob:
     """One attempt at a job, for its handler.
@@ -29,10 +34,15 @@ class RunningJob:
     Postponed for what it wants to try again later, and anything else for what may be tried again. The job's owner is
     the current user while it runs, without the keys that a request brought. When it should end, it is cancelled as a
     task: it may clean up, and what it returns then is kept as the result of a cancelled job.
+
+    begun: what is known of the request that has led to it, see `JobRunner`. traced: see `Jobs.handle`.
     """
 
-    def __init__(self, job: Job, lease: str, store: SqlStore, on_lost: Callable[[], None]) -> None:
+    def __init__(self, job: Job, lease: str, store: SqlStore, on_lost: Callable[[], None], traced: Traced) -> None:
+        self.traced = traced
         self.id = job.id
+        self.kind = job.kind
+        self.begun: Any = job.begun
         self.payload: Any = job.payload
         self.owner: User | None = job.owner
         self.attempt = job.attempts

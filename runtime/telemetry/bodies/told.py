@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from runtime.sse import Frames, Json, encode
 from runtime.telemetry import conventions as names
-from runtime.telemetry.bodies import chats, items, parts
+from runtime.telemetry.bodies import chats, items, parts, texts
 from runtime.telemetry.bodies.room import Room
 from runtime.telemetry.operation import Described
 from runtime.telemetry.spans import Attribute, Span
@@ -30,7 +31,31 @@ class WithBodies(Described):
         self._described.stream(span, first, last)
 
 
-class Chat(WithBodies):
+class Heard(Protocol):
+    """A stream as far as it was heard."""
+
+    def add(self, data: bytes) -> None:
+        """The next events."""
+        ...
+
+    def answer(self) -> Json:
+        """The answer as if it had not been streamed."""
+        ...
+
+
+class Generated(WithBodies, ABC):
+    """What a model says, in answers that are put together while they are streamed."""
+
+    @abstractmethod
+    def listener(self) -> Heard:
+        """What puts one together."""
+
+    @abstractmethod
+    def heard(self, span: Span, heard: Heard) -> None:
+        """What came of a stream, which may have been left."""
+
+
+class Chat(Generated):
     """A chat completion."""
 
     def request(self, request: Any) -> tuple[str, dict[str, Attribute]]:
@@ -42,9 +67,30 @@ class Chat(WithBodies):
         super().answer(span, answer)
         _put(span.attributes, names.OUTPUT, _said(chats.answered, answer), chats.choice)
 
-    def heard(self, span: Span, heard: chats.Heard) -> None:
-        """What came of a stream, which may have been left."""
+    def listener(self) -> Heard:
+        return chats.Heard()
+
+    def heard(self, span: Span, heard: Heard) -> None:
         _put(span.attributes, names.OUTPUT, _said(chats.answered, heard.answer()), chats.choice)
+
+
+class Text(Generated):
+    """A completion of texts."""
+
+    def request(self, request: Any) -> tuple[str, dict[str, Attribute]]:
+        name, attributes = self._described.request(request)
+        _put(attributes, names.INPUT, texts.asked(request), texts.prompt)
+        return name, attributes
+
+    def answer(self, span: Span, answer: Any) -> None:
+        super().answer(span, answer)
+        _put(span.attributes, names.OUTPUT, _said(texts.answered, answer), texts.choice)
+
+    def listener(self) -> Heard:
+        return texts.HeardTexts()
+
+    def heard(self, span: Span, heard: Heard) -> None:
+        _put(span.attributes, names.OUTPUT, _said(texts.answered, heard.answer()), texts.choice)
 
 
 class Response(WithBodies):
@@ -68,6 +114,7 @@ class Response(WithBodies):
 
 _TELLING: Mapping[tuple[str, str], type[WithBodies]] = {
     ("inference", "chat_completion"): Chat,
+    ("inference", "completion"): Text,
     ("responses", "create_response"): Response,
 }
 

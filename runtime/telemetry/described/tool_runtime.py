@@ -8,10 +8,7 @@ from typing import Any
 from runtime.telemetry import conventions as names
 from runtime.telemetry.operation import EXECUTE_TOOL, Described, Fields, bounded
 from runtime.telemetry.spans import Attribute, Span
-from runtime.telemetry.tool_calls import is_told
-
-_FAILED = "tool_error"
-"""What `error.type` says of a tool that says itself that it has failed."""
+from runtime.telemetry.tool_calls import TOOL_ERROR, is_told
 
 
 class ToolCall(Described):
@@ -27,7 +24,7 @@ class ToolCall(Described):
 
     def answer(self, span: Span, answer: Any) -> None:
         if self.has_failed(answer):
-            span.error = _FAILED
+            span.error = TOOL_ERROR
 
     def has_failed(self, answer: Any) -> bool:
         """Whether the tool says so."""

@@ -1,4 +1,6 @@
-"""What a trace tells of a response with tools: every step below the one that led to it, whole or streamed."""
+"""What a trace tells of a response with tools: every step below the one that led to it, whole or streamed; and which
+of them has failed.
+"""
 
 from __future__ import annotations
 
@@ -10,13 +12,15 @@ import pytest
 import pytest_asyncio
 from aiohttp import web
 
+from runtime.apis.tool_runtime.protocol import InvokeToolRequest, ToolInvocationResult
 from runtime.conformance.stacks import Served, run_config, serving
 from runtime.conformance.upstream import CHAT_MODEL, EMBEDDING_MODEL, Upstream
 from runtime.conformance.upstream.scripted import Script, calls, says
+from runtime.errors import Unavailable
 from runtime.sse import Frames
 from runtime.telemetry.spans import Span
 from tests.support.stacks import openai_at
-from tests.support.tool_groups import SPEC, group, toolbox
+from tests.support.tool_groups import SPEC, Tools, group, toolbox
 from tests.unit.telemetry._seen import Exported
 
 TREE = [
@@ -126,3 +130,31 @@ async def test_each_step_is_below_what_led_to_it(served: Served, upstream: Upstr
     assert "secret" not in said and "hum" not in said and "what do" not in said.lower()
     executed = [span for span in spans if span.attributes.get("gen_ai.operation.name") == "execute_tool"]
     assert len(executed) == 2, "what a provider does of it is the same call"
+
+
+async def test_a_call_of_a_tool_that_fails_says_so(
+    served: Served, upstream: Upstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether its provider raises, or says it in its answer, or its arguments make no sense."""
+    outcomes = iter([Unavailable("it sleeps"), ToolInvocationResult(content=None, error_message="no such city")])
+
+    async def invoke_tool(_: Any, request: InvokeToolRequest) -> ToolInvocationResult:
+        outcome = next(outcomes)
+        if isinstance(outcome, Unavailable):
+            raise outcome
+        return outcome
+
+    monkeypatch.setattr(Tools, "invoke_tool", invoke_tool)
+    sensible = '{"query":"Oslo"}'
+    asked = ("c1", "look", sensible), ("c2", "look", sensible), ("c3", "look", "no JSON")
+    upstream.misbehaves = Searched(upstream, *(calls(one) for one in asked), says("I do not know."))
+    exported = await Exported.of(served.stack)
+    tools = [{"type": "tool_group", "tool_group": "sky"}]
+    answer = await served.client.post("/v1/responses", {"model": "mine", "input": "Rain?", "tools": tools})
+    assert answer.status == 200, answer.body
+    executed = [span for span in await exported.spans() if span.name == "execute_tool look"]
+    assert [(span.error, span.message) for span in executed] == [
+        ("unavailable", "it sleeps"),
+        ("tool_error", ""),
+        ("invalid_arguments", ""),
+    ]

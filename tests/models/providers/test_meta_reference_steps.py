@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 
 from runtime.apis.inference.protocol import ChatCompletionRequest
-from runtime.conformance.stacks import Served, run_config, serving
+from runtime.conformance.stacks import Served, adapter_of, run_config, serving
 from runtime.telemetry.spans import Span, inside
 from tests.support.tiny_model import write_tiny_chat_model
 from tests.unit.telemetry._seen import Exported, Seen
@@ -122,3 +122,21 @@ async def test_the_shipped_model_tells_its_steps_and_the_tokens_of_a_stream(tmp_
     )
     assert steps[1].attributes["llama_stack.engine.tokens"] == whole["prompt_tokens"]
     assert steps[2].attributes["llama_stack.engine.tokens"] == whole["completion_tokens"]
+
+
+async def test_a_request_that_waits_for_its_model_has_a_step_for_that(tmp_path: Path) -> None:
+    model = write_tiny_chat_model(tmp_path / "Tiny", context_length=512)
+    run = run_config(providers=providers(str(model), dtype="float32") | TELEMETRY)
+    async with serving(run, tmp_path) as served:
+        await told(served, **chat())
+        adapter: Any = adapter_of(served.stack, "inference")
+        await adapter._pool.unload("Tiny")
+        model_span, steps, _ = await told(served, **chat())
+        _, without, _ = await told(served, **chat())
+    load, *others = steps
+    assert [span.name for span in steps] == ["load", *STEPS]
+    assert load.attributes["llama_stack.engine.model"] == "Tiny"
+    size = load.attributes["llama_stack.size_bytes"]
+    assert isinstance(size, int) and size > 0
+    assert load.ended is not None and model_span.began <= load.began < load.ended <= others[0].began
+    assert [span.name for span in without] == STEPS, "it was there"

@@ -11,7 +11,7 @@ import pytest
 
 from runtime.apis._api import Api
 from runtime.apis.inference import API as INFERENCE
-from runtime.apis.inference.protocol import ChatCompletionRequest
+from runtime.apis.inference.protocol import ChatCompletionRequest, CompletionRequest
 from runtime.apis.responses import API as RESPONSES
 from runtime.apis.responses.protocol import CreateResponseRequest
 from runtime.conformance.stacks import run_config, serving
@@ -32,6 +32,9 @@ class Answers:
         self._answer = answer
 
     async def chat_completion(self, request: Any) -> Any:
+        return self._answer
+
+    async def completion(self, request: Any) -> Any:
         return self._answer
 
     async def create_response(self, request: Any) -> Any:
@@ -55,6 +58,8 @@ async def span_of(api: Api, request: Any, answer: Any, *, tells: bool = True, le
     door = TracedCalls(api, "mine", "inline::builtin", is_remote=False, tells_bodies=tells).door(Answers(answer))
     with inside(seen.begin()):
         operation = door.chat_completion if api is INFERENCE else door.create_response
+        if isinstance(request, CompletionRequest):
+            operation = door.completion
         found = await operation(request)
         if isinstance(found, EventStream):
             number = 0
@@ -297,3 +302,39 @@ async def test_a_stack_tells_it_where_its_environment_asks(
         spans = await exported.spans()
     assert len(spans) == 3
     assert ('"content":"what"' in str([span.attributes for span in spans])) is (value is not None)
+
+
+@pytest.mark.parametrize("streams", [False, True])
+async def test_a_completion_says_its_prompts_and_texts(upstream: Upstream, tmp_path: Path, streams: bool) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(VARIABLE, "true")
+        providers = {
+            "inference": [openai_at(upstream.url)],
+            "telemetry": [{"provider_id": "builtin", "provider_type": "inline::builtin"}],
+        }
+        async with serving(run_config(providers=providers), tmp_path) as served:
+            exported = await Exported.of(served.stack)
+            body = {"model": "vendor/small-chat", "prompt": "Once upon", "stream": streams}
+            answered = await served.client.post("/v1/completions", body)
+            assert answered.status == 200, answered.body
+            events = answered.events() if streams else [answered.json()]
+            [span] = [one for one in await exported.spans() if one.name.startswith("text_completion")]
+    text = "".join(one["choices"][0]["text"] for one in events if one["choices"])
+    [output] = said(span, OUTPUT)
+    assert said(span, INPUT) == [{"role": "user", "parts": [{"type": "text", "content": "Once upon"}]}]
+    assert (output["role"], output["parts"]) == ("assistant", [{"type": "text", "content": text}]) and text
+    assert output["finish_reason"] in ("stop", "length")
+
+
+async def test_of_a_completion_each_choice_is_put_together_and_tokens_are_not_said() -> None:
+    def event(index: int, text: str, reason: str | None = None) -> dict[str, Any]:
+        return {"choices": [{"index": index, "text": text, "finish_reason": reason}]}
+
+    answer = stream(event(1, "b"), event(0, "a"), event(1, "B", "stop"), event(0, "A"), Frames(DONE))
+    request = CompletionRequest.model_validate({"model": "m", "prompt": [1, 2], "stream": True})
+    span = await span_of(INFERENCE, request, answer)
+    assert said(span, INPUT) == [{"role": "user", "parts": [{"type": "tokens"}]}]
+    assert [(one["parts"][0]["content"], one["finish_reason"]) for one in said(span, OUTPUT)] == [
+        ("aA", None),
+        ("bB", "stop"),
+    ]

@@ -22,6 +22,9 @@ from runtime.providers.batches._shared.endpoints import Endpoint
 from runtime.providers.batches._shared.input_lines import Line, Malformed
 from runtime.providers.batches._shared.tables import TOKENS
 from runtime.sse import Json, encode, raw_members
+from runtime.telemetry import conventions as names
+from runtime.telemetry.pieces import piece
+from runtime.telemetry.spans import Attribute
 
 _MOST_TOKENS = 2**40
 """So that those of all lines together are a number that each database has."""
@@ -31,11 +34,21 @@ _usage = msgspec.json.Decoder(Usage).decode
 
 
 class Asker:
-    """The lines of one batch. user: whose it is. provider_data: what its creator sent for providers."""
+    """The lines of one batch. user: whose it is. provider_data: what its creator sent for providers.
+    told: of the batch, in the trace of each line.
+    """
 
     def __init__(
-        self, answering: Answering, endpoint: Endpoint, paces: Paces, *, user: Caller, provider_data: Mapping[str, Any]
+        self,
+        answering: Answering,
+        endpoint: Endpoint,
+        paces: Paces,
+        *,
+        told: Mapping[str, Attribute],
+        user: Caller,
+        provider_data: Mapping[str, Any],
     ) -> None:
+        self._told = told
         self._answering = answering
         self._endpoint = endpoint
         self._paces = paces
@@ -50,14 +63,18 @@ class Asker:
         if (pace := self._of_models.get(line.model)) is None:
             pace = self._of_models[line.model] = await self._paces.of(line.model)
         context, answer = RequestContext(), self._answering.answer
+        request_id = context.request_id
 
         async def ask() -> bytes:
             nonlocal context
-            context = RequestContext(user=self._user, provider_data=self._provider_data, in_background=True)
+            context = RequestContext(
+                request_id=request_id, user=self._user, provider_data=self._provider_data, in_background=True
+            )
             return await foreseen(answer(self._endpoint, line), context, "a line of a batch", number=line.number)
 
         try:
-            reply = await patiently(ask, pace)
+            with piece("line of a batch", {**self._told, names.LINE: line.number}, request_id=request_id):
+                reply = await patiently(ask, pace)
         except NobodyAnswers:
             raise
         except StackError as error:

@@ -32,6 +32,7 @@ from runtime.providers.batches._shared.tables import BATCHES
 from runtime.sse import Json
 from runtime.storage.jobs import RunningJob
 from runtime.storage.sql import Row, Select, SqlStore, eq
+from runtime.telemetry import conventions as names
 from runtime.to_the_end import to_the_end
 
 log = logging.getLogger(__name__)
@@ -74,8 +75,9 @@ class Running:
         self._max_wait_s = max_wait_s
         # Whatever the provider is called by now: it goes on with what was begun under another name.
         self.jobs = context.jobs.handle(
-            "batch", self._run, concurrency=config.max_concurrent_batches, attempts=_FOR_EVER, stays=False
-        )
+            "batch", self._run, concurrency=config.max_concurrent_batches, attempts=_FOR_EVER, stays=False,
+            traced="in_pieces",
+        )  # fmt: skip
 
     async def _run(self, job: RunningJob) -> None:
         """The handler. The id of the job is that of the batch."""
@@ -126,6 +128,7 @@ class Running:
             self._answering,
             endpoint,
             self._paces,
+            told={names.BATCH_ID: batch_id, names.ENDPOINT: request["endpoint"]},
             user=current().user,
             provider_data=self._callers.get(batch_id, {}),
         )

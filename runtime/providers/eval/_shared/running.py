@@ -32,6 +32,8 @@ from runtime.providers.eval._shared.tables import RUNS
 from runtime.sse import Json
 from runtime.storage.jobs import RunningJob
 from runtime.storage.sql import Row, Select, SqlStore, Update, eq
+from runtime.telemetry import conventions as names
+from runtime.telemetry.pieces import piece
 from runtime.to_the_end import to_the_end
 
 PAGE_ROWS = 200
@@ -113,8 +115,8 @@ class Running:
         self._max_wait_s = max_wait_s
         kind = f"evaluation {context.provider_id}"
         self.jobs = context.jobs.handle(
-            kind, self._run, concurrency=config.max_concurrent_jobs, attempts=_FOR_EVER, stays=False
-        )
+            kind, self._run, concurrency=config.max_concurrent_jobs, attempts=_FOR_EVER, stays=False, traced="in_pieces"
+        )  # fmt: skip
 
     async def _run(self, job: RunningJob) -> None:
         """The handler. The id of the job is that of the evaluation."""
@@ -162,13 +164,14 @@ class Running:
         async def evaluate(number: int, given: Json, generation: Json | None) -> None:
             try:
                 facts: Any = {"number": number, "row": given}
-                if generation is None:
-                    async with asked:
-                        generation = await asker.generation(given, number)
-                        await waiting.over()
-                        first = Kept(**facts, generation=generation, scores=None, is_new=True)
-                        await to_the_end(keeping.keep(first))
-                scores = await scorer.scores(given, generation)
+                with piece("row of an evaluation", {names.ROW: number}):
+                    if generation is None:
+                        async with asked:
+                            generation = await asker.generation(given, number)
+                            await waiting.over()
+                            first = Kept(**facts, generation=generation, scores=None, is_new=True)
+                            await to_the_end(keeping.keep(first))
+                    scores = await scorer.scores(given, generation)
                 await to_the_end(keeping.keep(Kept(**facts, generation=generation, scores=scores, is_new=False)))
             finally:
                 begun.release()

@@ -56,8 +56,9 @@ class Background:
         self._waiting: dict[str, Waiting] = {}
         self._job = ResponseJob(self._waiting, kept=kept, preparing=preparing, holding=holding, telling=self.telling)
         self._jobs = context.jobs.handle(
-            f"response:{context.provider_id}", self._job.make, concurrency=most, attempts=2, stays=False
-        )
+            f"response:{context.provider_id}", self._job.make, concurrency=most, attempts=2, stays=False,
+            traced="joined",
+        )  # fmt: skip
 
     async def create(self, request: CreateResponseRequest, position: int) -> Json:
         """The response, `queued` and on disk. Raises what `Preparing.prepare` does, RateLimited, Unavailable."""

@@ -18,7 +18,7 @@ from runtime.providers.responses.builtin.answering import Answering
 from runtime.providers.responses.builtin.approving import Approved
 from runtime.providers.responses.builtin.transcript import Transcript
 from runtime.sse import Json
-from runtime.telemetry.tool_calls import ToolType
+from runtime.telemetry.tool_calls import BAD_ARGUMENTS, ToolType, failed
 
 
 class Tool(Protocol):
@@ -51,6 +51,8 @@ class Corrects(Tool):
         """What the model is told of arguments that make no sense. None where nothing is wrong, and where it was told
         before: then the call has failed. such_as: arguments that do.
         """
+        if wrong:
+            failed(BAD_ARGUMENTS)
         if not wrong or self._has_said:
             return None
         self._has_said = True

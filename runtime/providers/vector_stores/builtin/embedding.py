@@ -19,6 +19,7 @@ from runtime.providers.vector_stores.builtin.indexes import VectorIndex
 from runtime.providers.vector_stores.builtin.listed import model_of_type
 from runtime.providers.vector_stores.builtin.patience import PAUSES_S, may_pass, patiently
 from runtime.providers.vector_stores.builtin.vectors import BYTES_PER_NUMBER, decoded
+from runtime.telemetry.spans import Span, current_span, inside
 
 EMBEDDING_PARAM = "embedding_model"
 TEXTS_AT_ONCE = 64
@@ -56,6 +57,7 @@ class _Key:
 class _Wanted:
     texts: Sequence[str]
     context: RequestContext
+    span: Span | None
     done: asyncio.Future[bytes] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
 
@@ -121,7 +123,7 @@ class TextEmbedder:
         user, sent = current().user, current().provider_data
         caller = user.principal if isinstance(user, User) else user
         key = _Key(model, dimension, caller, encode(sent, order="sorted"))
-        wanted = _Wanted(texts, RequestContext(user=user, provider_data=sent))
+        wanted = _Wanted(texts, RequestContext(user=user, provider_data=sent), current_span())
         self._waiting[key].append(wanted)
         if self._working[key] < _CALLS_AT_ONCE:
             self._working[key] += 1
@@ -154,7 +156,10 @@ class TextEmbedder:
         if not several:
             return
         try:
-            with serving(several[0].context):
+            with (
+                serving(several[0].context),
+                inside(several[0].span),
+            ):  # of those who wait, the first has it in its trace
                 texts = [text for one in several for text in one.texts]
                 made = await patiently(lambda: self._ask(texts, key.model, key.dimension), pauses_s=self._pauses_s)
         except Exception as error:

@@ -59,7 +59,8 @@ class Handler(SmallHandler):
 
 def fits(one: dict[str, Any], condition: dict[str, Any]) -> bool:
     key, value = condition["key"], condition["value"]
-    said = one["trace_id"] if key == "trace_id" else one.get("attributes", {}).get("llama_stack.request.id", "")
+    own = key if key.startswith("gen_ai.") else "llama_stack.request.id"
+    said = one["trace_id"] if key == "trace_id" else one.get("attributes", {}).get(own, "")
     return bool(said == value if condition["op"] == "eq" else said.startswith(value))
 
 
@@ -309,3 +310,16 @@ def test_a_server_is_asked_neither_without_a_pause_nor_never_again(
     answers["query"] = 200, {"columns": ASKED, "rows": [every], "has_more": False}
     result = cli("stack", "top", "--interval", interval)
     assert result.code == 2 and f"`--interval`: {wrong}" in result.err
+
+
+def test_a_request_is_found_by_the_id_of_its_answer(answers: dict[str, Any], cli: Cli) -> None:
+    two_requests(answers)
+    answers["traces"] = 200, []
+    second = answers["spans"][1][1]
+    second["attributes"]["gen_ai.response.id"] = "chatcmpl-1"
+    read_later = call("read", "three") | {"trace_id": "ff" * 16}
+    read_later["attributes"] = {"gen_ai.response.id": "chatcmpl-1"}
+    answers["spans"][1].append(read_later)
+    assert cli("stack", "explain", "chatcmpl-1", "--json").json()["request_id"] == "req_20"
+    unknown = cli("stack", "explain", "chatcmpl-2")
+    assert unknown.code == 2 and "begins with `chatcmpl-2`" in unknown.err

@@ -29,6 +29,7 @@ from runtime.providers.responses.builtin.arguments import reader
 from runtime.providers.responses.builtin.citations import Citations, FileSource
 from runtime.providers.responses.builtin.offering import Asked, Corrects, Function, Offer, ToolHandler
 from runtime.sse import Json
+from runtime.telemetry.tool_calls import failed
 
 NAME = KIND.name
 _MOST_HITS = 10
@@ -112,6 +113,7 @@ class FileSearch(Corrects):
         try:
             hits = await self._search(queries)
         except StackError as error:
+            failed(error)
             answering.done(place, "failed")
             yield f"The search failed: {error.message}"
             return
