@@ -33,7 +33,7 @@ class called(during):  # used as a function
         super().__init__(begin(f"{EXECUTE_TOOL} {name}", attributes))
 
 
-def failed(why: StackError | str) -> None:
+def note_failure(why: StackError | str) -> None:
     """The call that goes on has failed, although its model is told of that and nothing is raised. why: what was raised,
     or a word of `error.type`.
     """

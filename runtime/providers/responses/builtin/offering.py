@@ -18,7 +18,7 @@ from runtime.providers.responses.builtin.answering import Answering
 from runtime.providers.responses.builtin.approving import Approved
 from runtime.providers.responses.builtin.transcript import Transcript
 from runtime.sse import Json
-from runtime.telemetry.tool_calls import BAD_ARGUMENTS, ToolType, failed
+from runtime.telemetry.tool_calls import BAD_ARGUMENTS, ToolType, note_failure
 
 
 class Tool(Protocol):
@@ -52,7 +52,7 @@ class Corrects(Tool):
         before: then the call has failed. such_as: arguments that do.
         """
         if wrong:
-            failed(BAD_ARGUMENTS)
+            note_failure(BAD_ARGUMENTS)
         if not wrong or self._has_said:
             return None
         self._has_said = True

@@ -17,7 +17,7 @@ from runtime.providers.responses.builtin.arguments import arguments_of
 from runtime.providers.responses.builtin.offering import Corrects
 from runtime.providers.responses.builtin.outcomes import FAILED, TOOL_FAILED, bounded
 from runtime.sse import Json, encode
-from runtime.telemetry.tool_calls import TOOL_ERROR, failed
+from runtime.telemetry.tool_calls import TOOL_ERROR, note_failure
 
 _INVALID_PARAMS = -32602
 """JSON-RPC 2.0's code for arguments that are wrong, and MCP's for a tool that is not there."""
@@ -91,11 +91,11 @@ class McpFunction(Corrects):
         try:
             outcome = await self._server.connectors.call_server_tool(asked)
         except StackError as error:
-            failed(error)
+            note_failure(error)
             return None, _error_of(error), f"{FAILED}{error.message}"
         text = bounded(text_of(outcome))
         if outcome.is_error:
-            failed(TOOL_ERROR)
+            note_failure(TOOL_ERROR)
             content = [{"type": "text", "text": text}]
             return None, {"type": "mcp_tool_execution_error", "content": content}, f"{TOOL_FAILED}{text}"
         return text, None, text

@@ -28,7 +28,7 @@ from runtime.providers.responses.builtin.offering import Asked, Corrects, Functi
 from runtime.providers.responses.builtin.outcomes import FAILED
 from runtime.providers.responses.builtin.transcript import Transcript
 from runtime.sse import Json, encode
-from runtime.telemetry.tool_calls import failed
+from runtime.telemetry.tool_calls import note_failure
 
 NAME = KIND.name
 _MOST_NAMED = 50
@@ -146,7 +146,7 @@ class CodeInterpreter(Corrects):
             try:
                 await self._place.make()
             except StackError as error:
-                failed(error)
+                note_failure(error)
                 wrong = error.message
         item = answering.new_item(
             "code_interpreter_call", status="in_progress", code="", container_id=self._place.id or "", outputs=None
@@ -166,7 +166,7 @@ class CodeInterpreter(Corrects):
         try:
             run = await self._place.containers.run_code(RunCodeRequest(container_id=item["container_id"], code=code))
         except StackError as error:
-            failed(error)
+            note_failure(error)
             yield _end(answering, place, "failed", f"{FAILED}{error.message}")
             return
         told = in_words(run)

@@ -29,7 +29,7 @@ from runtime.providers.responses.builtin.arguments import reader
 from runtime.providers.responses.builtin.citations import Citations, FileSource
 from runtime.providers.responses.builtin.offering import Asked, Corrects, Function, Offer, ToolHandler
 from runtime.sse import Json
-from runtime.telemetry.tool_calls import failed
+from runtime.telemetry.tool_calls import note_failure
 
 NAME = KIND.name
 _MOST_HITS = 10
@@ -113,7 +113,7 @@ class FileSearch(Corrects):
         try:
             hits = await self._search(queries)
         except StackError as error:
-            failed(error)
+            note_failure(error)
             answering.done(place, "failed")
             yield f"The search failed: {error.message}"
             return

@@ -28,7 +28,7 @@ from runtime.providers.responses.builtin.outcomes import MOST_CHARACTERS, bounde
 from runtime.providers.responses.builtin.tools._result_text import text_of
 from runtime.providers.responses.builtin.transcript import Transcript
 from runtime.sse import Json, encode
-from runtime.telemetry.tool_calls import TOOL_ERROR, failed
+from runtime.telemetry.tool_calls import TOOL_ERROR, note_failure
 
 NAME = KIND.name
 
@@ -106,13 +106,13 @@ class GroupFunction(Corrects):
         try:
             result = await self._group.runtime.invoke_tool(asked)
         except StackError as error:
-            failed(error)
+            note_failure(error)
             item["error"] = bounded(error.words)
             return
         metadata = encode(result.metadata).decode() if result.metadata else ""
         item["metadata"] = result.metadata if len(metadata) <= MOST_CHARACTERS else None
         if result.error_message is not None or result.error_code:
-            failed(TOOL_ERROR)
+            note_failure(TOOL_ERROR)
             item["error"] = bounded(_failure(result))
         else:
             item["output"] = bounded(text_of(result) or metadata)  # some servers give back nothing else

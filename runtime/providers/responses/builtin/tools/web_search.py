@@ -30,7 +30,7 @@ from runtime.providers.responses.builtin.citations import Citations, PageSource
 from runtime.providers.responses.builtin.offering import Asked, Corrects, Function, Offer, ToolHandler
 from runtime.providers.responses.builtin.tools._result_text import text_of
 from runtime.sse import Json
-from runtime.telemetry.tool_calls import TOOL_ERROR, failed
+from runtime.telemetry.tool_calls import TOOL_ERROR, note_failure
 
 NAME = KIND.name
 _GROUP = "builtin::websearch"
@@ -127,12 +127,12 @@ class WebSearch(Corrects):
         try:
             result = await self._searching.search(query)
         except StackError as error:
-            failed(error)
+            note_failure(error)
             answering.done(place, "failed")
             yield f"The search failed: {error.message}"
             return
         if result.error_message:
-            failed(TOOL_ERROR)
+            note_failure(TOOL_ERROR)
             answering.done(place, "failed")
             yield f"The search failed: {result.error_message}"
             return
