@@ -200,6 +200,10 @@ class Spans(Protocol):
 
     def add(self, exporter: Exporter) -> None: ...
 
+    def without_secrets(self, text: str, /) -> str:
+        """A text that spans state, without the secrets of the stack's configuration."""
+        ...
+
     async def flush(self) -> None:
         """Returns when every exporter has what has ended until now."""
         ...

@@ -6,11 +6,14 @@ Standard library only, since listing commands import it.
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
+from urllib.parse import quote
 
 MASK = "********"
+_SECRET_LENGTH = 8
 
 _WORDS = {"password", "passwd", "pwd", "passphrase", "secret", "secrets", "credential", "credentials", "token"}
 _WORDS |= {"authorization", "bearer", "cookie", "dsn"}
@@ -50,6 +53,28 @@ _BY_SEMICOLONS = re.compile(rf"{_QUOTED}|\{{(?:[^}}]|\}}\}})*\}}?|[^;\n]+", re.D
 _PAIR_BEFORE = re.compile(r"=[^;=\n]*;[ \t]*\Z|=[ \t]*[\"'{][^\n]*;[ \t]*\Z")
 _NEAR = 256
 """How far back the pair before is looked for, in characters."""
+
+
+class Secrets:
+    """Known values that are masked wherever they stand in a text, also as in an address and in JSON. Those with less
+    than 8 characters are words (`EMPTY`, `dummy`): masking them would damage the text and hide nothing.
+    """
+
+    def __init__(self, values: Iterable[str] = ()) -> None:
+        found = {form for value in values if len(value) >= _SECRET_LENGTH for form in _forms(value)}
+        self.values = frozenset(found)
+        ordered = sorted(found, key=len, reverse=True)  # a pattern takes the first that matches
+        self._pattern = re.compile("|".join(map(re.escape, ordered)))
+
+    def are_in(self, text: str) -> bool:
+        return any(value in text for value in self.values)  # many times as fast as the pattern
+
+    def without(self, text: str) -> str:
+        return self._pattern.sub(MASK, text) if self.are_in(text) else text
+
+
+def _forms(value: str) -> tuple[str, ...]:
+    return value, quote(value, safe=""), json.dumps(value, ensure_ascii=False)[1:-1]
 
 
 def is_secret(key: str) -> bool:

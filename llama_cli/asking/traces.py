@@ -11,7 +11,7 @@ from typing import Any
 
 from llama_cli.asking import ask
 from llama_cli.exits import ExitCode, Failure
-from llama_cli.terminal import words
+from llama_cli.terminal import console, words
 from llama_cli.terminal.progress import waiting
 from runtime.clock import utc_now
 from runtime.telemetry import conventions as names
@@ -240,6 +240,8 @@ def _posted(url: str, what: str, body: Row, is_meant: Callable[[Any], bool], *, 
             if not is_meant(document):
                 wanted = "answer to a query" if what == "query" else f"list of {what}"
                 raise reply.instead_of(wanted, json.dumps(document).encode())
+            for warning in reply.warnings:
+                console.warn(warning)
             return document
     except ask.Refusal as refused:
         if refused.status == 404 and refused.kind is not None:  # a server of ours without these routes

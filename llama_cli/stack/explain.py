@@ -47,6 +47,8 @@ def command(
     address = address_of(url)
     kept = traces.kept(address, request)
     spans = meant(kept.spans, kept.root)
+    if not kept.is_whole:
+        console.warn(f"it has more spans than can be told: these are the first {len(kept.spans):,}")
     requests = requests_in(spans)
     if len(requests) > 1:
         message = f"the trace `{kept.trace_id}` has {len(requests)} requests"

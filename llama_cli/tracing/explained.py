@@ -22,6 +22,7 @@ from llama_cli.tracing.spans import (
     is_request,
     is_tool,
     listed,
+    number,
     place,
     tokens,
     tokens_per_s,
@@ -182,7 +183,7 @@ def _beginning(root: Span | None) -> str:
         return "The request itself is not kept: it goes on still, or its span was dropped."
     if (job := fact(root, names.JOB_ID)) is not None:
         return _of_job(root, job)
-    status, ours, waited = (fact(root, name) for name in (names.STATUS, names.OVERHEAD_MS, names.WAITED_MS))
+    status, ours, waited = fact(root, names.STATUS), number(root, names.OVERHEAD_MS), number(root, names.WAITED_MS)
     how = f"was answered with status {status}" if status is not None else "ended"
     said = f"`{root['name']}` {how} after {took(took_s(root))}, at {local(root['start_time'])}."
     if (refused := _refusal(root)) is not None:

@@ -27,6 +27,7 @@ from runtime.server.header_values import header_bytes
 from runtime.server.incoming import ClientLeft, Incoming
 from runtime.server.ongoing import Ongoing
 from runtime.sse import DONE, EventStream, Frames, Reply
+from runtime.telemetry.spans import current_span
 
 log = logging.getLogger(__name__)
 _HEADER_LENGTH = 2000
@@ -174,6 +175,8 @@ class Answer:
 
     def _error_event(self, error: BaseException) -> bytes:
         known = as_stack_error(error)
+        if (span := current_span()) is not None:
+            span.fail(known)
         # Its line in the log says 200, which was sent before.
         log.info("an answer that had begun has failed", extra={"error": known.code or type(known).__name__})
         if (tells := self._route.tells_error) is not None:

@@ -6,39 +6,28 @@ from __future__ import annotations
 
 import copy
 import logging
-import re
 from collections.abc import Iterable, Mapping
 from typing import Any
-from urllib.parse import quote
 
-from runtime.redaction import MASK
+from runtime.redaction import Secrets
 from runtime.server.access import AccessLine
 from runtime.telemetry.log_fields import fields
-
-_SECRET_LENGTH = 8
-"""Shorter values are words (`EMPTY`, `dummy`): masking them would damage the log and hide nothing."""
 
 
 class Hidden:
     """The values to mask: in the errors of a stack, and in the log of a process whose stack it is."""
 
     def __init__(self, values: Iterable[str] = ()) -> None:
-        self._values: set[str] = set()
-        self._pattern: re.Pattern[str] | None = None
-        self.add(values)
+        self._secrets = Secrets(values)
 
     @property
     def values(self) -> frozenset[str]:
         """What is masked."""
-        return frozenset(self._values)
+        return self._secrets.values
 
     def add(self, values: Iterable[str]) -> None:
         """Mask these too from now on, except values with less than 8 characters."""
-        for value in values:
-            if len(value) >= _SECRET_LENGTH:
-                self._values |= {value, quote(value, safe="")}  # the second as in an address
-        ordered = sorted(self._values, key=len, reverse=True)  # a pattern takes the first that matches
-        self._pattern = re.compile("|".join(map(re.escape, ordered))) if ordered else None
+        self._secrets = Secrets([*self._secrets.values, *values])
 
     def without(self, value: Any) -> Any:
         """A value without the values to mask; what is not JSON becomes text."""
@@ -48,20 +37,16 @@ class Hidden:
             return {self.without(name): self.without(inner) for name, inner in value.items()}
         if isinstance(value, list | tuple):
             return [self.without(inner) for inner in value]
-        text = str(value)
-        return self._pattern.sub(MASK, text) if self._pattern else text
+        return self._secrets.without(str(value))
 
     def masked(self, record: logging.LogRecord) -> logging.LogRecord:
         """A record without secrets, its message formatted. What cannot be is replaced by a line that says so."""
         try:
-            if isinstance(record, AccessLine) and not self._is_shown_in(record.words()):
+            if isinstance(record, AccessLine) and not self._secrets.are_in(record.words()):
                 return record
             return self._masked(record)
         except Exception as error:  # `%d` with a word, a field without a text: the thread that writes must go on
             return _failed_line(record, error)
-
-    def _is_shown_in(self, text: str) -> bool:
-        return self._pattern is not None and self._pattern.search(text) is not None
 
     def _masked(self, record: logging.LogRecord) -> logging.LogRecord:
         shown = copy.copy(record)

@@ -30,6 +30,7 @@ from runtime.errors import Unavailable
 from runtime.http.client import HttpClient
 from runtime.http.transport import Transport
 from runtime.provider import ProviderContext, Tasks
+from runtime.redaction import Secrets
 from runtime.routing.forward import Router, Routing
 from runtime.stack.api_relations import is_registry
 from runtime.stack.at_once import made_at_once
@@ -124,7 +125,14 @@ class Stack:
         is_kept = bool(plan.of(TELEMETRY)) and not (interposed is not None and interposed.replays)
         is_told = (is_kept or bool(exporters)) and run.telemetry.enabled is not False
         self.processor = (
-            BatchProcessor(exporters, sampler=sampler, completed=Costs(self._kinds.price_of).note) if is_told else None
+            BatchProcessor(
+                exporters,
+                sampler=sampler,
+                completed=Costs(self._kinds.price_of).note,
+                without_secrets=Secrets(plan.secrets()).without,
+            )
+            if is_told
+            else None
         )
         self.last_hour: LastHour | None = None
         if self.processor is not None:

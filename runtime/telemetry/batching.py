@@ -39,7 +39,8 @@ class Exporter(Protocol):
 
 class BatchProcessor:
     """Implements `SpanProcessor` and `Spans`. exporters: each gets every span, also where another one fails.
-    completed: notes beforehand what can wait until then.
+    completed: notes beforehand what can wait until then. without_secrets: for whoever keeps or sends a text that spans
+    state: callers choose paths, names and ids.
     """
 
     def __init__(
@@ -48,9 +49,11 @@ class BatchProcessor:
         *,
         sampler: Sampler | None = None,
         completed: Callable[[Sequence[Span]], None] = lambda _: None,
+        without_secrets: Callable[[str], str] = lambda text: text,
         every_s: float = EVERY_S,
     ) -> None:
         self._completed = completed
+        self.without_secrets = without_secrets
         self.sampler = sampler
         self._exporters = list(exporters)
         self._every_s = every_s

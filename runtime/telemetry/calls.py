@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import importlib.util
 import inspect
+import logging
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping
 from importlib import import_module
@@ -20,6 +21,7 @@ from runtime.telemetry.operation import Described
 from runtime.telemetry.spans import CANCELLED, Attribute, Kind, Span, current_span, inside, reset_current, set_current
 from runtime.wrapped import Wrapped
 
+log = logging.getLogger(__name__)
 Method = Callable[[Any], Any]
 _now = time.perf_counter
 _LAST_READS = 3
@@ -27,6 +29,23 @@ _LAST_READS = 3
 _UNDESCRIBED = Described()
 _SMALL_BYTES = 16 * 1024
 """Of an answer that may wait until its span is handed on."""
+
+
+class _Telling:
+    """What is told of a call can fail, and the call goes on."""
+
+    __slots__ = ()
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> bool:
+        if not isinstance(error, Exception):
+            return False
+        log.error("a call is told without all that there is to tell", exc_info=error)
+        return True
+
+
+_telling = _Telling()
 
 
 class TracedCalls:
@@ -66,7 +85,10 @@ class TracedCalls:
             parent, method = current_span(), getattr(adapter, operation)
             if parent is None:
                 return await method(request)
-            span = begin(parent, taken(request), request)
+            said = None
+            with _telling:
+                said = taken(request)
+            span = begin(parent, said, request)
             token = set_current(span)
             try:
                 answer = await method(request)
@@ -85,8 +107,9 @@ class TracedCalls:
                 return read(answer, span, described)
             elif isinstance(answer, AsyncGenerator):
                 return _traced(answer, span)
-            span.tell()
-            described.answer(span, answer)
+            with _telling:
+                span.tell()
+                described.answer(span, answer)
             span.end()
             return answer
 
@@ -99,7 +122,10 @@ class TracedCalls:
             parent, method = current_span(), getattr(adapter, operation)
             if parent is None:
                 return method(request)
-            return _traced(method(request), begin(parent, taken(request), request))
+            said = None
+            with _telling:
+                said = taken(request)
+            return _traced(method(request), begin(parent, said, request))
 
         return call
 
@@ -110,7 +136,7 @@ class TracedCalls:
         usual, kind = f"{self._api.name}.{operation}", self._kind
 
         def tell(span: Span, taken: Any, routed: tuple[Registered, str] | None, answer: Reply | None = None) -> None:
-            name, attributes = described.told(taken)
+            name, attributes = ("", {}) if taken is None else described.told(taken)
             if name:
                 span.name = name
             span.attributes = attributes = facts | attributes | span.attributes
@@ -176,8 +202,9 @@ class _TracedStream(EventStream):
         if error is not None:
             self._span.fail(error)
         if self._first_read is not None:
-            self._span.tell()
-            self._described.stream(self._span, self._first_read, self._last)
+            with _telling:
+                self._span.tell()
+                self._described.stream(self._span, self._first_read, self._last)
         self._span.end()
 
 
@@ -196,8 +223,9 @@ class _HeardStream(_TracedStream):
         return frames
 
     def _end(self, error: BaseException | None) -> None:
-        self._span.tell()
-        self._generated.heard(self._span, self._heard)
+        with _telling:
+            self._span.tell()
+            self._generated.heard(self._span, self._heard)
         super()._end(error)
 
 

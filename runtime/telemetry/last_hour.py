@@ -93,7 +93,7 @@ def _count_request(minute: _Minute, span: Span) -> None:
     assert span.ended is not None, "it is told at its end"
     minute.requests += 1
     status = span.attributes.get(names.STATUS)
-    minute.errors += isinstance(status, int) and status >= _ERROR
+    minute.errors += bool(span.error) or (isinstance(status, int) and status >= _ERROR)
     minute.times[_place(span.ended - span.began)] += 1
 
 

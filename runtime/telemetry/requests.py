@@ -8,6 +8,7 @@ from runtime.telemetry.spans import Attribute, Span, SpanProcessor, begin_trace
 from runtime.telemetry.trace_context import Remote
 
 _SERVER_ERROR = 500
+_LONGEST_PATH = 500
 _TELEMETRY = ("/v1/telemetry/", "/v1alpha/telemetry/")
 
 
@@ -38,7 +39,7 @@ def _tell(
     noted = span.attributes
     attributes: dict[str, Attribute] = {
         names.METHOD: method,
-        names.URL_PATH: path,
+        names.URL_PATH: path[:_LONGEST_PATH],
         names.URL_SCHEME: scheme,
         names.REQUEST_ID: span.trace.request_id,
         names.STATUS: status,

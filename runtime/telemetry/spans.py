@@ -29,6 +29,8 @@ Kind = Literal["server", "client", "internal"]
 Attribute = str | bool | int | float | list[str]
 _now = time.perf_counter
 CANCELLED = "cancelled"
+_LONGEST_ERROR = 100
+"""Of a code, in characters: a vendor says what it likes."""
 
 
 class SpanProcessor(Protocol):
@@ -108,7 +110,8 @@ class Span(msgspec.Struct, eq=False, gc=False):
     def fail(self, error: BaseException) -> None:
         """Note why it fails. Of an error that is not ours, nobody is told the words."""
         if isinstance(error, StackError):
-            self.error, self.message = error.code or type(error).__name__, error.kept_as or error.message
+            self.error = (error.code or type(error).__name__)[:_LONGEST_ERROR]
+            self.message = error.kept_as or error.message
         elif isinstance(error, Exception):
             self.error = type(error).__name__
         else:  # the task is cancelled, or a generator is closed

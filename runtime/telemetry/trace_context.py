@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import re
+from collections.abc import Iterable
 from typing import NamedTuple
 
 TRACEPARENT, TRACESTATE = "traceparent", "tracestate"
@@ -47,6 +48,15 @@ def parsed(traceparent: bytes | None, tracestate: bytes | None = None) -> Remote
     if tracestate and len(tracestate) <= _STATE_LENGTH and _STATE.fullmatch(tracestate):
         state = tracestate.decode()
     return Remote(trace_id.decode(), span_id.decode(), bool(int(flags, 16) & _SAMPLED), state)
+
+
+def caller_of(headers: Iterable[tuple[bytes, bytes]]) -> Remote | None:
+    """The span that a request belongs to, by its headers, names in lower case. Several `tracestate` are one (3.3.1);
+    several `traceparent` are none.
+    """
+    parents = [value for name, value in headers if name == TRACEPARENT.encode()]
+    states = [value for name, value in headers if name == TRACESTATE.encode()]
+    return parsed(parents[0], b",".join(states)) if len(parents) == 1 else None
 
 
 def headers_of(trace_id: str, span_id: str, *, is_sampled: bool, state: str) -> dict[str, str]:

@@ -141,7 +141,7 @@ async def _parts_us() -> dict[str, float]:
         "told": tell,
         "counted for metrics": lambda: metrics.export(spans, 0.0),
         "counted for the last hour": lambda: hour.export(spans, 0.0),
-        "made rows": lambda: columns_of(spans, 0.0),
+        "made rows": lambda: columns_of(spans, 0.0, str),
     }
     for name, export in batches.items():
         found[name] = await _least_us(export, times=20) / (AT_ONCE // 3)

@@ -24,12 +24,14 @@ from runtime.context import serving as serving_request
 from runtime.errors import AccessDenied, NotFound
 from runtime.providers.telemetry.builtin.config import TelemetryConfig
 from runtime.providers.telemetry.builtin.rows import TRACES
+from runtime.telemetry.described.inference import Generation
 from runtime.telemetry.requests import begin_request
 from runtime.telemetry.trace_context import parsed
 from tests.support.calls import answering
 from tests.support.stacks import openai_at
 
 TELEMETRY = [{"provider_id": "builtin", "provider_type": "inline::builtin"}]
+HAS_ROUTE = {"key": "http.route", "op": "ne", "value": ""}
 TRACE, CALLER = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 CHAT = {"model": "vendor/chat", "messages": [{"role": "user", "content": "a secret of mine"}]}
 
@@ -278,6 +280,58 @@ async def test_a_list_says_how_each_request_was_answered(upstream: Upstream, tmp
         await served.client.post("/v1/chat/completions", json={**CHAT, "stream": True})
         [broken, *_] = (await asked(served, "traces", failed=True))["data"]
         assert (broken["http_status"], bool(broken["message"])) == (200, True)
+
+
+async def test_a_stream_that_fails_is_a_request_that_failed(upstream: Upstream, tmp_path: Path) -> None:
+    upstream.models = ["chat"]
+    async with stack(upstream, tmp_path) as served:
+        upstream.misbehaves = Script(says("Once ", "upon", breaks="cut"))
+        answer = await served.client.post("/v1/chat/completions", json={**CHAT, "stream": True})
+        assert answer.status == 200
+        assert served.stack.processor is not None and served.stack.last_hour is not None
+        await served.stack.processor.flush()
+        hour = served.stack.last_hour.summary()
+        assert (hour.requests, hour.errors) == (1, 1)
+        [request] = (await asked(served, "spans", attribute_filters=[HAS_ROUTE]))["data"]
+        assert request["status"] == "error"
+
+
+async def test_no_secret_of_the_configuration_is_kept(upstream: Upstream, tmp_path: Path) -> None:
+    upstream.models = ["chat"]
+    async with stack(upstream, tmp_path) as served:
+        secret = "sk-configured-secret"
+        await served.client.get(f"/v1/models/{secret}", headers={"x-request-id": f"req-{secret}"})
+        await served.client.post("/v1/chat/completions", json={**CHAT, "model": secret})
+        first, second = (await asked(served, "traces", order_by=["start_time"]))["data"]
+        assert first["request_id"] == "req-********" and second["http_status"] == 404
+        rows = (await asked(served, "query", sql="SELECT * FROM traces"))["rows"]
+        assert secret not in str(rows) and "/v1/models/********" in str(rows)
+
+
+async def test_where_telemetry_is_off_an_answer_says_so(upstream: Upstream, tmp_path: Path) -> None:
+    run = run_config(
+        providers={"inference": [openai_at(upstream.url)], "telemetry": TELEMETRY}, telemetry={"enabled": False}
+    )
+    async with serving(run, tmp_path) as served:
+        answer = await served.client.post("/v1/telemetry/traces", json={})
+        assert (answer.status, answer.json()["data"]) == (200, [])
+        assert "telemetry is turned off" in answer.headers["x-llama-warnings"]
+
+
+async def test_what_cannot_be_told_fails_no_request(
+    upstream: Upstream, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> None:
+        raise ValueError("of the telling")
+
+    upstream.models = ["chat"]
+    for name in ("taken", "told", "answer", "stream"):
+        monkeypatch.setattr(Generation, name, fails)
+    async with stack(upstream, tmp_path) as served:
+        for body in (CHAT, {**CHAT, "stream": True}):
+            assert (await served.client.post("/v1/chat/completions", json=body)).status == 200
+        traces = (await asked(served, "traces"))["data"]
+        assert [(one["http_status"], one["span_count"]) for one in traces] == [(200, 3), (200, 3)]
 
 
 async def test_the_tokens_of_a_response_are_those_of_its_models(upstream: Upstream, tmp_path: Path) -> None:

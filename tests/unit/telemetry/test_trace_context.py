@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from runtime.telemetry.trace_context import new_span_id, new_trace_id, parsed
+from runtime.telemetry.trace_context import caller_of, new_span_id, new_trace_id, parsed
 
 TRACE, SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 
@@ -73,3 +73,10 @@ def test_a_state_is_passed_on_as_it_is(state: str) -> None:
 def test_new_ids_are_valid() -> None:
     for _ in range(1000):
         assert parsed(f"00-{new_trace_id()}-{new_span_id()}-01".encode()) is not None
+
+
+def test_several_states_of_a_caller_are_one() -> None:
+    parent = (b"traceparent", f"00-{TRACE}-{SPAN}-01".encode())
+    joined = caller_of([parent, (b"tracestate", b"a=1"), (b"x", b"y"), (b"tracestate", b"b=2")])
+    assert joined is not None and (joined.trace_id, joined.state) == (TRACE, "a=1,b=2")
+    assert caller_of([parent, parent]) is None and caller_of([(b"tracestate", b"a=1")]) is None

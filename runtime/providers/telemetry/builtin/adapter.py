@@ -27,7 +27,7 @@ from runtime.apis.telemetry.traces import (
     TraceRequest,
 )
 from runtime.clock import wall_time
-from runtime.context import current
+from runtime.context import current, warn
 from runtime.errors import AccessDenied, NotFound, RequestError, StackError
 from runtime.provider import ProviderContext
 from runtime.providers.telemetry.builtin import queries
@@ -52,7 +52,7 @@ class BuiltinTelemetry:
         self._datasets = context.optional_api(DatasetIO)  # type: ignore[type-abstract]
         self._tasks = context.tasks
         self._spans = context.spans
-        self._kept = Kept(self._analytics)
+        self._kept = Kept(self._analytics, str if self._spans is None else self._spans.without_secrets)
         self._querying = asyncio.Semaphore(_QUERIES_AT_ONCE)
         if self._spans is not None:  # else nothing is told, and what was kept before can be read
             self._spans.add(self._kept)
@@ -160,9 +160,11 @@ class BuiltinTelemetry:
         return max([by_age, *(float(row[0]) for row in found.rows)])
 
     async def _flush(self) -> None:
-        if self._spans is not None:
-            await self._spans.flush()
-            await self._kept.write()
+        if self._spans is None:
+            warn("telemetry is turned off in the run config (`telemetry.enabled`): only what was kept before is found")
+            return
+        await self._spans.flush()
+        await self._kept.write()
 
     async def _find(self, asked: queries.Asked) -> list[Mapping[str, Any]]:
         """The rows that a query of ours finds, with what has just ended. Raises RequestError for too many."""

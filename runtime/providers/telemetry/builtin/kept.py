@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from runtime.errors import Unavailable
@@ -23,9 +23,12 @@ MOST_CHARACTERS = 64 * 1024**2
 
 
 class Kept:
-    """Implements `Exporter`. has_begun: set once there is something to keep."""
+    """Implements `Exporter`. without_secrets: what makes a text one that may be kept. has_begun: set once there is
+    something to keep.
+    """
 
-    def __init__(self, analytics: Analytics) -> None:
+    def __init__(self, analytics: Analytics, without_secrets: Callable[[str], str] = str) -> None:
+        self._without_secrets = without_secrets
         self._analytics = analytics
         self._waiting: dict[str, list[Any]] = defaultdict(list)
         self._count = self._lost = 0
@@ -34,7 +37,7 @@ class Kept:
         self.has_begun = asyncio.Event()
 
     async def export(self, spans: Sequence[Span], offset_s: float) -> None:
-        columns = columns_of(spans, offset_s)
+        columns = columns_of(spans, offset_s, self._without_secrets)
         count = len(columns["trace_id"])
         if not count:
             return

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import msgspec
@@ -86,7 +86,7 @@ class _Kept(msgspec.Struct, omit_defaults=True):
     message: str | None = None
 
 
-def columns_of(spans: Iterable[Span], offset_s: float) -> dict[str, list[Any]]:
+def columns_of(spans: Iterable[Span], offset_s: float, without_secrets: Callable[[str], str]) -> dict[str, list[Any]]:
     """The values of each column of the rows for spans that have ended, a row for each trace; without those of traces
     that are not sampled.
     """
@@ -98,9 +98,9 @@ def columns_of(spans: Iterable[Span], offset_s: float) -> dict[str, list[Any]]:
     return {
         "began": [min(span.began for span in some) + offset_s for some in by_trace.values()],
         "trace_id": [*by_trace],
-        "request_id": [trace.request_id for trace in traces],
+        "request_id": [without_secrets(trace.request_id) for trace in traces],
         "owner": [trace.owner for trace in traces],
-        "spans": [_text([_kept(span, offset_s) for span in some]) for some in by_trace.values()],
+        "spans": [without_secrets(_text([_kept(span, offset_s) for span in some])) for some in by_trace.values()],
     }
 
 
