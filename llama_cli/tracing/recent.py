@@ -21,7 +21,8 @@ _LONGEST_M = 30
 """How many minutes a request can take that is counted when it ends: the server does not look at older ones."""
 _MOST = 200
 _FIGURES = """
-count(*) AS requests, count(*) FILTER (coalesce(status, 0) >= 400 OR error IS NOT NULL) AS failed,
+count(*) AS requests,
+count(*) FILTER (coalesce(status, 0) >= 400 OR coalesce(error, 'cancelled') <> 'cancelled') AS failed,
 quantile_cont(duration_ms, 0.5) AS p50_ms, quantile_cont(duration_ms, 0.95) AS p95_ms,
 quantile_cont(first_ms, 0.5) AS first_p50_ms,
 coalesce(sum(input_tokens), 0) AS input_tokens, coalesce(sum(output_tokens), 0) AS output_tokens,

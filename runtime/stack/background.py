@@ -14,7 +14,7 @@ import msgspec
 from runtime.access import Caller
 from runtime.context import RequestContext, current, serving
 from runtime.ids import new_id
-from runtime.storage.jobs import RunningJob
+from runtime.storage.jobs import Postponed, RunningJob
 from runtime.telemetry import conventions as names
 from runtime.telemetry.pieces import Work, working
 from runtime.telemetry.spans import Attribute, SpanProcessor, current_span, during
@@ -72,7 +72,7 @@ class BackgroundWork:
                     with working(work):
                         yield
                 else:
-                    with during(work.begin(f"job {running.kind}", {}, request_id=context.request_id)):
+                    with _doing_all(work.begin(f"job {running.kind}", {}, request_id=context.request_id)):
                         yield
         finally:
             _led_by.reset(led)
@@ -90,6 +90,17 @@ class BackgroundWork:
                 joined = Remote(origin.trace_id, origin.span_id, origin.is_sampled, origin.state)
         owner = None if running.owner is None else running.owner.principal
         return Work(processor, owner, attributes, joined)
+
+
+class _doing_all(during):  # used as a function
+    """A job in one piece. What it tries again later has not failed."""
+
+    __slots__ = ()
+
+    def __exit__(self, *raised: object) -> None:
+        if isinstance(raised[1], Postponed):
+            raised = (None, None, None)
+        super().__exit__(*raised)
 
 
 _led_by: ContextVar[dict[str, Any] | None] = ContextVar("led_by", default=None)

@@ -18,7 +18,7 @@ from runtime.sse import EventStream, Frames, Reply
 from runtime.telemetry import conventions as names
 from runtime.telemetry.bodies.told import Generated, with_bodies
 from runtime.telemetry.operation import Described
-from runtime.telemetry.spans import CANCELLED, Attribute, Kind, Span, current_span, inside, reset_current, set_current
+from runtime.telemetry.spans import Attribute, Kind, Span, current_span, inside, reset_current, set_current
 from runtime.wrapped import Wrapped
 
 log = logging.getLogger(__name__)
@@ -195,7 +195,7 @@ class _TracedStream(EventStream):
                 await self._stream.aclose()
         finally:
             if self._span.ended is None:
-                self._span.error = CANCELLED
+                self._span.leave()
                 self._end(None)
 
     def _end(self, error: BaseException | None) -> None:

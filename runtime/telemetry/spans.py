@@ -115,7 +115,11 @@ class Span(msgspec.Struct, eq=False, gc=False):
         elif isinstance(error, Exception):
             self.error = type(error).__name__
         else:  # the task is cancelled, or a generator is closed
-            self.error = CANCELLED
+            self.leave()
+
+    def leave(self) -> None:
+        """Note that nobody waits for its end any more, which is no failure of anybody's."""
+        self.error, self.message = CANCELLED, "it was left before its end"
 
     def put_context(self, headers: dict[str, str]) -> None:
         """Add the headers by which another service goes on with it."""

@@ -24,8 +24,10 @@ from runtime.context import serving as serving_request
 from runtime.errors import AccessDenied, NotFound
 from runtime.providers.telemetry.builtin.config import TelemetryConfig
 from runtime.providers.telemetry.builtin.rows import TRACES
+from runtime.telemetry import conventions as names
 from runtime.telemetry.described.inference import Generation
-from runtime.telemetry.requests import begin_request
+from runtime.telemetry.requests import begin_request, end_request
+from runtime.telemetry.spans import begin, inside
 from runtime.telemetry.trace_context import parsed
 from tests.support.calls import answering
 from tests.support.stacks import openai_at
@@ -294,6 +296,21 @@ async def test_a_stream_that_fails_is_a_request_that_failed(upstream: Upstream, 
         assert (hour.requests, hour.errors) == (1, 1)
         [request] = (await asked(served, "spans", attribute_filters=[HAS_ROUTE]))["data"]
         assert request["status"] == "error"
+
+
+@pytest.mark.parametrize("is_left", [True, False])
+async def test_what_is_left_before_its_end_has_not_failed(is_left: bool, upstream: Upstream, tmp_path: Path) -> None:
+    async with stack(upstream, tmp_path) as served:
+        assert served.stack.processor is not None
+        request = begin_request(served.stack.processor, "req_1", User(principal="ann"), None)
+        with inside(request):
+            call = begin("chat m", {names.API: "inference", names.PROVIDER_ID: "vendor"}, "client")
+            assert call is not None
+            call.fail(asyncio.CancelledError() if is_left else NotFound("not here"))
+            call.end()
+        end_request(request, "POST", "/v1/chat/completions", "http", None, 200, 1.0, 0.0)
+        failed = (await asked(served, "traces", failed=True))["data"]
+        assert [one["message"] for one in failed] == ([] if is_left else ["not here"])
 
 
 async def test_no_secret_of_the_configuration_is_kept(upstream: Upstream, tmp_path: Path) -> None:

@@ -37,7 +37,7 @@ TRY_CAST(sum(output_tokens) FILTER (api = 'inference') AS BIGINT) AS tokens_out,
 sum(cost_usd) AS cost,
 arg_min(coalesce(nullif(message, ''), error), began) FILTER (provider_id IS NOT NULL) AS first_failure,
 arg_min(coalesce(nullif(message, ''), error), began)
-FILTER (provider_id IS NOT NULL AND api IN ('inference', 'responses', 'agents')) AS no_answer
+FILTER (provider_id IS NOT NULL AND api IN ('inference', 'responses', 'agents') AND error <> 'cancelled') AS no_answer
 FROM"""
 """Of a response, the tokens are those of its calls of models. no_answer: why a call failed that an answer depends on,
 of which a stream's status says nothing; a tool that fails is an answer too.
