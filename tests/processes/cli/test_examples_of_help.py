@@ -70,6 +70,7 @@ NOT_RUN = {
     "llama stack traces req_0f3c1b2a4d5e6f708192a3b4": _TRACED,
     "llama stack explain req_0f3c1b2a4d5e6f708192a3b4": _TRACED,
     "llama stack explain req_0f3c1b2a --json": _TRACED,
+    "llama stack explain chatcmpl-0f3c1b2a4d5e6f708192a3b4": _TRACED,
     "llama stack list-deps starter --format uv | sh": "it installs into the environment that is active",
     "llama stack stop starter starter-2": "one server is enough here",
     "llama model download Llama3.2-1B-Instruct": _HUB,
