@@ -241,7 +241,7 @@ def _posted(url: str, what: str, body: Row, is_meant: Callable[[Any], bool], *, 
                 wanted = "answer to a query" if what == "query" else f"list of {what}"
                 raise reply.instead_of(wanted, json.dumps(document).encode())
             for warning in reply.warnings:
-                console.warn(warning)
+                console.warn_once(warning)
             return document
     except ask.Refusal as refused:
         if refused.status == 404 and refused.kind is not None:  # a server of ours without these routes

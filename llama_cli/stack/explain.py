@@ -27,8 +27,8 @@ def command(
     and what it cost.
 
     It says what the request's trace states; prompts and answers are not told. Which other providers have the same model
-    is asked of the server, and said as of now. `llama stack traces` lists
-    requests, and shows one as a waterfall. With -q, the text without hints.
+    is asked of the server, and said as of now. `llama stack traces` lists requests, and shows one as a waterfall. With
+    -q, the text without hints.
 
     Examples:
       llama stack explain req_0f3c1b2a4d5e6f708192a3b4

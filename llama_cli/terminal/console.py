@@ -16,7 +16,7 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, TextIO
 
 from llama_cli.exits import Failure, OutputLost
@@ -37,6 +37,7 @@ class Settings:
     verbose: bool = False
     debug: bool = False
     no_input: bool = False
+    warned: set[str] = field(default_factory=set)
 
 
 settings = Settings()
@@ -59,6 +60,7 @@ def configure(arguments: Sequence[str]) -> None:
     settings.no_input = "--no-input" in given
     settings.quiet = "--quiet" in given or "-q" in given
     settings.color = "auto"
+    settings.warned = set()
     for position, argument in enumerate(given):
         name, _, inline = argument.partition("=")
         if name == "--color":
@@ -186,6 +188,13 @@ def detail(text: str) -> None:
 
 def warn(text: str) -> None:
     aside(text, "warning")
+
+
+def warn_once(text: str) -> None:
+    """Of what may be said again each time that something is asked."""
+    if text not in settings.warned:
+        settings.warned.add(text)
+        warn(text)
 
 
 def hint(text: str) -> None:

@@ -33,7 +33,7 @@ def trace(id: str = TRACE, **facts: Any) -> dict[str, Any]:
 
 class Handler(SmallHandler):
     """Answers with what lies under the last word of the path; of spans and traces, those that are asked for. With what
-    lies under `anything`, whatever is asked.
+    lies under `anything`, whatever is asked. Each answer warns of what lies under `warning`.
     """
 
     answers: dict[str, Any]
@@ -55,6 +55,11 @@ class Handler(SmallHandler):
     def do_GET(self) -> None:
         status, answer = self.answers.get(self.path, (503, NOT_NOW))
         self.document(answer, status=status)
+
+    def end_headers(self) -> None:
+        if "warning" in self.answers:
+            self.send_header("x-llama-warnings", self.answers["warning"])
+        super().end_headers()
 
 
 def fits(one: dict[str, Any], condition: dict[str, Any]) -> bool:
@@ -273,6 +278,15 @@ def test_a_trace_of_several_requests_is_not_explained_as_one(answers: dict[str, 
     assert result.code == 2
     assert f"the trace `{TRACE}` has 2 requests\n\nhint: `llama stack explain req_10` explains the first" in result.err
     assert "Provider `vendor`" in cli("stack", "explain", "req_20").out
+
+
+def test_what_a_server_warns_of_each_time_is_said_once(answers: dict[str, Any], cli: Cli) -> None:
+    two_requests(answers)
+    answers["warning"] = "telemetry is turned off"
+    for _ in range(2):
+        assert cli("stack", "explain", "req_20", "--json").err.count("telemetry is turned off") == 1
+        assert len(Handler.asked) > 1
+        Handler.asked.clear()
 
 
 def test_where_the_reason_may_be_found(answers: dict[str, Any], cli: Cli) -> None:

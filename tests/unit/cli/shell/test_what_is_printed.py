@@ -49,6 +49,7 @@ PRINTS: dict[str, Callable[[str], None]] = {
     "dimly": console.dimly,
     "aside": lambda text: console.aside(text, "ready", "detail"),
     "warn": console.warn,
+    "warn_once": console.warn_once,
     "hint": console.hint,
     "document": lambda text: console.document({text: [text]}),
     "event": lambda text: console.event({text: text}),
