@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from runtime.apis.inference.merging import MergedChat
-from runtime.sse import Json, Reply
+from runtime.sse import Json
 from runtime.telemetry.bodies import parts
 from runtime.telemetry.bodies.room import Room
 
@@ -41,13 +41,6 @@ def message(said: Any, room: Room) -> Json:
         given = called.get("arguments") or called.get("input")
         found.append(parts.call(one.get("id"), called.get("name"), given, room))
     return {"role": role, "parts": found}
-
-
-def answered(answer: Any) -> list[Any]:
-    """The choices of a whole answer."""
-    document = answer.value() if isinstance(answer, Reply) else answer
-    choices: list[Any] = document.get("choices") or []
-    return choices
 
 
 def choice(said: Any, room: Room) -> Json:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from runtime.sse import Json, Reply, decode, payloads
+from runtime.sse import Json, decode, payloads
 from runtime.telemetry.bodies import parts
 from runtime.telemetry.bodies.room import Room
 
@@ -26,19 +26,12 @@ def prompt(said: Any, room: Room) -> Json:
     return {"role": "user", "parts": told}
 
 
-def answered(answer: Any) -> list[Any]:
-    """The choices of a whole answer."""
-    document = answer.value() if isinstance(answer, Reply) else answer
-    choices: list[Any] = document.get("choices") or []
-    return choices
-
-
 def choice(said: Any, room: Room) -> Json:
     told = [parts.text(text, room)] if (text := said.get("text")) else []
-    return {"role": "assistant", "parts": told, "finish_reason": said.get("finish_reason")}
+    return {"role": "assistant", "parts": told, "finish_reason": room.name(said.get("finish_reason"))}
 
 
-class HeardTexts:
+class Heard:
     """A stream as far as it was heard, and as far as it makes sense."""
 
     def __init__(self) -> None:

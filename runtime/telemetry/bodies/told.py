@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
-from runtime.sse import Frames, Json, encode
+from runtime.sse import Frames, Json, Reply, encode
 from runtime.telemetry import conventions as names
 from runtime.telemetry.bodies import chats, items, parts, texts
 from runtime.telemetry.bodies.room import Room
@@ -43,54 +44,42 @@ class Heard(Protocol):
         ...
 
 
-class Generated(WithBodies, ABC):
-    """What a model says, in answers that are put together while they are streamed."""
+@dataclass(frozen=True, kw_only=True)
+class Form:
+    """How one kind of generation is told. asked: the messages of a request; message, choice: what the conventions have
+    of one of these, and of a choice of an answer. listener: what puts together an answer that is streamed.
+    """
 
-    @abstractmethod
-    def listener(self) -> Heard:
-        """What puts one together."""
+    asked: Callable[[Any], list[Any]]
+    message: Callable[[Any, Room], Json]
+    choice: Callable[[Any, Room], Json]
+    listener: Callable[[], Heard]
 
-    @abstractmethod
+
+class Generated(WithBodies):
+    """What a model says."""
+
+    def __init__(self, described: Described, form: Form) -> None:
+        super().__init__(described)
+        self._form = form
+        self.listener = form.listener
+
+    def request(self, request: Any) -> tuple[str, dict[str, Attribute]]:
+        name, attributes = self._described.request(request)
+        _put(attributes, names.INPUT, self._form.asked(request), self._form.message)
+        return name, attributes
+
+    def answer(self, span: Span, answer: Any) -> None:
+        super().answer(span, answer)
+        _put(span.attributes, names.OUTPUT, _said(_choices, answer), self._form.choice)
+
     def heard(self, span: Span, heard: Heard) -> None:
         """What came of a stream, which may have been left."""
+        _put(span.attributes, names.OUTPUT, _said(_choices, heard.answer()), self._form.choice)
 
 
-class Chat(Generated):
-    """A chat completion."""
-
-    def request(self, request: Any) -> tuple[str, dict[str, Attribute]]:
-        name, attributes = self._described.request(request)
-        _put(attributes, names.INPUT, chats.asked(request), chats.message)
-        return name, attributes
-
-    def answer(self, span: Span, answer: Any) -> None:
-        super().answer(span, answer)
-        _put(span.attributes, names.OUTPUT, _said(chats.answered, answer), chats.choice)
-
-    def listener(self) -> Heard:
-        return chats.Heard()
-
-    def heard(self, span: Span, heard: Heard) -> None:
-        _put(span.attributes, names.OUTPUT, _said(chats.answered, heard.answer()), chats.choice)
-
-
-class Text(Generated):
-    """A completion of texts."""
-
-    def request(self, request: Any) -> tuple[str, dict[str, Attribute]]:
-        name, attributes = self._described.request(request)
-        _put(attributes, names.INPUT, texts.asked(request), texts.prompt)
-        return name, attributes
-
-    def answer(self, span: Span, answer: Any) -> None:
-        super().answer(span, answer)
-        _put(span.attributes, names.OUTPUT, _said(texts.answered, answer), texts.choice)
-
-    def listener(self) -> Heard:
-        return texts.HeardTexts()
-
-    def heard(self, span: Span, heard: Heard) -> None:
-        _put(span.attributes, names.OUTPUT, _said(texts.answered, heard.answer()), texts.choice)
+_CHATS = Form(asked=chats.asked, message=chats.message, choice=chats.choice, listener=chats.Heard)
+_TEXTS = Form(asked=texts.asked, message=texts.prompt, choice=texts.choice, listener=texts.Heard)
 
 
 class Response(WithBodies):
@@ -112,9 +101,9 @@ class Response(WithBodies):
         _put(span.attributes, names.OUTPUT, _said(items.answered, items.last(last)), items.item)
 
 
-_TELLING: Mapping[tuple[str, str], type[WithBodies]] = {
-    ("inference", "chat_completion"): Chat,
-    ("inference", "completion"): Text,
+_TELLING: Mapping[tuple[str, str], Callable[[Described], WithBodies]] = {
+    ("inference", "chat_completion"): partial(Generated, form=_CHATS),
+    ("inference", "completion"): partial(Generated, form=_TEXTS),
     ("responses", "create_response"): Response,
 }
 
@@ -141,6 +130,12 @@ def _put(attributes: dict[str, Attribute], name: str, said: Sequence[Any], form:
     if room.is_cut:
         cut = attributes.get(names.CUT)
         attributes[names.CUT] = [*cut, name] if isinstance(cut, list) else [name]
+
+
+def _choices(answer: Any) -> list[Any]:
+    document = answer.value() if isinstance(answer, Reply) else answer
+    choices: list[Any] = document.get("choices") or []
+    return choices
 
 
 def _said(read: Callable[[Any], list[Any]], answer: Any) -> list[Any]:

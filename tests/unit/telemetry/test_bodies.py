@@ -211,6 +211,14 @@ async def test_an_attribute_is_no_longer_than_may_be(messages: list[dict[str, An
         assert name in span.attributes[CUT]
 
 
+async def test_so_is_why_a_text_ended() -> None:
+    request = CompletionRequest.model_validate({"model": "m", "prompt": "what"})
+    answer = {"choices": [{"index": 0, "text": "a", "finish_reason": f"password=hunter22 {LONG}"}]}
+    span = await span_of(INFERENCE, request, Reply.of(answer))
+    [output] = said(span, OUTPUT)
+    assert len(output["finish_reason"]) <= 200 and "hunter22" not in output["finish_reason"]
+
+
 async def test_the_items_of_a_response_are_no_longer_than_may_be() -> None:
     given = [{"type": "function_call", "call_id": LONG, "name": LONG, "arguments": "{}"}]
     given += [{"type": f"{LONGISH}_call", "id": "1"}, {"type": "message", "role": LONGISH, "content": "x"}] * 1000
