@@ -18,7 +18,8 @@ class Hidden:
     """The values to mask: in the errors of a stack, and in the log of a process whose stack it is."""
 
     def __init__(self, values: Iterable[str] = ()) -> None:
-        self._secrets = Secrets(values)
+        self._given = frozenset(values)
+        self._secrets = Secrets(self._given)
 
     @property
     def values(self) -> frozenset[str]:
@@ -27,7 +28,8 @@ class Hidden:
 
     def add(self, values: Iterable[str]) -> None:
         """Mask these too from now on, except values with less than 8 characters."""
-        self._secrets = Secrets([*self._secrets.values, *values])
+        self._given |= frozenset(values)
+        self._secrets = Secrets(self._given)
 
     def without(self, value: Any) -> Any:
         """A value without the values to mask; what is not JSON becomes text."""

@@ -250,3 +250,13 @@ def test_an_access_line_shows_no_secret(tmp_path: Path) -> None:
     logging.getLogger("runtime.server.access").handle(access_line("/v1/models/sk-of-somebody", "sk-of-somebody"))
     (line,) = written(tmp_path / "server.log", writer)
     assert (line["message"], line["request_id"], line["status"]) == ("GET /v1/models/********", "********", 200)
+
+
+def test_what_is_hidden_is_told_in_its_forms_and_in_those_alone() -> None:
+    hidden = Hidden(["a/long secret"])
+    for _ in range(3):
+        hidden.add(['another "long" one'])
+    assert hidden.values == {
+        *("a/long secret", "a%2Flong%20secret"),
+        *('another "long" one', "another%20%22long%22%20one", r"another \"long\" one"),
+    }
