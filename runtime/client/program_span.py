@@ -9,9 +9,7 @@ import sys
 from typing import Any
 
 from runtime.client.exchange import Headers
-from runtime.telemetry.trace_context import TRACEPARENT, headers_of
-
-_TRACEPARENT = TRACEPARENT.encode()
+from runtime.telemetry.trace_context import TRACEPARENT_BYTES, headers_of
 
 
 def with_span_of_program(headers: Headers) -> Headers:
@@ -23,7 +21,7 @@ def with_span_of_program(headers: Headers) -> Headers:
     if current is None:
         return headers
     context = current().get_span_context()
-    if not context.is_valid or any(name.lower() == _TRACEPARENT for name, _ in headers):
+    if not context.is_valid or any(name.lower() == TRACEPARENT_BYTES for name, _ in headers):
         return headers
     state = ",".join(f"{key}={value}" for key, value in context.trace_state.items())
     ids = f"{context.trace_id:032x}", f"{context.span_id:016x}"

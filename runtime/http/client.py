@@ -29,8 +29,8 @@ from runtime.http.timeouts import Timeouts
 from runtime.http.transport import Between, Exchange, Outgoing, Transport, close_parts, server_of
 from runtime.http.vendor_errors import states_error
 from runtime.sse import BYTE_ORDER_MARK, EventStream, Frames, Json, Reply, decode, has_objects, is_json_object
-from runtime.telemetry.attempts import begin_attempt, end_attempt
-from runtime.telemetry.spans import current_span, reset_current, set_current
+from runtime.telemetry.attempts import end_attempt
+from runtime.telemetry.spans import begin, current_span, reset_current, set_current
 
 T = TypeVar("T")
 _KEY_REFUSED = (401, 403)
@@ -220,7 +220,7 @@ class HttpClient:
 
     async def _answered(self, request: Outgoing) -> tuple[Outgoing, Exchange]:
         """The request that was sent, and its answer with any status."""
-        span = begin_attempt(request.method)
+        span = begin(request.method, {}, "client")
         if span is None:
             return await self._tried(request)
         status, token = 0, set_current(span)

@@ -76,7 +76,7 @@ class TracedCalls:
 
     def _awaited(self, operation: str, adapter: Any) -> Method:
         described = self._described.get(operation, _UNDESCRIBED)
-        begin, taken = self._begun(operation), described.taken
+        begin = self._begun(operation)
         read: Callable[[EventStream, Span, Any], EventStream] = _TracedStream
         if isinstance(described, Generated):
             read = _HeardStream
@@ -85,10 +85,7 @@ class TracedCalls:
             parent, method = current_span(), getattr(adapter, operation)
             if parent is None:
                 return await method(request)
-            said = None
-            with _telling:
-                said = taken(request)
-            span = begin(parent, said, request)
+            span = begin(parent, request)
             token = set_current(span)
             try:
                 answer = await method(request)
@@ -116,21 +113,18 @@ class TracedCalls:
         return call
 
     def _iterated(self, operation: str, adapter: Any) -> Method:
-        begin, taken = self._begun(operation), self._described.get(operation, _UNDESCRIBED).taken
+        begin = self._begun(operation)
 
         def call(request: Any) -> Any:
             parent, method = current_span(), getattr(adapter, operation)
             if parent is None:
                 return method(request)
-            said = None
-            with _telling:
-                said = taken(request)
-            return _traced(method(request), begin(parent, said, request))
+            return _traced(method(request), begin(parent, request))
 
         return call
 
-    def _begun(self, operation: str) -> Callable[[Span, Any, Any], Span]:
-        """What begins the span of a call: of the span that leads to it, what was taken of the request, and that."""
+    def _begun(self, operation: str) -> Callable[[Span, Any], Span]:
+        """What begins the span of a call, of the span that leads to it and the request."""
         described, provider_type = self._described.get(operation, _UNDESCRIBED), str(self._facts[names.PROVIDER_TYPE])
         facts = {**self._facts, names.API_OPERATION: operation, **described.facts(provider_type)}
         usual, kind = f"{self._api.name}.{operation}", self._kind
@@ -147,7 +141,10 @@ class TracedCalls:
             if answer is not None:
                 described.answer(span, answer)
 
-        def begin(parent: Span, taken: Any, request: Any) -> Span:
+        def begin(parent: Span, request: Any) -> Span:
+            taken = None
+            with _telling:
+                taken = described.taken(request)
             untold = tell, taken, getattr(request, "routed", None)
             return Span(parent.trace, "", parent, usual, kind, {}, _now(), untold=untold)
 

@@ -16,14 +16,7 @@ import msgspec
 
 from runtime.errors import StackError
 from runtime.telemetry.sampling import Sampler
-from runtime.telemetry.trace_context import (
-    TRACEPARENT,
-    TRACESTATE,
-    Remote,
-    new_span_id,
-    new_trace_id,
-    traceparent,
-)
+from runtime.telemetry.trace_context import Remote, new_span_id, new_trace_id, put_headers
 
 Kind = Literal["server", "client", "internal"]
 Attribute = str | bool | int | float | list[str]
@@ -124,9 +117,7 @@ class Span(msgspec.Struct, eq=False, gc=False):
     def put_context(self, headers: dict[str, str]) -> None:
         """Add the headers by which another service goes on with it."""
         trace = self.trace
-        headers[TRACEPARENT] = traceparent(trace.id, self.id, trace.is_sampled)
-        if trace.state:
-            headers[TRACESTATE] = trace.state
+        put_headers(headers, trace.id, self.id, trace.is_sampled, trace.state)
 
 
 _current: ContextVar[Span | None] = ContextVar("span", default=None)

@@ -7,8 +7,6 @@ from collections.abc import Container, Mapping
 from runtime.telemetry import conventions as names
 
 INPUT, CACHED, WRITTEN_TO_CACHE, OUTPUT, REASONING = "input", "cached_input", "cache_write", "output", "reasoning"
-
-
 _USUAL_TIERS = ("auto", "default", "standard", "on_demand")
 """What vendors call the service that their price lists are of; others cost more, or less."""
 

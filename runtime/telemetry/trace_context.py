@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 TRACEPARENT, TRACESTATE = "traceparent", "tracestate"
+TRACEPARENT_BYTES, _TRACESTATE_BYTES = TRACEPARENT.encode(), TRACESTATE.encode()
 _HEADER = re.compile(rb"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?", re.DOTALL)
 _OLDEST, _NO_VERSION = b"00", b"ff"
 _SAMPLED = 1
@@ -54,22 +55,23 @@ def caller_of(headers: Iterable[tuple[bytes, bytes]]) -> Remote | None:
     """The span that a request belongs to, by its headers, names in lower case. Several `tracestate` are one (3.3.1);
     several `traceparent` are none.
     """
-    parents = [value for name, value in headers if name == TRACEPARENT.encode()]
-    states = [value for name, value in headers if name == TRACESTATE.encode()]
+    parents = [value for name, value in headers if name == TRACEPARENT_BYTES]
+    states = [value for name, value in headers if name == _TRACESTATE_BYTES]
     return parsed(parents[0], b",".join(states)) if len(parents) == 1 else None
 
 
 def headers_of(trace_id: str, span_id: str, *, is_sampled: bool, state: str) -> dict[str, str]:
     """The headers of a call that belongs to a span."""
-    headers = {TRACEPARENT: traceparent(trace_id, span_id, is_sampled)}
-    if state:
-        headers[TRACESTATE] = state
+    headers: dict[str, str] = {}
+    put_headers(headers, trace_id, span_id, is_sampled, state)
     return headers
 
 
-def traceparent(trace_id: str, span_id: str, is_sampled: bool) -> str:
-    """The header of that name."""
-    return f"00-{trace_id}-{span_id}-{'01' if is_sampled else '00'}"
+def put_headers(headers: dict[str, str], trace_id: str, span_id: str, is_sampled: bool, state: str) -> None:
+    """Add them to others."""
+    headers[TRACEPARENT] = f"00-{trace_id}-{span_id}-{'01' if is_sampled else '00'}"
+    if state:
+        headers[TRACESTATE] = state
 
 
 def new_trace_id() -> str:

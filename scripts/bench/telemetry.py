@@ -24,13 +24,13 @@ from runtime.apis.inference.chat import ChatCompletionRequest
 from runtime.apis.inference.protocol import Inference
 from runtime.providers.telemetry.builtin.rows import columns_of
 from runtime.sse import Reply
-from runtime.telemetry.attempts import begin_attempt, end_attempt
+from runtime.telemetry.attempts import end_attempt
 from runtime.telemetry.batching import AT_ONCE
 from runtime.telemetry.calls import TracedCalls
 from runtime.telemetry.last_hour import LastHour
 from runtime.telemetry.metrics.of_spans import SpanMetrics
 from runtime.telemetry.requests import begin_request, end_request
-from runtime.telemetry.spans import Span, inside, reset_current, set_current
+from runtime.telemetry.spans import Span, begin, inside, reset_current, set_current
 from scripts.bench import load, measure, servers
 from scripts.bench.gateway import CHAT, PATH
 from scripts.bench.servers import Server
@@ -103,7 +103,7 @@ async def _parts_us() -> dict[str, float]:
         end_request(span, "POST", PATH, "http", PATH, 200, 0.3, 0.1)
 
     def attempt() -> None:
-        span = begin_attempt("POST")
+        span = begin("POST", {}, "client")
         assert span is not None
         reset_current(set_current(span))
         end_attempt(span, "POST", "http://127.0.0.1:8000/v1/chat/completions", 200)

@@ -30,7 +30,7 @@ from runtime.stack.instance import Instance
 from runtime.telemetry.changes import note_warnings
 from runtime.telemetry.requests import begin_request, end_request, is_about_telemetry
 from runtime.telemetry.spans import SpanProcessor, reset_current, set_current
-from runtime.telemetry.trace_context import TRACEPARENT, caller_of
+from runtime.telemetry.trace_context import TRACEPARENT_BYTES, caller_of
 
 if TYPE_CHECKING:
     from runtime.faults.injection import Faults
@@ -41,7 +41,6 @@ _PROVIDER_DATA = {
     b"x-llamastack-provider-data": "X-LlamaStack-Provider-Data",
     b"x-ogx-provider-data": "X-OGX-Provider-Data",
 }
-_TRACEPARENT = TRACEPARENT.encode()
 _INJECT = INJECT.lower().encode()
 _NO_FAULTS = f"{INJECT} has no effect: the server was not started with `--inject`"
 _STARTS = ("http.response.start", "websocket.accept", "websocket.http.response.start")
@@ -193,7 +192,7 @@ def _context(
     given = sent.get(b"x-request-id", b"")
     is_fine = given and len(given) <= _ID_LENGTH and given.isascii() and given.decode().isprintable()
     request_id = given.decode() if is_fine else new_id("req_")
-    trace = caller_of(headers) if _TRACEPARENT in sent else None
+    trace = caller_of(headers) if TRACEPARENT_BYTES in sent else None
     data, wrong = {}, None
     if not _PROVIDER_DATA.keys().isdisjoint(sent):
         try:

@@ -55,16 +55,13 @@ class _Said(msgspec.Struct):
 _said = msgspec.json.Decoder(_Said).decode
 
 
-class _Getters(dict[type, tuple[tuple[str, ...], Callable[[dict[str, Any]], tuple[Any, ...]]]]):
+def _getter(kind: Any) -> tuple[tuple[str, ...], Callable[[dict[str, Any]], tuple[Any, ...]]]:
     """Of a kind of request, those of `_TAKEN` that it has, and what takes their values of its fields in one step."""
-
-    def __missing__(self, kind: Any) -> tuple[tuple[str, ...], Callable[[dict[str, Any]], tuple[Any, ...]]]:
-        fields = tuple(field for field in _TAKEN if field in kind.model_fields)
-        found = self[kind] = fields, itemgetter(*fields)
-        return found
+    fields = tuple(field for field in _TAKEN if field in kind.model_fields)
+    return fields, itemgetter(*fields)
 
 
-_getters = _Getters()
+_getters = Found(_getter)
 
 
 class _OfModel(Described):
