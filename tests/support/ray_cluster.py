@@ -34,10 +34,6 @@ class RayCluster:
     def processes(self) -> list[psutil.Process]:
         return descendants(self.pid)
 
-    def workers(self) -> list[psutil.Process]:
-        """Those that batches have started."""
-        return [one for one in self.processes() if _title(one).startswith("ray::Worker")]
-
 
 @contextmanager
 def ray_cluster(cpus: int = 2) -> Iterator[RayCluster]:
@@ -67,12 +63,6 @@ def ray_cluster(cpus: int = 2) -> Iterator[RayCluster]:
             yield RayCluster(port=client_port, pid=process.pid)
         finally:
             _end(process)
-
-
-def _title(process: psutil.Process) -> str:
-    with suppress(psutil.Error):  # it has ended
-        return "".join(process.cmdline()[:1])
-    return ""
 
 
 def _wait(process: subprocess.Popen[bytes], said: Path, port: int) -> None:

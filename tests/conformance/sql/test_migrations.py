@@ -278,11 +278,19 @@ def is_expiring(table: Table) -> bool:
 
 
 def first_version(schema: Schema) -> Schema:
-    """A store's schema before its lists had indexes for owners, ages and entries, and files a table for what begins."""
+    """A store's schema before its lists had indexes for owners, ages and entries, files a table for what begins, and
+    tables the columns that a migration has added.
+    """
+    added = [step for migration in schema.migrations for step in migration if isinstance(step, AddColumn)]
+
+    def columns_of(table: Table) -> tuple[Column, ...]:
+        own = table.columns[2 if table.has_owners else 0 :]
+        return tuple(column for column in own if AddColumn(table.name, column) not in added)
+
     tables = (
         replace(
             table,
-            columns=(*table.columns[2 if table.has_owners else 0 :], *(OF_BEGUN if is_expiring(table) else ())),
+            columns=(*columns_of(table), *(OF_BEGUN if is_expiring(table) else ())),
             indexes=(
                 *(index for index in table.indexes if index.columns[0] not in (OWNER, table.aged_by)),
                 *([Index(("held_by",))] if is_expiring(table) else ()),

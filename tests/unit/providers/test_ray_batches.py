@@ -148,7 +148,7 @@ class Workers:
     ended: list[Workers]
 
     def __init__(self) -> None:
-        self.workers, self.trouble, self.has_ended = 1, "no room for one", False
+        self.workers, self.trouble, self.has_ended = ("there:1",), "no room for one", False
 
     @classmethod
     async def started(cls, *_: Any) -> Workers:
@@ -160,7 +160,7 @@ class Workers:
 
     async def ask(self, path: str, body: bytes) -> Answered:
         assert self.workers, "nobody is asked where nobody is"
-        self.workers = 0  # it is lost with this one
+        self.workers = ()  # it is lost with this one
         return answered("answered", 200, b"{}")
 
     async def end(self) -> None:

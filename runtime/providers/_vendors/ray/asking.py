@@ -60,7 +60,7 @@ class OnCluster:
         """The cluster is asked for workers when there is work; before that, whether it can be reached."""
         if (trouble := await self.cluster.trouble()) is not None:
             return unhealthy(trouble)
-        count = self.cluster.worker_count
+        count = len(self.cluster.workers)
         return healthy(f"workers: {count}" if count else f"there are no workers until there is {self._work}")
 
     async def answer(self, path: str, body: bytes, *, model: str | None) -> bytes:

@@ -48,10 +48,12 @@ class ClientEnded(Exception):
 
 
 class RayClient:
-    """workers: how many can be asked now. trouble: why the last of the others could not start."""
+    """workers: where those run that can be asked now, as `machine:pid`. trouble: why the last of the others could not
+    start.
+    """
 
     def __init__(self, process: asyncio.subprocess.Process, streams: tuple[asyncio.StreamReader, asyncio.StreamWriter]):
-        self.workers = 0
+        self.workers: tuple[str, ...] = ()
         self.trouble: str | None = None
         self._process = process
         self._reader, self._writer = streams
@@ -129,12 +131,12 @@ class RayClient:
             if isinstance(report, Gone):
                 break
             if isinstance(report, Workers):
-                self.workers, self.trouble = report.count, report.trouble
+                self.workers, self.trouble = report.at, report.trouble
             elif (answer := self._asked.get(report.number)) is not None and not answer.done():
                 answer.set_result(report)
             self._changed.set()
         self._writer.close()
-        self.workers = 0
+        self.workers = ()
         if report is None:
             report = Gone(what=f"its client has ended with {await self._process.wait()}")
         self._ended = ClientEnded(report.what, report.hint)

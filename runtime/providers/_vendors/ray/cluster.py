@@ -54,7 +54,7 @@ class Cluster:
             client = await self._with_worker()
             self._trouble = None
             self._end_later()
-            log.info("workers are ready", extra={"provider_id": self._provider_id, "count": client.workers})
+            log.info("workers are ready", extra={"provider_id": self._provider_id, "at": client.workers})
             return client
 
     async def _start(self) -> None:
@@ -118,9 +118,9 @@ class Cluster:
         return self._trouble
 
     @property
-    def worker_count(self) -> int:
-        """How many can be asked now."""
-        return self._client.workers if self._client is not None else 0
+    def workers(self) -> tuple[str, ...]:
+        """Where those run that can be asked now, as `machine:pid`."""
+        return self._client.workers if self._client is not None else ()
 
     async def _reach(self) -> None:
         """Ray waits half a minute for an address where nothing is. Raises NobodyAnswers."""

@@ -54,9 +54,11 @@ class Answered(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class Workers(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """How many workers can be asked now, whenever it changes. trouble: why the last of the others could not start."""
+    """Where the workers run that can be asked now, as `machine:pid`, whenever it changes. trouble: why the last of the
+    others could not start.
+    """
 
-    count: int
+    at: tuple[str, ...]
     trouble: str | None = None
 
 

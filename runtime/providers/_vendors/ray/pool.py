@@ -24,15 +24,18 @@ _WORDS = 600
 
 @dataclass(kw_only=True, eq=False)
 class _Worker:
-    """actor: Ray's handle of it. asked: how many requests it has now. lost: set when it cannot be asked any more."""
+    """actor: Ray's handle of it. at: where it runs, `machine:pid`. asked: how many requests it has now. lost: set when
+    it cannot be asked any more.
+    """
 
     actor: Any
+    at: str
     asked: int = 0
     lost: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class Pool:
-    """said: called with how many there are, whenever it changes."""
+    """said: called with those that there are, whenever it changes."""
 
     def __init__(self, settings: Settings, said: Callable[[Workers], None]) -> None:
         self._settings = settings
@@ -44,8 +47,8 @@ class Pool:
         """Have a worker in one of the places, for ever. Raises ConnectionError when the cluster is lost."""
         while True:
             try:
-                worker = _Worker(actor=await asyncio.to_thread(self._new))
-                await _result(await asyncio.to_thread(worker.actor.ready.remote))
+                actor = await asyncio.to_thread(self._new)
+                worker = _Worker(actor=actor, at=await _result(await asyncio.to_thread(actor.ready.remote)))
             except RayError as error:
                 self._tell(words(error))
                 await asyncio.sleep(_AGAIN_S)
@@ -100,7 +103,7 @@ class Pool:
             self._some.set()
         else:
             self._some.clear()
-        self._said(Workers(count=len(self._workers), trouble=trouble))
+        self._said(Workers(at=tuple(worker.at for worker in self._workers), trouble=trouble))
 
 
 def words(error: BaseException) -> str:

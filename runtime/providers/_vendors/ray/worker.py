@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import http.client
+import os
 import socket
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -33,8 +34,9 @@ class Worker:
         self._timeout_s = timeout_s
         self._threads = ThreadPoolExecutor(at_once)
 
-    async def ready(self) -> None:
-        """Returns when it can be asked."""
+    async def ready(self) -> str:
+        """When it can be asked: where it runs, as `machine:pid`."""
+        return f"{socket.gethostname()}:{os.getpid()}"
 
     async def ask(self, path: str, body: bytes) -> Answer:
         """Send a request to `path` of the server. Whoever cancels it closes its connection."""
