@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from runtime.addresses import PORTS
 from runtime.telemetry import conventions as names
 from runtime.telemetry.found import Found
-from runtime.telemetry.spans import Attribute, Span
+from runtime.telemetry.spans import Attribute, Shape, Span
 
 _REFUSED = 400
 
@@ -23,24 +23,22 @@ def end_attempt(span: Span, method: str, url: str, status: int) -> None:
 
 
 def _tell(span: Span, method: str, url: str, status: int) -> None:
-    span.attributes |= _server(method, url)
-    if status:
-        span.attributes[names.STATUS] = status
+    shape = _shapes[span.name, method, url, status]
+    if span.error or span.own:
+        span.own |= shape.attributes
+    else:
+        span.shape = shape
 
 
-def _server(method: str, url: str) -> dict[str, Attribute]:
-    scheme, _, rest = url.partition("://")
-    place = f"{scheme}://{rest.partition('/')[0]}"
-    address, port = _servers[place]
-    return {names.METHOD: method, names.SERVER_ADDRESS: address, names.SERVER_PORT: port}
-
-
-def _host_and_port(place: str) -> tuple[str, int]:
+def _alike(said: tuple[str, str, str, int]) -> Shape:
+    name, method, url, status = said
     try:
-        parts = urlsplit(place)
-        return parts.hostname or "", parts.port or PORTS.get(parts.scheme, 0)
+        parts = urlsplit(url)
+        address, port = parts.hostname or "", parts.port or PORTS.get(parts.scheme, 0)
     except ValueError:
-        return "", 0
+        address, port = "", 0
+    attributes: dict[str, Attribute] = {names.METHOD: method, names.SERVER_ADDRESS: address, names.SERVER_PORT: port}
+    return Shape(name, {**attributes, names.STATUS: status} if status else attributes)
 
 
-_servers = Found(_host_and_port)
+_shapes = Found(_alike)

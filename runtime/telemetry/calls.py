@@ -17,8 +17,9 @@ from runtime.apis._request import Registered
 from runtime.sse import EventStream, Frames, Reply
 from runtime.telemetry import conventions as names
 from runtime.telemetry.bodies.told import Generated, with_bodies
+from runtime.telemetry.found import Found
 from runtime.telemetry.operation import Described
-from runtime.telemetry.spans import Attribute, Kind, Span, current_span, inside, reset_current, set_current
+from runtime.telemetry.spans import Attribute, Kind, Shape, Span, current_span, inside, reset_current, set_current
 from runtime.wrapped import Wrapped
 
 log = logging.getLogger(__name__)
@@ -130,16 +131,37 @@ class TracedCalls:
         usual, kind = f"{self._api.name}.{operation}", self._kind
 
         def tell(span: Span, taken: Any, routed: tuple[Registered, str] | None, answer: Reply | None = None) -> None:
+            if answer is not None and taken is not None and not span.error and has_shape(span, taken, routed, answer):
+                return
             name, attributes = ("", {}) if taken is None else described.told(taken)
             if name:
                 span.name = name
-            span.attributes = attributes = facts | attributes | span.attributes
+            span.own = attributes = facts | attributes | span.own
             if routed is not None:
-                attributes[names.RESOURCE_ID], attributes[names.ASKED_FOR] = routed[0].id, routed[1]
-                if (source := routed[0].source) != "listed":
-                    attributes[names.RESOURCE_SOURCE] = source
+                attributes |= _resource(routed[0].id, routed[1], routed[0].source)
             if answer is not None:
                 described.answer(span, answer)
+
+        def has_shape(span: Span, taken: Any, routed: tuple[Registered, str] | None, answer: Reply) -> bool:
+            if (read := described.read(answer)) is None:
+                return False
+            said, own = read
+            resource = None if routed is None else (routed[0].id, routed[1], routed[0].source)
+            try:
+                shape = shapes[taken, resource, said]
+            except TypeError:  # there is a list in what was asked for
+                return False
+            span.name = shape.name
+            span.own, span.shape = {**span.own, **own}, shape
+            return True
+
+        def alike(all_said: tuple[Any, tuple[str, str, str] | None, Any]) -> Shape:
+            taken, resource, said = all_said
+            name, attributes = described.told(taken)
+            of_resource = {} if resource is None else _resource(*resource)
+            return Shape(name or usual, {**facts, **attributes, **of_resource, **described.alike(said)})
+
+        shapes = Found(alike)
 
         def begin(parent: Span, request: Any) -> Span:
             taken = None
@@ -224,6 +246,11 @@ class _HeardStream(_TracedStream):
             self._span.tell()
             self._generated.heard(self._span, self._heard)
         super()._end(error)
+
+
+def _resource(id: str, asked_for: str, source: str) -> dict[str, Attribute]:
+    told: dict[str, Attribute] = {names.RESOURCE_ID: id, names.ASKED_FOR: asked_for}
+    return told if source == "listed" else {**told, names.RESOURCE_SOURCE: source}
 
 
 async def _traced(events: AsyncGenerator[Any, None], span: Span) -> AsyncGenerator[Any, None]:

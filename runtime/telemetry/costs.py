@@ -30,11 +30,10 @@ class Costs:
     def note(self, spans: Iterable[Span]) -> None:
         """Note the cost of each call of a model that has a price and says what it took."""
         for span in spans:
-            said = span.attributes
-            if said.get(names.API) == _API and names.INPUT_TOKENS in said:
-                self._note(said)
+            if names.INPUT_TOKENS in span.own and (said := span.attributes).get(names.API) == _API:
+                self._note(said, span.own)
 
-    def _note(self, said: dict[str, Attribute]) -> None:
+    def _note(self, said: dict[str, Attribute], own: dict[str, Attribute]) -> None:
         if names.OUTPUT_TOKENS not in said and said.get(names.OPERATION) not in _ONLY_READ:
             return
         if unusual_in(said):
@@ -49,8 +48,8 @@ class Costs:
         tokens = tokens_by_kind(said, rates)
         if not tokens or not tokens.keys() <= rates.keys():
             return  # no tokens, or some without a price
-        said[names.COST_USD] = round(sum(count * rates[kind] for kind, count in tokens.items()) / _MILLION, 12)
+        own[names.COST_USD] = round(sum(count * rates[kind] for kind, count in tokens.items()) / _MILLION, 12)
         for kind in tokens:
-            said[names.RATE + kind] = rates[kind]
+            own[names.RATE + kind] = rates[kind]
         if price.source:
-            said[names.PRICE_SOURCE] = price.source
+            own[names.PRICE_SOURCE] = price.source

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sized
+from collections.abc import Hashable, Iterable, Mapping, Sized
 from typing import Any
 
-from runtime.sse import Frames
+from runtime.sse import Frames, Reply
 from runtime.telemetry.spans import Attribute, Span
 
 INVOKE_AGENT, CREATE_AGENT = "invoke_agent", "create_agent"
@@ -42,6 +42,16 @@ class Described:
 
     def answer(self, span: Span, answer: Any) -> None:
         """Note what a whole answer says."""
+
+    def read(self, answer: Reply) -> tuple[Hashable, dict[str, Attribute]] | None:
+        """What `answer` notes, in two parts: what many answers say, as `alike` takes it, and what this one alone says.
+        None where it cannot be parted.
+        """
+        return None
+
+    def alike(self, said: Any) -> dict[str, Attribute]:
+        """What the first part of `read` says."""
+        return {}
 
     def stream(self, span: Span, first: Frames, last: Iterable[Frames]) -> None:
         """Note what a stream says in its first events and in its last ones, which may be the same."""

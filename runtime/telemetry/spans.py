@@ -9,6 +9,7 @@ many at once: see `Span.untold`.
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from contextvars import ContextVar
 from typing import Any, Literal, Protocol
 
@@ -49,13 +50,26 @@ class Trace(msgspec.Struct, frozen=True, eq=False, gc=False):
     owner: str | None = None
 
 
+class Shape:
+    """What many spans have in common, looked up and written once for all of them. It stays as it is, and is itself
+    alone: two that say the same are two. None of its spans has failed.
+    """
+
+    __slots__ = ("attributes", "name")
+
+    def __init__(self, name: str, attributes: Mapping[str, Attribute]) -> None:
+        self.name = name
+        self.attributes = attributes
+
+
 class Span(msgspec.Struct, eq=False, gc=False):
     """One thing that took time. parent: what has led to it: a span, or the id of one that is not known here; None for
     nothing.
 
     began, ended: seconds of `time.perf_counter()`; ended is None while it goes on. error: why it failed, as a word of
     OpenTelemetry's `error.type`, empty if it did not. message: the same for people. untold: what has more to tell of
-    it, with what follows the span in its arguments; None once it is told.
+    it, with what follows the span in its arguments; None once it is told. own: its attributes, without those of its
+    shape. shape: what it has in common with others; if it gets one, then when all else of it is told.
     """
 
     trace: Trace
@@ -63,12 +77,18 @@ class Span(msgspec.Struct, eq=False, gc=False):
     parent: Span | str | None
     name: str
     kind: Kind
-    attributes: dict[str, Attribute]
+    own: dict[str, Attribute]
     began: float
     ended: float | None = None
     error: str = ""
     message: str = ""
     untold: tuple[Any, ...] | None = None
+    shape: Shape | None = None
+
+    @property
+    def attributes(self) -> dict[str, Attribute]:
+        """All that is told of it. As long as it has no shape, to be added to."""
+        return self.own if self.shape is None else {**self.shape.attributes, **self.own}
 
     @property
     def id(self) -> str:

@@ -134,7 +134,7 @@ async def _parts_us() -> dict[str, float]:
 
     def tell() -> None:
         for span, what in zip(spans, untold, strict=True):
-            span.attributes, span.untold = {}, what
+            span.own, span.shape, span.untold = {}, None, what
             span.tell()
 
     batches: Mapping[str, Callable[[], Any]] = {

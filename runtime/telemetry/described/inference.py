@@ -8,7 +8,8 @@ way, and some vendors refuse the field.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from contextlib import suppress
 from operator import itemgetter
 from typing import Any
 
@@ -78,27 +79,15 @@ class Generation(_OfModel):
 
     def __init__(self, operation: str) -> None:
         self._operation = operation
-        self._known = Found[tuple[Any, Any], tuple[str, dict[str, Attribute]]](lambda taken: self._told(*taken, {}))
 
     def taken(self, request: Any) -> Any:
         # Not by `getattr`: what a model of pydantic does not have costs as much as all the rest.
-        fields, values_of = _getters[type(request)]
-        return fields, values_of(request.__dict__), request.__pydantic_extra__
+        kind = type(request)
+        return kind, _getters[kind][1](request.__dict__), request.__pydantic_extra__ or None
 
     def told(self, taken: Any) -> tuple[str, dict[str, Attribute]]:
-        """The same attributes for the same request: to be copied."""
-        fields, values, extra = taken
-        if extra:
-            return self._told(fields, values, extra)
-        try:
-            return self._known[fields, values]
-        except TypeError:  # there is a list among them
-            return self._told(fields, values, {})
-
-    def _told(
-        self, fields: tuple[str, ...], values: tuple[Any, ...], extra: Mapping[str, Any]
-    ) -> tuple[str, dict[str, Attribute]]:
-        given: dict[str, Any] = {**extra, **dict(zip(fields, values, strict=True))}
+        kind, values, extra = taken
+        given: dict[str, Any] = {**(extra or {}), **dict(zip(_getters[kind][0], values, strict=True))}
         model: str = given["model"]
         attributes: dict[str, Attribute] = {names.OPERATION: self._operation, names.REQUEST_MODEL: model}
         if given["stream"]:
@@ -118,12 +107,33 @@ class Generation(_OfModel):
         return f"{self._operation} {model}", attributes
 
     def request(self, request: Any) -> tuple[str, dict[str, Attribute]]:
-        name, attributes = self.told(self.taken(request))
-        return name, attributes.copy()  # whoever asks adds to them
+        return self.told(self.taken(request))
 
     def answer(self, span: Span, answer: Any) -> None:
         if isinstance(answer, Reply):
             _note(span, [answer.data])
+
+    def read(self, answer: Reply) -> tuple[Hashable, dict[str, Attribute]] | None:
+        if (said := _read(answer.data)) is None:
+            return None
+        own: dict[str, Attribute] = {}
+        if said.id:
+            own[names.RESPONSE_ID] = bounded(said.id)
+        if said.usage is not None:
+            note_usage(own, said.usage)
+        reasons = (*(one.finish_reason for one in said.choices if one.finish_reason),)
+        return (said.model, said.service_tier, reasons), own
+
+    def alike(self, said: Any) -> dict[str, Attribute]:
+        model, tier, reasons = said
+        attributes: dict[str, Attribute] = {}
+        if model:
+            attributes[names.RESPONSE_MODEL] = bounded(model)
+        if tier:
+            attributes[names.SERVICE_TIER] = bounded(tier)
+        if reasons:
+            attributes[names.FINISH_REASONS] = [*reasons]
+        return attributes
 
     def stream(self, span: Span, first: Frames, last: Iterable[Frames]) -> None:
         ending = b"".join(frames.data for frames in last).split(b"\n\n")[-_LAST_EVENTS:]
@@ -159,9 +169,7 @@ def _note(span: Span, documents: Iterable[bytes], *, has_output: bool = True) ->
     """Note what some documents say together, the later ones before the earlier ones."""
     attributes, reasons = span.attributes, []
     for document in documents:
-        try:
-            said = _said(document)
-        except (msgspec.DecodeError, RecursionError):
+        if (said := _read(document)) is None:
             continue
         if said.id:
             attributes[names.RESPONSE_ID] = bounded(said.id)
@@ -174,6 +182,12 @@ def _note(span: Span, documents: Iterable[bytes], *, has_output: bool = True) ->
             note_usage(attributes, said.usage, has_output=has_output)
     if reasons:
         attributes[names.FINISH_REASONS] = reasons
+
+
+def _read(document: bytes) -> _Said | None:
+    with suppress(msgspec.DecodeError, RecursionError):
+        return _said(document)
+    return None
 
 
 def note_usage(attributes: dict[str, Attribute], usage: Usage, *, has_output: bool = True) -> None:

@@ -30,7 +30,7 @@ TIERS = [{"above": 1000, "input": 2, "output": 6}, {"above": 5000}]
 def noted(price: Price | None, said: dict[str, Any]) -> dict[str, Any]:
     """What is noted of a call, without what was there before."""
     span = Seen().begin()
-    span.attributes = {**CALL, **said}
+    span.own = {**CALL, **said}
     Costs(lambda *asked: price).note([span])
     return {name: value for name, value in span.attributes.items() if name not in {**CALL, **said}}
 
@@ -92,7 +92,7 @@ def test_the_usual_service_has_the_usual_price() -> None:
 def test_the_price_is_asked_for_by_provider_model_and_name() -> None:
     asked: list[Any] = []
     span = Seen().begin()
-    span.attributes = {**CALL, READ: 1, WRITTEN: 1}
+    span.own = {**CALL, READ: 1, WRITTEN: 1}
 
     def find(*words: str) -> None:
         asked.append(words)

@@ -131,7 +131,7 @@ def test_half_a_surrogate_pair_costs_no_other_trace() -> None:
     for name in ("no \ud800", "fine"):
         span = seen.begin()
         span.name, span.error, span.message = name, "failed", name
-        span.attributes |= {"a": name, "more": [name], "count": 2}
+        span.own |= {"a": name, "more": [name], "count": 2}
         span.end()
     odd, fine = (json.loads(row)[0] for row in columns_of(seen.spans, 0.0, str)["spans"])
     assert (odd["name"], odd["message"]) == ("no ?", "no ?")
