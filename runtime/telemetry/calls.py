@@ -28,6 +28,7 @@ _now = time.perf_counter
 _LAST_READS = 3
 """In which a stream says why it ended and what it used: in an event each, before `[DONE]`."""
 _UNDESCRIBED = Described()
+_UNTOLD = "a call is told without all that there is to tell"
 _SMALL_BYTES = 16 * 1024
 """Of an answer that may wait until its span is handed on."""
 
@@ -42,7 +43,7 @@ class _Telling:
     def __exit__(self, _: object, error: BaseException | None, __: object) -> bool:
         if not isinstance(error, Exception):
             return False
-        log.error("a call is told without all that there is to tell", exc_info=error)
+        log.error(_UNTOLD, exc_info=error)
         return True
 
 
@@ -152,7 +153,7 @@ class TracedCalls:
             except TypeError:  # there is a list in what was asked for
                 return False
             span.name = shape.name
-            span.own, span.shape = {**span.own, **own}, shape
+            span.own, span.shape = {**span.own, **own} if span.own else own, shape
             return True
 
         def alike(all_said: tuple[Any, tuple[str, str, str] | None, Any]) -> Shape:
@@ -163,12 +164,16 @@ class TracedCalls:
 
         shapes = Found(alike)
 
+        take = described.taken
+
         def begin(parent: Span, request: Any) -> Span:
-            taken = None
-            with _telling:
-                taken = described.taken(request)
+            try:
+                taken = take(request)
+            except Exception as error:
+                log.error(_UNTOLD, exc_info=error)
+                taken = None
             untold = tell, taken, getattr(request, "routed", None)
-            return Span(parent.trace, "", parent, usual, kind, {}, _now(), untold=untold)
+            return Span(parent.trace, "", parent, usual, kind, {}, _now(), None, "", "", untold)
 
         return begin
 

@@ -160,15 +160,16 @@ def begin_trace(
     """The first span of a request, which goes on with the trace of its caller if it has one."""
     sampler = processor.sampler
     if caller is None:
-        trace_id, parent_id, state, is_sampled = new_trace_id(), None, "", True
-        span_id = trace_id[16:]  # as Zipkin does; the root of a trace that begins here is its only one
-    else:
-        trace_id, parent_id, is_sampled, state = caller
-        span_id = ""
+        trace_id = new_trace_id()
+        is_sampled = sampler is None or sampler(trace_id, None)
+        trace = Trace(processor, trace_id, request_id, "", is_sampled, owner)
+        # Its id as Zipkin's: the root of a trace that begins here is its only one.
+        return Span(trace, trace_id[16:], None, name, kind, attributes, _now())
+    trace_id, parent_id, is_sampled, state = caller
     if sampler is not None:
         is_sampled = sampler(trace_id, caller)
     trace = Trace(processor, trace_id, request_id, state, is_sampled, owner)
-    return Span(trace, span_id, parent_id, name, kind, attributes, _now())
+    return Span(trace, "", parent_id, name, kind, attributes, _now())
 
 
 def begin(name: str, attributes: dict[str, Attribute], kind: Kind = "internal") -> Span | None:

@@ -9,7 +9,6 @@ way, and some vendors refuse the field.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Mapping
-from contextlib import suppress
 from operator import itemgetter
 from typing import Any
 
@@ -121,18 +120,18 @@ class Generation(_OfModel):
             own[names.RESPONSE_ID] = bounded(said.id)
         if said.usage is not None:
             note_usage(own, said.usage)
-        reasons = (*(one.finish_reason for one in said.choices if one.finish_reason),)
-        return (said.model, said.service_tier, reasons), own
+        reasons = [one.finish_reason for one in said.choices if one.finish_reason]
+        return (said.model, said.service_tier, *reasons), own
 
     def alike(self, said: Any) -> dict[str, Attribute]:
-        model, tier, reasons = said
+        model, tier, *reasons = said
         attributes: dict[str, Attribute] = {}
         if model:
             attributes[names.RESPONSE_MODEL] = bounded(model)
         if tier:
             attributes[names.SERVICE_TIER] = bounded(tier)
         if reasons:
-            attributes[names.FINISH_REASONS] = [*reasons]
+            attributes[names.FINISH_REASONS] = reasons
         return attributes
 
     def stream(self, span: Span, first: Frames, last: Iterable[Frames]) -> None:
@@ -185,9 +184,10 @@ def _note(span: Span, documents: Iterable[bytes], *, has_output: bool = True) ->
 
 
 def _read(document: bytes) -> _Said | None:
-    with suppress(msgspec.DecodeError, RecursionError):
+    try:
         return _said(document)
-    return None
+    except (msgspec.DecodeError, RecursionError):
+        return None
 
 
 def note_usage(attributes: dict[str, Attribute], usage: Usage, *, has_output: bool = True) -> None:
@@ -203,13 +203,13 @@ def note_usage(attributes: dict[str, Attribute], usage: Usage, *, has_output: bo
         attributes[names.OUTPUT_TOKENS] = answered
     if reasoning is not None:
         attributes[names.REASONING_TOKENS] = reasoning
-    for name, count in (
-        (names.CACHE_WRITE_TOKENS, usage.read.cache_write_tokens),
-        (names.AUDIO_IN, usage.read.audio_tokens),
-        (names.AUDIO_OUT, usage.written.audio_tokens),
-    ):
-        if count:
-            attributes[name] = count
+    read, written = usage.read, usage.written
+    if read.cache_write_tokens:
+        attributes[names.CACHE_WRITE_TOKENS] = read.cache_write_tokens
+    if read.audio_tokens:
+        attributes[names.AUDIO_IN] = read.audio_tokens
+    if written.audio_tokens:
+        attributes[names.AUDIO_OUT] = written.audio_tokens
 
 
 DESCRIBED: Mapping[str, Described] = {

@@ -143,7 +143,7 @@ async def test_what_protobuf_has_not_is_sent_otherwise_and_costs_no_other_span(
     told = told_to(taking)
     call, request = a_request()
     call.name, call.message, call.error = "chat \ud800", "no \udcff", "failed"
-    call.attributes |= {"large": 10**400, "small": -(2**63), "list": [2**63], "text": "a\ud800b"}  # type: ignore[dict-item]
+    call.own |= {"large": 10**400, "small": -(2**63), "list": [2**63], "text": "a\ud800b"}  # type: ignore[dict-item]
     await send(told, [call, request])
     await close(told)
     sent, other = taking.spans()
