@@ -18,7 +18,7 @@ from runtime.sse import EventStream, Frames, Reply
 from runtime.telemetry import conventions as names
 from runtime.telemetry.bodies.told import Generated, with_bodies
 from runtime.telemetry.found import Found
-from runtime.telemetry.operation import Described
+from runtime.telemetry.operation import Described, Streamed
 from runtime.telemetry.spans import Attribute, Kind, Shape, Span, current_span, inside, reset_current, set_current
 from runtime.wrapped import Wrapped
 
@@ -131,7 +131,9 @@ class TracedCalls:
         facts = {**self._facts, names.API_OPERATION: operation, **described.facts(provider_type)}
         usual, kind = f"{self._api.name}.{operation}", self._kind
 
-        def tell(span: Span, taken: Any, routed: tuple[Registered, str] | None, answer: Reply | None = None) -> None:
+        def tell(
+            span: Span, taken: Any, routed: tuple[Registered, str] | None, answer: Reply | Streamed | None = None
+        ) -> None:
             if answer is not None and taken is not None and not span.error and has_shape(span, taken, routed, answer):
                 return
             name, attributes = ("", {}) if taken is None else described.told(taken)
@@ -140,10 +142,12 @@ class TracedCalls:
             span.own = attributes = facts | attributes | span.own
             if routed is not None:
                 attributes |= _resource(routed[0].id, routed[1], routed[0].source)
-            if answer is not None:
+            if isinstance(answer, Streamed):
+                described.stream(span, *answer)
+            elif answer is not None:
                 described.answer(span, answer)
 
-        def has_shape(span: Span, taken: Any, routed: tuple[Registered, str] | None, answer: Reply) -> bool:
+        def has_shape(span: Span, taken: Any, routed: tuple[Registered, str] | None, answer: Reply | Streamed) -> bool:
             if (read := described.read(answer)) is None:
                 return False
             said, own = read
@@ -226,10 +230,20 @@ class _TracedStream(EventStream):
         if error is not None:
             self._span.fail(error)
         if self._first_read is not None:
-            with _telling:
-                self._span.tell()
-                self._described.stream(self._span, self._first_read, self._last)
+            self._tell(Streamed(self._first_read, self._last))
         self._span.end()
+
+    def _tell(self, streamed: Streamed) -> None:
+        span = self._span
+        if (
+            span.untold is not None
+            and len(streamed.first.data) + sum(len(one.data) for one in self._last) <= _SMALL_BYTES
+        ):
+            span.untold = *span.untold, streamed
+            return
+        with _telling:
+            span.tell()
+            self._described.stream(span, *streamed)
 
 
 class _HeardStream(_TracedStream):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping, Sized
-from typing import Any
+from collections.abc import Hashable, Iterable, Mapping, Sequence, Sized
+from typing import Any, NamedTuple
 
 from runtime.sse import Frames, Reply
 from runtime.telemetry.spans import Attribute, Span
@@ -14,6 +14,13 @@ EXECUTE_TOOL, RETRIEVAL = "execute_tool", "retrieval"
 _LONGEST = 200
 """Of a text, in characters: ids are shorter, and whoever sends others fills no trace with them."""
 _NOTHING: Mapping[str, str] = {}
+
+
+class Streamed(NamedTuple):
+    """What is looked into of a stream: its first events and its last ones, which may be the same."""
+
+    first: Frames
+    last: Sequence[Frames]
 
 
 class Described:
@@ -43,9 +50,9 @@ class Described:
     def answer(self, span: Span, answer: Any) -> None:
         """Note what a whole answer says."""
 
-    def read(self, answer: Reply) -> tuple[Hashable, dict[str, Attribute]] | None:
-        """What `answer` notes, in two parts: what many answers say, as `alike` takes it, and what this one alone says.
-        None where it cannot be parted.
+    def read(self, answer: Reply | Streamed) -> tuple[Hashable, dict[str, Attribute]] | None:
+        """What `answer` or `stream` notes, in two parts: what many answers say, as `alike` takes it, and what this one
+        alone says. None where it cannot be parted.
         """
         return None
 

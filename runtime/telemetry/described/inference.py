@@ -18,7 +18,7 @@ from runtime.apis.inference.counted import Usage
 from runtime.sse import Frames, Reply, payloads
 from runtime.telemetry import conventions as names
 from runtime.telemetry.found import Found
-from runtime.telemetry.operation import Described, bounded
+from runtime.telemetry.operation import Described, Streamed, bounded
 from runtime.telemetry.spans import Attribute, Span
 
 _OF_REQUEST = {
@@ -112,33 +112,14 @@ class Generation(_OfModel):
         if isinstance(answer, Reply):
             _note(span, [answer.data])
 
-    def read(self, answer: Reply) -> tuple[Hashable, dict[str, Attribute]] | None:
-        if (said := _read(answer.data)) is None:
-            return None
-        own: dict[str, Attribute] = {}
-        if said.id:
-            own[names.RESPONSE_ID] = bounded(said.id)
-        if said.usage is not None:
-            note_usage(own, said.usage)
-        reasons = [one.finish_reason for one in said.choices if one.finish_reason]
-        return (said.model, said.service_tier, *reasons), own
+    def stream(self, span: Span, first: Frames, last: Iterable[Frames]) -> None:
+        _note(span, _said_in(first, last))
+
+    def read(self, answer: Reply | Streamed) -> tuple[Hashable, dict[str, Attribute]]:
+        return _read([answer.data] if isinstance(answer, Reply) else _said_in(*answer))
 
     def alike(self, said: Any) -> dict[str, Attribute]:
-        model, tier, *reasons = said
-        attributes: dict[str, Attribute] = {}
-        if model:
-            attributes[names.RESPONSE_MODEL] = bounded(model)
-        if tier:
-            attributes[names.SERVICE_TIER] = bounded(tier)
-        if reasons:
-            attributes[names.FINISH_REASONS] = reasons
-        return attributes
-
-    def stream(self, span: Span, first: Frames, last: Iterable[Frames]) -> None:
-        ending = b"".join(frames.data for frames in last).split(b"\n\n")[-_LAST_EVENTS:]
-        # A read may have hundreds of events, of which these are all that say more than the text.
-        events = dict.fromkeys((first.data.partition(b"\n\n")[0], *ending))
-        _note(span, [said for event in events for said in payloads(event) if said.startswith(b"{")])
+        return _alike(*said)
 
 
 class Embedding(_OfModel):
@@ -165,29 +146,45 @@ class Reranking(Embedding):
 
 
 def _note(span: Span, documents: Iterable[bytes], *, has_output: bool = True) -> None:
-    """Note what some documents say together, the later ones before the earlier ones."""
-    attributes, reasons = span.attributes, []
+    said, own = _read(documents, has_output=has_output)
+    span.own |= _alike(*said) | own
+
+
+def _said_in(first: Frames, last: Iterable[Frames]) -> list[bytes]:
+    """The documents of a stream that say more than its text: a read may have hundreds of events."""
+    ending = b"".join(frames.data for frames in last).split(b"\n\n")[-_LAST_EVENTS:]
+    events = dict.fromkeys((first.data.partition(b"\n\n")[0], *ending))
+    return [said for event in events for said in payloads(event) if said.startswith(b"{")]
+
+
+def _read(documents: Iterable[bytes], *, has_output: bool = True) -> tuple[tuple[Any, ...], dict[str, Attribute]]:
+    """What some documents say together, the later ones before the earlier ones: as `_alike` takes it, and the rest."""
+    own: dict[str, Attribute] = {}
+    model = tier = None
+    reasons: list[str] = []
     for document in documents:
-        if (said := _read(document)) is None:
+        try:
+            said = _said(document)
+        except (msgspec.DecodeError, RecursionError):
             continue
         if said.id:
-            attributes[names.RESPONSE_ID] = bounded(said.id)
-        if said.model:
-            attributes[names.RESPONSE_MODEL] = bounded(said.model)
-        if said.service_tier:
-            attributes[names.SERVICE_TIER] = bounded(said.service_tier)
+            own[names.RESPONSE_ID] = bounded(said.id)
+        model, tier = said.model or model, said.service_tier or tier
         reasons += [one.finish_reason for one in said.choices if one.finish_reason]
         if said.usage is not None:
-            note_usage(attributes, said.usage, has_output=has_output)
+            note_usage(own, said.usage, has_output=has_output)
+    return (model, tier, *reasons), own
+
+
+def _alike(model: str | None, tier: str | None, *reasons: str) -> dict[str, Attribute]:
+    attributes: dict[str, Attribute] = {}
+    if model:
+        attributes[names.RESPONSE_MODEL] = bounded(model)
+    if tier:
+        attributes[names.SERVICE_TIER] = bounded(tier)
     if reasons:
-        attributes[names.FINISH_REASONS] = reasons
-
-
-def _read(document: bytes) -> _Said | None:
-    try:
-        return _said(document)
-    except (msgspec.DecodeError, RecursionError):
-        return None
+        attributes[names.FINISH_REASONS] = [*reasons]
+    return attributes
 
 
 def note_usage(attributes: dict[str, Attribute], usage: Usage, *, has_output: bool = True) -> None:
