@@ -188,4 +188,4 @@ async def test_an_id_of_two_lines_is_one(disk: Disk) -> None:
     kept = Kept(disk)  # type: ignore[arg-type]
     await told(kept, "a\nb", "c")
     await kept.write()
-    assert disk.rows == ["a?b", "c"]
+    assert disk.rows == ["a b", "c"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable
+from math import floor
 from typing import Any
 
 import msgspec
@@ -67,28 +68,25 @@ def columns_of(
                 first = span.began
         began.append(first + offset_s)
         trace_ids.append(trace.id)
-        request_ids.append(trace.request_id if trace.request_id.isprintable() else _plain(trace.request_id))
+        request_ids.append(trace.request_id)
         owners.append(trace.owner)
         row: list[_Whole | _Shaped] = []
         for span in some:
             shape = span.shape
             if shape is not None and (id := shapes.get(shape) or shapes.add(shape, span.kind)):
                 at = span.began
-                b, d = int((at - first) * 1e6), int((span.ended - at) * 1e9)  # type: ignore[operator]  # it has ended
+                b, d = floor((at - first) * 1e6), floor((span.ended - at) * 1e9)  # type: ignore[operator]  # it has ended
                 parent = span.parent
-                if parent is None:
-                    row.append(_Shaped(span.given_id or span.id, id, b, d, None, span.own))
-                elif type(parent) is str:
-                    row.append(_Shaped(span.given_id or span.id, id, b, d, parent, span.own))
-                else:
-                    row.append(_Shaped(span.given_id or span.id, id, b, d, parent.given_id or parent.id, span.own))
+                if type(parent) is Span:
+                    parent = parent.given_id or parent.id
+                row.append(_Shaped(span.given_id or span.id, id, b, d, parent, span.own))  # type: ignore[arg-type]
             else:
                 row.append(_whole(span, offset_s))
         rows.append(row)
     return {
         "began": began,
         "trace_id": trace_ids,
-        "request_id": [without_secrets("\n".join(request_ids))],
+        "request_id": [without_secrets(_joined(request_ids))],
         "owner": owners,
         "spans": [without_secrets(_lines(rows))],
     }
@@ -107,9 +105,10 @@ def row_of_told(span: Ended, owner: str | None, now: float) -> dict[str, Any]:
     return {"began": began, "trace_id": span.trace_id, "owner": owner, "spans": text_of([kept])}
 
 
-def _plain(id: str) -> str:
-    """On one line."""
-    return "".join(character if character.isprintable() else "?" for character in id)
+def _joined(ids: list[str]) -> str:
+    """Each on a line of its own: one that has several, as no server takes it, gets blanks instead."""
+    joined = "\n".join(ids)
+    return joined if joined.count("\n") < len(ids) else "\n".join(id.replace("\n", " ") for id in ids)
 
 
 def _lines(rows: list[list[_Whole | _Shaped]]) -> str:

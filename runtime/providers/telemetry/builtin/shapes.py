@@ -33,7 +33,9 @@ class Shapes(dict[Shape, int]):
         self.unwritten: list[dict[str, Any]] = []
 
     def add(self, shape: Shape, kind: Kind) -> int:
-        """kind: of its spans."""
+        """Of one that has no id yet. kind: of its spans."""
+        if shape in self:
+            return 0
         if len(self) >= MOST:
             self.clear()  # those that say the same again keep their id
         text = self._without_secrets(text_of({"name": shape.name, "kind": kind, "attributes": {**shape.attributes}}))
