@@ -22,7 +22,9 @@ from runtime.access import EVERYBODY
 from runtime.apis._api import Api
 from runtime.apis.inference.chat import ChatCompletionRequest
 from runtime.apis.inference.protocol import Inference
+from runtime.clock import machine_time
 from runtime.providers.telemetry.builtin.rows import columns_of
+from runtime.providers.telemetry.builtin.shapes import Shapes
 from runtime.sse import Reply
 from runtime.telemetry.attempts import end_attempt
 from runtime.telemetry.batching import AT_ONCE
@@ -129,7 +131,7 @@ async def _parts_us() -> dict[str, float]:
     for _ in range(AT_ONCE // 3):
         await chat()
     spans = processor.ended
-    metrics, hour = SpanMetrics(), LastHour()
+    metrics, hour, shapes = SpanMetrics(), LastHour(), Shapes(machine_time)
     untold = [span.untold for span in spans]
 
     def tell() -> None:
@@ -141,7 +143,7 @@ async def _parts_us() -> dict[str, float]:
         "told": tell,
         "counted for metrics": lambda: metrics.export(spans, 0.0),
         "counted for the last hour": lambda: hour.export(spans, 0.0),
-        "made rows": lambda: columns_of(spans, 0.0, str),
+        "made rows": lambda: columns_of(spans, 0.0, shapes),
     }
     for name, export in batches.items():
         found[name] = await _least_us(export, times=20) / (AT_ONCE // 3)

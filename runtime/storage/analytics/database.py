@@ -40,8 +40,8 @@ _READING = {"SELECT", "EXPLAIN"}
 
 @dataclass(frozen=True, slots=True)
 class _Addition:
-    """Rows to add, as the inside of a JSON array or as the values of each column; or rows to remove, those before a
-    time in seconds.
+    """Rows to add, as the inside of a JSON array or as the values of each column, a JSON array of them or one on each
+    line; or rows to remove, those before a time in seconds.
     """
 
     table: AnalyticsTable
@@ -49,7 +49,8 @@ class _Addition:
     future: asyncio.Future[Any]
     loop: asyncio.AbstractEventLoop
     rows: bytes = b""
-    columns: Sequence[list[Any]] = ()
+    columns: Sequence[str] = ()
+    in_lines: frozenset[str] = frozenset()
     before: float | None = None
 
 
@@ -87,9 +88,11 @@ class Database(BatchThread[_Addition]):
         """Returns once they are on disk. rows: the inside of a JSON array. Raises RequestError, Unavailable."""
         await self._ask(table, rows=rows)
 
-    async def append_columns(self, table: AnalyticsTable, columns: Sequence[list[Any]]) -> None:
-        """Returns once they are on disk. Raises RequestError, Unavailable."""
-        await self._ask(table, columns=columns)
+    async def append_columns(self, table: AnalyticsTable, columns: Sequence[str], in_lines: frozenset[str]) -> None:
+        """Returns once they are on disk. columns: a JSON array of the values of each; those of `in_lines` have one on
+        each line. Raises RequestError, Unavailable.
+        """
+        await self._ask(table, columns=columns, in_lines=in_lines)
 
     async def remove(self, table: AnalyticsTable, before: float) -> int:
         """How many rows it has removed. Raises Unavailable."""
@@ -193,7 +196,7 @@ class Database(BatchThread[_Addition]):
         self._begin(connection)
         for one in batch:
             if one.columns:
-                connection.execute(one.table.insertion_of_columns(), [*one.columns])
+                connection.execute(one.table.insertion_of_columns(one.in_lines), [*one.columns])
                 outcomes.append(0)
             elif one.before is None:
                 added.setdefault(one.table, []).append(one.rows)

@@ -55,11 +55,14 @@ class Analytics:
         encoded = msgspec.json.encode(table.complete(rows))[1:-1]
         await (await self._opened()).append(table, encoded)
 
-    async def append_columns(self, table: AnalyticsTable, columns: Mapping[str, list[Any]]) -> None:
-        """As `append`, for many rows of a table without JSON: the values of every column, all of one length. A third of
-        its time.
+    async def append_columns(self, table: AnalyticsTable, columns: Mapping[str, list[Any] | str]) -> None:
+        """As `append`, for many rows of a table without JSON: the values of every column, all of one length; or a text
+        with one on each line, which is the cheapest.
         """
-        await (await self._opened()).append_columns(table, [columns[one.name] for one in table.columns])
+        given = [columns[one.name] for one in table.columns]
+        texts = tuple(one if isinstance(one, str) else msgspec.json.encode(one).decode() for one in given)
+        in_lines = frozenset(name for name, values in columns.items() if isinstance(values, str))
+        await (await self._opened()).append_columns(table, texts, in_lines)
 
     @property
     def tables(self) -> tuple[AnalyticsTable, ...]:
@@ -84,7 +87,9 @@ class Analytics:
         return await asyncio.to_thread((await self._opened()).loading, table)
 
     async def remove_before(self, table: AnalyticsTable, before: float) -> int:
-        """Remove the rows of an `aged_by` table that are older, and return how many. before: seconds since 1970."""
+        """Remove the rows that are older of a table with `aged_by` or `dated_by`, and return how many. before: seconds
+        since 1970.
+        """
         return await (await self._opened()).remove(table, before)
 
     async def query(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Literal, Self
@@ -37,21 +37,24 @@ class AnalyticsTable:
     """A table. Its columns stay for ever; later versions may add some, which are null in older rows.
 
     aged_by: a column of the kind `time`, by which old rows are removed; None for rows that are kept. Retention and
-    `storage prune` call what ages by the table's name, which an API or a spec declares as `analytics`. views: what
-    else queries find of it, each a name and its SELECT.
+    `storage prune` call what ages by the table's name, which an API or a spec declares as `analytics`. dated_by: such
+    a column of a table that does not age by itself, by which nobody removes rows but who uses it. views: what else
+    queries find of it, each a name and its SELECT.
     """
 
     name: str
     columns: tuple[AnalyticsColumn, ...]
     aged_by: str | None = None
+    dated_by: str | None = None
     views: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
         odd = [name for name in (self.name, *(one.name for one in self.columns)) if not _NAME.fullmatch(name)]
         if odd:
             raise ValueError(f"a name in analytics has small letters, digits and `_`: {odd}")
-        if self.aged_by is not None and AnalyticsColumn(self.aged_by, "time") not in self.columns:
-            raise ValueError(f"`{self.name}` has no column `{self.aged_by}` of the kind `time`")
+        for name in (self.aged_by, self.dated_by):
+            if name is not None and AnalyticsColumn(name, "time") not in self.columns:
+                raise ValueError(f"`{self.name}` has no column `{name}` of the kind `time`")
 
     def complete(self, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         """The rows with every column. Raises ValueError for a column that the table does not have."""
@@ -97,9 +100,14 @@ class AnalyticsTable:
         rows = f"SELECT unnest(from_json_strict(?::JSON, '[{json.dumps(self._given())}]')) AS given"
         return self._inserting(f"({rows})", into)
 
-    def insertion_of_columns(self) -> str:
-        """The statement that adds rows, with `?` for the list of the values of each column in turn."""
-        lists = ", ".join(f'unnest(?::{kind}[]) AS "{name}"' for name, kind in self._given().items())
+    def insertion_of_columns(self, in_lines: Collection[str] = ()) -> str:
+        """The statement that adds rows, with `?` for the values of each column in turn: a JSON array, or for those of
+        `in_lines` a text with one on each line. As lists of Python's they would cost several times as much.
+        """
+        lists = ", ".join(
+            f'unnest({"string_split(?, chr(10))" if name in in_lines else _array_of(kind)}) AS "{name}"'
+            for name, kind in self._given().items()
+        )
         return self._inserting(f"(SELECT {lists}) AS given")
 
     def _given(self) -> dict[str, str]:
@@ -116,8 +124,9 @@ class AnalyticsTable:
 
     def removal(self) -> str:
         """The statement that removes the rows that are older than `?`, in seconds since 1970."""
-        assert self.aged_by is not None
-        return f'DELETE FROM "{self.name}" WHERE "{self.aged_by}" < to_timestamp(?)'  # noqa: S608  # ours
+        column = self.aged_by or self.dated_by
+        assert column is not None
+        return f'DELETE FROM "{self.name}" WHERE "{column}" < to_timestamp(?)'  # noqa: S608  # ours
 
     def selection(self, table: str | None = None) -> str:
         """The query for all rows in the order in which they came, with times in microseconds since 1970. table: another
@@ -136,6 +145,11 @@ class AnalyticsTable:
         age = f'epoch(MIN("{self.aged_by}")), epoch(MAX("{self.aged_by}"))' if self.aged_by else "NULL, NULL"
         where = f' WHERE "{self.aged_by}" < to_timestamp(?)' if is_aged else ""
         return f'SELECT COUNT(*), COALESCE(SUM({size}), 0)::BIGINT, {age} FROM "{self.name}"{where}'  # noqa: S608  # ours
+
+
+def _array_of(kind: str) -> str:
+    """`?` for a JSON array of such values."""
+    return f"from_json_strict(?::JSON, '[\"{kind}\"]')"
 
 
 DESCRIPTION = """

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -13,8 +12,10 @@ from runtime.errors import RequestError, Unavailable
 from runtime.providers.telemetry.builtin import kept as kept_module
 from runtime.providers.telemetry.builtin.kept import Kept
 from runtime.providers.telemetry.builtin.rows import columns_of
+from runtime.providers.telemetry.builtin.shapes import Shapes
+from runtime.sse import decode
 from runtime.storage.analytics.tables import AnalyticsTable
-from runtime.telemetry.spans import begin_trace
+from runtime.telemetry.spans import Shape, begin_trace
 from tests.unit.telemetry._seen import Seen
 
 
@@ -23,15 +24,24 @@ class Disk:
 
     def __init__(self) -> None:
         self.rows: list[str] = []
+        self.shapes: list[str] = []
+        self.refused: set[str] = set()
         self.error: Exception | None = None
         self.free = asyncio.Event()
         self.free.set()
 
-    async def append_columns(self, table: AnalyticsTable, columns: Mapping[str, list[Any]]) -> None:
+    async def append(self, table: AnalyticsTable, rows: Sequence[dict[str, Any]]) -> None:
+        self._check(table)
+        self.shapes += [row["name"] for row in rows]
+
+    async def append_columns(self, table: AnalyticsTable, columns: Mapping[str, Any]) -> None:
         await self.free.wait()
-        if self.error is not None:
+        self._check(table)
+        self.rows += columns["request_id"].split("\n")
+
+    def _check(self, table: AnalyticsTable) -> None:
+        if self.error is not None and (not self.refused or table.name in self.refused):
             raise self.error
-        self.rows += columns["request_id"]
 
 
 @pytest.fixture
@@ -133,7 +143,49 @@ def test_half_a_surrogate_pair_costs_no_other_trace() -> None:
         span.name, span.error, span.message = name, "failed", name
         span.own |= {"a": name, "more": [name], "count": 2}
         span.end()
-    odd, fine = (json.loads(row)[0] for row in columns_of(seen.spans, 0.0, str)["spans"])
+    [lines] = columns_of(seen.spans, 0.0, Shapes(lambda: 0.0))["spans"]
+    odd, fine = (decode(line[1:-1].encode()) for line in lines.split("\n"))
     assert (odd["name"], odd["message"]) == ("no ?", "no ?")
     assert odd["attributes"] == {"a": "no ?", "more": ["no ?"], "count": 2}
     assert fine["name"] == "fine"
+
+
+async def shaped(kept: Kept, *shapes: Shape) -> None:
+    seen = Seen()
+    for shape in shapes:
+        span = begin_trace(seen, "", {}, request_id=shape.name)
+        span.name, span.shape = shape.name, shape
+        span.end()
+    await kept.export(seen.spans, 0.0)
+
+
+@pytest.mark.parametrize("refused", ["shapes", "traces"])
+async def test_what_spans_have_in_common_is_written_once_and_before_them(disk: Disk, refused: str) -> None:
+    kept = Kept(disk)  # type: ignore[arg-type]
+    one, other = Shape("one", {"a": 1}), Shape("other", {"a": 1})
+    disk.error, disk.refused = Unavailable("the disk is full"), {refused}
+    await shaped(kept, one, one)
+    await kept.write()
+    assert (disk.shapes, disk.rows) == ([] if refused == "shapes" else ["one"], [])
+    disk.error = None
+    await shaped(kept, other, one, Shape("one", {"a": 1}))
+    await kept.write()
+    assert (disk.shapes, disk.rows) == (["one", "other"], ["one", "one", "other", "one", "one"])
+
+
+async def test_a_shape_that_was_lost_is_written_for_those_that_follow(disk: Disk) -> None:
+    kept, one = Kept(disk), Shape("one", {})  # type: ignore[arg-type]
+    disk.error = RequestError("`shapes` cannot hold these rows")
+    await shaped(kept, one)
+    await kept.write()
+    disk.error = None
+    await shaped(kept, one)
+    await kept.write()
+    assert (disk.shapes, disk.rows) == (["one"], ["one"])
+
+
+async def test_an_id_of_two_lines_is_one(disk: Disk) -> None:
+    kept = Kept(disk)  # type: ignore[arg-type]
+    await told(kept, "a\nb", "c")
+    await kept.write()
+    assert disk.rows == ["a b", "c"]

@@ -23,7 +23,7 @@ from runtime.context import RequestContext
 from runtime.context import serving as serving_request
 from runtime.errors import AccessDenied, NotFound
 from runtime.providers.telemetry.builtin.config import TelemetryConfig
-from runtime.providers.telemetry.builtin.rows import TRACES
+from runtime.providers.telemetry.builtin.tables import TRACES
 from runtime.telemetry import conventions as names
 from runtime.telemetry.described.inference import Generation
 from runtime.telemetry.requests import begin_request, end_request

@@ -35,10 +35,12 @@ from runtime.providers.telemetry.builtin.config import TelemetryConfig
 from runtime.providers.telemetry.builtin.events import BEGUN, ENDED, EVENTS, ended, row_of
 from runtime.providers.telemetry.builtin.kept import Kept
 from runtime.providers.telemetry.builtin.metrics import metrics, series_of
-from runtime.providers.telemetry.builtin.rows import TRACES, row_of_told
+from runtime.providers.telemetry.builtin.rows import row_of_told
+from runtime.providers.telemetry.builtin.shapes import DAY_S
+from runtime.providers.telemetry.builtin.tables import SHAPES, TRACES
 
 log = logging.getLogger(__name__)
-_DAY_S, _REMOVE_EVERY_S = 86_400.0, 3600.0
+_REMOVE_EVERY_S = 3600.0
 _QUERIES_AT_ONCE = 2
 """Of callers, who may ask for anything; that is half of what is answered at once."""
 
@@ -47,8 +49,8 @@ class BuiltinTelemetry:
     """Implements `Telemetry` and `Starts`."""
 
     def __init__(self, config: TelemetryConfig, context: ProviderContext) -> None:
-        self._keep_s, self._keep_traces = config.keep_days * _DAY_S, config.keep_traces
-        self._analytics = context.storage.analytics(TRACES, EVENTS)
+        self._keep_s, self._keep_traces = config.keep_days * DAY_S, config.keep_traces
+        self._analytics = context.storage.analytics(SHAPES, TRACES, EVENTS)
         self._datasets = context.optional_api(DatasetIO)  # type: ignore[type-abstract]
         self._tasks = context.tasks
         self._spans = context.spans
@@ -147,7 +149,9 @@ class BuiltinTelemetry:
         await self._kept.has_begun.wait()  # a server that nobody asks does not open the file
         while True:
             try:
-                await self._analytics.remove_before(TRACES, await self._oldest_kept())
+                oldest = await self._oldest_kept()
+                await self._analytics.remove_before(TRACES, oldest)
+                await self._analytics.remove_before(SHAPES, oldest - 2 * DAY_S)
                 await self._analytics.remove_before(EVENTS, wall_time())
             except StackError as error:
                 log.warning("old traces are removed later", extra={"error": error.message})

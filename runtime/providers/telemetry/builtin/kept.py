@@ -8,8 +8,11 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from runtime.clock import wall_time
 from runtime.errors import Unavailable
-from runtime.providers.telemetry.builtin.rows import TRACES, columns_of
+from runtime.providers.telemetry.builtin.rows import IN_LINES, columns_of
+from runtime.providers.telemetry.builtin.shapes import Shapes
+from runtime.providers.telemetry.builtin.tables import SHAPES, TRACES
 from runtime.storage.analytics.handle import Analytics
 from runtime.telemetry.spans import Span
 from runtime.to_the_end import to_the_end
@@ -29,6 +32,7 @@ class Kept:
 
     def __init__(self, analytics: Analytics, without_secrets: Callable[[str], str] = str) -> None:
         self._without_secrets = without_secrets
+        self._shapes = Shapes(wall_time, without_secrets)
         self._analytics = analytics
         self._waiting: dict[str, list[Any]] = defaultdict(list)
         self._count = self._lost = 0
@@ -37,7 +41,8 @@ class Kept:
         self.has_begun = asyncio.Event()
 
     async def export(self, spans: Sequence[Span], offset_s: float) -> None:
-        columns = columns_of(spans, offset_s, self._without_secrets)
+        self._shapes.renew()
+        columns = columns_of(spans, offset_s, self._shapes, self._without_secrets)
         count = len(columns["trace_id"])
         if not count:
             return
@@ -71,15 +76,23 @@ class Kept:
             if not count:
                 return
             self._waiting, self._count, self._lost = defaultdict(list), 0, 0
+            shapes = self._shapes.taken()
             try:
-                await self._analytics.append_columns(TRACES, rows)
+                if shapes:
+                    await self._analytics.append(SHAPES, shapes)
+                    shapes = []
+                lines = {name: "\n".join(rows[name]) for name in IN_LINES}
+                await self._analytics.append_columns(TRACES, {**rows, **lines})
             except Unavailable as error:
                 self._put_back(rows, count, lost)
+                self._shapes.unwritten = shapes + self._shapes.unwritten
                 if not self._is_failing:
                     log.warning("what has happened is not kept", extra={"count": count, "error": error.message})
                 self._is_failing = True
                 return
             except Exception as error:  # tried again, they would keep all that follows from the disk
+                if shapes:
+                    self._shapes.forget()
                 facts = {"count": count, "error": f"{type(error).__name__}: {error}"}
                 log.warning("traces are lost: they can never be written", extra=facts)
                 return

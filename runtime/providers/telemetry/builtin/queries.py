@@ -13,7 +13,7 @@ from typing import Any
 
 from runtime.apis.telemetry.traces import QueryCondition, QuerySpansRequest, QueryTracesRequest, Span, Trace
 from runtime.errors import RequestError
-from runtime.providers.telemetry.builtin.rows import spans_in
+from runtime.providers.telemetry.builtin.tables import spans_in
 from runtime.sse import encode
 
 _REFUSED = 400

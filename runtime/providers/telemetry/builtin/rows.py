@@ -1,79 +1,27 @@
-"""Spans as they are kept: the table `traces`, and how its rows are made. The view `spans` shows them, a row each."""
+"""How rows of the table `traces` are made of spans; the tables themselves are in `tables.py`."""
 
 from __future__ import annotations
 
-import json
+from collections import defaultdict
 from collections.abc import Callable, Iterable
+from math import floor
 from typing import Any
 
 import msgspec
 
 from runtime.providers.telemetry.builtin.events import Ended
+from runtime.providers.telemetry.builtin.shapes import Shapes
+from runtime.providers.telemetry.builtin.texts import text_of
 from runtime.redaction import redact_text
-from runtime.sse import encode
-from runtime.storage.analytics.tables import AnalyticsColumn, AnalyticsTable
-from runtime.telemetry import conventions as names
-from runtime.telemetry.spans import Attribute, Span
+from runtime.telemetry.spans import Attribute, Span, Trace
 
-_MEMBERS = {
-    "span_id": "VARCHAR",
-    "parent_id": "VARCHAR",
-    "name": "VARCHAR",
-    "kind": "VARCHAR",
-    "began": "DOUBLE",
-    "seconds": "DOUBLE",
-    "error": "VARCHAR",
-    "message": "VARCHAR",
-    "attributes": "JSON",
-}
-_SHOWN = {
-    "api": (names.API, "VARCHAR"),
-    "operation": (names.API_OPERATION, "VARCHAR"),
-    "provider_id": (names.PROVIDER_ID, "VARCHAR"),
-    "model": (names.REQUEST_MODEL, "VARCHAR"),
-    "input_tokens": (names.INPUT_TOKENS, "BIGINT"),
-    "output_tokens": (names.OUTPUT_TOKENS, "BIGINT"),
-    "cost_usd": (names.COST_USD, "DOUBLE"),
-    "status": (names.STATUS, "INTEGER"),
-    "refusal": (names.ERROR_MESSAGE, "VARCHAR"),
-}
-"""Attributes that have a column in the view: null where an application has told something else under the name."""
-_COLUMNS = ", ".join(
-    f"TRY_CAST(span.attributes->>'$.{json.dumps(name)}' AS {kind}) AS {column}"
-    for column, (name, kind) in _SHOWN.items()
-)
+IN_LINES = ("request_id", "spans")
+"""Columns with a value on each line of a text: handing over a list of texts costs more than making them."""
+_encode_lines = msgspec.json.Encoder().encode_lines
 
 
-def spans_in(traces: str) -> str:
-    """The SELECT of the view `spans`, for some rows of the table alone: taking them apart is what costs time. traces:
-    what stands behind `FROM`.
-    """
-    return f"""
-SELECT trace_id, request_id, owner, span.span_id, span.parent_id, span.name, span.kind,
-to_timestamp(span.began) AS began, span.seconds * 1000 AS duration_ms, span.error, span.message,
-{_COLUMNS},
-span.attributes
-FROM (SELECT trace_id, request_id, owner, unnest(from_json(spans, '{json.dumps([_MEMBERS])}')) AS span FROM {traces})
-"""  # noqa: S608  # ours
-
-
-TRACES = AnalyticsTable(
-    name="traces",
-    columns=(
-        AnalyticsColumn("began", "time"),
-        AnalyticsColumn("trace_id", "text"),
-        AnalyticsColumn("request_id", "text"),
-        AnalyticsColumn("owner", "text"),
-        AnalyticsColumn("spans", "text"),
-    ),
-    aged_by="began",
-    views=(("spans", spans_in("traces")),),
-)
-"""Some spans of one trace; a trace has several rows where its spans did not end together. spans: their JSON."""
-
-
-class _Kept(msgspec.Struct, omit_defaults=True):
-    """A span as it is kept; see the view. began: seconds since 1970."""
+class _Whole(msgspec.Struct, omit_defaults=True, gc=False):
+    """A span as it is kept where it has no shape; see the view. began: seconds since 1970."""
 
     span_id: str
     parent_id: str | None
@@ -86,21 +34,61 @@ class _Kept(msgspec.Struct, omit_defaults=True):
     message: str | None = None
 
 
-def columns_of(spans: Iterable[Span], offset_s: float, without_secrets: Callable[[str], str]) -> dict[str, list[Any]]:
-    """The values of each column of the rows for spans that have ended, a row for each trace; without those of traces
-    that are not sampled.
+class _Shaped(msgspec.Struct, omit_defaults=True, gc=False):
+    """The same of one that has a shape. A server writes many: what each has is short, and cheap to make.
+
+    i: its id. s: of its shape. b: microseconds since its row began. d: how many nanoseconds it took. p: the id of its
+    parent. a: its own attributes.
     """
-    by_trace: dict[str, list[Span]] = {}
+
+    i: str
+    s: int
+    b: int
+    d: int
+    p: str | None = None
+    a: dict[str, Attribute] = {}
+
+
+def columns_of(
+    spans: Iterable[Span], offset_s: float, shapes: Shapes, without_secrets: Callable[[str], str] = str
+) -> dict[str, list[Any]]:
+    """The values of each column of the rows for spans that have ended, a row for each trace; without those of traces
+    that are not sampled. Of `IN_LINES`, all of a column are one text.
+    """
+    by_trace: defaultdict[Trace, list[Span]] = defaultdict(list)
     for span in spans:
-        if span.trace.is_sampled:
-            by_trace.setdefault(span.trace.id, []).append(span)
-    traces = [some[0].trace for some in by_trace.values()]
+        by_trace[span.trace].append(span)
+    began, trace_ids, request_ids, owners, rows = [], [], [], [], []
+    for trace, some in by_trace.items():
+        if not trace.is_sampled:
+            continue
+        first = some[-1].began
+        for span in some:
+            if span.began < first:
+                first = span.began
+        began.append(first + offset_s)
+        trace_ids.append(trace.id)
+        request_ids.append(trace.request_id)
+        owners.append(trace.owner)
+        row: list[_Whole | _Shaped] = []
+        for span in some:
+            shape = span.shape
+            if shape is not None and (id := shapes.get(shape) or shapes.add(shape, span.kind)):
+                at = span.began
+                b, d = floor((at - first) * 1e6), floor((span.ended - at) * 1e9)  # type: ignore[operator]  # it has ended
+                parent = span.parent
+                if type(parent) is Span:
+                    parent = parent.given_id or parent.id
+                row.append(_Shaped(span.given_id or span.id, id, b, d, parent, span.own))  # type: ignore[arg-type]
+            else:
+                row.append(_whole(span, offset_s))
+        rows.append(row)
     return {
-        "began": [min(span.began for span in some) + offset_s for some in by_trace.values()],
-        "trace_id": [*by_trace],
-        "request_id": [without_secrets(trace.request_id) for trace in traces],
-        "owner": [trace.owner for trace in traces],
-        "spans": [without_secrets(_text([_kept(span, offset_s) for span in some])) for some in by_trace.values()],
+        "began": began,
+        "trace_id": trace_ids,
+        "request_id": [without_secrets(_joined(request_ids))],
+        "owner": owners,
+        "spans": [without_secrets(_lines(rows))],
     }
 
 
@@ -108,34 +96,32 @@ def row_of_told(span: Ended, owner: str | None, now: float) -> dict[str, Any]:
     """The row of a span that an application has told of. now: seconds since 1970; a row ages from then on, whatever the
     application's clock says.
     """
-    kept = _Kept(
+    kept = _Whole(
         span.span_id, span.parent_id, span.name, "internal", span.began, span.ended - span.began, {**span.attributes}
     )
     if span.is_error:
         kept.error = "error"
     began = min(span.began, now)
-    return {"began": began, "trace_id": span.trace_id, "owner": owner, "spans": _text([kept])}
+    return {"began": began, "trace_id": span.trace_id, "owner": owner, "spans": text_of([kept])}
 
 
-def _text(spans: list[_Kept]) -> str:
+def _joined(ids: list[str]) -> str:
+    """Each on a line of its own: one that has several, as no server takes it, gets blanks instead."""
+    joined = "\n".join(ids)
+    return joined if joined.count("\n") < len(ids) else "\n".join(id.replace("\n", " ") for id in ids)
+
+
+def _lines(rows: list[list[_Whole | _Shaped]]) -> str:
+    """Each row as JSON, on a line of its own."""
     try:
-        return encode(spans).decode()
-    except UnicodeEncodeError:  # half a surrogate pair, as in the name of a file: it would cost all that are handed on
-        return encode(_whole(msgspec.to_builtins(spans))).decode()
+        return _encode_lines(rows).decode()[:-1]
+    except UnicodeEncodeError:
+        return "\n".join(map(text_of, rows))
 
 
-def _whole(value: Any) -> Any:
-    """The same with `?` for half a surrogate pair."""
-    if isinstance(value, str):
-        return value.encode(errors="replace").decode()
-    if isinstance(value, dict):
-        return {_whole(name): _whole(inner) for name, inner in value.items()}
-    return [_whole(inner) for inner in value] if isinstance(value, list) else value
-
-
-def _kept(span: Span, offset_s: float) -> _Kept:
+def _whole(span: Span, offset_s: float) -> _Whole:
     assert span.ended is not None
-    kept = _Kept(
+    kept = _Whole(
         span.id, span.parent_id, span.name, span.kind, span.began + offset_s, span.ended - span.began, span.attributes
     )
     if span.error:
