@@ -10,6 +10,7 @@ from contextlib import suppress
 from typing import Protocol
 
 from runtime.clock import machine_time
+from runtime.telemetry.alike import Batch
 from runtime.telemetry.sampling import Sampler
 from runtime.telemetry.spans import Span
 
@@ -88,7 +89,7 @@ class BatchProcessor:
     async def flush(self) -> None:
         """Returns when everything that has ended until now was handed on."""
         async with self._handing_on:
-            spans, self._ended = self._ended, []
+            spans, self._ended = Batch(self._ended), []
             if dropped := self._dropped:
                 self._dropped = 0
                 log.warning("spans were dropped: more ended than could be kept", extra={"count": dropped})

@@ -6,10 +6,12 @@ is not known, nothing is noted: no zero stands for it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 
 from runtime.apis._price import Price
 from runtime.telemetry import conventions as names
+from runtime.telemetry.alike import batch_of
+from runtime.telemetry.found import Found
 from runtime.telemetry.spans import Attribute, Span
 from runtime.telemetry.token_kinds import tokens_by_kind, unusual_in
 
@@ -17,6 +19,9 @@ FindPrice = Callable[[str, str, str], Price | None]
 """Of a provider's id, its own name for a model, and the id of the resource that was asked for, if any."""
 _API = "inference"
 """What leads to calls of models, such as a response, has the sum of their tokens: it would be paid twice."""
+_WORDS = (names.PROVIDER_ID, names.REQUEST_MODEL, names.RESOURCE_ID)
+_BY = frozenset((names.API, *_WORDS))
+"""What prices are found by."""
 _ONLY_READ = ("embeddings", "rerank")
 _MILLION = 1_000_000
 
@@ -27,29 +32,37 @@ class Costs:
     def __init__(self, find: FindPrice) -> None:
         self._find = find
 
-    def note(self, spans: Iterable[Span]) -> None:
+    def note(self, spans: Sequence[Span]) -> None:
         """Note the cost of each call of a model that has a price and says what it took."""
-        for span in spans:
-            if names.INPUT_TOKENS in span.own and (said := span.attributes).get(names.API) == _API:
-                self._note(said, span.own)
+        prices = Found(self._price_of)  # not for longer: an operator may change them
+        for alike in batch_of(spans).alike(_BY):
+            said = alike.said
+            if said.get(names.API) != _API or not alike.says(names.INPUT_TOKENS):
+                continue
+            price = prices[tuple(str(said.get(name, "")) for name in _WORDS)]
+            if price is not None:
+                for span in alike.spans:
+                    _note(price, span.attributes, span.own)
+                alike.forget_names()
 
-    def _note(self, said: dict[str, Attribute], own: dict[str, Attribute]) -> None:
-        if names.OUTPUT_TOKENS not in said and said.get(names.OPERATION) not in _ONLY_READ:
-            return
-        if unusual_in(said):
-            return
-        words = (names.PROVIDER_ID, names.REQUEST_MODEL, names.RESOURCE_ID)
-        provider_id, model, resource = (str(said.get(name, "")) for name in words)
-        price = self._find(provider_id, model, resource)
-        if price is None:
-            return
-        read = said[names.INPUT_TOKENS]
-        rates = price.rates_for(read if isinstance(read, int) else 0)
-        tokens = tokens_by_kind(said, rates)
-        if not tokens or not tokens.keys() <= rates.keys():
-            return  # no tokens, or some without a price
-        own[names.COST_USD] = round(sum(count * rates[kind] for kind, count in tokens.items()) / _MILLION, 12)
-        for kind in tokens:
-            own[names.RATE + kind] = rates[kind]
-        if price.source:
-            own[names.PRICE_SOURCE] = price.source
+    def _price_of(self, words: tuple[str, ...]) -> Price | None:
+        return self._find(*words)
+
+
+def _note(price: Price, said: dict[str, Attribute], own: dict[str, Attribute]) -> None:
+    if names.INPUT_TOKENS not in said:
+        return
+    if names.OUTPUT_TOKENS not in said and said.get(names.OPERATION) not in _ONLY_READ:
+        return
+    if unusual_in(said):
+        return
+    read = said[names.INPUT_TOKENS]
+    rates = price.rates_for(read if isinstance(read, int) else 0)
+    tokens = tokens_by_kind(said, rates)
+    if not tokens or not tokens.keys() <= rates.keys():
+        return  # no tokens, or some without a price
+    own[names.COST_USD] = round(sum(count * rates[kind] for kind, count in tokens.items()) / _MILLION, 12)
+    for kind in tokens:
+        own[names.RATE + kind] = rates[kind]
+    if price.source:
+        own[names.PRICE_SOURCE] = price.source

@@ -6,18 +6,21 @@ from __future__ import annotations
 
 import math
 import time
+from bisect import bisect_right
 from collections import defaultdict, deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from runtime.telemetry import conventions as names
-from runtime.telemetry.metrics.values import number
+from runtime.telemetry.alike import Alike, batch_of
 from runtime.telemetry.spans import Span
 
 _MINUTE_S, _MINUTES = 60.0, 60
 _STEP = math.log(1.05)
 """Times are counted by their logarithm, so that each is known to a twentieth."""
+_MOST_UNPLACED = 10_000
 _ERROR = 500
+_BY = frozenset((names.METHOD, names.STATUS, names.OPERATION))
 _MODELS = ("chat", "text_completion", "embeddings")
 """Operations whose tokens count: what they belong to, such as a response, has their sum."""
 
@@ -38,7 +41,9 @@ class Summary:
 
 @dataclass
 class _Minute:
-    """number: since the clock began. times: how many requests took so long, by `_place`."""
+    """number: since the clock began. times: how many requests took so long, by `_place`; unplaced: seconds of those
+    that are not among these yet.
+    """
 
     number: int
     requests: int = 0
@@ -47,6 +52,19 @@ class _Minute:
     output_tokens: int = 0
     cost_usd: float = 0.0
     times: defaultdict[int, int] = field(default_factory=lambda: defaultdict(int))
+    unplaced: list[float] = field(default_factory=list)
+
+    def place(self) -> None:
+        """Put what has come into its times."""
+        unplaced = self.unplaced
+        unplaced.sort()
+        before = 0
+        while before < len(unplaced):
+            place = _place(unplaced[before])
+            until = bisect_right(unplaced, place, before, key=_place)
+            self.times[place] += until - before
+            before = until
+        unplaced.clear()
 
 
 class LastHour:
@@ -58,14 +76,14 @@ class LastHour:
     async def export(self, spans: Sequence[Span], offset_s: float) -> None:
         """Counts each in the minute in which it is told."""
         minute = self._at(time.perf_counter())
-        for span in spans:
-            if span.kind == "server" and names.METHOD in span.attributes:
-                _count_request(minute, span)
-            elif span.attributes.get(names.OPERATION) in _MODELS:
-                minute.input_tokens += number(span.attributes.get(names.INPUT_TOKENS))
-                minute.output_tokens += number(span.attributes.get(names.OUTPUT_TOKENS))
-            if isinstance(usd := span.attributes.get(names.COST_USD), float):
-                minute.cost_usd += usd
+        for alike in batch_of(spans).alike(_BY):
+            if alike.kind == "server" and names.METHOD in alike.said:
+                _count_requests(minute, alike)
+            elif alike.said.get(names.OPERATION) in _MODELS:
+                minute.input_tokens += sum(alike.counts(names.INPUT_TOKENS))
+                minute.output_tokens += sum(alike.counts(names.OUTPUT_TOKENS))
+            if alike.says(names.COST_USD):
+                minute.cost_usd += sum(usd for usd in alike.values(names.COST_USD) if isinstance(usd, float))
 
     async def close(self) -> None:
         """Nothing is held."""
@@ -85,21 +103,26 @@ class LastHour:
     def _at(self, now_s: float) -> _Minute:
         number = _number_of(now_s)
         if not self._minutes or self._minutes[-1].number != number:
+            if self._minutes:
+                self._minutes[-1].place()
             self._minutes.append(_Minute(number))
         return self._minutes[-1]
 
 
-def _count_request(minute: _Minute, span: Span) -> None:
-    assert span.ended is not None, "it is told at its end"
-    minute.requests += 1
-    status = span.attributes.get(names.STATUS)
-    minute.errors += bool(span.error) or (isinstance(status, int) and status >= _ERROR)
-    minute.times[_place(span.ended - span.began)] += 1
+def _count_requests(minute: _Minute, alike: Alike) -> None:
+    minute.requests += len(alike.spans)
+    status = alike.said.get(names.STATUS)
+    if alike.error or (isinstance(status, int) and status >= _ERROR):
+        minute.errors += len(alike.spans)
+    minute.unplaced += alike.seconds_sorted
+    if len(minute.unplaced) > _MOST_UNPLACED:
+        minute.place()
 
 
 def _p95_ms(minutes: Iterable[_Minute]) -> float | None:
     times: defaultdict[int, int] = defaultdict(int)
     for minute in minutes:
+        minute.place()
         for place, count in minute.times.items():
             times[place] += count
     left = math.ceil(0.95 * sum(times.values()))

@@ -26,6 +26,7 @@ from runtime.clock import machine_time
 from runtime.providers.telemetry.builtin.rows import columns_of
 from runtime.providers.telemetry.builtin.shapes import Shapes
 from runtime.sse import Reply
+from runtime.telemetry.alike import Batch
 from runtime.telemetry.attempts import end_attempt
 from runtime.telemetry.batching import AT_ONCE
 from runtime.telemetry.calls import TracedCalls
@@ -139,10 +140,16 @@ async def _parts_us() -> dict[str, float]:
             span.own, span.shape, span.untold = {}, None, what
             span.tell()
 
+    def put_together(batch: Batch) -> None:
+        for one in batch.alike(()):
+            assert one.seconds and one.seconds_sorted
+
+    batch = Batch(spans)
     batches: Mapping[str, Callable[[], Any]] = {
         "told": tell,
-        "counted for metrics": lambda: metrics.export(spans, 0.0),
-        "counted for the last hour": lambda: hour.export(spans, 0.0),
+        "put together": lambda: put_together(Batch(spans)),
+        "counted for metrics": lambda: metrics.export(batch, 0.0),
+        "counted for the last hour": lambda: hour.export(batch, 0.0),
         "made rows": lambda: columns_of(spans, 0.0, shapes),
     }
     for name, export in batches.items():

@@ -43,11 +43,11 @@ class Sum(Series):
 
 
 class Distribution(Series):
-    """record: takes a value. What was recorded is put into buckets, many values at once, when it is read, and by
-    whoever calls `fold` before there are too many.
+    """record: takes a value; extend: takes many. What was recorded is put into buckets, many values at once, when it
+    is read, and by whoever calls `fold` before there are too many.
     """
 
-    __slots__ = ("_bounds", "_counts", "_recorded", "_total", "record")
+    __slots__ = ("_bounds", "_counts", "_recorded", "_total", "extend", "record")
 
     def __init__(self, labels: Sequence[tuple[str, str]], bounds: Sequence[float]) -> None:
         super().__init__(labels)
@@ -55,7 +55,7 @@ class Distribution(Series):
         self._counts = [0] * (len(bounds) + 1)
         self._total = 0.0
         self._recorded: list[float] = []
-        self.record = self._recorded.append
+        self.record, self.extend = self._recorded.append, self._recorded.extend
 
     @property
     def counts(self) -> Sequence[int]:

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from typing import Any
 
 from runtime.telemetry import conventions as names
+from runtime.telemetry.alike import Alike
 from runtime.telemetry.found import Found
 from runtime.telemetry.metrics import values as also
 from runtime.telemetry.metrics.instruments import Counter, Distribution, Histogram, Instrument, Sum
 from runtime.telemetry.metrics.values import is_count, text
-from runtime.telemetry.spans import Span
 
 _TYPES = {"chat": "completion", "text_completion": "completion", "embeddings": "embedding", "rerank": "reranker"}
 _OF_MODEL = (names.OPERATION, names.PROVIDER, names.REQUEST_MODEL, names.PROVIDER_ID)
+BY = (
+    *(names.OPERATION, names.PROVIDER, names.REQUEST_MODEL),
+    *(names.PROVIDER_ID, names.RESOURCE_ID, names.STREAM),
+)
+"""What series are found by."""
 _RATES = (1.0, 2.5, 5.0, 10.0, 25.0, 50.0, 75.0, 100.0, 150.0, 200.0, 300.0, 500.0, 1000.0, 2500.0)
 
 
@@ -94,40 +99,61 @@ class Models:
             *(self.seconds, self.first_seconds, self.rate, self.types, self.asked, self.answered, self.total),
             self.cost,
         )
-        self._found: Found[tuple[Any, ...], _Alike] = Found(lambda said: _Alike(self, *said))
+        self._found: Found[tuple[Any, ...], _Series] = Found(lambda said: _Series(self, *said))
 
-    def count(self, span: Span, seconds: float) -> None:
-        said = span.attributes.get
-        if said(names.OPERATION) is None:
+    def count(self, alike: Alike) -> None:
+        said, seconds = alike.said, alike.seconds
+        if said.get(names.OPERATION) is None:
             return
-        alike = self._found[
-            said(names.OPERATION), said(names.PROVIDER), said(names.REQUEST_MODEL), said(names.PROVIDER_ID),
-            said(names.RESOURCE_ID), said(names.STREAM), span.error, span.kind,
-        ]  # fmt: skip
-        alike.calls.value += 1
-        for duration in alike.durations:
-            duration.record(seconds)
-        asked, answered, first_s = said(names.INPUT_TOKENS), said(names.OUTPUT_TOKENS), said(names.FIRST_CHUNK_S)
-        if is_count(asked):
-            alike.asked_tokens.record(asked)
-            for sum in alike.asked:
-                sum.value += asked
-        if is_count(answered):
-            alike.answered_tokens.record(answered)
-            for sum in alike.answered:
-                sum.value += answered
-            if seconds > 0 and not span.error:
-                alike.rate.record(answered / seconds)
-        if isinstance(usd := said(names.COST_USD), float):
-            alike.cost.value += usd
-        if isinstance(first_s, float):
-            for wait in alike.waits:
-                wait.record(first_s)
-            if is_count(answered) and answered > 1 and alike.is_served:
-                alike.each_token.record((seconds - first_s) / (answered - 1))
+        series = self._found[(*map(said.get, BY), alike.error, alike.kind)]
+        series.calls.value += len(seconds)
+        for duration in series.durations:
+            duration.extend(alike.seconds_sorted)
+        if asked := alike.counts(names.INPUT_TOKENS):
+            series.asked_tokens.extend(asked)
+            _add(series.asked, sum(asked))
+        if answered := alike.counts(names.OUTPUT_TOKENS):
+            series.answered_tokens.extend(answered)
+            _add(series.answered, sum(answered))
+            if not alike.error and (rates := _rates(alike, answered)):
+                series.rate.extend(rates)
+        if alike.says(names.COST_USD) and (
+            costs := [usd for usd in alike.values(names.COST_USD) if isinstance(usd, float)]
+        ):
+            series.cost.value += sum(costs)
+        if alike.says(names.FIRST_CHUNK_S):
+            self._count_waits(series, alike)
+
+    def _count_waits(self, series: _Series, alike: Alike) -> None:
+        first = alike.values(names.FIRST_CHUNK_S)
+        if waited := [first_s for first_s in first if isinstance(first_s, float)]:
+            for wait in series.waits:
+                wait.extend(waited)
+        if series.is_served:
+            told = zip(alike.seconds, first, alike.values(names.OUTPUT_TOKENS), strict=True)
+            if each := [
+                (seconds - first_s) / (answered - 1)
+                for seconds, first_s, answered in told
+                if isinstance(first_s, float) and is_count(answered) and answered > 1
+            ]:
+                series.each_token.extend(each)
 
 
-class _Alike:
+def _add(sums: Iterable[Sum], amount: int) -> None:
+    for one in sums:
+        one.value += amount
+
+
+def _rates(alike: Alike, answered: Sequence[int]) -> list[float]:
+    """answered: tokens, of those that say how many."""
+    durations = alike.seconds
+    if len(answered) < len(durations):
+        told = zip(alike.values(names.OUTPUT_TOKENS), durations, strict=True)
+        durations = [seconds for tokens, seconds in told if is_count(tokens)]
+    return [tokens / seconds for tokens, seconds in zip(answered, durations, strict=True) if seconds > 0]
+
+
+class _Series:
     """The series of calls that are told alike, each once it is needed."""
 
     def __init__(

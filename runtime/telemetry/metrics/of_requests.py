@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from runtime.telemetry import conventions as names
+from runtime.telemetry.alike import Alike
 from runtime.telemetry.found import Found
 from runtime.telemetry.metrics import values as also
 from runtime.telemetry.metrics.instruments import Counter, Distribution, Histogram, Instrument, Sum
 from runtime.telemetry.metrics.values import number, text
-from runtime.telemetry.spans import Span
 
 Operations = Mapping[tuple[str, str], tuple[str, str]]
 """Of a method and a route, the API and its operation."""
+OF_REQUEST = (names.METHOD, names.URL_SCHEME, names.ROUTE, names.STATUS)
+OF_ATTEMPT = (names.METHOD, names.SERVER_ADDRESS, names.SERVER_PORT, names.STATUS)
+"""What series are found by."""
 _METHODS = frozenset(("CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE"))
 _OTHER, _SOCKET, _UNKNOWN = "_OTHER", "WS", ("unknown", "unknown")
 _AS = {"HEAD": "GET"}
@@ -41,14 +44,11 @@ class Requests:
         self.instruments: tuple[Instrument, ...] = (self._duration, self._requests, self._seconds)
         self._found = Found(self._look_up)
 
-    def count(self, span: Span, seconds: float) -> None:
-        said = span.attributes.get
-        asked, durations = self._found[
-            said(names.METHOD), said(names.URL_SCHEME), said(names.ROUTE), said(names.STATUS), span.error
-        ]
-        asked.value += 1
+    def count(self, alike: Alike) -> None:
+        asked, durations = self._found[(*map(alike.said.get, OF_REQUEST), alike.error)]
+        asked.value += len(alike.spans)
         for duration in durations:
-            duration.record(seconds)
+            duration.extend(alike.seconds_sorted)
 
     def _look_up(self, said: tuple[object, ...]) -> tuple[Sum, Sequence[Distribution]]:
         *words, code = said[:-1]
@@ -78,11 +78,8 @@ class Attempts:
 
         self._found = Found(self._look_up)
 
-    def count(self, span: Span, seconds: float) -> None:
-        said = span.attributes.get
-        self._found[
-            said(names.METHOD), said(names.SERVER_ADDRESS), said(names.SERVER_PORT), said(names.STATUS), span.error
-        ].record(seconds)
+    def count(self, alike: Alike) -> None:
+        self._found[(*map(alike.said.get, OF_ATTEMPT), alike.error)].extend(alike.seconds_sorted)
 
     def _look_up(self, said: tuple[object, ...]) -> Distribution:
         method, address, port, status, error = said

@@ -6,11 +6,13 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 from runtime.telemetry import conventions as names
+from runtime.telemetry.alike import Alike, batch_of
 from runtime.telemetry.found import Found
 from runtime.telemetry.metrics import values as also
 from runtime.telemetry.metrics.instruments import Distribution, Histogram, Instrument
+from runtime.telemetry.metrics.of_models import BY as OF_MODEL
 from runtime.telemetry.metrics.of_models import Models
-from runtime.telemetry.metrics.of_requests import Attempts, Operations, Requests
+from runtime.telemetry.metrics.of_requests import OF_ATTEMPT, OF_REQUEST, Attempts, Operations, Requests
 from runtime.telemetry.metrics.of_responses import Responses
 from runtime.telemetry.metrics.of_stores import Stores
 from runtime.telemetry.metrics.of_tools import ExecutedTools, Tools
@@ -22,8 +24,15 @@ _MOST_UNFOLDED = 20_000
 """Spans whose durations and tokens may wait to be put into buckets."""
 
 
+_MODELS = "inference"
+"""The API whose calls are calls of models."""
+_OF_CALL = (names.API, names.API_OPERATION, names.PROVIDER_ID)
+_BY = frozenset((*_OF_CALL, *OF_REQUEST, *OF_ATTEMPT, *OF_MODEL))
+"""What series are found by, and what says which there are."""
+
+
 class _Counts(Protocol):
-    """Some kind of spans."""
+    """Some kind of spans of which there are few, so that each is counted by itself."""
 
     instruments: tuple[Instrument, ...]
 
@@ -36,9 +45,9 @@ class SpanMetrics:
     """
 
     def __init__(self, operations: Callable[[], Operations] = dict) -> None:
-        self._requests, self._attempts, self._executed = Requests(operations), Attempts(), ExecutedTools()
+        self._requests, self._attempts, self._models = Requests(operations), Attempts(), Models()
+        self._executed = ExecutedTools()
         self._by_api: dict[object, _Counts] = {
-            "inference": Models(),
             "tool_runtime": Tools(),
             "vector_stores": Stores(),
             "responses": Responses(),
@@ -53,9 +62,9 @@ class SpanMetrics:
         self._calls_of: Found[tuple[object, ...], Distribution] = Found(
             lambda said: self._calls.of((*map(text, said),))
         )
-        kinds: tuple[_Counts, ...] = (self._requests, self._attempts, *self._by_api.values(), self._executed)
+        kinds = (self._requests, self._attempts, self._models, *self._by_api.values(), self._executed)
         self._unfolded = 0
-        self._instruments = [*(one for kind in kinds for one in kind.instruments), self._calls]
+        self._instruments: list[Instrument] = [*(one for kind in kinds for one in kind.instruments), self._calls]
 
     @property
     def instruments(self) -> Sequence[Instrument]:
@@ -67,8 +76,8 @@ class SpanMetrics:
         self._instruments.extend(instruments)
 
     async def export(self, spans: Sequence[Span], offset_s: float) -> None:
-        for span in spans:
-            self._count(span)
+        for alike in batch_of(spans).alike(_BY):
+            self._count(alike)
         self._unfolded += len(spans)
         if self._unfolded > _MOST_UNFOLDED:
             self._unfolded = 0
@@ -79,17 +88,23 @@ class SpanMetrics:
     async def close(self) -> None:
         """Nothing waits here."""
 
-    def _count(self, span: Span) -> None:
-        assert span.ended is not None
-        said, seconds = span.attributes, span.ended - span.began
-        if span.kind == "server":
-            self._requests.count(span, seconds)
+    def _count(self, alike: Alike) -> None:
+        said = alike.said
+        if alike.kind == "server":
+            self._requests.count(alike)
             return
         if (api := said.get(names.API)) is not None:
-            self._calls_of[api, said.get(names.API_OPERATION), said.get(names.PROVIDER_ID), span.error].record(seconds)
-            if (kind := self._by_api.get(api)) is not None:
-                kind.count(span, seconds)
-        elif span.kind == "client" and names.METHOD in said:
-            self._attempts.count(span, seconds)
+            self._calls_of[(*map(said.get, _OF_CALL), alike.error)].extend(alike.seconds_sorted)
+            if api == _MODELS:
+                self._models.count(alike)
+            elif (kind := self._by_api.get(api)) is not None:
+                _count_each(kind, alike)
+        elif alike.kind == "client" and names.METHOD in said:
+            self._attempts.count(alike)
         if said.get(names.OPERATION) == EXECUTE_TOOL:
-            self._executed.count(span, seconds)
+            _count_each(self._executed, alike)
+
+
+def _count_each(kind: _Counts, alike: Alike) -> None:
+    for span, seconds in zip(alike.spans, alike.seconds, strict=True):
+        kind.count(span, seconds)

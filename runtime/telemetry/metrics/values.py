@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TypeGuard
 
 SUCCESS, ERROR = "success", "error"
@@ -27,7 +28,12 @@ def text(value: object) -> str:
 
 def is_count(value: object) -> TypeGuard[int]:
     """Whether a span counts something; vendors say what they like of their tokens."""
-    return isinstance(value, int) and 0 <= value <= _MOST
+    return bool(counts((value,)))
+
+
+def counts(values: Iterable[object]) -> list[int]:
+    """Those that count something."""
+    return [value for value in values if isinstance(value, int) and 0 <= value <= _MOST]
 
 
 def number(value: object) -> int:
