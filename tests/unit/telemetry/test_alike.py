@@ -99,7 +99,6 @@ async def test_more_shapes_than_are_kept_are_all_counted(monkeypatch: pytest.Mon
         said: list[Said] = [("server", {names.METHOD: "GET", names.STATUS: 200 + place}, {}) for place in range(10)]
         await metrics.export(Batch(spans_of(said, have_shapes=True)), 0.0)
         read = (await exposition(metrics.instruments, TEXT)).decode()
-    assert read.count('status_code="2') == 10
     assert [line.split()[-1] for line in read.splitlines() if line.startswith("llama_stack_requests_total{")] == [
         "2"
     ] * 10
