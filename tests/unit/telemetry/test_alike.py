@@ -25,10 +25,10 @@ def said_by_some(chance: random.Random) -> Said:
     """The kind of a span, what it has in common with others, and what it says by itself."""
     what = chance.choice(("request", "call", "call", "attempt", "tool", "store"))
     if what == "request":
-        shape = {names.METHOD: chance.choice(("POST", "GET", "WS", "BREW")), names.URL_SCHEME: "http"}
+        shape: dict[str, Any] = {names.METHOD: chance.choice(("POST", "GET", "WS", "BREW")), names.URL_SCHEME: "http"}
         shape |= {names.ROUTE: chance.choice(("/v1/a", "/v1/b"))} if chance.random() < 0.8 else {}
         shape[names.STATUS] = chance.choice((200, 404, 503))
-        own = {names.REQUEST_ID: "req_1", names.OVERHEAD_MS: 0.1}
+        own: dict[str, Any] = {names.REQUEST_ID: "req_1", names.OVERHEAD_MS: 0.1}
         return "server", shape, own | ({names.STATUS: 201} if chance.random() < 0.1 else {})
     if what == "attempt":
         return "client", {names.METHOD: "POST", names.SERVER_ADDRESS: "a", names.SERVER_PORT: chance.choice((1, 2))}, {}
