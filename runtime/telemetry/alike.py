@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cached_property
 
+from runtime.telemetry import conventions as names
 from runtime.telemetry.metrics.values import counts
 from runtime.telemetry.spans import Attribute, Kind, Shape, Span
 
@@ -37,11 +38,11 @@ class Alike:
 
     @cached_property
     def own_names(self) -> set[str]:
-        """What any of them says by itself."""
+        """What any of them may say by itself."""
         return set().union(*self._owns)
 
     def says(self, name: str) -> bool:
-        """Whether any of them does."""
+        """Whether any of them may do so."""
         return name in self.own_names or name in self.said
 
     def values(self, name: str) -> list[Attribute | None]:
@@ -55,9 +56,11 @@ class Alike:
             found = self._counts[name] = counts(self.values(name)) if self.says(name) else []
         return found
 
-    def forget_names(self) -> None:
-        """After more was noted on them."""
-        self.__dict__.pop("own_names", None)
+    def costs(self) -> list[float]:
+        """USD, of those whose cost is known."""
+        if not self.says(names.COST_USD):
+            return []
+        return [usd for usd in self.values(names.COST_USD) if isinstance(usd, float)]
 
 
 class Batch(list[Span]):
@@ -74,6 +77,11 @@ class Batch(list[Span]):
             else:
                 yield one
         yield from alone
+
+    def note_name(self, name: str) -> None:
+        """After something was noted on some of them by itself, under a name that is none to be looked up by."""
+        for one in self._found[0]:
+            one.own_names.add(name)
 
     @cached_property
     def _found(self) -> tuple[list[Alike], list[Alike]]:

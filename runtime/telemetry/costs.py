@@ -35,7 +35,8 @@ class Costs:
     def note(self, spans: Sequence[Span]) -> None:
         """Note the cost of each call of a model that has a price and says what it took."""
         prices = Found(self._price_of)  # not for longer: an operator may change them
-        for alike in batch_of(spans).alike(_BY):
+        batch, are_some = batch_of(spans), False
+        for alike in batch.alike(_BY):
             said = alike.said
             if said.get(names.API) != _API or not alike.says(names.INPUT_TOKENS):
                 continue
@@ -43,7 +44,9 @@ class Costs:
             if price is not None:
                 for span in alike.spans:
                     _note(price, span.attributes, span.own)
-                alike.forget_names()
+                are_some = True
+        if are_some:
+            batch.note_name(names.COST_USD)
 
     def _price_of(self, words: tuple[str, ...]) -> Price | None:
         return self._find(*words)

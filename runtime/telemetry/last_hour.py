@@ -82,8 +82,7 @@ class LastHour:
             elif alike.said.get(names.OPERATION) in _MODELS:
                 minute.input_tokens += sum(alike.counts(names.INPUT_TOKENS))
                 minute.output_tokens += sum(alike.counts(names.OUTPUT_TOKENS))
-            if alike.says(names.COST_USD):
-                minute.cost_usd += sum(usd for usd in alike.values(names.COST_USD) if isinstance(usd, float))
+            minute.cost_usd += sum(alike.costs())
 
     async def close(self) -> None:
         """Nothing is held."""

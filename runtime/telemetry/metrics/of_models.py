@@ -117,9 +117,7 @@ class Models:
             _add(series.answered, sum(answered))
             if not alike.error and (rates := _rates(alike, answered)):
                 series.rate.extend(rates)
-        if alike.says(names.COST_USD) and (
-            costs := [usd for usd in alike.values(names.COST_USD) if isinstance(usd, float)]
-        ):
+        if costs := alike.costs():
             series.cost.value += sum(costs)
         if alike.says(names.FIRST_CHUNK_S):
             self._count_waits(series, alike)

@@ -62,9 +62,10 @@ class SpanMetrics:
         self._calls_of: Found[tuple[object, ...], Distribution] = Found(
             lambda said: self._calls.of((*map(text, said),))
         )
-        kinds = (self._requests, self._attempts, self._models, *self._by_api.values(), self._executed)
+        listed = (*self._requests.instruments, *self._attempts.instruments, *self._models.instruments)
+        each = (one for kind in (*self._by_api.values(), self._executed) for one in kind.instruments)
         self._unfolded = 0
-        self._instruments: list[Instrument] = [*(one for kind in kinds for one in kind.instruments), self._calls]
+        self._instruments: list[Instrument] = [*listed, *each, self._calls]
 
     @property
     def instruments(self) -> Sequence[Instrument]:

@@ -25,10 +25,10 @@ def said_by_some(chance: random.Random) -> Said:
     """The kind of a span, what it has in common with others, and what it says by itself."""
     what = chance.choice(("request", "call", "call", "attempt", "tool", "store"))
     if what == "request":
-        shape = {names.METHOD: chance.choice(("POST", "GET", "WS", "BREW")), names.URL_SCHEME: "http"}
+        shape: dict[str, Any] = {names.METHOD: chance.choice(("POST", "GET", "WS", "BREW")), names.URL_SCHEME: "http"}
         shape |= {names.ROUTE: chance.choice(("/v1/a", "/v1/b"))} if chance.random() < 0.8 else {}
         shape[names.STATUS] = chance.choice((200, 404, 503))
-        own = {names.REQUEST_ID: "req_1", names.OVERHEAD_MS: 0.1}
+        own: dict[str, Any] = {names.REQUEST_ID: "req_1", names.OVERHEAD_MS: 0.1}
         return "server", shape, own | ({names.STATUS: 201} if chance.random() < 0.1 else {})
     if what == "attempt":
         return "client", {names.METHOD: "POST", names.SERVER_ADDRESS: "a", names.SERVER_PORT: chance.choice((1, 2))}, {}
@@ -99,7 +99,6 @@ async def test_more_shapes_than_are_kept_are_all_counted(monkeypatch: pytest.Mon
         said: list[Said] = [("server", {names.METHOD: "GET", names.STATUS: 200 + place}, {}) for place in range(10)]
         await metrics.export(Batch(spans_of(said, have_shapes=True)), 0.0)
         read = (await exposition(metrics.instruments, TEXT)).decode()
-    assert read.count('status_code="2') == 10
     assert [line.split()[-1] for line in read.splitlines() if line.startswith("llama_stack_requests_total{")] == [
         "2"
     ] * 10
