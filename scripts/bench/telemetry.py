@@ -2,7 +2,8 @@
 
 Run: `.venv/bin/python -m scripts.bench.telemetry [--rounds N]`. First the microseconds that each part of it takes, the
 least of many tries, so without what else the machine does. Then a server's CPU for each chat through a mock upstream:
-without telemetry, with metrics alone, and with traces that are kept as well. Budget: less than 5 % of a chat.
+without telemetry, with metrics alone, and with traces that are kept as well; for the smallest chat there is, whose
+answer comes in one piece at once, and for one whose answer is streamed as a model writes it. Budget: less than 5 %.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -37,8 +38,8 @@ from runtime.telemetry.spans import Span, begin, inside, reset_current, set_curr
 from scripts.bench import load, measure, servers
 from scripts.bench.gateway import CHAT, PATH
 from scripts.bench.servers import Server
+from scripts.bench.upstream import PACED_EVENTS
 
-_REQUESTS = 3000
 _TIMES, _TRIES = 2000, 30
 _ANSWER = Reply.of({
     "id": "chatcmpl-1", "object": "chat.completion", "created": 1, "model": "burst",
@@ -54,6 +55,21 @@ _SETTINGS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
 }
 
 
+@dataclass(frozen=True)
+class _Load:
+    model: str
+    more: dict[str, Any]
+    events: int
+    requests: int
+    connections: int
+
+
+_LOADS = {
+    "one piece": _Load("burst", {}, 0, 3000, 16),
+    "streamed": _Load("paced", {"stream": True}, PACED_EVENTS, 256, 64),
+}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=7)
@@ -65,31 +81,31 @@ def main() -> None:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         mock = stack.enter_context(servers.mock(folder))
-        subjects = {
-            name: _measured(stack.enter_context(_served(folder, mock, *settings)))
-            for name, settings in _SETTINGS.items()
-        }
-        for once in subjects.values():
-            once()
-        found = measure.interleaved(subjects, rounds=options.rounds)
-    rows = [
-        (name, measure.spread(costs, 1), measure.spread(measure.ratios(costs, found["off"]), 3))
-        for name, costs in found.items()
-    ]
-    print(measure.table(("telemetry", "CPU us a chat", "times off"), rows))
+        running = {name: stack.enter_context(_served(folder, mock, *settings)) for name, settings in _SETTINGS.items()}
+        for kind, asked in _LOADS.items():
+            subjects = {name: _measured(server, asked) for name, server in running.items()}
+            for once in subjects.values():
+                once()
+            found = measure.interleaved(subjects, rounds=options.rounds)
+            rows = [
+                (name, measure.spread(costs, 1), measure.spread(measure.ratios(costs, found["off"]), 3))
+                for name, costs in found.items()
+            ]
+            print(measure.table((f"telemetry, {kind}", "CPU us a chat", "times off"), rows) + "\n")
 
 
 def _served(folder: Path, mock: str, more: dict[str, Any], section: dict[str, Any]) -> Any:
     return servers.of_this_tree(folder, {"inference": [servers.openai_provider(mock)], **more}, telemetry=section)
 
 
-def _measured(server: Server) -> Callable[[], float]:
-    work = load.Work(path=PATH, body={"model": f"{server.model_prefix}burst", **CHAT})
+def _measured(server: Server, asked: _Load) -> Callable[[], float]:
+    body = {"model": f"{server.model_prefix}{asked.model}", **CHAT, **asked.more}
+    work = load.Work(path=PATH, body=body, events=asked.events)
 
     def once() -> float:
         before = measure.threads_cpu_s(server.pid)
-        load.put(replace(work), server.port, requests=_REQUESTS, connections=16)
-        return (measure.threads_cpu_s(server.pid) - before) * 1e6 / _REQUESTS
+        load.put(replace(work), server.port, requests=asked.requests, connections=asked.connections)
+        return (measure.threads_cpu_s(server.pid) - before) * 1e6 / asked.requests
 
     return once
 

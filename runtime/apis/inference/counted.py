@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import msgspec
 
 
@@ -17,15 +15,6 @@ class _Details(msgspec.Struct):
 
 
 _NO_DETAILS = _Details()
-
-
-class Counted(NamedTuple):
-    """What went in, what of it was cached, what came out, and what of that was reasoning; None where it is not told."""
-
-    asked: int | None
-    cached: int | None
-    answered: int | None
-    reasoning: int | None
 
 
 class Usage(msgspec.Struct):
@@ -42,13 +31,16 @@ class Usage(msgspec.Struct):
     output_tokens_details: _Details | None = None
 
     @property
-    def counted(self) -> Counted:
+    def counted(self) -> tuple[int | None, int | None, int | None, int | None]:
+        """What went in, what of it was cached, what came out, and what of that was reasoning; None where it is not
+        told.
+        """
         asked = self.prompt_tokens if self.input_tokens is None else self.input_tokens
         answered = self.completion_tokens if self.output_tokens is None else self.output_tokens
         thought = self.written.reasoning_tokens
         if thought and asked is not None and answered is not None and self.total_tokens == asked + answered + thought:
             answered += thought  # xAI counts it beside the answer: https://docs.x.ai/docs/guides/reasoning
-        return Counted(asked, self.read.cached_tokens, answered, thought)
+        return asked, self.read.cached_tokens, answered, thought
 
     @property
     def read(self) -> _Details:
