@@ -23,7 +23,8 @@ def end_attempt(span: Span, method: str, url: str, status: int) -> None:
 
 
 def _tell(span: Span, method: str, url: str, status: int) -> None:
-    shape = _shapes[span.name, method, url, status]
+    end = url.find("/", url.find("://") + 3)  # of its server's address
+    shape = _shapes[span.name, method, url if end < 0 else url[:end], status]
     if span.error or span.own:
         span.own |= shape.attributes
     else:

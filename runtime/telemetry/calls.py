@@ -29,8 +29,13 @@ _LAST_READS = 3
 """In which a stream says why it ended and what it used: in an event each, before `[DONE]`."""
 _UNDESCRIBED = Described()
 _UNTOLD = "a call is told without all that there is to tell"
+_LONGEST_KEY = 2000
 _SMALL_BYTES = 16 * 1024
 """Of an answer that may wait until its span is handed on."""
+
+
+class _TooLong(Exception):
+    """What a shape would be found by is more than is to be kept of so many."""
 
 
 class _Telling:
@@ -154,13 +159,15 @@ class TracedCalls:
             resource = None if routed is None else (routed[0].id, routed[1], routed[0].source)
             try:
                 shape = shapes[taken, resource, said]
-            except TypeError:  # there is a list in what was asked for
+            except (TypeError, _TooLong):  # there is a list in what was asked for
                 return False
             span.name = shape.name
             span.own, span.shape = {**span.own, **own} if span.own else own, shape
             return True
 
         def alike(all_said: tuple[Any, tuple[str, str, str] | None, Any]) -> Shape:
+            if len(repr(all_said)) > _LONGEST_KEY:
+                raise _TooLong
             taken, resource, said = all_said
             name, attributes = described.told(taken)
             of_resource = {} if resource is None else _resource(*resource)
@@ -227,6 +234,8 @@ class _TracedStream(EventStream):
                 self._end(None)
 
     def _end(self, error: BaseException | None) -> None:
+        if self._span.ended is not None:  # it is read on after its end
+            return
         if error is not None:
             self._span.fail(error)
         if self._first_read is not None:
@@ -261,6 +270,8 @@ class _HeardStream(_TracedStream):
         return frames
 
     def _end(self, error: BaseException | None) -> None:
+        if self._span.ended is not None:
+            return
         with _telling:
             self._span.tell()
             self._generated.heard(self._span, self._heard)

@@ -82,6 +82,7 @@ class _Random:
         self._digits = digits
         self._ready: list[str] = []
         self._none = "0" * digits
+        os.register_at_fork(after_in_child=self._forget)
 
     def __call__(self) -> str:
         """The next one; not all of its digits are 0."""
@@ -92,6 +93,9 @@ class _Random:
             several = [many[at : at + digits] for at in range(0, len(many), digits)]
             self._ready = [one for one in several if one != self._none]
             return self()
+
+    def _forget(self) -> None:
+        self._ready = []
 
 
 new_trace_id, new_span_id = _Random(32), _Random(16)

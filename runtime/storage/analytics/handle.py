@@ -38,12 +38,13 @@ class Analytics:
         self._closed = False
 
     def add(self, *tables: AnalyticsTable) -> None:
-        """Tables that somebody uses. Raises ValueError for two with one name."""
-        for table in tables:
+        """Tables that somebody uses, and those that their views read. Raises ValueError for two with one name."""
+        every = [one for table in tables for one in (*table.beside, table)]
+        for table in every:
             if self._tables.setdefault(table.name, table) != table:
                 raise ValueError(f"there are two tables of analytics called `{table.name}`")
         if self._database is not None:
-            self._database.add(tables)
+            self._database.add(every)
 
     async def append(self, table: AnalyticsTable, rows: Sequence[dict[str, Any]]) -> None:
         """Add rows, all or none, on disk when it returns. A row has JSON values by column; a number that is none (NaN)

@@ -39,7 +39,7 @@ class AnalyticsTable:
     aged_by: a column of the kind `time`, by which old rows are removed; None for rows that are kept. Retention and
     `storage prune` call what ages by the table's name, which an API or a spec declares as `analytics`. dated_by: such
     a column of a table that does not age by itself, by which nobody removes rows but who uses it. views: what else
-    queries find of it, each a name and its SELECT.
+    queries find of it, each a name and its SELECT. beside: other tables that these read, made before it.
     """
 
     name: str
@@ -47,6 +47,7 @@ class AnalyticsTable:
     aged_by: str | None = None
     dated_by: str | None = None
     views: tuple[tuple[str, str], ...] = ()
+    beside: tuple[AnalyticsTable, ...] = ()
 
     def __post_init__(self) -> None:
         odd = [name for name in (self.name, *(one.name for one in self.columns)) if not _NAME.fullmatch(name)]

@@ -165,7 +165,7 @@ def _read(documents: Iterable[bytes], *, has_output: bool = True) -> tuple[tuple
     for document in documents:
         try:
             said = _said(document)
-        except (msgspec.DecodeError, RecursionError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             continue
         if said.id:
             own[names.RESPONSE_ID] = bounded(said.id)

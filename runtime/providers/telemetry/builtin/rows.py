@@ -11,7 +11,7 @@ import msgspec
 
 from runtime.providers.telemetry.builtin.events import Ended
 from runtime.providers.telemetry.builtin.shapes import Shapes
-from runtime.providers.telemetry.builtin.texts import text_of
+from runtime.providers.telemetry.builtin.texts import masked_lines, text_of
 from runtime.redaction import redact_text
 from runtime.telemetry.spans import Attribute, Span, Trace
 
@@ -88,7 +88,7 @@ def columns_of(
         "trace_id": trace_ids,
         "request_id": [without_secrets(_joined(request_ids))],
         "owner": owners,
-        "spans": [without_secrets(_lines(rows))],
+        "spans": [masked_lines(_lines(rows), without_secrets)],
     }
 
 

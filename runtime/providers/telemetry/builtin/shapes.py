@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Callable
 from typing import Any
 
-from runtime.providers.telemetry.builtin.texts import text_of
+from runtime.providers.telemetry.builtin.texts import masked, text_of
 from runtime.sse import decode
 from runtime.telemetry.spans import Kind, Shape
 
@@ -38,7 +38,8 @@ class Shapes(dict[Shape, int]):
             return 0
         if len(self) >= MOST:
             self.clear()  # those that say the same again keep their id
-        text = self._without_secrets(text_of({"name": shape.name, "kind": kind, "attributes": {**shape.attributes}}))
+        said = {"name": shape.name, "kind": kind, "attributes": {**shape.attributes}}
+        text = masked(text_of(said), self._without_secrets)
         id = self._by_text.get(text)
         if id is None:
             id = 0
@@ -58,10 +59,9 @@ class Shapes(dict[Shape, int]):
             self.forget()
 
     def forget(self) -> None:
-        """All get new ids, and are written again."""
+        """All get new ids, and are written again. What waits to be written may be named by rows already."""
         self.clear()
         self._by_text.clear()
-        self.unwritten = []
         self._began = self._now()
 
     def taken(self) -> list[dict[str, Any]]:

@@ -63,7 +63,8 @@ CASE WHEN shape.id IS NULL THEN own WHEN own IS NULL THEN shape.attributes
 ELSE json_merge_patch(shape.attributes, own) END AS attributes
 FROM (SELECT *, coalesce(span.attributes, span.a) AS own FROM (SELECT trace_id, request_id, owner, began AS row_began,
 unnest(from_json(spans, '{json.dumps([_MEMBERS])}')) AS span FROM {traces}))
-LEFT JOIN (SELECT id, name, kind, attributes, {_OF_SHAPES} FROM shapes) AS shape ON shape.id = span.s
+LEFT JOIN (SELECT id, name, kind, attributes, {_OF_SHAPES} FROM (SELECT DISTINCT ON (id) * FROM shapes))
+AS shape ON shape.id = span.s
 """  # noqa: S608  # ours
 
 
@@ -92,5 +93,6 @@ TRACES = AnalyticsTable(
     ),
     aged_by="began",
     views=(("spans", spans_in("traces")),),
+    beside=(SHAPES,),
 )
 """Some spans of one trace; a trace has several rows where its spans did not end together. spans: their JSON."""
