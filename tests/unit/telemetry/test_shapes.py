@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -24,24 +25,32 @@ MESSAGES = [{"role": "user", "content": "hi"}]
 
 
 class Model:
-    """Answers, as a stream where that is asked for. error: in place of an answer."""
+    """Answers, as a stream where that is asked for. error: in place of an answer. fails: whether a stream fails after
+    it. id: in place of its own.
+    """
 
     def __init__(self) -> None:
         self.answers = 0
         self.error: Exception | None = None
+        self.fails = False
+        self.id = b""
 
     async def chat_completion(self, request: Any) -> Any:
         self.answers += 1
         if self.error is not None:
             raise self.error
-        said = {"id": f"chatcmpl-{self.answers}", "model": "m-0613", "usage": USAGE}
+        said: dict[str, Any] = {"id": f"chatcmpl-{self.answers}", "model": "m-0613", "usage": USAGE}
         choices = [{"index": 0, "finish_reason": "stop"}]
         whole = Reply.of({**said, "choices": choices})
+        if self.id:
+            whole = Reply(whole.data.replace(said["id"].encode(), self.id))
         if not request.stream:
             return whole
 
         async def frames() -> AsyncGenerator[Frames, None]:
             yield Frames(b"data: " + whole.data + b"\n\n")
+            if self.fails:
+                raise RateLimited("slower", code="slow")
             yield Frames(DONE)
 
         return EventStream(frames(), close)
@@ -77,7 +86,7 @@ async def test_what_calls_have_in_common_is_said_once(door: Any, streams: bool) 
     first, second, other = [await chat(seen, door, temperature=one, stream=streams) for one in (0.5, 0.5, 0.7)]
     assert first.shape is second.shape is not None
     assert other.shape not in (None, first.shape)
-    assert {first.shape.name, first.name, other.name} == {"chat m"}
+    assert first.shape is not None and {first.shape.name, first.name, other.name} == {"chat m"}
     common = {
         names.API: "inference",
         names.API_OPERATION: "chat_completion",
@@ -94,7 +103,7 @@ async def test_what_calls_have_in_common_is_said_once(door: Any, streams: bool) 
     own = {names.RESPONSE_ID: "chatcmpl-2", names.INPUT_TOKENS: 12, names.OUTPUT_TOKENS: 5}
     assert {name: value for name, value in second.own.items() if name != names.FIRST_CHUNK_S} == own
     assert (names.FIRST_CHUNK_S in second.own) is streams
-    assert second.attributes == {**second.shape.attributes, **second.own}
+    assert second.attributes == {**first.shape.attributes, **second.own}
 
 
 @pytest.mark.parametrize("asked", [{"stop": ["a"]}, {"top_k": 5, "more": {"a": 1}}])
@@ -171,3 +180,46 @@ def test_attempts_at_a_server_have_one_shape() -> None:
     common = {names.METHOD: "POST", names.SERVER_ADDRESS: "there", names.SERVER_PORT: 443}
     assert (first.own, first.attributes) == ({}, common | {names.STATUS: 200})
     assert failed.attributes == common | {names.STATUS: 503}
+
+
+def test_attempts_at_other_paths_of_a_server_have_the_same_shape() -> None:
+    seen = Seen()
+    with inside(seen.begin()):
+        spans = [begin("GET", {}, "client") for _ in range(3)]
+    for span, url in zip(
+        spans, ("http://there:1/v1/1?key=secret", "http://there:1/v1/2", "http://there:1"), strict=True
+    ):
+        assert span is not None
+        end_attempt(span, "GET", url, 200)
+    assert len({span.shape for span in seen.spans[:2]}) == 1
+    assert {(span.attributes[names.SERVER_ADDRESS], span.attributes[names.SERVER_PORT]) for span in seen.spans} == {
+        ("there", 1)
+    }
+
+
+async def test_nothing_long_is_kept_to_find_a_shape_by(door: Any) -> None:
+    seen = Seen()
+    span = await chat(seen, door, stop="x" * 100_000)
+    assert span.shape is None and span.attributes[names.STOP] == ["x" * 100]
+
+
+@pytest.mark.parametrize("fails", [False, True])
+async def test_a_stream_that_is_read_on_after_its_end_is_told_once(door: Any, model: Model, fails: bool) -> None:
+    seen = Seen()
+    model.fails = fails
+    with inside(seen.begin()):
+        stream = await door.chat_completion(ChatCompletionRequest(model="m", messages=MESSAGES, stream=True))
+        for _ in range(2):
+            with suppress(RateLimited):
+                async for _ in stream:
+                    pass
+    [span] = seen.spans
+    assert (span.name, span.attributes[names.INPUT_TOKENS], span.error) == ("chat m", 12, "slow" if fails else "")
+
+
+@pytest.mark.parametrize("streams", [False, True])
+async def test_an_answer_that_is_no_text_costs_no_other_fact(door: Any, model: Model, streams: bool) -> None:
+    seen = Seen()
+    model.id = b"\xff"
+    span = await chat(seen, door, stream=streams)
+    assert (span.name, span.attributes[names.PROVIDER_ID]) == ("chat m", "groq")

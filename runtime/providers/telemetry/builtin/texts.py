@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from runtime.sse import decode, encode
+from runtime.sse import encode
 
 
 def text_of(value: Any) -> str:
@@ -22,7 +22,7 @@ def masked(text: str, without_secrets: Callable[[str], str]) -> str:
     hidden = without_secrets(text)
     if hidden == text or _is_json(hidden):
         return hidden
-    return encode(_without_numbers(decode(text.encode()), without_secrets)).decode()
+    return encode(_without_numbers(msgspec.json.decode(text.encode()), without_secrets)).decode()
 
 
 def masked_lines(text: str, without_secrets: Callable[[str], str]) -> str:
