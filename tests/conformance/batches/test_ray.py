@@ -87,6 +87,7 @@ async def test_a_worker_that_is_killed_is_replaced_and_its_lines_are_asked_again
     vendor.misbehaves = held = Held(free=20)
     batch = await asking.create(*lines(40))
     await held.until(30)
+    await until(asking, batch, completed=20)  # else their answers may still be on their way, and are lost as well
     before = adapter_of(asking)._workers.cluster.workers
     assert len(before) == 2
     os.kill(int(before[0].rpartition(":")[2]), signal.SIGKILL)
@@ -164,6 +165,7 @@ async def test_a_batch_waits_while_the_cluster_is_away_and_goes_on_when_it_is_ba
     ):
         batch = await asking.create(*lines(40))
         await held.until(30)
+        await until(asking, batch, completed=20)  # as above
         way.cut()
         held.let()
         health = await unhealthy(asking)
@@ -304,6 +306,9 @@ async def test_an_evaluation_is_asked_by_the_workers_and_waits_while_the_cluster
         path = await asking.benchmark("many", evaluating.rows(40))
         run = await asking.run(path)
         await model.until(30)
+        async with asyncio.timeout(LIMIT_S):
+            while (await asking.job(run))["progress"]["done"] != 20:  # as above
+                await asyncio.sleep(0.02)
         way.cut()
         model.let()
         async with asyncio.timeout(LIMIT_S):
