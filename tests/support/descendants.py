@@ -27,6 +27,13 @@ def descendants(pid: int | None = None) -> list[psutil.Process]:
     return found
 
 
+def command_line(process: psutil.Process) -> list[str]:
+    """Empty for one that has ended meanwhile."""
+    with suppress(psutil.Error):
+        return process.cmdline()
+    return []
+
+
 def _started() -> dict[int, list[psutil.Process]]:
     """The processes there are, by the one that each has as its parent now."""
     found = defaultdict(list)

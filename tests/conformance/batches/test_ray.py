@@ -14,7 +14,6 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 import pytest_asyncio
 from aiohttp import web
@@ -29,6 +28,7 @@ from tests.conformance.batches.asking import BATCHES, CHAT, LIMIT_S, Asking, Jso
 from tests.conformance.batches.held import Held, until
 from tests.conformance.eval import asking as evaluating
 from tests.support.batches_process import content, created, once, running
+from tests.support.descendants import command_line, descendants
 from tests.support.ray_cluster import TOKEN, RayCluster, ray_cluster
 from tests.support.relay import relay
 
@@ -277,8 +277,8 @@ async def waiting_for(read: Callable[[], Awaitable[Json]]) -> Json:
 def begun_by_us(cluster: RayCluster) -> list[str]:
     """The programs of clusters below this process that are not of the tests' own."""
     theirs = {one.pid for one in cluster.processes()}
-    names = [one.name() for one in psutil.Process().children(recursive=True) if one.pid not in theirs]
-    return [name for name in names if name in ("gcs_server", "raylet")]
+    programs = [Path(*command_line(one)[:1]).name for one in descendants() if one.pid not in theirs]
+    return [name for name in programs if name in ("gcs_server", "raylet")]
 
 
 @pytest.fixture

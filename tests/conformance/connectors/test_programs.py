@@ -17,7 +17,7 @@ from runtime.providers.connectors.builtin import programs
 from runtime.providers.connectors.builtin.programs import _LastWords
 from runtime.providers.connectors.builtin.servers import Server
 from tests.conformance.connectors.asking import Asking, Known, asking, until
-from tests.support.descendants import children
+from tests.support.descendants import children, command_line
 
 SERVER = """
 import os, subprocess, sys
@@ -52,8 +52,7 @@ def program(tmp_path: Path) -> Known:
 
 def _children() -> list[str]:
     """The command lines of this process' children that run."""
-    running = [one for one in children() if one.status() != psutil.STATUS_ZOMBIE]
-    return [" ".join(one.cmdline()) for one in running]
+    return [line for one in children() if (line := " ".join(command_line(one)))]
 
 
 async def test_it_ends_with_all_that_it_has_started(program: Known) -> None:

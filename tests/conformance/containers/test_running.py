@@ -12,7 +12,7 @@ import pytest
 from runtime.conformance.stacks import adapter_of, serving
 from tests.conformance.containers.asking import Asking
 from tests.conformance.containers.conftest import config
-from tests.support.descendants import descendants
+from tests.support.descendants import command_line, descendants
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -243,4 +243,4 @@ async def test_a_caller_who_leaves_ends_what_runs(containers: Asking) -> None:
 def _of_containers(before: set[int]) -> list[psutil.Process]:
     """The processes of containers that were started since; not that which compiles packages."""
     new = [process for process in descendants() if process.pid not in before]
-    return [process for process in new if any("supervisor" in part for part in process.cmdline())]
+    return [process for process in new if any("supervisor" in part for part in command_line(process))]

@@ -18,7 +18,7 @@ import pytest_asyncio
 from runtime.errors import RateLimited, RequestError, StackError, Unavailable
 from runtime.providers.file_processors._worker.messages import Limits, Task
 from runtime.providers.file_processors._worker.pool import WorkerPool
-from tests.support.descendants import children
+from tests.support.descendants import children, command_line
 
 MIB = 1024 * 1024
 LIMIT_S = 60
@@ -75,8 +75,7 @@ async def at_work(pool: WorkerPool, process: psutil.Process, reader: str) -> asy
 
 def workers() -> list[psutil.Process]:
     """Those that run; what another test has not waited for has no command line any more."""
-    running = (child for child in children() if child.status() != psutil.STATUS_ZOMBIE)
-    return [child for child in running if "_worker.process" in " ".join(child.cmdline())]
+    return [child for child in children() if "_worker.process" in " ".join(command_line(child))]
 
 
 async def test_a_worker_is_started_when_needed_and_used_again(pool: WorkerPool) -> None:
