@@ -10,8 +10,30 @@ from collections.abc import Callable
 from runtime.clock import wall_time
 
 _DIGITS, _AT_ONCE = 24, 256
-_ready: list[str] = []  # asking the system for random bytes takes longer than the rest of an id, so it is asked rarely
-os.register_at_fork(after_in_child=_ready.clear)
+
+
+class RandomDigits:
+    """Texts of so many random hex digits, not all of them 0. Asking the system for random bytes takes longer than all
+    the rest of an id, so it is asked for many at once.
+    """
+
+    def __init__(self, digits: int) -> None:
+        self._digits = digits
+        self._none = "0" * digits
+        self._ready: list[str] = []
+        os.register_at_fork(after_in_child=self._ready.clear)
+
+    def __call__(self) -> str:
+        try:
+            return self._ready.pop()
+        except IndexError:
+            digits, many = self._digits, secrets.token_hex(self._digits * _AT_ONCE // 2)
+            several = (many[at : at + digits] for at in range(0, len(many), digits))
+            self._ready.extend(one for one in several if one != self._none)
+            return self()
+
+
+_random_digits = RandomDigits(_DIGITS)
 
 
 def new_id(prefix: str) -> str:
@@ -34,12 +56,7 @@ _other_position: Callable[[], int] | None = None
 def _digits_for(prefix: str) -> str:
     if _other_digits is not None:
         return _other_digits(prefix, _DIGITS)
-    try:
-        return _ready.pop()
-    except IndexError:
-        digits = secrets.token_hex(_DIGITS * _AT_ONCE // 2)
-        _ready.extend(digits[at : at + _DIGITS] for at in range(0, len(digits), _DIGITS))
-        return secrets.token_hex(_DIGITS // 2)
+    return _random_digits()
 
 
 _POSITION_DIGITS = 13

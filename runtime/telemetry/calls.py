@@ -173,9 +173,7 @@ class TracedCalls:
             of_resource = {} if resource is None else _resource(*resource)
             return Shape(name or usual, {**facts, **attributes, **of_resource, **described.alike(said)})
 
-        shapes = Found(alike)
-
-        take = described.taken
+        shapes, take = Found(alike), described.taken
 
         def begin(parent: Span, request: Any) -> Span:
             try:
@@ -238,21 +236,20 @@ class _TracedStream(EventStream):
             return
         if error is not None:
             self._span.fail(error)
-        if self._first_read is not None:
-            self._tell(Streamed(self._first_read, self._last))
+        self._tell()
         self._span.end()
 
-    def _tell(self, streamed: Streamed) -> None:
-        span = self._span
-        if (
-            span.untold is not None
-            and len(streamed.first.data) + sum(len(one.data) for one in self._last) <= _SMALL_BYTES
-        ):
-            span.untold = *span.untold, streamed
+    def _tell(self) -> None:
+        span, first = self._span, self._first_read
+        if first is None:
+            return
+        size_bytes = len(first.data) + sum(len(one.data) for one in self._last)
+        if span.untold is not None and size_bytes <= _SMALL_BYTES:
+            span.untold = *span.untold, Streamed(first, self._last)
             return
         with _telling:
             span.tell()
-            self._described.stream(span, *streamed)
+            self._described.stream(span, first, self._last)
 
 
 class _HeardStream(_TracedStream):
@@ -269,13 +266,11 @@ class _HeardStream(_TracedStream):
         self._heard.add(frames.data)
         return frames
 
-    def _end(self, error: BaseException | None) -> None:
-        if self._span.ended is not None:
-            return
+    def _tell(self) -> None:
         with _telling:
             self._span.tell()
             self._generated.heard(self._span, self._heard)
-        super()._end(error)
+        super()._tell()
 
 
 def _resource(id: str, asked_for: str, source: str) -> dict[str, Attribute]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterable
 from typing import NamedTuple
+
+from runtime.ids import RandomDigits
 
 TRACEPARENT, TRACESTATE = "traceparent", "tracestate"
 TRACEPARENT_BYTES, _TRACESTATE_BYTES = TRACEPARENT.encode(), TRACESTATE.encode()
@@ -17,7 +18,6 @@ _VALUE = rb"[ -+\--<>-~]{0,255}[!-+\--<>-~]"
 _MEMBER = rb"[ \t]*(?:" + _KEY + rb"=" + _VALUE + rb"[ \t]*)?"
 _STATE = re.compile(_MEMBER + rb"(?:," + _MEMBER + rb"){0,31}")
 """A list of 32 members at most, some of them empty (3.3.1). Whatever else a caller sends goes no further."""
-_IDS_AT_ONCE = 256
 _STATE_LENGTH = 512
 """Longer ones need not be passed on (3.3.1.5)."""
 
@@ -75,27 +75,4 @@ def put_headers(headers: dict[str, str], trace_id: str, span_id: str, is_sampled
         headers[TRACESTATE] = state
 
 
-class _Random:
-    """Texts of random hex digits, made many at once: one by itself costs ten times as much."""
-
-    def __init__(self, digits: int) -> None:
-        self._digits = digits
-        self._ready: list[str] = []
-        self._none = "0" * digits
-        os.register_at_fork(after_in_child=self._forget)
-
-    def __call__(self) -> str:
-        """The next one; not all of its digits are 0."""
-        try:
-            return self._ready.pop()
-        except IndexError:
-            digits, many = self._digits, os.urandom(_IDS_AT_ONCE * self._digits // 2).hex()
-            several = [many[at : at + digits] for at in range(0, len(many), digits)]
-            self._ready = [one for one in several if one != self._none]
-            return self()
-
-    def _forget(self) -> None:
-        self._ready = []
-
-
-new_trace_id, new_span_id = _Random(32), _Random(16)
+new_trace_id, new_span_id = RandomDigits(32), RandomDigits(16)

@@ -50,7 +50,7 @@ class BuiltinTelemetry:
 
     def __init__(self, config: TelemetryConfig, context: ProviderContext) -> None:
         self._keep_s, self._keep_traces = config.keep_days * DAY_S, config.keep_traces
-        self._analytics = context.storage.analytics(SHAPES, TRACES, EVENTS)
+        self._analytics = context.storage.analytics(TRACES, EVENTS)
         self._datasets = context.optional_api(DatasetIO)  # type: ignore[type-abstract]
         self._tasks = context.tasks
         self._spans = context.spans
